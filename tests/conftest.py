@@ -1,0 +1,44 @@
+"""Own the walls around every test: a home of its own, no telling variables, loopback only."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.machine import Machine, cleared_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Move home and every folder into a temporary one; let sockets reach loopback only.
+
+    The one place that patches: what it changes belongs to the process, which a
+    test shares with all others.
+    """
+    home = tmp_path / "walls-home"
+    home.mkdir()
+    for name in cleared_variables():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    connect = socket.socket.connect
+
+    def connect_to_loopback(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            pytest.fail(f"a test tried to reach {host}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connect_to_loopback)
+    yield
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Make a machine in a temporary folder: empty home, nothing installed."""
+    return Machine(tmp_path / "machine")

@@ -1,0 +1,1 @@
+"""Hold usagectl to what the real LocalStack client does on this machine."""

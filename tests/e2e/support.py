@@ -1,0 +1,358 @@
+"""Run the real client and usagectl side by side, in a folder and an environment of their own.
+
+Owns the loopback analytics server, the sandbox that keeps a process away from the
+person's own files and network, and the way both programs are started. Knows nothing
+of consent, profiles or what an answer should be.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Final, Self, TypeAlias
+
+CLIENT_VERSION: Final = "4.12.0"
+DEAD_ENDPOINT: Final = "http://127.0.0.1:1"  # a port only root could listen on, and nobody does
+DRAIN_PATH: Final = "/drain"
+ROOT_MARK: Final = "{root}"  # stands for the sandbox's folder in values, paths and contents
+RUN_LIMIT_SECONDS: Final = 120.0  # far beyond any run; only a program that hangs meets it
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came over the wire."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Store the request, then answer: a client may be gone before the answer is written."""
+
+    protocol_version = "HTTP/1.1"
+    timeout: ClassVar[float | None] = 10.0
+    server: "_Server"
+
+    def do_POST(self) -> None:
+        self._take()
+
+    def do_GET(self) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        request = Request(self.command, self.path, tuple(self.headers.items()), body)
+        if request.path != DRAIN_PATH:
+            self.server.requests.append(request)
+        answer = b'{"track_events": true}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
+        """Stay quiet."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing waits for every request that was accepted
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.connections = 0
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def verify_request(self, request: object, client_address: object) -> bool:
+        del request, client_address
+        self.connections += 1
+        return True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Expect clients that hang up early."""
+
+
+class LoopbackServer:
+    """An analytics endpoint on loopback that keeps every request it was sent.
+
+    Leaving the context waits until every connection that reached the machine has been
+    read to its end, so that `requests` and `connections` are then complete.
+    """
+
+    def __init__(self) -> None:
+        self._server = _Server()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def url(self) -> str:
+        """The base URL, as `ANALYTICS_API` wants it."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests so far, in the order they were read."""
+        return self._server.requests
+
+    @property
+    def connections(self) -> int:
+        """How many connections were made, with or without a request."""
+        return self._server.connections
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Connections are accepted in order: once this one is answered, none before it is waiting.
+        drain = HTTPConnection("127.0.0.1", self._server.server_port)
+        drain.request("GET", DRAIN_PATH, headers={"Connection": "close"})
+        drain.getresponse().read()
+        drain.close()
+        self._server.connections -= 1
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@dataclass(frozen=True, slots=True)
+class Symlink:
+    """A symbolic link; the target may hold `{root}`."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An empty folder where a file is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file without any permission."""
+
+    content: bytes
+
+
+# Variables to set, and with None to leave out; values may hold `{root}`.
+Changes: TypeAlias = Mapping[str, str | None]
+Entry: TypeAlias = bytes | Symlink | Folder | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A folder tree that stands for a person's machine: home, work, cache, tmp."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        for name in ("home", "work", "cache", "tmp", "config", "state", "data"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def work_dir(self) -> Path:
+        """Where commands are run."""
+        return self.root / "work"
+
+    @property
+    def machine_file(self) -> Path:
+        """Where the client on a host keeps its machine ID."""
+        return self.root / "cache" / "localstack-cli" / "machine.json"
+
+    def fill(self, text: str) -> str:
+        """Put the sandbox's folder in the place of `{root}`."""
+        return text.replace(ROOT_MARK, str(self.root))
+
+    def write(self, path: str, entry: Entry) -> Path:
+        """Create one file, link or folder, with the folders above it; answer its path."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        match entry:
+            case bytes():
+                target.write_bytes(entry.replace(ROOT_MARK.encode(), os.fsencode(self.root)))
+            case Symlink():
+                target.symlink_to(self.fill(entry.target))
+            case Folder():
+                target.mkdir()
+            case Unreadable():
+                target.write_bytes(entry.content)
+                target.chmod(0)
+        return target
+
+    def environment(
+        self, client: "Client", *, endpoint: str = DEAD_ENDPOINT, changes: Changes
+    ) -> dict[str, str]:
+        """Build the whole environment of a process: nothing of this process is inherited.
+
+        `PATH` holds the client's own venv and so no Docker. Whatever would talk to
+        another host is turned to `endpoint` or to a loopback port where nobody listens.
+        """
+        base = {
+            "PATH": str(client.bin_dir),
+            "HOME": str(self.root / "home"),
+            "TMPDIR": str(self.root / "tmp"),
+            "XDG_CACHE_HOME": str(self.root / "cache"),
+            "XDG_CONFIG_HOME": str(self.root / "config"),
+            "XDG_STATE_HOME": str(self.root / "state"),
+            "XDG_DATA_HOME": str(self.root / "data"),
+            "OVERRIDE_IN_DOCKER": "0",
+            "DOCKER_BRIDGE_IP": "127.0.0.1",  # unset, a client in a container pings for it
+            "DOCKER_HOST": DEAD_ENDPOINT.replace("http", "tcp"),
+            "ANALYTICS_API": endpoint,
+            "API_ENDPOINT": DEAD_ENDPOINT,
+            "HTTP_PROXY": DEAD_ENDPOINT,
+            "HTTPS_PROXY": DEAD_ENDPOINT,
+            "http_proxy": DEAD_ENDPOINT,
+            "https_proxy": DEAD_ENDPOINT,
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+        changed = {**base, **changes}
+        return {name: self.fill(value) for name, value in changed.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one process ended, and what it sent meanwhile."""
+
+    status: int
+    stdout: str
+    stderr: str
+    requests: tuple[Request, ...] = ()
+    connections: int = 0
+
+    @property
+    def last_line(self) -> str:
+        """The last line of stderr: the reason, when a program failed."""
+        lines = self.stderr.strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def run_process(command: list[str], *, env: dict[str, str], cwd: Path) -> Run:
+    """Run a program to its end, without a terminal."""
+    # Odd bytes are part of the tests: they must not stop the reading of an answer.
+    done = subprocess.run(
+        command,
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        timeout=RUN_LIMIT_SECONDS,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The real LocalStack CLI, in a venv of its own."""
+
+    venv_dir: Path
+
+    @property
+    def bin_dir(self) -> Path:
+        """The folder of its programs."""
+        return self.venv_dir / "bin"
+
+    def config_show(self, sandbox: Sandbox, changes: Changes | None = None) -> Run:
+        """Run `localstack config show` against a loopback server; tell what arrived there."""
+        command = [str(self.bin_dir / "localstack"), "config", "show", "--format", "plain"]
+        with LoopbackServer() as server:
+            env = sandbox.environment(self, endpoint=server.url, changes=changes or {})
+            run = run_process(command, env=env, cwd=sandbox.work_dir)
+        return Run(run.status, run.stdout, run.stderr, tuple(server.requests), server.connections)
+
+    def evaluate(
+        self,
+        code: str,
+        sandbox: Sandbox,
+        changes: Changes,
+        *,
+        endpoint: str = DEAD_ENDPOINT,
+    ) -> object:
+        """Run Python code in the client's venv, as its CLI would, and answer the JSON it prints."""
+        env = sandbox.environment(self, endpoint=endpoint, changes=changes)
+        run = run_process(
+            [str(self.bin_dir / "python"), "-I", "-c", code],
+            env=env | {"LOCALSTACK_CLI": "1"},  # the client's main() sets it before anything else
+            cwd=sandbox.work_dir,
+        )
+        assert run.status == 0, run.stderr
+        answer: object = json.loads(run.stdout.splitlines()[-1])
+        return answer
+
+
+def is_switched_off(run: Run) -> bool | None:
+    """Tell what the client itself says of `DISABLE_EVENTS`; None when it crashed before."""
+    if run.status != 0:
+        return None
+    values = dict(line.split("=", 1) for line in run.stdout.splitlines() if "=" in line)
+    return {"True": True, "False": False}[values["DISABLE_EVENTS"].strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Usagectl:
+    """usagectl's command line, run as a person would, as a process of its own."""
+
+    client: Client
+    command: tuple[str, ...] = field(default=(sys.executable, "-m", "usagectl"))
+
+    def run(
+        self,
+        sandbox: Sandbox,
+        *arguments: str,
+        changes: Changes | None = None,
+        endpoint: str = DEAD_ENDPOINT,
+    ) -> Run:
+        """Run one command in the client's environment."""
+        env = sandbox.environment(self.client, endpoint=endpoint, changes=changes or {})
+        env["PYTHONPATH"] = _package_parent()
+        return run_process([*self.command, *arguments], env=env, cwd=sandbox.work_dir)
+
+
+def _package_parent() -> str:
+    """Name the folder that usagectl is imported from, for a process in another folder."""
+    spec = find_spec("usagectl")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parent.parent)
+
+
+def read_data(run: Run) -> dict[str, object]:
+    """Take the `data` object out of a JSON answer."""
+    answer = as_object(json.loads(run.stdout))
+    assert answer["schema"] == 1
+    return as_object(answer["data"])
+
+
+def as_object(value: object) -> dict[str, object]:
+    """Narrow a JSON value to an object."""
+    assert isinstance(value, dict), value
+    return value
+
+
+def as_list(value: object) -> list[object]:
+    """Narrow a JSON value to an array."""
+    assert isinstance(value, list), value
+    return value
+
+
+def as_text(value: object) -> str:
+    """Narrow a JSON value to a string."""
+    assert isinstance(value, str), value
+    return value

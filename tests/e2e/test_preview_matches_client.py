@@ -1,0 +1,305 @@
+"""What `preview` shows for LocalStack, against what the real client computes and posts."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+
+from .support import (
+    DEAD_ENDPOINT,
+    Client,
+    Entry,
+    Folder,
+    LoopbackServer,
+    Request,
+    Run,
+    Sandbox,
+    Usagectl,
+    as_list,
+    as_object,
+    as_text,
+    read_data,
+)
+
+pytestmark = pytest.mark.e2e
+
+MACHINE_FILE = "cache/localstack-cli/machine.json"
+PROFILE = "home/.localstack/default.env"
+TOKEN = "ls-example-0000"  # noqa: S105 - no token of anybody
+SESSION_POINTERS = {"/metadata/session_id", "/metadata/client_time", "/payload/session_id"}
+MACHINE_POINTER = "/payload/machine_id"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+# In a container the client keeps its machine ID at a fixed place of this machine, which a
+# test must leave alone: the client is given another folder then, and the ID is not compared.
+ASK_SESSION = """
+import dataclasses, json, os
+from localstack import config
+from localstack.utils.analytics import metadata
+from localstack.utils.analytics.client import AnalyticsClient
+if config.is_in_docker:
+    config.dirs.cache = os.path.join(os.environ["TMPDIR"], "cache")
+print(json.dumps({
+    "url": AnalyticsClient().endpoint_session,
+    "in_container": config.is_in_docker,
+    "payload": dataclasses.asdict(metadata.read_client_metadata()),
+}))
+"""
+POST_SESSION = """
+import json
+from localstack.utils.analytics.client import AnalyticsClient
+from localstack.utils.analytics.metadata import get_client_metadata
+response = AnalyticsClient().start_session(get_client_metadata())
+print(json.dumps(response.track_events()))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A machine as the client finds it."""
+
+    name: str
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, Entry] = field(default_factory=dict)
+
+
+IN_CONTAINER = {"LOCALSTACK_TELEMETRY_EDITION": "pro"}  # without it the client fails in a container
+SCENES = [
+    Scene("plain"),
+    Scene("ci", {"CI": "1"}),
+    Scene("ci-empty", {"CI": ""}),
+    Scene("ci-false", {"CI": "false"}),
+    Scene("ci-in-profile", {}, {PROFILE: b"CI=\n"}),
+    Scene("ci-bare-in-profile", {}, {PROFILE: b"CI\n"}),
+    Scene("other-ci", {"GITHUB_ACTIONS": "true", "GITLAB_CI": "true"}),
+    Scene("token", {"LOCALSTACK_AUTH_TOKEN": TOKEN}),
+    Scene("token-quoted", {"LOCALSTACK_AUTH_TOKEN": f" \"'{TOKEN}'\" "}),
+    Scene("token-tab", {"LOCALSTACK_AUTH_TOKEN": f"\t{TOKEN}\n"}),
+    Scene("token-odd", {"LOCALSTACK_AUTH_TOKEN": 'l"s\\\u00e9\U0001f600\x7f/\udcff<>'}),
+    Scene("token-in-profile", {}, {PROFILE: f"LOCALSTACK_AUTH_TOKEN='\"{TOKEN}\"'\n".encode()}),
+    Scene("key", {"LOCALSTACK_API_KEY": TOKEN}),
+    Scene("key-quoted", {"LOCALSTACK_API_KEY": f"'{TOKEN}'"}),
+    Scene("both", {"LOCALSTACK_AUTH_TOKEN": TOKEN, "LOCALSTACK_API_KEY": "other"}),
+    Scene("empty-token-and-key", {"LOCALSTACK_AUTH_TOKEN": "' '", "LOCALSTACK_API_KEY": TOKEN}),
+    Scene("container-1", {"OVERRIDE_IN_DOCKER": "1", **IN_CONTAINER}),
+    Scene("container-true", {"OVERRIDE_IN_DOCKER": " TRUE ", **IN_CONTAINER}),
+    Scene("container-false", {"OVERRIDE_IN_DOCKER": "False"}),
+    Scene("container-odd", {"OVERRIDE_IN_DOCKER": "maybe", **IN_CONTAINER}),
+    Scene("container-empty", {"OVERRIDE_IN_DOCKER": "", **IN_CONTAINER}),
+    Scene("container-absent", {"OVERRIDE_IN_DOCKER": None, **IN_CONTAINER}),
+    Scene("container-in-profile", {}, {PROFILE: b"OVERRIDE_IN_DOCKER=1\n"}),
+    Scene("edition", {"LOCALSTACK_TELEMETRY_EDITION": "enterprise"}),
+    Scene("edition-empty", {"LOCALSTACK_TELEMETRY_EDITION": ""}),
+    Scene("edition-in-profile", {}, {PROFILE: b"LOCALSTACK_TELEMETRY_EDITION=' x '\n"}),
+    Scene("product", {"LOCALSTACK_TELEMETRY_PRODUCT": "snowflake"}),
+    Scene("product-empty", {"LOCALSTACK_TELEMETRY_PRODUCT": ""}),
+    Scene("git-hash", {"LOCALSTACK_BUILD_GIT_HASH": "0a1b2c3d"}),
+    Scene("git-hash-blank", {"LOCALSTACK_BUILD_GIT_HASH": " 0a1b2c3d "}),
+    Scene("git-hash-in-profile", {}, {PROFILE: b"LOCALSTACK_BUILD_GIT_HASH=0a1b2c3d\n"}),
+    Scene("test-run", {"LOCALSTACK_INTERNAL_TEST_RUN": "1"}),
+    Scene("test-run-yes", {"LOCALSTACK_INTERNAL_TEST_RUN": "yes"}),
+    Scene("version-file", {}, {"work/.acme-version": b""}),
+    Scene("version-folder", {}, {"work/.acme-version": Folder()}),
+    Scene("version-file-nameless", {}, {"work/.-version": b""}),
+    Scene("version-file-twice", {}, {"work/.a-version-version": b""}),
+    Scene("version-file-not-hidden", {}, {"work/acme-version": b"", "work/.acme-versions": b""}),
+    Scene(
+        "version-file-and-edition",
+        {"LOCALSTACK_TELEMETRY_EDITION": "pro"},
+        {"work/.acme-version": b""},
+    ),
+    Scene("id-random", {}, {MACHINE_FILE: b'{"machine_id": "gen_01234567-89a"}'}),
+    Scene("id-custom", {}, {MACHINE_FILE: b'{"other": 1, "machine_id": "custom \\u00e9 \\""}'}),
+    Scene("id-empty", {}, {MACHINE_FILE: b'{"machine_id": ""}'}),
+    Scene("id-null", {}, {MACHINE_FILE: b'{"machine_id": null}'}),
+    Scene("id-number", {}, {MACHINE_FILE: b'{"machine_id": 5}'}),
+    Scene("id-object", {}, {MACHINE_FILE: b'{"machine_id": {"b": 1.50, "a": [true]}}'}),
+    Scene("id-pairs", {}, {MACHINE_FILE: b'[["machine_id", "paired"]]'}),
+    Scene("id-twice", {}, {MACHINE_FILE: b'{"machine_id": "a", "machine_id": "b"}'}),
+    Scene("id-missing", {}, {MACHINE_FILE: b'{"other": 1}'}),
+    Scene("id-corrupt", {}, {MACHINE_FILE: b"{"}),
+    Scene(
+        "id-elsewhere",
+        {"XDG_CACHE_HOME": None},
+        {"home/.cache/localstack-cli/machine.json": b'{"machine_id": "elsewhere"}'},
+    ),
+    Scene("off", {"DISABLE_EVENTS": "1"}),
+    Scene("off-in-profile", {}, {PROFILE: b"DISABLE_EVENTS=1\nCI=1\n"}),
+    Scene("endpoint-slashes", {"ANALYTICS_API": f"{DEAD_ENDPOINT}/v1//"}),
+]
+
+
+@pytest.fixture(params=SCENES, ids=lambda scene: scene.name)
+def scene(request: pytest.FixtureRequest, sandbox: Sandbox) -> Scene:
+    """Answer one scene, its files written."""
+    chosen: Scene = request.param
+    for path, entry in chosen.files.items():
+        sandbox.write(path, entry)
+    return chosen
+
+
+def test_payload_is_what_the_client_computes(
+    scene: Scene, client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """The payload equals the client's field for field, its order and the URL included.
+
+    Only what is drawn at send time may differ, and is listed as varying: the session ID,
+    the time, and a machine ID that no file holds and that is not derived.
+    """
+    shown = _preview(usagectl, sandbox, scene.env)  # first: the client would store an ID
+    answer = as_object(client.evaluate(ASK_SESSION, sandbox, scene.env))
+    computed = as_object(answer["payload"])
+
+    varying = set(map(as_text, as_list(shown["varying"])))
+    is_fresh = bool(answer["in_container"]) or _is_fresh(scene, computed["machine_id"])
+    assert varying - SESSION_POINTERS <= ({MACHINE_POINTER} if is_fresh else set())
+
+    body = as_object(json.loads(as_text(shown["body"])))
+    payload = as_object(body["payload"])
+    assert list(payload) == list(computed)
+    free = {pointer.removeprefix("/payload/") for pointer in varying}
+    free |= {"machine_id"} if answer["in_container"] else set()
+    assert _without(payload, free) == _without(computed, free)
+    assert shown["url"] == answer["url"]
+
+
+def test_preview_leaves_the_machine_id_alone(
+    scene: Scene, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """Showing what would be sent neither creates nor changes a machine ID, nor mends a file."""
+    before = _read_machine_files(sandbox)
+    _preview(usagectl, sandbox, scene.env)
+    assert _read_machine_files(sandbox) == before
+
+
+def test_preview_opens_no_connection(scene: Scene, usagectl: Usagectl, sandbox: Sandbox) -> None:
+    """The endpoint that a preview names is not spoken to."""
+    with LoopbackServer() as server:
+        changes = {**scene.env, "ANALYTICS_API": server.url, "HTTP_PROXY": server.url}
+        _preview(usagectl, sandbox, changes)
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {"CI": ""},
+        {"LOCALSTACK_AUTH_TOKEN": f'"{TOKEN}"'},
+        {"LOCALSTACK_AUTH_TOKEN": 'l"s\\\u00e9\U0001f600\x7f/\udcff<>'},
+        {"LOCALSTACK_BUILD_GIT_HASH": "0a1b2c3d", "LOCALSTACK_TELEMETRY_PRODUCT": "\u00e9"},
+    ],
+)
+def test_the_request_is_what_the_client_posts(
+    env: dict[str, str], client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """Method, path, headers and body bytes equal the real post, varying members put in."""
+    sandbox.write(MACHINE_FILE, b'{"machine_id": "gen_01234567-89a"}')
+    with LoopbackServer() as server:
+        shown = _preview(usagectl, sandbox, env, endpoint=server.url)
+        assert client.evaluate(POST_SESSION, sandbox, env, endpoint=server.url) is True
+    (posted,) = server.requests
+    text = _put_in(as_text(shown["body"]), shown["varying"], posted)
+    assert text.encode() == posted.body
+    url = urlsplit(as_text(shown["url"]))
+    assert (shown["method"], url.path) == (posted.method, posted.path)
+    session_id = _read_session_id(posted.body)
+    headers = _read_headers(shown)
+    assert headers["Localstack-Session-ID"] == _read_session_id(as_text(shown["body"]).encode())
+    assert headers | {"Localstack-Session-ID": session_id} == dict(posted.headers)
+
+
+def test_the_token_is_masked_unless_revealed(usagectl: Usagectl, sandbox: Sandbox) -> None:
+    """Without `--reveal` the token is nowhere in the answer, and its pointer is in `masked`."""
+    env = {"LOCALSTACK_AUTH_TOKEN": TOKEN}
+    run = usagectl.run(sandbox, "preview", "localstack", "--json", changes=env)
+    assert run.status == 0, run
+    assert TOKEN not in run.stdout + run.stderr
+    assert _read_request(run)["masked"] == ["/payload/api_key"]
+    assert _preview(usagectl, sandbox, env)["masked"] == []
+
+
+def test_off_shows_no_request(usagectl: Usagectl, sandbox: Sandbox) -> None:
+    """Switched off, `preview` without `--if-enabled` shows that nothing would be sent."""
+    env = {"DISABLE_EVENTS": "1"}
+    run = usagectl.run(sandbox, "preview", "localstack", "--json", changes=env)
+    assert run.status == 0, run
+    data = read_data(run)
+    assert (data["would_send"], data["requests"]) == (False, [])
+
+
+def test_raw_is_the_body(usagectl: Usagectl, sandbox: Sandbox) -> None:
+    """`--raw` prints the body bytes alone, of the same form as in the JSON answer."""
+    arguments = ("preview", "localstack", "--if-enabled", "--reveal")
+    run = usagectl.run(sandbox, *arguments, "--raw")
+    assert run.status == 0, run
+    raw = as_object(json.loads(run.stdout))
+    body = as_object(json.loads(as_text(_preview(usagectl, sandbox, {})["body"])))
+    assert json.dumps(raw) == run.stdout.removesuffix("\n")
+    assert list(raw) == list(body)
+    assert list(as_object(raw["payload"])) == list(as_object(body["payload"]))
+
+
+def _preview(
+    usagectl: Usagectl,
+    sandbox: Sandbox,
+    env: Mapping[str, str | None],
+    *,
+    endpoint: str = DEAD_ENDPOINT,
+) -> dict[str, object]:
+    """Answer the session request that usagectl shows, whatever the switches say."""
+    arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled")
+    return _read_request(usagectl.run(sandbox, *arguments, changes=env, endpoint=endpoint))
+
+
+def _read_request(run: Run) -> dict[str, object]:
+    assert run.status == 0, run
+    request = as_object(as_list(read_data(run)["requests"])[0])
+    assert request["tool"] == "localstack"
+    return request
+
+
+def _read_headers(shown: dict[str, object]) -> dict[str, str]:
+    """Read headers that are an object, or a list of pairs."""
+    headers = shown["headers"]
+    pairs = headers.items() if isinstance(headers, dict) else map(as_list, as_list(headers))
+    return {as_text(name): as_text(value) for name, value in pairs}
+
+
+def _read_session_id(body: bytes) -> str:
+    session_id = as_text(as_object(as_object(json.loads(body))["metadata"])["session_id"])
+    assert UUID.fullmatch(session_id)
+    return session_id
+
+
+def _is_fresh(scene: Scene, machine_id: object) -> bool:
+    """Tell whether the client drew its machine ID at random just now."""
+    stored = scene.files.get(MACHINE_FILE, b"")
+    is_stored = isinstance(stored, bytes) and b"machine_id" in stored
+    return not is_stored and str(machine_id).startswith("gen_")
+
+
+def _without(members: dict[str, object], names: set[str]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if name not in names}
+
+
+def _put_in(text: str, varying: object, posted: Request) -> str:
+    """Give each varying member the value that it had on the wire."""
+    shown, real = json.loads(text), json.loads(posted.body)
+    for pointer in map(as_text, as_list(varying)):
+        assert pointer in SESSION_POINTERS, pointer
+        outer, name = pointer.removeprefix("/").split("/")
+        old, new = shown[outer][name], real[outer][name]
+        member = json.dumps(name) + ": "
+        text = text.replace(member + json.dumps(old), member + json.dumps(new))
+    return text
+
+
+def _read_machine_files(sandbox: Sandbox) -> dict[str, bytes]:
+    """Read every file that a client might keep an ID in."""
+    roots = (sandbox.root / "cache", sandbox.root / "home" / ".cache")
+    files = (path for root in roots for path in root.rglob("*") if path.is_file())
+    return {str(path): path.read_bytes() for path in files}

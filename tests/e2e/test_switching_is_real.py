@@ -1,0 +1,193 @@
+"""What `disable` and `enable` do, as the real client and the wire see it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .support import Client, LoopbackServer, Run, Sandbox, Symlink, Usagectl
+
+pytestmark = pytest.mark.e2e
+
+COMMENTED = b"""\
+# LocalStack of the payments team
+export DEBUG=0   # quiet
+
+  PERSISTENCE = '1'
+# DISABLE_EVENTS=0 is the default
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Where a person keeps LocalStack's profile, and what is in it before."""
+
+    name: str
+    env: dict[str, str]
+    files: dict[str, bytes]
+
+
+CASES = [
+    Case("nothing", {}, {}),
+    Case("commented-profile", {}, {"home/.localstack/default.env": COMMENTED}),
+    Case("no-last-newline", {}, {"home/.localstack/default.env": b"DEBUG=0"}),
+    Case("crlf", {}, {"home/.localstack/default.env": b"# c\r\nDEBUG=0\r\n"}),
+    Case("byte-order-mark", {}, {"home/.localstack/default.env": b"\xef\xbb\xbfDEBUG=0\n"}),
+    Case("empty-profile", {}, {"home/.localstack/default.env": b""}),
+    Case("open-quote", {}, {"home/.localstack/default.env": b'DEBUG=0\nX="open\nY=1\n'}),
+    Case("open-quote-at-the-end", {}, {"home/.localstack/default.env": b"X='open"}),
+    Case("multi-line", {}, {"home/.localstack/default.env": b'X="a\nDISABLE_EVENTS=1\n"\n'}),
+    Case(
+        "profile-list",
+        {"CONFIG_PROFILE": "a,b"},
+        {"home/.localstack/a.env": COMMENTED, "home/.localstack/b.env": b"DEBUG=0\n"},
+    ),
+    Case("profile-list-missing", {"CONFIG_PROFILE": "a, b"}, {}),
+    Case("config-dir", {"CONFIG_DIR": "{root}/conf"}, {"conf/default.env": COMMENTED}),
+    Case("config-dir-relative", {"CONFIG_DIR": "conf"}, {"work/conf/default.env": COMMENTED}),
+    Case("config-dir-empty", {"CONFIG_DIR": ""}, {"work/default.env": COMMENTED}),
+    Case("config-dir-missing", {"CONFIG_DIR": "{root}/new/conf"}, {}),
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest, sandbox: Sandbox) -> Case:
+    """Answer one case, its files written."""
+    chosen: Case = request.param
+    for path, content in chosen.files.items():
+        sandbox.write(path, content)
+    return chosen
+
+
+def test_disable_silences_the_client_and_enable_brings_it_back(
+    case: Case, client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """On, one request arrives; after `disable` none; after `enable` one again."""
+    assert len(client.config_show(sandbox, case.env).requests) == 1
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=case.env))
+    silent = client.config_show(sandbox, case.env)
+    assert (silent.status, silent.connections) == (0, 0)
+    _succeed(usagectl.run(sandbox, "enable", "localstack", "--json", changes=case.env))
+    assert len(client.config_show(sandbox, case.env).requests) == 1
+
+
+def test_enable_restores_every_profile_byte_for_byte(
+    case: Case, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """Switching off and on again, twice each, leaves the profile files exactly as they were."""
+    before = _read_profiles(sandbox.root)
+    for command in ("disable", "disable", "enable", "enable"):
+        _succeed(usagectl.run(sandbox, command, "localstack", "--json", changes=case.env))
+    assert _read_profiles(sandbox.root) == before
+
+
+def test_disable_keeps_every_line_of_a_profile(
+    case: Case, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """While telemetry is off, every line that was in a profile is still there, in its order."""
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=case.env))
+    for path, content in case.files.items():
+        after = (sandbox.root / path).read_bytes().splitlines()
+        rest = iter(after)
+        assert all(line in rest for line in content.splitlines()), after
+
+
+def test_switching_sends_nothing_and_makes_no_machine_id(
+    case: Case, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """Neither `disable` nor `enable` opens a connection or creates a machine ID."""
+    with LoopbackServer() as server:
+        for command in ("disable", "enable"):
+            run = usagectl.run(
+                sandbox,
+                command,
+                "localstack",
+                "--json",
+                changes=case.env | {"HTTP_PROXY": server.url, "http_proxy": server.url},
+                endpoint=server.url,
+            )
+            _succeed(run)
+    assert server.connections == 0
+    assert [*sandbox.root.rglob("machine.json"), *sandbox.root.rglob("machine_id")] == []
+
+
+def test_all_tools_at_once(client: Client, usagectl: Usagectl, sandbox: Sandbox) -> None:
+    """Without a name, `disable` silences LocalStack too, and `enable` undoes that."""
+    _succeed(usagectl.run(sandbox, "disable", "--json"))
+    assert client.config_show(sandbox).connections == 0
+    _succeed(usagectl.run(sandbox, "enable", "--json"))
+    assert len(client.config_show(sandbox).requests) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"DISABLE_EVENTS=0\n", b"DISABLE_EVENTS=yes\n", b"DISABLE_EVENTS=1\nDISABLE_EVENTS\n"],
+)
+def test_disable_overrules_a_profile_that_says_otherwise(
+    content: bytes, client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """A profile that keeps telemetry on is no obstacle: after `disable` nothing arrives."""
+    sandbox.write("home/.localstack/default.env", content)
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
+    assert client.config_show(sandbox).connections == 0
+
+
+def test_disable_overrules_the_last_profile_of_a_list(
+    client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """The last file of `CONFIG_PROFILE` wins in the client, so `disable` must beat that one."""
+    changes = {"CONFIG_PROFILE": "a,b"}
+    sandbox.write("home/.localstack/a.env", b"DISABLE_EVENTS=1\n")
+    sandbox.write("home/.localstack/b.env", b"DISABLE_EVENTS=0\n")
+    assert len(client.config_show(sandbox, changes).requests) == 1
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=changes))
+    assert client.config_show(sandbox, changes).connections == 0
+
+
+def test_a_linked_profile_stays_a_link(
+    client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """A profile that is a link into a person's dotfiles is switched there, and stays a link."""
+    real = sandbox.write("dotfiles/localstack.env", COMMENTED)
+    link = sandbox.write("home/.localstack/default.env", Symlink("{root}/dotfiles/localstack.env"))
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
+    assert link.is_symlink()
+    assert client.config_show(sandbox).connections == 0
+    _succeed(usagectl.run(sandbox, "enable", "localstack", "--json"))
+    assert link.is_symlink()
+    assert real.read_bytes() == COMMENTED
+
+
+def test_a_profile_that_nobody_can_read_is_not_lost(
+    client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """Where the client stops at a byte that is no UTF-8, `disable` keeps every line of the file.
+
+    The client sends nothing then; whether `disable` repairs or refuses is left open here.
+    """
+    content = b"# caf\xe9\nDEBUG=0\n"
+    profile = sandbox.write("home/.localstack/default.env", content)
+    usagectl.run(sandbox, "disable", "localstack", "--json")
+    rest = iter(profile.read_bytes().splitlines())
+    assert all(line in rest for line in content.splitlines())
+    assert client.config_show(sandbox).connections == 0
+
+
+@pytest.mark.parametrize("value", ["0", "", "yes"])
+def test_disable_fails_when_the_environment_defeats_it(
+    value: str, client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """With `DISABLE_EVENTS` in the environment the client still sends: exit status 1, not 0."""
+    changes = {"DISABLE_EVENTS": value}
+    run = usagectl.run(sandbox, "disable", "localstack", "--json", changes=changes)
+    assert len(client.config_show(sandbox, changes).requests) == 1
+    assert run.status == 1, run
+
+
+def _succeed(run: Run) -> None:
+    assert run.status == 0, run
+
+
+def _read_profiles(root: Path) -> dict[str, bytes]:
+    """Read every profile file below the sandbox, whatever folder it is in."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.env")}

@@ -1,0 +1,195 @@
+"""Own a machine in a folder: home, root, PATH, clock and entropy of a test's choosing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from usagectl.environment import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOW = datetime(2026, 11, 23, 6, 30, 0, 123456, tzinfo=UTC)
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+_TELLING_PREFIXES = ("LOCALSTACK_", "LSTK_", "USAGECTL_", "XDG_", "CONFIG_")
+_TELLING = (
+    "DISABLE_EVENTS",
+    "DO_NOT_TRACK",
+    "ANALYTICS_API",
+    "CI",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "OVERRIDE_IN_DOCKER",
+    "CACHE_DIR",
+    "FILESYSTEM_ROOT",
+    "DOCKER_HOST",
+    "GITHUB_ACTIONS",
+)
+
+
+def cleared_variables() -> tuple[str, ...]:
+    """List the variables of this process that would change an answer."""
+    return tuple(
+        name for name in os.environ if name in _TELLING or name.startswith(_TELLING_PREFIXES)
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what a run of the command line gave."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """Parse the JSON envelope."""
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return the envelope's data."""
+        data = self.envelope["data"]
+        assert isinstance(data, dict)
+        return data
+
+
+@dataclass
+class Machine:
+    """Be a machine below one folder.
+
+    Attributes:
+        folder: everything of it lies below.
+        variables: extra environment variables.
+        system: what it says it is.
+    """
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    system: str = "Linux"
+
+    def __post_init__(self) -> None:
+        for path in (self.home, self.root, self.bin, self.cwd):
+            path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def home(self) -> Path:
+        """Name the home folder."""
+        return self.folder / "home"
+
+    @property
+    def root(self) -> Path:
+        """Name what stands for `/` where marker files are looked for."""
+        return self.folder / "root"
+
+    @property
+    def bin(self) -> Path:
+        """Name the only folder on PATH."""
+        return self.folder / "bin"
+
+    @property
+    def cwd(self) -> Path:
+        """Name the working folder."""
+        return self.folder / "work"
+
+    @property
+    def config_dir(self) -> Path:
+        """Name usagectl's settings folder."""
+        return self.folder / "config"
+
+    @property
+    def state_dir(self) -> Path:
+        """Name usagectl's state folder."""
+        return self.folder / "state"
+
+    @property
+    def default_profile(self) -> Path:
+        """Name LocalStack's default profile."""
+        return self.home / ".localstack" / "default.env"
+
+    @property
+    def machine_json(self) -> Path:
+        """Name the identity file of LocalStack's command line."""
+        return self.home / ".cache" / "localstack-cli" / "machine.json"
+
+    def environment(self, **overrides: Any) -> Environment:  # noqa: ANN401
+        """Give the library this machine as a value; members can be replaced."""
+        members: dict[str, Any] = {
+            "variables": {"HOME": str(self.home), "PATH": str(self.bin), **self.variables},
+            "cwd": self.cwd,
+            "account_home": self.home,
+            "config_dir": self.config_dir,
+            "state_dir": self.state_dir,
+            "system": self.system,
+            "release": "6.1.0-test",
+            "machine": "x86_64",
+            "host_name": "testhost",
+            "root": self.root,
+            "now": lambda: NOW,
+            "entropy": os.urandom,
+        }
+        return Environment(**{**members, **overrides})
+
+    def process_variables(self) -> dict[str, str]:
+        """Return the variables for a real process on this machine.
+
+        OVERRIDE_IN_DOCKER=0, since the process sees the real root, which may be a container's.
+        """
+        return {
+            "HOME": str(self.home),
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+            "USAGECTL_CONFIG_DIR": str(self.config_dir),
+            "USAGECTL_STATE_DIR": str(self.state_dir),
+            "OVERRIDE_IN_DOCKER": "0",
+            "PYTHONPATH": str(REPOSITORY),
+            **self.variables,
+        }
+
+    def run(
+        self,
+        *arguments: str,
+        variables: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> Outcome:
+        """Run the command line in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "usagectl", *arguments],
+            env={**self.process_variables(), **(variables or {})},
+            cwd=self.cwd,
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+    def install_program(self, name: str, text: str = "#!/bin/sh\nexit 0\n") -> Path:
+        """Put a program on PATH."""
+        file = self.bin / name
+        file.write_text(text)
+        file.chmod(0o755)
+        return file
+
+    def install_localstack(self, version: str = "4.12.0") -> None:
+        """Lay out a virtual environment with LocalStack's metadata, and its command on PATH."""
+        venv = self.folder / "venv"
+        info = (
+            venv / "lib" / "python3.11" / "site-packages" / f"localstack_core-{version}.dist-info"
+        )
+        info.mkdir(parents=True)
+        (venv / "bin").mkdir()
+        program = venv / "bin" / "localstack"
+        program.write_text(f"#!{venv}/bin/python\n")
+        program.chmod(0o755)
+        (self.bin / "localstack").symlink_to(program)

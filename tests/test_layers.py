@@ -1,0 +1,131 @@
+"""Hold the order of the layers: each module imports only from lines above its own."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.machine import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LAYERS = (
+    "_version",
+    "errors",
+    "_files",
+    "environment",
+    "paths",
+    "settings",
+    "notice",
+    "events",
+    "tools",
+    "identity",
+    "consent",
+    "spool",
+    "transport",
+    "preview",
+    "live",
+    "switching",
+    "report",
+    "shells",
+    "processes",
+    "completions",
+    "__init__",
+    "cli",
+    "__main__",
+)
+"""Lowest first (design, section 7)."""
+
+TOOL_LAYERS = (
+    "base",
+    "localstack_rules",
+    "detection",
+    "profiles",
+    "localstack",
+    "lstk",
+    "own",
+    "__init__",
+)
+
+ONLY_IMPORTERS = {"httpx": {"transport.py"}, "rich": {"cli/_render.py"}, "uvicorn": set()}
+
+PACKAGE = REPOSITORY / "usagectl"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """List every module that a file imports, by whole name."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer_of(name: str) -> str:
+    """Name the layer of a module by its whole name; public names belong to the package."""
+    parts = name.split(".")
+    if len(parts) > 1 and parts[1] in LAYERS:
+        return parts[1]
+    return "__init__"
+
+
+def own_name(file: Path) -> str:
+    """Name a file's module."""
+    relative = file.relative_to(PACKAGE.parent).with_suffix("")
+    return ".".join(relative.parts)
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=own_name)
+def test_imports_come_from_lower_layers(file: Path) -> None:
+    """A module imports usagectl's modules only from layers before its own."""
+    own = layer_of(own_name(file))
+    for name in imports_of(file):
+        if name.split(".")[0] != "usagectl":
+            continue
+        other = layer_of(name)
+        if file == PACKAGE / "__init__.py":
+            continue  # It hands out names of all layers, each on demand.
+        assert other == own or LAYERS.index(other) < LAYERS.index(own), f"{own} imports {name}"
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "tools").glob("*.py")), ids=lambda f: f.stem)
+def test_tools_are_in_order_too(file: Path) -> None:
+    """Within tools, a module imports only from the modules before it."""
+    for name in imports_of(file):
+        if name.startswith("usagectl.tools."):
+            other = name.split(".")[2]
+            if other in TOOL_LAYERS:
+                assert TOOL_LAYERS.index(other) < TOOL_LAYERS.index(file.stem), name
+
+
+@pytest.mark.parametrize(("library", "allowed"), ONLY_IMPORTERS.items())
+def test_heavy_libraries_have_one_importer(library: str, allowed: set[str]) -> None:
+    """httpx, rich and uvicorn are each imported by their one module."""
+    importers = {
+        str(file.relative_to(PACKAGE))
+        for file in SOURCES
+        if any(name.split(".")[0] == library for name in imports_of(file))
+    }
+    assert importers == allowed
+
+
+def test_every_module_has_a_layer() -> None:
+    """A new module is given its place in the order."""
+    names = {file.stem if file.parent == PACKAGE else file.parent.name for file in SOURCES}
+    assert names - set(LAYERS) == set()
+
+
+def test_only_the_command_line_prints() -> None:
+    """No module below the command line prints, prompts or exits (design, rule 2.7)."""
+    for file in SOURCES:
+        if "cli" in file.parts or file.stem == "__main__":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in ("print", "input", "exit", "breakpoint"), file

@@ -1,0 +1,580 @@
+"""Hold the notice's data to the notice's words, and its readers to their promises."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import (  # type: ignore[import-untyped]  # it ships no types
+    Draft202012Validator,
+    ValidationError,
+)
+
+from usagectl import notice
+from usagectl.errors import UnknownEventError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOTICE_TEXT = (Path(__file__).parent / "data" / "notice.md").read_text(encoding="utf-8")
+DOCUMENT: dict[str, Any] = json.loads(
+    files("usagectl").joinpath("data", "notice.schema.json").read_text(encoding="utf-8")
+)
+PAYLOAD, AWS_REQUEST, CLI_CMD = (
+    json.loads(block) for block in re.findall(r"```json\n(.*?)```", NOTICE_TEXT, re.DOTALL)
+)
+SESSION = {
+    "name": "session",
+    "metadata": {"session_id": PAYLOAD["session_id"], "client_time": "1795410767"},
+    "payload": PAYLOAD,
+}
+EXAMPLES = {each["name"]: each for each in (SESSION, AWS_REQUEST, CLI_CMD)}
+
+DOCUMENTED = {
+    "session": "metadata.session_id metadata.client_time session_id machine_id api_key system"
+    " version is_ci is_docker is_testing",
+    "aws_request": "metadata.session_id metadata.client_time service operation status_code"
+    " err_type err_msg stack_trace is_internal region account_id user_agent",
+    "aws_request_agg": "metadata.session_id metadata.client_time api_calls api_calls.service"
+    " api_calls.operation api_calls.status_code api_calls.count",
+    "cli_cmd": "metadata.client_time cmd params",
+    "run_init": "metadata.client_time stage scripts duration",
+}
+UNDOCUMENTED = [
+    "config",
+    "container_info",
+    "ls_service_provider_assignment",
+    "services_notimplemented",
+    "deprecated_env_usage",
+    "non_prefixed_cli_env_vars",
+    "ls_metrics",
+    "ls:usage_analytics",
+    "cfn_stack_deploy_failures",
+    "lambda:config",
+    "infra_start",
+    "infra_ready",
+    "infra_stop",
+    "ls_shutdown",
+    "lstk_command",
+    "lstk_lifecycle",
+]
+
+# Facts, part 3: the number of each contradiction, and words that only its entry can do without.
+CONTRADICTIONS = {
+    "D01": "session ID",
+    "D02": "configuration variables",
+    "D03": "hash of the ID of the Docker daemon",
+    "D04": "comes back unchanged after the cache directory was removed",
+    "D05": "across sessions and projects",
+    "D06": "type of the error",
+    "D07": "the product and the edition",
+    "D08": "kernel",
+    "D09": "only init scripts",
+    "D10": "anonymous",
+    "D11": "stack trace",
+    "D12": "activates a licence",
+    "D13": "CI=false",
+    "D14": "defaults included",
+    "D15": "asks Docker for its ID",
+    "D16": "has no prefix",
+    "D17": "track_events",
+    "D18": "notice's example",
+    "D19": "LOCALSTACK_DISABLE_EVENTS",
+}
+
+
+def fold(text: str) -> str:
+    """Join all runs of white space into one space."""
+    return " ".join(text.split())
+
+
+def walk(node: object) -> Iterator[dict[str, Any]]:
+    """Yield every object of a JSON document."""
+    if isinstance(node, dict):
+        yield node
+        for below in node.values():
+            yield from walk(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from walk(below)
+
+
+def quotes() -> set[str]:
+    """Return every sentence that the data quotes."""
+    found = {each.get(key) for each in walk(DOCUMENT) for key in ("sentence", "x-sentence")}
+    return {each for each in found if each is not None}
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of one paragraph or list item."""
+    return re.split(r"(?<=\.) (?=[A-Z])", fold(text))
+
+
+def bullet_sentences() -> list[str]:
+    """Return each sentence of each list item of the notice."""
+    bullets = re.findall(r"^- (.*(?:\n  .*)*)", NOTICE_TEXT, re.MULTILINE)
+    return [part for each in bullets for part in sentences(each)]
+
+
+def notice_sentences() -> set[str]:
+    """Return each sentence of the notice, of paragraphs and list items alike."""
+    blocks = re.split(r"\n\n|^- ", NOTICE_TEXT, flags=re.MULTILINE)
+    return {part for each in blocks for part in sentences(each)}
+
+
+def put(event: dict[str, Any], pointer: str, value: object) -> dict[str, Any]:
+    """Return a copy of an event with a value at a pointer; `*` is the first of a list."""
+    changed = copy.deepcopy(event)
+    *way, last = pointer.split("/")[1:]
+    node: Any = changed
+    for part in way:
+        node = node[0] if part == "*" else node.setdefault(part, {})
+    node[last] = value
+    return changed
+
+
+def drop(event: dict[str, Any], section: str, name: str) -> dict[str, Any]:
+    """Return a copy of an event without one field."""
+    changed = copy.deepcopy(event)
+    del changed[section][name]
+    return changed
+
+
+def allows(event: object) -> bool:
+    """Tell whether the notice allows an event; its own schema must agree with the whole."""
+    whole = bool(Draft202012Validator(DOCUMENT).is_valid(event))
+    names = [each.name for each in notice.load().events]
+    alone = any(Draft202012Validator(notice.event_schema(each)).is_valid(event) for each in names)
+    assert whole == alone
+    return whole
+
+
+def all_events() -> tuple[notice.Event, ...]:
+    """Return the documented and the undocumented events."""
+    return notice.load().events + notice.load().undocumented_events
+
+
+def all_fields() -> list[notice.Field]:
+    """Return every field of every event."""
+    return [each for event in all_events() for each in event.fields + event.undocumented_fields]
+
+
+def ids(departures: tuple[notice.Departure, ...]) -> set[str]:
+    """Return the ids of departures."""
+    return {each.id for each in departures}
+
+
+@pytest.mark.parametrize("sentence", sorted(quotes()))
+def test_each_quoted_sentence_stands_in_the_notice(sentence: str) -> None:
+    """What is quoted is a whole sentence, word for word."""
+    assert sentence in fold(NOTICE_TEXT)
+    assert sentence in notice_sentences()
+
+
+@pytest.mark.parametrize("sentence", bullet_sentences())
+def test_each_list_item_of_the_notice_is_in_the_data(sentence: str) -> None:
+    """Nothing that the notice lists is left out."""
+    assert sentence in quotes()
+
+
+def test_the_notice_still_has_as_many_list_items_as_were_read() -> None:
+    """A list item that the test cannot find would otherwise count as covered."""
+    assert NOTICE_TEXT.count("\n- ") == 22
+    assert len(bullet_sentences()) == 24
+
+
+def test_each_schema_is_a_valid_schema() -> None:
+    """The document and each event's schema are JSON Schema 2020-12."""
+    assert DOCUMENT["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert DOCUMENT["$id"].startswith("urn:")
+    Draft202012Validator.check_schema(DOCUMENT)
+    for event in notice.load().events:
+        Draft202012Validator.check_schema(notice.event_schema(event.name))
+
+
+@pytest.mark.parametrize("event", EXAMPLES.values(), ids=EXAMPLES)
+def test_the_examples_of_the_notice_are_allowed(event: dict[str, Any]) -> None:
+    """The notice allows what it shows."""
+    Draft202012Validator(DOCUMENT).validate(event)
+    assert allows(event)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        put(SESSION, "/payload/edition", "pro"),
+        put(SESSION, "/metadata/user", "x"),
+        put(SESSION, "/extra", 1),
+        put(SESSION, "/payload/is_ci", "false"),
+        put(SESSION, "/payload/machine_id", 5),
+        put(SESSION, "/payload/session_id", "not-a-uuid"),
+        put(SESSION, "/metadata/client_time", 1795410767),
+        drop(SESSION, "payload", "machine_id"),
+        drop(SESSION, "metadata", "session_id"),
+        put(AWS_REQUEST, "/payload/bucket", "x"),
+        put(AWS_REQUEST, "/payload/status_code", "400"),
+        put(AWS_REQUEST, "/payload/status_code", 200),
+        put(AWS_REQUEST, "/payload/status_code", 500),
+        put(AWS_REQUEST, "/payload/stack_trace", "Traceback"),
+        put(AWS_REQUEST, "/payload/account_id", "me"),
+        put(AWS_REQUEST, "/metadata/client_time", "2022-08-30T12:27:25Z"),
+        drop(AWS_REQUEST, "payload", "region"),
+        drop(AWS_REQUEST, "metadata", "session_id"),
+        put(CLI_CMD, "/metadata/session_id", PAYLOAD["session_id"]),
+        put(CLI_CMD, "/payload/values", ["x"]),
+        put(CLI_CMD, "/payload/params", "file"),
+        put(CLI_CMD, "/payload/params", ["docker-compose.yml"]),
+        put(CLI_CMD, "/payload/params", [{"file": "x"}]),
+        drop(CLI_CMD, "payload", "params"),
+        drop(CLI_CMD, "metadata", "client_time"),
+        put(CLI_CMD, "/name", "cli_command"),
+    ],
+)
+def test_a_near_miss_is_not_allowed(event: dict[str, Any]) -> None:
+    """One change that the notice does not cover is enough."""
+    assert not allows(event)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        drop(SESSION, "payload", "api_key"),
+        put(SESSION, "/payload/api_key", ""),
+        put(SESSION, "/metadata/client_time", "2022-08-30 12:27:25"),
+        drop(drop(AWS_REQUEST, "payload", "err_type"), "payload", "err_msg"),
+        put(CLI_CMD, "/payload/params", []),
+        *(each.example for each in notice.load().events),
+    ],
+)
+def test_what_the_notice_leaves_open_is_allowed(event: dict[str, Any]) -> None:
+    """An optional field may be absent, and each event's own example is allowed."""
+    assert allows(event)
+
+
+def test_a_stack_trace_is_allowed_with_status_500_alone() -> None:
+    """The notice speaks of a stack trace for errors inside LocalStack only."""
+    plain = drop(drop(AWS_REQUEST, "payload", "err_type"), "payload", "err_msg")
+    traced = put(plain, "/payload/stack_trace", "Traceback")
+    assert allows(put(traced, "/payload/status_code", 500))
+    assert not allows(put(traced, "/payload/status_code", 503))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [each for event in notice.load().events for each in event.undocumented_fields],
+    ids=lambda field: f"{field.event}.{field.name}",
+)
+def test_an_undocumented_field_is_not_allowed_and_is_explained(field: notice.Field) -> None:
+    """What clients send beyond the notice fails validation and has a departure."""
+    example = notice.find_event(field.event).example
+    assert example is not None
+    assert allows(example)
+    assert not allows(put(example, field.pointer, "x"))
+    assert notice.departures_of(field.event, field.pointer)
+
+
+def test_each_example_in_the_schema_fits_where_it_stands() -> None:
+    """An example shows what its own schema allows."""
+    checked = [each for each in walk(DOCUMENT["$defs"]) if "examples" in each]
+    assert len(checked) > len(all_events())
+    for schema in checked:
+        for example in schema["examples"]:
+            try:
+                Draft202012Validator(schema).validate(example)
+            except ValidationError as error:
+                pytest.fail(f"{schema['description']}: {error.message}")
+
+
+def test_the_documented_events_and_fields_are_those_of_the_notice() -> None:
+    """The list is written out here, so that none comes or goes unseen."""
+    found = {
+        event.name: " ".join(each.name for each in event.fields) for event in notice.load().events
+    }
+    assert found == DOCUMENTED
+
+
+def test_the_undocumented_events_are_those_of_the_facts() -> None:
+    """Each event of facts, part 2, that the notice does not name is known."""
+    assert [each.name for each in notice.load().undocumented_events] == UNDOCUMENTED
+
+
+@pytest.mark.parametrize("event", all_events(), ids=lambda event: event.name)
+def test_each_event_is_complete(event: notice.Event) -> None:
+    """An event can be explained without a gap."""
+    assert event.meaning.endswith(".")
+    assert event.when.endswith(".")
+    assert event.endpoint == ("session" if event.name == "session" else "events")
+    assert set(event.tools) in ({"localstack"}, {"lstk"})
+    assert event.documented == bool(event.fields) == bool(event.sentence) == bool(event.example)
+    assert event.documented or event.undocumented_fields
+
+
+@pytest.mark.parametrize("field", all_fields(), ids=lambda field: f"{field.event}.{field.name}")
+def test_each_field_is_complete(field: notice.Field) -> None:
+    """A field can be explained without a gap, and found by what a person types."""
+    assert field.type
+    assert field.meaning.endswith(".")
+    assert field.privacy in notice.load().privacy_classes
+    assert field.documented == bool(field.sentence) == (field.example is not None)
+    parts = [part for part in field.pointer.split("/")[1:] if part != "*"]
+    assert field.name in (".".join(parts), ".".join(parts[1:]))
+    assert field.name.startswith("metadata.") == field.pointer.startswith("/metadata/")
+    assert notice.find_field(field.event, field.name) is field
+    assert notice.find_field(field.event, f"payload.{field.name}") is field
+    assert notice.describe(field.event, field.pointer) is field
+
+
+def test_names_and_ids_are_unique() -> None:
+    """One name leads to one thing."""
+    known = notice.load()
+    for names in (
+        [each.name for each in all_events()],
+        [each.id for each in known.departures],
+        [each.title for each in known.departures],
+        [each.id for each in (*known.never_collected, known.licence, known.switch)],
+        [(each.event, each.name) for each in all_fields()],
+        [(each.event, each.pointer) for each in all_fields()],
+    ):
+        assert len(set(names)) == len(names)
+
+
+def test_every_privacy_class_is_used_and_explained() -> None:
+    """The vocabulary is closed, and has no word too many."""
+    classes = notice.load().privacy_classes
+    assert {each.privacy for each in all_fields()} == set(classes)
+    assert all(meaning.endswith(".") for meaning in classes.values())
+
+
+@pytest.mark.parametrize(("number", "words"), CONTRADICTIONS.items())
+def test_each_contradiction_of_the_facts_is_a_departure(number: str, words: str) -> None:
+    """Facts, part 3, has nineteen contradictions; entry D01 is the first of them."""
+    (departure,) = (each for each in notice.load().departures if each.id == number)
+    assert words in departure.text
+
+
+def test_departure_ids_count_up() -> None:
+    """An id is stable: new departures are added at the end."""
+    found = [each.id for each in notice.load().departures]
+    assert found == [f"D{number:02d}" for number in range(1, len(found) + 1)]
+    assert len(found) >= len(CONTRADICTIONS)
+
+
+@pytest.mark.parametrize("departure", notice.load().departures, ids=lambda each: each.id)
+def test_each_departure_is_complete(departure: notice.Departure) -> None:
+    """A departure can be shown as it is, and speaks of known events and fields."""
+    assert departure.title
+    assert "\n" not in departure.title
+    assert not departure.title.endswith(".")
+    assert departure.text.endswith(".")
+    assert departure.evidence in ("observed", "source")
+    assert set(departure.tools) <= {"localstack", "lstk"}
+    assert departure.tools
+    events = [notice.find_event(each) for each in departure.events]
+    pointers = [
+        each.pointer for event in events for each in all_fields() if each.event == event.name
+    ]
+    for wanted in departure.fields:
+        assert any(f"{each}/".startswith(f"{wanted}/") for each in pointers), wanted
+    assert {tool for event in events for tool in event.tools} <= set(departure.tools)
+
+
+def test_only_a_departure_of_one_tool_has_versions() -> None:
+    """Two tools count their versions apart, so a bound for both would mean nothing."""
+    bounded = [each for each in notice.load().departures if each.since or each.until]
+    assert bounded
+    assert all(len(each.tools) == 1 for each in bounded)
+
+
+@pytest.mark.parametrize("name", UNDOCUMENTED)
+def test_each_undocumented_event_has_a_departure(name: str) -> None:
+    """Audit can say about each of them that it is known."""
+    expected = "D27" if name.startswith("lstk") else "D09"
+    assert expected in ids(notice.departures_of(name, ""))
+
+
+def test_the_promises_are_those_of_the_notice() -> None:
+    """The last list of the notice, the CLI's two promises, the switch and the licence."""
+    known = notice.load()
+    assert [each.id for each in known.never_collected] == [
+        "configuration-values",
+        "s3-files",
+        "call-parameters",
+        "resource-names",
+        "request-secrets",
+        "parameter-values",
+        "cli-unlinked",
+    ]
+    assert "`DISABLE_EVENTS=1`" in known.switch.sentence
+    assert "regardless" in known.licence.sentence
+    assert all(each.meaning for each in (*known.never_collected, known.switch, known.licence))
+
+
+def test_the_notice_is_read_once() -> None:
+    """A second call costs nothing and gives the same values, which can be set members."""
+    assert notice.load() is notice.load()
+    assert len({*all_events(), *all_fields()}) == len(all_events()) + len(all_fields())
+
+
+def test_an_event_is_found_by_its_name() -> None:
+    """Documented or not makes no difference to finding it."""
+    assert notice.find_event("cli_cmd").documented
+    assert not notice.find_event("lambda:config").documented
+
+
+def test_an_unknown_event_is_told_with_the_known_ones() -> None:
+    """A person who mistypes sees what there is."""
+    with pytest.raises(UnknownEventError) as caught:
+        notice.find_event("cli-cmd")
+    assert "'cli-cmd'" in caught.value.message
+    assert all(each.name in caught.value.message for each in all_events())
+    assert caught.value.code == "unknown-event"
+
+
+def test_a_field_is_found_by_what_a_person_types() -> None:
+    """The payload need not be named, the metadata must."""
+    assert notice.find_field("session", "api_key").pointer == "/payload/api_key"
+    assert notice.find_field("session", "payload.api_key").privacy == "secret"
+    assert notice.find_field("session", "session_id").pointer == "/payload/session_id"
+    assert notice.find_field("session", "metadata.session_id").pointer == "/metadata/session_id"
+    assert notice.find_field("session", "edition").since == "4.2.0"
+    assert notice.find_field("aws_request_agg", "api_calls.count").type == "integer"
+    assert notice.find_field("session", "api_key").type == "string or null"
+
+
+@pytest.mark.parametrize("name", ["", "session_id", "payload", "values", "params.0"])
+def test_an_unknown_field_is_told_with_the_known_ones(name: str) -> None:
+    """The error names the event, the field and what the event has."""
+    with pytest.raises(UnknownEventError) as caught:
+        notice.find_field("cli_cmd", name)
+    assert f"'cli_cmd.{name}'" in caught.value.message
+    assert "metadata.client_time, cmd, params" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("event", "pointer", "name"),
+    [
+        ("session", "/payload/api_key", "api_key"),
+        ("cli_cmd", "/payload/params/0", "params"),
+        ("aws_request_agg", "/payload/api_calls/12/count", "api_calls.count"),
+        ("aws_request_agg", "/payload/api_calls/0/err_type", "api_calls.err_type"),
+        ("config", "/payload/env_vars/DEBUG", "env_vars"),
+        ("config", "/metadata/session_id", "metadata.session_id"),
+        ("ls_service_provider_assignment", "/payload/s3", "payload"),
+        ("session", "/payload/user", None),
+        ("session", "/payload/api_key/0", None),
+        ("session", "/payload", None),
+        ("session", "/name", None),
+        ("session", "", None),
+        ("aws_request_agg", "/payload/api_calls/0/user", None),
+        ("nothing", "/payload/api_key", None),
+    ],
+)
+def test_a_place_in_an_event_is_described(event: str, pointer: str, name: str | None) -> None:
+    """Each place leads to the field it belongs to, and to none when nothing is known."""
+    found = notice.describe(event, pointer)
+    assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    ("pointer", "version", "expected"),
+    [
+        ("/payload/product", None, {"D07"}),
+        ("/payload/product", "4.1.0", set()),
+        ("/payload/product", "4.2.0.dev", set()),
+        ("/payload/product", "4.2", {"D07"}),
+        ("/payload/product", "4.12.0:0a1b2c3", {"D07"}),
+        ("/payload/product", "1.0.5.dev", set()),
+        ("/payload/product", "unreadable", {"D07"}),
+        ("/payload/product", "", {"D07"}),
+        pytest.param("/payload/product", "9" * 5000, {"D07"}, id="longer than int() takes"),
+        ("/payload/edition", "2026.3.0", {"D07", "D21"}),
+        ("/payload/container_runtime", "4.14.0", set()),
+        ("/payload/container_runtime", "2026.2.9", set()),
+        ("/payload/container_runtime", "2026.3.0", {"D20"}),
+        ("/payload/container_runtime", "2026.8.2", set()),
+        ("/payload/unknown", None, set()),
+        ("/payload", None, set()),
+    ],
+)
+def test_departures_are_those_of_a_place_and_a_version(
+    pointer: str, version: str | None, expected: set[str]
+) -> None:
+    """A bound is part of the range, and a version that cannot be read excludes nothing."""
+    assert ids(notice.departures_of("session", pointer, version=version)) == expected
+
+
+def test_departures_of_an_event_are_all_of_it() -> None:
+    """Without a place, all come; with an empty one, those about the whole event."""
+    assert ids(notice.departures_of("cli_cmd")) == {"D01", "D14", "D16", "D17", "D23", "D24"}
+    assert ids(notice.departures_of("cli_cmd", "")) == {"D16", "D17"}
+    assert ids(notice.departures_of("config", "/payload/env_vars/DEBUG")) == {"D02", "D26"}
+    assert ids(notice.departures_of("aws_request_agg", "/payload/api_calls/7/err_type")) == {"D06"}
+    assert notice.departures_of("nothing") == ()
+
+
+def test_a_schema_that_was_given_out_is_the_callers_own() -> None:
+    """Changing it changes nothing for the next caller."""
+    schema = notice.event_schema("cli_cmd")
+    schema.clear()
+    properties = notice.event_schema("cli_cmd")["properties"]
+    assert isinstance(properties, dict)
+    properties.clear()
+    assert notice.event_schema("cli_cmd")["properties"]
+
+
+@pytest.mark.parametrize("name", ["config", "nothing", ""])
+def test_only_a_documented_event_has_a_schema(name: str) -> None:
+    """For any other the documented ones are named."""
+    with pytest.raises(UnknownEventError, match=", ".join(DOCUMENTED)):
+        notice.event_schema(name)
+
+
+def test_the_table_has_one_row_for_each_documented_field() -> None:
+    """README shows this table, so it must be whole and well formed."""
+    head, rule, *rows = notice.field_table().splitlines()
+    assert head == "| event | field | type | privacy | meaning |"
+    assert rule == "| --- | --- | --- | --- | --- |"
+    assert len(rows) == sum(len(names.split()) for names in DOCUMENTED.values())
+    assert all(len(re.split(r"(?<!\\)\|", row)) == 7 for row in (head, rule, *rows))
+    assert rows[4].startswith("| `session` | `api_key` | string or null | secret | The auth token")
+
+
+@given(st.text(), st.text())
+def test_no_text_brings_anything_but_the_own_error(event: str, field: str) -> None:
+    """Whatever a person types, the answer is a value or `UnknownEventError`."""
+    for name in (event, "session", "ls_metrics"):
+        try:
+            assert notice.find_event(name).name == name
+            found = notice.find_field(name, field)
+            assert found.name in (field, field.removeprefix("payload."))
+        except UnknownEventError as error:
+            assert error.message  # noqa: PT017 - not raising is as good
+
+
+@given(st.text(alphabet="0123456789.:+-dev "), st.text(alphabet="/*0ampylod~"))
+def test_no_version_and_no_pointer_raises(version: str, pointer: str) -> None:
+    """Versions and pointers come from foreign events, so they can be anything."""
+    whole = notice.departures_of("session")
+    assert set(notice.departures_of("session", pointer, version=version)) <= set(whole)
+    notice.describe("session", pointer)
+
+
+def test_reading_the_notice_loads_no_heavy_module() -> None:
+    """Importing takes not even a JSON parser, and reading no drawing or sending."""
+    code = (
+        "import sys; before = set(sys.modules); import usagectl.notice as n;"
+        "light = 'json' in before or 'json' not in sys.modules; n.load();"
+        "heavy = {'rich', 'httpx', 'jsonschema', 'typer'} & (set(sys.modules) - before);"
+        "sys.exit(f'{light} {heavy}' if heavy or not light else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,298 @@
+"""Tests of running a child in our place, with real programs, signals and terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from usagectl.processes import CommandNotExecutableError, CommandNotFoundError, run_child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and terminals are POSIX")
+
+if sys.platform != "win32":
+    import pty
+    import termios
+
+# Runs its arguments by run_child; the leader of a session takes the terminal over first.
+DRIVER = """
+import os, sys
+if sys.stdin.isatty() and os.getsid(0) == os.getpid():
+    import fcntl, termios
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if sys.argv[1] == "exec":
+        os.execvp(sys.argv[2], sys.argv[2:])
+from usagectl.processes import run_child
+sys.exit(run_child(sys.argv[1:], os.environ))
+"""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
+# Says which signals come, and ends at the end of its input.
+LISTENER = """
+import os, signal, sys
+def say(text):
+    os.write(1, f"[{text}]\\n".encode())
+for name in sys.argv[1:]:
+    signal.signal(signal.Signals[name], lambda number, _: say(signal.Signals(number).name))
+say("ready")
+while line := os.read(0, 100):
+    say("read " + line.decode().strip().upper())
+os._exit(7)
+"""
+LISTEN = (sys.executable, "-c", LISTENER, *SIGNALS)
+DRIVE = (sys.executable, "-c", DRIVER)
+
+
+def environment() -> dict[str, str]:
+    """Give the driver this run's modules, whether installed or not."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def read_until(descriptor: int, marker: str) -> str:
+    """Read what comes, up to and with the marker; a silence of 20 s fails."""
+    seen = b""
+    while marker.encode() not in seen:
+        readable, _, _ = select.select([descriptor], [], [], 20)
+        assert readable, f"{marker} never came, only {seen!r}"
+        part = os.read(descriptor, 1)
+        assert part, f"{marker} never came, only {seen!r}"
+        seen += part
+    return seen.decode()
+
+
+@contextmanager
+def started(*arguments: str, terminal: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the driver in a session of its own, on the terminal if there is one, else on pipes."""
+    stream = subprocess.PIPE if terminal is None else terminal
+    with subprocess.Popen(
+        [*DRIVE, *arguments],
+        stdin=stream,
+        stdout=stream,
+        stderr=terminal,
+        env=environment(),
+        start_new_session=True,
+        bufsize=0,
+    ) as driver:
+        try:
+            yield driver
+        finally:  # a failed test leaves nothing behind, and does not wait for it
+            with suppress(ProcessLookupError):
+                os.killpg(driver.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Open a terminal that does not echo: the ends of keyboard and screen, and of the program."""
+    ours, theirs = pty.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    yield ours, theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("status", [0, 3, 255])
+def test_exit_status_is_the_childs(status: int) -> None:
+    """The child's exit status comes back as it is."""
+    assert run_child(["sh", "-c", f"exit {status}"], os.environ) == status
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL", "SIGTERM"])
+def test_death_by_a_signal_counts_128_and_its_number(name: str) -> None:
+    """A child killed by signal N gives 128 + N, as a shell has it."""
+    number = signal.Signals[name]
+    assert run_child(["sh", "-c", f"kill -{number} $$"], os.environ) == 128 + number
+
+
+def test_exit_status_is_known_where_child_signals_are_ignored() -> None:
+    """Started with SIGCHLD ignored, where the system drops statuses, 3 is not taken for 0."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert run_child(["sh", "-c", "exit 3"], os.environ) == 3
+        assert signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_environment_is_exactly_the_given_one(capfd: pytest.CaptureFixture[str]) -> None:
+    """The child has the variables given to it and no other."""
+    given = {"PATH": os.environ["PATH"], "TWO": "two\nlines", "EMPTY": "", "É": "ß"}
+    run_child(["env", "-0"], given)
+    entries = capfd.readouterr().out.split("\0")[:-1]
+    assert dict(entry.split("=", 1) for entry in entries) == given
+
+
+def test_program_is_looked_up_on_the_given_path(tmp_path: Path) -> None:
+    """The PATH of the given environment decides which program runs, not our own."""
+    program = tmp_path / "usagectl-test-program"
+    program.write_text("#!/bin/sh\nexit 5\n")
+    program.chmod(0o755)
+    assert run_child([program.name], {"PATH": str(tmp_path)}) == 5
+    with pytest.raises(CommandNotFoundError):
+        run_child([program.name], os.environ)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CommandNotFoundError):
+        run_child(["folder"], {"PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize("program", ["no-such-program", "./no/such/program", ""])
+def test_missing_program_gives_127_without_its_arguments(program: str) -> None:
+    """A command that is not found has status 127; its arguments, maybe secret, stay unsaid."""
+    with pytest.raises(CommandNotFoundError) as caught:
+        run_child([program, "--token=s3cret"], os.environ)
+    assert (caught.value.exit_status, caught.value.code) == (127, "command-not-found")
+    assert repr(program) in caught.value.message
+    assert "s3cret" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "reason"),
+    [
+        ("#!/bin/sh\n", 0o644, "Permission denied"),
+        ("#!/no/such/interpreter\n", 0o755, "its interpreter is missing"),
+        ("no program at all\n", 0o755, "Exec format error"),
+        (None, 0o755, "Permission denied"),
+    ],
+    ids=["no-permission", "no-interpreter", "no-format", "folder"],
+)
+def test_what_cannot_start_gives_126_and_why(
+    tmp_path: Path, content: str | None, mode: int, reason: str
+) -> None:
+    """A command that is there but cannot be started has status 126, and the system's reason."""
+    program = tmp_path / "program"
+    program.mkdir() if content is None else program.write_text(content)
+    program.chmod(mode)
+    with pytest.raises(CommandNotExecutableError) as caught:
+        run_child([str(program), "--token=s3cret"], os.environ)
+    assert (caught.value.exit_status, caught.value.code) == (126, "command-not-executable")
+    assert caught.value.reason == reason
+    assert "s3cret" not in caught.value.message + caught.value.hint
+
+
+def test_streams_pass_untouched() -> None:
+    """Standard input reaches the child; its outputs come back byte for byte, nothing added."""
+    sent = bytes(range(256)) * 300
+    driver = subprocess.run(
+        [*DRIVE, "sh", "-c", "cat; echo done >&2"],
+        check=False,
+        input=sent,
+        capture_output=True,
+        env=environment(),
+    )
+    assert (driver.stdout, driver.stderr, driver.returncode) == (sent, b"done\n", 0)
+
+
+def test_open_descriptors_reach_the_child(capfd: pytest.CaptureFixture[str]) -> None:
+    """A descriptor handed to us, as a shell's `<(…)` does, is open in the child."""
+    reading, writing = os.pipe()
+    os.write(writing, b"handed down")
+    os.close(writing)
+    os.set_inheritable(reading, True)  # noqa: FBT003 - takes no keyword
+    run_child([sys.executable, "-c", f"import os; print(os.read({reading}, 99))"], os.environ)
+    os.close(reading)
+    assert capfd.readouterr().out == "b'handed down'\n"
+
+
+def test_handlers_are_put_back() -> None:
+    """Afterwards, and after a failure to start, every signal has the handler it had."""
+    before = {number: signal.getsignal(number) for number in signal.Signals}
+    run_child(["true"], os.environ)
+    with pytest.raises(CommandNotFoundError):
+        run_child(["no-such-program"], os.environ)
+    assert {number: signal.getsignal(number) for number in signal.Signals} == before
+
+
+def test_ignored_signal_stays_ignored_in_the_child(capfd: pytest.CaptureFixture[str]) -> None:
+    """What `nohup` ignores the child ignores too; what is handled here has its default there."""
+    script = (
+        "import json, signal;"
+        "print(json.dumps([signal.getsignal(s).name for s in (signal.SIGHUP, signal.SIGTERM)]))"
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run_child([sys.executable, "-c", script], os.environ)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert json.loads(capfd.readouterr().out) == ["SIG_IGN", "SIG_DFL"]
+
+
+def test_signals_sent_to_us_reach_the_child_once() -> None:
+    """Without a terminal each signal sent to us alone goes on to the child, and we stay."""
+    with started(*LISTEN) as driver:
+        assert driver.stdin is not None
+        assert driver.stdout is not None
+        assert read_until(driver.stdout.fileno(), "[ready]\n") == "[ready]\n"
+        for name in SIGNALS:
+            driver.send_signal(signal.Signals[name])
+            assert read_until(driver.stdout.fileno(), "\n") == f"[{name}]\n"
+        driver.stdin.close()
+        assert driver.stdout.read() == b""
+        assert driver.wait() == 7
+
+
+def test_termination_of_us_ends_the_child() -> None:
+    """SIGTERM to us kills a child that does not handle it, and 143 comes back."""
+    with started("sh", "-c", "echo ready; exec cat") as driver:
+        assert driver.stdout is not None
+        read_until(driver.stdout.fileno(), "ready\n")
+        driver.terminate()
+        assert driver.stdout.read() == b""
+        assert driver.wait() == 143
+
+
+@pytest.mark.parametrize(("key", "name"), [(b"\x03", "SIGINT"), (b"\x1c", "SIGQUIT")])
+def test_key_reaches_the_child_once(terminal: tuple[int, int], key: bytes, name: str) -> None:
+    r"""Ctrl-C and Ctrl-\ go to the whole group, so we do not send them again."""
+    ours, theirs = terminal
+    with started(*LISTEN, terminal=theirs) as driver:
+        read_until(ours, "[ready]")
+        os.write(ours, key)
+        heard = read_until(ours, f"[{name}]")
+        # We take signals in order: had the first been sent on, it would come before this.
+        driver.send_signal(signal.SIGUSR1)
+        heard += read_until(ours, "[SIGUSR1]")
+        os.write(ours, b"\x04")
+        assert driver.wait() == 7
+    assert heard.count(name) == 1
+
+
+def test_interrupt_in_the_background_of_a_terminal_is_sent_on(terminal: tuple[int, int]) -> None:
+    """Where another group has the terminal's keys, SIGINT comes from elsewhere and goes on."""
+    ours, theirs = terminal
+    shell = 'set -m; "$@" & read -r line; kill -INT $!; wait $!; echo "[ended $?]"'
+    child = (
+        "import os, signal; signal.alarm(60); signal.signal(signal.SIGINT, lambda *_: os._exit(9));"
+        "os.write(1, b'[ready]'); signal.pause()"
+    )
+    command = (*DRIVE, sys.executable, "-c", child)
+    with started("exec", "bash", "-c", shell, "bash", *command, terminal=theirs):
+        read_until(ours, "[ready]")
+        os.write(ours, b"now\n")
+        read_until(ours, "[ended 9]")
+
+
+def test_job_control_stops_and_resumes_both(terminal: tuple[int, int]) -> None:
+    """Ctrl-Z stops us and the child; the shell's `fg` goes on with both."""
+    ours, theirs = terminal
+    script = 'set -m; "$@"; echo "[stopped $?]"; fg; echo "[ended $?]"'
+    command = ("exec", "bash", "-c", script, "bash", *DRIVE, *LISTEN)
+    with started(*command, terminal=theirs) as shell:
+        read_until(ours, "[ready]")
+        os.write(ours, b"\x1a")
+        read_until(ours, f"[stopped {128 + signal.SIGTSTP}]")
+        os.write(ours, b"typed\n")
+        read_until(ours, "[read TYPED]")
+        os.write(ours, b"\x04")
+        read_until(ours, "[ended 7]")
+        assert shell.wait() == 0

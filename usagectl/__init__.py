@@ -1,0 +1,55 @@
+"""See, control and prove the usage telemetry of the developer tools on this machine.
+
+The library gives the same answers as the command line: values are returned,
+errors of `usagectl.errors` are raised, nothing is printed.
+
+    >>> import usagectl
+    >>> environment = usagectl.current_environment()
+    >>> [(part.name, part.telemetry) for part in usagectl.evaluate(environment)]  # doctest: +SKIP
+    [('localstack cli', 'on'), ...]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from usagectl._version import __version__
+    from usagectl.consent import Consent, evaluate
+    from usagectl.environment import Environment
+    from usagectl.environment import from_process as current_environment
+    from usagectl.errors import UsagectlError
+    from usagectl.switching import disable, enable
+
+__all__ = [
+    "Consent",
+    "Environment",
+    "UsagectlError",
+    "__version__",
+    "current_environment",
+    "disable",
+    "enable",
+    "evaluate",
+]
+
+_HOMES = {
+    "Consent": ("usagectl.consent", "Consent"),
+    "Environment": ("usagectl.environment", "Environment"),
+    "UsagectlError": ("usagectl.errors", "UsagectlError"),
+    "__version__": ("usagectl._version", "__version__"),
+    "current_environment": ("usagectl.environment", "from_process"),
+    "disable": ("usagectl.switching", "disable"),
+    "enable": ("usagectl.switching", "enable"),
+    "evaluate": ("usagectl.consent", "evaluate"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: start-up pays for what it uses."""
+    if name not in _HOMES:
+        message = f"module 'usagectl' has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module
+
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,218 @@
+"""Own how files are read, replaced and locked; know nothing of what they hold.
+
+Reading is bounded and never blocks: a FIFO or a device in the place of a file
+is refused. Writing replaces a file whole or leaves it as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from usagectl.errors import FileUnreadableError, FileUnwritableError, LockTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    Write = Callable[[int, bytes], int]
+
+MAX_BYTES = 4 * 1024 * 1024
+"""No settings, profile or identity file is larger; what is, is not read."""
+
+LOCK_SECONDS = 10.0
+
+
+def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
+    """Read a regular file whole; None when nothing is there.
+
+    Raises:
+        FileUnreadableError: it may not be read, is no regular file, or is
+            larger than `limit` bytes.
+    """
+    try:
+        # Without O_NONBLOCK a FIFO in the file's place would hang the command.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _O_BINARY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise FileUnreadableError(file, reason=_reason(error)) from error
+    try:
+        return _read_descriptor(file, descriptor, limit=limit)
+    except OSError as error:
+        raise FileUnreadableError(file, reason=_reason(error)) from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_descriptor(file: Path, descriptor: int, *, limit: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileUnreadableError(file, reason=f"it is {_kind(status.st_mode)}, not a file")
+    with os.fdopen(descriptor, "rb", closefd=False) as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise FileUnreadableError(file, reason=f"it is larger than {limit} bytes")
+    return data
+
+
+def replace_bytes(file: Path, data: bytes, *, new_mode: int = 0o600) -> None:
+    """Replace a file's bytes at once, keeping its mode; make it and its folders if missing.
+
+    Another process sees the old bytes or the new ones, never a part. A link
+    is followed, so the link itself stays. `new_mode` is for a file that was not there.
+
+    Raises:
+        FileUnwritableError: nothing was changed.
+    """
+    target = _resolve(file)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else new_mode
+        _write_new(temporary, data, mode=mode)
+        temporary.replace(target)
+    except (OSError, ValueError) as error:
+        raise FileUnwritableError(file, reason=_reason(error)) from error
+    finally:
+        _unlink_quietly(temporary)
+
+
+def _resolve(file: Path) -> Path:
+    try:
+        return file.resolve() if file.is_symlink() else file
+    except (OSError, RuntimeError) as error:
+        raise FileUnwritableError(file, reason=_reason(error)) from error
+
+
+def _write_new(file: Path, data: bytes, *, mode: int) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        if hasattr(os, "fchmod"):
+            os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
+
+
+def remove(file: Path) -> bool:
+    """Remove a file; False when there was none.
+
+    Raises:
+        FileUnwritableError: it is still there.
+    """
+    try:
+        file.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise FileUnwritableError(file, reason=_reason(error)) from error
+    return True
+
+
+def set_aside(path: Path, now: datetime) -> Path:
+    """Rename a file or folder that cannot be understood, so that nothing of it is lost.
+
+    Returns:
+        Its new name: the old one, `.corrupt-` and the UTC time.
+
+    Raises:
+        FileUnwritableError: it is where it was.
+    """
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    for attempt in range(1000):
+        suffix = f"-{attempt}" if attempt else ""
+        target = path.with_name(f"{path.name}.corrupt-{stamp}{suffix}")
+        if not os.path.lexists(target):
+            try:
+                path.rename(target)
+            except OSError as error:
+                raise FileUnwritableError(path, reason=_reason(error)) from error
+            return target
+    raise FileUnwritableError(path, reason="too many files were set aside beside it")
+
+
+@contextmanager
+def lock(
+    folder: Path,
+    *,
+    seconds: float = LOCK_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[None]:
+    """Hold a folder for this process; others that lock it wait.
+
+    The folder itself is locked, so no lock file is left behind and a
+    read-only folder can be locked too. Where the file system knows no locks,
+    or the folder cannot be made, the body runs without: each single
+    replacement is still whole.
+
+    Raises:
+        LockTimeoutError: another process held it for `seconds`.
+    """
+    descriptor = _open_for_lock(folder)
+    if descriptor is None:
+        yield
+        return
+    deadline = clock() + seconds
+    try:
+        while not _try_lock(descriptor):
+            if clock() >= deadline:
+                raise LockTimeoutError(folder, seconds=seconds)
+            sleep(0.01)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open_for_lock(folder: Path) -> int | None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "nt":  # A folder cannot be opened there.
+            return os.open(folder / ".usagectl.lock", os.O_RDWR | os.O_CREAT)
+        return os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt  # Windows alone has it
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl  # Windows lacks it
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True  # No locks here (some network file systems): go on without.
+    return True
+
+
+def _unlink_quietly(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except (OSError, ValueError):
+        return
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    return type(error).__name__
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+
+
+_O_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)

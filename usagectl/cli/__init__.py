@@ -1,0 +1,113 @@
+"""Own the command line: the only layer that prints, prompts and exits.
+
+One module a command group; each is imported only when its command is run or
+the whole help is asked for. `run` turns every outcome into an exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from usagectl import environment as surroundings
+from usagectl.cli import _output
+from usagectl.cli._commands import CommandGroup
+from usagectl.cli._invocation import Invocation
+from usagectl.errors import UsagectlError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from usagectl.environment import Environment
+
+INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+_CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
+"""Typer keeps Click to itself: this parent of a public error is what bad usage raises."""
+
+app = typer.Typer(
+    name="usagectl",
+    cls=CommandGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (Typer calls it so)
+    if wanted:
+        from usagectl._version import __version__
+
+        typer.echo(f"usagectl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: bool = typer.Option(
+        False,  # noqa: FBT003
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+        help="Print the version and exit.",
+    ),
+) -> None:
+    """See, control and prove the usage telemetry of the tools on this machine.
+
+    Start with `usagectl status`. Every command that answers takes --json,
+    every command that writes takes --dry-run. Nothing is ever sent unless you
+    say so.
+    """
+
+
+def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
+    """Run one command line and return its exit status; never raises."""
+    _escape_what_cannot_be_encoded()
+    invocation = Invocation(arguments, environment or surroundings.from_process())
+    try:
+        status = _run_command(invocation)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`| head`): say nothing, and keep Python from trying again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = _BROKEN_PIPE
+    if status != UsageError.exit_status:
+        invocation.record()
+    return status
+
+
+def _run_command(invocation: Invocation) -> int:
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(
+            args=list(invocation.arguments) or ["--help"],
+            prog_name="usagectl",
+            complete_var="",  # Completion is static text in the shell; no Tab starts Python.
+            standalone_mode=False,
+            obj=invocation,
+        )
+    except UsagectlError as error:
+        _output.fail(error, invocation)
+        return error.exit_status
+    except typer.Abort:
+        typer.echo("Aborted.", err=True)
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except _CLICK_USAGE_ERROR as error:
+        _output.fail_usage(error, invocation)
+        return UsageError.exit_status
+    return result if isinstance(result, int) else 0
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """Print a path that is no text of this locale escaped instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,78 @@
+"""Own the list of commands, each in a module that is imported when it is needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODULES: Mapping[str, str] = {
+    "status": "status",
+    "disable": "switch",
+    "enable": "switch",
+    "preview": "preview",
+    "explain": "explain",
+    "machine-id": "machine_id",
+    "reset-machine-id": "machine_id",
+    "cache-dir": "cache_dir",
+    "env": "env",
+    "run": "run",
+    "settings": "settings",
+    "completion": "completion",
+}
+"""Command names in the order of the help, and the module that holds each.
+
+A module keeps its commands in `apps`: a Typer application for each name.
+"""
+
+
+class RecordedCommand(TyperCommand):
+    """Be a command whose invocation is noted, by name, before it runs."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Note the invocation, then run."""
+        ctx.obj.note(ctx)
+        return super().invoke(ctx)
+
+
+class RecordedGroup(TyperGroup):
+    """Be a command with sub-commands that answers by itself without one."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Note the invocation, then run; a sub-command notes itself over it."""
+        ctx.obj.note(ctx)
+        return super().invoke(ctx)
+
+
+class CommandGroup(TyperGroup):
+    """Find a command's module by name, so that a run loads no other command."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        """List the commands in the order of the help."""
+        return list(MODULES)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
+        """Import and build one command; None when there is none of that name."""
+        if cmd_name not in MODULES:
+            return None
+        if cmd_name not in self.commands:
+            module = import_module(f"usagectl.cli.{MODULES[cmd_name]}")
+            command = typer.main.get_command(module.apps[cmd_name])
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return self.commands[cmd_name]
+
+
+def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401
+    """Make the Typer application of one command."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        **settings,
+    )

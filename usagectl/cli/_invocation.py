@@ -1,0 +1,70 @@
+"""Own what is known of the command that runs, and its own `cli_cmd` event.
+
+Names of parameters are taken, never values (design, rule 3). Recording never
+fails, delays or changes the command (rule 4).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usagectl import consent, events, spool
+from usagectl.errors import UsagectlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import typer
+
+    from usagectl.environment import Environment
+
+
+class Invocation:
+    """Hold the arguments, the environment and the event of one run.
+
+    Attributes:
+        arguments: what was typed after `usagectl`.
+        environment: what the process runs on.
+        command: the command path without the program's name, once it is known.
+        event: the exact bytes of the event, once the command is about to run.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Environment) -> None:
+        self.arguments = tuple(arguments)
+        self.environment = environment
+        self.command = ""
+        self.event: bytes | None = None
+        self._started = environment.now()
+
+    @property
+    def wants_json(self) -> bool:
+        """Tell whether --json was typed, also where the rest could not be parsed."""
+        own = self.arguments[: self.arguments.index("--")] if "--" in self.arguments else None
+        return "--json" in (self.arguments if own is None else own)
+
+    def note(self, context: typer.Context) -> None:
+        """Build the event of the command that is about to run."""
+        path = context.command_path
+        self.command = path.removeprefix("usagectl").strip()
+        self.event = events.build_cli_cmd(path, list(_typed_names(context)), now=self._started)
+
+    def record(self) -> None:
+        """Put the event into the spool if consent allows; a failure changes nothing."""
+        if self.event is None:
+            return
+        try:
+            if consent.may_record(self.environment):
+                spool.append(self.environment, self.event, tool="usagectl", kind="event")
+        except (UsagectlError, OSError):
+            return
+
+
+def _typed_names(context: typer.Context) -> Iterator[str]:
+    """Name the parameters typed on the command line, in declaration order."""
+    if context.parent is not None:
+        yield from _typed_names(context.parent)  # type: ignore[arg-type]
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            longest = max(parameter.opts, key=len)
+            yield longest.lstrip("-").replace("-", "_")

@@ -1,0 +1,116 @@
+"""Own `usagectl cache-dir`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import identity, settings
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli.machine_id import confirm, show_replacements
+from usagectl.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from usagectl.cli._invocation import Invocation
+
+app = new_app(cls=RecordedGroup, invoke_without_command=True)
+apps = {"cache-dir": app}
+
+_WHY = {
+    "setting": "chosen with usagectl cache-dir set",
+    "environment": "chosen by a variable: XDG_CACHE_HOME, or LOCALAPPDATA on Windows",
+    "default": "the default on this system",
+    "state": "this is a container, as LocalStack sees it",
+}
+
+
+@app.callback()
+def cache_dir(ctx: typer.Context, *, json: Json = False) -> None:
+    """Show the folder of LocalStack's machine ID, and what chose it."""
+    if ctx.invoked_subcommand is not None:
+        return
+    invocation: Invocation = ctx.obj
+    folder, source = identity.cache_dir(invocation.environment)
+    places = [str(place.path) for place in identity.places(invocation.environment)]
+    data = {"path": str(folder), "source": source, "places": places}
+    answer = _output.Answer(data, lambda: _show(folder, source))
+    _output.emit(answer, invocation, as_json=json)
+
+
+@app.command("set", cls=RecordedCommand)
+def set_dir(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder; it need not exist yet.")],
+    *,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.
+
+    It is kept in usagectl's settings. The folders that LocalStack itself would
+    use are still looked at.
+    """
+    invocation: Invocation = ctx.obj
+    folder = _absolute(invocation, path)
+    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
+    data = {
+        "path": str(folder),
+        "file": str(saved.file),
+        "changed": saved.changed,
+        "set_aside": str(saved.set_aside) if saved.set_aside else None,
+        "dry_run": dry_run,
+    }
+
+    def show() -> None:
+        verb = "would be" if dry_run else "is"
+        typer.echo(_output.printable(f"The cache dir {verb} {folder} ({saved.file})."))
+
+    _output.emit(_output.Answer(data, show), invocation, as_json=json)
+
+
+@app.command("clear", cls=RecordedCommand)
+def clear(
+    ctx: typer.Context, *, yes: Yes = False, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Remove the machine ID's file from every place; no other file is touched.
+
+    The client makes a new ID on its next start, often the same one again, since
+    it derives it from this machine. usagectl reset-machine-id is what changes it.
+    """
+    invocation: Invocation = ctx.obj
+    confirm("Remove the machine ID of LocalStack's tools?", skip=yes or dry_run or json)
+    removed = identity.clear(invocation.environment, dry_run=dry_run)
+    data = {
+        "dry_run": dry_run,
+        "removed": [str(found.place.path) for found in removed if found.changed],
+    }
+    answer = _output.Answer(
+        data,
+        lambda: show_replacements(removed, (), dry_run=dry_run, reveal=False),
+        identity.failures(removed),
+    )
+    _output.emit(answer, invocation, as_json=json)
+    if not json:
+        _output.print_notice(
+            "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
+        )
+
+
+def _absolute(invocation: Invocation, path: str) -> Path:
+    if not path.strip() or "\0" in path:
+        raise InvalidValueError("folder", path, wanted="name a folder such as ./volume/cache")
+    folder = invocation.environment.cwd / path
+    if path.startswith("~") and invocation.environment.home:
+        folder = invocation.environment.home / path.lstrip("~").lstrip("/")
+    folder = Path(folder).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise InvalidValueError("folder", path, wanted="there is a file of that name")
+    return folder
+
+
+def _show(folder: Path, source: str) -> None:
+    typer.echo(_output.printable(f"{folder}\n  {_WHY.get(source, source)}"))

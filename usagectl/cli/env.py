@@ -1,0 +1,53 @@
+"""Own `usagectl env`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import shells, tools
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+
+if TYPE_CHECKING:
+    from usagectl.cli._invocation import Invocation
+
+app = new_app()
+apps = {"env": app}
+
+
+@app.command(cls=RecordedCommand)
+def env(
+    ctx: typer.Context,
+    format_name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FORMAT]",
+            help=f"{', '.join(shells.FORMATS)}. That of your shell without a name.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Print every opt-out variable, ready for a shell or a file.
+
+    For this shell:      eval "$(usagectl env)"
+
+    For fish:            usagectl env fish | source
+
+    For docker:          docker run $(usagectl env docker) IMAGE
+
+    For GitHub Actions:  usagectl env github >> "$GITHUB_ENV"
+    """
+    invocation: Invocation = ctx.obj
+    environment = invocation.environment
+    chosen = format_name or shells.detect_shell(
+        environment.variables.get("SHELL"), environment.system
+    )
+    text = shells.render(tools.OPT_OUT_VARIABLES, chosen)
+    data = {"format": chosen, "variables": dict(tools.OPT_OUT_VARIABLES), "text": text}
+    answer = _output.Answer(data, lambda: typer.echo(text, nl=False))
+    _output.emit(answer, invocation, as_json=json)

@@ -1,0 +1,211 @@
+"""Own `usagectl explain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import notice
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+
+if TYPE_CHECKING:
+    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._render import Page
+    from usagectl.notice import Departure, Event, Field, Notice
+
+app = new_app()
+apps = {"explain": app}
+
+
+@app.command(cls=RecordedCommand)
+def explain(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[EVENT[.FIELD]]",
+            help="An event such as session, or one of its fields such as session.machine_id.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Read the notice in plain words: which events, which fields, what is never collected.
+
+    Where real clients are known to go beyond the notice, that is said too, with
+    the versions it was seen in.
+    """
+    invocation: Invocation = ctx.obj
+    answer = _explain_all() if name is None else _explain_name(name)
+    _output.emit(answer, invocation, as_json=json)
+
+
+def _explain_name(name: str) -> _output.Answer:
+    event_name, _, field_name = name.partition(".")
+    event = notice.find_event(event_name)
+    if not field_name:
+        return _output.Answer(_event_data(event), lambda: _show_event(event))
+    field = notice.find_field(event_name, field_name)
+    departures = notice.departures_of(event_name, field.pointer)
+    data = {"field": _field_data(field), "departures": [_departure_data(d) for d in departures]}
+    return _output.Answer(data, lambda: _show_field(field, departures))
+
+
+def _explain_all() -> _output.Answer:
+    found = notice.load()
+    data = {
+        "events": [_event_data(event) for event in found.events],
+        "undocumented_events": [_event_data(event) for event in found.undocumented_events],
+        "never_collected": [
+            {"id": promise.id, "sentence": promise.sentence, "meaning": promise.meaning}
+            for promise in found.never_collected
+        ],
+        "departures": [_departure_data(departure) for departure in found.departures],
+        "privacy_classes": dict(found.privacy_classes),
+    }
+    return _output.Answer(data, lambda: _show_all(found))
+
+
+def _event_data(event: Event) -> dict[str, object]:
+    return {
+        "name": event.name,
+        "documented": event.documented,
+        "meaning": event.meaning,
+        "when": event.when,
+        "endpoint": event.endpoint,
+        "sentence": event.sentence,
+        "tools": list(event.tools),
+        "since": event.since,
+        "until": event.until,
+        "fields": [_field_data(field) for field in event.fields],
+        "undocumented_fields": [_field_data(field) for field in event.undocumented_fields],
+        "example": event.example,
+        "departures": [departure.id for departure in notice.departures_of(event.name)],
+    }
+
+
+def _field_data(field: Field) -> dict[str, object]:
+    return {
+        "event": field.event,
+        "name": field.name,
+        "pointer": field.pointer,
+        "type": field.type,
+        "meaning": field.meaning,
+        "privacy": field.privacy,
+        "sentence": field.sentence,
+        "example": field.example,
+        "documented": field.documented,
+        "since": field.since,
+        "until": field.until,
+    }
+
+
+def _departure_data(departure: Departure) -> dict[str, object]:
+    return {
+        "id": departure.id,
+        "title": departure.title,
+        "text": departure.text,
+        "tools": list(departure.tools),
+        "since": departure.since,
+        "until": departure.until,
+        "events": list(departure.events),
+        "fields": list(departure.fields),
+        "sentence": departure.sentence,
+        "evidence": departure.evidence,
+    }
+
+
+def _show_all(found: Notice) -> None:
+    page = _page()
+    page.line("What the notice says is collected", style="bold")
+    for event in found.events:
+        page.line()
+        page.line(event.name, style="bold cyan")
+        page.indented(event.meaning)
+        page.indented(f"Fields: {', '.join(field.name for field in event.fields)}", "dim")
+    page.heading("What it says is never collected")
+    for promise in found.never_collected:
+        page.indented(f"- {promise.meaning}")
+    page.heading("What real clients send beyond it")
+    page.rows([(event.name, event.meaning) for event in found.undocumented_events])
+    page.heading("Where real clients depart from it")
+    page.rows([(d.id, f"{d.title} ({_versions(d.since, d.until)})") for d in found.departures])
+    page.heading("Opting out")
+    page.indented(found.switch.meaning)
+    page.indented(found.licence.meaning)
+    page.line()
+    page.line("Next: usagectl explain session, usagectl explain session.machine_id")
+
+
+def _show_event(event: Event) -> None:
+    page = _page()
+    mark = "" if event.documented else " [NOT IN THE NOTICE]"
+    page.line(f"{event.name}{mark}", style="bold")
+    page.indented(event.meaning)
+    page.rows(
+        [
+            ("sent", event.when),
+            ("to", f"/{event.endpoint}"),
+            ("by", f"{', '.join(event.tools)} ({_versions(event.since, event.until)})"),
+        ]
+    )
+    if event.sentence:
+        page.rows([("notice", f'"{event.sentence}"')])
+    _show_fields(page, "Fields", event.fields)
+    _show_fields(page, "Fields that the notice does not name", event.undocumented_fields)
+    _show_departures(page, notice.departures_of(event.name))
+
+
+def _show_fields(page: Page, heading: str, fields: tuple[Field, ...]) -> None:
+    if fields:
+        page.heading(heading)
+        page.rows([(f.name, f.type, f.privacy, f.meaning) for f in fields])
+
+
+def _show_field(field: Field, departures: tuple[Departure, ...]) -> None:
+    page = _page()
+    mark = "" if field.documented else " [NOT IN THE NOTICE]"
+    page.line(f"{field.event}.{field.name}{mark}", style="bold")
+    page.indented(field.meaning)
+    rows = [("type", field.type), ("privacy", _privacy(field)), ("place", field.pointer)]
+    if field.example is not None:
+        rows.append(("example", str(field.example)))
+    if field.sentence:
+        rows.append(("notice", f'"{field.sentence}"'))
+    if field.since or field.until:
+        rows.append(("versions", _versions(field.since, field.until)))
+    page.rows(rows)
+    _show_departures(page, departures)
+
+
+def _privacy(field: Field) -> str:
+    meaning = notice.load().privacy_classes.get(field.privacy, "")
+    return f"{field.privacy}: {meaning}"
+
+
+def _show_departures(page: Page, departures: tuple[Departure, ...]) -> None:
+    if not departures:
+        return
+    page.heading("Where real clients depart from the notice")
+    for departure in departures:
+        versions = _versions(departure.since, departure.until)
+        page.indented(f"{departure.id} {departure.title} ({versions}; {departure.evidence})")
+        page.indented(departure.text, "dim", by=6)
+
+
+def _versions(since: str | None, until: str | None) -> str:
+    if since and until:
+        return since if since == until else f"{since} to {until}"
+    if since:
+        return f"since {since}"
+    return f"until {until}" if until else "all versions read"
+
+
+def _page() -> Page:
+    from usagectl.cli._render import Page
+
+    return Page()

@@ -1,0 +1,209 @@
+"""Own `usagectl machine-id` and `usagectl reset-machine-id`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import identity, tools
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
+from usagectl.cli.status import machine_id_data
+from usagectl.tools.base import Caution
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from usagectl.cli._invocation import Invocation
+    from usagectl.environment import Environment
+    from usagectl.identity import MachineId, Replacement
+
+show_app = new_app(cls=RecordedGroup, invoke_without_command=True)
+reset_app = new_app()
+apps = {"machine-id": show_app, "reset-machine-id": reset_app}
+
+
+@show_app.callback()
+def machine_id(ctx: typer.Context, *, reveal: Reveal = False, json: Json = False) -> None:
+    """Show the machine ID in every place where a tool keeps it.
+
+    The kind tells how it came about: random, or derived from this machine, so
+    that it comes back when the file is deleted.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    invocation: Invocation = ctx.obj
+    found = identity.read_all(invocation.environment)
+    cautions = derived_cautions(invocation.environment)
+    data = {
+        "places": [_place_data(mid, reveal=reveal) for mid in found],
+        "warnings": [_output.caution_data(caution) for caution in cautions],
+    }
+    answer = _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
+    _output.emit(answer, invocation, as_json=json)
+
+
+@show_app.command("set", cls=RecordedCommand)
+def set_id(
+    ctx: typer.Context,
+    machine_id: Annotated[
+        str, typer.Argument(metavar="ID", help="1 to 64 letters, digits, '_', '-' or '.'.")
+    ],
+    *,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Write an ID of your own into every place where a tool keeps one."""
+    invocation: Invocation = ctx.obj
+    whole = identity.validate(machine_id)
+    bodies = dict.fromkeys(tools.NAMES, whole)
+    replacements = identity.replace(invocation.environment, bodies, prefix="", dry_run=dry_run)
+    _answer(invocation, replacements, dry_run=dry_run, reveal=True, as_json=json)
+
+
+@reset_app.command(cls=RecordedCommand)
+def reset_machine_id(
+    ctx: typer.Context,
+    *,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    reveal: Reveal = False,
+    json: Json = False,
+) -> None:
+    """Replace the machine ID by a new random one, everywhere a tool keeps it.
+
+    Deleting the file would not do: the client would derive the same ID from
+    this machine again. Other keys of a file stay; a file that cannot be
+    understood is set aside. LocalStack and lstk get different IDs.
+    """
+    invocation: Invocation = ctx.obj
+    confirm("Replace the machine ID of LocalStack's tools?", skip=yes or dry_run or json)
+    bodies = identity.plan_reset(invocation.environment)
+    replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
+    _answer(invocation, replacements, dry_run=dry_run, reveal=reveal, as_json=json)
+
+
+def confirm(question: str, *, skip: bool) -> None:
+    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
+
+    Raises:
+        typer.Abort: the answer was no.
+    """
+    if skip or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    typer.confirm(question, abort=True, err=True)
+
+
+def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
+    """Warn where a tool derives its ID whatever its file says (facts, part 4: lstk)."""
+    if not tools.select(["lstk"])[0].find(environment).installed:
+        return ()
+    if not identity.has_system_id(environment):
+        return ()
+    message = (
+        "lstk derives its ID from Docker or /etc/machine-id on every run while one of them is "
+        "there; its file is only the last resort. Opting out is what silences it."
+    )
+    return (Caution("derived-anyway", message, "export LOCALSTACK_DISABLE_EVENTS=1"),)
+
+
+def _answer(
+    invocation: Invocation,
+    replacements: Sequence[Replacement],
+    *,
+    dry_run: bool,
+    reveal: bool,
+    as_json: bool,
+) -> None:
+    cautions = derived_cautions(invocation.environment)
+    data = {
+        "dry_run": dry_run,
+        "replaced": [_replacement_data(found, reveal=reveal) for found in replacements],
+        "warnings": [_output.caution_data(caution) for caution in cautions],
+    }
+    answer = _output.Answer(
+        data,
+        lambda: show_replacements(replacements, cautions, dry_run=dry_run, reveal=reveal),
+        identity.failures(replacements),
+    )
+    _output.emit(answer, invocation, as_json=as_json)
+
+
+def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
+    return {
+        "tool": found.place.tool,
+        "part": found.place.part,
+        **machine_id_data(found, reveal=reveal),
+        "source": found.place.source,
+        "problem": found.problem,
+    }
+
+
+def _replacement_data(found: Replacement, *, reveal: bool) -> dict[str, object]:
+    after = found.after if reveal or found.after is None else identity.redact(found.after)
+    return {
+        "tool": found.place.tool,
+        "part": found.place.part,
+        "path": str(found.place.path),
+        "before": machine_id_data(found.before, reveal=reveal),
+        "after": after,
+        "changed": found.changed,
+        "set_aside": str(found.set_aside) if found.set_aside else None,
+        "problem": found.problem.code if found.problem else None,
+    }
+
+
+def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, reveal: bool) -> None:
+    from usagectl.cli._render import Page
+
+    page = Page()
+    rows = [
+        (
+            f"{mid.place.tool} {mid.place.part}",
+            _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-",
+            mid.kind,
+            mid.problem or str(mid.place.path),
+        )
+        for mid in found
+    ]
+    page.rows(rows)
+    page.cautions([("lstk", caution) for caution in cautions])
+    page.line()
+    page.line("Next: usagectl reset-machine-id writes a new random one.")
+
+
+def _shown(value: object, *, reveal: bool) -> str:
+    return str(value) if reveal else identity.redact(value)
+
+
+def show_replacements(
+    replacements: Sequence[Replacement],
+    cautions: Sequence[Caution],
+    *,
+    dry_run: bool,
+    reveal: bool,
+) -> None:
+    """Draw what happened at each place."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    for found in replacements:
+        if found.problem is None:
+            page.line(_sentence(found, dry_run=dry_run, reveal=reveal))
+        if found.set_aside:
+            page.indented(f"What could not be understood is now {found.set_aside}.")
+    if not replacements:
+        page.line("No tool keeps a machine ID here; nothing was changed.")
+    page.cautions([("lstk", caution) for caution in cautions])
+
+
+def _sentence(found: Replacement, *, dry_run: bool, reveal: bool) -> str:
+    before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
+    after = "removed" if found.after is None else _shown(found.after, reveal=reveal)
+    verb = "would become" if dry_run else "became"
+    if not found.changed:
+        return f"{found.place.path}: stays {after}"
+    return f"{found.place.path}: {before} ({found.before.kind}) {verb} {after}"

@@ -1,0 +1,202 @@
+"""Own `usagectl preview`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import preview as requests
+from usagectl import tools
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.errors import InvalidValueError, UsageError
+from usagectl.tools.localstack_rules import NEWEST_KNOWN, parse_version
+
+if TYPE_CHECKING:
+    from usagectl.cli._invocation import Invocation
+    from usagectl.environment import Environment
+    from usagectl.preview import Live, Preview, Request
+
+app = new_app()
+apps = {"preview": app}
+
+_LSTK = (
+    "lstk: its exact bytes are known only from reading its source, so none are shown; "
+    "see usagectl explain lstk_command."
+)
+
+
+@app.command(cls=RecordedCommand)
+def preview(  # noqa: PLR0913  (each is an option)
+    ctx: typer.Context,
+    tool: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TOOL]",
+            help=f"Which tool: {', '.join(tools.NAMES)}. All of them without a name.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    if_enabled: Annotated[
+        bool, typer.Option("--if-enabled", help="Show what would be sent if it were on.")
+    ] = False,
+    localstack_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Follow the rules of this LocalStack version, not of the installed one.",
+            show_default=False,
+        ),
+    ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Ask Docker and the LocalStack that runs on this machine (loopback)."
+        ),
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print the bytes of the bodies alone, a line each.")
+    ] = False,
+    reveal: Reveal = False,
+    json: Json = False,
+) -> None:
+    """Show the exact requests that would be sent: method, URL, headers, body.
+
+    For LocalStack that is its session event, after the rules of the installed
+    version. For usagectl it is the event of its last and of its present
+    command. No socket is opened, except to this machine with --live.
+
+    The auth token is masked unless --reveal. A member that is drawn when it is
+    sent (session ID, time) is marked as varying.
+    """
+    invocation: Invocation = ctx.obj
+    if raw and json:
+        raise UsageError("--raw and --json cannot be had at once.", hint="usagectl preview --raw")
+    if localstack_version is not None and not parse_version(localstack_version):
+        raise InvalidValueError(
+            "LocalStack version", localstack_version, wanted="use one such as 4.12.0"
+        )
+    chosen = [found.name for found in tools.select([tool] if tool else [])]
+    previews, notices = _collect(
+        invocation,
+        chosen,
+        version=localstack_version,
+        if_enabled=if_enabled,
+        reveal=reveal,
+        live=live,
+    )
+    if raw:
+        _print_raw(previews)
+        return
+    answer = _output.Answer(_data(previews, notices), lambda: _show(previews, notices))
+    _output.emit(answer, invocation, as_json=json)
+
+
+def _collect(
+    invocation: Invocation,
+    chosen: list[str],
+    *,
+    version: str | None,
+    if_enabled: bool,
+    reveal: bool,
+    live: bool,
+) -> tuple[list[Preview], list[str]]:
+    environment = invocation.environment
+    previews: list[Preview] = []
+    notices: list[str] = []
+    if "localstack" in chosen:
+        asked = _ask(environment, notices) if live else None
+        previews += requests.preview_localstack(
+            environment, version=version, if_enabled=if_enabled, reveal=reveal, live=asked
+        )
+        installation = previews[0].consent.installation
+        if version is None and installation.version is None:
+            found = "its version is not known" if installation.installed else "it is not found"
+            notices.append(f"localstack: {found} here; these are the rules of {NEWEST_KNOWN}.")
+    if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
+        notices.append(_LSTK)
+    if "usagectl" in chosen:
+        previews.append(
+            requests.preview_own(environment, present=invocation.event, if_enabled=if_enabled)
+        )
+    return previews, notices
+
+
+def _is_installed(environment: Environment, name: str) -> bool:
+    return tools.select([name])[0].find(environment).installed
+
+
+def _ask(environment: Environment, notices: list[str]) -> Live:
+    from usagectl import live  # it opens sockets; nothing else may load it
+
+    answer, problems = live.ask(environment)
+    notices += [f"{problem.message} ({problem.code})" for problem in problems]
+    return answer
+
+
+def _print_raw(previews: list[Preview]) -> None:
+    bodies = [request.body for found in previews for request in found.requests]
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"\n".join(bodies) + (b"\n" if len(bodies) > 1 else b""))
+    sys.stdout.buffer.flush()
+    for found in previews:
+        if not found.requests:
+            _output.print_notice(_why_nothing(found), hint="usagectl preview --if-enabled --raw")
+
+
+def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
+    decider = next((found for found in previews if found.would_send), None) or (
+        previews[0] if previews else None
+    )
+    return {
+        "requests": [_request_data(request) for found in previews for request in found.requests],
+        "would_send": any(found.would_send for found in previews),
+        "decided_by": _output.switch_data(decider.consent.decided_by) if decider else None,
+        "verdicts": [
+            {
+                "tool": found.consent.tool,
+                "part": found.consent.part,
+                "telemetry": found.consent.telemetry,
+                "would_send": found.would_send,
+                "decided_by": _output.switch_data(found.consent.decided_by),
+            }
+            for found in previews
+        ],
+        "warnings": [
+            _output.caution_data(caution) for found in previews for caution in found.cautions
+        ],
+        "notices": notices,
+    }
+
+
+def _request_data(request: Request) -> dict[str, object]:
+    return {
+        "tool": request.tool,
+        "part": request.part,
+        "version": request.version,
+        "method": request.method,
+        "url": request.url,
+        "headers": dict(request.headers),
+        "body": request.body.decode("utf-8"),
+        "events": list(request.events),
+        "masked": list(request.masked),
+        "varying": list(request.varying),
+    }
+
+
+def _why_nothing(found: Preview) -> str:
+    part = found.consent
+    if found.cautions:
+        return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
+    decider = _output.explain_switch(part.decided_by)
+    return f"{part.name}: {part.telemetry}; nothing would be sent. Decided by {decider}."
+
+
+def _show(previews: list[Preview], notices: list[str]) -> None:
+    from usagectl.cli._preview_page import draw  # it loads rich
+
+    draw(previews, notices, why_nothing=_why_nothing)

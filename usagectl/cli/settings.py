@@ -1,0 +1,164 @@
+"""Own `usagectl settings`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import identity
+from usagectl import settings as stored
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.consent import evaluate
+from usagectl.errors import InvalidValueError
+from usagectl.tools import own
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from usagectl.cli._invocation import Invocation
+    from usagectl.environment import Environment
+
+app = new_app(cls=RecordedGroup, invoke_without_command=True)
+apps = {"settings": app}
+
+_NAMES = ("telemetry.mode", "telemetry.endpoint", "localstack.cache_dir")
+
+SettingName = Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(_NAMES)}.")]
+
+
+@app.callback()
+def settings(ctx: typer.Context, *, json: Json = False) -> None:
+    """Show usagectl's own settings, each with the place it comes from."""
+    if ctx.invoked_subcommand is not None:
+        return
+    invocation: Invocation = ctx.obj
+    rows = _collect(invocation.environment)
+    user = stored.load(invocation.environment)
+    data = {
+        "file": str(user.file) if user.file else None,
+        "problem": user.problem,
+        "settings": rows,
+    }
+    answer = _output.Answer(data, lambda: _show(rows, user))
+    _output.emit(answer, invocation, as_json=json)
+
+
+@app.command("set", cls=RecordedCommand)
+def set_value(
+    ctx: typer.Context,
+    name: SettingName,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The new value.")],
+    *,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Store a setting; other lines and comments of the file stay."""
+    invocation: Invocation = ctx.obj
+    _save(invocation, _parse(invocation.environment, name, value), dry_run=dry_run, as_json=json)
+
+
+@app.command("unset", cls=RecordedCommand)
+def unset(
+    ctx: typer.Context, name: SettingName, *, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Remove a setting, so that its default holds again."""
+    invocation: Invocation = ctx.obj
+    key = _key(name)
+    values: dict[stored.Name, object] = {key: None}
+    if key == "mode":
+        values |= {"mode_since": None, "mode_set_by": None}
+    _save(invocation, values, dry_run=dry_run, as_json=json)
+
+
+def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name, object]:
+    key = _key(name)
+    if key == "mode":
+        since = environment.now().replace(microsecond=0)
+        return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
+    if key == "endpoint":
+        return {"endpoint": stored.parse_endpoint(value)}
+    if not value.strip():
+        raise InvalidValueError("folder", value, wanted="name a folder such as ./volume/cache")
+    return {"cache_dir": str((environment.cwd / value).resolve())}
+
+
+def _key(name: str) -> stored.Name:
+    keys: Mapping[str, stored.Name] = {
+        "telemetry.mode": "mode",
+        "telemetry.endpoint": "endpoint",
+        "localstack.cache_dir": "cache_dir",
+    }
+    if name not in keys:
+        raise InvalidValueError(
+            "setting", name, wanted=f"use {', '.join(_NAMES)}", hint="usagectl settings"
+        )
+    return keys[name]
+
+
+def _save(
+    invocation: Invocation,
+    values: Mapping[stored.Name, object],
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    saved = stored.save(invocation.environment, values, dry_run=dry_run)
+    data = {
+        "file": str(saved.file),
+        "changed": saved.changed,
+        "set_aside": str(saved.set_aside) if saved.set_aside else None,
+        "dry_run": dry_run,
+    }
+
+    def show() -> None:
+        verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"
+        typer.echo(_output.printable(f"{saved.file} {verb}."))
+        if saved.set_aside:
+            typer.echo(f"What could not be understood is now {saved.set_aside}.")
+
+    _output.emit(_output.Answer(data, show), invocation, as_json=as_json)
+
+
+def _collect(environment: Environment) -> list[dict[str, object]]:
+    user = stored.load(environment)
+    consent = evaluate(environment, ["usagectl"])[0]
+    endpoint, endpoint_source = own.endpoint(environment, user)
+    folder, folder_source = identity.cache_dir(environment)
+    origin = str(user.file) if user.file else ""
+    since = user.mode_since.isoformat() if user.mode_since else None
+    return [
+        _row(
+            "telemetry.mode",
+            consent.telemetry,
+            consent.decided_by.source,
+            consent.decided_by.origin,
+        ),
+        _row("telemetry.since", since, "setting" if since else "default", origin if since else ""),
+        _row("telemetry.endpoint", endpoint, endpoint_source, _origin(endpoint_source, origin)),
+        _row("localstack.cache_dir", str(folder), folder_source, _origin(folder_source, origin)),
+    ]
+
+
+def _origin(source: str, file: str) -> str:
+    return {"setting": file, "environment": "environment"}.get(source, "")
+
+
+def _row(name: str, value: object, source: str, origin: str) -> dict[str, object]:
+    return {"name": name, "value": value, "source": source, "origin": origin}
+
+
+def _show(rows: list[dict[str, object]], user: stored.SettingsFile) -> None:
+    from usagectl.cli._render import Page
+
+    page = Page()
+    page.rows(
+        [
+            (str(row["name"]), str(row["value"] or "-"), f"{row['source']} {row['origin']}".strip())
+            for row in rows
+        ]
+    )
+    page.line()
+    page.line(user.problem or f"File: {user.file}{'' if user.exists else ' (not there yet)'}")

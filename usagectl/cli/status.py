@@ -1,0 +1,181 @@
+"""Own `usagectl status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from usagectl import identity, report
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.errors import ExpectationFailedError
+
+if TYPE_CHECKING:
+    from usagectl.cli._invocation import Invocation
+    from usagectl.consent import Consent
+    from usagectl.identity import MachineId
+    from usagectl.report import Report
+
+app = new_app()
+apps = {"status": app}
+
+
+@app.command(cls=RecordedCommand)
+def status(
+    ctx: typer.Context,
+    *,
+    expect: Annotated[
+        Literal["off", "local"] | None,
+        typer.Option(
+            help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
+            show_default=False,
+        ),
+    ] = None,
+    reveal: Reveal = False,
+    json: Json = False,
+) -> None:
+    """Show for each tool whether its telemetry is on, and which switch decided.
+
+    The verdict on a tool is what that tool would do: its own switches are
+    read with its own rules. Nothing is run, sent or written for it.
+
+    Machine IDs are masked, so that the output can go into a bug report.
+    """
+    invocation: Invocation = ctx.obj
+    found = report.collect(invocation.environment)
+    loud = report.offending(found.consents, expect) if expect else ()
+    errors = []
+    if loud:
+        names = [f"{part.name} is {part.telemetry}" for part in loud]
+        wanted = "off" if expect == "off" else "off or local"
+        errors.append(ExpectationFailedError(wanted, offending=names, hint="usagectl disable"))
+    answer = _output.Answer(
+        _data(found, reveal=reveal), lambda: _show(found, reveal=reveal), errors
+    )
+    _output.emit(answer, invocation, as_json=json)
+
+
+def _data(found: Report, *, reveal: bool) -> dict[str, object]:
+    folder, source = found.cache_dir
+    return {
+        "tools": [
+            consent_data(part, found.machine_id_of(part), reveal=reveal) for part in found.consents
+        ],
+        "cache_dir": {"path": str(folder), "source": source},
+        "environment": {
+            "is_ci": found.is_ci,
+            "is_docker": found.is_docker,
+            "system": found.system,
+        },
+        "spool": {
+            "path": str(found.spool.path) if found.spool.path else None,
+            "pending": found.spool.pending,
+            "sent": found.spool.sent,
+            "bytes": found.spool.bytes,
+        },
+        "not_covered": list(report.NOT_COVERED),
+    }
+
+
+def consent_data(
+    found: Consent, machine_id: MachineId | None, *, reveal: bool
+) -> dict[str, object]:
+    """Give the verdict on a tool part its public JSON form."""
+    return {
+        "name": found.tool,
+        "part": found.part,
+        "telemetry": found.telemetry,
+        "installed": found.installation.installed,
+        "version": found.installation.version,
+        "endpoint": found.endpoint,
+        "decided_by": _output.switch_data(found.decided_by),
+        "overridden": [_output.switch_data(switch) for switch in found.overridden],
+        "warnings": [_output.caution_data(caution) for caution in found.cautions],
+        "machine_id": machine_id_data(machine_id, reveal=reveal) if machine_id else None,
+    }
+
+
+def machine_id_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
+    """Give what one identity file holds its public JSON form."""
+    value = found.value if reveal or found.value is None else identity.redact(found.value)
+    return {"value": value, "kind": found.kind, "path": str(found.place.path)}
+
+
+def _show(found: Report, *, reveal: bool) -> None:
+    from usagectl.cli._render import STYLES, Page
+
+    page = Page()
+    page.line(_headline(found.consents), style="bold")
+    page.line()
+    rows = [_row(part) for part in found.consents]
+    page.rows(rows, styles=[STYLES[_state(part)] for part in found.consents])
+    shown = [part for part in found.consents if part.counts]
+    page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
+    page.heading("On this machine")
+    page.rows(_facts(found, reveal=reveal))
+    page.heading("No opt-out covers")
+    for text in report.NOT_COVERED:
+        page.indented(f"- {text}")
+    page.line()
+    page.line(f"Next: {_next_step(found.consents)}")
+
+
+def _headline(consents: tuple[Consent, ...]) -> str:
+    loud = [part.name for part in consents if part.counts and part.telemetry == "on"]
+    if loud:
+        return f"Telemetry is ON: {', '.join(loud)}."
+    if any(part.telemetry == "local" for part in consents if part.counts):
+        return "Nothing is sent. usagectl records its own commands on this machine only."
+    return "Telemetry is off, everywhere."
+
+
+def _state(part: Consent) -> str:
+    return part.telemetry if part.counts else "absent"
+
+
+def _row(part: Consent) -> tuple[str, str, str, str]:
+    if not part.counts:
+        return (part.name, "-", "", "not found on this machine")
+    version = part.installation.version or ("" if part.installation.installed else "not found")
+    return (part.name, part.telemetry, version, _output.explain_switch(part.decided_by))
+
+
+def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
+    rows = [
+        (f"Machine ID ({mid.place.tool} {mid.place.part})", _describe_id(mid, reveal=reveal))
+        for mid in found.machine_ids
+        if mid.exists or mid.place.is_primary
+    ]
+    folder, source = found.cache_dir
+    rows.append(("Cache dir", f"{folder} ({source})"))
+    endpoints = {part.endpoint: part.name for part in reversed(found.consents) if part.counts}
+    rows += [("Endpoint", f"{url} ({name})") for url, name in reversed(endpoints.items())]
+    waiting = found.spool.problem or (
+        f"{found.spool.pending} events waiting, {found.spool.bytes} bytes, {found.spool.path}"
+    )
+    rows.append(("Spool", waiting))
+    rows.append(("CI", _yes_or_no(found.is_ci)))
+    rows.append(("Container", _yes_or_no(found.is_docker)))
+    rows.append(("System", found.system))
+    return rows
+
+
+def _describe_id(found: MachineId, *, reveal: bool) -> str:
+    if found.problem:
+        return found.problem
+    if not found.exists:
+        return f"none yet, {found.place.path}"
+    value = found.value if reveal else identity.redact(found.value)
+    return f"{value} ({found.kind}) in {found.place.path}"
+
+
+def _yes_or_no(value: bool) -> str:  # noqa: FBT001
+    return "yes" if value else "no"
+
+
+def _next_step(consents: tuple[Consent, ...]) -> str:
+    if any(part.telemetry == "on" for part in consents if part.counts):
+        return "usagectl disable switches it off; usagectl preview shows what would be sent."
+    return "usagectl preview --if-enabled shows what would be sent if it were on."

@@ -1,0 +1,116 @@
+"""Own `usagectl disable` and `usagectl enable`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl import identity, switching
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
+from usagectl.cli.status import consent_data
+
+if TYPE_CHECKING:
+    from usagectl.cli._invocation import Invocation
+    from usagectl.switching import Change, SwitchResult
+
+disable_app = new_app()
+enable_app = new_app()
+apps = {"disable": disable_app, "enable": enable_app}
+
+
+@disable_app.command(cls=RecordedCommand)
+def disable(
+    ctx: typer.Context,
+    names: Tools = None,
+    *,
+    keep_spool: Annotated[
+        bool, typer.Option("--keep-spool", help="Keep usagectl's own waiting events.")
+    ] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Switch telemetry off, in the tools' own files, and check that it is off.
+
+    For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
+    other line of it stays. lstk reads no file: what to export is said. For
+    usagectl, recording stops and waiting events are removed.
+
+    Exits with 1 when a part stays on, and says what to do. Sends nothing.
+    """
+    invocation: Invocation = ctx.obj
+    result = switching.disable(
+        invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run
+    )
+    _answer(invocation, result, dry_run=dry_run, as_json=json)
+
+
+@enable_app.command(cls=RecordedCommand)
+def enable(
+    ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False, json: Json = False
+) -> None:
+    """Undo what `usagectl disable` did, and no more.
+
+    With a TOOL, that tool is switched on whatever switched it off. Sending
+    usagectl's own events is switched on only by name: usagectl enable usagectl.
+    """
+    invocation: Invocation = ctx.obj
+    result = switching.enable(invocation.environment, names or (), dry_run=dry_run)
+    _answer(invocation, result, dry_run=dry_run, as_json=json)
+
+
+def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_json: bool) -> None:
+    ids = {
+        (found.place.tool, found.place.part): found
+        for found in reversed(identity.read_all(invocation.environment))
+    }
+    data = {
+        "dry_run": dry_run,
+        "changes": [_change_data(change) for change in result.changes],
+        "purged": result.purged,
+        "tools": [
+            consent_data(part, ids.get((part.tool, part.part)), reveal=False)
+            for part in result.consents
+        ],
+    }
+    answer = _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
+    _output.emit(answer, invocation, as_json=as_json)
+
+
+def _change_data(change: Change) -> dict[str, object]:
+    return {
+        "tool": change.tool,
+        "file": str(change.file),
+        "name": change.name,
+        "value": change.value,
+        "changed": change.changed,
+        "set_aside": str(change.set_aside) if change.set_aside else None,
+    }
+
+
+def _show(result: SwitchResult, *, dry_run: bool) -> None:
+    from usagectl.cli._render import STYLES, Page
+
+    page = Page()
+    for change in result.changes:
+        page.line(_sentence(change, dry_run=dry_run))
+        if change.set_aside:
+            page.indented(f"What could not be understood is now {change.set_aside}.")
+    if result.purged:
+        verb = "would be removed" if dry_run else "removed"
+        page.line(f"usagectl: {result.purged} waiting events {verb}, unsent.")
+    page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
+    shown = [part for part in result.consents if part.counts]
+    rows = [(part.name, part.telemetry, _output.explain_switch(part.decided_by)) for part in shown]
+    page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
+    page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
+
+
+def _sentence(change: Change, *, dry_run: bool) -> str:
+    what = f"{change.tool}: {change.file}"
+    setting = f"{change.name}={change.value}" if change.value is not None else f"no {change.name}"
+    if not change.changed:
+        return f"{what} stays as it is: {setting}"
+    return f"{what} {'would have' if dry_run else 'has'} {setting} now"

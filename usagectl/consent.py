@@ -1,0 +1,113 @@
+"""Own the verdict: is telemetry of a tool part on, local or off, and what decided it.
+
+The one place where switches become a verdict; status and the sender both ask here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from usagectl import tools
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from usagectl.environment import Environment
+    from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
+
+_RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Hold the verdict on one tool part.
+
+    Attributes:
+        tool: whose.
+        part: which part.
+        telemetry: `on` sends, `local` records and sends nothing, `off` does neither.
+        decided_by: the switch that decided.
+        overridden: switches that said something else and were not obeyed.
+        considered: every switch looked at, in order, ignored ones too.
+        cautions: what a person should know.
+        endpoint: where it would send.
+        installation: what was found of the tool.
+        counts: whether an expectation looks at it.
+    """
+
+    tool: str
+    part: str
+    telemetry: Telemetry
+    decided_by: Switch
+    overridden: tuple[Switch, ...]
+    considered: tuple[Switch, ...]
+    cautions: tuple[Caution, ...]
+    endpoint: str
+    installation: Installation
+    counts: bool
+
+    @property
+    def name(self) -> str:
+        """Name the part as a person reads it."""
+        return self.tool if self.tool == "usagectl" else f"{self.tool} {self.part}"
+
+
+def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
+    """Give the verdict on every part of the named tools, or of all.
+
+    Opens no socket, runs no program, writes nothing.
+
+    Raises:
+        UnknownToolError: a name is none of a tool.
+    """
+    return tuple(
+        verdict for tool in tools.select(names) for verdict in _evaluate_tool(tool, environment)
+    )
+
+
+def _evaluate_tool(tool: Tool, environment: Environment) -> list[Consent]:
+    installation = tool.find(environment)
+    counts = tool.always_counts or installation.installed
+    return [decide(reading, installation, counts=counts) for reading in tool.read(environment)]
+
+
+def decide(reading: PartReading, installation: Installation, *, counts: bool) -> Consent:
+    """Turn the switches of one part into a verdict."""
+    decider = _strictest(reading.switches) if reading.any_no_wins else _first(reading.switches)
+    telemetry = decider.says or "on"
+    overridden = tuple(
+        switch
+        for switch in reading.switches
+        if switch is not decider and switch.source != "default" and switch.says != telemetry
+    )
+    return Consent(
+        tool=reading.tool,
+        part=reading.part,
+        telemetry=telemetry,
+        decided_by=decider,
+        overridden=overridden,
+        considered=reading.switches,
+        cautions=reading.cautions,
+        endpoint=reading.endpoint,
+        installation=installation,
+        counts=counts,
+    )
+
+
+def _first(switches: Sequence[Switch]) -> Switch:
+    return next(switch for switch in switches if switch.says)
+
+
+def _strictest(switches: Sequence[Switch]) -> Switch:
+    """Pick a No wherever it stands; else the first choice, held down by what may only restrict."""
+    speaking = [switch for switch in switches if switch.says]
+    choice = next(s for s in speaking if s.source in ("environment", "setting", "default"))
+    limits = [s for s in speaking if s.says == "off" or s.source in ("policy", "project")]
+    strictest = min([*limits, choice], key=lambda switch: _RANK[switch.says or "on"])
+    return strictest if _RANK[strictest.says or "on"] < _RANK[choice.says or "on"] else choice
+
+
+def may_record(environment: Environment) -> bool:
+    """Tell whether usagectl may record its own events."""
+    return evaluate(environment, ["usagectl"])[0].telemetry != "off"

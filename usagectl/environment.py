@@ -1,0 +1,160 @@
+"""Own what this process runs on: variables, home, folders, clock, CI, system.
+
+Everything that differs between two machines enters here, as one value, so
+that no other module asks the process and no test has to patch it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CONFIG_DIR_VARIABLE = "USAGECTL_CONFIG_DIR"
+STATE_DIR_VARIABLE = "USAGECTL_STATE_DIR"
+
+_CI_VARIABLES = (
+    "CI",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "CIRCLECI",
+    "TRAVIS",
+    "JENKINS_URL",
+    "BUILDKITE",
+    "TF_BUILD",
+    "BITBUCKET_BUILD_NUMBER",
+    "TEAMCITY_VERSION",
+    "APPVEYOR",
+    "DRONE",
+    "CODEBUILD_BUILD_ID",
+    "SEMAPHORE",
+    "CONTINUOUS_INTEGRATION",
+)
+"""Variables that a CI service sets, non-empty (facts, part 6: lstk's own list)."""
+
+_CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Hold what a process can see of its machine.
+
+    Attributes:
+        variables: the environment variables.
+        cwd: the working folder, absolute.
+        account_home: the home that the account database names, None without one.
+        config_dir: usagectl's own settings folder, None when there is no home.
+        state_dir: usagectl's own state folder, None when there is no home.
+        system: `Linux`, `Darwin` or `Windows`.
+        release: the kernel's release.
+        machine: the processor architecture.
+        host_name: read for detection alone; never stored or printed.
+        root: what stands for `/` when marker files are looked for.
+        now: the present instant, aware.
+        entropy: that many random bytes.
+    """
+
+    variables: Mapping[str, str]
+    cwd: Path
+    account_home: Path | None
+    config_dir: Path | None
+    state_dir: Path | None
+    system: str = "Linux"
+    release: str = ""
+    machine: str = ""
+    host_name: str = ""
+    root: Path = Path("/")
+    now: Callable[[], datetime]
+    entropy: Callable[[int], bytes] = os.urandom
+
+    @property
+    def home(self) -> Path | None:
+        """Name the home folder as Python's `expanduser` does, None without one."""
+        name = "USERPROFILE" if self.system == "Windows" else "HOME"
+        if name in self.variables:
+            return self.cwd / (self.variables[name].rstrip("/") or "/")
+        return self.account_home
+
+    def at_root(self, path: str) -> Path:
+        """Name an absolute path of this machine, below `root`."""
+        return self.root / path.lstrip("/")
+
+
+def from_process() -> Environment:
+    """Take the environment of the running process."""
+    uname = _uname()
+    variables = dict(os.environ)
+    return Environment(
+        variables=variables,
+        cwd=_cwd(),
+        account_home=_account_home(),
+        config_dir=_own_dir(variables, CONFIG_DIR_VARIABLE, kind="user_config_path"),
+        state_dir=_own_dir(variables, STATE_DIR_VARIABLE, kind="user_state_path"),
+        system=uname[0],
+        release=uname[2],
+        machine=uname[4],
+        host_name=uname[1],
+        now=_now,
+    )
+
+
+def is_ci(environment: Environment) -> bool:
+    """Tell whether a CI service runs this; `CI=false` and an empty value do not count."""
+    values = (environment.variables.get(name, "") for name in _CI_VARIABLES)
+    return any(value.strip().lower() not in ("", "0", "false", "no") for value in values)
+
+
+def is_container(environment: Environment) -> bool:
+    """Tell whether this runs inside a container, by the marks that engines leave."""
+    if environment.variables.get("KUBERNETES_SERVICE_HOST"):
+        return True
+    return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _uname() -> tuple[str, str, str, str, str]:
+    if hasattr(os, "uname"):
+        uname = os.uname()
+        return (uname.sysname, uname.nodename, uname.release, uname.version, uname.machine)
+    import platform  # Windows alone needs it
+
+    found = platform.uname()
+    return (found.system, found.node, found.release, found.version, found.machine)
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # The folder was removed under our feet.
+        return Path(os.environ.get("PWD", "/"))
+
+
+def _account_home() -> Path | None:
+    if sys.platform == "win32":
+        return None
+    import pwd  # Windows lacks it
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
+
+
+def _own_dir(variables: Mapping[str, str], name: str, *, kind: str) -> Path | None:
+    chosen = variables.get(name, "")
+    if chosen:
+        return Path(chosen).absolute()
+    import platformdirs  # not needed when both folders are chosen
+
+    found = Path(getattr(platformdirs, kind)("usagectl", appauthor=False))
+    # Without any home platformdirs answers "~/.config/...": a folder named "~" is no answer.
+    return found if found.is_absolute() else None

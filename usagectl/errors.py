@@ -1,0 +1,210 @@
+"""Own every error that usagectl raises on purpose.
+
+Each class writes its own sentence from data, so raise sites pass data, never
+prose. Anything else that escapes is a bug and keeps its traceback.
+
+    UsagectlError
+    ├── ExpectationFailedError      exit status 1
+    ├── SwitchIneffectiveError      exit status 1
+    ├── UsageError                  exit status 2
+    │   ├── UnknownToolError
+    │   ├── UnknownEventError
+    │   ├── InvalidValueError
+    │   └── VersionUnknownError
+    └── StateError                  exit status 3
+        ├── FolderUnknownError
+        ├── FileUnreadableError
+        ├── FileUnwritableError
+        ├── FileCorruptError
+        ├── LinkOutsideError
+        └── LockTimeoutError
+    └── SpoolUnwritableError        exit status 4
+
+Exit status 5 belongs to delivery, which has no command yet. No sentence holds a
+value of an event, a token or an environment value that may be secret (design,
+rule 3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class UsagectlError(Exception):
+    """Tell what went wrong, under a stable code, with a next step.
+
+    Attributes:
+        code: stable, kebab-case; scripts may rely on it.
+        exit_status: what the command line returns (design, section 3).
+        message: one sentence for a person.
+        hint: a command that helps, or an empty string.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ExpectationFailedError(UsagectlError):
+    """Tell that something the user expects of their tools is not so."""
+
+    code = "expectation-failed"
+    exit_status = 1
+
+    def __init__(self, expected: str, *, offending: Sequence[str], hint: str) -> None:
+        super().__init__(
+            f"Expected every tool to be {expected}; not so: {', '.join(offending)}.", hint=hint
+        )
+
+
+class SwitchIneffectiveError(UsagectlError):
+    """Tell that a tool part did not follow its switch."""
+
+    code = "switch-ineffective"
+    exit_status = 1
+
+    def __init__(self, part: str, *, state: str, because: str, hint: str) -> None:
+        super().__init__(f"{part} stays {state}: {because}.", hint=hint)
+
+
+class UsageError(UsagectlError):
+    """Tell that the words of the command line do not fit."""
+
+    code = "usage"
+    exit_status = 2
+
+
+class UnknownToolError(UsageError):
+    """Tell that no tool goes by that name."""
+
+    code = "unknown-tool"
+
+    def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{name!r} is not a tool that usagectl knows; it knows {', '.join(known)}.",
+            hint="usagectl status",
+        )
+
+
+class UnknownEventError(UsageError):
+    """Tell that neither the notice nor the known departures name that event or field."""
+
+    code = "unknown-event"
+
+    def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{name!r} is not an event or field that usagectl knows; it knows {', '.join(known)}.",
+            hint="usagectl explain",
+        )
+
+
+class InvalidValueError(UsageError):
+    """Tell that a value typed by the user cannot be taken, and what can."""
+
+    code = "invalid-value"
+
+    def __init__(self, what: str, value: str, *, wanted: str, hint: str = "") -> None:
+        super().__init__(f"{value!r} is not a valid {what}: {wanted}.", hint=hint)
+
+
+class VersionUnknownError(UsageError):
+    """Tell that the version of an installed tool could not be found out."""
+
+    code = "version-unknown"
+
+    def __init__(self, tool: str, *, hint: str) -> None:
+        super().__init__(f"The version of {tool} could not be found out.", hint=hint)
+
+
+class StateError(UsagectlError):
+    """Tell that a setting or state file or folder cannot serve."""
+
+    code = "state"
+    exit_status = 3
+
+
+class FolderUnknownError(StateError):
+    """Tell that there is no folder to keep something in (no home, say)."""
+
+    code = "folder-unknown"
+
+    def __init__(self, what: str, *, variable: str) -> None:
+        super().__init__(
+            f"No folder is known for {what}: this account has no home.",
+            hint=f"export {variable}=/an/absolute/folder",
+        )
+
+
+class _FileError(StateError):
+    verb: ClassVar[str]
+
+    def __init__(self, file: Path, *, reason: str, hint: str = "") -> None:
+        super().__init__(f"{file} {self.verb}: {reason}.", hint=hint or f"ls -ld {file}")
+        self.file = file
+        self.reason = reason
+
+
+class FileUnreadableError(_FileError):
+    """Tell that a file is there but cannot be read."""
+
+    code = "file-unreadable"
+    verb = "cannot be read"
+
+
+class FileUnwritableError(_FileError):
+    """Tell that a file cannot be written; what was there is as it was."""
+
+    code = "file-unwritable"
+    verb = "cannot be written"
+
+
+class FileCorruptError(_FileError):
+    """Tell that a file does not hold what it should."""
+
+    code = "file-corrupt"
+    verb = "cannot be understood"
+
+
+class LinkOutsideError(StateError):
+    """Tell that a link leads out of the folder it stands in, so it is not followed."""
+
+    code = "link-outside"
+
+    def __init__(self, file: Path, *, target: Path) -> None:
+        super().__init__(
+            f"{file} is a link that leads out of its folder, to {target}; it is not followed.",
+            hint=f"rm {file}",
+        )
+        self.file = file
+
+
+class LockTimeoutError(StateError):
+    """Tell that another process held a lock for too long."""
+
+    code = "locked"
+
+    def __init__(self, folder: Path, *, seconds: float) -> None:
+        super().__init__(
+            f"{folder} is locked by another process (waited {seconds:g} s).",
+            hint="try again when the other usagectl has ended",
+        )
+
+
+class SpoolUnwritableError(UsagectlError):
+    """Tell that the spool cannot be written or emptied."""
+
+    code = "spool-unwritable"
+    exit_status = 4
+
+    def __init__(self, folder: Path, *, reason: str) -> None:
+        super().__init__(
+            f"The spool {folder} cannot be written: {reason}.", hint=f"ls -ld {folder}"
+        )

@@ -1,0 +1,352 @@
+"""Own the machine ID: where each tool keeps it, what it holds, how it is replaced.
+
+A file is read as the client reads it and written so that the client takes the
+new value (facts, part 4). Nothing is derived from this machine except where
+`derive` says what the client itself would derive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from usagectl import _files, settings, tools
+from usagectl.errors import FileUnreadableError, InvalidValueError, LinkOutsideError, StateError
+from usagectl.tools.base import IdentityFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from usagectl.environment import Environment
+    from usagectl.tools.base import Source
+    from usagectl.tools.localstack_rules import Rules
+
+Kind = Literal[
+    "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
+]
+
+_KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"gen_[0-9a-f]{8}-[0-9a-f]{3}\Z"), "random"),
+    (re.compile(r"dkr_[0-9a-f]{12}\Z"), "docker-derived"),
+    (re.compile(r"sys_[0-9a-f]{12}\Z"), "system-derived"),
+    (re.compile(r"[0-9a-f]{8}\Z"), "short"),
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{3}\Z"), "random"),
+)
+_VALID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_SALT = "ls"
+_SHARED_MODE = 0o644
+"""The container reads the file of the command line, perhaps as another user."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineId:
+    """Hold what one place says.
+
+    Attributes:
+        place: the file.
+        value: the ID as the client would send it; None when there is none. A
+            file may hold any JSON value; the client sends it unchecked.
+        kind: what the value is.
+        problem: why the file cannot be read or understood, else empty.
+    """
+
+    place: IdentityFile
+    value: object
+    kind: Kind
+    problem: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether a file is there."""
+        return self.kind != "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Hold what was done (or is planned) at one place.
+
+    Attributes:
+        place: the file.
+        before: what stood there.
+        after: the new ID; None when it is removed.
+        changed: whether the file is other than before.
+        set_aside: where a file that could not be understood went.
+        problem: why nothing was changed, else empty.
+    """
+
+    place: IdentityFile
+    before: MachineId
+    after: str | None
+    changed: bool
+    set_aside: Path | None = None
+    problem: StateError | None = None
+
+
+def places(environment: Environment) -> tuple[IdentityFile, ...]:
+    """Name every place in which a tool keeps its ID; the folder chosen by setting is one."""
+    found = [place for tool in tools.ALL for place in tool.identity_files(environment)]
+    chosen = settings.load(environment).cache_dir
+    if chosen:
+        path = environment.cwd / chosen / "machine.json"
+        found.insert(
+            0,
+            IdentityFile(
+                "localstack", "container", path, "json", source="setting", is_primary=True
+            ),
+        )
+    unique = {place.path: place for place in reversed(found)}
+    return tuple(place for place in found if unique[place.path] is place)
+
+
+def cache_dir(environment: Environment) -> tuple[Path, Source]:
+    """Name the folder of LocalStack's ID, and what chose it."""
+    first = places(environment)[0]
+    return first.path.parent, first.source
+
+
+def read(place: IdentityFile) -> MachineId:
+    """Read one place as its client does; a problem is part of the answer."""
+    try:
+        data = _files.read_bytes(place.path)
+    except FileUnreadableError as error:
+        return MachineId(place, None, "unreadable", error.message)
+    if data is None:
+        return MachineId(place, None, "missing")
+    if place.form == "bare":
+        return _read_bare(place, data)
+    try:
+        document = parse_document(data)
+    except ValueError:
+        problem = f"{place.path} cannot be understood: it is no JSON object."
+        return MachineId(place, None, "unreadable", problem)
+    if "machine_id" not in document:
+        return MachineId(place, None, "missing")
+    value = document["machine_id"]
+    return MachineId(place, value, kind_of(value))
+
+
+def _read_bare(place: IdentityFile, data: bytes) -> MachineId:
+    text = data.decode("utf-8", errors="replace")
+    return MachineId(place, text, kind_of(text)) if text else MachineId(place, None, "missing")
+
+
+def read_all(environment: Environment) -> tuple[MachineId, ...]:
+    """Read every place."""
+    return tuple(read(place) for place in places(environment))
+
+
+def parse_document(data: bytes) -> dict[str, object]:
+    """Turn a file's bytes into the mapping that the client would hold.
+
+    The client feeds any JSON value to `dict.update`, so a list of pairs works too.
+
+    Raises:
+        ValueError: the client would remove the file and start afresh.
+    """
+    document: dict[str, object] = {}
+    try:
+        document.update(json.loads(data.decode("utf-8")))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(type(error).__name__)) from error
+    return document
+
+
+def kind_of(value: object) -> Kind:
+    """Name the kind of an ID by its shape."""
+    text = value if isinstance(value, str) else ""
+    return next((kind for pattern, kind in _KINDS if pattern.match(text)), "custom")
+
+
+def redact(value: object) -> str:
+    """Show an ID's kind and hide the rest; people paste status into bug reports."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    prefix = text[:4] if text[3:4] == "_" else ""
+    return prefix + "*" * 8
+
+
+def validate(text: str) -> str:
+    """Take an ID that a person typed.
+
+    Raises:
+        InvalidValueError: it is empty, too long, or has characters no client writes.
+    """
+    if not _VALID.match(text):
+        wanted = "use 1 to 64 letters, digits, '_', '-' or '.'"
+        raise InvalidValueError("machine ID", text[:64], wanted=wanted)
+    return text
+
+
+def new_random(environment: Environment) -> str:
+    """Draw 12 characters in the shape of the client's own `gen_` ID, without the prefix."""
+    digits = environment.entropy(6).hex()
+    return f"{digits[:8]}-{digits[8:11]}"
+
+
+def plan_reset(environment: Environment) -> dict[str, str]:
+    """Choose a new ID for each tool; LocalStack and lstk get others, so nothing links them."""
+    names = dict.fromkeys(place.tool for place in places(environment))
+    return {name: new_random(environment) for name in names}
+
+
+def replace(
+    environment: Environment,
+    bodies: dict[str, str],
+    *,
+    prefix: str = "gen_",
+    dry_run: bool = False,
+) -> tuple[Replacement, ...]:
+    """Write a machine ID into every place that exists, and into each tool's primary one.
+
+    Other keys and the mode of a file stay; a file that cannot be understood
+    is set aside; a link out of its folder is not followed. One process does
+    this at a time, so that all places agree.
+
+    Args:
+        environment: whose places.
+        bodies: for each tool the ID without its prefix.
+        prefix: what goes before it in the places that hold whole IDs.
+        dry_run: change nothing.
+
+    Raises:
+        LockTimeoutError: another process kept the places locked.
+    """
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(_files.lock(_lock_folder(environment)))
+        targets = [place for place in places(environment) if place.tool in bodies]
+        return tuple(
+            _replace_one(environment, place, whole=_whole(place, bodies, prefix), dry_run=dry_run)
+            for place in targets
+            if place.is_primary or os.path.lexists(place.path)
+        )
+
+
+def _whole(place: IdentityFile, bodies: dict[str, str], prefix: str) -> str:
+    body = bodies[place.tool]
+    return body if place.form == "bare" else prefix + body
+
+
+def _lock_folder(environment: Environment) -> Path:
+    """Choose one folder that every process of this user locks, before any place is touched."""
+    if environment.state_dir is not None:
+        return environment.state_dir
+    return cache_dir(environment)[0]
+
+
+def _replace_one(
+    environment: Environment, place: IdentityFile, *, whole: str, dry_run: bool
+) -> Replacement:
+    before = read(place)
+    if before.value == whole:
+        return Replacement(place, before, whole, changed=False)
+    try:
+        _refuse_link_outside(place.path)
+        if dry_run:
+            return Replacement(place, before, whole, changed=True)
+        aside = _set_aside_if_corrupt(environment, before)
+        _files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
+    except StateError as error:
+        return Replacement(place, before, whole, changed=False, problem=error)
+    return Replacement(place, before, whole, changed=True, set_aside=aside)
+
+
+def _refuse_link_outside(path: Path) -> None:
+    if not path.is_symlink():
+        return
+    try:
+        target = path.resolve()
+        folder = path.parent.resolve()
+    except (OSError, RuntimeError):
+        raise LinkOutsideError(path, target=path.readlink()) from None
+    if not target.is_relative_to(folder):
+        raise LinkOutsideError(path, target=target)
+
+
+def _set_aside_if_corrupt(environment: Environment, before: MachineId) -> Path | None:
+    if before.kind != "unreadable":
+        return None
+    return _files.set_aside(before.place.path, environment.now())
+
+
+def _render(place: IdentityFile, whole: str) -> bytes:
+    if place.form == "bare":
+        return whole.encode()
+    data = _files.read_bytes(place.path)
+    document = parse_document(data) if data is not None else {}
+    document["machine_id"] = whole
+    return json.dumps(document).encode()
+
+
+def clear(environment: Environment, *, dry_run: bool = False) -> tuple[Replacement, ...]:
+    """Remove the ID's file from every place; nothing else in those folders is touched.
+
+    Raises:
+        LockTimeoutError: another process kept the places locked.
+    """
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(_files.lock(_lock_folder(environment)))
+        return tuple(
+            _clear_one(environment, place, dry_run=dry_run)
+            for place in places(environment)
+            if os.path.lexists(place.path)
+        )
+
+
+def _clear_one(environment: Environment, place: IdentityFile, *, dry_run: bool) -> Replacement:
+    before = read(place)
+    try:
+        _refuse_link_outside(place.path)
+        if dry_run:
+            return Replacement(place, before, None, changed=True)
+        aside = _set_aside_if_corrupt(environment, before)
+        if aside is None:
+            _files.remove(place.path)
+    except StateError as error:
+        return Replacement(place, before, None, changed=False, problem=error)
+    return Replacement(place, before, None, changed=True, set_aside=aside)
+
+
+def derive(
+    environment: Environment, rules: Rules, *, in_container: bool, docker_id: str | None = None
+) -> tuple[str, bool]:
+    """Say which ID LocalStack's client would make when its file holds none.
+
+    Returns:
+        The ID, and whether it is drawn at random, so that another run has another.
+    """
+    body = new_random(environment)
+    if rules.machine_id == "short":
+        text = None if in_container else _system_id(environment)
+        return (body[:8], True) if text is None else (_md5(text)[:8], False)
+    if docker_id is not None:
+        return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
+    text = None if in_container else (_system_id(environment) or "").strip()
+    return (f"sys_{_md5(_SALT + text)[:12]}", False) if text else (f"gen_{body}", True)
+
+
+def has_system_id(environment: Environment) -> bool:
+    """Tell whether this machine has an ID that clients derive theirs from."""
+    return bool((_system_id(environment) or "").strip())
+
+
+def _system_id(environment: Environment) -> str | None:
+    try:
+        return environment.at_root("/etc/machine-id").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def failures(replacements: Sequence[Replacement]) -> list[StateError]:
+    """List what went wrong."""
+    return [found.problem for found in replacements if found.problem is not None]

@@ -1,0 +1,80 @@
+"""Own the questions of `preview --live`: what Docker and a running LocalStack say.
+
+Both are on this machine. Nothing else in usagectl asks a running program.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from usagectl import transport
+from usagectl.errors import UsagectlError
+from usagectl.preview import Live, instance_port
+from usagectl.tools.base import find_executable
+
+if TYPE_CHECKING:
+    from usagectl.environment import Environment
+
+INSTANCE_TIMEOUT = timedelta(seconds=1)
+DOCKER_TIMEOUT = timedelta(seconds=3)
+
+
+class DockerNotAnsweringError(UsagectlError):
+    """Tell that Docker is not here, or its daemon gave no answer."""
+
+    code = "docker-not-answering"
+    exit_status = 1
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Docker gave no answer: {reason}.", hint="docker info")
+
+
+def ask(environment: Environment) -> tuple[Live, list[UsagectlError]]:
+    """Ask Docker for its `info` and LocalStack for `/_localstack/info`, each briefly.
+
+    Who does not answer leaves an empty mapping and a problem.
+    """
+    problems: list[UsagectlError] = []
+    docker: dict[str, object] = {}
+    instance: dict[str, object] = {}
+    try:
+        docker = docker_info(environment)
+    except DockerNotAnsweringError as error:
+        problems.append(error)
+    url = f"http://127.0.0.1:{instance_port(environment)}/_localstack/info"
+    try:
+        instance = transport.get_json(url, INSTANCE_TIMEOUT)
+    except transport.NotAnsweringError as error:
+        problems.append(error)
+    return Live(docker, instance), problems
+
+
+def docker_info(environment: Environment) -> dict[str, object]:
+    """Ask Docker as LocalStack's client does: `docker info` as JSON.
+
+    Raises:
+        DockerNotAnsweringError: no Docker, no daemon, or no answer in time.
+    """
+    import subprocess
+
+    words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
+    if find_executable(words[0], environment) is None:
+        raise DockerNotAnsweringError("it is not on PATH")
+    try:
+        done = subprocess.run(  # noqa: S603  (the program is the user's own DOCKER_CMD)
+            [*words, "info", "--format", "{{json .}}"],
+            env=dict(environment.variables),
+            capture_output=True,
+            timeout=DOCKER_TIMEOUT.total_seconds(),
+            check=True,
+        )
+        document = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise DockerNotAnsweringError("it took too long") from error
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DockerNotAnsweringError("its daemon does not run") from error
+    if not isinstance(document, dict) or not document.get("ID"):
+        raise DockerNotAnsweringError("its daemon does not run")
+    return document

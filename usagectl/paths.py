@@ -1,0 +1,74 @@
+"""Own where usagectl's own files lie; know nothing of what they hold."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from usagectl.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
+from usagectl.errors import FolderUnknownError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from usagectl.environment import Environment
+
+PROJECT_FILE_NAME = ".usagectl.toml"
+
+_POLICY_FILES = {
+    "Darwin": "/Library/Application Support/usagectl/policy.toml",
+    "Linux": "/etc/usagectl/policy.toml",
+}
+
+
+def settings_file(environment: Environment) -> Path | None:
+    """Name the user's settings file; None when this account has no home."""
+    folder = environment.config_dir
+    return folder / "settings.toml" if folder else None
+
+
+def require_settings_file(environment: Environment) -> Path:
+    """Name the user's settings file.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    file = settings_file(environment)
+    if file is None:
+        raise FolderUnknownError("usagectl's settings", variable=CONFIG_DIR_VARIABLE)
+    return file
+
+
+def spool_dir(environment: Environment) -> Path | None:
+    """Name the spool's folder; None when this account has no home."""
+    folder = environment.state_dir
+    return folder / "spool" if folder else None
+
+
+def require_spool_dir(environment: Environment) -> Path:
+    """Name the spool's folder.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    folder = spool_dir(environment)
+    if folder is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return folder
+
+
+def policy_file(environment: Environment) -> Path:
+    """Name the machine-wide policy file.
+
+    No variable moves it: a policy that its users can point elsewhere is none.
+    """
+    if environment.system == "Windows":
+        return environment.at_root("C:/ProgramData/usagectl/policy.toml")
+    return environment.at_root(_POLICY_FILES.get(environment.system, _POLICY_FILES["Linux"]))
+
+
+def project_files(environment: Environment) -> tuple[Path, ...]:
+    """Name every project file from the working folder up to the root, nearest first."""
+    folders = (environment.cwd, *environment.cwd.parents)
+    files = (folder / PROJECT_FILE_NAME for folder in folders)
+    return tuple(file for file in files if os.path.lexists(file))

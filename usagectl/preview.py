@@ -1,0 +1,372 @@
+"""Own the exact requests that a tool would send, built without sending anything.
+
+For usagectl they are the spool's own bytes. For LocalStack they follow the
+rules of a version (facts, parts 1, 2 and 6) and are serialised as that client
+does, so that they can be laid beside what it puts on the wire.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from usagectl import consent, events, identity, spool
+from usagectl.tools.base import LOCALSTACK_ENDPOINT, Caution, find_executable
+from usagectl.tools.detection import container_runtime
+from usagectl.tools.localstack import LocalStackClient
+from usagectl.tools.localstack_rules import is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from usagectl.consent import Consent
+    from usagectl.environment import Environment
+
+MASK = "********"
+_STATIC_LIBS = "/usr/lib/localstack"
+_DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
+_DEFAULT_PORT = 4566
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Hold one HTTP request as it would go out.
+
+    Attributes:
+        tool: who would send it.
+        part: which part of it.
+        method: always `POST`.
+        url: the whole URL.
+        headers: in the order in which they are written.
+        body: the exact bytes, but for masked members.
+        events: names of the events in it.
+        masked: JSON pointers of members whose value is hidden here.
+        varying: JSON pointers of members that are drawn at send time.
+        version: the version whose rules apply.
+    """
+
+    tool: str
+    part: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    events: tuple[str, ...]
+    masked: tuple[str, ...] = ()
+    varying: tuple[str, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Hold what one tool part would send and whether it would.
+
+    Attributes:
+        consent: the verdict of all switches.
+        requests: empty when it is off and nothing else was asked for.
+        cautions: what a person should know about these requests.
+    """
+
+    consent: Consent
+    requests: tuple[Request, ...]
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def would_send(self) -> bool:
+        """Tell whether these requests would leave the machine by themselves."""
+        return self.consent.telemetry == "on"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Hold what running programs said: Docker's `info` and LocalStack's `/_localstack/info`."""
+
+    docker: Mapping[str, object] = field(default_factory=dict)
+    instance: Mapping[str, object] = field(default_factory=dict)
+
+
+def preview_localstack(
+    environment: Environment,
+    *,
+    version: str | None = None,
+    if_enabled: bool = False,
+    reveal: bool = False,
+    live: Live | None = None,
+) -> tuple[Preview, ...]:
+    """Build LocalStack's session request as the command line would send it.
+
+    With `live`, the request of the running instance follows. A socket is
+    never opened here.
+    """
+    client = LocalStackClient(environment, version=version)
+    verdicts = {found.part: found for found in consent.evaluate(environment, ["localstack"])}
+    previews = [
+        _preview_part(client, verdicts["cli"], if_enabled=if_enabled, reveal=reveal, live=live)
+    ]
+    if live and live.instance:
+        verdict = verdicts["container"]
+        shown = if_enabled or verdict.telemetry == "on"
+        requests = (_instance_request(client, live.instance, reveal=reveal),) if shown else ()
+        previews.append(Preview(verdict, requests))
+    return tuple(previews)
+
+
+def _preview_part(
+    client: LocalStackClient,
+    verdict: Consent,
+    *,
+    if_enabled: bool,
+    reveal: bool,
+    live: Live | None,
+) -> Preview:
+    if verdict.telemetry != "on" and not if_enabled:
+        return Preview(verdict, ())
+    edition = _edition(client)
+    if edition is None:
+        return Preview(verdict, (), (_NO_SESSION,))
+    docker = live.docker if live else {}
+    payload, varying = _session_payload(client, edition=edition, docker=docker)
+    cautions = () if live else tuple(_docker_cautions(client, varying))
+    request = _session_request(client, "cli", payload, varying=varying, reveal=reveal)
+    return Preview(verdict, (request,), cautions)
+
+
+_NO_SESSION = Caution(
+    "no-session",
+    f"In a container without {_STATIC_LIBS} this version fails while it computes the edition, "
+    "so it sends no session event at all.",
+    "OVERRIDE_IN_DOCKER=0 usagectl preview localstack",
+)
+
+
+def _session_payload(
+    client: LocalStackClient, *, edition: str, docker: Mapping[str, object]
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    environment, variables, rules = client.environment, client.variables, client.rules
+    machine_id, is_random = _machine_id(client, docker)
+    git_hash = variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
+    payload: dict[str, object] = {
+        "session_id": _session_id(environment),
+        "machine_id": machine_id,
+        "api_key": _api_key(client),
+        "system": _system(client, docker),
+        "version": f"{rules.version}:{git_hash}" if git_hash else rules.version,
+        "is_ci": "CI" in variables,
+        "is_docker": client.is_in_container,
+        "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
+    }
+    if rules.has_product:
+        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or "unknown"
+        payload["edition"] = edition
+    if rules.has_container_runtime:
+        payload["container_runtime"] = container_runtime(environment)
+    varying = ("/metadata/session_id", "/metadata/client_time", "/payload/session_id")
+    return payload, (*varying, "/payload/machine_id") if is_random else varying
+
+
+def _session_id(environment: Environment) -> str:
+    """Draw a version 4 UUID, as the client does for each process."""
+    import uuid
+
+    return str(uuid.UUID(bytes=environment.entropy(16), version=4))
+
+
+def _machine_id(client: LocalStackClient, docker: Mapping[str, object]) -> tuple[object, bool]:
+    place = next(p for p in identity.places(client.environment) if p.part == "cli")
+    found = identity.read(place)
+    if found.kind not in ("missing", "unreadable"):
+        return found.value, False
+    docker_id = docker.get("ID")
+    return identity.derive(
+        client.environment,
+        client.rules,
+        in_container=client.is_in_container,
+        docker_id=docker_id if isinstance(docker_id, str) else None,
+    )
+
+
+def _api_key(client: LocalStackClient) -> str:
+    for name in ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"):
+        value = client.variables.get(name, "").strip("'\" ")
+        if value:
+            return value
+    return ""
+
+
+def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
+    environment = client.environment
+    if client.rules.system == "platform":
+        return environment.system
+    if client.rules.system == "summary":
+        return _system_summary(client, docker)
+    os_type = docker.get("OSType")
+    if isinstance(os_type, str) and os_type:
+        return os_type.lower()
+    return "docker" if client.is_in_container else environment.system.lower()
+
+
+def _system_summary(client: LocalStackClient, docker: Mapping[str, object]) -> str:
+    environment = client.environment
+    found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
+    if all(isinstance(value, str) for value in found):
+        return ",".join(str(value) for value in found)
+    name = f"{environment.system}(Container)" if client.is_in_container else environment.system
+    return f"{name},{environment.release},{environment.machine}"
+
+
+def _edition(client: LocalStackClient) -> str | None:
+    """Compute the edition; None where the client fails at it.
+
+    A command-line process has no folder of static libraries, and `listdir`
+    of none is the working folder: a stray `.x-version` there becomes the edition.
+    """
+    chosen = client.variables.get("LOCALSTACK_TELEMETRY_EDITION")
+    if chosen or not client.rules.has_product:
+        return chosen or "unknown"
+    environment = client.environment
+    in_container = client.is_in_container
+    folder = environment.at_root(_STATIC_LIBS) if in_container else environment.cwd
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return None
+    for name in names:
+        if name.startswith(".") and name.endswith("-version"):
+            return name.removesuffix("-version").removeprefix(".")
+    return "unknown"
+
+
+def _docker_cautions(client: LocalStackClient, varying: Sequence[str]) -> list[Caution]:
+    if client.rules.machine_id == "short" or not _may_have_docker(client.environment):
+        return []
+    members = "system" if "/payload/machine_id" not in varying else "system and machine_id"
+    message = (
+        f"Docker seems to run here and was not asked, so {members} are what the client falls "
+        "back to without it."
+    )
+    return [Caution("docker-not-asked", message, "usagectl preview localstack --live")]
+
+
+def _may_have_docker(environment: Environment) -> bool:
+    command = environment.variables.get("DOCKER_CMD", "").strip() or "docker"
+    if find_executable(command.split()[0], environment) is None:
+        return False
+    if environment.variables.get("DOCKER_HOST"):
+        return True
+    return any(environment.at_root(socket).exists() for socket in _DOCKER_SOCKETS)
+
+
+def _session_request(
+    client: LocalStackClient,
+    part: str,
+    payload: Mapping[str, object],
+    *,
+    varying: tuple[str, ...],
+    reveal: bool,
+) -> Request:
+    environment, version = client.environment, client.rules.version
+    base = client.variables if part == "container" else environment.variables
+    name = "LOCALSTACK_ANALYTICS_API" if part == "container" else "ANALYTICS_API"
+    url = (base.get(name) or LOCALSTACK_ENDPOINT).rstrip("/") + "/session"
+    metadata = {
+        "session_id": payload["session_id"],
+        "client_time": str(int(environment.now().timestamp())),
+    }
+    length = len(_dump(metadata, payload))
+    masked = () if reveal or not payload["api_key"] else ("/payload/api_key",)
+    shown = {**payload, "api_key": MASK} if masked else payload
+    headers = {
+        "Host": urlsplit(url).netloc.rpartition("@")[2],
+        "User-Agent": f"localstack/{version}",
+        "Accept-Encoding": "gzip, deflate",
+        "Accept": "*/*",
+        "Connection": "keep-alive",
+        "Localstack-Session-ID": str(payload["session_id"]),
+        "Content-Length": str(length),
+        "Content-Type": "application/json",
+    }
+    body = _dump(metadata, shown)
+    return Request(
+        "localstack", part, "POST", url, headers, body, ("session",), masked, varying, version
+    )
+
+
+def _dump(metadata: Mapping[str, object], payload: Mapping[str, object]) -> bytes:
+    """Serialise as `requests` does for LocalStack: `", "` and `": "`, ASCII only."""
+    event = {"name": "session", "metadata": metadata, "payload": payload}
+    return json.dumps(event).encode()
+
+
+def _instance_request(
+    client: LocalStackClient, info: Mapping[str, object], *, reveal: bool
+) -> Request:
+    """Build the session request of the running instance from what it says of itself."""
+    version, _, git_hash = str(info.get("version", client.rules.version)).partition(":")
+    running = LocalStackClient(client.environment, version=version)
+    variables = client.variables
+    payload: dict[str, object] = {
+        "session_id": info.get("session_id"),
+        "machine_id": info.get("machine_id"),
+        "api_key": _api_key(client),
+        "system": info.get("system"),
+        "version": f"{version}:{git_hash}" if git_hash else version,
+        "is_ci": "CI" in variables,
+        "is_docker": info.get("is_docker"),
+        "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
+    }
+    if running.rules.has_product:
+        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or "aws"
+        payload["edition"] = info.get("edition")
+    varying = ("/metadata/client_time",)
+    return _session_request(running, "container", payload, varying=varying, reveal=reveal)
+
+
+def instance_port(environment: Environment) -> int:
+    """Name the loopback port of a running instance, from GATEWAY_LISTEN or EDGE_PORT."""
+    variables = LocalStackClient(environment).variables
+    listen = variables.get("GATEWAY_LISTEN", "").split(",")[0]
+    match = re.search(r"(?:^|:)(\d{1,5})$", listen.strip())
+    text = match[1] if match else variables.get("EDGE_PORT", "").strip()
+    return int(text) if text.isdecimal() and 0 < int(text) <= 65535 else _DEFAULT_PORT  # noqa: PLR2004
+
+
+def preview_own(
+    environment: Environment, *, present: bytes | None, if_enabled: bool = False
+) -> Preview:
+    """Build the request that would carry usagectl's last and present `cli_cmd` events.
+
+    Args:
+        environment: whose.
+        present: the exact bytes of the event of the running command.
+        if_enabled: show it although everything is off.
+    """
+    verdict = consent.evaluate(environment, ["usagectl"])[0]
+    if verdict.telemetry == "off" and not if_enabled:
+        return Preview(verdict, ())
+    last = spool.last_event(environment, tool="usagectl")
+    bodies = [event for event in (last, present) if event is not None]
+    if not bodies:
+        return Preview(verdict, ())
+    return Preview(verdict, (events_request(bodies, base=verdict.endpoint),))
+
+
+def events_request(bodies: Sequence[bytes], *, base: str) -> Request:
+    """Build the request that carries usagectl's own events, their bytes joined as they are."""
+    from usagectl._version import __version__
+
+    body = events.join_events(bodies)
+    url = f"{base}/events"
+    headers = {
+        "Host": urlsplit(url).netloc.rpartition("@")[2],
+        "User-Agent": f"usagectl/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+    }
+    names = tuple(json.loads(event)["name"] for event in bodies)
+    return Request("usagectl", "cli", "POST", url, headers, body, names, version=__version__)

@@ -1,0 +1,79 @@
+"""Own the whole answer of `status`: verdicts, identity, folders, spool, surroundings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from usagectl import consent, identity, spool
+from usagectl import environment as surroundings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from usagectl.consent import Consent
+    from usagectl.environment import Environment
+    from usagectl.identity import MachineId
+    from usagectl.spool import SpoolState
+    from usagectl.tools.base import Source, Telemetry
+
+NOT_COVERED: tuple[str, ...] = (
+    "Licence activation: LocalStack posts the token and the machine ID to its licence API, "
+    "whatever any switch says; the notice says so too.",
+    "The machine ID: `localstack start` makes machine.json, and mounts it into the container, "
+    "also when events are off.",
+    "A container that was not started by LocalStack's own command line, such as one of Docker "
+    "Compose: it sees only the variables that its own configuration gives it.",
+)
+"""What no opt-out reaches (the notice; facts, parts 3.12, 3.15 and 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Hold everything that `status` shows.
+
+    Attributes:
+        consents: one verdict a tool part.
+        machine_ids: what every place holds.
+        cache_dir: the folder of LocalStack's ID, and what chose it.
+        is_ci: whether a CI service runs this.
+        is_docker: whether this runs in a container.
+        system: the operating system's name.
+        spool: the size of the queue.
+    """
+
+    consents: tuple[Consent, ...]
+    machine_ids: tuple[MachineId, ...]
+    cache_dir: tuple[Path, Source]
+    is_ci: bool
+    is_docker: bool
+    system: str
+    spool: SpoolState
+
+    def machine_id_of(self, found: Consent) -> MachineId | None:
+        """Return the ID that a tool part uses, None for a tool without one."""
+        same = [mid for mid in self.machine_ids if mid.place.tool == found.tool]
+        exact = [mid for mid in same if mid.place.part == found.part and mid.exists]
+        return next(iter(exact or [mid for mid in same if mid.place.part == found.part]), None)
+
+
+def collect(environment: Environment) -> Report:
+    """Collect the whole status; opens no socket, runs no program, writes nothing."""
+    return Report(
+        consents=consent.evaluate(environment),
+        machine_ids=identity.read_all(environment),
+        cache_dir=identity.cache_dir(environment),
+        is_ci=surroundings.is_ci(environment),
+        is_docker=surroundings.is_container(environment),
+        system=environment.system,
+        spool=spool.state(environment),
+    )
+
+
+def offending(consents: tuple[Consent, ...], expected: Telemetry) -> tuple[Consent, ...]:
+    """List the counting parts that are louder than expected.
+
+    `off` wants every part off; `local` wants that nothing is sent.
+    """
+    fine = ("off",) if expected == "off" else ("off", "local")
+    return tuple(found for found in consents if found.counts and found.telemetry not in fine)

@@ -1,0 +1,241 @@
+"""Own the text that carries environment variables into shells and files.
+
+Each format is one function in one table: adding a shell is adding a function.
+Knows nothing of tools and switches: it takes names and values, and what comes
+out sets exactly these values, whatever characters they hold. A value that a
+format cannot carry is refused, never bent. No message holds a value: it may be
+a token (design, rule 3).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from usagectl.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Narrower than what shlex holds for safe: zsh expands `export A==ls`.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+# A lone surrogate stands for a byte that is not UTF-8: no text can carry it.
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
+def render(variables: Mapping[str, str], format_name: str) -> str:
+    """Write the variables as text that sets them, in the order given.
+
+    The text ends in a newline, and nothing but the variables is in it: no
+    comment, no greeting.
+
+    Raises:
+        InvalidValueError: the format is unknown, a name is not made of ASCII
+            letters, digits and `_`, or the format cannot carry a value.
+    """
+    write = _WRITERS.get(format_name)
+    if write is None:
+        wanted = f"it has to be one of {', '.join(FORMATS)}"
+        raise _invalid(format_name, what="format", because=wanted)
+    for name, value in variables.items():
+        if not _NAME.fullmatch(name):
+            wanted = "it has to be made of ASCII letters, digits and `_`, no digit first"
+            raise _invalid(name, what="variable name", because=wanted)
+        if _NOT_TEXT.search(value):
+            raise _invalid(
+                name, what="variable for text", because="its value holds NUL or what is not Unicode"
+            )
+    return write(variables) + "\n"
+
+
+def detect_shell(shell_path: str | None, system: str) -> str:
+    """Choose the format that a user's shell reads.
+
+    `shell_path` is the value of `$SHELL`, `system` what `platform.system()`
+    says. Without a shell, Windows means powershell. Every other shell (sh, dash,
+    ksh) gets the text for bash, which they read.
+    """
+    if not shell_path:
+        return "powershell" if system.casefold() == "windows" else "bash"
+    base = re.split(r"[/\\]", shell_path)[-1].casefold()
+    name = base.removeprefix("-").removesuffix(".exe")
+    if name in {"pwsh", "powershell"}:
+        return "powershell"
+    return name if name in {"zsh", "fish"} else "bash"
+
+
+def _invalid(given: str, *, what: str, because: str) -> InvalidValueError:
+    """Take a variable's name for `given`, never its value."""
+    return InvalidValueError(what, given, wanted=because, hint="usagectl env --help")
+
+
+def _lines(template: str, variables: Mapping[str, str], quote: Callable[[str], str]) -> str:
+    return "\n".join(template.format(name, quote(value)) for name, value in variables.items())
+
+
+def _posix(variables: Mapping[str, str]) -> str:
+    """Write for `eval "$(usagectl env)"` in bash, zsh and every POSIX shell."""
+    return _lines("export {}={}", variables, _posix_word)
+
+
+def _posix_word(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) else "'" + value.replace("'", "'\"'\"'") + "'"
+
+
+def _fish(variables: Mapping[str, str]) -> str:
+    """Write for `usagectl env fish | source`."""
+    return _lines("set -gx {} {}", variables, _fish_word)
+
+
+def _fish_word(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _powershell(variables: Mapping[str, str]) -> str:
+    """Write for `usagectl env powershell | Out-String | Invoke-Expression`.
+
+    Pure ASCII: a Windows console decodes a program's output with another code
+    page than Python writes, PowerShell takes typographic quotes for quotes, and
+    the pipe rewrites line ends. An empty value removes the variable in every
+    PowerShell before 7.5; the language has no other way to say it.
+    """
+    return _lines("$Env:{} = {}", variables, _powershell_string)
+
+
+def _powershell_string(value: str) -> str:
+    return "'" + re.sub(r"[^ -~]+", _char_codes, value.replace("'", "''")) + "'"
+
+
+def _char_codes(run: re.Match[str]) -> str:
+    units = run[0].encode("utf-16-be").hex(" ", 2).split()
+    return "".join(["' + ", *(f"[char]0x{unit} + " for unit in units), "'"])
+
+
+def _dotenv(variables: Mapping[str, str]) -> str:
+    """Write a file that python-dotenv and Compose's `env_file` read alike.
+
+    Plain values stay bare, so that `docker run --env-file`, which takes quotes
+    for part of the value, reads them too.
+    """
+    return "\n".join(f"{name}={_dotenv_value(name, value)}" for name, value in variables.items())
+
+
+def _dotenv_value(name: str, value: str) -> str:
+    """Write a value in the first form that every reader takes for that value.
+
+    python-dotenv expands `${NAME}` in every form, and no form escapes it.
+    Compose expands `$` outside single quotes, and takes any backslash before a
+    quote for an escape of it.
+    """
+    if "${" in value:
+        raise _invalid(
+            name,
+            what="variable for dotenv",
+            because="its value holds ${, which python-dotenv always expands",
+        )
+    for fits, write in _DOTENV_FORMS:
+        if fits.fullmatch(value):
+            return write(value)
+    raise _invalid(
+        name, what="variable for dotenv", because="no quoting carries its value past every reader"
+    )
+
+
+def _single(value: str) -> str:
+    return f"'{value}'"
+
+
+def _double(value: str) -> str:
+    return '"' + re.sub(r'[\\"\n\r]', lambda match: _DOTENV_ESCAPES[match[0]], value) + '"'
+
+
+_DOTENV_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
+_DOTENV_FORMS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+    (re.compile(r"[A-Za-z0-9_./:@%+,=-]*"), str),
+    # Quoted and free of escapes: readers that know none (Node's) agree as well.
+    (re.compile(r"(?!.*\\\\)[^'\n\r]*(?<!\\)"), _single),
+    (re.compile(r'[^"\\$]*'), _double),
+    (re.compile(r"(?![\s'\"`])[^#$\n\r]*(?<!\s)"), str),
+    # Both readers know these, not every other one.
+    (re.compile(r"[^$]*(?<!\\)"), _double),
+    (re.compile(r"(?s)(?!.*\\\\)[^'\r]*(?<!\\)"), _single),
+)
+
+
+def _docker(variables: Mapping[str, str]) -> str:
+    """Write options for `docker run`, on one line.
+
+    Plain values carry no quotes, so that `docker run $(usagectl env docker) image`
+    works: a shell splits that text but removes no quotes from it. Other values
+    are quoted for a line that is typed or given to `eval`. fish splits at line
+    ends only: there, `(usagectl env docker | string split ' ')`.
+    """
+    for name, value in variables.items():
+        if "\n" in value:
+            raise _invalid(
+                name,
+                what="variable for docker",
+                because="its value holds a line end, and options are one line",
+            )
+    return " ".join(f"-e {shlex.quote(f'{name}={value}')}" for name, value in variables.items())
+
+
+def _compose(variables: Mapping[str, str]) -> str:
+    """Write the `environment:` mapping of a service in a Compose file."""
+    if not variables:
+        return "environment: {}"
+    return "environment:\n" + _lines("  {}: {}", variables, _yaml_string)
+
+
+def _yaml_string(value: str) -> str:
+    """Quote for YAML, then for Compose, which expands `$` in what YAML yields."""
+    body = "".join(_yaml_character(character) for character in value.replace("$", "$$"))
+    return f'"{body}"'
+
+
+def _yaml_character(character: str) -> str:
+    if character in '\\"':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    code = ord(character)
+    # JSON's pair of surrogates is not YAML.
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - the end of the BMP
+
+
+def _github(variables: Mapping[str, str]) -> str:
+    """Write for `>> "$GITHUB_ENV"`, several lines in GitHub's delimiter form."""
+    return "\n".join(_github_entry(name, value) for name, value in variables.items())
+
+
+def _github_entry(name: str, value: str) -> str:
+    if value.endswith("\r"):
+        raise _invalid(
+            name,
+            what="variable for github",
+            because="its value ends in CR, which a Windows runner drops",
+        )
+    if "\n" not in value:
+        return f"{name}={value}"
+    delimiter = "USAGECTL_END"
+    while delimiter in value:
+        delimiter += "_"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}"
+
+
+_WRITERS: dict[str, Callable[[Mapping[str, str]], str]] = {
+    "bash": _posix,
+    "zsh": _posix,
+    "fish": _fish,
+    "powershell": _powershell,
+    "dotenv": _dotenv,
+    "docker": _docker,
+    "compose": _compose,
+    "github": _github,
+}
+
+FORMATS: tuple[str, ...] = tuple(_WRITERS)

@@ -1,0 +1,154 @@
+"""Own the words in which every tool is described: parts, switches, identity files.
+
+A tool is one small module beside this one. It says which switches each of its
+parts reads, in the order in which that program obeys them, and where it keeps
+its machine ID. It never gives a verdict: that is the work of `consent`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from usagectl.environment import Environment
+
+Telemetry = Literal["on", "local", "off"]
+Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
+
+LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
+"""Where LocalStack's clients post when nothing else is set (facts, part 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Hold one place that can turn telemetry on or off, and what it says.
+
+    Attributes:
+        source: what kind of place it is.
+        name: the variable, key or file name.
+        value: what stands there, as text; None when the place has no value.
+        origin: the file, or `environment`, or empty for the default.
+        says: what the tool makes of it; None when the tool ignores it.
+    """
+
+    source: Source
+    name: str
+    value: str | None
+    origin: str
+    says: Telemetry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Hold something a person should know about a part: code, sentence, next step."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Hold what was found of a tool: on this machine or not, where, which version."""
+
+    installed: bool
+    executable: Path | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartReading:
+    """Hold everything one part of a tool would look at before it sends.
+
+    Attributes:
+        tool: `localstack`, `lstk` or `usagectl`.
+        part: `cli` or `container`.
+        endpoint: the URL it would post to.
+        switches: first the one that is obeyed first; ignored ones say None.
+        any_no_wins: True when a single off decides, whatever its place.
+        cautions: what is odd about this configuration.
+    """
+
+    tool: str
+    part: str
+    endpoint: str
+    switches: tuple[Switch, ...]
+    any_no_wins: bool = False
+    cautions: tuple[Caution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityFile:
+    """Hold one place in which a tool keeps its machine ID.
+
+    Attributes:
+        tool: whose it is.
+        part: which part reads it.
+        path: the file.
+        form: `json` for `{"machine_id": …}`, `bare` for the 12 characters alone.
+        is_primary: True for the file that is made when it is missing.
+        source: what chose the folder.
+    """
+
+    tool: str
+    part: str
+    path: Path
+    form: Literal["json", "bare"]
+    is_primary: bool
+    source: Source = "default"
+
+
+class Tool(Protocol):
+    """Describe a program whose telemetry usagectl knows."""
+
+    @property
+    def name(self) -> str:
+        """Name the tool as a person types it."""
+        ...
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Name its parts."""
+        ...
+
+    @property
+    def always_counts(self) -> bool:
+        """Tell whether it counts for an expectation although it is not installed."""
+        ...
+
+    def find(self, environment: Environment) -> Installation:
+        """Find the tool on this machine without running it."""
+        ...
+
+    def read(self, environment: Environment) -> tuple[PartReading, ...]:
+        """Read the switches of every part."""
+        ...
+
+    def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
+        """Name every place in which it keeps its machine ID."""
+        ...
+
+
+def is_no(value: str | None) -> bool:
+    """Tell whether a variable such as DO_NOT_TRACK says No: set, and not a word for false."""
+    return value is not None and value.strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def find_executable(name: str, environment: Environment) -> Path | None:
+    """Find a program on the PATH of the environment."""
+    import shutil  # Typer has it loaded; the library alone may not need it
+    from pathlib import Path
+
+    found = shutil.which(name, path=environment.variables.get("PATH", ""))
+    return Path(found) if found else None
+
+
+def environment_switch(
+    variables: Mapping[str, str], name: str, *, says: Telemetry | None
+) -> Switch:
+    """Describe a variable that is present in the environment."""
+    return Switch("environment", name, variables[name], "environment", says)

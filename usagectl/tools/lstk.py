@@ -1,0 +1,183 @@
+"""Own what is known of lstk, LocalStack's Go command line, and its container.
+
+Facts, parts 1, 4 and 5, and lstk's public source for its configuration file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usagectl import _files
+from usagectl.errors import FileUnreadableError
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Caution,
+    IdentityFile,
+    Installation,
+    PartReading,
+    Source,
+    Switch,
+    Telemetry,
+    environment_switch,
+    find_executable,
+    is_no,
+)
+from usagectl.tools.localstack_rules import is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usagectl.environment import Environment
+
+NAME = "lstk"
+SWITCH = "LOCALSTACK_DISABLE_EVENTS"
+_PLAIN = "DISABLE_EVENTS"
+_DEFAULT = Switch("default", "no switch", None, "", "on")
+
+
+class Lstk:
+    """Describe lstk, parts `cli` and `container`."""
+
+    name = NAME
+    parts = ("cli", "container")
+    always_counts = False
+
+    def find(self, environment: Environment) -> Installation:
+        """Find the command on PATH; a Go program's version cannot be read without running it."""
+        executable = find_executable(NAME, environment)
+        return Installation(installed=executable is not None, executable=executable)
+
+    def read(self, environment: Environment) -> tuple[PartReading, ...]:
+        """Read the switches of both parts."""
+        return (_read_cli(environment), _read_container(environment))
+
+    def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
+        """Name the command line's bare file and every volume's `machine.json`."""
+        folder, source = config_dir(environment)
+        own = IdentityFile(
+            NAME, "cli", folder / "machine_id", "bare", is_primary=False, source=source
+        )
+        return (own, *_volume_files(environment))
+
+
+def _read_cli(environment: Environment) -> PartReading:
+    variables = environment.variables
+    value = variables.get(SWITCH)
+    switches: list[Switch] = []
+    if value is not None:
+        switches.append(environment_switch(variables, SWITCH, says=_says(value == "1")))
+    switches.append(_DEFAULT)
+    switches += [
+        environment_switch(variables, name, says=None)
+        for name in (_PLAIN, "DO_NOT_TRACK")
+        if name in variables
+    ]
+    endpoint = variables.get("LSTK_ANALYTICS_ENDPOINT") or f"{LOCALSTACK_ENDPOINT}/events"
+    cautions = () if value == "1" else tuple(_cli_cautions(environment))
+    return PartReading(NAME, "cli", endpoint, tuple(switches), cautions=cautions)
+
+
+def _says(is_off: bool) -> Telemetry:  # noqa: FBT001
+    return "off" if is_off else "on"
+
+
+def _cli_cautions(environment: Environment) -> Iterator[Caution]:
+    variables = environment.variables
+    hint = f"export {SWITCH}=1"
+    if is_no(variables.get(SWITCH)):
+        message = f"{SWITCH}={variables[SWITCH]} does not switch lstk off: it takes only 1."
+        yield Caution("value-ignored", message, hint)
+    for name in (_PLAIN, "DO_NOT_TRACK"):
+        if is_no(variables.get(name)):
+            code = "plain-name-not-read" if name == _PLAIN else "do-not-track-ignored"
+            yield Caution(code, f"{name} is set, but lstk does not read it.", hint)
+
+
+def _read_container(environment: Environment) -> PartReading:
+    """Read what reaches the container: every single-line LOCALSTACK_* beats the file's sections."""
+    variables = environment.variables
+    switches: list[Switch] = []
+    value = variables.get(SWITCH)
+    if value is not None and "\n" not in value and "\r" not in value:
+        switches.append(environment_switch(variables, SWITCH, says=_says(is_true(value))))
+    section = _section_variables(environment)
+    for name in (SWITCH, _PLAIN):
+        if name in section:
+            text, file = section[name]
+            switches.append(Switch("profile", name, text, str(file), _says(is_true(text))))
+    switches.append(_DEFAULT)
+    if _PLAIN in variables:
+        switches.append(environment_switch(variables, _PLAIN, says=None))
+    endpoint = variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
+    return PartReading(NAME, "container", endpoint.rstrip("/"), tuple(switches))
+
+
+def config_dir(environment: Environment) -> tuple[Path, Source]:
+    """Name lstk's configuration folder, and what chose it."""
+    local, xdg, system = _config_dirs(environment)
+    for folder, source in ((local, "project"), (xdg, "default"), (system, "default")):
+        if (folder / "config.toml").exists():
+            return folder, source  # type: ignore[return-value]
+    return (xdg if xdg.parent.is_dir() else system), "default"
+
+
+def _config_dirs(environment: Environment) -> tuple[Path, Path, Path]:
+    home = environment.home or environment.cwd / "~"
+    variables = environment.variables
+    if environment.system == "Darwin":
+        system = home / "Library" / "Application Support"
+    elif environment.system == "Windows":
+        system = Path(variables.get("APPDATA") or home / "AppData" / "Roaming")
+    else:
+        xdg_home = variables.get("XDG_CONFIG_HOME", "")
+        system = Path(xdg_home) if xdg_home.startswith("/") else home / ".config"
+    return environment.cwd / ".lstk", home / ".config" / "lstk", system / "lstk"
+
+
+def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
+    home = environment.home or environment.cwd / "~"
+    variables = environment.variables
+    if environment.system == "Darwin":
+        cache = home / "Library" / "Caches"
+    elif environment.system == "Windows":
+        cache = Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        xdg = variables.get("XDG_CACHE_HOME", "")
+        cache = Path(xdg) if xdg.startswith("/") else home / ".cache"
+    volumes = cache / "lstk" / "volume"
+    for path in sorted(volumes.glob("*/cache/machine.json")):
+        yield IdentityFile(NAME, "container", path, "json", is_primary=False)
+
+
+def _section_variables(environment: Environment) -> dict[str, tuple[str, Path]]:
+    """Collect what the `[env.NAME]` sections that a container block names would set."""
+    file = config_dir(environment)[0] / "config.toml"
+    document = _parse_config(file)
+    containers, sections = document.get("containers"), document.get("env")
+    if not isinstance(containers, list) or not isinstance(sections, dict):
+        return {}
+    by_name = {str(name).lower(): section for name, section in sections.items()}
+    found: dict[str, tuple[str, Path]] = {}
+    for container in containers:
+        names = container.get("env") if isinstance(container, dict) else None
+        for name in names if isinstance(names, list) else ():
+            section = by_name.get(str(name).lower())
+            if isinstance(section, dict):
+                found |= {str(key).upper(): (str(text), file) for key, text in section.items()}
+    return found
+
+
+def _parse_config(file: Path) -> dict[str, object]:
+    try:
+        data = _files.read_bytes(file)
+    except FileUnreadableError:
+        return {}
+    if data is None:
+        return {}
+    import tomllib  # only when lstk has a configuration file
+
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}

@@ -1,0 +1,137 @@
+"""Own usagectl's own switches: any No wins, and what is not understood is a No."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usagectl import settings
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Caution,
+    IdentityFile,
+    Installation,
+    PartReading,
+    Source,
+    Switch,
+    environment_switch,
+    is_no,
+)
+from usagectl.tools.localstack_rules import is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usagectl.environment import Environment
+    from usagectl.settings import SettingsFile
+
+NAME = "usagectl"
+
+_NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
+
+
+class Own:
+    """Describe usagectl itself: one part, `cli`; it has no machine ID."""
+
+    name = NAME
+    parts = ("cli",)
+    always_counts = True
+
+    def find(self, environment: Environment) -> Installation:  # noqa: ARG002
+        """Say that it is here, and its version."""
+        from usagectl._version import __version__
+
+        return Installation(installed=True, version=__version__)
+
+    def read(self, environment: Environment) -> tuple[PartReading, ...]:
+        """Read its switches in the order in which they are named (design, section 4)."""
+        user = settings.load(environment)
+        files: list[tuple[Source, SettingsFile]] = [("policy", settings.load_policy(environment))]
+        files += [("project", project) for project in settings.load_projects(environment)]
+        switches = [*_variable_switches(environment), *_mode_variable(environment)]
+        for source, file in files:
+            switches += _file_switch(source, file)
+        switches += _file_switch("setting", user)
+        if user.file is None:
+            switches.append(Switch("setting", "settings file", None, "", "off"))
+        switches.append(Switch("default", "no switch", None, "", "local"))
+        cautions = (
+            *_variable_cautions(environment),
+            *_file_cautions([*files, ("setting", user)]),
+        )
+        reading = PartReading(
+            NAME, "cli", endpoint(environment, user)[0], tuple(switches), any_no_wins=True
+        )
+        return (_with(reading, cautions),)
+
+    def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:  # noqa: ARG002
+        """Name nothing: usagectl keeps no machine ID."""
+        return ()
+
+
+def endpoint(environment: Environment, user: SettingsFile) -> tuple[str, Source]:
+    """Return the base URL for usagectl's own events, and what chose it."""
+    variable = environment.variables.get("ANALYTICS_API", "")
+    if variable:
+        return variable.rstrip("/"), "environment"
+    if user.endpoint:
+        return user.endpoint.rstrip("/"), "setting"
+    return LOCALSTACK_ENDPOINT, "default"
+
+
+def _with(reading: PartReading, cautions: tuple[Caution, ...]) -> PartReading:
+    from dataclasses import replace
+
+    return replace(reading, cautions=cautions)
+
+
+def _variable_switches(environment: Environment) -> Iterator[Switch]:
+    variables = environment.variables
+    for name in _NO_VARIABLES:
+        if name in variables:
+            yield environment_switch(
+                variables, name, says="off" if is_no(variables[name]) else None
+            )
+
+
+def _mode_variable(environment: Environment) -> Iterator[Switch]:
+    text = environment.variables.get(settings.MODE_VARIABLE, "")
+    if text.strip():
+        mode = text.strip().lower()
+        says = mode if settings.is_mode(mode) else "off"
+        yield environment_switch(environment.variables, settings.MODE_VARIABLE, says=says)
+
+
+def _file_switch(source: Source, file: SettingsFile) -> Iterator[Switch]:
+    origin = str(file.file) if file.file else ""
+    if file.problem:
+        yield Switch(source, "telemetry.mode", None, origin, "off")
+    elif file.mode is not None:
+        # A policy or a project file may only restrict: its "on" gives nothing.
+        says = None if source != "setting" and file.mode == "on" else file.mode
+        yield Switch(source, "telemetry.mode", file.mode, origin, says)
+
+
+def _variable_cautions(environment: Environment) -> Iterator[Caution]:
+    variables = environment.variables
+    for name in _NO_VARIABLES[1:]:
+        value = variables.get(name)
+        if is_no(value) and not is_true(value):
+            message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
+            yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
+    text = variables.get(settings.MODE_VARIABLE, "")
+    if text.strip() and not settings.is_mode(text.strip().lower()):
+        message = f"{settings.MODE_VARIABLE}={text} is not understood, so it counts as off."
+        yield Caution("mode-not-understood", message, f"export {settings.MODE_VARIABLE}=local")
+
+
+def _file_cautions(files: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
+    for source, file in files:
+        if file.problem:
+            message = f"{file.problem} It counts as off until it can be read."
+            yield Caution(f"{source}-unreadable", message, f"cat {file.file}")
+        elif source != "setting" and file.mode == "on":
+            message = f"{file.file} asks for on, but a {source} file can only restrict."
+            yield Caution(f"{source}-cannot-enable", message, "usagectl enable usagectl")
+        elif source == "setting" and file.file is None:
+            message = "This account has no home, so no setting can be read; that counts as off."
+            yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
