@@ -144,6 +144,8 @@ def test_program_is_looked_up_on_the_given_path(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(CommandNotFoundError):
         run_child(["folder"], {"PATH": str(tmp_path)})
+    with pytest.raises(CommandNotFoundError):
+        run_child(["sh"], {"PATH": str(tmp_path)})
 
 
 @pytest.mark.parametrize("program", ["no-such-program", "./no/such/program", ""])
@@ -257,9 +259,13 @@ def test_key_reaches_the_child_once(terminal: tuple[int, int], key: bytes, name:
     ours, theirs = terminal
     with started(*LISTEN, terminal=theirs) as driver:
         read_until(ours, "[ready]")
+        # The driver wakes when the child is done with the key: two signals cannot melt into one.
+        driver.send_signal(signal.SIGSTOP)
+        os.waitpid(driver.pid, os.WUNTRACED)
         os.write(ours, key)
         heard = read_until(ours, f"[{name}]")
-        # We take signals in order: had the first been sent on, it would come before this.
+        driver.send_signal(signal.SIGCONT)
+        # It takes signals in order: had it sent the first on, that would come before this.
         driver.send_signal(signal.SIGUSR1)
         heard += read_until(ours, "[SIGUSR1]")
         os.write(ours, b"\x04")

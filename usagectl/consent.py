@@ -5,8 +5,7 @@ The one place where switches become a verdict; status and the sender both ask he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import tools
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(NamedTuple):
     """Hold the verdict on one tool part.
 
     Attributes:

@@ -7,13 +7,11 @@ new value (facts, part 4). Nothing is derived from this machine except where
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl import _files, settings, tools
 from usagectl.errors import FileUnreadableError, InvalidValueError, LinkOutsideError, StateError
@@ -44,8 +42,7 @@ _SHARED_MODE = 0o644
 """The container reads the file of the command line, perhaps as another user."""
 
 
-@dataclass(frozen=True, slots=True)
-class MachineId:
+class MachineId(NamedTuple):
     """Hold what one place says.
 
     Attributes:
@@ -67,8 +64,7 @@ class MachineId:
         return self.kind != "missing"
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
+class Replacement(NamedTuple):
     """Hold what was done (or is planned) at one place.
 
     Attributes:
@@ -344,6 +340,8 @@ def _system_id(environment: Environment) -> str | None:
 
 
 def _md5(text: str) -> str:
+    import hashlib  # only where an ID is derived
+
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, identity, spool
 from usagectl import environment as surroundings
@@ -28,8 +27,7 @@ NOT_COVERED: tuple[str, ...] = (
 """What no opt-out reaches (the notice; facts, parts 3.12, 3.15 and 5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Hold everything that `status` shows.
 
     Attributes:

@@ -6,9 +6,8 @@ problem of the result, and consent turns that into off (design, rule 2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal, TypeGuard, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeGuard, get_args
 
 from usagectl import _files, paths
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
@@ -37,8 +36,7 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingsFile:
+class SettingsFile(NamedTuple):
     """Hold what one TOML file says, and what is wrong with it.
 
     Attributes:
@@ -143,8 +141,7 @@ def is_mode(value: object) -> TypeGuard[Mode]:
     return value in MODES
 
 
-@dataclass(frozen=True, slots=True)
-class SaveResult:
+class SaveResult(NamedTuple):
     """Hold what saving did: the file, whether it changed, what was set aside."""
 
     file: Path

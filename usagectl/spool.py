@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import _files, paths
 from usagectl.errors import SpoolUnwritableError, UsagectlError
@@ -32,8 +31,7 @@ _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """A link or a pipe in the place of a segment is refused; it neither leads away nor hangs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Hold one spooled event: its envelope's members and its exact bytes."""
 
     uid: str
@@ -43,8 +41,7 @@ class Record:
     event: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolState:
+class SpoolState(NamedTuple):
     """Hold the size of the queue.
 
     Attributes:

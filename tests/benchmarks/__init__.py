@@ -1,0 +1,1 @@
+"""Hold benchmarks: scripts that print ratios; none is a test."""

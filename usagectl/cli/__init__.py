@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from usagectl import environment as surroundings
 from usagectl.cli import _output
 from usagectl.cli._commands import CommandGroup
 from usagectl.cli._invocation import Invocation
@@ -69,7 +68,7 @@ def root(
 def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
     """Run one command line and return its exit status; never raises."""
     _escape_what_cannot_be_encoded()
-    invocation = Invocation(arguments, environment or surroundings.from_process())
+    invocation = Invocation(arguments, environment)
     try:
         status = _run_command(invocation)
         sys.stdout.flush()

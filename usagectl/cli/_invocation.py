@@ -6,9 +6,10 @@ fails, delays or changes the command (rule 4).
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from usagectl import consent, events, spool
+from usagectl import environment as surroundings
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
@@ -24,17 +25,20 @@ class Invocation:
 
     Attributes:
         arguments: what was typed after `usagectl`.
-        environment: what the process runs on.
         command: the command path without the program's name, once it is known.
         event: the exact bytes of the event, once the command is about to run.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Environment) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Environment | None = None) -> None:
         self.arguments = tuple(arguments)
-        self.environment = environment
         self.command = ""
         self.event: bytes | None = None
-        self._started = environment.now()
+        self._given = environment
+
+    @cached_property
+    def environment(self) -> Environment:
+        """Take what was given, else the process's own, once a command asks for it."""
+        return self._given or surroundings.from_process()
 
     @property
     def wants_json(self) -> bool:
@@ -44,14 +48,19 @@ class Invocation:
 
     def note(self, context: typer.Context) -> None:
         """Build the event of the command that is about to run."""
+        from usagectl import events  # help and version need none
+
         path = context.command_path
         self.command = path.removeprefix("usagectl").strip()
-        self.event = events.build_cli_cmd(path, list(_typed_names(context)), now=self._started)
+        now = self.environment.now()
+        self.event = events.build_cli_cmd(path, list(_typed_names(context)), now=now)
 
     def record(self) -> None:
         """Put the event into the spool if consent allows; a failure changes nothing."""
         if self.event is None:
             return
+        from usagectl import consent, spool  # help and version need none
+
         try:
             if consent.may_record(self.environment):
                 spool.append(self.environment, self.event, tool="usagectl", kind="event")

@@ -7,8 +7,7 @@ same on failure (design, section 3).
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Hold what a command answers, for a machine and for a person.
 
     Attributes:
@@ -35,7 +33,7 @@ class Answer:
 
     data: Mapping[str, object]
     show: Callable[[], None]
-    errors: Sequence[UsagectlError] = field(default=())
+    errors: Sequence[UsagectlError] = ()
 
 
 def emit(answer: Answer, invocation: Invocation, *, as_json: bool) -> None:

@@ -7,8 +7,7 @@ its machine ID. It never gives a verdict: that is the work of `consent`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +22,7 @@ LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(NamedTuple):
     """Hold one place that can turn telemetry on or off, and what it says.
 
     Attributes:
@@ -42,8 +40,7 @@ class Switch:
     says: Telemetry | None
 
 
-@dataclass(frozen=True, slots=True)
-class Caution:
+class Caution(NamedTuple):
     """Hold something a person should know about a part: code, sentence, next step."""
 
     code: str
@@ -51,8 +48,7 @@ class Caution:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Installation:
+class Installation(NamedTuple):
     """Hold what was found of a tool: on this machine or not, where, which version."""
 
     installed: bool
@@ -60,8 +56,7 @@ class Installation:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PartReading:
+class PartReading(NamedTuple):
     """Hold everything one part of a tool would look at before it sends.
 
     Attributes:
@@ -81,8 +76,7 @@ class PartReading:
     cautions: tuple[Caution, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityFile:
+class IdentityFile(NamedTuple):
     """Hold one place in which a tool keeps its machine ID.
 
     Attributes:

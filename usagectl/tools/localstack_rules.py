@@ -9,8 +9,7 @@ was split off later carries the 4.12 rules again.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 NEWEST_KNOWN = "2026.8.2"
 """The newest version whose rules were read; shown when none is installed."""
@@ -19,8 +18,7 @@ _TRUE = ("1", "true", "True")
 _FALSE = ("0", "false", "False")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(NamedTuple):
     """Hold the behaviour of one version.
 
     Attributes:

@@ -61,7 +61,7 @@ class Own:
         reading = PartReading(
             NAME, "cli", endpoint(environment, user)[0], tuple(switches), any_no_wins=True
         )
-        return (_with(reading, cautions),)
+        return (reading._replace(cautions=cautions),)
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:  # noqa: ARG002
         """Name nothing: usagectl keeps no machine ID."""
@@ -76,12 +76,6 @@ def endpoint(environment: Environment, user: SettingsFile) -> tuple[str, Source]
     if user.endpoint:
         return user.endpoint.rstrip("/"), "setting"
     return LOCALSTACK_ENDPOINT, "default"
-
-
-def _with(reading: PartReading, cautions: tuple[Caution, ...]) -> PartReading:
-    from dataclasses import replace
-
-    return replace(reading, cautions=cautions)
 
 
 def _variable_switches(environment: Environment) -> Iterator[Switch]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import ChainMap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import _files
 from usagectl.errors import FileUnreadableError
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 _SUFFIX = ".env"
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileFile:
+class ProfileFile(NamedTuple):
     """Hold one active profile: its name, file and what it sets.
 
     Attributes:
@@ -45,8 +43,7 @@ class ProfileFile:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Profiles:
+class Profiles(NamedTuple):
     """Hold the active profiles in the order in which the client reads them."""
 
     folder: Path
