@@ -20,6 +20,7 @@ LAYERS = (
     "environment",
     "paths",
     "settings",
+    "_notice_data",
     "notice",
     "events",
     "tools",
