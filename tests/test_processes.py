@@ -142,10 +142,9 @@ def test_program_is_looked_up_on_the_given_path(tmp_path: Path) -> None:
     with pytest.raises(CommandNotFoundError):
         run_child([program.name], os.environ)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(CommandNotFoundError):
-        run_child(["folder"], {"PATH": str(tmp_path)})
-    with pytest.raises(CommandNotFoundError):
-        run_child(["sh"], {"PATH": str(tmp_path)})
+    for missing in ("folder", "sh"):
+        with pytest.raises(CommandNotFoundError):
+            run_child([missing], {"PATH": str(tmp_path)})
 
 
 @pytest.mark.parametrize("program", ["no-such-program", "./no/such/program", ""])
@@ -185,12 +184,9 @@ def test_what_cannot_start_gives_126_and_why(
 def test_streams_pass_untouched() -> None:
     """Standard input reaches the child; its outputs come back byte for byte, nothing added."""
     sent = bytes(range(256)) * 300
+    command = [*DRIVE, "sh", "-c", "cat; echo done >&2"]
     driver = subprocess.run(
-        [*DRIVE, "sh", "-c", "cat; echo done >&2"],
-        check=False,
-        input=sent,
-        capture_output=True,
-        env=environment(),
+        command, check=False, input=sent, capture_output=True, env=environment()
     )
     assert (driver.stdout, driver.stderr, driver.returncode) == (sent, b"done\n", 0)
 

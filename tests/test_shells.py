@@ -29,12 +29,12 @@ NASTY = (
     *("$HOME", "${HOME}", "$(id)", "`id`", "$$", "$'x'", "!!", "!x", "a\\", "\\", "\\\\", "\\'"),
     *("C:\\new", '\\"', "\\\\'x", "two\nlines", "end\n", "\n", "\r\n", "=ls", "~", "#x", "a #b"),
     *("%self", "[char]65", "' + 'x", "USAGECTL_END\nUSAGECTL_END_", "\x1b[0m", "\ufeff"),
-    *("it's \\ ", "it's \\ #", "'\\x", "a\\\\b", '"x\\', "$5\n", "$5\n\\\\x", "$5\n\\"),
+    *("it's \\ ", "it's \\ #", "'\\x", "a\\\\b", '"x\\', "$5\n", "$5\n\\\\x", "$5\n\\", "é😀"),
 )
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 VALUES = st.lists(st.one_of(st.text(SPECIAL, max_size=12), TEXT), min_size=1, max_size=40)
 BATCH = settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     # The folder is only a place for the file that the shell reads.
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -98,12 +98,18 @@ def _first(switches: Sequence[Switch]) -> Switch:
 
 
 def _strictest(switches: Sequence[Switch]) -> Switch:
-    """Pick a No wherever it stands; else the first choice, held down by what may only restrict."""
+    """Pick a No wherever it stands; else the first choice, held down by what may only restrict.
+
+    Of several that say the same, the first in the order of naming decides.
+    """
     speaking = [switch for switch in switches if switch.says]
     choice = next(s for s in speaking if s.source in ("environment", "setting", "default"))
-    limits = [s for s in speaking if s.says == "off" or s.source in ("policy", "project")]
-    strictest = min([*limits, choice], key=lambda switch: _RANK[switch.says or "on"])
-    return strictest if _RANK[strictest.says or "on"] < _RANK[choice.says or "on"] else choice
+    candidates = [
+        switch
+        for switch in speaking
+        if switch is choice or switch.says == "off" or switch.source in ("policy", "project")
+    ]
+    return min(candidates, key=lambda switch: _RANK[switch.says or "on"])
 
 
 def may_record(environment: Environment) -> bool:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +40,7 @@ _CI_VARIABLES = (
 _CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(NamedTuple):
     """Hold what a process can see of its machine.
 
     Attributes:
@@ -51,12 +49,12 @@ class Environment:
         account_home: the home that the account database names, None without one.
         config_dir: usagectl's own settings folder, None when there is no home.
         state_dir: usagectl's own state folder, None when there is no home.
+        now: the present instant, aware.
         system: `Linux`, `Darwin` or `Windows`.
         release: the kernel's release.
         machine: the processor architecture.
         host_name: read for detection alone; never stored or printed.
         root: what stands for `/` when marker files are looked for.
-        now: the present instant, aware.
         entropy: that many random bytes.
     """
 
@@ -65,12 +63,12 @@ class Environment:
     account_home: Path | None
     config_dir: Path | None
     state_dir: Path | None
+    now: Callable[[], datetime]
     system: str = "Linux"
     release: str = ""
     machine: str = ""
     host_name: str = ""
     root: Path = Path("/")
-    now: Callable[[], datetime]
     entropy: Callable[[int], bytes] = os.urandom
 
     @property

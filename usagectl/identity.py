@@ -11,6 +11,7 @@ import json
 import os
 import re
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl import _files, settings, tools
@@ -19,7 +20,6 @@ from usagectl.tools.base import IdentityFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from usagectl.environment import Environment
     from usagectl.tools.base import Source
@@ -29,14 +29,16 @@ Kind = Literal[
     "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
 ]
 
-_KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
-    (re.compile(r"gen_[0-9a-f]{8}-[0-9a-f]{3}\Z"), "random"),
-    (re.compile(r"dkr_[0-9a-f]{12}\Z"), "docker-derived"),
-    (re.compile(r"sys_[0-9a-f]{12}\Z"), "system-derived"),
-    (re.compile(r"[0-9a-f]{8}\Z"), "short"),
-    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{3}\Z"), "random"),
+_KINDS: tuple[tuple[str, Kind], ...] = (
+    (r"gen_[0-9a-f]{8}-[0-9a-f]{3}", "random"),
+    (r"dkr_[0-9a-f]{12}", "docker-derived"),
+    (r"sys_[0-9a-f]{12}", "system-derived"),
+    (r"[0-9a-f]{8}", "short"),
+    (r"[0-9a-f]{8}-[0-9a-f]{3}", "random"),
 )
-_VALID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+"""The shapes of facts, part 4; compiled when the first ID is met."""
+
+_VALID = r"[A-Za-z0-9_.-]{1,64}"
 _SALT = "ls"
 _SHARED_MODE = 0o644
 """The container reads the file of the command line, perhaps as another user."""
@@ -90,12 +92,11 @@ def places(environment: Environment) -> tuple[IdentityFile, ...]:
     chosen = settings.load(environment).cache_dir
     if chosen:
         path = environment.cwd / chosen / "machine.json"
-        found.insert(
-            0,
-            IdentityFile(
-                "localstack", "container", path, "json", source="setting", is_primary=True
-            ),
-        )
+        same = [place for place in found if place.path == path]
+        # The command line's own folder stays the command line's when it is chosen.
+        part = same[0].part if same else "container"
+        place = IdentityFile("localstack", part, path, "json", source="setting", is_primary=True)
+        found.insert(0, place)
     unique = {place.path: place for place in reversed(found)}
     return tuple(place for place in found if unique[place.path] is place)
 
@@ -156,12 +157,12 @@ def parse_document(data: bytes) -> dict[str, object]:
 def kind_of(value: object) -> Kind:
     """Name the kind of an ID by its shape."""
     text = value if isinstance(value, str) else ""
-    return next((kind for pattern, kind in _KINDS if pattern.match(text)), "custom")
+    return next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, text)), "custom")
 
 
 def redact(value: object) -> str:
     """Show an ID's kind and hide the rest; people paste status into bug reports."""
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else ""
     prefix = text[:4] if text[3:4] == "_" else ""
     return prefix + "*" * 8
 
@@ -172,7 +173,7 @@ def validate(text: str) -> str:
     Raises:
         InvalidValueError: it is empty, too long, or has characters no client writes.
     """
-    if not _VALID.match(text):
+    if not re.fullmatch(_VALID, text):
         wanted = "use 1 to 64 letters, digits, '_', '-' or '.'"
         raise InvalidValueError("machine ID", text[:64], wanted=wanted)
     return text
@@ -225,7 +226,9 @@ def replace(
 
 def _whole(place: IdentityFile, bodies: dict[str, str], prefix: str) -> str:
     body = bodies[place.tool]
-    return body if place.form == "bare" else prefix + body
+    if place.form == "bare":  # lstk puts the prefix before what it reads.
+        return body.removeprefix("gen_") or body
+    return prefix + body
 
 
 def _lock_folder(environment: Environment) -> Path:
@@ -241,6 +244,7 @@ def _replace_one(
     before = read(place)
     if before.value == whole:
         return Replacement(place, before, whole, changed=False)
+    aside = None
     try:
         _refuse_link_outside(place.path)
         if dry_run:
@@ -248,19 +252,18 @@ def _replace_one(
         aside = _set_aside_if_corrupt(environment, before)
         _files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
     except StateError as error:
-        return Replacement(place, before, whole, changed=False, problem=error)
+        if aside is not None and _files.put_back(aside, place.path):
+            aside = None
+        return Replacement(place, before, whole, changed=False, set_aside=aside, problem=error)
     return Replacement(place, before, whole, changed=True, set_aside=aside)
 
 
 def _refuse_link_outside(path: Path) -> None:
-    if not path.is_symlink():
+    # os.path answers where pathlib raises: a folder that may not be searched, a loop of links.
+    if not os.path.islink(path):  # noqa: PTH114
         return
-    try:
-        target = path.resolve()
-        folder = path.parent.resolve()
-    except (OSError, RuntimeError):
-        raise LinkOutsideError(path, target=path.readlink()) from None
-    if not target.is_relative_to(folder):
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(os.path.realpath(path.parent)):
         raise LinkOutsideError(path, target=target)
 
 

@@ -66,6 +66,7 @@ def docker_info(environment: Environment) -> dict[str, object]:
         done = subprocess.run(  # noqa: S603  (the program is the user's own DOCKER_CMD)
             [*words, "info", "--format", "{{json .}}"],
             env=dict(environment.variables),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=DOCKER_TIMEOUT.total_seconds(),
             check=True,
@@ -73,7 +74,7 @@ def docker_info(environment: Environment) -> dict[str, object]:
         document = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
         raise DockerNotAnsweringError("it took too long") from error
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+    except (OSError, subprocess.CalledProcessError, ValueError, RecursionError) as error:
         raise DockerNotAnsweringError("its daemon does not run") from error
     if not isinstance(document, dict) or not document.get("ID"):
         raise DockerNotAnsweringError("its daemon does not run")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, identity, spool
 from usagectl import environment as surroundings
+from usagectl.tools import own
+from usagectl.tools.base import Caution
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,15 +59,25 @@ class Report(NamedTuple):
 
 def collect(environment: Environment) -> Report:
     """Collect the whole status; opens no socket, runs no program, writes nothing."""
+    queue = spool.state(environment)
+    consents = consent.evaluate(environment)
     return Report(
-        consents=consent.evaluate(environment),
+        consents=tuple(_with_spool_problem(found, queue) for found in consents),
         machine_ids=identity.read_all(environment),
         cache_dir=identity.cache_dir(environment),
         is_ci=surroundings.is_ci(environment),
         is_docker=surroundings.is_container(environment),
         system=environment.system,
-        spool=spool.state(environment),
+        spool=queue,
     )
+
+
+def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
+    """Say beside usagectl's own verdict that its events cannot be kept or counted."""
+    if not queue.problem or queue.path is None or found.tool != own.NAME:
+        return found
+    caution = Caution("spool-unreadable", queue.problem, f"ls -la {queue.path}")
+    return found._replace(cautions=(*found.cautions, caution))
 
 
 def offending(consents: tuple[Consent, ...], expected: Telemetry) -> tuple[Consent, ...]:

@@ -8,8 +8,10 @@ The spool is bounded: the oldest segment goes first.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import _files, paths
@@ -87,10 +89,13 @@ def _append_line(segment: Path, line: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _SAFE
     descriptor = os.open(segment, flags, 0o600)
     try:
-        start = os.fstat(descriptor).st_size
-        if start and not _ends_line(segment):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # A pipe with a reader would take the event away.
+            raise OSError(errno.EINVAL, "a segment is no file")
+        if status.st_size and not _ends_line(segment):
             line = b"\n" + line  # A torn last line stays by itself; ours starts afresh.
-        os.write(descriptor, line)
+        if os.write(descriptor, line) != len(line):  # The torn rest is passed over by readers.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 
@@ -165,6 +170,11 @@ def _parse_line(line: bytes) -> Record | None:
     return Record(uid, time, tool, kind, event)
 
 
+def _looks_whole(line: bytes) -> bool:
+    """Tell a record from a torn line without parsing it; status counts thousands."""
+    return _EVENT_KEY in line and line.startswith(b"{") and line.endswith(b"}}")
+
+
 def last_event(environment: Environment, *, tool: str) -> bytes | None:
     """Return the exact bytes of the tool's newest waiting event, None without one."""
     newest = None
@@ -183,7 +193,7 @@ def state(environment: Environment) -> SpoolState:
     try:
         for segment in _list_segments(folder):
             data = _files.read_bytes(segment, limit=64 * SEGMENT_BYTES) or b""
-            pending += sum(1 for line in data.splitlines() if _EVENT_KEY in line)
+            pending += sum(1 for line in data.splitlines() if _looks_whole(line))
             size += len(data)
     except UsagectlError as error:
         return SpoolState(folder, pending, bytes=size, problem=error.message)

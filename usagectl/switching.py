@@ -8,6 +8,7 @@ program or makes a machine ID.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 from usagectl import _files, consent, paths, settings, spool, tools
@@ -19,6 +20,7 @@ from usagectl.errors import (
     UsagectlError,
 )
 from usagectl.tools import profiles
+from usagectl.tools.base import is_dir
 from usagectl.tools.localstack import PLAIN, PREFIXED, LocalStackClient
 from usagectl.tools.localstack_rules import is_true
 from usagectl.tools.lstk import SWITCH as LSTK_SWITCH
@@ -141,7 +143,7 @@ def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -
     if dry_run:
         return _edit_profiles(environment, wish, dry_run=True)
     # The folder may be made on the way: all processes share one that is there already.
-    is_there = [path for path in (folder, *folder.parents) if path.is_dir()]
+    is_there = [path for path in (folder, *folder.parents) if is_dir(path)]
     with _files.lock(is_there[0]):
         return _edit_profiles(environment, wish, dry_run=False)
 
@@ -152,10 +154,11 @@ def _edit_profiles(environment: Environment, wish: Wish, *, dry_run: bool) -> li
     if wish == "off":
         edits = [] if _is_off(found) else [last]
     else:
-        edits = [profile.file for profile in found.active if _has_block(profile.file)]
-    changes = [_edit(environment, file, wish, dry_run=dry_run) for file in edits]
-    if wish == "on" and last not in edits and _is_off(found):
-        changes.append(_edit(environment, last, wish, dry_run=dry_run))
+        files = dict.fromkeys(profile.file for profile in found.active)
+        edits = [file for file in files if _has_block(file)]
+        if wish == "on" and last not in edits and _is_off(found):
+            edits.append(last)
+    changes = [_edit(environment, found, file, wish=wish, dry_run=dry_run) for file in edits]
     return changes or [Change("localstack", last, PLAIN, _current(found), changed=False)]
 
 
@@ -173,35 +176,67 @@ def _has_block(file: Path) -> bool:
     return profiles.has_block(_files.read_bytes(file) or b"")
 
 
-def _edit(environment: Environment, file: Path, wish: Wish, *, dry_run: bool) -> Change:
+def _edit(
+    environment: Environment, found: Profiles, file: Path, *, wish: Wish, dry_run: bool
+) -> Change:
     before = _files.read_bytes(file)
-    after, value = plan_profile(file, before, wish=wish, variables=environment.variables)
+    after, value = plan_profile(
+        file,
+        before,
+        wish=wish,
+        variables=environment.variables,
+        inherited=_values_before(environment, found, file, wish=wish),
+    )
     if after != before and not dry_run:
         if after is None:
-            _files.remove(file)
+            _files.remove(file.resolve())  # A link that led nowhere stays; its new target goes.
         else:
             _files.replace_bytes(file, after)
     return Change("localstack", file, PLAIN, value, changed=after != before)
 
 
+def _values_before(
+    environment: Environment, found: Profiles, file: Path, *, wish: Wish
+) -> dict[str, str | None]:
+    """Merge what the active profiles before a file set.
+
+    For on, usagectl's own blocks do not count: they are edited in the same run.
+    """
+    merged: dict[str, str | None] = {}
+    for profile in takewhile(lambda profile: profile.file != file, found.active):
+        merged |= profile.values
+        if wish == "on" and _has_block(profile.file):
+            bare = profiles.remove_block(_files.read_bytes(profile.file) or b"")
+            merged |= {PLAIN: None, PREFIXED: None}
+            merged |= profiles.parse(bare or b"", environment.variables)
+    return merged
+
+
 def plan_profile(
-    file: Path, before: bytes | None, *, wish: Wish, variables: Mapping[str, str]
+    file: Path,
+    before: bytes | None,
+    *,
+    wish: Wish,
+    variables: Mapping[str, str],
+    inherited: Mapping[str, str | None],
 ) -> tuple[bytes | None, str | None]:
     """Say which bytes a profile should have, and the value of DISABLE_EVENTS it then sets.
 
-    Every byte that usagectl did not write stays.
+    Every byte that usagectl did not write stays. What the files before it in a list set
+    (`inherited`) is beaten too.
 
     Raises:
         FileCorruptError: LocalStack could not read the profile either.
     """
     bare = None if before is None else profiles.remove_block(before)
     try:
-        values = profiles.parse(bare or b"", variables)
+        own = profiles.parse(bare or b"", variables)
     except ValueError as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise FileCorruptError(file, reason=reason) from error
     if wish == "undo":
-        return bare, values.get(PLAIN)
+        return bare, own.get(PLAIN)
+    values = {**inherited, **own}
     text = "1" if wish == "off" else "0"
     assignments = {PLAIN: text} if wish == "off" or is_true(values.get(PLAIN)) else {}
     if values.get(PREFIXED) is not None and is_true(values[PREFIXED]) != (wish == "off"):
@@ -216,6 +251,9 @@ def _switch_own(environment: Environment, wish: Wish, *, dry_run: bool) -> list[
     modes: dict[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
     wanted = modes[wish]
     is_done = user.mode_set_by != "disable" if wish == "undo" else user.mode == wanted
+    if user.problem and user.file and wish == "undo":
+        reason = "so what disable wrote there cannot be taken out"
+        raise FileCorruptError(user.file, reason=reason)
     if is_done and not user.problem:
         file = paths.require_settings_file(environment)
         return [Change("usagectl", file, "telemetry.mode", user.mode, changed=False)]
@@ -241,7 +279,8 @@ def _stays_on(found: Consent) -> SwitchIneffectiveError:
         because = f"{decider.name}={decider.value!r} in the environment beats every file"
         hint = f"export {decider.name}=1"
     else:
-        because = f"{decider.name} in {decider.origin or 'no file'} decides"
+        where = f"{decider.name} in {decider.origin} decides"
+        because = where if decider.origin else "nothing switches it off"
         hint = "usagectl status"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .support import Entry, Folder, Symlink, Unreadable
+from .support import Entry, Folder, LockedFolder, Symlink, Unreadable
 
 SEED: Final = 4_12_0
 MIXED_COUNT: Final = 60
@@ -95,6 +95,14 @@ ENVIRONMENTS: Final[dict[str, tuple[dict[str, str], bytes | None]]] = {
     "internal-test-run": ({"LOCALSTACK_INTERNAL_TEST_RUN": "1"}, None),
     "debug-analytics": ({"DEBUG_ANALYTICS": "1"}, OPT_OUT),
     "dotenv-disabled": ({"PYTHON_DOTENV_DISABLED": "1"}, OPT_OUT),
+    "0-and-broken-profile": ({"DISABLE_EVENTS": "0"}, b"X=\xff\n"),
+    "1-and-broken-profile": ({"DISABLE_EVENTS": "1"}, b"X=\xff\n"),
+    "hides-nul": ({"X": "1"}, b"X=a\x00b\n"),
+    "hides-nul-in-flag": ({"DISABLE_EVENTS": "0"}, b"DISABLE_EVENTS=1\x00\n"),
+    "ascii-locale": (
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "DISABLE_EVENTS": "\u00a01"},
+        None,
+    ),
     "ci": ({"CI": "1"}, None),
     "in-docker-word": ({"OVERRIDE_IN_DOCKER": "false"}, OPT_OUT),
 }
@@ -145,6 +153,8 @@ LINES: Final = {
     "quoted-key": b"'DISABLE_EVENTS'=1\n",
     "double-quoted-key": b'"DISABLE_EVENTS"=1\n',
     "key-with-equals-then-1": b"DISABLE_EVENTS=1\n'A=B'=1\n",
+    "key-with-equals-bare": b"'A=B'\nDISABLE_EVENTS=1\n",
+    "key-with-equals-bare-again": b"'A=B'=1\n'A=B'\n",
     "key-with-blanks": b"'DISABLE_EVENTS '=1\n",
     "duplicate-last-on": b"DISABLE_EVENTS=0\nDISABLE_EVENTS=1\n",
     "duplicate-last-empty": b"DISABLE_EVENTS=1\nDISABLE_EVENTS=\n",
@@ -253,6 +263,7 @@ CHOICES: Final[dict[str, tuple[str, dict[str, Entry]]]] = {
     "parent-folder": ("../x", {"../x": OPT_OUT}),
     "absolute-path": ("{root}/elsewhere", {"../../elsewhere": OPT_OUT}),
     "variable-of-other-file": ("a,b", {"a": b"X=1\n", "b": b"DISABLE_EVENTS=${X}\n"}),
+    "nul-repaired-by-later-file": ("a,b", {"a": b"X=1\x002\n", "b": b"X=2\n"}),
     "list-last-wins": ("b,a", {"a": OPT_OUT, "b": OPT_IN}),
     "name-too-long": ("n" * 300, {"default": OPT_OUT}),
     "missing-then-a": ("missing,a", {"a": OPT_OUT}),
@@ -264,6 +275,12 @@ CHOICES: Final[dict[str, tuple[str, dict[str, Entry]]]] = {
     "list-blank": ("b, a", {"a": OPT_OUT, "b": OPT_IN}),
     "list-second-silent": ("a,b", {"a": OPT_OUT, "b": b"X=1\n"}),
     "list-second-empty-value": ("a,b", {"a": OPT_OUT, "b": b"DISABLE_EVENTS=\n"}),
+    "equals-repaired-by-later-file": ("a,b", {"a": b"'A=B'=1\n", "b": b"'A=B'\n"}),
+    "bare-in-earlier-file": ("a,b", {"a": b"DISABLE_EVENTS\n", "b": OPT_OUT}),
+    "bare-in-both-files": ("a,b", {"a": b"DISABLE_EVENTS\n", "b": b"DISABLE_EVENTS\n"}),
+    "bare-between": ("a,b,c", {"a": OPT_OUT, "b": b"DISABLE_EVENTS\n", "c": b"X=1\n"}),
+    "link-in-list": ("a,b", {"a": OPT_OUT, "b": Symlink("a.env")}),
+    "folder-in-list": ("a,b", {"a": OPT_OUT, "b": Folder()}),
     "list-with-default": ("default,a", {"default": OPT_OUT, "a": OPT_IN}),
     "list-trailing-comma": ("a,", {"a": OPT_IN, "": OPT_OUT}),
     "comma-without-dot-env": (",", {"default": OPT_OUT}),
@@ -290,6 +307,7 @@ DIRECTORIES: Final[dict[str, tuple[dict[str, str], dict[str, Entry]]]] = {
     "home-relative": ({"HOME": "own"}, {"work/own/.localstack/default.env": OPT_OUT}),
     "link-loop": ({}, {DEFAULT: Symlink("default.env")}),
     "unreadable": ({}, {DEFAULT: Unreadable(OPT_OUT)}),
+    "locked": ({}, {"home/.localstack": LockedFolder({"default.env": OPT_OUT})}),
     "blank-name": ({"CONFIG_DIR": " "}, {"work/ /default.env": OPT_OUT}),
     "empty-home": (
         {"HOME": "", "CONFIG_DIR": "{root}/conf"},

@@ -148,9 +148,16 @@ class Unreadable:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class LockedFolder:
+    """A folder without any permission, with files in it."""
+
+    files: Mapping[str, bytes]
+
+
 # Variables to set, and with None to leave out; values may hold `{root}`.
 Changes: TypeAlias = Mapping[str, str | None]
-Entry: TypeAlias = bytes | Symlink | Folder | Unreadable
+Entry: TypeAlias = bytes | Symlink | Folder | Unreadable | LockedFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +197,11 @@ class Sandbox:
                 target.mkdir()
             case Unreadable():
                 target.write_bytes(entry.content)
+                target.chmod(0)
+            case LockedFolder():
+                target.mkdir()
+                for name, content in entry.files.items():
+                    (target / name).write_bytes(content)
                 target.chmod(0)
         return target
 

@@ -64,6 +64,8 @@ def test_two_resets_give_two_ids(client: Client, usagectl: Usagectl, sandbox: Sa
         b'{"machine_id": 5}',
         b'{"machine_id": ""}',
         b"{}",
+        b"[]",  # the client takes a list of pairs for an object
+        b'[["machine_id", "paired"], ["other", 1]]',
         b'{"other": {"deep": [1, 2.50, "\\u00e9"]}, "machine_id": "dkr_0123456789ab"}',
     ],
 )
@@ -72,7 +74,7 @@ def test_a_stored_id_is_replaced_and_other_keys_are_kept(
 ) -> None:
     """Only the ID changes: other members of the file keep their values and their order."""
     sandbox.write("cache/localstack-cli/machine.json", stored)
-    before = as_object(json.loads(stored))
+    before = dict(json.loads(stored))
     _reset(usagectl, sandbox)
     _assert_client_uses_a_new_id(client, sandbox, old=before.get("machine_id"))
     after = as_object(json.loads(sandbox.machine_file.read_bytes()))
@@ -82,7 +84,7 @@ def test_a_stored_id_is_replaced_and_other_keys_are_kept(
 
 @pytest.mark.parametrize(
     "corrupt",
-    [b"", b"{", b"[]", b'"text"', b"null", b"\xff\xfe", b'{"machine_id": "a"}trailing', b"\x00"],
+    [b"", b"{", b"[1]", b'"text"', b"null", b"\xff\xfe", b'{"machine_id": "a"}trailing', b"\x00"],
 )
 def test_a_corrupt_file_is_set_aside_not_deleted(
     corrupt: bytes, client: Client, usagectl: Usagectl, sandbox: Sandbox

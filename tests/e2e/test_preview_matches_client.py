@@ -17,6 +17,7 @@ from .support import (
     Request,
     Run,
     Sandbox,
+    Symlink,
     Usagectl,
     as_list,
     as_object,
@@ -27,6 +28,7 @@ from .support import (
 pytestmark = pytest.mark.e2e
 
 MACHINE_FILE = "cache/localstack-cli/machine.json"
+HOME_FILE = "home/.cache/localstack-cli/machine.json"
 PROFILE = "home/.localstack/default.env"
 TOKEN = "ls-example-0000"  # noqa: S105 - no token of anybody
 SESSION_POINTERS = {"/metadata/session_id", "/metadata/client_time", "/payload/session_id"}
@@ -105,6 +107,12 @@ SCENES = [
     Scene("version-folder", {}, {"work/.acme-version": Folder()}),
     Scene("version-file-nameless", {}, {"work/.-version": b""}),
     Scene("version-file-twice", {}, {"work/.a-version-version": b""}),
+    Scene(
+        "version-files", {}, {f"work/.{name}-version": b"" for name in ("b", "a", "c", "python")}
+    ),
+    Scene("version-file-odd", {}, {"work/.\udcff \u00e9-version": b""}),
+    Scene("version-file-in-profile-folder", {}, {"home/.localstack/.acme-version": b""}),
+    Scene("edition-blank", {"LOCALSTACK_TELEMETRY_EDITION": " "}, {"work/.acme-version": b""}),
     Scene("version-file-not-hidden", {}, {"work/acme-version": b"", "work/.acme-versions": b""}),
     Scene(
         "version-file-and-edition",
@@ -120,12 +128,39 @@ SCENES = [
     Scene("id-pairs", {}, {MACHINE_FILE: b'[["machine_id", "paired"]]'}),
     Scene("id-twice", {}, {MACHINE_FILE: b'{"machine_id": "a", "machine_id": "b"}'}),
     Scene("id-missing", {}, {MACHINE_FILE: b'{"other": 1}'}),
-    Scene("id-corrupt", {}, {MACHINE_FILE: b"{"}),
+    Scene("id-surrogate", {}, {MACHINE_FILE: b'{"machine_id": "\\ud800"}'}),
+    Scene("id-utf8", {}, {MACHINE_FILE: '{"machine_id": "\u00e9\U0001f600"}'.encode()}),
+    Scene("id-big-number", {}, {MACHINE_FILE: b'{"machine_id": 123456789012345678901234567890}'}),
+    Scene("id-byte-order-mark", {}, {MACHINE_FILE: b'\xef\xbb\xbf{"machine_id": "a"}'}),
+    Scene("id-invalid-utf8", {}, {MACHINE_FILE: b'{"machine_id": "\xff"}'}),
+    Scene("id-empty-list", {}, {MACHINE_FILE: b"[]"}),
+    Scene("id-empty-file", {}, {MACHINE_FILE: b""}),
+    Scene("id-folder", {}, {MACHINE_FILE: Folder()}),
     Scene(
-        "id-elsewhere",
-        {"XDG_CACHE_HOME": None},
-        {"home/.cache/localstack-cli/machine.json": b'{"machine_id": "elsewhere"}'},
+        "id-link", {}, {"id.json": b'{"machine_id": "l"}', MACHINE_FILE: Symlink("{root}/id.json")}
     ),
+    Scene("id-link-dangling", {}, {MACHINE_FILE: Symlink("{root}/gone.json")}),
+    Scene("id-link-loop", {}, {MACHINE_FILE: Symlink("machine.json")}),
+    Scene("cache-empty", {"XDG_CACHE_HOME": ""}, {HOME_FILE: b'{"machine_id": "e"}'}),
+    Scene(
+        "cache-relative",
+        {"XDG_CACHE_HOME": "own"},
+        {
+            HOME_FILE: b'{"machine_id": "home"}',
+            "work/own/localstack-cli/machine.json": b'{"machine_id": "relative"}',
+        },
+    ),
+    Scene(
+        "cache-in-profile",
+        {"XDG_CACHE_HOME": None},
+        {
+            PROFILE: b"XDG_CACHE_HOME={root}/moved\n",
+            "moved/localstack-cli/machine.json": b'{"machine_id": "moved"}',
+            HOME_FILE: b'{"machine_id": "home"}',
+        },
+    ),
+    Scene("id-corrupt", {}, {MACHINE_FILE: b"{"}),
+    Scene("id-elsewhere", {"XDG_CACHE_HOME": None}, {HOME_FILE: b'{"machine_id": "elsewhere"}'}),
     Scene("off", {"DISABLE_EVENTS": "1"}),
     Scene("off-in-profile", {}, {PROFILE: b"DISABLE_EVENTS=1\nCI=1\n"}),
     Scene("endpoint-slashes", {"ANALYTICS_API": f"{DEAD_ENDPOINT}/v1//"}),
@@ -277,9 +312,9 @@ def _read_session_id(body: bytes) -> str:
 
 def _is_fresh(scene: Scene, machine_id: object) -> bool:
     """Tell whether the client drew its machine ID at random just now."""
-    stored = scene.files.get(MACHINE_FILE, b"")
-    is_stored = isinstance(stored, bytes) and b"machine_id" in stored
-    return not is_stored and str(machine_id).startswith("gen_")
+    stored = str(machine_id).encode()
+    files = (entry for entry in scene.files.values() if isinstance(entry, bytes))
+    return stored.startswith(b"gen_") and not any(stored in content for content in files)
 
 
 def _without(members: dict[str, object], names: set[str]) -> dict[str, object]:

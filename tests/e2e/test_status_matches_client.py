@@ -83,7 +83,7 @@ def test_status_says_on_exactly_when_the_client_sends(
     wrong = [str(comparison) for comparison in comparisons if not comparison.is_right]
     record_property("predictions", len(comparisons))
     record_property("predictions_right", len(comparisons) - len(wrong))
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def _compare(

@@ -132,6 +132,28 @@ def test_disable_overrules_a_profile_that_says_otherwise(
     assert client.config_show(sandbox).connections == 0
 
 
+def test_a_hand_written_opt_out_can_be_overruled_and_brought_back(
+    client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """`enable localstack` wins over an opt-out that a person wrote, and `disable` over that."""
+    sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
+    assert client.config_show(sandbox).connections == 0
+    _succeed(usagectl.run(sandbox, "enable", "localstack", "--json"))
+    assert len(client.config_show(sandbox).requests) == 1
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
+    assert client.config_show(sandbox).connections == 0
+
+
+def test_enabling_all_leaves_a_hand_written_opt_out(
+    client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """Without a name, `enable` undoes what `disable` did and no more: the person's line stays."""
+    profile = sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
+    usagectl.run(sandbox, "enable", "--json")
+    assert profile.read_bytes() == b"# mine\nDISABLE_EVENTS=1\n"
+    assert client.config_show(sandbox).connections == 0
+
+
 def test_disable_overrules_the_last_profile_of_a_list(
     client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:

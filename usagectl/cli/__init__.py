@@ -66,18 +66,20 @@ def root(
 
 
 def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
-    """Run one command line and return its exit status; never raises."""
-    _escape_what_cannot_be_encoded()
+    """Run one command line and return its exit status; raises nothing but bugs."""
+    _prepare_streams()
     invocation = Invocation(arguments, environment)
     try:
         status = _run_command(invocation)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone (`| head`): say nothing, and keep Python from trying again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _output.silence(sys.stdout)  # The reader has gone (`| head`): say nothing.
         status = _BROKEN_PIPE
-    if status != UsageError.exit_status:
-        invocation.record()
+    except OSError as error:
+        if not _output.is_broken(sys.stdout):
+            raise
+        status = _output.fail_unwritable(error)
+    invocation.record()
     return status
 
 
@@ -92,6 +94,8 @@ def _run_command(invocation: Invocation) -> int:
             obj=invocation,
         )
     except UsagectlError as error:
+        if isinstance(error, UsageError):
+            invocation.forget()
         _output.fail(error, invocation)
         return error.exit_status
     except typer.Abort:
@@ -100,13 +104,21 @@ def _run_command(invocation: Invocation) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except _CLICK_USAGE_ERROR as error:
+        invocation.forget()
         _output.fail_usage(error, invocation)
         return UsageError.exit_status
     return result if isinstance(result, int) else 0
 
 
-def _escape_what_cannot_be_encoded() -> None:
-    """Print a path that is no text of this locale escaped instead of failing."""
+def _prepare_streams() -> None:
+    """Let no stream fail us: one that is closed leads nowhere, odd characters are escaped."""
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_WRONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:  # `>&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from usagectl.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,6 +50,16 @@ class RecordedGroup(TyperGroup):
         ctx.obj.note(ctx)
         return super().invoke(ctx)
 
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Find the sub-command; an option before it would silently mean nothing."""
+        found = super().resolve_command(ctx, args)
+        for parameter in self.params:
+            source = ctx.get_parameter_source(parameter.name or "")
+            if source is not None and source.name == "COMMANDLINE":
+                sentence = f"{parameter.opts[0]} stands before {found[0]}; give it after."
+                raise UsageError(sentence, hint=f"{ctx.command_path} {found[0]} --help")
+        return found
+
 
 class CommandGroup(TyperGroup):
     """Find a command's module by name, so that a run loads no other command."""
@@ -55,6 +67,12 @@ class CommandGroup(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """List the commands in the order of the help."""
         return list(MODULES)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Find the command; a name that is none is answered with the nearest one."""
+        if args[0] not in MODULES:
+            raise UsageError(_describe_unknown(args[0]), hint="usagectl --help")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
         """Import and build one command; None when there is none of that name."""
@@ -66,6 +84,13 @@ class CommandGroup(TyperGroup):
             command.name = cmd_name
             self.commands[cmd_name] = command
         return self.commands[cmd_name]
+
+
+def _describe_unknown(name: str) -> str:
+    from difflib import get_close_matches  # a slip of the finger alone needs it
+
+    near = get_close_matches(name, MODULES, n=1)
+    return f"There is no command {name!r}{f'; did you mean {near[0]}?' if near else '.'}"
 
 
 def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401

@@ -33,6 +33,7 @@ class Invocation:
         self.arguments = tuple(arguments)
         self.command = ""
         self.event: bytes | None = None
+        self._takes_json = True
         self._given = environment
 
     @cached_property
@@ -42,7 +43,12 @@ class Invocation:
 
     @property
     def wants_json(self) -> bool:
-        """Tell whether --json was typed, also where the rest could not be parsed."""
+        """Tell whether --json was typed, also where the rest could not be parsed.
+
+        What follows `run` is another program's command line: its --json is not ours.
+        """
+        if not self._takes_json:
+            return False
         own = self.arguments[: self.arguments.index("--")] if "--" in self.arguments else None
         return "--json" in (self.arguments if own is None else own)
 
@@ -52,8 +58,13 @@ class Invocation:
 
         path = context.command_path
         self.command = path.removeprefix("usagectl").strip()
+        self._takes_json = any("--json" in each.opts for each in context.command.params)
         now = self.environment.now()
         self.event = events.build_cli_cmd(path, list(_typed_names(context)), now=now)
+
+    def forget(self) -> None:
+        """Drop the event: the command line did not fit, so nothing ran (design, section 5)."""
+        self.event = None
 
     def record(self) -> None:
         """Put the event into the spool if consent allows; a failure changes nothing."""

@@ -6,11 +6,13 @@ same on failure (design, section 3).
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import typer
 
+from usagectl.cli._commands import MODULES
 from usagectl.errors import UsagectlError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Caution, Switch
 
 SCHEMA = 1
+
+
+class OutputUnwritableError(UsagectlError):
+    """Tell that stdout takes nothing more, so that the answer is lost."""
+
+    code = "output-unwritable"
+    exit_status = 3
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"The answer cannot be written to stdout: {reason}.", hint="df -h")
 
 
 class Answer(NamedTuple):
@@ -43,7 +55,7 @@ def emit(answer: Answer, invocation: Invocation, *, as_json: bool) -> None:
     else:
         answer.show()
         for error in answer.errors:
-            print_error(error)
+            print_error(error, command=invocation.command)
     if answer.errors:
         raise typer.Exit(answer.errors[0].exit_status)
 
@@ -53,30 +65,62 @@ def fail(error: UsagectlError, invocation: Invocation) -> None:
     if invocation.wants_json:
         _print_envelope(invocation.command, {}, [error])
     else:
-        print_error(error)
+        print_error(error, command=invocation.command)
 
 
 def fail_usage(error: Exception, invocation: Invocation) -> None:
     """Print Click's own word on a command line that does not fit."""
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "usagectl"
+    if context:
+        invocation.command = context.command_path.removeprefix("usagectl").strip()
+    elif not invocation.command:  # Click forgets where an option lacks its value.
+        invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    usage = UsageError(text, hint=f"{path} --help")
-    if not invocation.command:
-        invocation.command = path.removeprefix("usagectl").strip()
-    fail(usage, invocation)
+    sentence = " ".join(text.split())
+    fail(UsageError(sentence if sentence.endswith((".", "?")) else f"{sentence}."), invocation)
 
 
-def print_error(error: UsagectlError) -> None:
+def fail_unwritable(error: OSError) -> int:
+    """Say on stderr that stdout cannot be written (a full disk, say); return the exit status."""
+    silence(sys.stdout)
+    unwritable = OutputUnwritableError(reason=(error.strerror or "unknown").lower())
+    print_error(unwritable)
+    return unwritable.exit_status
+
+
+def is_broken(stream: TextIO) -> bool:
+    """Tell whether a stream still refuses what it was given."""
+    try:
+        stream.flush()
+    except OSError:
+        return True
+    return False
+
+
+def silence(stream: TextIO) -> None:
+    """Lead a broken stream nowhere; Python would try it again at exit, and fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def print_error(error: UsagectlError, *, command: str = "") -> None:
     """Print an error and its next step on stderr."""
-    print_notice(f"error: {error.message} [{error.code}]", hint=error.hint)
+    print_notice(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
+
+
+def _next_step(error: UsagectlError, command: str) -> str:
+    """Give every failure a next step: its own, else the help of its command."""
+    return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
 def print_notice(text: str, *, hint: str = "") -> None:
     """Print a remark and its next step on stderr."""
-    typer.echo(printable(text), err=True)
-    if hint:
-        typer.echo(f"  try: {printable(hint)}", err=True)
+    lines = [printable_line(text), *([f"  try: {printable_line(hint)}"] if hint else [])]
+    try:
+        typer.echo("\n".join(lines), err=True)
+    except OSError:  # A stderr that is full or gone changes nothing.
+        silence(sys.stderr)
 
 
 def _print_envelope(
@@ -89,7 +133,8 @@ def _print_envelope(
         "command": command,
         "data": data,
         "errors": [
-            {"code": error.code, "message": error.message, "hint": error.hint} for error in errors
+            {"code": error.code, "message": error.message, "hint": _next_step(error, command)}
+            for error in errors
         ],
     }
     typer.echo(json.dumps(envelope, indent=2 if sys.stdout.isatty() else None))
@@ -103,6 +148,11 @@ def printable(text: str) -> str:
         char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def printable_line(text: str) -> str:
+    """Escape line ends too: a value from a file must not forge a line of the answer."""
+    return printable(text).replace("\n", "\\n")
 
 
 def switch_data(switch: Switch) -> dict[str, object]:

@@ -41,10 +41,10 @@ def _headline(found: Preview) -> str:
     part = found.consent
     decider = _output.explain_switch(part.decided_by)
     if found.would_send:
-        return f"{part.name} would send this ({decider})."
+        return f"{part.name} would send this. Decided by: {decider}."
     if part.telemetry == "local":
-        return f"{part.name} records this here and sends nothing ({decider})."
-    return f"{part.name} is off ({decider}). If it were on, it would send this."
+        return f"{part.name} records this here and sends nothing. Decided by: {decider}."
+    return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
 
 
 def _draw_request(page: Page, request: Request) -> None:

@@ -6,6 +6,8 @@ nothing is wrapped, so that lines can be searched and cut.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,14 +15,16 @@ from rich.console import Console  # noqa: TID253  (this module is where rich liv
 from rich.table import Table  # noqa: TID253
 from rich.text import Text  # noqa: TID253
 
-from usagectl.cli._output import printable
+from usagectl.cli._output import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.tools.base import Caution
 
-_PIPE_WIDTH = 1000
+_PIPE_WIDTH = 100_000
+_LAST_WIDTH = 16
+_FILLING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$")
 
 STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
 
@@ -31,6 +35,8 @@ def console() -> Console:
     return Console(
         file=sys.stdout,
         width=None if is_terminal else _PIPE_WIDTH,
+        # Without colours rich would still write bold; NO_COLOR asks for plain text here.
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
         highlight=False,
         markup=False,
         emoji=False,
@@ -46,15 +52,19 @@ class Page:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Draw a line of text; a long one wraps at words."""
-        self._console.print(Text(printable(text), style=style))
+        self._draw_stripped(Text(printable_line(text), style=style))
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
         """Draw text set in from the left, also where it wraps."""
         table = Table.grid(padding=0)
         table.add_column(width=by)
         table.add_column(overflow="fold")
-        table.add_row("", Text(printable(text), style=style))
+        table.add_row("", Text(printable_line(text), style=style))
         self._draw_stripped(table)
+
+    def bullets(self, texts: Sequence[str]) -> None:
+        """Draw a list, each item set in where it wraps."""
+        self.rows([("-", text) for text in texts])
 
     def heading(self, text: str) -> None:
         """Draw a heading after an empty line."""
@@ -62,36 +72,45 @@ class Page:
         self.line(text, style="bold")
 
     def rows(self, rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
-        """Draw rows in aligned columns; the last column takes what is left and wraps."""
+        """Draw rows in aligned columns; the last one takes what is left and wraps."""
         if not rows:
             return
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=0)
-        last = len(rows[0]) - 1
-        for index in range(last + 1):
-            table.add_column(no_wrap=index < last, overflow="fold" if index == last else "ellipsis")
-        for row, style in zip(rows, styles or [""] * len(rows), strict=True):
-            table.add_row("", *(Text(printable(cell), style=style) for cell in row))
+        cells = [[printable_line(cell) for cell in row] for row in rows]
+        *fixed, _last = (max(map(len, column)) + 2 for column in zip(*cells, strict=True))
+        # Where the last column would get too little, every column wraps: nothing is cut off.
+        is_wide = sum(fixed) + _LAST_WIDTH <= self._console.width
+        for _ in fixed:
+            table.add_column(no_wrap=is_wide, overflow="fold")
+        table.add_column(overflow="fold")
+        for row, style in zip(cells, styles or [""] * len(rows), strict=True):
+            table.add_row("", *(Text(cell, style=style) for cell in row))
         self._draw_stripped(table)
 
-    def _draw_stripped(self, table: Table) -> None:
-        """Draw a table without the blanks that fill its last column."""
+    def _draw_stripped(self, drawing: Text | Table) -> None:
+        """Draw without the blanks that fill the last column or stand before a wrap."""
         with self._console.capture() as capture:
-            self._console.print(table)
-        self._console.file.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+            self._console.print(drawing)
+        lines = [_FILLING.sub(r"\1", line) for line in capture.get().splitlines()]
+        self._console.file.writelines(f"{line}\n" for line in lines)
 
     def json(self, body: str) -> None:
         """Draw JSON with its members highlighted, as it is written, only set out in lines."""
         from rich.json import JSON
 
-        self._console.print(JSON(body, indent=2), soft_wrap=True)
+        is_escaped = body.isascii() or not body.isprintable()
+        self._console.print(JSON(body, indent=2, ensure_ascii=is_escaped), soft_wrap=True)
 
     def cautions(self, cautions: Sequence[tuple[str, Caution]]) -> None:
         """Draw warnings, each with whom it concerns and what to do."""
         if not cautions:
             return
         self.heading("Warnings")
+        names: dict[Caution, list[str]] = {}
         for name, caution in cautions:
-            self.indented(f"{name}: {caution.message}", "yellow")
+            names.setdefault(caution, []).append(name)
+        for caution, concerned in names.items():
+            self.indented(f"{', '.join(concerned)}: {caution.message}", "yellow")
             if caution.hint:
                 self.indented(f"try: {caution.hint}", by=4)

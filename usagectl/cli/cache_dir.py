@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,10 +105,12 @@ def _absolute(invocation: Invocation, path: str) -> Path:
     if not path.strip() or "\0" in path:
         raise InvalidValueError("folder", path, wanted="name a folder such as ./volume/cache")
     folder = invocation.environment.cwd / path
-    if path.startswith("~") and invocation.environment.home:
-        folder = invocation.environment.home / path.lstrip("~").lstrip("/")
-    folder = Path(folder).resolve()
-    if folder.exists() and not folder.is_dir():
+    first, _, rest = path.partition("/")
+    if first == "~" and invocation.environment.home:
+        folder = invocation.environment.home / rest.lstrip("/")
+    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
+    folder = Path(os.path.realpath(folder))
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
         raise InvalidValueError("folder", path, wanted="there is a file of that name")
     return folder
 

@@ -128,8 +128,7 @@ def _show_all(found: Notice) -> None:
         page.indented(event.meaning)
         page.indented(f"Fields: {', '.join(field.name for field in event.fields)}", "dim")
     page.heading("What it says is never collected")
-    for promise in found.never_collected:
-        page.indented(f"- {promise.meaning}")
+    page.bullets([promise.meaning for promise in found.never_collected])
     page.heading("What real clients send beyond it")
     page.rows([(event.name, event.meaning) for event in found.undocumented_events])
     page.heading("Where real clients depart from it")
@@ -146,15 +145,14 @@ def _show_event(event: Event) -> None:
     mark = "" if event.documented else " [NOT IN THE NOTICE]"
     page.line(f"{event.name}{mark}", style="bold")
     page.indented(event.meaning)
-    page.rows(
-        [
-            ("sent", event.when),
-            ("to", f"/{event.endpoint}"),
-            ("by", f"{', '.join(event.tools)} ({_versions(event.since, event.until)})"),
-        ]
-    )
+    rows = [
+        ("sent", event.when),
+        ("to", f"/{event.endpoint}"),
+        ("by", f"{', '.join(event.tools)} ({_versions(event.since, event.until)})"),
+    ]
     if event.sentence:
-        page.rows([("notice", f'"{event.sentence}"')])
+        rows.append(("notice", f'"{event.sentence}"'))
+    page.rows(rows)
     _show_fields(page, "Fields", event.fields)
     _show_fields(page, "Fields that the notice does not name", event.undocumented_fields)
     _show_departures(page, notice.departures_of(event.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 show_app = new_app(cls=RecordedGroup, invoke_without_command=True)
 reset_app = new_app()
 apps = {"machine-id": show_app, "reset-machine-id": reset_app}
+
+_SHOWN_CHARACTERS = 200
 
 
 @show_app.callback()
@@ -92,9 +94,14 @@ def confirm(question: str, *, skip: bool) -> None:
     Raises:
         typer.Abort: the answer was no.
     """
-    if skip or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if skip or not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         return
     typer.confirm(question, abort=True, err=True)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person sits there; a stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()
 
 
 def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
@@ -176,7 +183,11 @@ def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, rev
 
 
 def _shown(value: object, *, reveal: bool) -> str:
-    return str(value) if reveal else identity.redact(value)
+    if not reveal:
+        return identity.redact(value)
+    text = str(value)
+    # A file may hold anything, and laying out megabytes takes minutes; --json has it whole.
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def show_replacements(

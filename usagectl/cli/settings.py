@@ -115,9 +115,10 @@ def _save(
 
     def show() -> None:
         verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"
-        typer.echo(_output.printable(f"{saved.file} {verb}."))
+        typer.echo(_output.printable_line(f"{saved.file} {verb}."))
         if saved.set_aside:
-            typer.echo(f"What could not be understood is now {saved.set_aside}.")
+            aside = f"What could not be understood is now {saved.set_aside}."
+            typer.echo(_output.printable_line(aside))
 
     _output.emit(_output.Answer(data, show), invocation, as_json=as_json)
 

@@ -116,8 +116,7 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
     page.heading("No opt-out covers")
-    for text in report.NOT_COVERED:
-        page.indented(f"- {text}")
+    page.bullets(report.NOT_COVERED)
     page.line()
     page.line(f"Next: {_next_step(found.consents)}")
 

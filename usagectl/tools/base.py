@@ -7,7 +7,9 @@ its machine ID. It never gives a verdict: that is the work of `consent`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,40 +98,54 @@ class IdentityFile(NamedTuple):
     source: Source = "default"
 
 
-class Tool(Protocol):
-    """Describe a program whose telemetry usagectl knows."""
+class Tool(ABC):
+    """Describe a program whose telemetry usagectl knows.
 
-    @property
-    def name(self) -> str:
-        """Name the tool as a person types it."""
-        ...
+    Attributes:
+        name: the tool as a person types it.
+        parts: the names of its parts.
+        always_counts: whether it counts for an expectation although it is not installed.
+    """
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Name its parts."""
-        ...
+    name: ClassVar[str]
+    parts: ClassVar[tuple[str, ...]]
+    always_counts: ClassVar[bool] = False
 
-    @property
-    def always_counts(self) -> bool:
-        """Tell whether it counts for an expectation although it is not installed."""
-        ...
-
+    @abstractmethod
     def find(self, environment: Environment) -> Installation:
         """Find the tool on this machine without running it."""
-        ...
 
+    @abstractmethod
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of every part."""
-        ...
 
+    @abstractmethod
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name every place in which it keeps its machine ID."""
-        ...
 
 
 def is_no(value: str | None) -> bool:
     """Tell whether a variable such as DO_NOT_TRACK says No: set, and not a word for false."""
     return value is not None and value.strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def exists(path: Path) -> bool:
+    """Tell whether something is there that this process can see; never raises.
+
+    `Path.exists` raises where a folder may not be entered or a name is too long; to a
+    program that looks with `os.path.exists`, as LocalStack does, that is nothing.
+    """
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a regular file is there that this process can see; never raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_dir(path: Path) -> bool:
+    """Tell whether a folder is there that this process can see; never raises."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def find_executable(name: str, environment: Environment) -> Path | None:

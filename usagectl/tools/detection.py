@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from usagectl.tools.base import exists, is_dir, is_file
 from usagectl.tools.localstack_rules import is_true, parse_boolean
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def is_in_container(environment: Environment, rules: Rules) -> bool:
 def container_runtime(environment: Environment) -> str:
     """Name the runtime as 2026.3 does: Kubernetes before Podman before Docker."""
     secrets = environment.at_root("/var/run/secrets/kubernetes.io/serviceaccount")
-    if environment.variables.get("KUBERNETES_SERVICE_HOST") or secrets.is_dir():
+    if environment.variables.get("KUBERNETES_SERVICE_HOST") or is_dir(secrets):
         return "kubernetes"
-    if environment.at_root("/run/.containerenv").exists():
+    if exists(environment.at_root("/run/.containerenv")):
         return "podman"
-    if environment.at_root("/.dockerenv").exists():
+    if exists(environment.at_root("/.dockerenv")):
         return "docker"
     if _root_is_containerd(environment):
         return "containerd"
@@ -60,15 +61,15 @@ def container_runtime(environment: Environment) -> str:
 
 
 def _has_image_marker(environment: Environment) -> bool:
-    return any(environment.at_root(marker).is_file() for marker in _IMAGE_MARKERS)
+    return any(is_file(environment.at_root(marker)) for marker in _IMAGE_MARKERS)
 
 
 def _has_engine_marker(environment: Environment) -> bool:
-    return any(environment.at_root(marker).exists() for marker in _ENGINE_MARKERS)
+    return any(exists(environment.at_root(marker)) for marker in _ENGINE_MARKERS)
 
 
 def _has_cgroup_file(environment: Environment) -> bool:
-    return environment.at_root("/proc/1/cgroup").exists()
+    return exists(environment.at_root("/proc/1/cgroup"))
 
 
 def _cgroup_says_so(environment: Environment) -> bool:

@@ -18,8 +18,11 @@ from usagectl.tools.base import (
     PartReading,
     Source,
     Switch,
+    Telemetry,
+    Tool,
     environment_switch,
     find_executable,
+    is_file,
     is_no,
 )
 from usagectl.tools.detection import is_in_container
@@ -95,7 +98,7 @@ def user_cache_dir(environment: Environment, variables: Mapping[str, str]) -> tu
     return home / ".cache", "default"
 
 
-class LocalStack:
+class LocalStack(Tool):
     """Describe LocalStack, parts `cli` and `container`."""
 
     name = NAME
@@ -140,19 +143,24 @@ def _package_folders(executable: Path, environment: Environment) -> Iterator[Pat
 
 
 def _prefixes(executable: Path) -> Iterator[Path]:
-    for program in (executable, executable.resolve(), _interpreter(executable)):
+    # The interpreter decides what is imported; the folder of a link on PATH says least.
+    for program in (_interpreter(executable), executable.resolve(), executable):
         if program is not None:
             yield program.parent.parent
 
 
 def _interpreter(script: Path) -> Path | None:
     try:
+        if not is_file(script):  # A pipe would hang the command.
+            return None
         with script.open("rb") as stream:
             first = stream.readline(512)
     except OSError:
         return None
     words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
-    return Path(words[0].decode(errors="replace")) if words else None
+    program = Path(words[0].decode(errors="replace")) if words else None
+    # `/usr/bin/env` and `/bin/sh` tell nothing of where Python lies.
+    return program if program and program.name.startswith(("python", "pypy")) else None
 
 
 def _read_cli(client: LocalStackClient) -> PartReading:
@@ -199,12 +207,20 @@ def _variable(variables: Mapping[str, str], name: str) -> list[Switch]:
 
 
 def _profile(client: LocalStackClient, name: str) -> list[Switch]:
-    """List what the active profiles say, the last file first: it wins."""
-    return [
-        Switch("profile", name, value, str(profile.file), "off" if is_true(value) else "on")
-        for profile in reversed(client.profiles.active)
-        if (value := profile.values.get(name)) is not None
-    ]
+    """List what the active profiles say, the last file first: it wins.
+
+    A bare name without `=` in a later file takes the earlier files' value away, and sets none.
+    """
+    found: list[Switch] = []
+    is_taken_away = False
+    for profile in reversed(client.profiles.active):
+        value = profile.values.get(name)
+        if value is not None:
+            says: Telemetry | None = "off" if is_true(value) else "on"
+            says = None if is_taken_away else says
+            found.append(Switch("profile", name, value, str(profile.file), says))
+        is_taken_away = is_taken_away or (name in profile.values and value is None)
+    return found
 
 
 def _failure(client: LocalStackClient) -> list[Switch]:

@@ -19,8 +19,11 @@ from usagectl.tools.base import (
     Source,
     Switch,
     Telemetry,
+    Tool,
     environment_switch,
+    exists,
     find_executable,
+    is_dir,
     is_no,
 )
 from usagectl.tools.localstack_rules import is_true
@@ -36,12 +39,11 @@ _PLAIN = "DISABLE_EVENTS"
 _DEFAULT = Switch("default", "no switch", None, "", "on")
 
 
-class Lstk:
+class Lstk(Tool):
     """Describe lstk, parts `cli` and `container`."""
 
     name = NAME
     parts = ("cli", "container")
-    always_counts = False
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH; a Go program's version cannot be read without running it."""
@@ -117,9 +119,9 @@ def config_dir(environment: Environment) -> tuple[Path, Source]:
     """Name lstk's configuration folder, and what chose it."""
     local, xdg, system = _config_dirs(environment)
     for folder, source in ((local, "project"), (xdg, "default"), (system, "default")):
-        if (folder / "config.toml").exists():
+        if exists(folder / "config.toml"):
             return folder, source  # type: ignore[return-value]
-    return (xdg if xdg.parent.is_dir() else system), "default"
+    return (xdg if is_dir(xdg.parent) else system), "default"
 
 
 def _config_dirs(environment: Environment) -> tuple[Path, Path, Path]:

@@ -13,6 +13,7 @@ from usagectl.tools.base import (
     PartReading,
     Source,
     Switch,
+    Tool,
     environment_switch,
     is_no,
 )
@@ -29,7 +30,7 @@ NAME = "usagectl"
 _NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
 
 
-class Own:
+class Own(Tool):
     """Describe usagectl itself: one part, `cli`; it has no machine ID."""
 
     name = NAME

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import _files
 from usagectl.errors import FileUnreadableError
+from usagectl.tools.base import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,7 +114,10 @@ def read_other(environment: Environment, profiles: Profiles, name: str) -> Profi
 def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
     file = folder / f"{name}{_SUFFIX}"
     try:
-        if file.is_dir():  # python-dotenv takes a folder for an empty file.
+        if not exists(file):
+            return ProfileFile(name, file, exists=False, values={})
+        if not (file.is_file() or file.is_fifo()):
+            # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file.
             return ProfileFile(name, file, exists=True, values={})
         data = _files.read_bytes(file)
         if data is None:
@@ -166,9 +170,7 @@ def _check_names(values: Mapping[str, str | None], variables: Mapping[str, str])
             raise ValueError(message)
 
 
-_BLOCK = re.compile(
-    rb"# >>> usagectl >>>(?P<notes>[^\n]*)\n(?:[A-Z_]+=[01]\n)+# <<< usagectl <<<\n?"
-)
+_BLOCK = rb"# >>> usagectl >>>(?P<notes>[^\n]*)\n(?:[A-Z_]+=[01]\n)+# <<< usagectl <<<\n?"
 _LINE_ADDED = b" [line break added]"
 _FILE_ADDED = b" [file added]"
 
@@ -189,7 +191,7 @@ def add_block(data: bytes | None, assignments: Mapping[str, str]) -> bytes:
 
 def remove_block(data: bytes) -> bytes | None:
     """Take usagectl's block out; None when the file was usagectl's and is now empty."""
-    matches = list(_BLOCK.finditer(data))
+    matches = list(re.finditer(_BLOCK, data))
     if not matches:
         return data
     rest = data
@@ -203,7 +205,7 @@ def remove_block(data: bytes) -> bytes | None:
 
 def has_block(data: bytes) -> bool:
     """Tell whether usagectl's block stands in a profile."""
-    return _BLOCK.search(data) is not None
+    return re.search(_BLOCK, data) is not None
 
 
 def names_in(values: Iterable[str]) -> str:

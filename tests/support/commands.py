@@ -1,0 +1,139 @@
+"""Own the command tree as tests walk it, an example of every command, and runs inside this process.
+
+A command that has no example here fails `test_cli_contract`, so none is forgotten.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperGroup
+
+from tests.support.machine import Outcome
+from usagectl import cli, spool
+from usagectl.cli._commands import CommandGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from typer.core import TyperCommand
+
+    from tests.support.machine import Machine
+    from usagectl.environment import Environment
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "status": (),
+    "disable": (),
+    "enable": ("usagectl",),
+    "preview": (),
+    "explain": (),
+    "machine-id": (),
+    "machine-id set": ("custom-1",),
+    "reset-machine-id": ("--yes",),
+    "cache-dir": (),
+    "cache-dir set": ("volume/cache",),
+    "cache-dir clear": ("--yes",),
+    "env": ("bash",),
+    "run": ("--", "true"),
+    "settings": (),
+    "settings set": ("telemetry.mode", "off"),
+    "settings unset": ("telemetry.mode",),
+    "completion": ("bash",),
+}
+"""For every command the arguments of a run that succeeds on a furnished machine."""
+
+WRITING = frozenset(
+    {
+        "disable",
+        "enable",
+        "machine-id set",
+        "reset-machine-id",
+        "cache-dir set",
+        "cache-dir clear",
+        "settings set",
+        "settings unset",
+    }
+)
+"""Commands that write something else than their own event; each example here does."""
+
+ANSWERING = tuple(path for path in EXAMPLES if path != "run")
+"""Commands that give an answer of their own, so that they take --json."""
+
+
+def tree() -> dict[str, TyperCommand | TyperGroup]:
+    """Give every command of the program by its path, those with sub-commands too."""
+    root = typer.main.get_command(cli.app)
+    assert isinstance(root, CommandGroup)
+    context = typer.Context(root, info_name="usagectl")
+    found: dict[str, TyperCommand | TyperGroup] = {}
+    for name in root.list_commands(context):
+        found.update(_below(root.get_command(context, name), name))
+    return found
+
+
+def _below(
+    command: TyperCommand | TyperGroup, path: str
+) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
+    yield path, command
+    if isinstance(command, TyperGroup):
+        for name, child in command.commands.items():
+            yield from _below(child, f"{path} {name}")  # type: ignore[arg-type]
+
+
+def example(path: str, *more: str) -> tuple[str, ...]:
+    """Give the whole command line of a command's example; options go before a `--`."""
+    words = EXAMPLES[path]
+    at = words.index("--") if "--" in words else len(words)
+    return (*path.split(), *words[:at], *more, *words[at:])
+
+
+def run_inside(environment: Environment, *arguments: str) -> Outcome:
+    """Run a command line in this process, on a machine that is a value."""
+    with io.BytesIO() as out, io.BytesIO() as err:
+        stdout = io.TextIOWrapper(out, encoding="utf-8", newline="")
+        stderr = io.TextIOWrapper(err, encoding="utf-8", newline="")
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            status = cli.run(arguments, environment)
+        stdout.flush()
+        stderr.flush()
+        return Outcome(status, out.getvalue().decode(), err.getvalue().decode())
+
+
+def furnish(machine: Machine) -> None:
+    """Put in everything a command may look at or change: tools, profiles, IDs, settings, events."""
+    machine.install_localstack()
+    machine.install_program("lstk")
+    files = {
+        machine.default_profile: "# mine\nLOCALSTACK_AUTH_TOKEN=ls-profile-token\nDEBUG=1\n",
+        machine.default_profile.with_name("loud.env"): "DISABLE_EVENTS=0\n",
+        machine.machine_json: '{"machine_id": "dkr_0123456789ab", "other": 1}',
+        machine.home / ".config" / "lstk" / "machine_id": "abcdef012345",
+        machine.root / "etc" / "machine-id": "0123456789abcdef0123456789abcdef\n",
+        machine.config_dir / "settings.toml": '# mine\n[telemetry]\nmode = "local"\n',
+    }
+    for file, text in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    event = b'{"name":"cli_cmd","metadata":{"client_time":"x"},"payload":{"cmd":"y","params":[]}}'
+    spool.append(machine.environment(), event, tool="usagectl", kind="event")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Take mode, time and bytes of everything below a folder."""
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            os.readlink(path).encode()
+            if path.is_symlink()
+            else path.read_bytes()
+            if path.is_file()
+            else b"",
+        )
+        for path in [folder, *folder.rglob("*")]
+    }

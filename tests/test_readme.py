@@ -1,0 +1,47 @@
+"""Hold the README to what is true: its table, its commands, its exit statuses."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support import readme
+from tests.support.machine import REPOSITORY
+from usagectl.cli import _commands
+from usagectl.shells import FORMATS
+
+TEXT = readme.README.read_text(encoding="utf-8")
+
+
+def test_the_field_table_is_the_notice() -> None:
+    """The README's field table is what the notice's data says, to the letter."""
+    assert readme.with_field_table(TEXT) == TEXT
+
+
+def test_ci_runs_the_readmes_own_test_command() -> None:
+    """CI takes its test command out of the README, so that the line is known to work."""
+    script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    assert "README.md" in script
+    assert readme.commands()["test"] not in script
+    assert readme.commands()["try"].endswith("usagectl preview")
+    assert "pytest" in readme.commands()["test"]
+
+
+def test_every_command_named_is_a_command() -> None:
+    """Each `usagectl WORD` of the README is a command that exists, and none is left out."""
+    named = set(re.findall(r"(?<![\w/.-])usagectl ([a-z][a-z-]+)", TEXT))
+    prose = named - set(_commands.MODULES)
+    assert prose <= {"itself", "records"}, prose
+    assert set(_commands.MODULES) - named == {"settings"} - named
+
+
+def test_every_format_is_listed() -> None:
+    """The formats of `env` are listed as they are."""
+    listed = re.search(r"Formats: (.*)\.", TEXT)
+    assert listed
+    assert re.findall(r"`(\w+)`", listed[1]) == list(FORMATS)
+
+
+def test_every_link_leads_somewhere() -> None:
+    """A link to a file of this repository leads to one."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT):
+        assert (REPOSITORY / target).exists(), target
