@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +10,11 @@ import pytest
 from tests.support.machine import Machine, cleared_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
-def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Move home and every folder into a temporary one; let sockets reach loopback only.
 
     The one place that patches: what it changes belongs to the process, which a
@@ -35,7 +34,6 @@ def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", connect_to_loopback)
-    yield
 
 
 @pytest.fixture

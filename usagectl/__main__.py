@@ -8,13 +8,18 @@ import sys
 _GC_THRESHOLD = 100_000
 """Start-up makes many objects and no garbage; looking for it took an eighth of a status."""
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line and exit with its status."""
     gc.set_threshold(_GC_THRESHOLD)
-    from usagectl.cli import run  # imported after the threshold is set: that is the point
+    try:
+        from usagectl import cli  # after the threshold is set: that is the point
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(cli.main(sys.argv[1:]))
+    except KeyboardInterrupt:  # During the imports; later the command line sees to it.
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

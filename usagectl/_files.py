@@ -136,6 +136,17 @@ def set_aside(path: Path, now: datetime) -> Path:
     raise FileUnwritableError(path, reason="too many files were set aside beside it")
 
 
+def put_back(aside: Path, path: Path) -> bool:
+    """Undo `set_aside` after what should follow it failed; False when it stays aside."""
+    try:
+        if os.path.lexists(path):
+            return False
+        aside.rename(path)
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def lock(
     folder: Path,

@@ -9,20 +9,20 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     ├── UsageError                  exit status 2
     │   ├── UnknownToolError
     │   ├── UnknownEventError
-    │   ├── InvalidValueError
-    │   └── VersionUnknownError
-    └── StateError                  exit status 3
-        ├── FolderUnknownError
-        ├── FileUnreadableError
-        ├── FileUnwritableError
-        ├── FileCorruptError
-        ├── LinkOutsideError
-        └── LockTimeoutError
+    │   └── InvalidValueError
+    ├── StateError                  exit status 3
+    │   ├── FolderUnknownError
+    │   ├── FileUnreadableError
+    │   ├── FileUnwritableError
+    │   ├── FileCorruptError
+    │   ├── LinkOutsideError
+    │   └── LockTimeoutError
     └── SpoolUnwritableError        exit status 4
 
-Exit status 5 belongs to delivery, which has no command yet. No sentence holds a
-value of an event, a token or an environment value that may be secret (design,
-rule 3).
+Errors of one module alone stand there (`processes`, `transport`, `live`,
+`cli._output`). Exit status 5 belongs to delivery, which has no command yet. No
+sentence holds a value of an event, a token or an environment value that may be
+secret (design, rule 3).
 """
 
 from __future__ import annotations
@@ -100,8 +100,13 @@ class UnknownEventError(UsageError):
     code = "unknown-event"
 
     def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        from difflib import get_close_matches  # a slip of the finger alone needs it
+
+        near = get_close_matches(name.lower(), known, n=1)
+        guess = f" Did you mean {near[0]}?" if near else ""
         super().__init__(
-            f"{name!r} is not an event or field that usagectl knows; it knows {', '.join(known)}.",
+            f"{name!r} is not an event or field that usagectl knows.{guess} "
+            f"It knows {', '.join(known)}.",
             hint="usagectl explain",
         )
 
@@ -113,15 +118,6 @@ class InvalidValueError(UsageError):
 
     def __init__(self, what: str, value: str, *, wanted: str, hint: str = "") -> None:
         super().__init__(f"{value!r} is not a valid {what}: {wanted}.", hint=hint)
-
-
-class VersionUnknownError(UsageError):
-    """Tell that the version of an installed tool could not be found out."""
-
-    code = "version-unknown"
-
-    def __init__(self, tool: str, *, hint: str) -> None:
-        super().__init__(f"The version of {tool} could not be found out.", hint=hint)
 
 
 class StateError(UsagectlError):

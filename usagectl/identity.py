@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl import _files, settings, tools
-from usagectl.errors import FileUnreadableError, InvalidValueError, LinkOutsideError, StateError
+from usagectl.errors import (
+    FileUnreadableError,
+    FolderUnknownError,
+    InvalidValueError,
+    LinkOutsideError,
+    StateError,
+)
 from usagectl.tools.base import IdentityFile
 
 if TYPE_CHECKING:
@@ -40,6 +46,7 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 
 _VALID = r"[A-Za-z0-9_.-]{1,64}"
 _SALT = "ls"
+_MAX_LEVELS = 100
 _SHARED_MODE = 0o644
 """The container reads the file of the command line, perhaps as another user."""
 
@@ -151,7 +158,25 @@ def parse_document(data: bytes) -> dict[str, object]:
         document.update(json.loads(data.decode("utf-8")))
     except (TypeError, RecursionError) as error:
         raise ValueError(str(type(error).__name__)) from error
+    if _is_deep(document):
+        message = f"it nests deeper than {_MAX_LEVELS} levels"
+        raise ValueError(message)
     return document
+
+
+def _is_deep(document: object) -> bool:
+    """Tell whether a value nests so deep that showing it may fail where reading did not."""
+    level = [document]
+    for _ in range(_MAX_LEVELS):
+        children = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)  # type: ignore[attr-defined]
+        ]
+        level = [child for child in children if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def kind_of(value: object) -> Kind:
@@ -235,7 +260,8 @@ def _lock_folder(environment: Environment) -> Path:
     """Choose one folder that every process of this user locks, before any place is touched."""
     if environment.state_dir is not None:
         return environment.state_dir
-    return cache_dir(environment)[0]
+    folder = cache_dir(environment)[0]
+    return next(path for path in (folder, *folder.parents) if os.path.isdir(path))  # noqa: PTH112
 
 
 def _replace_one(
@@ -246,6 +272,7 @@ def _replace_one(
         return Replacement(place, before, whole, changed=False)
     aside = None
     try:
+        _refuse_folder_named_home(environment, place)
         _refuse_link_outside(place.path)
         if dry_run:
             return Replacement(place, before, whole, changed=True)
@@ -256,6 +283,14 @@ def _replace_one(
             aside = None
         return Replacement(place, before, whole, changed=False, set_aside=aside, problem=error)
     return Replacement(place, before, whole, changed=True, set_aside=aside)
+
+
+def _refuse_folder_named_home(environment: Environment, place: IdentityFile) -> None:
+    """Refuse to make what the client would make without any home: a folder named "~"."""
+    if environment.home is not None or os.path.lexists(place.path):
+        return
+    if place.path.is_relative_to(environment.cwd / "~"):
+        raise FolderUnknownError("LocalStack's machine ID", variable="XDG_CACHE_HOME")
 
 
 def _refuse_link_outside(path: Path) -> None:

@@ -76,6 +76,6 @@ def docker_info(environment: Environment) -> dict[str, object]:
         raise DockerNotAnsweringError("it took too long") from error
     except (OSError, subprocess.CalledProcessError, ValueError, RecursionError) as error:
         raise DockerNotAnsweringError("its daemon does not run") from error
-    if not isinstance(document, dict) or not document.get("ID"):
+    if not isinstance(document, dict):
         raise DockerNotAnsweringError("its daemon does not run")
     return document

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from usagectl import consent, events, identity, spool
-from usagectl.tools.base import LOCALSTACK_ENDPOINT, Caution, find_executable
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Caution,
+    find_executable,
+    mask_credentials,
+)
 from usagectl.tools.detection import container_runtime
 from usagectl.tools.localstack import LocalStackClient
 from usagectl.tools.localstack_rules import is_true
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
     from usagectl.consent import Consent
     from usagectl.environment import Environment
+    from usagectl.identity import MachineId
 
 MASK = "********"
 _STATIC_LIBS = "/usr/lib/localstack"
@@ -77,7 +83,7 @@ class Preview:
     @property
     def would_send(self) -> bool:
         """Tell whether these requests would leave the machine by themselves."""
-        return self.consent.telemetry == "on"
+        return bool(self.requests) and self.consent.telemetry == "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +115,12 @@ def preview_localstack(
     if live and live.instance:
         verdict = verdicts["container"]
         shown = if_enabled or verdict.telemetry == "on"
-        requests = (_instance_request(client, live.instance, reveal=reveal),) if shown else ()
-        previews.append(Preview(verdict, requests))
+        caution = _endpoint_caution(verdict, "LOCALSTACK_ANALYTICS_API") if shown else None
+        if caution is not None or not shown:
+            previews.append(Preview(verdict, (), (caution,) if caution else ()))
+        else:
+            request = _instance_request(client, live.instance, reveal=reveal)
+            previews.append(Preview(verdict, (request,)))
     return tuple(previews)
 
 
@@ -126,20 +136,30 @@ def _preview_part(
         return Preview(verdict, ())
     edition = _edition(client)
     if edition is None:
-        return Preview(verdict, (), (_NO_SESSION,))
+        return Preview(verdict, (), (_no_session(client),))
+    if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
+        return Preview(verdict, (), (caution,))
     docker = live.docker if live else {}
     payload, varying = _session_payload(client, edition=edition, docker=docker)
-    cautions = () if live else tuple(_docker_cautions(client, varying))
+    cautions = () if live else tuple(_docker_cautions(client))
     request = _session_request(client, "cli", payload, varying=varying, reveal=reveal)
     return Preview(verdict, (request,), cautions)
 
 
-_NO_SESSION = Caution(
-    "no-session",
-    f"In a container without {_STATIC_LIBS} this version fails while it computes the edition, "
-    "so it sends no session event at all.",
-    "OVERRIDE_IN_DOCKER=0 usagectl preview localstack",
-)
+def _no_session(client: LocalStackClient) -> Caution:
+    if client.is_in_container:
+        return Caution(
+            "no-session",
+            f"In a container without {_STATIC_LIBS} this version fails while it computes the "
+            "edition, so it sends no session event at all.",
+            "OVERRIDE_IN_DOCKER=0 usagectl preview localstack",
+        )
+    return Caution(
+        "no-session",
+        "The working folder cannot be listed, and this version fails there while it computes the "
+        "edition, so it sends no session event at all.",
+        "cd && usagectl preview localstack",
+    )
 
 
 def _session_payload(
@@ -175,9 +195,8 @@ def _session_id(environment: Environment) -> str:
 
 
 def _machine_id(client: LocalStackClient, docker: Mapping[str, object]) -> tuple[object, bool]:
-    place = next(p for p in identity.places(client.environment) if p.part == "cli")
-    found = identity.read(place)
-    if found.kind not in ("missing", "unreadable"):
+    found = _stored_id(client)
+    if found is not None:
         return found.value, False
     docker_id = docker.get("ID")
     return identity.derive(
@@ -186,6 +205,13 @@ def _machine_id(client: LocalStackClient, docker: Mapping[str, object]) -> tuple
         in_container=client.is_in_container,
         docker_id=docker_id if isinstance(docker_id, str) else None,
     )
+
+
+def _stored_id(client: LocalStackClient) -> MachineId | None:
+    places = identity.places(client.environment)
+    place = next(p for p in places if (p.tool, p.part) == ("localstack", "cli"))
+    found = identity.read(place)
+    return None if found.kind in ("missing", "unreadable") else found
 
 
 def _api_key(client: LocalStackClient) -> str:
@@ -239,12 +265,12 @@ def _edition(client: LocalStackClient) -> str | None:
     return "unknown"
 
 
-def _docker_cautions(client: LocalStackClient, varying: Sequence[str]) -> list[Caution]:
+def _docker_cautions(client: LocalStackClient) -> list[Caution]:
     if client.rules.machine_id == "short" or not _may_have_docker(client.environment):
         return []
-    members = "system" if "/payload/machine_id" not in varying else "system and machine_id"
+    members = "system is" if _stored_id(client) else "system and machine_id are"
     message = (
-        f"Docker seems to run here and was not asked, so {members} are what the client falls "
+        f"Docker seems to run here and was not asked, so {members} what the client falls "
         "back to without it."
     )
     return [Caution("docker-not-asked", message, "usagectl preview localstack --live")]
@@ -289,6 +315,7 @@ def _session_request(
         "Content-Type": "application/json",
     }
     body = _dump(metadata, shown)
+    url = url if reveal else mask_credentials(url)
     return Request(
         "localstack", part, "POST", url, headers, body, ("session",), masked, varying, version
     )
@@ -334,7 +361,11 @@ def instance_port(environment: Environment) -> int:
 
 
 def preview_own(
-    environment: Environment, *, present: bytes | None, if_enabled: bool = False
+    environment: Environment,
+    *,
+    present: bytes | None,
+    if_enabled: bool = False,
+    reveal: bool = False,
 ) -> Preview:
     """Build the request that would carry usagectl's last and present `cli_cmd` events.
 
@@ -342,15 +373,43 @@ def preview_own(
         environment: whose.
         present: the exact bytes of the event of the running command.
         if_enabled: show it although everything is off.
+        reveal: show credentials that the endpoint's URL carries.
     """
     verdict = consent.evaluate(environment, ["usagectl"])[0]
     if verdict.telemetry == "off" and not if_enabled:
         return Preview(verdict, ())
     last = spool.last_event(environment, tool="usagectl")
-    bodies = [event for event in (last, present) if event is not None]
+    bodies = [event for event in (last, present) if event is not None and _is_event(event)]
     if not bodies:
         return Preview(verdict, ())
-    return Preview(verdict, (events_request(bodies, base=verdict.endpoint),))
+    if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
+        return Preview(verdict, (), (caution,))
+    base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
+    return Preview(verdict, (events_request(bodies, base=base),))
+
+
+def _is_event(event: bytes) -> bool:
+    """Tell whether spooled bytes are an event; a file that people can edit may hold anything."""
+    try:
+        document = json.loads(event.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
+        return False
+    return all(isinstance(document.get(group), dict) for group in ("metadata", "payload"))
+
+
+def _endpoint_caution(verdict: Consent, variable: str) -> Caution | None:
+    """Warn when the endpoint is no URL that a client can post to."""
+    try:
+        parts = urlsplit(verdict.endpoint)
+        is_fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_fine = False
+    if is_fine:
+        return None
+    message = f"The endpoint that {variable} names is no http or https URL, so nothing can be sent."
+    return Caution("endpoint-invalid", message, f"unset {variable}")
 
 
 def events_request(bodies: Sequence[bytes], *, base: str) -> Request:

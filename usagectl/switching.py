@@ -156,7 +156,7 @@ def _edit_profiles(environment: Environment, wish: Wish, *, dry_run: bool) -> li
     else:
         files = dict.fromkeys(profile.file for profile in found.active)
         edits = [file for file in files if _has_block(file)]
-        if wish == "on" and last not in edits and _is_off(found):
+        if wish == "on" and last not in edits and _is_partly_off(found):
             edits.append(last)
     changes = [_edit(environment, found, file, wish=wish, dry_run=dry_run) for file in edits]
     return changes or [Change("localstack", last, PLAIN, _current(found), changed=False)]
@@ -165,6 +165,11 @@ def _edit_profiles(environment: Environment, wish: Wish, *, dry_run: bool) -> li
 def _is_off(found: Profiles) -> bool:
     prefixed = found.find(PREFIXED)
     return is_true(_current(found)) and (prefixed is None or is_true(prefixed[0]))
+
+
+def _is_partly_off(found: Profiles) -> bool:
+    prefixed = found.find(PREFIXED)
+    return is_true(_current(found)) or (prefixed is not None and is_true(prefixed[0]))
 
 
 def _current(found: Profiles) -> str | None:
@@ -231,12 +236,14 @@ def plan_profile(
     bare = None if before is None else profiles.remove_block(before)
     try:
         own = profiles.parse(bare or b"", variables)
-    except ValueError as error:
-        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise FileCorruptError(file, reason=reason) from error
+    except UnicodeDecodeError as error:
+        raise FileCorruptError(file, reason="it is not UTF-8") from error
     if wish == "undo":
         return bare, own.get(PLAIN)
     values = {**inherited, **own}
+    reasons = (profiles.why_unholdable(name, own[name], variables) for name in own)
+    if reason := next((text for text in reasons if text), ""):
+        raise FileCorruptError(file, reason=reason)
     text = "1" if wish == "off" else "0"
     assignments = {PLAIN: text} if wish == "off" or is_true(values.get(PLAIN)) else {}
     if values.get(PREFIXED) is not None and is_true(values[PREFIXED]) != (wish == "off"):

@@ -218,6 +218,43 @@ def test_preview_opens_no_connection(scene: Scene, usagectl: Usagectl, sandbox: 
     assert server.connections == 0
 
 
+@pytest.mark.parametrize("override", ["0", "1"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"ID": "4b8b1d3c-0000", "OSType": "Linux"}',
+        b'{"ID": "WINDOWS:HOST", "OSType": "Windows", "OperatingSystem": "x"}',
+        b'{"ID": "", "OSType": ""}',
+        b'{"OSType": "linux"}',
+        b"no JSON",
+    ],
+)
+def test_live_preview_takes_from_docker_what_the_client_takes(
+    answer: bytes, override: str, client: Client, usagectl: Usagectl, sandbox: Sandbox
+) -> None:
+    """With `--live` and a Docker that answers, machine ID and system are the client's own.
+
+    Docker is played by a script: only its answer to `docker info` matters to either side.
+    """
+    sandbox.write("bin/docker", b"#!/bin/sh\necho '" + answer + b"'\n").chmod(0o755)
+    env = {
+        "PATH": f"{sandbox.root}/bin:{client.bin_dir}:/bin",
+        "OVERRIDE_IN_DOCKER": override,
+        "GATEWAY_LISTEN": "127.0.0.1:1",  # no running LocalStack is asked
+        **IN_CONTAINER,
+    }
+    arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled", "--live")
+    shown = _read_request(usagectl.run(sandbox, *arguments, changes=env))
+    payload = as_object(as_object(json.loads(as_text(shown["body"])))["payload"])
+    session = as_object(client.evaluate(ASK_SESSION, sandbox, env))
+    computed = as_object(session["payload"])
+    free = {"session_id"}
+    if str(computed["machine_id"]).startswith("gen_"):
+        assert MACHINE_POINTER in as_list(shown["varying"])
+        free.add("machine_id")
+    assert _without(payload, free) == _without(computed, free)
+
+
 @pytest.mark.parametrize(
     "env",
     [
@@ -312,9 +349,11 @@ def _read_session_id(body: bytes) -> str:
 
 def _is_fresh(scene: Scene, machine_id: object) -> bool:
     """Tell whether the client drew its machine ID at random just now."""
-    stored = str(machine_id).encode()
-    files = (entry for entry in scene.files.values() if isinstance(entry, bytes))
-    return stored.startswith(b"gen_") and not any(stored in content for content in files)
+    name = str(machine_id)
+    files = [
+        entry.decode(errors="replace") for entry in scene.files.values() if isinstance(entry, bytes)
+    ]
+    return name.startswith("gen_") and not any(name in content for content in files)
 
 
 def _without(members: dict[str, object], names: set[str]) -> dict[str, object]:

@@ -6,7 +6,6 @@ A command that has no example here fails `test_cli_contract`, so none is forgott
 from __future__ import annotations
 
 import io
-import os
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "status": (),
-    "disable": (),
+    "disable": ("localstack", "usagectl"),
     "enable": ("usagectl",),
     "preview": (),
     "explain": (),
@@ -39,7 +38,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "cache-dir set": ("volume/cache",),
     "cache-dir clear": ("--yes",),
     "env": ("bash",),
-    "run": ("--", "true"),
+    "run": ("--", "quiet"),
     "settings": (),
     "settings set": ("telemetry.mode", "off"),
     "settings unset": ("telemetry.mode",),
@@ -47,19 +46,18 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 }
 """For every command the arguments of a run that succeeds on a furnished machine."""
 
-WRITING = frozenset(
-    {
-        "disable",
-        "enable",
-        "machine-id set",
-        "reset-machine-id",
-        "cache-dir set",
-        "cache-dir clear",
-        "settings set",
-        "settings unset",
-    }
-)
-"""Commands that write something else than their own event; each example here does."""
+WRITING: Mapping[str, tuple[str, ...]] = {
+    "disable": (),
+    "enable": (),
+    "machine-id set": (),
+    "reset-machine-id": (),
+    "cache-dir set": (),
+    "cache-dir clear": (),
+    "settings set": (),
+    "settings unset": (),
+    "completion": ("--write", "scripts"),
+}
+"""Commands that write more than their own event, and what makes their example do so."""
 
 ANSWERING = tuple(path for path in EXAMPLES if path != "run")
 """Commands that give an answer of their own, so that they take --json."""
@@ -98,7 +96,7 @@ def run_inside(environment: Environment, *arguments: str) -> Outcome:
         stdout = io.TextIOWrapper(out, encoding="utf-8", newline="")
         stderr = io.TextIOWrapper(err, encoding="utf-8", newline="")
         with redirect_stdout(stdout), redirect_stderr(stderr):
-            status = cli.run(arguments, environment)
+            status = cli.main(arguments, environment)
         stdout.flush()
         stderr.flush()
         return Outcome(status, out.getvalue().decode(), err.getvalue().decode())
@@ -107,7 +105,8 @@ def run_inside(environment: Environment, *arguments: str) -> Outcome:
 def furnish(machine: Machine) -> None:
     """Put in everything a command may look at or change: tools, profiles, IDs, settings, events."""
     machine.install_localstack()
-    machine.install_program("lstk")
+    for name in ("lstk", "quiet"):
+        machine.install_program(name)
     files = {
         machine.default_profile: "# mine\nLOCALSTACK_AUTH_TOKEN=ls-profile-token\nDEBUG=1\n",
         machine.default_profile.with_name("loud.env"): "DISABLE_EVENTS=0\n",
@@ -129,7 +128,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
         str(path.relative_to(folder)): (
             path.lstat().st_mode,
             path.lstat().st_mtime_ns,
-            os.readlink(path).encode()
+            str(path.readlink()).encode()
             if path.is_symlink()
             else path.read_bytes()
             if path.is_file()

@@ -152,6 +152,8 @@ class Machine:
             "USAGECTL_CONFIG_DIR": str(self.config_dir),
             "USAGECTL_STATE_DIR": str(self.state_dir),
             "OVERRIDE_IN_DOCKER": "0",
+            # LocalStack 1.x kept its file below the real /tmp: a developer may have one.
+            "CACHE_DIR": str(self.folder / "old-cache"),
             "PYTHONPATH": str(REPOSITORY),
             **self.variables,
         }

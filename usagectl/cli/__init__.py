@@ -1,7 +1,7 @@
 """Own the command line: the only layer that prints, prompts and exits.
 
 One module a command group; each is imported only when its command is run or
-the whole help is asked for. `run` turns every outcome into an exit status.
+the whole help is asked for. `main` turns every outcome into an exit status.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def root(
     """
 
 
-def run(arguments: Sequence[str], environment: Environment | None = None) -> int:
+def main(arguments: Sequence[str], environment: Environment | None = None) -> int:
     """Run one command line and return its exit status; raises nothing but bugs."""
     _prepare_streams()
     invocation = Invocation(arguments, environment)

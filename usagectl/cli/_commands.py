@@ -36,6 +36,10 @@ A module keeps its commands in `apps`: a Typer application for each name.
 class RecordedCommand(TyperCommand):
     """Be a command whose invocation is noted, by name, before it runs."""
 
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
+        """Give the first sentence of the help whole: a list that ends in dots helps nobody."""
+        return _first_paragraph(self.help)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Note the invocation, then run."""
         ctx.obj.note(ctx)
@@ -45,13 +49,18 @@ class RecordedCommand(TyperCommand):
 class RecordedGroup(TyperGroup):
     """Be a command with sub-commands that answers by itself without one."""
 
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
+        """Give the first sentence of the help whole."""
+        return _first_paragraph(self.help)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Note the invocation, then run; a sub-command notes itself over it."""
+        """Note the invocation, then run; with a sub-command that one alone is noted."""
         ctx.obj.note(ctx)
         return super().invoke(ctx)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Find the sub-command; an option before it would silently mean nothing."""
+        ctx.obj.forget()  # The sub-command notes itself, or only shows its help.
         found = super().resolve_command(ctx, args)
         for parameter in self.params:
             source = ctx.get_parameter_source(parameter.name or "")
@@ -86,6 +95,10 @@ class CommandGroup(TyperGroup):
         return self.commands[cmd_name]
 
 
+def _first_paragraph(text: str | None) -> str:
+    return " ".join((text or "").strip().split("\n\n")[0].split())
+
+
 def _describe_unknown(name: str) -> str:
     from difflib import get_close_matches  # a slip of the finger alone needs it
 
@@ -95,6 +108,8 @@ def _describe_unknown(name: str) -> str:
 
 def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401
     """Make the Typer application of one command."""
+    if settings.get("invoke_without_command"):
+        settings.setdefault("subcommand_metavar", "[COMMAND] [ARGS]...")
     return typer.Typer(
         add_completion=False,
         rich_markup_mode=None,

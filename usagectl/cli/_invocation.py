@@ -6,8 +6,9 @@ fails, delays or changes the command (rule 4).
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from usagectl import environment as surroundings
 from usagectl.errors import UsagectlError
@@ -86,5 +87,13 @@ def _typed_names(context: typer.Context) -> Iterator[str]:
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            longest = max(parameter.opts, key=len)
-            yield longest.lstrip("-").replace("-", "_")
+            yield _public_name(parameter)
+
+
+def _public_name(parameter: Any) -> str:  # noqa: ANN401
+    """Name a parameter as the help does: `dry_run` for --dry-run, `tool` for [TOOL]."""
+    word = re.search("[A-Z]+", parameter.metavar or "")
+    if parameter.param_type_name == "argument" and word:
+        return word[0].lower()
+    longest: str = max(parameter.opts, key=len)
+    return longest.lstrip("-").replace("-", "_")

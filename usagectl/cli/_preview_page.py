@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import typer
+
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._render import Page
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from usagectl.preview import Preview, Request
+
+_MOST_CHARACTERS = 64 * 1024
+_MOST_BRACKETS = 200
 
 
 def draw(
@@ -25,8 +30,8 @@ def draw(
             page.line()
         if not found.requests:
             page.line(why_nothing(found), style="green")
-            if not found.cautions:
-                page.indented("try: usagectl preview --if-enabled")
+            hint = found.cautions[0].hint if found.cautions else "usagectl preview --if-enabled"
+            page.indented(f"try: {hint}")
             continue
         page.line(_headline(found), style="bold red" if found.would_send else "bold")
         for request in found.requests:
@@ -53,9 +58,20 @@ def _draw_request(page: Page, request: Request) -> None:
     for name, value in request.headers.items():
         page.line(f"{name}: {value}", style="dim")
     page.line()
-    page.json(request.body.decode("utf-8"))
+    _draw_body(page, request.body.decode("utf-8"))
     page.line()
     page.rows(list(_field_rows(request)))
+
+
+def _draw_body(page: Page, body: str) -> None:
+    """Draw the body set out in lines; one that nests deeper than any event, as it is.
+
+    A machine.json may hold anything, and laying out thousands of levels takes minutes.
+    """
+    if len(body) <= _MOST_CHARACTERS and body.count("[") + body.count("{") <= _MOST_BRACKETS:
+        page.json(body)
+    else:
+        typer.echo(_output.printable(body))
 
 
 def _field_rows(request: Request) -> Iterator[tuple[str, str]]:

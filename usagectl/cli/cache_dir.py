@@ -68,7 +68,7 @@ def set_dir(
 
     def show() -> None:
         verb = "would be" if dry_run else "is"
-        typer.echo(_output.printable(f"The cache dir {verb} {folder} ({saved.file})."))
+        typer.echo(_output.printable_line(f"The cache dir {verb} {folder} ({saved.file})."))
 
     _output.emit(_output.Answer(data, show), invocation, as_json=json)
 
@@ -116,4 +116,5 @@ def _absolute(invocation: Invocation, path: str) -> Path:
 
 
 def _show(folder: Path, source: str) -> None:
-    typer.echo(_output.printable(f"{folder}\n  {_WHY.get(source, source)}"))
+    typer.echo(_output.printable_line(str(folder)))
+    typer.echo(f"  {_WHY.get(source, source)}")

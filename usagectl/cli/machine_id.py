@@ -12,7 +12,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import machine_id_data
-from usagectl.tools.base import Caution
+from usagectl.tools.base import Caution, find_executable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,11 +92,14 @@ def confirm(question: str, *, skip: bool) -> None:
     """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
 
     Raises:
-        typer.Abort: the answer was no.
+        typer.Exit: the answer was no; the status is 1.
+        typer.Abort: it was interrupted.
     """
     if skip or not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
         return
-    typer.confirm(question, abort=True, err=True)
+    if not typer.confirm(question, err=True):
+        _output.print_notice("Nothing was changed.")
+        raise typer.Exit(1)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -108,7 +111,8 @@ def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
     """Warn where a tool derives its ID whatever its file says (facts, part 4: lstk)."""
     if not tools.select(["lstk"])[0].find(environment).installed:
         return ()
-    if not identity.has_system_id(environment):
+    has_docker = find_executable("docker", environment) is not None
+    if not (has_docker or identity.has_system_id(environment)):
         return ()
     message = (
         "lstk derives its ID from Docker or /etc/machine-id on every run while one of them is "

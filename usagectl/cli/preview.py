@@ -70,8 +70,8 @@ def preview(  # noqa: PLR0913  (each is an option)
     version. For usagectl it is the event of its last and of its present
     command. No socket is opened, except to this machine with --live.
 
-    The auth token is masked unless --reveal. A member that is drawn when it is
-    sent (session ID, time) is marked as varying.
+    The auth token is masked unless --reveal; the machine ID is shown whole. A
+    member that is drawn when it is sent (session ID, time) is marked as varying.
     """
     invocation: Invocation = ctx.obj
     if raw and json:
@@ -121,7 +121,9 @@ def _collect(
         notices.append(_LSTK)
     if "usagectl" in chosen:
         previews.append(
-            requests.preview_own(environment, present=invocation.event, if_enabled=if_enabled)
+            requests.preview_own(
+                environment, present=invocation.event, if_enabled=if_enabled, reveal=reveal
+            )
         )
     return previews, notices
 

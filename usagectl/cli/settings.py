@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the 
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
 from usagectl.tools import own
+from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
 apps = {"settings": app}
 
-_NAMES = ("telemetry.mode", "telemetry.endpoint", "localstack.cache_dir")
+NAMES = ("telemetry.mode", "telemetry.endpoint", "localstack.cache_dir")
 
-SettingName = Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(_NAMES)}.")]
+SettingName = Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(NAMES)}.")]
 
 
 @app.callback()
@@ -80,9 +82,19 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
         return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
-    if not value.strip():
+    return {"cache_dir": str(_folder(environment, value))}
+
+
+def _folder(environment: Environment, value: str) -> Path:
+    """Make a folder absolute as `cache-dir set` does; a quoted `~` is home there too."""
+    if not value.strip() or "\0" in value:
         raise InvalidValueError("folder", value, wanted="name a folder such as ./volume/cache")
-    return {"cache_dir": str((environment.cwd / value).resolve())}
+    head, _, rest = value.partition("/")
+    base = environment.home if head == "~" else None
+    folder = Path(base / rest if base else environment.cwd / value).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise InvalidValueError("folder", value, wanted="there is a file of that name")
+    return folder
 
 
 def _key(name: str) -> stored.Name:
@@ -93,7 +105,7 @@ def _key(name: str) -> stored.Name:
     }
     if name not in keys:
         raise InvalidValueError(
-            "setting", name, wanted=f"use {', '.join(_NAMES)}", hint="usagectl settings"
+            "setting", name, wanted=f"use {', '.join(NAMES)}", hint="usagectl settings"
         )
     return keys[name]
 
@@ -138,7 +150,12 @@ def _collect(environment: Environment) -> list[dict[str, object]]:
             consent.decided_by.origin,
         ),
         _row("telemetry.since", since, "setting" if since else "default", origin if since else ""),
-        _row("telemetry.endpoint", endpoint, endpoint_source, _origin(endpoint_source, origin)),
+        _row(
+            "telemetry.endpoint",
+            mask_credentials(endpoint),
+            endpoint_source,
+            _origin(endpoint_source, origin),
+        ),
         _row("localstack.cache_dir", str(folder), folder_source, _origin(folder_source, origin)),
     ]
 

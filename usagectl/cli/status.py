@@ -11,6 +11,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import ExpectationFailedError
+from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
@@ -89,7 +90,7 @@ def consent_data(
         "telemetry": found.telemetry,
         "installed": found.installation.installed,
         "version": found.installation.version,
-        "endpoint": found.endpoint,
+        "endpoint": found.endpoint if reveal else mask_credentials(found.endpoint),
         "decided_by": _output.switch_data(found.decided_by),
         "overridden": [_output.switch_data(switch) for switch in found.overridden],
         "warnings": [_output.caution_data(caution) for caution in found.cautions],
@@ -150,9 +151,10 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
     folder, source = found.cache_dir
     rows.append(("Cache dir", f"{folder} ({source})"))
     endpoints = {part.endpoint: part.name for part in reversed(found.consents) if part.counts}
-    rows += [("Endpoint", f"{url} ({name})") for url, name in reversed(endpoints.items())]
+    for url, name in reversed(endpoints.items()):
+        rows.append(("Endpoint", f"{url if reveal else mask_credentials(url)} ({name})"))
     waiting = found.spool.problem or (
-        f"{found.spool.pending} events waiting, {found.spool.bytes} bytes, {found.spool.path}"
+        f"{found.spool.pending} waiting, {found.spool.bytes} bytes, {found.spool.path}"
     )
     rows.append(("Spool", waiting))
     rows.append(("CI", _yes_or_no(found.is_ci)))

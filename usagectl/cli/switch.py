@@ -100,9 +100,14 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
             page.indented(f"What could not be understood is now {change.set_aside}.")
     if result.purged:
         verb = "would be removed" if dry_run else "removed"
-        page.line(f"usagectl: {result.purged} waiting events {verb}, unsent.")
-    page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
+        noun = "event" if result.purged == 1 else "events"
+        page.line(f"usagectl: {result.purged} waiting {noun} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
+    if not shown:
+        names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
+        page.line(f"{names}: not found on this machine, so there is nothing to switch.")
+        return
+    page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
     rows = [(part.name, part.telemetry, _output.explain_switch(part.decided_by)) for part in shown]
     page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])

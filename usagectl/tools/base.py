@@ -162,3 +162,12 @@ def environment_switch(
 ) -> Switch:
     """Describe a variable that is present in the environment."""
     return Switch("environment", name, variables[name], "environment", says)
+
+
+def mask_credentials(url: str) -> str:
+    """Hide the user and password that a URL may carry."""
+    head, mark, tail = url.partition("://")
+    host, slash, path = tail.partition("/")
+    if "@" not in host:
+        return url
+    return f"{head}{mark}********@{host.rpartition('@')[2]}{slash}{path}"

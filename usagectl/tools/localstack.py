@@ -170,6 +170,7 @@ def _read_cli(client: LocalStackClient) -> PartReading:
     switches += _ignored(variables, (PREFIXED, "DO_NOT_TRACK"))
     cautions = [*_odd_values(switches), *_profile_failure(client)]
     if is_on:
+        cautions += _pipe_caution(client)
         cautions += _prefixed_caution(client)
         cautions += _dropped_profiles(client)
         cautions += _do_not_track_caution(variables)
@@ -189,6 +190,7 @@ def _read_container(client: LocalStackClient) -> PartReading:
     switches += _ignored(variables, ("DO_NOT_TRACK",))
     cautions = [*_odd_values(switches), *_profile_failure(client)]
     if is_on:
+        cautions += _pipe_caution(client)
         cautions += _do_not_track_caution(variables)
         cautions += _beaten_plain(switches)
     endpoint = client.variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
@@ -242,6 +244,14 @@ def _profile_failure(client: LocalStackClient) -> list[Caution]:
         return []
     message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
     return [Caution("profile-unreadable", message, "repair or remove that file")]
+
+
+def _pipe_caution(client: LocalStackClient) -> list[Caution]:
+    pipes = [str(profile.file) for profile in client.profiles.active if profile.is_pipe]
+    if not pipes:
+        return []
+    message = f"{', '.join(pipes)} is a pipe; what it will say is not known, so it does not count."
+    return [Caution("profile-is-pipe", message, f"export {PLAIN}=1")]
 
 
 def _odd_values(switches: Iterable[Switch]) -> list[Caution]:

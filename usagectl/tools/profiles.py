@@ -17,7 +17,7 @@ from usagectl.errors import FileUnreadableError
 from usagectl.tools.base import exists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from usagectl.environment import Environment
@@ -35,6 +35,7 @@ class ProfileFile(NamedTuple):
         exists: whether anything is there.
         values: what it sets; a bare name without `=` has None.
         problem: why the client would stop at it, else empty.
+        is_pipe: whether it is a named pipe, whose content is not known.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ProfileFile(NamedTuple):
     exists: bool
     values: Mapping[str, str | None]
     problem: str = ""
+    is_pipe: bool = False
 
 
 class Profiles(NamedTuple):
@@ -93,7 +95,24 @@ def load(environment: Environment, rules: Rules) -> Profiles:
     """Read every active profile as the client does."""
     folder = config_dir(environment)
     names = active_names(environment.variables, rules)
-    return Profiles(folder, tuple(_read(environment, folder, name=name) for name in names))
+    active = tuple(_read(environment, folder, name=name) for name in names)
+    return Profiles(folder, tuple(_mark_unholdable(active, environment.variables)))
+
+
+def _mark_unholdable(
+    active: tuple[ProfileFile, ...], variables: Mapping[str, str]
+) -> Iterator[ProfileFile]:
+    """Find what no environment can hold among the values that win; a later file may repair it."""
+    winners = {name: profile.file for profile in active for name in profile.values}
+    for profile in active:
+        reasons = (
+            why_unholdable(name, value, variables)
+            for name, value in profile.values.items()
+            if winners[name] == profile.file
+        )
+        reason = next((text for text in reasons if text), "")
+        problem = f"{profile.file} cannot be understood: {reason}."
+        yield profile._replace(problem=problem) if reason else profile
 
 
 def other_names(profiles: Profiles) -> tuple[str, ...]:
@@ -113,31 +132,27 @@ def read_other(environment: Environment, profiles: Profiles, name: str) -> Profi
 
 def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
     file = folder / f"{name}{_SUFFIX}"
+    found = ProfileFile(name, file, exists=exists(file), values={})
+    if not found.exists:
+        return found
+    if not file.is_file():
+        # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
+        # pipe may be served by a password manager: a look would take its content away.
+        return found._replace(is_pipe=file.is_fifo())
     try:
-        if not exists(file):
-            return ProfileFile(name, file, exists=False, values={})
-        if not (file.is_file() or file.is_fifo()):
-            # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file.
-            return ProfileFile(name, file, exists=True, values={})
-        data = _files.read_bytes(file)
-        if data is None:
-            return ProfileFile(name, file, exists=False, values={})
-        values = parse(data, environment.variables)
+        data = _files.read_bytes(file) or b""
+        return found._replace(values=parse(data, environment.variables))
     except FileUnreadableError as error:
-        return ProfileFile(name, file, exists=True, values={}, problem=error.message)
-    except (OSError, ValueError) as error:
-        kind = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        problem = f"{file} cannot be understood: {kind}."
-        return ProfileFile(name, file, exists=True, values={}, problem=problem)
-    return ProfileFile(name, file, exists=True, values=values)
+        return found._replace(problem=error.message)
+    except UnicodeDecodeError:
+        return found._replace(problem=f"{file} cannot be understood: it is not UTF-8.")
 
 
 def parse(data: bytes, variables: Mapping[str, str]) -> dict[str, str | None]:
     """Parse a profile's bytes with python-dotenv's parser and `${NAME}` expansion.
 
     Raises:
-        ValueError: the client would stop at them: no UTF-8, or a name or value
-            that no environment can hold.
+        UnicodeDecodeError: the client would stop at them.
     """
     from dotenv.parser import parse_stream  # only when a profile is there
     from dotenv.variables import parse_variables
@@ -154,23 +169,19 @@ def parse(data: bytes, variables: Mapping[str, str]) -> dict[str, str | None]:
         atoms = parse_variables(binding.value)
         value = "".join(atom.resolve(known) for atom in atoms)
         values[binding.key] = value
-    _check_names(values, variables)
     return values
 
 
-def _check_names(values: Mapping[str, str | None], variables: Mapping[str, str]) -> None:
-    for name, value in values.items():
-        if value is None or name in variables:
-            continue
-        if not name or "=" in name:
-            message = "it sets a name that no environment can hold"
-            raise ValueError(message)
-        if "\0" in name + value:
-            message = "it holds a NUL character"
-            raise ValueError(message)
+def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -> str:
+    """Say why the client stops when it puts an assignment into its environment, else nothing."""
+    if value is None or name in variables:
+        return ""
+    if not name or "=" in name:
+        return "it sets a name that no environment can hold"
+    return "it holds a NUL character" if "\0" in name + value else ""
 
 
-_BLOCK = rb"# >>> usagectl >>>(?P<notes>[^\n]*)\n(?:[A-Z_]+=[01]\n)+# <<< usagectl <<<\n?"
+_BLOCK = rb"# >>> usagectl >>>(?P<notes>[^\r\n]*)\n(?:[A-Z_]+=[01]\n)+# <<< usagectl <<<\n?"
 _LINE_ADDED = b" [line break added]"
 _FILE_ADDED = b" [file added]"
 

@@ -1,0 +1,358 @@
+# Completion of usagectl for fish.
+# Written by `usagectl completion fish`: do not edit. A Tab press runs nothing but this text.
+
+function __usagectl_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    set -l node usagectl
+    set -l commands (__usagectl_commands $node)
+    set -l pending
+    set -l literal
+    set -l typed
+    set -l given
+    while string match -qr '^\w+=' -- "$words[1]" # VARIABLE=value before the command
+        set -e words[1]
+    end
+    set -e words[1]
+    while set -q words[1]
+        set -l word $words[1]
+        if set -q pending[1]
+            set pending
+        else if not set -q literal[1]; and test "$word" = --
+            set literal yes
+        else if not set -q literal[1]; and string match -qr '^-.' -- "$word"
+            set -a typed (string split -m 1 = -- $word)[1]
+            if not string match -q '*=*' -- $word; and __usagectl_values "$node $word" >/dev/null
+                set pending $word
+            end
+        else if set -q commands[1]
+            contains -- "$word" (string split -f 1 \t -- $commands); or return
+            set node "$node $word"
+            set commands (__usagectl_commands $node)
+            set typed
+            set literal
+        else if test "$(__usagectl_values (__usagectl_argument $node $given))" = command
+            __usagectl_hand_over $words "$current"
+            return
+        else
+            set -a given "$word"
+        end
+        set -e words[1]
+    end
+    __usagectl_offer
+end
+
+# Offer what fits at the cursor.
+function __usagectl_offer --no-scope-shadowing
+    set -l argument (__usagectl_argument $node $given)
+    if set -q pending[1]
+        __usagectl_offer_values "$node $pending" '' "$current"
+    else if not set -q literal[1]; and string match -q -- '--*=*' "$current"
+        set -l parts (string split -m 1 = -- $current)
+        __usagectl_offer_values "$node $parts[1]" "$parts[1]=" "$parts[2]"
+    else if not set -q literal[1]; and string match -q -- '-*' "$current"
+        __usagectl_offer_options $node $typed
+    else if set -q commands[1]
+        printf '%s\n' $commands
+    else if set -q argument[1]
+        __usagectl_offer_values $argument '' "$current" $given
+    else if not set -q literal[1]
+        __usagectl_offer_options $node $typed
+    end
+end
+
+# Look up where the argument after these others is described; `+` stands for every further one.
+function __usagectl_argument -a node
+    for key in "$node "(count $argv) "$node +"
+        if __usagectl_values $key >/dev/null
+            echo $key
+            return
+        end
+    end
+end
+
+function __usagectl_offer_options -a node
+    for entry in (__usagectl_options $node)
+        set -l parts (string split -m 1 \t -- $entry)
+        set -l names (string split , -- (string replace -r '^\+' '' -- $parts[1]))
+        set -l shown yes
+        for name in $names
+            # One that was typed is not offered again, unless it may be repeated (`+`).
+            if contains -- $name $argv[2..-1]; and not string match -qr '^\+' -- $entry
+                set -e shown
+            end
+        end
+        for name in $names
+            set -q shown; and printf '%s\t%s\n' $name "$parts[2]"
+        end
+    end
+end
+
+# Offer what is described there, after a prefix (`--option=`) in the same word.
+function __usagectl_offer_values -a key prefix current
+    set -l values (__usagectl_values $key)
+    switch "$values[1]"
+        case choice
+            set -e values[1]
+            for word in (__usagectl_details $key)
+                # NAME.DETAIL: not before its NAME is there.
+                set -l name (string split -m 1 . -- $word)[1]
+                string match -q -- "$name*" $current; and set -a values $word
+            end
+            for word in $values
+                contains -- $word $argv[4..-1]; or echo "$prefix$word"
+            end
+        case folder
+            printf "$prefix%s\n" (__fish_complete_directories "$current")
+        case file
+            printf "$prefix%s\n" (__fish_complete_path "$current")
+        case command
+            __usagectl_hand_over "$current"
+    end
+end
+
+# Complete the command made of these words as if it stood alone; the cursor is in the last.
+function __usagectl_hand_over
+    set -l current $argv[-1]
+    set -e argv[-1]
+    complete -C (string join ' ' -- (string escape -- $argv) "$current")
+end
+
+function __usagectl_commands
+    switch "$argv[1]"
+        case usagectl
+            printf '%s\n' 'status	Show for each tool whether its telemetry is on, and which switch decided.' \
+                'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
+                'enable	Undo what `usagectl disable` did, and no more.' \
+                'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
+                'explain	Read the notice in plain words: which events, which fields, what is never collected.' \
+                'machine-id	Show the machine ID in every place where a tool keeps it.' \
+                'reset-machine-id	Replace the machine ID by a new random one, everywhere a tool keeps it.' \
+                'cache-dir	Show the folder of LocalStack\'s machine ID, and what chose it.' \
+                'env	Print every opt-out variable, ready for a shell or a file.' \
+                'run	Run a command with every known opt-out set for it and its children.' \
+                'settings	Show usagectl\'s own settings, each with the place it comes from.' \
+                'completion	Print the script that completes usagectl in a shell; put it where the shell looks.'
+        case 'usagectl machine-id'
+            printf '%s\n' 'set	Write an ID of your own into every place where a tool keeps one.'
+        case 'usagectl cache-dir'
+            printf '%s\n' 'set	Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.' \
+                'clear	Remove the machine ID\'s file from every place; no other file is touched.'
+        case 'usagectl settings'
+            printf '%s\n' 'set	Store a setting; other lines and comments of the file stay.' \
+                'unset	Remove a setting, so that its default holds again.'
+        case '*'
+            return 1
+    end
+end
+
+function __usagectl_options
+    switch "$argv[1]"
+        case usagectl
+            printf '%s\n' '--version	Print the version and exit.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl status'
+            printf '%s\n' '--expect	Exit with 1 unless every tool is off; with `local`, unless nothing is sent.' \
+                '--reveal	Show machine IDs and tokens whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl disable'
+            printf '%s\n' '--keep-spool	Keep usagectl\'s own waiting events.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl enable'
+            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl preview'
+            printf '%s\n' '--if-enabled	Show what would be sent if it were on.' \
+                '--localstack-version	Follow the rules of this LocalStack version, not of the installed one.' \
+                '--live	Ask Docker and the LocalStack that runs on this machine (loopback).' \
+                '--raw	Print the bytes of the bodies alone, a line each.' \
+                '--reveal	Show machine IDs and tokens whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl explain'
+            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl machine-id'
+            printf '%s\n' '--reveal	Show machine IDs and tokens whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl machine-id set'
+            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl reset-machine-id'
+            printf '%s\n' '--yes,-y	Do not ask on a terminal.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--reveal	Show machine IDs and tokens whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl cache-dir'
+            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl cache-dir set'
+            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl cache-dir clear'
+            printf '%s\n' '--yes,-y	Do not ask on a terminal.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl env'
+            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl run'
+            printf '%s\n' '--help,-h	Show this message and exit.'
+        case 'usagectl settings'
+            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl settings set'
+            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl settings unset'
+            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl completion'
+            printf '%s\n' '--write	Write the file of this SHELL, or of all, into a folder, as packages need them.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case '*'
+            return 1
+    end
+end
+
+function __usagectl_values
+    switch "$argv[1]"
+        case 'usagectl status --expect'
+            printf '%s\n' choice off local
+        case 'usagectl disable +'
+            printf '%s\n' choice localstack lstk usagectl
+        case 'usagectl enable +'
+            printf '%s\n' choice localstack lstk usagectl
+        case 'usagectl preview --localstack-version'
+            printf '%s\n' text
+        case 'usagectl preview 1'
+            printf '%s\n' choice localstack lstk usagectl
+        case 'usagectl explain 1'
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
+        case 'usagectl machine-id set 1'
+            printf '%s\n' text
+        case 'usagectl cache-dir set 1'
+            printf '%s\n' folder
+        case 'usagectl env 1'
+            printf '%s\n' choice bash zsh fish powershell dotenv docker compose github
+        case 'usagectl run +'
+            printf '%s\n' command
+        case 'usagectl settings set 1'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir
+        case 'usagectl settings set 2'
+            printf '%s\n' text
+        case 'usagectl settings unset 1'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir
+        case 'usagectl completion --write'
+            printf '%s\n' folder
+        case 'usagectl completion 1'
+            printf '%s\n' choice bash zsh fish powershell
+        case '*'
+            return 1
+    end
+end
+
+function __usagectl_details
+    switch "$argv[1]"
+        case 'usagectl explain 1'
+            printf '%s\n' session.metadata.session_id session.metadata.client_time \
+                session.session_id session.machine_id session.api_key session.system \
+                session.version session.is_ci session.is_docker session.is_testing session.product \
+                session.edition session.container_runtime aws_request.metadata.session_id \
+                aws_request.metadata.client_time aws_request.service aws_request.operation \
+                aws_request.status_code aws_request.err_type aws_request.err_msg \
+                aws_request.stack_trace aws_request.is_internal aws_request.region \
+                aws_request.account_id aws_request.user_agent aws_request_agg.metadata.session_id \
+                aws_request_agg.metadata.client_time aws_request_agg.api_calls \
+                aws_request_agg.api_calls.service aws_request_agg.api_calls.operation \
+                aws_request_agg.api_calls.status_code aws_request_agg.api_calls.count \
+                aws_request_agg.api_calls.err_type aws_request_agg.period_start_time \
+                aws_request_agg.period_end_time cli_cmd.metadata.client_time cli_cmd.cmd \
+                cli_cmd.params cli_cmd.metadata.session_id cli_cmd.context.ai_agent \
+                run_init.metadata.client_time run_init.stage run_init.scripts run_init.duration \
+                run_init.metadata.session_id config.metadata.session_id \
+                config.metadata.client_time config.env_vars config.set_vars \
+                container_info.metadata.session_id container_info.metadata.client_time \
+                container_info.variant container_info.has_docker_socket \
+                container_info.container_runtime container_info.uname_system \
+                container_info.uname_release container_info.uname_version \
+                container_info.uname_machine ls_service_provider_assignment.metadata.session_id \
+                ls_service_provider_assignment.metadata.client_time \
+                ls_service_provider_assignment.payload services_notimplemented.metadata.session_id \
+                services_notimplemented.metadata.client_time services_notimplemented.s \
+                services_notimplemented.a services_notimplemented.c \
+                deprecated_env_usage.metadata.session_id deprecated_env_usage.metadata.client_time \
+                deprecated_env_usage.deprecated_env_vars \
+                non_prefixed_cli_env_vars.metadata.session_id \
+                non_prefixed_cli_env_vars.metadata.client_time non_prefixed_cli_env_vars.env_vars \
+                ls_metrics.metadata.session_id ls_metrics.metadata.client_time \
+                ls_metrics.metrics.namespace ls_metrics.metrics.name ls_metrics.metrics.value \
+                ls_metrics.metrics.type ls_metrics.metrics.schema_version \
+                ls_metrics.metrics.label_1 ls_metrics.metrics.label_2 ls_metrics.metrics.label_3 \
+                ls_metrics.metrics.label_4 ls_metrics.metrics.label_5 ls_metrics.metrics.label_6 \
+                ls_metrics.metrics.label_1_value ls_metrics.metrics.label_2_value \
+                ls_metrics.metrics.label_3_value ls_metrics.metrics.label_4_value \
+                ls_metrics.metrics.label_5_value ls_metrics.metrics.label_6_value \
+                ls_metrics.localstack_info.version ls_metrics.localstack_info.product \
+                ls:usage_analytics.metadata.session_id ls:usage_analytics.metadata.client_time \
+                ls:usage_analytics.lambda:hotreload ls:usage_analytics.lambda:invokedruntime \
+                ls:usage_analytics.cloudformation:resourcetype \
+                ls:usage_analytics.cloudformation:missingresourcetypes \
+                cfn_stack_deploy_failures.metadata.session_id \
+                cfn_stack_deploy_failures.metadata.client_time cfn_stack_deploy_failures.reason \
+                cfn_stack_deploy_failures.version cfn_stack_deploy_failures.tb \
+                lambda:config.metadata.session_id lambda:config.metadata.client_time \
+                lambda:config.version lambda:config.executor_mode \
+                lambda:config.default_executor_mode infra_start.metadata.session_id \
+                infra_start.metadata.client_time infra_start.apis infra_ready.metadata.session_id \
+                infra_ready.metadata.client_time infra_stop.metadata.session_id \
+                infra_stop.metadata.client_time ls_shutdown.metadata.session_id \
+                ls_shutdown.metadata.client_time ls_shutdown.shutdown_time \
+                ls_shutdown.session_duration_seconds lstk_command.metadata.session_id \
+                lstk_command.metadata.client_time lstk_command.environment.lstk_version \
+                lstk_command.environment.auth_token_id lstk_command.environment.machine_id \
+                lstk_command.environment.os lstk_command.environment.arch \
+                lstk_command.parameters.command lstk_command.parameters.subcommand \
+                lstk_command.parameters.flags lstk_command.result.duration_ms \
+                lstk_command.result.exit_code lstk_command.result.error_msg lstk_command.os \
+                lstk_command.arch lstk_command.caller_type lstk_command.detection_method \
+                lstk_command.is_ci lstk_command.agent_identity lstk_command.ci_identity \
+                lstk_command.machine_id lstk_lifecycle.metadata.session_id \
+                lstk_lifecycle.metadata.client_time lstk_lifecycle.event_type \
+                lstk_lifecycle.environment.lstk_version lstk_lifecycle.environment.auth_token_id \
+                lstk_lifecycle.environment.machine_id lstk_lifecycle.environment.os \
+                lstk_lifecycle.environment.arch lstk_lifecycle.emulator lstk_lifecycle.image \
+                lstk_lifecycle.container_id lstk_lifecycle.duration_ms lstk_lifecycle.pulled \
+                lstk_lifecycle.localstack_info.version lstk_lifecycle.localstack_info.edition \
+                lstk_lifecycle.localstack_info.is_license_activated \
+                lstk_lifecycle.localstack_info.session_id \
+                lstk_lifecycle.localstack_info.machine_id lstk_lifecycle.localstack_info.system \
+                lstk_lifecycle.localstack_info.is_docker \
+                lstk_lifecycle.localstack_info.server_time_utc \
+                lstk_lifecycle.localstack_info.uptime lstk_lifecycle.error_code \
+                lstk_lifecycle.error_msg lstk_lifecycle.os lstk_lifecycle.arch \
+                lstk_lifecycle.caller_type lstk_lifecycle.detection_method lstk_lifecycle.is_ci \
+                lstk_lifecycle.agent_identity lstk_lifecycle.ci_identity lstk_lifecycle.machine_id
+        case '*'
+            return 1
+    end
+end
+
+complete -c usagectl -f -k -a '(__usagectl_complete)'

@@ -1,0 +1,383 @@
+# Completion of usagectl for PowerShell 5 and later.
+# Written by `usagectl completion powershell`: do not edit. A Tab press runs nothing but this text.
+
+function global:__usagectl_commands([string]$key) {
+    switch -CaseSensitive ($key) {
+        'usagectl' {
+            'status|Show for each tool whether its telemetry is on, and which switch decided.',
+                'disable|Switch telemetry off, in the tools'' own files, and check that it is off.',
+                'enable|Undo what `usagectl disable` did, and no more.',
+                'preview|Show the exact requests that would be sent: method, URL, headers, body.',
+                'explain|Read the notice in plain words: which events, which fields, what is never collected.',
+                'machine-id|Show the machine ID in every place where a tool keeps it.',
+                'reset-machine-id|Replace the machine ID by a new random one, everywhere a tool keeps it.',
+                'cache-dir|Show the folder of LocalStack''s machine ID, and what chose it.',
+                'env|Print every opt-out variable, ready for a shell or a file.',
+                'run|Run a command with every known opt-out set for it and its children.',
+                'settings|Show usagectl''s own settings, each with the place it comes from.',
+                'completion|Print the script that completes usagectl in a shell; put it where the shell looks.'
+        }
+        'usagectl machine-id' {
+            'set|Write an ID of your own into every place where a tool keeps one.'
+        }
+        'usagectl cache-dir' {
+            'set|Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.',
+                'clear|Remove the machine ID''s file from every place; no other file is touched.'
+        }
+        'usagectl settings' {
+            'set|Store a setting; other lines and comments of the file stay.',
+                'unset|Remove a setting, so that its default holds again.'
+        }
+    }
+}
+
+function global:__usagectl_options([string]$key) {
+    switch -CaseSensitive ($key) {
+        'usagectl' {
+            '--version|Print the version and exit.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl status' {
+            '--expect|Exit with 1 unless every tool is off; with `local`, unless nothing is sent.',
+                '--reveal|Show machine IDs and tokens whole instead of masked.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl disable' {
+            '--keep-spool|Keep usagectl''s own waiting events.',
+                '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl enable' {
+            '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl preview' {
+            '--if-enabled|Show what would be sent if it were on.',
+                '--localstack-version|Follow the rules of this LocalStack version, not of the installed one.',
+                '--live|Ask Docker and the LocalStack that runs on this machine (loopback).',
+                '--raw|Print the bytes of the bodies alone, a line each.',
+                '--reveal|Show machine IDs and tokens whole instead of masked.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl explain' {
+            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl machine-id' {
+            '--reveal|Show machine IDs and tokens whole instead of masked.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl machine-id set' {
+            '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl reset-machine-id' {
+            '--yes,-y|Do not ask on a terminal.',
+                '--dry-run|Say what would change; change nothing.',
+                '--reveal|Show machine IDs and tokens whole instead of masked.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl cache-dir' {
+            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl cache-dir set' {
+            '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl cache-dir clear' {
+            '--yes,-y|Do not ask on a terminal.',
+                '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl env' {
+            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl run' {
+            '--help,-h|Show this message and exit.'
+        }
+        'usagectl settings' {
+            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl settings set' {
+            '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl settings unset' {
+            '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl completion' {
+            '--write|Write the file of this SHELL, or of all, into a folder, as packages need them.',
+                '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+    }
+}
+
+function global:__usagectl_values([string]$key) {
+    switch -CaseSensitive ($key) {
+        'usagectl status --expect' {
+            'choice', 'off', 'local'
+        }
+        'usagectl disable +' {
+            'choice', 'localstack', 'lstk', 'usagectl'
+        }
+        'usagectl enable +' {
+            'choice', 'localstack', 'lstk', 'usagectl'
+        }
+        'usagectl preview --localstack-version' {
+            'text'
+        }
+        'usagectl preview 1' {
+            'choice', 'localstack', 'lstk', 'usagectl'
+        }
+        'usagectl explain 1' {
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+        }
+        'usagectl machine-id set 1' {
+            'text'
+        }
+        'usagectl cache-dir set 1' {
+            'folder'
+        }
+        'usagectl env 1' {
+            'choice', 'bash', 'zsh', 'fish', 'powershell', 'dotenv', 'docker', 'compose', 'github'
+        }
+        'usagectl run +' {
+            'command'
+        }
+        'usagectl settings set 1' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir'
+        }
+        'usagectl settings set 2' {
+            'text'
+        }
+        'usagectl settings unset 1' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir'
+        }
+        'usagectl completion --write' {
+            'folder'
+        }
+        'usagectl completion 1' {
+            'choice', 'bash', 'zsh', 'fish', 'powershell'
+        }
+    }
+}
+
+function global:__usagectl_details([string]$key) {
+    switch -CaseSensitive ($key) {
+        'usagectl explain 1' {
+            'session.metadata.session_id', 'session.metadata.client_time', 'session.session_id',
+                'session.machine_id', 'session.api_key', 'session.system', 'session.version',
+                'session.is_ci', 'session.is_docker', 'session.is_testing', 'session.product',
+                'session.edition', 'session.container_runtime', 'aws_request.metadata.session_id',
+                'aws_request.metadata.client_time', 'aws_request.service', 'aws_request.operation',
+                'aws_request.status_code', 'aws_request.err_type', 'aws_request.err_msg',
+                'aws_request.stack_trace', 'aws_request.is_internal', 'aws_request.region',
+                'aws_request.account_id', 'aws_request.user_agent',
+                'aws_request_agg.metadata.session_id', 'aws_request_agg.metadata.client_time',
+                'aws_request_agg.api_calls', 'aws_request_agg.api_calls.service',
+                'aws_request_agg.api_calls.operation', 'aws_request_agg.api_calls.status_code',
+                'aws_request_agg.api_calls.count', 'aws_request_agg.api_calls.err_type',
+                'aws_request_agg.period_start_time', 'aws_request_agg.period_end_time',
+                'cli_cmd.metadata.client_time', 'cli_cmd.cmd', 'cli_cmd.params',
+                'cli_cmd.metadata.session_id', 'cli_cmd.context.ai_agent',
+                'run_init.metadata.client_time', 'run_init.stage', 'run_init.scripts',
+                'run_init.duration', 'run_init.metadata.session_id', 'config.metadata.session_id',
+                'config.metadata.client_time', 'config.env_vars', 'config.set_vars',
+                'container_info.metadata.session_id', 'container_info.metadata.client_time',
+                'container_info.variant', 'container_info.has_docker_socket',
+                'container_info.container_runtime', 'container_info.uname_system',
+                'container_info.uname_release', 'container_info.uname_version',
+                'container_info.uname_machine',
+                'ls_service_provider_assignment.metadata.session_id',
+                'ls_service_provider_assignment.metadata.client_time',
+                'ls_service_provider_assignment.payload',
+                'services_notimplemented.metadata.session_id',
+                'services_notimplemented.metadata.client_time', 'services_notimplemented.s',
+                'services_notimplemented.a', 'services_notimplemented.c',
+                'deprecated_env_usage.metadata.session_id',
+                'deprecated_env_usage.metadata.client_time',
+                'deprecated_env_usage.deprecated_env_vars',
+                'non_prefixed_cli_env_vars.metadata.session_id',
+                'non_prefixed_cli_env_vars.metadata.client_time',
+                'non_prefixed_cli_env_vars.env_vars', 'ls_metrics.metadata.session_id',
+                'ls_metrics.metadata.client_time', 'ls_metrics.metrics.namespace',
+                'ls_metrics.metrics.name', 'ls_metrics.metrics.value', 'ls_metrics.metrics.type',
+                'ls_metrics.metrics.schema_version', 'ls_metrics.metrics.label_1',
+                'ls_metrics.metrics.label_2', 'ls_metrics.metrics.label_3',
+                'ls_metrics.metrics.label_4', 'ls_metrics.metrics.label_5',
+                'ls_metrics.metrics.label_6', 'ls_metrics.metrics.label_1_value',
+                'ls_metrics.metrics.label_2_value', 'ls_metrics.metrics.label_3_value',
+                'ls_metrics.metrics.label_4_value', 'ls_metrics.metrics.label_5_value',
+                'ls_metrics.metrics.label_6_value', 'ls_metrics.localstack_info.version',
+                'ls_metrics.localstack_info.product', 'ls:usage_analytics.metadata.session_id',
+                'ls:usage_analytics.metadata.client_time', 'ls:usage_analytics.lambda:hotreload',
+                'ls:usage_analytics.lambda:invokedruntime',
+                'ls:usage_analytics.cloudformation:resourcetype',
+                'ls:usage_analytics.cloudformation:missingresourcetypes',
+                'cfn_stack_deploy_failures.metadata.session_id',
+                'cfn_stack_deploy_failures.metadata.client_time',
+                'cfn_stack_deploy_failures.reason', 'cfn_stack_deploy_failures.version',
+                'cfn_stack_deploy_failures.tb', 'lambda:config.metadata.session_id',
+                'lambda:config.metadata.client_time', 'lambda:config.version',
+                'lambda:config.executor_mode', 'lambda:config.default_executor_mode',
+                'infra_start.metadata.session_id', 'infra_start.metadata.client_time',
+                'infra_start.apis', 'infra_ready.metadata.session_id',
+                'infra_ready.metadata.client_time', 'infra_stop.metadata.session_id',
+                'infra_stop.metadata.client_time', 'ls_shutdown.metadata.session_id',
+                'ls_shutdown.metadata.client_time', 'ls_shutdown.shutdown_time',
+                'ls_shutdown.session_duration_seconds', 'lstk_command.metadata.session_id',
+                'lstk_command.metadata.client_time', 'lstk_command.environment.lstk_version',
+                'lstk_command.environment.auth_token_id', 'lstk_command.environment.machine_id',
+                'lstk_command.environment.os', 'lstk_command.environment.arch',
+                'lstk_command.parameters.command', 'lstk_command.parameters.subcommand',
+                'lstk_command.parameters.flags', 'lstk_command.result.duration_ms',
+                'lstk_command.result.exit_code', 'lstk_command.result.error_msg', 'lstk_command.os',
+                'lstk_command.arch', 'lstk_command.caller_type', 'lstk_command.detection_method',
+                'lstk_command.is_ci', 'lstk_command.agent_identity', 'lstk_command.ci_identity',
+                'lstk_command.machine_id', 'lstk_lifecycle.metadata.session_id',
+                'lstk_lifecycle.metadata.client_time', 'lstk_lifecycle.event_type',
+                'lstk_lifecycle.environment.lstk_version',
+                'lstk_lifecycle.environment.auth_token_id', 'lstk_lifecycle.environment.machine_id',
+                'lstk_lifecycle.environment.os', 'lstk_lifecycle.environment.arch',
+                'lstk_lifecycle.emulator', 'lstk_lifecycle.image', 'lstk_lifecycle.container_id',
+                'lstk_lifecycle.duration_ms', 'lstk_lifecycle.pulled',
+                'lstk_lifecycle.localstack_info.version', 'lstk_lifecycle.localstack_info.edition',
+                'lstk_lifecycle.localstack_info.is_license_activated',
+                'lstk_lifecycle.localstack_info.session_id',
+                'lstk_lifecycle.localstack_info.machine_id',
+                'lstk_lifecycle.localstack_info.system', 'lstk_lifecycle.localstack_info.is_docker',
+                'lstk_lifecycle.localstack_info.server_time_utc',
+                'lstk_lifecycle.localstack_info.uptime', 'lstk_lifecycle.error_code',
+                'lstk_lifecycle.error_msg', 'lstk_lifecycle.os', 'lstk_lifecycle.arch',
+                'lstk_lifecycle.caller_type', 'lstk_lifecycle.detection_method',
+                'lstk_lifecycle.is_ci', 'lstk_lifecycle.agent_identity',
+                'lstk_lifecycle.ci_identity', 'lstk_lifecycle.machine_id'
+        }
+    }
+}
+
+# Offer one word; PowerShell takes no empty description.
+function global:__usagectl_offer([string]$word, [string]$help) {
+    if ($help -eq '') { $help = $word }
+    [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $help)
+}
+
+function global:__usagectl_offer_options([string]$node, [string[]]$typed, [string]$current) {
+    foreach ($entry in @(__usagectl_options $node)) {
+        $names, $help = $entry -split '\|', 2
+        $again = $names.StartsWith('+')
+        $names = @($names.TrimStart('+') -split ',')
+        # One that was typed is not offered again, unless it may be repeated (`+`).
+        if (-not $again -and @($names | Where-Object { $typed -ccontains $_ }).Count) { continue }
+        foreach ($name in $names) {
+            if ($name.StartsWith($current, [System.StringComparison]::Ordinal)) {
+                __usagectl_offer $name $help
+            }
+        }
+    }
+}
+
+# Offer what may stand at the cursor, after $prefix (`--option=`) in the same word.
+function global:__usagectl_offer_values([string]$key, [string[]]$given, [string]$prefix, [string]$current) {
+    $kind, $choices = @(__usagectl_values $key)
+    if ($kind -ceq 'choice') {
+        $words = @($choices | Where-Object { $given -cnotcontains $_ })
+        # NAME.DETAIL: not before its NAME is there.
+        $words += @(__usagectl_details $key | Where-Object {
+                $current.StartsWith(($_ -split '\.', 2)[0], [System.StringComparison]::Ordinal)
+            })
+        foreach ($word in $words) {
+            if ($word.StartsWith($current, [System.StringComparison]::Ordinal)) {
+                __usagectl_offer "$prefix$word" ''
+            }
+        }
+    } elseif ($kind -ceq 'folder' -or $kind -ceq 'file') {
+        [System.Management.Automation.CompletionCompleters]::CompleteFilename($current) |
+            Where-Object { $kind -ceq 'file' -or $_.ResultType -eq 'ProviderContainer' } |
+            ForEach-Object { __usagectl_offer "$prefix$($_.CompletionText)" $_.ToolTip }
+    } elseif ($kind -ceq 'command') {
+        [System.Management.Automation.CompletionCompleters]::CompleteCommand($current)
+    }
+}
+
+# Look up where the argument after $count others is described; `+` stands for every further one.
+function global:__usagectl_argument([string]$node, [int]$count) {
+    foreach ($key in "$node $($count + 1)", "$node +") {
+        if (@(__usagectl_values $key).Count) { return $key }
+    }
+}
+
+Register-ArgumentCompleter -Native -CommandName 'usagectl' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $node = 'usagectl'
+    $commands = @(__usagectl_commands $node)
+    $pending = ''
+    $literal = $false
+    $typed = @()
+    $given = @()
+    $current = "$wordToComplete"
+    foreach ($element in @($commandAst.CommandElements | Select-Object -Skip 1)) {
+        if ($element.Extent.EndOffset -ge $cursorPosition) { break }
+        $word = $element.Extent.Text.Trim("'", '"')
+        $argument = __usagectl_argument $node $given.Count
+        if ($pending) {
+            $pending = ''
+        } elseif (-not $literal -and $word -ceq '--') {
+            $literal = $true
+        } elseif (-not $literal -and $word -like '-?*') {
+            $typed += ($word -split '=', 2)[0]
+            if ($word -notlike '*=*' -and @(__usagectl_values "$node $word").Count) { $pending = $word }
+        } elseif ($commands.Count) {
+            if (@($commands | ForEach-Object { ($_ -split '\|', 2)[0] }) -cnotcontains $word) { return }
+            $node = "$node $word"
+            $commands = @(__usagectl_commands $node)
+            $typed = @()
+            $literal = $false
+        } elseif ($argument -and @(__usagectl_values $argument)[0] -ceq 'command') {
+            # Complete the command that begins here as if it stood alone.
+            $length = $cursorPosition - $element.Extent.StartOffset
+            $line = $commandAst.Extent.Text.Substring(
+                $element.Extent.StartOffset - $commandAst.Extent.StartOffset)
+            $line = $line.PadRight($length).Substring(0, $length)
+            return (TabExpansion2 $line $length).CompletionMatches
+        } else {
+            $given += $word
+        }
+    }
+    $argument = __usagectl_argument $node $given.Count
+    if ($pending) {
+        __usagectl_offer_values "$node $pending" @() '' $current
+    } elseif (-not $literal -and $current -like '--*=*') {
+        $option, $current = $current -split '=', 2
+        __usagectl_offer_values "$node $option" @() "$option=" $current
+    } elseif (-not $literal -and $current -like '-*') {
+        __usagectl_offer_options $node $typed $current
+    } elseif ($commands.Count) {
+        foreach ($entry in $commands) {
+            $name, $help = $entry -split '\|', 2
+            if ($name.StartsWith($current, [System.StringComparison]::Ordinal)) {
+                __usagectl_offer $name $help
+            }
+        }
+    } elseif ($argument) {
+        __usagectl_offer_values $argument $given '' $current
+    } elseif (-not $literal) {
+        __usagectl_offer_options $node $typed $current
+    }
+}

@@ -1,0 +1,308 @@
+"""Tests of the public JSON: one envelope, exact keys, stable codes and exit statuses."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.commands import ANSWERING, EXAMPLES, example, furnish, run_inside, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.machine import Machine
+
+ENVELOPE = ["schema", "command", "data", "errors"]
+ERROR = ["code", "message", "hint"]
+SWITCH = "source name value origin"
+CAUTION = "code message hint"
+IDENTITY = "value kind path"
+PART = "name part telemetry installed version endpoint decided_by overridden warnings machine_id"
+EVENT = (
+    "name documented meaning when endpoint sentence tools since until fields undocumented_fields "
+    "example departures"
+)
+FIELD = "event name pointer type meaning privacy sentence example documented since until"
+DEPARTURE = "id title text tools since until events fields sentence evidence"
+SAVED = "file changed set_aside dry_run"
+REPLACED = "tool part path before after changed set_aside problem"
+SOURCES = {"environment", "profile", "project", "policy", "setting", "default", "state"}
+
+KEYS = [
+    ("status", "", "tools cache_dir environment spool not_covered"),
+    ("status", "tools[]", PART),
+    ("status", "tools[].decided_by", SWITCH),
+    ("status", "tools[].overridden[]", SWITCH),
+    ("status", "tools[].warnings[]", CAUTION),
+    ("status", "tools[].machine_id", IDENTITY),
+    ("status", "cache_dir", "path source"),
+    ("status", "environment", "is_ci is_docker system"),
+    ("status", "spool", "path pending sent bytes"),
+    ("preview", "", "requests would_send decided_by verdicts warnings notices"),
+    (
+        "preview",
+        "requests[]",
+        "tool part version method url headers body events masked varying",
+    ),
+    ("preview", "decided_by", SWITCH),
+    ("preview", "verdicts[]", "tool part telemetry would_send decided_by"),
+    ("disable", "", "dry_run changes purged tools"),
+    ("disable", "changes[]", "tool file name value changed set_aside"),
+    ("disable", "tools[]", PART),
+    ("enable", "", "dry_run changes purged tools"),
+    ("enable", "changes[]", "tool file name value changed set_aside"),
+    ("enable", "tools[]", PART),
+    ("settings", "", "file problem settings"),
+    ("settings", "settings[]", "name value source origin"),
+    ("settings set", "", SAVED),
+    ("settings unset", "", SAVED),
+    ("machine-id", "", "places warnings"),
+    ("machine-id", "places[]", "tool part value kind path source problem"),
+    ("machine-id", "warnings[]", CAUTION),
+    ("machine-id set", "", "dry_run replaced warnings"),
+    ("machine-id set", "replaced[]", REPLACED),
+    ("machine-id set", "replaced[].before", IDENTITY),
+    ("reset-machine-id", "", "dry_run replaced warnings"),
+    ("reset-machine-id", "replaced[]", REPLACED),
+    ("cache-dir", "", "path source places"),
+    ("cache-dir set", "", f"path {SAVED}"),
+    ("cache-dir clear", "", "dry_run removed"),
+    ("env", "", "format variables text"),
+    ("completion", "", "shell text"),
+    ("explain", "", "events undocumented_events never_collected departures privacy_classes"),
+    ("explain", "events[]", EVENT),
+    ("explain", "events[].fields[]", FIELD),
+    ("explain", "undocumented_events[]", EVENT),
+    ("explain", "never_collected[]", "id sentence meaning"),
+    ("explain", "departures[]", DEPARTURE),
+]
+
+FAILURES = [
+    (("status", "--expect", "nope"), "status", "usage", 2),
+    (("status", "--nope"), "status", "usage", 2),
+    (("status", "extra"), "status", "usage", 2),
+    (("nope",), "", "usage", 2),
+    ((), "", "usage", 2),
+    (("preview", "nope"), "preview", "unknown-tool", 2),
+    (("disable", "nope"), "disable", "unknown-tool", 2),
+    (("enable", "localstack", "nope"), "enable", "unknown-tool", 2),
+    (("preview", "--localstack-version", "x"), "preview", "invalid-value", 2),
+    (("preview", "--raw"), "preview", "usage", 2),
+    (("explain", "nope"), "explain", "unknown-event", 2),
+    (("explain", "session.nope"), "explain", "unknown-event", 2),
+    (("env", "nope"), "env", "invalid-value", 2),
+    (("machine-id", "set"), "machine-id set", "usage", 2),
+    (("machine-id", "set", "a b"), "machine-id set", "invalid-value", 2),
+    (("cache-dir", "set", ""), "cache-dir set", "invalid-value", 2),
+    (("cache-dir", "nope"), "cache-dir", "usage", 2),
+    (("settings", "set", "nope", "x"), "settings set", "invalid-value", 2),
+    (("settings", "set", "telemetry.mode"), "settings set", "usage", 2),
+    (("settings", "set", "telemetry.mode", "x"), "settings set", "invalid-value", 2),
+    (("settings", "set", "telemetry.endpoint", "x"), "settings set", "invalid-value", 2),
+]
+
+
+@pytest.fixture
+def furnished(machine: Machine) -> Machine:
+    """Make a machine on which every list of an answer has a member."""
+    furnish(machine)
+    machine.variables["DISABLE_EVENTS"] = "yes"
+    machine.default_profile.write_text("DISABLE_EVENTS=1\n")
+    return machine
+
+
+def members(value: object, path: str) -> Iterator[dict[str, object]]:
+    """Find the objects at a path such as `tools[].decided_by`; null ones are passed over."""
+    if not path:
+        if value is not None:
+            assert isinstance(value, dict)
+            yield value
+        return
+    head, _, rest = path.partition(".")
+    assert isinstance(value, dict)
+    inner = value[head.removesuffix("[]")]
+    for each in inner if head.endswith("[]") else [inner]:
+        yield from members(each, rest)
+
+
+def test_every_command_has_an_example() -> None:
+    """A new command is taken into the contract before its first release."""
+    assert set(tree()) == set(EXAMPLES)
+
+
+def test_every_answering_command_has_its_keys_fixed() -> None:
+    """A new command's `data` is part of the contract too."""
+    assert {path for path, place, _ in KEYS if not place} == set(ANSWERING)
+
+
+@pytest.mark.parametrize("path", ANSWERING)
+def test_json_is_one_envelope(path: str, furnished: Machine) -> None:
+    """With --json stdout is one object of four members, and stderr is silent."""
+    outcome = run_inside(furnished.environment(), *example(path, "--json"))
+    assert list(outcome.envelope) == ENVELOPE
+    assert outcome.envelope["schema"] == 1
+    assert outcome.envelope["command"] == path
+    assert [list(error) for error in outcome.envelope["errors"]] == [ERROR] * len(
+        outcome.envelope["errors"]
+    )
+    assert outcome.stdout.count("\n") == 1
+    assert outcome.stdout.endswith("}\n")
+    assert outcome.stderr == ""
+
+
+@pytest.mark.parametrize(("path", "place", "keys"), KEYS)
+def test_keys_are_exact(path: str, place: str, keys: str, furnished: Machine) -> None:
+    """No public key comes or goes unnoticed; a script may rely on each."""
+    if path == "enable":
+        furnished.variables.clear()
+    data = run_inside(furnished.environment(), *example(path, "--json")).data
+    found = [set(each) for each in members(data, place)]
+    assert found, f"nothing stands at {place}, so nothing was tested"
+    assert found == [set(keys.split())] * len(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"), [("session", EVENT), ("session.machine_id", "field departures")]
+)
+def test_keys_of_one_event_and_one_field_are_exact(name: str, keys: str, machine: Machine) -> None:
+    """`explain NAME` gives the same objects as the whole notice holds."""
+    data = run_inside(machine.environment(), "explain", name, "--json").data
+    assert set(data) == set(keys.split())
+
+
+def test_values_come_from_the_published_words(furnished: Machine) -> None:
+    """Sources and verdicts are those that the design names, and no others."""
+    data = run_inside(furnished.environment(), "status", "--json").data
+    switches = [*members(data, "tools[].decided_by"), *members(data, "tools[].overridden[]")]
+    assert {switch["source"] for switch in switches} | {data["cache_dir"]["source"]} <= SOURCES
+    assert {part["telemetry"] for part in data["tools"]} <= {"on", "local", "off"}
+    assert [(part["name"], part["part"]) for part in data["tools"]] == [
+        ("localstack", "cli"),
+        ("localstack", "container"),
+        ("lstk", "cli"),
+        ("lstk", "container"),
+        ("usagectl", "cli"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "code", "status"), FAILURES, ids=lambda value: str(value)[:40]
+)
+def test_failures_have_the_same_envelope(
+    arguments: tuple[str, ...], command: str, code: str, status: int, machine: Machine
+) -> None:
+    """A failure is an envelope with empty data and an error with a code and a next step."""
+    outcome = run_inside(machine.environment(), *arguments, "--json")
+    envelope = outcome.envelope
+    assert list(envelope) == ENVELOPE
+    assert (envelope["command"], envelope["data"]) == (command, {})
+    assert [list(error) for error in envelope["errors"]] == [ERROR]
+    assert envelope["errors"][0]["code"] == code
+    assert envelope["errors"][0]["message"].endswith((".", "?"))
+    assert envelope["errors"][0]["hint"].startswith("usagectl")
+    assert (outcome.status, outcome.stderr) == (status, "")
+
+
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_every_command_refuses_an_unknown_option(path: str, machine: Machine) -> None:
+    """An option that does not exist is a usage error in the envelope; `run` hands it on."""
+    outcome = run_inside(machine.environment(), *path.split(), "--no-such-option", "--json")
+    if path == "run":
+        assert outcome.status == 127
+        return
+    assert (outcome.status, outcome.envelope["command"]) == (2, path)
+    assert outcome.envelope["errors"][0]["code"] == "usage"
+
+
+@pytest.mark.parametrize("words", [("cache-dir", "set", "x"), ("settings", "unset", "x")])
+def test_an_option_before_the_sub_command_is_refused(
+    words: tuple[str, ...], machine: Machine
+) -> None:
+    """`cache-dir --json set x` would answer without JSON: it says where the option belongs."""
+    outcome = run_inside(machine.environment(), words[0], "--json", *words[1:])
+    assert outcome.status == 2
+    assert "give it after" in outcome.envelope["errors"][0]["message"]
+
+
+def test_json_of_another_program_is_not_ours(machine: Machine) -> None:
+    """What follows `run` belongs to that program: its --json makes no envelope of ours."""
+    outcome = run_inside(machine.environment(), "run", "no-such-program", "--json")
+    assert (outcome.status, outcome.stdout) == (127, "")
+    assert "[command-not-found]" in outcome.stderr
+
+
+CORRUPT = ["", "{", "\x00", "\xff", "[[[[", "mode = 1", '[telemetry]\nmode = "maybe"\n']
+
+
+@pytest.mark.parametrize("text", CORRUPT)
+@pytest.mark.parametrize("path", ["status", "settings", "machine-id", "preview", "cache-dir"])
+def test_reading_commands_answer_over_corrupt_files(
+    path: str, text: str, furnished: Machine
+) -> None:
+    """What cannot be understood is part of the answer; reading never fails for it."""
+    for file in (
+        furnished.default_profile,
+        furnished.machine_json,
+        furnished.config_dir / "settings.toml",
+        furnished.cwd / ".usagectl.toml",
+    ):
+        file.write_bytes(text.encode("latin-1"))
+    outcome = run_inside(furnished.environment(), path, "--json")
+    assert (outcome.status, list(outcome.envelope)) == (0, ENVELOPE)
+
+
+def test_unwritable_state_is_status_3(furnished: Machine) -> None:
+    """A settings file that cannot be read or written ends with 3 and says which file it is."""
+    settings = furnished.config_dir / "settings.toml"
+    settings.unlink()
+    settings.mkdir()
+    for path in ("settings set", "settings unset", "cache-dir set"):
+        outcome = run_inside(furnished.environment(), *example(path, "--json"))
+        assert outcome.status == 3
+        assert [error["code"] for error in outcome.envelope["errors"]] == ["file-unreadable"]
+        assert str(settings) in outcome.envelope["errors"][0]["message"]
+
+
+def test_a_spool_that_cannot_be_emptied_is_status_4(furnished: Machine) -> None:
+    """`disable` tells that events are left, with the rest of its answer beside it."""
+    furnished.variables.clear()
+    (furnished.state_dir / "spool" / "00000009.jsonl").mkdir()
+    outcome = run_inside(furnished.environment(), "disable", "usagectl", "--json")
+    assert outcome.status == 4
+    assert [error["code"] for error in outcome.envelope["errors"]] == ["spool-unwritable"]
+    assert outcome.data["changes"][0]["changed"] is True
+    warnings = run_inside(furnished.environment(), "status", "--json").data["tools"][-1]["warnings"]
+    assert [warning["code"] for warning in warnings] == ["spool-unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("localstack", "own", "lstk"),
+    list(itertools.product(["off", "on"], ["off", "local", "on"], [None, "off", "on"])),
+)
+def test_expectations_look_at_every_part_that_counts(
+    localstack: str, own: str, lstk: str | None, machine: Machine
+) -> None:
+    """`--expect off` wants all parts off, `local` that nothing is sent; no absent lstk."""
+    profile = "DISABLE_EVENTS=1\n" if localstack == "off" else ""
+    machine.default_profile.parent.mkdir()
+    machine.default_profile.write_text(profile + "# LOCALSTACK_DISABLE_EVENTS\n")
+    machine.config_dir.mkdir()
+    (machine.config_dir / "settings.toml").write_text(f'[telemetry]\nmode = "{own}"\n')
+    if lstk is not None:
+        machine.install_program("lstk")
+    if lstk == "off":
+        machine.variables["LOCALSTACK_DISABLE_EVENTS"] = "1"
+        own = "off"  # That variable is a No for usagectl as well.
+    states = {localstack, own, *([lstk] if lstk else [])}
+    for expected, fine in (("off", {"off"}), ("local", {"off", "local"})):
+        outcome = run_inside(machine.environment(), "status", "--expect", expected, "--json")
+        codes = [error["code"] for error in outcome.envelope["errors"]]
+        wanted = (0, []) if states <= fine else (1, ["expectation-failed"])
+        assert (outcome.status, codes) == wanted
+        assert {part["telemetry"] for part in outcome.data["tools"]} >= states
+    plain = run_inside(machine.environment(), "status", "--json")
+    assert json.loads(plain.stdout)["errors"] == []
+    assert plain.status == 0

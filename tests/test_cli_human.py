@@ -1,0 +1,256 @@
+"""Tests of what a person sees: where it goes, how wide it is, what never reaches a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.commands import ANSWERING, example, furnish, run_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+if sys.platform != "win32":
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+needs_terminal = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+# Colour, cursor, a C1 control, carriage return, a line end, right-to-left override, a half pair.
+EVIL = "A\x1b[31mB\x1b[2JC\x9bD\rE\nFORGED: off\u202eF\x07"
+
+
+def run_on_terminal(
+    machine: Machine, *arguments: str, width: int, variables: Mapping[str, str] | None = None
+) -> str:
+    """Run a command whose stdout is a terminal of that width; give what it drew."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *arguments],
+        env={**machine.process_variables(), "TERM": "xterm", **(variables or {})},
+        cwd=machine.cwd,
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+    ):
+        os.close(follower)
+        drawn = b"".join(iter(lambda: _read(leader), b""))
+    os.close(leader)
+    return drawn.decode().replace("\r\n", "\n")
+
+
+def _read(leader: int) -> bytes:
+    try:
+        return os.read(leader, 65536)
+    except OSError:  # The other side has closed.
+        return b""
+
+
+@pytest.fixture
+def furnished(machine: Machine) -> Machine:
+    """Make a machine with something to say about everything, warnings too."""
+    furnish(machine)
+    machine.variables |= {"DISABLE_EVENTS": "yes", "CACHE_DIR": str(machine.folder / "old")}
+    return machine
+
+
+@needs_terminal
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize(
+    "words",
+    ["status", "explain", "explain session", "machine-id", "disable", "settings"],
+)
+def test_lines_fit_the_terminal(words: str, width: int, furnished: Machine) -> None:
+    """No line is wider than the terminal or ends in blanks, and no character is cut off."""
+    drawn = run_on_terminal(furnished, *words.split(), width=width)
+    lines = ESCAPE.sub("", drawn).splitlines()
+    assert len(lines) > 3
+    assert [line for line in lines if len(line) > width] == []
+    assert [line for line in lines if line != line.rstrip()] == []
+    if words != "disable":  # Done a second time, it has something else to say.
+        piped = furnished.run(*words.split()).stdout
+        assert Counter("".join("".join(lines).split())) == Counter("".join(piped.split()))
+
+
+@needs_terminal
+def test_colour_follows_the_variables(furnished: Machine) -> None:
+    """A terminal gets colour; NO_COLOR takes every escape code away, bold too."""
+    assert ESCAPE.search(run_on_terminal(furnished, "status", width=80))
+    plain = run_on_terminal(furnished, "status", width=80, variables={"NO_COLOR": "1"})
+    assert "localstack cli" in plain
+    assert "\x1b" not in plain
+
+
+def test_force_color_colours_a_pipe(furnished: Machine) -> None:
+    """FORCE_COLOR draws in a pipe as on a terminal; NO_COLOR beside it wins."""
+    plain = furnished.run("explain", "cli_cmd")
+    forced = furnished.run("explain", "cli_cmd", variables={"FORCE_COLOR": "1"})
+    both = furnished.run("explain", "cli_cmd", variables={"FORCE_COLOR": "1", "NO_COLOR": "1"})
+    assert ESCAPE.search(forced.stdout)
+    assert ESCAPE.sub("", forced.stdout) == plain.stdout == both.stdout
+
+
+@pytest.mark.parametrize("path", ANSWERING)
+def test_a_pipe_gets_plain_whole_lines(path: str, furnished: Machine) -> None:
+    """In a pipe there is no escape code, no blank at a line's end and no stray message."""
+    outcome = run_inside(furnished.environment(), *example(path))
+    assert outcome.stdout.endswith("\n")
+    assert "\x1b" not in outcome.stdout + outcome.stderr
+    lines = outcome.stdout.splitlines()
+    if path != "completion":  # A script's own text.
+        assert [line for line in lines if line != line.rstrip()] == []
+    if outcome.status == 0 and path != "cache-dir clear":
+        assert outcome.stderr == ""
+
+
+def test_a_pipe_is_never_wrapped(machine: Machine) -> None:
+    """One fact is one line, however long its path is, so that lines can be searched and cut."""
+    deep = "d" * 200 + "/" + "e" * 200 + "/" + "f" * 200
+    machine.variables["XDG_CACHE_HOME"] = f"/{deep}/{deep}"
+    lines = run_inside(machine.environment(), "machine-id").stdout.splitlines()
+    assert sum(f"/{deep}/{deep}/localstack-cli/machine.json" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["disable nope", "status --nope", "nope", "settings set telemetry.mode x", "explain nope"],
+)
+def test_errors_go_to_stderr(words: str, machine: Machine) -> None:
+    """Answers alone go to stdout; an error has a code and a next step."""
+    outcome = run_inside(machine.environment(), *words.split())
+    assert outcome.status == 2
+    assert outcome.stdout == ""
+    assert re.fullmatch(r"error: .+ \[[a-z-]+\]\n  try: .+\n", outcome.stderr)
+
+
+def test_errors_stand_beside_the_answer(furnished: Machine) -> None:
+    """A command that did part of its work answers on stdout and complains on stderr."""
+    outcome = run_inside(furnished.environment(), "disable")
+    assert outcome.status == 1
+    assert "DISABLE_EVENTS=1 now" in outcome.stdout
+    assert "error:" not in outcome.stdout
+    assert outcome.stderr.count("[switch-ineffective]") == outcome.stderr.count("  try: ") >= 3
+
+
+WARNED = [
+    {"DISABLE_EVENTS": "yes"},
+    {"LOCALSTACK_DISABLE_EVENTS": "on"},
+    {"LOCALSTACK_DISABLE_EVENTS": "1"},
+    {"DO_NOT_TRACK": "1"},
+    {"DISABLE_EVENTS": "1", "LOCALSTACK_DISABLE_EVENTS": "0"},
+    {"CONFIG_PROFILE": "loud"},
+    {"USAGECTL_TELEMETRY": "maybe"},
+    {"CONFIG_PROFILE": "broken"},
+    {"HOME": "/nowhere"},
+]
+
+
+@pytest.mark.parametrize("variables", WARNED, ids=str)
+def test_each_warning_shows_a_next_step(variables: dict[str, str], machine: Machine) -> None:
+    """A warning without something to do about it only worries; each has a hint, and shows it."""
+    furnish(machine)
+    machine.default_profile.write_text("DISABLE_EVENTS=1\n")
+    machine.default_profile.with_name("broken.env").write_bytes(b"\xff")
+    (machine.cwd / ".usagectl.toml").write_text('[telemetry]\nmode = "on"\n')
+    machine.variables |= variables
+    parts = run_inside(machine.environment(), "status", "--json").data["tools"]
+    warnings = [warning for part in parts for warning in part["warnings"]]
+    shown = run_inside(machine.environment(), "status").stdout
+    assert warnings
+    for warning in warnings:
+        assert warning["hint"]
+        assert f": {warning['message']}\n    try: {warning['hint']}\n" in shown
+
+
+EVIL_VARIABLES = [
+    "DISABLE_EVENTS",
+    "USAGECTL_TELEMETRY",
+    "CONFIG_PROFILE",
+    "CONFIG_DIR",
+    "XDG_CACHE_HOME",
+    "LOCALSTACK_VOLUME_DIR",
+    "LOCALSTACK_AUTH_TOKEN",
+    "LOCALSTACK_BUILD_GIT_HASH",
+    "ANALYTICS_API",
+]
+EVIL_WORDS: list[tuple[str, ...]] = [
+    ("status",),
+    ("preview", "--if-enabled", "--reveal"),
+    ("machine-id", "--reveal"),
+    ("cache-dir",),
+    ("settings",),
+    ("disable", "--dry-run"),
+    ("disable", EVIL),
+    ("explain", EVIL),
+    ("env", EVIL),
+    ("machine-id", "set", EVIL),
+    ("settings", "set", "telemetry.mode", EVIL),
+    ("settings", "set", EVIL, "x"),
+    ("cache-dir", "set", EVIL, "--dry-run"),
+    ("status", "--expect", EVIL),
+    (EVIL,),
+    ("run", "--", EVIL),
+]
+
+
+@pytest.mark.parametrize("name", EVIL_VARIABLES)
+def test_control_characters_of_variables_are_escaped(name: str, machine: Machine) -> None:
+    """A value of the environment can neither colour, clear nor forge a line of an answer."""
+    machine.variables[name] = f"/{EVIL}"
+    for words in EVIL_WORDS[:6]:
+        check_tame(machine, *words)
+
+
+@pytest.mark.parametrize("words", EVIL_WORDS, ids=lambda words: str(words)[:30])
+def test_control_characters_of_files_and_arguments_are_escaped(
+    words: tuple[str, ...], machine: Machine
+) -> None:
+    """Nor can what a file holds, what a file is called or what was typed."""
+    folder = machine.default_profile.parent
+    folder.mkdir()
+    machine.default_profile.write_text(f'DISABLE_EVENTS="{EVIL}"\n')
+    (folder / f"{EVIL}.env").write_text("DISABLE_EVENTS=0\n")
+    machine.machine_json.parent.mkdir(parents=True)
+    machine.machine_json.write_text('{"machine_id": "A\\u001b[31m\\u009b\\nFORGED"}')
+    (machine.cwd / f".{EVIL}-version").write_text("")
+    check_tame(machine, *words, config_dir=machine.folder / f"config{EVIL}")
+
+
+def check_tame(machine: Machine, *words: str, **members: Path) -> None:
+    """Run a command and look for anything that would drive a terminal."""
+    outcome = run_inside(machine.environment(**members), *words)
+    text = outcome.stdout + outcome.stderr
+    assert {char for char in text if not char.isprintable()} <= {"\n"}
+    assert [line for line in text.splitlines() if line.startswith("FORGED")] == []
+
+
+def test_switching_what_is_not_there_says_so(machine: Machine) -> None:
+    """A tool that is not on this machine is not switched; the answer is a sentence, not silence."""
+    for path in ("disable", "enable"):
+        outcome = run_inside(machine.environment(), path, "lstk")
+        wanted = "lstk: not found on this machine, so there is nothing to switch.\n"
+        assert (outcome.stdout, outcome.stderr) == (wanted, "")
+
+
+@pytest.mark.parametrize("value", ["~/x", "~", "x", "/x", "a/../x"])
+def test_both_commands_that_choose_a_folder_agree(value: str, machine: Machine) -> None:
+    """`cache-dir set` and `settings set localstack.cache_dir` take a path the same way."""
+    run_inside(machine.environment(), "cache-dir", "set", value)
+    first = run_inside(machine.environment(), "cache-dir", "--json").data["path"]
+    saved = run_inside(
+        machine.environment(), "settings", "set", "localstack.cache_dir", value, "--json"
+    )
+    assert (saved.status, saved.data["changed"]) == (0, False)
+    assert run_inside(machine.environment(), "cache-dir", "--json").data["path"] == first

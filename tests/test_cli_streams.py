@@ -1,0 +1,96 @@
+"""Tests of odd surroundings: other locales, closed and full streams, a reader that leaves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.commands import furnish
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="shell redirections are POSIX")
+needs_full_device = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="Linux alone has a device that is always full"
+)
+
+
+def run_in_shell(machine: Machine, redirected: str) -> tuple[int, str, str]:
+    """Run `usagectl` with the shell's redirections."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m usagectl {redirected}', sys.executable],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii:strict"},
+    ],
+    ids=str,
+)
+def test_any_locale_works(variables: dict[str, str], machine: Machine) -> None:
+    """A path that the locale cannot write is shown escaped; the command does its work."""
+    furnish(machine)
+    machine.variables |= {"XDG_CACHE_HOME": str(machine.folder / "caché-\udcff"), **variables}
+    for words in (("status",), ("explain", "session")):
+        outcome = machine.run(*words)
+        assert (outcome.status, outcome.stderr) == (0, "")
+        assert words[0] == "explain" or "cach" in outcome.stdout
+
+
+@needs_full_device
+@pytest.mark.parametrize("words", ["status", "status --json", "env", "--version", "--help"])
+def test_a_full_disk_behind_stdout_is_said_once(words: str, machine: Machine) -> None:
+    """An answer that cannot be written is an error with a status, never a traceback."""
+    status, _, stderr = run_in_shell(machine, f"{words} >/dev/full")
+    assert status == 3
+    assert stderr.startswith("error: The answer cannot be written to stdout: no space left")
+    assert stderr.count("\n") == 2
+
+
+@needs_full_device
+@pytest.mark.parametrize("stream", [">/dev/full", ">&-"])
+def test_a_stderr_that_takes_nothing_changes_nothing(stream: str, machine: Machine) -> None:
+    """The status and stdout are the same whether a complaint could be shown or not."""
+    assert run_in_shell(machine, f"disable nope 2{stream}")[0] == 2
+    status, stdout, _ = run_in_shell(machine, f"status --expect off --json 2{stream}")
+    assert (status, stdout[:12]) == (1, '{"schema": 1')
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["status >&-", "env >&- 2>&-", "--version >&-", "reset-machine-id --dry-run <&- >&-"],
+)
+def test_closed_streams_lead_nowhere(words: str, machine: Machine) -> None:
+    """A closed stream is nobody's mistake: the command does its work in silence."""
+    assert run_in_shell(machine, words) == (0, "", "")
+
+
+def test_a_reader_that_leaves_is_no_error(machine: Machine) -> None:
+    """`| head -1` ends the command in silence."""
+    status, stdout, stderr = run_in_shell(machine, "explain | head -1")
+    assert (status, stdout.count("\n"), stderr) == (0, 1, "")
+
+
+def test_no_prompt_without_a_terminal(machine: Machine) -> None:
+    """Without a terminal the command line itself is the answer: nothing asks, nothing hangs."""
+    machine.variables["CACHE_DIR"] = str(machine.folder / "old")
+    outcome = machine.run("reset-machine-id", stdin=b"n\n")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert machine.machine_json.exists()

@@ -1,0 +1,198 @@
+"""Tests of the errors: stable codes, statuses of the design, whole sentences, no traceback."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+import textwrap
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import usagectl
+from usagectl import errors
+from usagectl.cli._output import OutputUnwritableError
+from usagectl.errors import UsagectlError
+from usagectl.live import DockerNotAnsweringError
+from usagectl.processes import CommandNotExecutableError, CommandNotFoundError
+from usagectl.transport import NotAnsweringError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.machine import Machine
+
+DESIGNED = {0, 1, 2, 3, 4, 5, 126, 127, 130}
+FILE = Path("/a/file")
+SAMPLES: list[UsagectlError] = [
+    errors.ExpectationFailedError("off", offending=["localstack cli is on"], hint="x"),
+    errors.SwitchIneffectiveError("lstk cli", state="on", because="it reads no file", hint="x"),
+    errors.UsageError("This does not fit.", hint="x"),
+    errors.UnknownToolError("x", known=["localstack", "lstk"]),
+    errors.UnknownEventError("x", known=["session"]),
+    errors.InvalidValueError("mode", "x", wanted="use on, off"),
+    errors.StateError("This cannot be read.", hint="x"),
+    errors.FolderUnknownError("the spool", variable="USAGECTL_STATE_DIR"),
+    errors.FileUnreadableError(FILE, reason="permission denied"),
+    errors.FileUnwritableError(FILE, reason="permission denied"),
+    errors.FileCorruptError(FILE, reason="it is not TOML"),
+    errors.LinkOutsideError(FILE, target=Path("/b")),
+    errors.LockTimeoutError(FILE, seconds=10),
+    errors.SpoolUnwritableError(FILE, reason="permission denied"),
+    OutputUnwritableError(reason="no space left on device"),
+    CommandNotFoundError("x"),
+    CommandNotExecutableError("x", reason="permission denied"),
+    NotAnsweringError("http://127.0.0.1:1/x", reason="it took too long"),
+    DockerNotAnsweringError("it is not on PATH"),
+]
+"""One of every class; the base alone is never raised."""
+
+
+def import_everything() -> None:
+    """Import every module, so that every class is known."""
+    for module in pkgutil.walk_packages(usagectl.__path__, "usagectl."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+
+
+def subclasses(parent: type[UsagectlError]) -> Iterator[type[UsagectlError]]:
+    """List every public error class below one, at any depth."""
+    for child in parent.__subclasses__():
+        if not child.__name__.startswith("_"):
+            yield child
+        yield from subclasses(child)
+
+
+def test_every_class_has_a_sample() -> None:
+    """A new error is taken into these tests."""
+    import_everything()
+    assert {type(sample) for sample in SAMPLES} == set(subclasses(UsagectlError))
+
+
+def test_codes_are_unique_and_kebab_case() -> None:
+    """Scripts rely on a code: each class has its own, of lower-case words and dashes."""
+    import_everything()
+    classes = [UsagectlError, *subclasses(UsagectlError)]
+    codes = [vars(each)["code"] for each in classes]
+    assert len(set(codes)) == len(codes)
+    assert [code for code in codes if not re.fullmatch(r"[a-z]+(-[a-z]+)*", code)] == []
+
+
+def test_exit_statuses_are_those_of_the_design() -> None:
+    """No class invents a status; 126 and 127 are those of a command that does not start."""
+    import_everything()
+    for each in subclasses(UsagectlError):
+        assert each.exit_status in DESIGNED - {0, 130}
+        assert (each.exit_status in (126, 127)) == each.__name__.startswith("CommandNot")
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+def test_messages_are_sentences(sample: UsagectlError) -> None:
+    """A message is one sentence with a full stop, and the text of the exception."""
+    assert sample.message.endswith(".")
+    assert not sample.message.endswith("..")
+    assert "\n" not in sample.message
+    assert str(sample) == sample.message
+    assert not sample.hint.endswith(".")
+
+
+def test_every_class_names_its_failure() -> None:
+    """Names end in Error, and each docstring says what it tells."""
+    import_everything()
+    for each in subclasses(UsagectlError):
+        assert each.__name__.endswith("Error")
+        assert (each.__doc__ or "").startswith("Tell ")
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    """The docstring draws every public class of the module below its parent, with its status."""
+    drawn: dict[str, tuple[str, int]] = {}
+    path: list[str] = ["UsagectlError"]
+    status = {0: 0}
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r" {4}([│ ]*[├└]── )(\w+)(?: +exit status (\d+))?", line)
+        if match:
+            depth = len(match[1]) // 4
+            status[depth] = int(match[3]) if match[3] else status[depth - 1]
+            del path[depth:]
+            drawn[match[2]] = (path[-1], status[depth])
+            path.append(match[2])
+    real = {
+        name: (_public_parent(each).__name__, each.exit_status)
+        for name, each in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(each, UsagectlError)
+        and not name.startswith("_")
+        and each is not UsagectlError
+    }
+    assert drawn == real
+
+
+def _public_parent(each: type[UsagectlError]) -> type[UsagectlError]:
+    parents = (parent for parent in each.__mro__[1:] if not parent.__name__.startswith("_"))
+    return next(parent for parent in parents if issubclass(parent, UsagectlError))
+
+
+# A command that raises the sample of a number stands in the table of commands.
+DRIVER = textwrap.dedent(
+    """
+    import sys, types
+    import typer
+    from tests.test_errors import SAMPLES
+    from usagectl import cli
+    from usagectl.cli import _commands
+    from usagectl.cli._options import Json
+    app = _commands.new_app()
+    @app.command(cls=_commands.RecordedCommand)
+    def boom(number: int, *, json: Json = False) -> None:
+        raise SAMPLES[number]
+    module = types.ModuleType("usagectl.cli.boom")
+    module.apps = {"boom": app}
+    sys.modules["usagectl.cli.boom"] = module
+    _commands.MODULES["boom"] = "boom"
+    for number in range(len(SAMPLES)):
+        for more in ([], ["--json"]):
+            status = cli.main(["boom", str(number), *more])
+            print(status)
+    """
+)
+
+
+def test_no_error_of_ours_shows_a_traceback(machine: Machine) -> None:
+    """Whatever error ends a command, a person sees a sentence and a script an envelope."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    complaints = re.findall(r"error: (.+) \[(.+)\]\n  try: .+\n", done.stderr)
+    assert complaints == [(sample.message, sample.code) for sample in SAMPLES]
+    lines = done.stdout.splitlines()
+    assert lines[0::3] == lines[2::3] == [str(sample.exit_status) for sample in SAMPLES]
+    envelopes = [json.loads(line)["errors"][0] for line in lines[1::3]]
+    assert [each["code"] for each in envelopes] == [sample.code for sample in SAMPLES]
+    assert all(each["hint"] for each in envelopes)
+
+
+def test_a_bug_keeps_its_traceback(machine: Machine) -> None:
+    """What is no error of ours is a bug: it is not dressed up as a user's mistake."""
+    driver = DRIVER.replace("raise SAMPLES[number]", "raise ZeroDivisionError")
+    done = subprocess.run(
+        [sys.executable, "-c", driver],
+        env=machine.process_variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr

@@ -1,0 +1,288 @@
+"""Tests of reading, replacing, setting aside and locking files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.machine import NOW, REPOSITORY
+from usagectl import _files
+from usagectl.errors import FileUnreadableError, FileUnwritableError, LockTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Locks a folder, says so, and holds it until its input ends.
+HOLDER = """
+import sys
+from pathlib import Path
+from usagectl import _files
+with _files.lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+# Adds one to a number in a file, many times, each time under the lock.
+COUNTER = """
+import sys
+from pathlib import Path
+from usagectl import _files
+file = Path(sys.argv[1])
+for _ in range(50):
+    with _files.lock(file.parent, seconds=60):
+        number = int(_files.read_bytes(file) or b"0")
+        _files.replace_bytes(file, str(number + 1).encode())
+"""
+
+
+def process(program: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a Python program that imports this repository."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+@contextmanager
+def held_by_another(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Let another process hold a folder's lock."""
+    with process(HOLDER, str(folder)) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield holder
+        holder.kill()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make an empty folder."""
+    made = tmp_path / "own"
+    made.mkdir()
+    return made
+
+
+def test_reading(folder: Path) -> None:
+    """A file is read whole, an empty one as empty, and what is not there is None."""
+    file = folder / "f"
+    assert _files.read_bytes(file) is None
+    assert _files.read_bytes(file / "below") is None
+    file.write_bytes(b"")
+    assert _files.read_bytes(file) == b""
+    assert _files.read_bytes(file / "below") is None
+    file.write_bytes(b"\0\r\n\xff")
+    assert _files.read_bytes(file) == b"\0\r\n\xff"
+    link = folder / "link"
+    link.symlink_to(file)
+    assert _files.read_bytes(link) == b"\0\r\n\xff"
+
+
+def test_the_bound_of_reading(folder: Path) -> None:
+    """A file of the bound is read, one byte more is refused."""
+    file = folder / "f"
+    file.write_bytes(b"12345")
+    assert _files.read_bytes(file, limit=5) == b"12345"
+    with pytest.raises(FileUnreadableError, match="larger than 4 bytes"):
+        _files.read_bytes(file, limit=4)
+
+
+def test_what_is_no_file_is_refused(folder: Path) -> None:
+    """A folder, a pipe, a device, a loop and an impossible name are refused without hanging."""
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "device").symlink_to("/dev/zero")
+    (folder / "loop").symlink_to("loop")
+    for name, word in [
+        ("folder", "folder"),
+        ("pipe", "a pipe"),
+        ("device", "device"),
+        ("loop", "loop"),
+        ("n" * 300, "cannot be read"),
+        ("a\0b", "cannot be read"),
+    ]:
+        with pytest.raises(FileUnreadableError, match=word):
+            _files.read_bytes(folder / name)
+
+
+def test_a_new_file_and_its_folders(folder: Path) -> None:
+    """A file that is missing is made with the mode asked for, its folders for the owner alone."""
+    file = folder / "a" / "b" / "f"
+    _files.replace_bytes(file, b"x", new_mode=0o640)
+    assert file.read_bytes() == b"x"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o400, 0o777])
+def test_replacing_keeps_the_mode(folder: Path, mode: int) -> None:
+    """An existing file keeps its mode, whatever the mask of the process."""
+    file = folder / "f"
+    file.write_bytes(b"old")
+    file.chmod(mode)
+    _files.replace_bytes(file, b"new", new_mode=0o606)
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", mode)
+
+
+def test_replacing_follows_links(folder: Path) -> None:
+    """A link stays a link, whether its target is there or not; the target gets the bytes."""
+    below = folder / "elsewhere"
+    below.mkdir()
+    link, hop, target = folder / "link", below / "hop", below / "target"
+    link.symlink_to(hop)
+    hop.symlink_to("target")
+    for data in (b"1", b"2"):
+        _files.replace_bytes(link, data)
+        assert link.is_symlink()
+        assert hop.is_symlink()
+        assert target.read_bytes() == data
+    assert sorted(below.iterdir()) == [hop, target]
+
+
+def test_a_reader_sees_the_old_file_or_the_new(folder: Path) -> None:
+    """Replacing gives the name to another file; one that is open keeps the old bytes."""
+    file = folder / "f"
+    file.write_bytes(b"old")
+    with file.open("rb") as stream:
+        _files.replace_bytes(file, b"newer")
+        assert stream.read() == b"old"
+
+
+def test_a_failed_replacement_changes_nothing(folder: Path) -> None:
+    """Where the name cannot be taken, all stays as it was and no leftover remains."""
+    taken = folder / "taken"
+    (taken / "inner").mkdir(parents=True)
+    file = folder / "file"
+    file.write_bytes(b"old")
+    (folder / "loop").symlink_to("loop")
+    before = sorted(folder.rglob("*"))
+    for name in ("taken", "file/below", "n" * 300, "loop/x", "a\0b"):
+        with pytest.raises(FileUnwritableError):
+            _files.replace_bytes(folder / name, b"new")
+    assert sorted(folder.rglob("*")) == before
+    assert file.read_bytes() == b"old"
+
+
+def test_a_full_disk_keeps_the_old_bytes(folder: Path) -> None:
+    """A write that fails half way leaves the old file and no leftover."""
+    file = folder / "f"
+    file.write_bytes(b"old")
+    # The limit of a file's size stands for the full disk; the signal of it is ignored.
+    program = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from usagectl import _files, errors\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    _files.replace_bytes(Path(sys.argv[1]), b'x' * 5000)\n"
+        "except errors.FileUnwritableError:\n"
+        "    sys.exit(7)\n"
+    )
+    with process(program, str(file)) as child:
+        assert child.wait(timeout=60) == 7
+    assert file.read_bytes() == b"old"
+    assert list(folder.iterdir()) == [file]
+
+
+def test_removing(folder: Path) -> None:
+    """A file is removed once; a link goes and its target stays; a folder is refused."""
+    file, link = folder / "f", folder / "link"
+    file.write_bytes(b"x")
+    link.symlink_to(file)
+    assert _files.remove(link)
+    assert file.exists()
+    assert _files.remove(file)
+    assert not _files.remove(file)
+    assert not _files.remove(file / "below")
+    with pytest.raises(FileUnwritableError):
+        _files.remove(folder)
+
+
+def test_setting_aside(folder: Path) -> None:
+    """What is set aside keeps its content, and none that was set aside before is lost."""
+    file = folder / "f.json"
+    names = []
+    for data in (b"1", b"2", b"3"):
+        file.write_bytes(data)
+        names.append(_files.set_aside(file, NOW).name)
+        assert not file.exists()
+    stem = "f.json.corrupt-20261123T063000Z"
+    assert names == [stem, f"{stem}-1", f"{stem}-2"]
+    assert [(folder / name).read_bytes() for name in names] == [b"1", b"2", b"3"]
+    inner = folder / "d" / "inner"
+    inner.mkdir(parents=True)
+    assert (_files.set_aside(inner.parent, NOW) / "inner").is_dir()
+    with pytest.raises(FileUnwritableError):
+        _files.set_aside(file, NOW)
+
+
+def test_another_process_waits(folder: Path) -> None:
+    """A folder that another process holds is waited for, up to the limit, then refused."""
+    ticks = iter(range(1000))
+    naps: list[float] = []
+    with held_by_another(folder):
+        with (
+            pytest.raises(LockTimeoutError, match="waited 5 s"),
+            _files.lock(folder, seconds=5, sleep=naps.append, clock=lambda: float(next(ticks))),
+        ):
+            pytest.fail("the lock was taken twice")
+        assert len(naps) == 4
+        with _files.lock(folder / "other"):
+            pass
+
+
+def test_a_lock_is_taken_once_the_other_is_gone(folder: Path) -> None:
+    """A holder that is killed leaves no lock behind."""
+    with held_by_another(folder) as holder, ExitStack() as stack:
+
+        def kill_instead_of_sleeping(_: float) -> None:
+            holder.kill()
+            holder.wait()
+
+        stack.enter_context(_files.lock(folder, sleep=kill_instead_of_sleeping))
+        assert holder.returncode is not None
+
+
+def test_a_lock_leaves_no_trace(folder: Path) -> None:
+    """The folder itself is locked; no file is left in it, and it can be locked again."""
+    for _ in range(2):
+        with _files.lock(folder / "new"):
+            pass
+    assert list((folder / "new").iterdir()) == []
+
+
+def test_a_failing_body_frees_the_lock(folder: Path) -> None:
+    """An error under the lock frees it and passes through."""
+    with pytest.raises(KeyError), _files.lock(folder):
+        raise KeyError
+    with _files.lock(folder, seconds=0):
+        pass
+
+
+def test_without_a_folder_the_body_runs(folder: Path) -> None:
+    """Where no folder can be locked the work is done all the same."""
+    (folder / "file").write_bytes(b"")
+    ran = False
+    with _files.lock(folder / "file" / "below"):
+        ran = True
+    assert ran
+
+
+def test_the_lock_excludes(folder: Path) -> None:
+    """Eight processes that read, add and write under the lock lose no addition."""
+    file = folder / "number"
+    children = [process(COUNTER, str(file)) for _ in range(8)]
+    for child in children:
+        child.communicate(timeout=120)
+    assert [child.returncode for child in children] == [0] * 8
+    assert file.read_bytes() == b"400"
+    assert list(folder.iterdir()) == [file]

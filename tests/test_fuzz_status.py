@@ -1,0 +1,164 @@
+"""Fuzz of every file that status reads: it always answers, and no file is changed or lost.
+
+USAGECTL_FUZZ_EXAMPLES sets how many inputs each file gets (the full run takes 10000).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from usagectl import report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+FUZZ = settings(
+    max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "200")),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+def mixed(*tokens: bytes) -> st.SearchStrategy[bytes]:
+    """Draw raw bytes, or a file put together from tokens of its grammar and odd pieces."""
+    odd = st.sampled_from(
+        [b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\r\n", b"\n", b" ", b"\t", b"\\", b"\x1b"]
+    )
+    text = st.text(max_size=8).map(lambda drawn: drawn.encode("utf-8", "surrogatepass"))
+    piece = st.one_of(st.sampled_from(tokens), st.sampled_from(tokens), odd, text)
+    deep = st.tuples(st.sampled_from([b"[", b"{", b'{"a":', b"a.", b"${"]), st.integers(900, 3000))
+    return st.one_of(
+        st.binary(max_size=200),
+        st.lists(piece, max_size=16).map(b"".join),
+        st.tuples(st.lists(piece, max_size=4), deep).map(
+            lambda drawn: b"".join(drawn[0]) + drawn[1][0] * drawn[1][1]
+        ),
+    )
+
+
+JSON = mixed(
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b",",
+    b'"machine_id"',
+    b'{"machine_id": "gen_1a55233f-ee4"}',
+    b'{"machine_id": ',
+    b'"\\ud800ab_"',
+    b'[["machine_id", 1]]',
+    b"null",
+    b"NaN",
+    b"-1e999",
+    b"9" * 5000,
+    b'"x"',
+)
+PROFILE = mixed(
+    b"DISABLE_EVENTS=1\n",
+    b"DISABLE_EVENTS",
+    b"LOCALSTACK_DISABLE_EVENTS=0\n",
+    b"=",
+    b"'",
+    b'"',
+    b"export ",
+    b"#",
+    b"${X:-1}",
+    b"${",
+    b"}",
+    b"X=",
+    b"XDG_CACHE_HOME=/\n",
+    b"LOCALSTACK_VOLUME_DIR='a\\nb'\n",
+    b"LOCALSTACK_VOLUME_DIR=~x\n",
+    b"CACHE_DIR=" + b"y" * 300 + b"\n",
+    b"FILESYSTEM_ROOT=..\n",
+    b"# >>> usagectl >>>\nDISABLE_EVENTS=1\n# <<< usagectl <<<\n",
+)
+TOML = mixed(
+    b"[telemetry]\n",
+    b"[localstack]\n",
+    b'mode = "off"\n',
+    b'mode = "on"\n',
+    b"since = 2026-01-01T00:00:00Z\n",
+    b"since = 0001-01-01T00:00:00+23:59\n",
+    b'cache_dir = "\\u0000"\n',
+    b'cache_dir = "' + b"y" * 300 + b'"\n',
+    b'endpoint = "http://[::1"\n',
+    b'set_by = "disable"\n',
+    b"[[telemetry]]\n",
+    b"telemetry",
+    b".",
+    b"=",
+    b"{",
+    b"}",
+    b"'''",
+    b'"""',
+    b"1e999",
+    b"0x",
+    b"9" * 5000,
+)
+
+
+def check(machine: Machine, file: Path, data: bytes) -> str:
+    """Write a file, collect the status, and hold that nothing in its folder changed.
+
+    Returns:
+        What usagectl's own telemetry is then.
+    """
+    file.write_bytes(data)
+    before = sorted(os.listdir(file.parent))  # noqa: PTH208
+    stamp = file.stat().st_mtime_ns
+    found = report.collect(machine.environment())
+    assert len(found.consents) == 5
+    assert {consent.telemetry for consent in found.consents} <= {"on", "local", "off"}
+    assert file.read_bytes() == data
+    assert file.stat().st_mtime_ns == stamp
+    assert sorted(os.listdir(file.parent)) == before  # noqa: PTH208
+    return found.consents[-1].telemetry
+
+
+@FUZZ
+@given(JSON)
+def test_machine_json(machine: Machine, data: bytes) -> None:
+    """Any bytes in machine.json: the status says what is there."""
+    machine.machine_json.parent.mkdir(parents=True, exist_ok=True)
+    check(machine, machine.machine_json, data)
+
+
+@FUZZ
+@given(PROFILE)
+def test_profile(machine: Machine, data: bytes) -> None:
+    """Any bytes in a profile: both parts get a verdict."""
+    machine.default_profile.parent.mkdir(parents=True, exist_ok=True)
+    check(machine, machine.default_profile, data)
+
+
+@FUZZ
+@given(TOML)
+def test_settings(machine: Machine, data: bytes) -> None:
+    """Any bytes in the settings: usagectl gets a verdict."""
+    machine.config_dir.mkdir(parents=True, exist_ok=True)
+    check(machine, machine.config_dir / "settings.toml", data)
+
+
+@FUZZ
+@given(TOML)
+def test_policy(machine: Machine, data: bytes) -> None:
+    """Any bytes in the policy: the verdict is never on."""
+    file = machine.root / "etc" / "usagectl" / "policy.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    assert check(machine, file, data) != "on"
+
+
+@FUZZ
+@given(TOML)
+def test_project(machine: Machine, data: bytes) -> None:
+    """Any bytes in the project file: the verdict is never on."""
+    assert check(machine, machine.cwd / ".usagectl.toml", data) != "on"

@@ -1,0 +1,218 @@
+"""Tests of the commands that write the machine ID: who is asked, what is chosen or refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.commands import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+QUIET = {"USAGECTL_TELEMETRY": "off"}
+posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+
+
+@pytest.fixture
+def owner(machine: Machine) -> Machine:
+    """Give a machine that has an ID."""
+    machine.machine_json.parent.mkdir(parents=True)
+    machine.machine_json.write_text('{"machine_id": "dkr_0123456789ab"}')
+    return machine
+
+
+def answer(machine: Machine, *arguments: str, typed: bytes) -> tuple[int, bytes]:
+    """Run a command on a terminal of its own, type an answer, return its status and the screen."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *arguments],
+        env={**machine.process_variables(), **QUIET},
+        cwd=machine.cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        screen = b""
+        try:
+            while b"[y/N]" not in screen and (chunk := _read(ours)):
+                screen += chunk
+            os.write(ours, typed)
+            while chunk := _read(ours):
+                screen += chunk
+            return process.wait(timeout=30), screen
+        finally:
+            os.close(ours)
+            process.kill()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1024)
+    except OSError:  # Linux says so when the other end is closed.
+        return b""
+
+
+@posix
+@pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=["no", "enter", "end of file"])
+@pytest.mark.parametrize("words", [("reset-machine-id",), ("cache-dir", "clear")], ids=" ".join)
+def test_a_no_on_the_terminal_changes_nothing(
+    owner: Machine, words: tuple[str, ...], typed: bytes
+) -> None:
+    """Both commands ask on a terminal; all but a yes leaves every file and says so by status."""
+    before = snapshot(owner.folder)
+    status, screen = answer(owner, *words, typed=typed)
+    assert b"[y/N]" in screen
+    assert status != 0
+    assert b"Traceback" not in screen
+    assert snapshot(owner.folder) == before
+
+
+@posix
+def test_a_yes_on_the_terminal_replaces_the_id(owner: Machine) -> None:
+    """After a yes the new ID stands in the file."""
+    status, screen = answer(owner, "reset-machine-id", typed=b"y\n")
+    assert status == 0
+    assert b"Replace the machine ID" in screen
+    assert "gen_" in owner.machine_json.read_text()
+
+
+@posix
+@pytest.mark.parametrize("option", ["--yes", "-y", "--json", "--dry-run"])
+def test_an_option_that_answers_is_not_asked(owner: Machine, option: str) -> None:
+    """--yes is the answer; a script's --json and a dry run need none."""
+    status, screen = answer(owner, "reset-machine-id", option, typed=b"")
+    assert status == 0
+    assert b"[y/N]" not in screen
+
+
+def test_without_a_terminal_nothing_is_asked(owner: Machine) -> None:
+    """In a pipe the command line itself is the answer; it never waits for one."""
+    done = owner.run("reset-machine-id", stdin=b"")
+    assert done.status == 0
+    assert "gen_" in owner.machine_json.read_text()
+    assert "[y/N]" not in done.stdout + done.stderr
+
+
+@posix
+@pytest.mark.parametrize("stream", ["0", "1", "2"])
+def test_a_closed_stream_is_no_terminal(owner: Machine, stream: str) -> None:
+    """A stream that was closed before the start is not asked, and nothing breaks."""
+    command = (sys.executable, "-m", "usagectl", "reset-machine-id")
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {stream}>&-', "sh", *command],
+        env=owner.process_variables(),
+        cwd=owner.cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert "gen_" in owner.machine_json.read_text()
+
+
+def test_ids_are_masked_unless_revealed(owner: Machine) -> None:
+    """Neither the old nor the new ID is printed whole without --reveal."""
+    shown = owner.run("machine-id")
+    hidden = owner.run("reset-machine-id", "--yes", "--json")
+    new = json.loads(owner.machine_json.read_text())["machine_id"]
+    assert "0123456789ab" not in shown.stdout + hidden.stdout
+    assert new not in hidden.stdout
+    assert "0123456789ab" in owner.run("machine-id", "set", "0123456789ab").stdout
+    revealed = owner.run("reset-machine-id", "--yes", "--reveal", "--json").stdout
+    assert json.loads(owner.machine_json.read_text())["machine_id"] in revealed
+
+
+@pytest.mark.parametrize("text", ["", "a b", "x" * 65, "../x"])
+def test_set_refuses_an_odd_id(owner: Machine, text: str) -> None:
+    """An ID that no client would write is a usage error and changes nothing."""
+    before = owner.machine_json.read_bytes()
+    done = owner.run("machine-id", "set", "--json", "--", text)
+    assert (done.status, done.envelope["errors"][0]["code"]) == (2, "invalid-value")
+    assert owner.machine_json.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "folder"),
+    [
+        ("volume/cache", "work/volume/cache"),
+        ("./a/../b", "work/b"),
+        ("~/volume", "home/volume"),
+        ("~", "home"),
+        ("~other/volume", "work/~other/volume"),
+        ("missing/but/fine", "work/missing/but/fine"),
+    ],
+)
+def test_the_chosen_folder_is_stored_absolute(machine: Machine, typed: str, folder: str) -> None:
+    """A relative path and ~ are resolved when they are typed, so that they hold elsewhere too."""
+    done = machine.run("cache-dir", "set", typed, "--json")
+    assert done.status == 0
+    assert done.data["path"] == str(machine.folder / folder)
+    assert machine.run("cache-dir", "--json").data["path"] == str(machine.folder / folder)
+
+
+def test_a_file_in_the_folders_place_is_refused(machine: Machine) -> None:
+    """A folder that cannot be one is a usage error; no setting is written."""
+    (machine.cwd / "taken").write_text("mine")
+    done = machine.run("cache-dir", "set", "taken", "--json")
+    assert (done.status, done.envelope["errors"][0]["code"]) == (2, "invalid-value")
+    assert not machine.config_dir.exists()
+
+
+@posix
+def test_odd_folders_are_no_reason_to_fail(machine: Machine) -> None:
+    """A name too long for any disk and a loop of links neither raise nor hang."""
+    loop = machine.cwd / "loop"
+    loop.symlink_to("loop")
+    for path in ("a" * 5000, "loop"):
+        assert machine.run("cache-dir", "set", path).status in (0, 2)
+        assert machine.run("status").status == 0
+        done = machine.run("reset-machine-id", "--yes", "--json")
+        assert done.status in (0, 3)
+        assert "Traceback" not in done.stderr
+
+
+def test_the_folder_survives_a_dry_run_unchosen(machine: Machine) -> None:
+    """A dry run says which folder it would be and writes no setting."""
+    before = snapshot(machine.folder)
+    done = machine.run("cache-dir", "set", "x", "--dry-run", "--json", variables=QUIET)
+    assert done.data["dry_run"] is True
+    assert snapshot(machine.folder) == before
+
+
+def deep_file(machine: Machine, data: str) -> Path:
+    """Put anything into the identity file."""
+    machine.machine_json.parent.mkdir(parents=True, exist_ok=True)
+    machine.machine_json.write_text(data)
+    return machine.machine_json
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"machine_id": ' + "[" * 90 + "]" * 90 + "}",
+        '{"machine_id": ' + "[" * 9000 + "]" * 9000 + "}",
+        '{"machine_id": "' + "ab " * 300_000 + '"}',
+        '{"machine_id": "\\ud800\\u001b[31m\\u0000"}',
+        '{"machine_id": {"a": NaN}}',
+    ],
+    ids=["nested", "deep", "long", "control characters", "no JSON number"],
+)
+def test_any_content_can_be_shown(machine: Machine, data: str) -> None:
+    """Whatever a file holds, every command that shows it answers, and no byte drives the screen."""
+    deep_file(machine, data)
+    for words in (("status",), ("machine-id", "--reveal"), ("preview", "localstack")):
+        done = machine.run(*words)
+        assert (done.status, "Traceback" in done.stderr) == (0, False), words
+        assert "\x1b" not in done.stdout
+        assert machine.run(*words, "--json").envelope["schema"] == 1

@@ -1,0 +1,150 @@
+"""Tests that no command opens a socket, but `preview --live` to this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.commands import ANSWERING, EXAMPLES, WRITING, example, furnish, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+# Runs command lines in one process; writes for each its status and the audit events of sockets.
+DRIVER = textwrap.dedent(
+    """
+    import json, sys
+    seen = []
+    sys.addaudithook(lambda event, _: seen.append(event) if event.startswith("socket.") else None)
+    from usagectl.cli import main
+    report = []
+    for words in json.loads(sys.argv[1]):
+        seen.clear()
+        status = main(words)
+        report.append([words, status, list(seen)])
+    with open(sys.argv[2], "w") as stream:
+        json.dump(report, stream)
+    """
+)
+SPOKEN = [
+    [],
+    ["--version"],
+    ["--nope"],
+    *(list(example(path)) for path in EXAMPLES),
+    *(list(example(path, "--json")) for path in ANSWERING),
+    *(list(example(path, *WRITING[path], "--dry-run")) for path in WRITING),
+    *([*path.split(), "--help"] for path in EXAMPLES),
+    ["status", "--reveal"],
+    ["preview", "--if-enabled", "--reveal", "--localstack-version", "2026.3.0"],
+    ["preview", "--raw"],
+    ["explain", "session"],
+    ["disable", "localstack", "usagectl"],
+    ["enable"],
+    ["enable", "localstack", "usagectl"],
+    ["settings", "set", "telemetry.endpoint", "http://no-such-host.invalid/v1"],
+    ["preview", "usagectl"],
+    ["status"],
+]
+
+
+def drive(
+    machine: Machine, lines: Sequence[Sequence[str]], *before: str
+) -> list[tuple[list[str], int, list[str]]]:
+    """Run command lines in one process, below a program such as strace if one is named."""
+    file = machine.folder / "report.json"
+    done = subprocess.run(
+        [*before, sys.executable, "-c", DRIVER, json.dumps(lines), str(file)],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return [(words, status, seen) for words, status, seen in json.loads(file.read_text())]
+
+
+@pytest.fixture
+def furnished(machine: Machine) -> Machine:
+    """Make a machine whose endpoints could be named and reached if anything tried."""
+    furnish(machine)
+    machine.variables |= {
+        "CACHE_DIR": str(machine.folder / "old"),
+        "DOCKER_CMD": "no-such-docker",
+        "PATH": str(machine.bin),
+    }
+    return machine
+
+
+def test_every_command_is_driven() -> None:
+    """A new command is watched from its first day."""
+    assert {" ".join(words[:2]) for words in SPOKEN} | {
+        words[0] for words in SPOKEN if words
+    } >= set(tree())
+
+
+def test_no_command_touches_a_socket(furnished: Machine) -> None:
+    """No command makes a socket or resolves a name, with a sending mode set neither."""
+    for words, status, seen in drive(furnished, SPOKEN):
+        assert seen == [], words
+        assert status == (2 if words == ["--nope"] else 0), words
+
+
+def test_the_watch_sees_a_socket(furnished: Machine) -> None:
+    """The watch above is able to fail: `preview --live` asks this machine, and is seen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # Bound and not listening: whoever asks is refused.
+        furnished.variables["GATEWAY_LISTEN"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        ((_, status, seen),) = drive(furnished, [["preview", "--live"]])
+    assert status == 0
+    assert "socket.connect" in seen
+
+
+def test_no_interface_is_needed(furnished: Machine) -> None:
+    """In a network namespace without any interface every command ends as it does elsewhere."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("unshare is not here")
+    before = next((way for way in ((unshare, "-n"), (unshare, "-rn")) if _works(*way)), None)
+    if before is None:
+        pytest.skip("this account may make no network namespace")
+    for words, status, seen in drive(furnished, SPOKEN, *before):
+        assert (status, seen) == (2 if words == ["--nope"] else 0, []), words
+
+
+def test_the_kernel_sees_no_network_socket(furnished: Machine, tmp_path: Path) -> None:
+    """No library opens one below Python's eyes either, in the process or in a child of it.
+
+    The C library may ask its name service cache over a local socket; that is no network.
+    """
+    strace = shutil.which("strace")
+    if strace is None or not _works(strace, "-o", str(tmp_path / "probe"), "true"):
+        pytest.skip("strace is not here, or may not trace")
+    trace = tmp_path / "trace"
+    options = (strace, "-f", "-qq", "-e", "trace=socket", "-o", str(trace))
+    drive(furnished, SPOKEN, *options)
+    assert _network_sockets(trace) == []
+    furnished.variables["GATEWAY_LISTEN"] = "127.0.0.1:1"
+    drive(furnished, [["preview", "--live"]], *options)
+    assert _network_sockets(trace) != []
+
+
+def _works(*command: str) -> bool:
+    words = command if command[-1] == "true" else (*command, "true")
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def _network_sockets(trace: Path) -> list[str]:
+    lines = trace.read_text().splitlines()
+    return [line for line in lines if "socket(" in line and "socket(AF_UNIX" not in line]

@@ -1,0 +1,91 @@
+"""Tests of the library: its names, what an import costs, and that it is typed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.resources import files
+
+import pytest
+
+import usagectl
+from tests.support.machine import REPOSITORY, Machine
+from tests.test_startup_modules import HEAVY
+from usagectl._version import __version__
+
+
+@pytest.mark.parametrize("name", usagectl.__all__)
+def test_public_names_resolve(name: str) -> None:
+    """Each name of `__all__` is there, and is what its own module holds under it."""
+    value = getattr(usagectl, name)
+    if name != "__version__":
+        assert value.__module__.startswith("usagectl.")
+        assert value.__doc__
+
+
+def test_all_is_sorted_and_what_type_checkers_see() -> None:
+    """The names for type checkers, those handed out on demand and `__all__` are the same."""
+    tree = ast.parse((REPOSITORY / "usagectl" / "__init__.py").read_text())
+    seen = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("usagectl")
+        for alias in node.names
+    }
+    assert seen == set(usagectl.__all__) == set(usagectl._HOMES)  # noqa: SLF001
+    assert sorted(usagectl.__all__) == usagectl.__all__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A slip is answered as Python answers it, so that `hasattr` and a from-import work."""
+    assert not hasattr(usagectl, "no_such_name")
+    with pytest.raises(AttributeError, match="module 'usagectl' has no attribute 'no_such_name'"):
+        _ = usagectl.no_such_name
+    with pytest.raises(ImportError):
+        from usagectl import no_such_name  # noqa: F401
+
+
+def test_an_import_loads_nothing(machine: Machine) -> None:
+    """`import usagectl` loads none of its modules, and a verdict none that draws or sends."""
+    driver = (
+        "import sys; before = set(sys.modules); import usagectl;"
+        "print(*sorted(set(sys.modules) - before));"
+        "usagectl.evaluate(usagectl.current_environment()); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", driver],
+        env=machine.process_variables(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second = done.stdout.splitlines()
+    assert {name for name in first.split() if name.startswith("usagectl")} == {"usagectl"}
+    assert set(first.split()) & HEAVY == set()
+    loaded = set(second.split())
+    assert "usagectl.consent" in loaded
+    assert loaded & (HEAVY | {"typer", "click", "usagectl.cli"}) == set()
+
+
+def test_the_library_answers_as_the_command_does(machine: Machine) -> None:
+    """Values are returned and nothing is printed: the verdicts are those of `status`."""
+    environment = machine.environment()
+    assert [part.telemetry for part in usagectl.evaluate(environment, ["usagectl"])] == ["local"]
+    assert usagectl.disable(environment, ["usagectl"]).consents[0].telemetry == "off"
+    assert usagectl.enable(environment).consents[-1].telemetry == "local"
+    with pytest.raises(usagectl.UsagectlError):
+        usagectl.evaluate(environment, ["nope"])
+
+
+def test_the_package_is_typed() -> None:
+    """A `py.typed` lies in the package, so that type checkers of users read its types."""
+    assert files("usagectl").joinpath("py.typed").is_file()
+
+
+def test_the_version_is_one(machine: Machine) -> None:
+    """The library and the command name the same version, and it looks like one."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.?[a-z]+\d*)?", __version__)
+    assert usagectl.__version__ == __version__
+    assert machine.run("--version").stdout == f"usagectl {__version__}\n"

@@ -1,0 +1,331 @@
+"""Tests of settings, policy and project files as data: reading never raises, writing keeps."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from tests.support.machine import NOW
+from usagectl import _files, settings
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnreadableError,
+    FileUnwritableError,
+    FolderUnknownError,
+    InvalidValueError,
+)
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine
+
+
+def file_of(machine: Machine, text: str | bytes | None = None) -> Path:
+    """Name the settings file; write it if there is text for it."""
+    file = machine.config_dir / "settings.toml"
+    file.parent.mkdir(exist_ok=True)
+    if text is not None:
+        file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return file
+
+
+ALL: dict[settings.Name, object] = {
+    "mode": "on",
+    "mode_since": NOW,
+    "mode_set_by": "disable",
+    "endpoint": "http://127.0.0.1:8123/v1",
+    "cache_dir": '/a "b"\\c\n\u00e9',
+}
+
+
+def test_a_round_trip(machine: Machine) -> None:
+    """What is saved is read back; what is removed is gone, and so is the file."""
+    environment = machine.environment()
+    assert settings.save(environment, ALL).changed
+    read = settings.load(environment)
+    assert {name: getattr(read, name) for name in ALL} == ALL
+    assert (read.exists, read.problem, read.file) == (True, "", file_of(machine))
+    assert not settings.save(environment, ALL).changed
+    assert settings.save(environment, dict.fromkeys(ALL)).changed
+    assert not file_of(machine).exists()
+    assert settings.load(environment) == settings.SettingsFile(file=file_of(machine))
+
+
+def test_a_new_file_is_the_owners_alone(machine: Machine) -> None:
+    """The settings file and its folder can be read by the owner only."""
+    settings.save(machine.environment(), ALL)
+    assert file_of(machine).stat().st_mode & 0o777 == 0o600
+    assert machine.config_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_removing_nothing_makes_no_file(machine: Machine) -> None:
+    """A removal where nothing stands changes nothing."""
+    assert not settings.save(machine.environment(), {"mode": None}).changed
+    assert not machine.config_dir.joinpath("settings.toml").exists()
+
+
+COMMENTED = """\
+# a person's comment
+title = 'x' # kept
+
+[telemetry] # mine
+mode = "local" # why
+extra = [1, 2]
+
+[other]
+y = 1
+"""
+
+
+def test_comments_and_unknown_keys_stay(machine: Machine) -> None:
+    """Saving changes the line of the key and leaves every other line."""
+    file = file_of(machine, COMMENTED)
+    settings.save(machine.environment(), {"mode": "off"})
+    assert file.read_text() == COMMENTED.replace('"local"', '"off"')
+    settings.save(machine.environment(), {"mode": None})
+    kept = [line for line in COMMENTED.splitlines() if not line.startswith("mode")]
+    assert file.read_text().splitlines() == kept
+
+
+def test_line_ends_stay(machine: Machine) -> None:
+    """A file with CRLF keeps its line ends."""
+    file = file_of(machine, b'# c\r\n[telemetry]\r\nmode = "local"\r\nx = 1\r\n')
+    settings.save(machine.environment(), {"mode": "off"})
+    assert file.read_bytes() == b'# c\r\n[telemetry]\r\nmode = "off"\r\nx = 1\r\n'
+
+
+CORRUPT = [
+    b"[[[",
+    b"\xff\xfe",
+    b"telemetry = 1\n",
+    b"[[telemetry]]\n",
+    b"localstack = []\n",
+    b'[telemetry]\nmode = "loud"\n',
+    b"[telemetry]\nmode = true\n",
+    b"[telemetry]\nmode = ['off']\n",
+    b"[telemetry]\nsince = 'now'\n",
+    b"[telemetry]\nsince = 2026-01-01\n",
+    b"[telemetry]\nsince = 07:32:00\n",
+    b"[telemetry]\nset_by = 1\n",
+    b"[telemetry]\nendpoint = 1\n",
+    b"[localstack]\ncache_dir = {}\n",
+    b"a = 1\na = 2\n",
+    b"a = " + b"[" * 5000,
+    b"a = " + b"9" * 5000,
+]
+
+
+@pytest.mark.parametrize("data", CORRUPT, ids=lambda data: data[:24].decode("latin-1"))
+def test_corrupt_files_are_set_aside(machine: Machine, data: bytes) -> None:
+    """A file that is not understood is a problem to read, and kept under another name on save."""
+    file = file_of(machine, data)
+    read = settings.load(machine.environment())
+    assert str(file) in read.problem
+    assert read.mode is None
+    result = settings.save(machine.environment(), {"mode": "local"})
+    assert result.set_aside is not None
+    assert result.set_aside.read_bytes() == data
+    assert result.set_aside.name == "settings.toml.corrupt-20261123T063000Z"
+    assert settings.load(machine.environment()).mode == "local"
+
+
+def test_setting_aside_twice_keeps_both(machine: Machine) -> None:
+    """A second corrupt file in the same second gets another name."""
+    for data in (b"[[1", b"[[2"):
+        file_of(machine, data)
+        settings.save(machine.environment(), {"mode": "local"})
+    kept = sorted(machine.config_dir.glob("*.corrupt-*"))
+    assert [file.read_bytes() for file in kept] == [b"[[1", b"[[2"]
+
+
+def test_a_dry_run_of_a_corrupt_file(machine: Machine) -> None:
+    """A dry run sets nothing aside."""
+    file = file_of(machine, b"[[[")
+    assert settings.save(machine.environment(), {"mode": "off"}, dry_run=True).changed
+    assert file.read_bytes() == b"[[["
+    assert list(machine.config_dir.iterdir()) == [file]
+
+
+def test_a_huge_file_is_not_read(machine: Machine) -> None:
+    """A file beyond the bound is a problem, and no save replaces it."""
+    file_of(machine, b"#" * (_files.MAX_BYTES + 1))
+    assert "larger" in settings.load(machine.environment()).problem
+    with pytest.raises(FileUnreadableError):
+        settings.save(machine.environment(), {"mode": "off"})
+
+
+def test_a_large_file_within_the_bound_is_read(machine: Machine) -> None:
+    """A file of exactly the bound is read."""
+    text = '[telemetry]\nmode = "on"\n#'
+    file_of(machine, text + "x" * (_files.MAX_BYTES - len(text)))
+    assert settings.load(machine.environment()).mode == "on"
+
+
+def test_a_pipe_does_not_hang(machine: Machine) -> None:
+    """A pipe in the file's place is a problem at once, and is not written to."""
+    file = file_of(machine)
+    os.mkfifo(file)
+    assert "a pipe" in settings.load(machine.environment()).problem
+    with pytest.raises(FileUnreadableError):
+        settings.save(machine.environment(), {"mode": "off"})
+    assert file.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        (
+            "2026-01-02T03:04:05+02:00",
+            datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2))),
+        ),
+    ],
+)
+def test_the_instant_is_aware(machine: Machine, text: str, expected: datetime) -> None:
+    """An instant without a zone is taken as UTC, so that two can always be compared."""
+    file_of(machine, f"[telemetry]\nsince = {text}\n")
+    since = settings.load(machine.environment()).mode_since
+    assert since == expected
+    assert since is not None
+    assert since.utcoffset() is not None
+
+
+def test_without_a_home(machine: Machine) -> None:
+    """Without a folder nothing is read, and saving says which variable gives one."""
+    bare = machine.environment(config_dir=None)
+    assert settings.load(bare) == settings.SettingsFile(file=None)
+    with pytest.raises(FolderUnknownError) as caught:
+        settings.save(bare, {"mode": "off"})
+    assert "USAGECTL_CONFIG_DIR" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made(machine: Machine) -> None:
+    """A file where the settings folder should be is an error, and stays."""
+    machine.config_dir.write_text("mine")
+    with pytest.raises(FileUnwritableError):
+        settings.save(machine.environment(), {"mode": "off"})
+    assert machine.config_dir.read_text() == "mine"
+
+
+def test_policy_and_project_files_are_read_alike(machine: Machine) -> None:
+    """Policy and project files have the settings' form; the nearest project comes first."""
+    policy = machine.root / "etc/usagectl/policy.toml"
+    policy.parent.mkdir(parents=True)
+    for file in (policy, machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml"):
+        file.write_text('[telemetry]\nmode = "off"\n')
+    environment = machine.environment()
+    assert settings.load_policy(environment).mode == "off"
+    own = [found.file for found in settings.load_projects(environment)]
+    assert own[:2] == [machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml"]
+
+
+@pytest.mark.parametrize(
+    ("system", "path"),
+    [
+        ("Linux", "etc/usagectl/policy.toml"),
+        ("Darwin", "Library/Application Support/usagectl/policy.toml"),
+        ("Windows", "C:/ProgramData/usagectl/policy.toml"),
+        ("FreeBSD", "etc/usagectl/policy.toml"),
+    ],
+)
+def test_where_the_policy_lies(machine: Machine, system: str, path: str) -> None:
+    """Each system has one place for a policy, and no variable moves it."""
+    machine.variables = {"USAGECTL_CONFIG_DIR": "/x", "ProgramData": "/y"}
+    found = settings.load_policy(machine.environment(system=system)).file
+    assert found == machine.root / path
+
+
+@pytest.mark.parametrize(("text", "expected"), [(" ON ", "on"), ("local", "local"), ("Off", "off")])
+def test_modes_that_are_typed(text: str, expected: str) -> None:
+    """A mode may be typed in any case and with blanks."""
+    assert settings.parse_mode(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "yes", "1", "o n"])
+def test_modes_that_are_refused(text: str) -> None:
+    """Anything but the three modes is refused, with what can be typed."""
+    with pytest.raises(InvalidValueError, match="off, local, on"):
+        settings.parse_mode(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("http://127.0.0.1:8123/v1/", "http://127.0.0.1:8123/v1"), (" https://h ", "https://h")],
+)
+def test_endpoints_that_are_typed(text: str, expected: str) -> None:
+    """A base URL loses blanks and trailing slashes."""
+    assert settings.parse_endpoint(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "h/v1",
+        "ftp://h",
+        "http://",
+        "http://u:secret@h/",
+        "http://h/?q=1",
+        "http://h/#f",
+        "http://h:x",
+        "http://h:0",
+        "http://[::1",
+    ],
+)
+def test_endpoints_that_are_refused(text: str) -> None:
+    """What is no plain http base URL is refused, and a password in it is not repeated."""
+    with pytest.raises(InvalidValueError) as caught:
+        settings.parse_endpoint(text)
+    assert "secret" not in caught.value.message
+
+
+LINES = st.sampled_from(
+    [
+        *COMMENTED.splitlines(),
+        "[telemetry]",
+        'telemetry.mode = "on"',
+        'telemetry = {mode = "on", z = 1}',
+        "[telemetry.a]",
+        "[localstack]",
+        'cache_dir = "/x"',
+        '"telemetry".set_by = "disable"',
+        "[a.telemetry]",
+    ]
+)
+EDITS: list[dict[settings.Name, object]] = [ALL, dict.fromkeys(ALL), {"mode": "off"}]
+
+
+@profile(max_examples=300, deadline=None, database=None)
+@given(st.lists(LINES, max_size=8).map("\n".join), st.sampled_from(EDITS))
+def test_saving_changes_what_it_says_and_nothing_else(
+    text: str, values: dict[settings.Name, object]
+) -> None:
+    """For any file that is understood the edit takes, and every foreign key keeps its value."""
+    try:
+        before = tomllib.loads(text)
+        settings._narrow(Path("x"), before)  # noqa: SLF001
+    except (tomllib.TOMLDecodeError, FileCorruptError):
+        return
+    after = tomllib.loads(settings._edit(text, values))  # noqa: SLF001
+    found = settings._narrow(Path("x"), after)  # noqa: SLF001
+    assert {name: getattr(found, name) for name in values} == values
+    assert foreign(after) == foreign(before)
+
+
+def foreign(document: dict[str, object]) -> dict[str, object]:
+    """Return what is not ours: no key of a setting, no empty table."""
+    own = {"mode", "since", "set_by", "endpoint", "cache_dir"}
+    kept: dict[str, object] = {}
+    for name, value in document.items():
+        if isinstance(value, dict) and name in ("telemetry", "localstack"):
+            value = {key: item for key, item in value.items() if key not in own}  # noqa: PLW2901
+        kept[name] = value
+    return {name: value for name, value in kept.items() if value != {}}
