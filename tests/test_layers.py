@@ -28,6 +28,7 @@ LAYERS = (
     "consent",
     "spool",
     "transport",
+    "session",
     "preview",
     "live",
     "switching",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 fcntl = pytest.importorskip("fcntl", reason="these locks are POSIX")
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the wait is seen in /proc")
+
 CROWD = 64
 PROFILE = b"# mine\nexport DEBUG=1"
 BLOCK = profiles.add_block(PROFILE, {"DISABLE_EVENTS": "1"})
@@ -170,6 +172,43 @@ def test_mixed_commands_at_once_keep_every_setting(machine: Machine) -> None:
     assert leftovers(machine) == []
 
 
+@linux
+@pytest.mark.parametrize(
+    ("words", "gate", "file", "text"),
+    [
+        (
+            ("reset-machine-id", "--yes"),
+            "state",
+            "home/.cache/localstack-cli/machine.json",
+            '{"machine_id": "x", "meanwhile": 1}',
+        ),
+        (("disable", "localstack"), "home", "home/.localstack/default.env", "meanwhile=1\n"),
+        (
+            ("settings", "set", "telemetry.mode", "off"),
+            "config",
+            "config/settings.toml",
+            "# meanwhile\n",
+        ),
+    ],
+    ids=["reset", "disable", "settings"],
+)
+def test_what_another_wrote_meanwhile_is_kept(
+    machine: Machine, words: tuple[str, ...], gate: str, file: str, text: str
+) -> None:
+    """A command reads what it changes only once it holds the lock, so nothing is overwritten."""
+    written = machine.folder / file
+    with held(machine.folder / gate):
+        process = start(machine, *words)
+        wait_until_it_opened(process, machine.folder / gate)
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(text)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert written.read_text() != text
+    assert "meanwhile" in written.read_text()
+
+
+@linux
 @pytest.mark.parametrize(
     ("words", "gate"),
     [
@@ -179,7 +218,6 @@ def test_mixed_commands_at_once_keep_every_setting(machine: Machine) -> None:
     ],
     ids=["reset", "disable", "settings"],
 )
-@pytest.mark.skipif(sys.platform != "linux", reason="the wait is seen in /proc")
 def test_an_interrupt_ends_the_waiting(machine: Machine, words: tuple[str, ...], gate: str) -> None:
     """Ctrl-C while another process holds the lock gives 130, says little and changes nothing."""
     folder = machine.folder / gate

@@ -13,26 +13,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl import consent, events, identity, spool
+from usagectl import consent, events, session, spool
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
     find_executable,
     mask_credentials,
 )
-from usagectl.tools.detection import container_runtime
 from usagectl.tools.localstack import LocalStackClient
-from usagectl.tools.localstack_rules import is_true
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from usagectl.consent import Consent
     from usagectl.environment import Environment
-    from usagectl.identity import MachineId
 
 MASK = "********"
-_STATIC_LIBS = "/usr/lib/localstack"
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _DEFAULT_PORT = 4566
 
@@ -134,13 +130,13 @@ def _preview_part(
 ) -> Preview:
     if verdict.telemetry != "on" and not if_enabled:
         return Preview(verdict, ())
-    edition = _edition(client)
+    edition = session.edition_of(client)
     if edition is None:
         return Preview(verdict, (), (_no_session(client),))
     if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
         return Preview(verdict, (), (caution,))
     docker = live.docker if live else {}
-    payload, varying = _session_payload(client, edition=edition, docker=docker)
+    payload, varying = session.process_payload(client, edition=edition, docker=docker)
     cautions = () if live else tuple(_docker_cautions(client))
     request = _session_request(client, "cli", payload, varying=varying, reveal=reveal)
     return Preview(verdict, (request,), cautions)
@@ -150,8 +146,9 @@ def _no_session(client: LocalStackClient) -> Caution:
     if client.is_in_container:
         return Caution(
             "no-session",
-            f"In a container without {_STATIC_LIBS} this version fails while it computes the "
-            "edition, so it sends no session event at all.",
+            f"In a container without {session.STATIC_LIBS} this version fails while it computes "
+            "the edition, so such a process sends no session event. `localstack start` first "
+            "declares that it is on a host; the line below shows what it then sends.",
             "OVERRIDE_IN_DOCKER=0 usagectl preview localstack",
         )
     return Caution(
@@ -162,113 +159,10 @@ def _no_session(client: LocalStackClient) -> Caution:
     )
 
 
-def _session_payload(
-    client: LocalStackClient, *, edition: str, docker: Mapping[str, object]
-) -> tuple[dict[str, object], tuple[str, ...]]:
-    environment, variables, rules = client.environment, client.variables, client.rules
-    machine_id, is_random = _machine_id(client, docker)
-    git_hash = variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
-    payload: dict[str, object] = {
-        "session_id": _session_id(environment),
-        "machine_id": machine_id,
-        "api_key": _api_key(client),
-        "system": _system(client, docker),
-        "version": f"{rules.version}:{git_hash}" if git_hash else rules.version,
-        "is_ci": "CI" in variables,
-        "is_docker": client.is_in_container,
-        "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
-    }
-    if rules.has_product:
-        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or "unknown"
-        payload["edition"] = edition
-    if rules.has_container_runtime:
-        payload["container_runtime"] = container_runtime(environment)
-    varying = ("/metadata/session_id", "/metadata/client_time", "/payload/session_id")
-    return payload, (*varying, "/payload/machine_id") if is_random else varying
-
-
-def _session_id(environment: Environment) -> str:
-    """Draw a version 4 UUID, as the client does for each process."""
-    import uuid
-
-    return str(uuid.UUID(bytes=environment.entropy(16), version=4))
-
-
-def _machine_id(client: LocalStackClient, docker: Mapping[str, object]) -> tuple[object, bool]:
-    found = _stored_id(client)
-    if found is not None:
-        return found.value, False
-    docker_id = docker.get("ID")
-    return identity.derive(
-        client.environment,
-        client.rules,
-        in_container=client.is_in_container,
-        docker_id=docker_id if isinstance(docker_id, str) else None,
-    )
-
-
-def _stored_id(client: LocalStackClient) -> MachineId | None:
-    places = identity.places(client.environment)
-    place = next(p for p in places if (p.tool, p.part) == ("localstack", "cli"))
-    found = identity.read(place)
-    return None if found.kind in ("missing", "unreadable") else found
-
-
-def _api_key(client: LocalStackClient) -> str:
-    for name in ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"):
-        value = client.variables.get(name, "").strip("'\" ")
-        if value:
-            return value
-    return ""
-
-
-def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
-    environment = client.environment
-    if client.rules.system == "platform":
-        return environment.system
-    if client.rules.system == "summary":
-        return _system_summary(client, docker)
-    os_type = docker.get("OSType")
-    if isinstance(os_type, str) and os_type:
-        return os_type.lower()
-    return "docker" if client.is_in_container else environment.system.lower()
-
-
-def _system_summary(client: LocalStackClient, docker: Mapping[str, object]) -> str:
-    environment = client.environment
-    found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
-    if all(isinstance(value, str) for value in found):
-        return ",".join(str(value) for value in found)
-    name = f"{environment.system}(Container)" if client.is_in_container else environment.system
-    return f"{name},{environment.release},{environment.machine}"
-
-
-def _edition(client: LocalStackClient) -> str | None:
-    """Compute the edition; None where the client fails at it.
-
-    A command-line process has no folder of static libraries, and `listdir`
-    of none is the working folder: a stray `.x-version` there becomes the edition.
-    """
-    chosen = client.variables.get("LOCALSTACK_TELEMETRY_EDITION")
-    if chosen or not client.rules.has_product:
-        return chosen or "unknown"
-    environment = client.environment
-    in_container = client.is_in_container
-    folder = environment.at_root(_STATIC_LIBS) if in_container else environment.cwd
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:
-        return None
-    for name in names:
-        if name.startswith(".") and name.endswith("-version"):
-            return name.removesuffix("-version").removeprefix(".")
-    return "unknown"
-
-
 def _docker_cautions(client: LocalStackClient) -> list[Caution]:
     if client.rules.machine_id == "short" or not _may_have_docker(client.environment):
         return []
-    members = "system is" if _stored_id(client) else "system and machine_id are"
+    members = "system is" if session.stored_id(client) else "system and machine_id are"
     message = (
         f"Docker seems to run here and was not asked, so {members} what the client falls "
         "back to without it."
@@ -301,7 +195,7 @@ def _session_request(
         "session_id": payload["session_id"],
         "client_time": str(int(environment.now().timestamp())),
     }
-    length = len(_dump(metadata, payload))
+    length = len(session.serialise(metadata, payload))
     masked = () if reveal or not payload["api_key"] else ("/payload/api_key",)
     shown = {**payload, "api_key": MASK} if masked else payload
     headers = {
@@ -314,39 +208,20 @@ def _session_request(
         "Content-Length": str(length),
         "Content-Type": "application/json",
     }
-    body = _dump(metadata, shown)
+    body = session.serialise(metadata, shown)
     url = url if reveal else mask_credentials(url)
     return Request(
         "localstack", part, "POST", url, headers, body, ("session",), masked, varying, version
     )
 
 
-def _dump(metadata: Mapping[str, object], payload: Mapping[str, object]) -> bytes:
-    """Serialise as `requests` does for LocalStack: `", "` and `": "`, ASCII only."""
-    event = {"name": "session", "metadata": metadata, "payload": payload}
-    return json.dumps(event).encode()
-
-
 def _instance_request(
     client: LocalStackClient, info: Mapping[str, object], *, reveal: bool
 ) -> Request:
     """Build the session request of the running instance from what it says of itself."""
-    version, _, git_hash = str(info.get("version", client.rules.version)).partition(":")
+    version = str(info.get("version", client.rules.version)).partition(":")[0]
     running = LocalStackClient(client.environment, version=version)
-    variables = client.variables
-    payload: dict[str, object] = {
-        "session_id": info.get("session_id"),
-        "machine_id": info.get("machine_id"),
-        "api_key": _api_key(client),
-        "system": info.get("system"),
-        "version": f"{version}:{git_hash}" if git_hash else version,
-        "is_ci": "CI" in variables,
-        "is_docker": info.get("is_docker"),
-        "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
-    }
-    if running.rules.has_product:
-        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or "aws"
-        payload["edition"] = info.get("edition")
+    payload = session.instance_payload(running, info)
     varying = ("/metadata/client_time",)
     return _session_request(running, "container", payload, varying=varying, reveal=reveal)
 
