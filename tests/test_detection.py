@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from usagectl.tools import detection
-from usagectl.tools.localstack import LocalStackClient, find
+from usagectl.tools.localstack_client import LocalStackClient, find
 from usagectl.tools.localstack_rules import is_true, parse_boolean, parse_version, rules_for
 
 if TYPE_CHECKING:

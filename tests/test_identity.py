@@ -13,13 +13,14 @@ import pytest
 
 from tests.support.commands import snapshot
 from tests.support.machine import NOW
-from usagectl import identity, settings
+from usagectl import identity, replacement, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.machine import Machine
-    from usagectl.identity import MachineId, Replacement
+    from usagectl.identity import MachineId
+    from usagectl.replacement import Replacement
 
 GEN = re.compile(r"gen_[0-9a-f]{8}-[0-9a-f]{3}")
 BODY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{3}")
@@ -46,7 +47,7 @@ def is_cli(found: MachineId | Replacement) -> bool:
 def reset(machine: Machine, *, dry_run: bool = False) -> tuple[Replacement, ...]:
     """Replace the ID as the command does."""
     environment = machine.environment()
-    return identity.replace(environment, identity.plan_reset(environment), dry_run=dry_run)
+    return replacement.replace(environment, replacement.plan_reset(environment), dry_run=dry_run)
 
 
 def stored(machine: Machine) -> object:
@@ -150,7 +151,7 @@ def test_dry_run_changes_nothing_and_says_what_would_change(machine: Machine) ->
     write(lstk_file(machine), "0123456789ab")
     before = snapshot(machine.folder)
     planned = reset(machine, dry_run=True)
-    cleared = identity.clear(machine.environment(), dry_run=True)
+    cleared = replacement.clear(machine.environment(), dry_run=True)
     assert snapshot(machine.folder) == before
     done = reset(machine)
     assert [found.place for found in planned] == [found.place for found in done]
@@ -212,7 +213,7 @@ def test_set_gives_lstk_the_id_without_the_prefix_it_adds(machine: Machine) -> N
 def test_the_same_id_again_writes_nothing(machine: Machine) -> None:
     """A place that holds the wanted ID already is left untouched."""
     write(machine.machine_json, '{ "machine_id":"mine" }')
-    (done,) = identity.replace(machine.environment(), {"localstack": "mine"}, prefix="")
+    (done,) = replacement.replace(machine.environment(), {"localstack": "mine"}, prefix="")
     assert done.changed is False
     assert machine.machine_json.read_bytes() == b'{ "machine_id":"mine" }'
 
@@ -226,7 +227,7 @@ def test_clear_removes_the_known_files_alone(machine: Machine) -> None:
         for name in ("machine.json.bak", "machine.json.corrupt-20260101T000000Z", "pypi.json")
     ]
     config = write(lstk_file(machine).with_name("config.toml"), "")
-    identity.clear(machine.environment())
+    replacement.clear(machine.environment())
     assert not machine.machine_json.exists()
     assert not lstk_file(machine).exists()
     assert all(other.read_text() == "mine" for other in others)
@@ -236,7 +237,7 @@ def test_clear_removes_the_known_files_alone(machine: Machine) -> None:
 def test_clear_sets_aside_what_it_does_not_understand(machine: Machine) -> None:
     """A file that holds no ID we know is renamed, not deleted."""
     write(machine.machine_json, b"precious")
-    (done,) = identity.clear(machine.environment())
+    (done,) = replacement.clear(machine.environment())
     assert done.set_aside is not None
     assert done.set_aside.read_bytes() == b"precious"
 

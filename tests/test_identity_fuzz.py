@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.machine import Machine
-from usagectl import identity
+from usagectl import identity, replacement
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -68,10 +68,10 @@ def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> 
         assert (found.kind == "unreadable") == (before is None)
         identity.redact(found.value)
         if clears:
-            (done,) = identity.clear(environment)
+            (done,) = replacement.clear(environment)
             assert not file.exists()
         else:
-            (done,) = identity.replace(environment, {"localstack": "11111111-222"})
+            (done,) = replacement.replace(environment, {"localstack": "11111111-222"})
             after = understood(file.read_bytes())
             assert after is not None
             assert after["machine_id"] == "gen_11111111-222"
@@ -96,6 +96,6 @@ def test_no_content_of_lstks_file_is_too_odd(data: bytes) -> None:
         file.parent.mkdir(parents=True)
         file.write_bytes(data)
         identity.read_all(machine.environment())
-        (done,) = identity.replace(machine.environment(), {"lstk": "11111111-222"})
+        (done,) = replacement.replace(machine.environment(), {"lstk": "11111111-222"})
         assert done.problem is None
         assert file.read_bytes() == b"11111111-222"

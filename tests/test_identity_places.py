@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.commands import snapshot
 from tests.support.machine import Machine
-from usagectl import identity, preview
+from usagectl import identity, preview, replacement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +169,7 @@ def test_every_volume_of_lstk_is_a_place(
         (folder / NAME).write_text('{"machine_id": "dkr_0123456789ab"}')
     found = [place for place in places(machine).values() if place.tool == "lstk"]
     assert [place.part for place in found].count("container") == 2
-    done = identity.replace(machine.environment(), {"lstk": "11111111-222"})
+    done = replacement.replace(machine.environment(), {"lstk": "11111111-222"})
     assert [replacement.after for replacement in done] == ["gen_11111111-222"] * 2
 
 
@@ -201,7 +201,7 @@ def test_a_link_inside_its_folder_is_followed(machine: Machine) -> None:
     target.parent.mkdir(parents=True)
     target.write_text('{"machine_id": "old", "k": 1}')
     machine.machine_json.symlink_to("real.json")
-    (done,) = identity.replace(machine.environment(), {"localstack": "11111111-222"})
+    (done,) = replacement.replace(machine.environment(), {"localstack": "11111111-222"})
     assert done.changed
     assert machine.machine_json.is_symlink()
     assert json.loads(target.read_text()) == {"machine_id": "gen_11111111-222", "k": 1}
@@ -235,7 +235,7 @@ def test_a_dangling_link_inside_gets_its_target(machine: Machine) -> None:
     """A link to a file beside it that is not there yet is filled, not replaced."""
     machine.machine_json.parent.mkdir(parents=True)
     machine.machine_json.symlink_to("later.json")
-    identity.replace(machine.environment(), {"localstack": "11111111-222"})
+    replacement.replace(machine.environment(), {"localstack": "11111111-222"})
     assert machine.machine_json.is_symlink()
     assert json.loads(machine.machine_json.with_name("later.json").read_text())
 
@@ -247,7 +247,7 @@ def test_a_loop_of_links_is_set_aside(machine: Machine) -> None:
     machine.machine_json.symlink_to("b.json")
     machine.machine_json.with_name("b.json").symlink_to(NAME)
     assert identity.read_all(machine.environment())[0].kind == "unreadable"
-    (done,) = identity.replace(machine.environment(), {"localstack": "11111111-222"})
+    (done,) = replacement.replace(machine.environment(), {"localstack": "11111111-222"})
     assert done.set_aside is not None
     assert str(done.set_aside.readlink()) == "b.json"
     assert json.loads(machine.machine_json.read_text()) == {"machine_id": "gen_11111111-222"}
@@ -259,6 +259,6 @@ def test_a_cache_folder_that_is_a_link_is_fine(machine: Machine) -> None:
     elsewhere = machine.folder / "disk"
     elsewhere.mkdir()
     (machine.home / ".cache").symlink_to(elsewhere)
-    (done,) = identity.replace(machine.environment(), {"localstack": "11111111-222"})
+    (done,) = replacement.replace(machine.environment(), {"localstack": "11111111-222"})
     assert done.problem is None
     assert (elsewhere / "localstack-cli" / NAME).is_file()

@@ -73,8 +73,11 @@ def replace_bytes(file: Path, data: bytes, *, new_mode: int = 0o600) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else new_mode
+        before = target.stat() if target.exists() else None
+        mode = stat.S_IMODE(before.st_mode) if before else new_mode
         _write_new(temporary, data, mode=mode)
+        if before and hasattr(os, "geteuid") and os.geteuid() == 0:
+            os.chown(temporary, before.st_uid, before.st_gid)  # sudo must not take it away.
         temporary.replace(target)
     except (OSError, ValueError) as error:
         raise FileUnwritableError(file, reason=_reason(error)) from error

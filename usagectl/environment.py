@@ -153,6 +153,9 @@ def _own_dir(variables: Mapping[str, str], name: str, *, kind: str) -> Path | No
         return Path(chosen).absolute()
     import platformdirs  # not needed when both folders are chosen
 
-    found = Path(getattr(platformdirs, kind)("usagectl", appauthor=False))
-    # Without any home platformdirs answers "~/.config/...": a folder named "~" is no answer.
+    try:
+        found = Path(getattr(platformdirs, kind)("usagectl", appauthor=False))
+    except RuntimeError:  # Since 4.14 platformdirs refuses without any home.
+        return None
+    # Before, it answered "~/.config/...": a folder named "~" is no answer either.
     return found if found.is_absolute() else None

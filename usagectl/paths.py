@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
-from usagectl.errors import FolderUnknownError
+from usagectl.errors import FolderUnknownError, InvalidValueError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from usagectl.environment import Environment
 
 PROJECT_FILE_NAME = ".usagectl.toml"
@@ -72,3 +71,22 @@ def project_files(environment: Environment) -> tuple[Path, ...]:
     folders = (environment.cwd, *environment.cwd.parents)
     files = (folder / PROJECT_FILE_NAME for folder in folders)
     return tuple(file for file in files if os.path.lexists(file))
+
+
+def parse_folder(environment: Environment, text: str) -> Path:
+    """Turn what a person typed into an absolute folder, which need not exist; `~` is home.
+
+    Raises:
+        InvalidValueError: it is empty, or a file is in the way.
+    """
+    if not text.strip() or "\0" in text:
+        raise InvalidValueError("folder", text, wanted="name a folder such as ./volume/cache")
+    folder = environment.cwd / text
+    first, _, rest = text.partition("/")
+    if first == "~" and environment.home:
+        folder = environment.home / rest.lstrip("/")
+    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
+    folder = Path(os.path.realpath(folder))
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
+        raise InvalidValueError("folder", text, wanted="there is a file of that name")
+    return folder

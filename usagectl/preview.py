@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from usagectl import consent, events, session, spool
+from usagectl.errors import UsagectlError
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
     find_executable,
     mask_credentials,
 )
-from usagectl.tools.localstack import LocalStackClient
+from usagectl.tools.localstack_client import LocalStackClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -253,7 +254,10 @@ def preview_own(
     verdict = consent.evaluate(environment, ["usagectl"])[0]
     if verdict.telemetry == "off" and not if_enabled:
         return Preview(verdict, ())
-    last = spool.last_event(environment, tool="usagectl")
+    try:
+        last = spool.last_event(environment, tool="usagectl")
+    except UsagectlError:  # Status says what is wrong with the spool; the present event is here.
+        last = None
     bodies = [event for event in (last, present) if event is not None and _is_event(event)]
     if not bodies:
         return Preview(verdict, ())

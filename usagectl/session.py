@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from usagectl.environment import Environment
     from usagectl.identity import MachineId
-    from usagectl.tools.localstack import LocalStackClient
+    from usagectl.tools.localstack_client import LocalStackClient
 
 STATIC_LIBS = "/usr/lib/localstack"
 
@@ -79,7 +79,12 @@ def _machine_id(client: LocalStackClient, docker: Mapping[str, object]) -> tuple
 
 
 def stored_id(client: LocalStackClient) -> MachineId | None:
-    """Read the ID that the command line would take from its file; None where it makes one."""
+    """Read the ID that the command line would take from its file; None where it makes one.
+
+    Version 1 keeps its file below its own package (facts, part 4), which is not looked at.
+    """
+    if client.rules.machine_id == "short":
+        return None
     places = identity.places(client.environment)
     place = next(p for p in places if (p.tool, p.part) == ("localstack", "cli"))
     found = identity.read(place)

@@ -10,7 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeGuard, get_args
 
 from usagectl import _files, paths
-from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnreadableError,
+    FileUnwritableError,
+    InvalidValueError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,11 +189,20 @@ def _save(
     if dry_run or is_same:
         return SaveResult(file, changed=not is_same)
     aside = _files.set_aside(file, environment.now()) if is_corrupt else None
-    if after.strip() == _HEADER.strip():
+    try:
+        _write(file, after)
+    except FileUnwritableError:
+        if aside is not None:
+            _files.put_back(aside, file)
+        raise
+    return SaveResult(file, changed=True, set_aside=aside)
+
+
+def _write(file: Path, text: str) -> None:
+    if text.strip() == _HEADER.strip():
         _files.remove(file)
     else:
-        _files.replace_bytes(file, after.encode("utf-8"))
-    return SaveResult(file, changed=True, set_aside=aside)
+        _files.replace_bytes(file, text.encode("utf-8"))
 
 
 def _edit(text: str, values: Mapping[Name, object]) -> str:

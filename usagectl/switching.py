@@ -21,7 +21,7 @@ from usagectl.errors import (
 )
 from usagectl.tools import profiles
 from usagectl.tools.base import is_dir
-from usagectl.tools.localstack import PLAIN, PREFIXED, LocalStackClient
+from usagectl.tools.localstack_client import PLAIN, PREFIXED, LocalStackClient
 from usagectl.tools.localstack_rules import is_true
 from usagectl.tools.lstk import SWITCH as LSTK_SWITCH
 
@@ -142,8 +142,8 @@ def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -
     folder = profiles.config_dir(environment)
     if dry_run:
         return _edit_profiles(environment, wish, dry_run=True)
-    # The folder may be made on the way: all processes share one that is there already.
-    is_there = [path for path in (folder, *folder.parents) if is_dir(path)]
+    # The folder may be made on the way: all processes share the nearest one above it.
+    is_there = [path for path in folder.parents if is_dir(path)]
     with _files.lock(is_there[0]):
         return _edit_profiles(environment, wish, dry_run=False)
 
@@ -297,7 +297,10 @@ def _stays_off(found: Consent) -> SwitchIneffectiveError:
     if decider.source == "environment":
         because = f"{decider.name}={decider.value!r} in the environment decides"
         hint = f"unset {decider.name}"
-    else:
+    elif decider.origin:
         because = f"{decider.name} in {decider.origin} decides"
         hint = f"cat {decider.origin}"
+    else:
+        because = "this account has no home to keep a setting in"
+        hint = "usagectl status"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)

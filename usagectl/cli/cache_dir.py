@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, settings
+from usagectl import identity, paths, replacement, settings
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli.machine_id import confirm, show_replacements
-from usagectl.errors import InvalidValueError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from usagectl.cli._invocation import Invocation
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
@@ -56,7 +55,7 @@ def set_dir(
     use are still looked at.
     """
     invocation: Invocation = ctx.obj
-    folder = _absolute(invocation, path)
+    folder = paths.parse_folder(invocation.environment, path)
     saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
     data = {
         "path": str(folder),
@@ -84,7 +83,7 @@ def clear(
     """
     invocation: Invocation = ctx.obj
     confirm("Remove the machine ID of LocalStack's tools?", skip=yes or dry_run or json)
-    removed = identity.clear(invocation.environment, dry_run=dry_run)
+    removed = replacement.clear(invocation.environment, dry_run=dry_run)
     data = {
         "dry_run": dry_run,
         "removed": [str(found.place.path) for found in removed if found.changed],
@@ -92,27 +91,13 @@ def clear(
     answer = _output.Answer(
         data,
         lambda: show_replacements(removed, (), dry_run=dry_run, reveal=False),
-        identity.failures(removed),
+        replacement.failures(removed),
     )
     _output.emit(answer, invocation, as_json=json)
     if not json:
         _output.print_notice(
             "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
         )
-
-
-def _absolute(invocation: Invocation, path: str) -> Path:
-    if not path.strip() or "\0" in path:
-        raise InvalidValueError("folder", path, wanted="name a folder such as ./volume/cache")
-    folder = invocation.environment.cwd / path
-    first, _, rest = path.partition("/")
-    if first == "~" and invocation.environment.home:
-        folder = invocation.environment.home / rest.lstrip("/")
-    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
-    folder = Path(os.path.realpath(folder))
-    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
-        raise InvalidValueError("folder", path, wanted="there is a file of that name")
-    return folder
 
 
 def _show(folder: Path, source: str) -> None:

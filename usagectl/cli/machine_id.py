@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from usagectl import identity, tools
+from usagectl import identity, replacement, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from usagectl.cli._invocation import Invocation
     from usagectl.environment import Environment
-    from usagectl.identity import MachineId, Replacement
+    from usagectl.identity import MachineId
+    from usagectl.replacement import Replacement
 
 show_app = new_app(cls=RecordedGroup, invoke_without_command=True)
 reset_app = new_app()
@@ -62,7 +63,7 @@ def set_id(
     invocation: Invocation = ctx.obj
     whole = identity.validate(machine_id)
     bodies = dict.fromkeys(tools.NAMES, whole)
-    replacements = identity.replace(invocation.environment, bodies, prefix="", dry_run=dry_run)
+    replacements = replacement.replace(invocation.environment, bodies, prefix="", dry_run=dry_run)
     _answer(invocation, replacements, dry_run=dry_run, reveal=True, as_json=json)
 
 
@@ -83,8 +84,8 @@ def reset_machine_id(
     """
     invocation: Invocation = ctx.obj
     confirm("Replace the machine ID of LocalStack's tools?", skip=yes or dry_run or json)
-    bodies = identity.plan_reset(invocation.environment)
-    replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
+    bodies = replacement.plan_reset(invocation.environment)
+    replacements = replacement.replace(invocation.environment, bodies, dry_run=dry_run)
     _answer(invocation, replacements, dry_run=dry_run, reveal=reveal, as_json=json)
 
 
@@ -138,7 +139,7 @@ def _answer(
     answer = _output.Answer(
         data,
         lambda: show_replacements(replacements, cautions, dry_run=dry_run, reveal=reveal),
-        identity.failures(replacements),
+        replacement.failures(replacements),
     )
     _output.emit(answer, invocation, as_json=as_json)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity
+from usagectl import identity, paths
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
@@ -82,19 +81,7 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
         return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
-    return {"cache_dir": str(_folder(environment, value))}
-
-
-def _folder(environment: Environment, value: str) -> Path:
-    """Make a folder absolute as `cache-dir set` does; a quoted `~` is home there too."""
-    if not value.strip() or "\0" in value:
-        raise InvalidValueError("folder", value, wanted="name a folder such as ./volume/cache")
-    head, _, rest = value.partition("/")
-    base = environment.home if head == "~" else None
-    folder = Path(base / rest if base else environment.cwd / value).resolve()
-    if folder.exists() and not folder.is_dir():
-        raise InvalidValueError("folder", value, wanted="there is a file of that name")
-    return folder
+    return {"cache_dir": str(paths.parse_folder(environment, value))}
 
 
 def _key(name: str) -> stored.Name:

@@ -100,8 +100,19 @@ def consent_data(
 
 def machine_id_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
     """Give what one identity file holds its public JSON form."""
-    value = found.value if reveal or found.value is None else identity.redact(found.value)
+    value = found.value
+    if value is not None:
+        value = _whole(value) if reveal else identity.redact(value)
     return {"value": value, "kind": found.kind, "path": str(found.place.path)}
+
+
+def _whole(value: object) -> str | int:
+    """Give an ID as it is; a file may hold any JSON value, NaN and nested ones too."""
+    if isinstance(value, str | int):
+        return value
+    from json import dumps
+
+    return dumps(value)
 
 
 def _show(found: Report, *, reveal: bool) -> None:

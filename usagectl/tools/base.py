@@ -157,6 +157,14 @@ def find_executable(name: str, environment: Environment) -> Path | None:
     return Path(found) if found else None
 
 
+def glob_quietly(folder: Path, pattern: str) -> list[Path]:
+    """List what matches below a folder, sorted; nothing where it may not be looked into."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def environment_switch(
     variables: Mapping[str, str], name: str, *, says: Telemetry | None
 ) -> Switch:

@@ -23,6 +23,7 @@ from usagectl.tools.base import (
     environment_switch,
     exists,
     find_executable,
+    glob_quietly,
     is_dir,
     is_no,
 )
@@ -109,10 +110,19 @@ def _read_container(environment: Environment) -> PartReading:
             text, file = section[name]
             switches.append(Switch("profile", name, text, str(file), _says(is_true(text))))
     switches.append(_DEFAULT)
+    is_on = next(switch.says for switch in switches if switch.says) == "on"
     if _PLAIN in variables:
         switches.append(environment_switch(variables, _PLAIN, says=None))
     endpoint = variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
-    return PartReading(NAME, "container", endpoint.rstrip("/"), tuple(switches))
+    cautions = tuple(_container_cautions(environment)) if is_on else ()
+    return PartReading(NAME, "container", endpoint.rstrip("/"), tuple(switches), cautions=cautions)
+
+
+def _container_cautions(environment: Environment) -> Iterator[Caution]:
+    variables = environment.variables
+    if is_no(variables.get(SWITCH)):
+        message = f"{SWITCH}={variables[SWITCH]} does not reach the container as a yes: use 1."
+        yield Caution("value-ignored", message, f"export {SWITCH}=1")
 
 
 def config_dir(environment: Environment) -> tuple[Path, Source]:
@@ -148,7 +158,7 @@ def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
         xdg = variables.get("XDG_CACHE_HOME", "")
         cache = Path(xdg) if xdg.startswith("/") else home / ".cache"
     volumes = cache / "lstk" / "volume"
-    for path in sorted(volumes.glob("*/cache/machine.json")):
+    for path in glob_quietly(volumes, "*/cache/machine.json"):
         yield IdentityFile(NAME, "container", path, "json", is_primary=False)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from usagectl.tools.localstack_rules import Rules
 
 _SUFFIX = ".env"
+_MAX_BYTES = 32 * 1024 * 1024
+"""The client has no bound. A larger profile is said not to be known, never to be off."""
 
 
 class ProfileFile(NamedTuple):
@@ -35,7 +37,7 @@ class ProfileFile(NamedTuple):
         exists: whether anything is there.
         values: what it sets; a bare name without `=` has None.
         problem: why the client would stop at it, else empty.
-        is_pipe: whether it is a named pipe, whose content is not known.
+        unread: why its content is not known, as the end of a sentence, else empty.
     """
 
     name: str
@@ -43,7 +45,7 @@ class ProfileFile(NamedTuple):
     exists: bool
     values: Mapping[str, str | None]
     problem: str = ""
-    is_pipe: bool = False
+    unread: str = ""
 
 
 class Profiles(NamedTuple):
@@ -138,9 +140,11 @@ def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
     if not file.is_file():
         # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
         # pipe may be served by a password manager: a look would take its content away.
-        return found._replace(is_pipe=file.is_fifo())
+        return found._replace(unread="is a pipe" if file.is_fifo() else "")
     try:
-        data = _files.read_bytes(file) or b""
+        if file.stat().st_size > _MAX_BYTES:
+            return found._replace(unread="is too large to be read here")
+        data = _files.read_bytes(file, limit=2 * _MAX_BYTES) or b""
         return found._replace(values=parse(data, environment.variables))
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
@@ -181,7 +185,9 @@ def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -
     return "it holds a NUL character" if "\0" in name + value else ""
 
 
-_BLOCK = rb"# >>> usagectl >>>(?P<notes>[^\r\n]*)\n(?:[A-Z_]+=[01]\n)+# <<< usagectl <<<\n?"
+_BLOCK = (
+    rb"# >>> usagectl >>>(?P<notes>[^\r\n]*)\r?\n(?:[A-Z_]+=[01]\r?\n)+# <<< usagectl <<<(?:\r?\n)?"
+)
 _LINE_ADDED = b" [line break added]"
 _FILE_ADDED = b" [file added]"
 
