@@ -40,3 +40,18 @@ def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def machine(tmp_path: Path) -> Machine:
     """Make a machine in a temporary folder: empty home, nothing installed."""
     return Machine(tmp_path / "machine")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many predictions of the real client were right, over all workers.
+
+    It stands here because a run of everything loads no other conftest in the main process.
+    """
+    right = total = 0
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            properties = dict(report.user_properties)
+            right += int(properties.get("predictions_right", 0))
+            total += int(properties.get("predictions", 0))
+    if total:
+        terminalreporter.write_line(f"{right} of {total} predictions right")

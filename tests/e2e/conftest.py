@@ -42,15 +42,3 @@ def _container_dir_untouched() -> Iterator[None]:
     before = sorted(CONTAINER_DIR.rglob("*"))
     yield
     assert sorted(CONTAINER_DIR.rglob("*")) == before
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many predictions were right, over all workers."""
-    right = total = 0
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.getreports(outcome):
-            properties = dict(report.user_properties)
-            right += int(properties.get("predictions_right", 0))
-            total += int(properties.get("predictions", 0))
-    if total:
-        terminalreporter.write_line(f"{right} of {total} predictions right")
