@@ -56,9 +56,9 @@ function global:__usagectl_options([string]$key) {
         'usagectl preview' {
             '--if-enabled|Show what would be sent if it were on.',
                 '--localstack-version|Follow the rules of this LocalStack version, not of the installed one.',
-                '--live|Ask Docker and the LocalStack that runs on this machine (loopback).',
-                '--raw|Print the bytes of the bodies alone, a line each.',
-                '--reveal|Show machine IDs and tokens whole instead of masked.',
+                '--live|Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.',
+                '--raw|Print the bytes of the bodies alone; one TOOL has one body.',
+                '--reveal|Show the auth token whole instead of masked.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }

@@ -25,6 +25,7 @@ EVENT = (
     "name documented meaning when endpoint sentence tools since until fields undocumented_fields "
     "example departures"
 )
+EXPLAIN = "events undocumented_events never_collected departures privacy_classes switch licence"
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
 SAVED = "file changed set_aside dry_run"
@@ -56,7 +57,7 @@ KEYS = [
     ("enable", "changes[]", "tool file name value changed set_aside"),
     ("enable", "tools[]", PART),
     ("settings", "", "file problem settings"),
-    ("settings", "settings[]", "name value source origin"),
+    ("settings", "settings[]", "name value source origin stored"),
     ("settings set", "", SAVED),
     ("settings unset", "", SAVED),
     ("machine-id", "", "places warnings"),
@@ -72,7 +73,7 @@ KEYS = [
     ("cache-dir clear", "", "dry_run removed"),
     ("env", "", "format variables text"),
     ("completion", "", "shell text"),
-    ("explain", "", "events undocumented_events never_collected departures privacy_classes"),
+    ("explain", "", EXPLAIN),
     ("explain", "events[]", EVENT),
     ("explain", "events[].fields[]", FIELD),
     ("explain", "undocumented_events[]", EVENT),

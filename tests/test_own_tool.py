@@ -97,8 +97,8 @@ def test_a_no_that_localstack_ignores_is_warned_of(machine: Machine, name: str) 
     [
         ("off", "off", []),
         ("local", "local", []),
-        ("on", "on", []),
-        (" ON ", "on", []),
+        ("on", "on", ["sending-not-built"]),
+        (" ON ", "on", ["sending-not-built"]),
         ("Off", "off", []),
         ("", "local", []),
         (" ", "local", []),

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.machine import NOW
 from usagectl import preview
+from usagectl.tools.base import MASK
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -136,7 +137,7 @@ def test_the_key_is_the_token_else_the_api_key(
     shown = request_of(machine)
     assert (b"ls-secret" in shown.body, b'"old"' in shown.body) == (False, False)
     assert shown.masked == (("/payload/api_key",) if key else ())
-    assert json.loads(shown.body)["payload"]["api_key"] == (preview.MASK if key else "")
+    assert json.loads(shown.body)["payload"]["api_key"] == (MASK if key else "")
 
 
 def test_the_length_is_that_of_the_bytes_that_would_go_out(machine: Machine) -> None:

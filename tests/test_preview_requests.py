@@ -9,6 +9,7 @@ import pytest
 
 from usagectl import preview
 from usagectl.preview import Live
+from usagectl.tools.base import MASK
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -63,7 +64,7 @@ def test_varying_and_masked_members_are_in_the_body(machine: Machine) -> None:
         "/payload/session_id",
         "/payload/machine_id",
     }
-    assert [resolve(bodies[0], pointer) for pointer in first.masked] == [preview.MASK]
+    assert [resolve(bodies[0], pointer) for pointer in first.masked] == [MASK]
     for pointer in first.varying:
         for body in bodies:
             assert resolve(body, pointer) is not None

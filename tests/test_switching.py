@@ -113,7 +113,7 @@ def test_disable_and_enable_restore_every_byte(data: bytes) -> None:
 @given(MIXED)
 @example(b"DISABLE_EVENTS=1")
 def test_enable_by_name_switches_on(data: bytes) -> None:
-    """Whatever a profile holds, enable by name is on, and undone is as before."""
+    """Whatever a profile holds, enable by name is on; undo takes out what disable wrote alone."""
     assume(is_usable(data))
     with tempfile.TemporaryDirectory() as name:
         machine = Machine(Path(name))
@@ -122,8 +122,12 @@ def test_enable_by_name_switches_on(data: bytes) -> None:
             result = switching.enable(machine.environment(), ["localstack"])
             assert not result.problems
             assert states(machine) == ["on", "on"]
+        enabled = file.read_bytes()
+        assert enabled.startswith(data)
+        disable(machine)
+        assert states(machine) == ["off", "off"]
         undo(machine)
-        assert file.read_bytes() == data
+        assert file.read_bytes() == enabled
 
 
 def test_a_profile_that_was_not_there_is_made_and_removed(machine: Machine) -> None:
@@ -212,11 +216,37 @@ def test_enable_by_name_beats_a_persons_own_opt_out(machine: Machine, names: str
     assert profile(machine, name=active[0]).read_bytes().startswith(OUT)
     again = switching.enable(machine.environment(), ["localstack"], dry_run=True)
     assert not any(change.changed for change in again.changes)
+    was = {name: profile(machine, name=name).read_bytes() for name in active}
     assert disable(machine).problems == ()
     assert states(machine) == ["off", "off"]
     undo(machine)
-    for name in active:
-        assert profile(machine, name=name).read_bytes() == OUT
+    assert {name: profile(machine, name=name).read_bytes() for name in active} == was
+    assert states(machine) == ["on", "on"]
+
+
+def test_undo_finds_the_block_in_a_profile_that_is_not_active(machine: Machine) -> None:
+    """Disable ran while another profile was active; enable takes its block out there too."""
+    machine.variables = {"CONFIG_PROFILE": "dev"}
+    file = profile(machine, b"X=1\n", name="dev")
+    disable(machine)
+    assert file.read_bytes() != b"X=1\n"
+    machine.variables = {}
+    undo(machine)
+    assert file.read_bytes() == b"X=1\n"
+
+
+def test_enable_never_switches_off(machine: Machine) -> None:
+    """What enable by name wrote over a person's own opt-out is not taken out by enable alone."""
+    profile(machine, OUT)
+    switching.enable(machine.environment(), ["localstack"])
+    undo(machine)
+    assert states(machine) == ["on", "on"]
+
+
+def test_disable_at_the_root_of_the_file_system(machine: Machine) -> None:
+    """A profile folder with nothing above it can be locked too."""
+    machine.variables = {"CONFIG_DIR": "/"}
+    assert switching.disable(machine.environment(), ["localstack"], dry_run=True).changes
 
 
 def test_a_linked_profile_stays_a_link(machine: Machine) -> None:

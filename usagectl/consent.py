@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import tools
+from usagectl.tools.base import is_no
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,11 @@ class Consent(NamedTuple):
         """Name the part as a person reads it."""
         return self.tool if self.tool == "usagectl" else f"{self.tool} {self.part}"
 
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Tell whether no file that usagectl writes can switch it off: the environment decides."""
+        return self.tool == "lstk" or self.decided_by.source == "environment"
+
 
 def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
     """Give the verdict on every part of the named tools, or of all.
@@ -77,7 +83,7 @@ def decide(reading: PartReading, installation: Installation, *, counts: bool) ->
     overridden = tuple(
         switch
         for switch in reading.switches
-        if switch is not decider and switch.source != "default" and switch.says != telemetry
+        if switch is not decider and _is_beaten(switch, telemetry)
     )
     return Consent(
         tool=reading.tool,
@@ -91,6 +97,13 @@ def decide(reading: PartReading, installation: Installation, *, counts: bool) ->
         installation=installation,
         counts=counts,
     )
+
+
+def _is_beaten(switch: Switch, telemetry: Telemetry) -> bool:
+    """Tell whether a switch wanted something else; an ignored one counts when it is a No."""
+    if switch.source == "default" or switch.says == telemetry:
+        return False
+    return switch.says is not None or is_no(switch.value)
 
 
 def _first(switches: Sequence[Switch]) -> Switch:

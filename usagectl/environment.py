@@ -150,7 +150,7 @@ def _account_home() -> Path | None:
 def _own_dir(variables: Mapping[str, str], name: str, *, kind: str) -> Path | None:
     chosen = variables.get(name, "")
     if chosen:
-        return Path(chosen).absolute()
+        return _cwd() / chosen
     import platformdirs  # not needed when both folders are chosen
 
     try:

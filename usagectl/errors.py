@@ -27,6 +27,8 @@ secret (design, rule 3).
 
 from __future__ import annotations
 
+import os
+from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -82,6 +84,13 @@ class UsageError(UsagectlError):
     exit_status = 2
 
 
+def _guess(name: str, candidates: Sequence[str]) -> str:
+    from difflib import get_close_matches  # a slip of the finger alone needs it
+
+    near = get_close_matches(name.lower(), candidates, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
 class UnknownToolError(UsageError):
     """Tell that no tool goes by that name."""
 
@@ -89,7 +98,8 @@ class UnknownToolError(UsageError):
 
     def __init__(self, name: str, *, known: Sequence[str]) -> None:
         super().__init__(
-            f"{name!r} is not a tool that usagectl knows; it knows {', '.join(known)}.",
+            f"{name!r} is not a tool that usagectl knows.{_guess(name, known)} "
+            f"It knows {', '.join(known)}.",
             hint="usagectl status",
         )
 
@@ -99,13 +109,9 @@ class UnknownEventError(UsageError):
 
     code = "unknown-event"
 
-    def __init__(self, name: str, *, known: Sequence[str]) -> None:
-        from difflib import get_close_matches  # a slip of the finger alone needs it
-
-        near = get_close_matches(name.lower(), known, n=1)
-        guess = f" Did you mean {near[0]}?" if near else ""
+    def __init__(self, name: str, *, known: Sequence[str], candidates: Sequence[str] = ()) -> None:
         super().__init__(
-            f"{name!r} is not an event or field that usagectl knows.{guess} "
+            f"{name!r} is not an event or field that usagectl knows.{_guess(name, candidates)} "
             f"It knows {', '.join(known)}.",
             hint="usagectl explain",
         )
@@ -143,7 +149,10 @@ class _FileError(StateError):
     verb: ClassVar[str]
 
     def __init__(self, file: Path, *, reason: str, hint: str = "") -> None:
-        super().__init__(f"{file} {self.verb}: {reason}.", hint=hint or f"ls -ld {file}")
+        there = next((p for p in (file, *file.parents) if os.path.lexists(p)), file)
+        super().__init__(
+            f"{file} {self.verb}: {reason}.", hint=hint or f"ls -ld {quote(str(there))}"
+        )
         self.file = file
         self.reason = reason
 
@@ -177,7 +186,7 @@ class LinkOutsideError(StateError):
     def __init__(self, file: Path, *, target: Path) -> None:
         super().__init__(
             f"{file} is a link that leads out of its folder, to {target}; it is not followed.",
-            hint=f"rm {file}",
+            hint=f"rm {quote(str(file))}",
         )
         self.file = file
 
@@ -202,5 +211,5 @@ class SpoolUnwritableError(UsagectlError):
 
     def __init__(self, folder: Path, *, reason: str) -> None:
         super().__init__(
-            f"The spool {folder} cannot be written: {reason}.", hint=f"ls -ld {folder}"
+            f"The spool {folder} cannot be written: {reason}.", hint=f"ls -ld {quote(str(folder))}"
         )

@@ -59,6 +59,9 @@ def docker_info(environment: Environment) -> dict[str, object]:
     """
     import subprocess
 
+    host = environment.variables.get("DOCKER_HOST", "")
+    if host and not host.startswith(("unix://", "npipe://")):
+        raise DockerNotAnsweringError("DOCKER_HOST names another machine, so it was not asked")
     words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
     if find_executable(words[0], environment) is None:
         raise DockerNotAnsweringError("it is not on PATH")

@@ -43,7 +43,9 @@ def find_event(name: str) -> Event:
     for event in _all_events():
         if event.name == name:
             return event
-    raise UnknownEventError(name, known=[event.name for event in _all_events()])
+    dotted = [f"{each.name}.{field.name}" for each in _all_events() for field in _all_fields(each)]
+    names = [event.name for event in _all_events()]
+    raise UnknownEventError(name, known=names, candidates=[*names, *dotted])
 
 
 def find_field(event: str, field: str) -> Field:
@@ -57,7 +59,9 @@ def find_field(event: str, field: str) -> Field:
         if field in (each.name, f"payload.{each.name}"):
             return each
     typed = f"{event}.{field}"
-    raise UnknownEventError(typed, known=[each.name for each in fields])
+    names = [each.name for each in fields]
+    dotted = [f"{event}.{each}" for each in names]
+    raise UnknownEventError(typed, known=names, candidates=dotted)
 
 
 def describe(event_name: str, pointer: str) -> Field | None:

@@ -87,6 +87,11 @@ def parse_folder(environment: Environment, text: str) -> Path:
         folder = environment.home / rest.lstrip("/")
     # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
     folder = Path(os.path.realpath(folder))
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wanted = "its whole name has to be UTF-8 to be kept in the settings"
+        raise InvalidValueError("folder", text, wanted=wanted) from error
     if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
         raise InvalidValueError("folder", text, wanted="there is a file of that name")
     return folder

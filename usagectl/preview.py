@@ -17,6 +17,7 @@ from usagectl import consent, events, session, spool
 from usagectl.errors import UsagectlError
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
+    MASK,
     Caution,
     find_executable,
     mask_credentials,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.environment import Environment
 
-MASK = "********"
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _DEFAULT_PORT = 4566
 
@@ -71,16 +71,18 @@ class Preview:
         consent: the verdict of all switches.
         requests: empty when it is off and nothing else was asked for.
         cautions: what a person should know about these requests.
+        is_unknown: whether something is sent whose bytes are not known here.
     """
 
     consent: Consent
     requests: tuple[Request, ...]
     cautions: tuple[Caution, ...] = ()
+    is_unknown: bool = False
 
     @property
     def would_send(self) -> bool:
         """Tell whether these requests would leave the machine by themselves."""
-        return bool(self.requests) and self.consent.telemetry == "on"
+        return self.consent.telemetry == "on" and (bool(self.requests) or self.is_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,19 @@ def instance_port(environment: Environment) -> int:
     match = re.search(r"(?:^|:)(\d{1,5})$", listen.strip())
     text = match[1] if match else variables.get("EDGE_PORT", "").strip()
     return int(text) if text.isdecimal() and 0 < int(text) <= 65535 else _DEFAULT_PORT  # noqa: PLR2004
+
+
+def preview_lstk(environment: Environment) -> tuple[Preview, ...]:
+    """Say whether lstk sends; its bytes are known only from reading its source."""
+    caution = Caution(
+        "bytes-not-known",
+        "What lstk sends is known only from reading its source, so no bytes are shown.",
+        "usagectl explain lstk_command",
+    )
+    return tuple(
+        Preview(verdict, (), (caution,) if verdict.telemetry == "on" else (), is_unknown=True)
+        for verdict in consent.evaluate(environment, ["lstk"])
+    )
 
 
 def preview_own(

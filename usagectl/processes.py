@@ -42,9 +42,7 @@ class CommandNotFoundError(UsagectlError):
     exit_status = 127
 
     def __init__(self, program: str) -> None:
-        super().__init__(
-            f"The command {program!r} was not found.", hint=f"command -v {shlex.quote(program)}"
-        )
+        super().__init__(f"The command {program!r} was not found.", hint='echo "$PATH"')
         self.program = program
 
 
@@ -57,7 +55,9 @@ class CommandNotExecutableError(UsagectlError):
     def __init__(self, program: str, *, reason: str) -> None:
         super().__init__(
             f"The command {program!r} cannot be executed: {reason}.",
-            hint=f'ls -l "$(command -v {shlex.quote(program)})"',
+            hint=f"ls -l {shlex.quote(program)}"
+            if "/" in program
+            else f'ls -l "$(command -v {shlex.quote(program)})"',
         )
         self.program = program
         self.reason = reason

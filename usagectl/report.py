@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, identity, spool
@@ -51,10 +52,16 @@ class Report(NamedTuple):
     spool: SpoolState
 
     def machine_id_of(self, found: Consent) -> MachineId | None:
-        """Return the ID that a tool part uses, None for a tool without one."""
+        """Return the ID that a tool part uses, None for a tool without one.
+
+        LocalStack mounts the command line's file into the container over the volume's.
+        """
         same = [mid for mid in self.machine_ids if mid.place.tool == found.tool]
-        exact = [mid for mid in same if mid.place.part == found.part and mid.exists]
-        return next(iter(exact or [mid for mid in same if mid.place.part == found.part]), None)
+        mounted = [mid for mid in same if mid.place.part == "cli" and mid.exists]
+        if found.tool == "localstack" and mounted:
+            return mounted[0]
+        own = [mid for mid in same if mid.place.part == found.part]
+        return next((mid for mid in own if mid.exists), next(iter(own), None))
 
 
 def collect(environment: Environment) -> Report:
@@ -76,7 +83,7 @@ def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
     """Say beside usagectl's own verdict that its events cannot be kept or counted."""
     if not queue.problem or queue.path is None or found.tool != own.NAME:
         return found
-    caution = Caution("spool-unreadable", queue.problem, f"ls -la {queue.path}")
+    caution = Caution("spool-unreadable", queue.problem, f"ls -la {quote(str(queue.path))}")
     return found._replace(cautions=(*found.cautions, caution))
 
 

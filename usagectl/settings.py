@@ -18,7 +18,7 @@ from usagectl.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from usagectl.environment import Environment
@@ -53,6 +53,7 @@ class SettingsFile(NamedTuple):
         endpoint: base URL for usagectl's own events.
         cache_dir: folder that holds a LocalStack volume's `machine.json`.
         problem: a sentence when it cannot be read or understood, else empty.
+        unknown: keys that mean nothing to usagectl.
     """
 
     file: Path | None
@@ -63,6 +64,7 @@ class SettingsFile(NamedTuple):
     endpoint: str | None = None
     cache_dir: str | None = None
     problem: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 def load(environment: Environment) -> SettingsFile:
@@ -126,7 +128,17 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
         mode_set_by=_text(file, values, "mode_set_by"),
         endpoint=_text(file, values, "endpoint"),
         cache_dir=_text(file, values, "cache_dir"),
+        unknown=tuple(_unknown_keys(document)),
     )
+
+
+def _unknown_keys(document: Mapping[str, object]) -> Iterator[str]:
+    known = set(_PLACES.values())
+    for table, members in document.items():
+        if table not in {place[0] for place in known} or not isinstance(members, dict):
+            yield table
+        else:
+            yield from (f"{table}.{key}" for key in members if (table, key) not in known)
 
 
 def _member(document: Mapping[str, object], table: str, key: str) -> object:
@@ -183,6 +195,9 @@ def _save(
 ) -> SaveResult:
     before = _files.read_bytes(file)
     is_corrupt = before is not None and bool(read(file).problem)
+    if is_corrupt and "mode" not in values:
+        # Setting it aside would also lose an off that may stand in it.
+        raise FileCorruptError(file, reason="so nothing is written to it")
     text = _HEADER if before is None or is_corrupt else before.decode("utf-8")
     after = _edit(text, values)
     is_same = after == text and not is_corrupt

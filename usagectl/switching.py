@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import takewhile
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from usagectl import _files, consent, paths, settings, spool, tools
@@ -20,7 +21,7 @@ from usagectl.errors import (
     UsagectlError,
 )
 from usagectl.tools import profiles
-from usagectl.tools.base import is_dir
+from usagectl.tools.base import is_dir, is_file
 from usagectl.tools.localstack_client import PLAIN, PREFIXED, LocalStackClient
 from usagectl.tools.localstack_rules import is_true
 from usagectl.tools.lstk import SWITCH as LSTK_SWITCH
@@ -88,7 +89,8 @@ def disable(
         UnknownToolError: a name is none of a tool.
     """
     wishes: dict[str, Wish] = {tool.name: "off" for tool in tools.select(names)}
-    changes, problems = _carry_out(environment, wishes, dry_run=dry_run)
+    changes, failed = _carry_out(environment, wishes, dry_run=dry_run)
+    problems = list(failed.values())
     purged = 0
     if "usagectl" in wishes and not keep_spool:
         try:
@@ -96,9 +98,8 @@ def disable(
         except UsagectlError as error:
             problems.append(error)
     consents = consent.evaluate(environment, list(wishes))
-    if not dry_run:
-        loud = (found for found in consents if found.counts and found.telemetry != "off")
-        problems += [_stays_on(found) for found in loud]
+    loud = (found for found in consents if found.counts and found.telemetry != "off")
+    problems += [_stays_on(found, failed) for found in loud if not dry_run or found.is_out_of_reach]
     return SwitchResult(tuple(changes), consents, purged, tuple(problems))
 
 
@@ -114,26 +115,28 @@ def enable(
     """
     chosen = tools.select(names)
     wishes: dict[str, Wish] = {tool.name: "on" if tool.name in names else "undo" for tool in chosen}
-    changes, problems = _carry_out(environment, wishes, dry_run=dry_run)
+    changes, failed = _carry_out(environment, wishes, dry_run=dry_run)
+    problems = list(failed.values())
     consents = consent.evaluate(environment, list(wishes))
     if not dry_run:
         named = (found for found in consents if wishes[found.tool] == "on" and found.counts)
-        problems += [_stays_off(found) for found in named if found.telemetry != "on"]
+        problems += [_stays_off(found, failed) for found in named if found.telemetry != "on"]
     return SwitchResult(tuple(changes), consents, 0, tuple(problems))
 
 
 def _carry_out(
     environment: Environment, wishes: Mapping[str, Wish], *, dry_run: bool
-) -> tuple[list[Change], list[UsagectlError]]:
+) -> tuple[list[Change], dict[str, UsagectlError]]:
+    """Switch each tool that has a file; return the changes and, by tool, what went wrong."""
     changes: list[Change] = []
-    problems: list[UsagectlError] = []
+    failed: dict[str, UsagectlError] = {}
     for name, switch in (("localstack", _switch_localstack), ("usagectl", _switch_own)):
         if name in wishes:
             try:
                 changes += switch(environment, wishes[name], dry_run=dry_run)
             except StateError as error:
-                problems.append(error)
-    return changes, problems
+                failed[name] = error
+    return changes, failed
 
 
 def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -> list[Change]:
@@ -143,23 +146,34 @@ def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -
     if dry_run:
         return _edit_profiles(environment, wish, dry_run=True)
     # The folder may be made on the way: all processes share the nearest one above it.
-    is_there = [path for path in folder.parents if is_dir(path)]
-    with _files.lock(is_there[0]):
+    above = next((path for path in folder.parents if is_dir(path)), folder)
+    with _files.lock(above):
         return _edit_profiles(environment, wish, dry_run=False)
 
 
 def _edit_profiles(environment: Environment, wish: Wish, *, dry_run: bool) -> list[Change]:
     found = LocalStackClient(environment).profiles
     last = found.active[-1].file  # Its values win over those of the others.
-    if wish == "off":
-        edits = [] if _is_off(found) else [last]
-    else:
-        files = dict.fromkeys(profile.file for profile in found.active)
-        edits = [file for file in files if _has_block(file)]
-        if wish == "on" and last not in edits and _is_partly_off(found):
-            edits.append(last)
-    changes = [_edit(environment, found, file, wish=wish, dry_run=dry_run) for file in edits]
+    edits = _files_to_edit(found, wish)
+    changes = [
+        change
+        for file in edits
+        for change in _edit(environment, found, file, wish=wish, dry_run=dry_run)
+    ]
     return changes or [Change("localstack", last, PLAIN, _current(found), changed=False)]
+
+
+def _files_to_edit(found: Profiles, wish: Wish) -> list[Path]:
+    last = found.active[-1].file
+    if wish == "off":
+        return [] if _is_off(found) else [last]
+    active = list(dict.fromkeys(profile.file for profile in found.active))
+    if wish == "on":
+        edits = [file for file in active if _has_block(file)]
+        return edits if last in edits or not _is_partly_off(found) else [*edits, last]
+    # Disable may have run while another profile was active: its block is found there too.
+    others = [found.folder / f"{name}.env" for name in profiles.other_names(found)]
+    return [file for file in (*active, *others) if _has_block(file, opts_out_only=True)]
 
 
 def _is_off(found: Profiles) -> bool:
@@ -177,27 +191,34 @@ def _current(found: Profiles) -> str | None:
     return value[0] if value else None
 
 
-def _has_block(file: Path) -> bool:
-    return profiles.has_block(_files.read_bytes(file) or b"")
+def _has_block(file: Path, *, opts_out_only: bool = False) -> bool:
+    if not is_file(file):
+        return False
+    data = _files.read_bytes(file, limit=profiles.MAX_BYTES) or b""
+    return profiles.has_block(data, opts_out_only=opts_out_only)
 
 
 def _edit(
     environment: Environment, found: Profiles, file: Path, *, wish: Wish, dry_run: bool
-) -> Change:
-    before = _files.read_bytes(file)
-    after, value = plan_profile(
+) -> list[Change]:
+    before = _files.read_bytes(file, limit=profiles.MAX_BYTES)
+    after, assignments = plan_profile(
         file,
         before,
         wish=wish,
         variables=environment.variables,
         inherited=_values_before(environment, found, file, wish=wish),
     )
-    if after != before and not dry_run:
+    changed = after != before
+    if changed and not dry_run:
         if after is None:
             _files.remove(file.resolve())  # A link that led nowhere stays; its new target goes.
         else:
             _files.replace_bytes(file, after)
-    return Change("localstack", file, PLAIN, value, changed=after != before)
+    return [
+        Change("localstack", file, name, value, changed=changed)
+        for name, value in assignments.items()
+    ]
 
 
 def _values_before(
@@ -224,8 +245,8 @@ def plan_profile(
     wish: Wish,
     variables: Mapping[str, str],
     inherited: Mapping[str, str | None],
-) -> tuple[bytes | None, str | None]:
-    """Say which bytes a profile should have, and the value of DISABLE_EVENTS it then sets.
+) -> tuple[bytes | None, dict[str, str | None]]:
+    """Say which bytes a profile should have, and what it then sets of the switches.
 
     Every byte that usagectl did not write stays. What the files before it in a list set
     (`inherited`) is beaten too.
@@ -233,24 +254,32 @@ def plan_profile(
     Raises:
         FileCorruptError: LocalStack could not read the profile either.
     """
-    bare = None if before is None else profiles.remove_block(before)
+    bare = None
+    if before is not None:
+        bare = profiles.remove_block(before, opts_out_only=wish != "on")
     try:
         own = profiles.parse(bare or b"", variables)
     except UnicodeDecodeError as error:
         raise FileCorruptError(file, reason="it is not UTF-8") from error
     if wish == "undo":
-        return bare, own.get(PLAIN)
+        return bare, {PLAIN: own.get(PLAIN)}
     values = {**inherited, **own}
     reasons = (profiles.why_unholdable(name, own[name], variables) for name in own)
     if reason := next((text for text in reasons if text), ""):
         raise FileCorruptError(file, reason=reason)
+    assignments = _assignments(values, wish)
+    if not assignments:
+        return bare, {PLAIN: values.get(PLAIN)}
+    return profiles.add_block(before, assignments), {**assignments}
+
+
+def _assignments(values: Mapping[str, str | None], wish: Wish) -> dict[str, str]:
+    """Say what a block must set: the prefixed name only where it says otherwise."""
     text = "1" if wish == "off" else "0"
     assignments = {PLAIN: text} if wish == "off" or is_true(values.get(PLAIN)) else {}
     if values.get(PREFIXED) is not None and is_true(values[PREFIXED]) != (wish == "off"):
         assignments[PREFIXED] = text
-    if not assignments:
-        return bare, values.get(PLAIN)
-    return profiles.add_block(before, assignments), assignments.get(PLAIN, values.get(PLAIN))
+    return assignments
 
 
 def _switch_own(environment: Environment, wish: Wish, *, dry_run: bool) -> list[Change]:
@@ -275,32 +304,36 @@ def _switch_own(environment: Environment, wish: Wish, *, dry_run: bool) -> list[
     ]
 
 
-def _stays_on(found: Consent) -> SwitchIneffectiveError:
+def _stays_on(found: Consent, failed: Mapping[str, UsagectlError]) -> SwitchIneffectiveError:
     decider = found.decided_by
+    hint = "usagectl status"
     if found.tool == "lstk":
-        because = "lstk reads no file, only the environment"
-        return SwitchIneffectiveError(
-            found.name, state="on", because=because, hint=f"export {LSTK_SWITCH}=1"
-        )
-    if decider.source == "environment":
+        because = "usagectl writes no file of lstk, which takes only the environment's word"
+        hint = f"export {LSTK_SWITCH}=1"
+    elif found.tool in failed:
+        because = "its file could not be written"
+        hint = 'eval "$(usagectl env)"'
+    elif decider.source == "environment":
         because = f"{decider.name}={decider.value!r} in the environment beats every file"
         hint = f"export {decider.name}=1"
+    elif decider.origin:
+        because = f"{decider.name} in {decider.origin} decides"
     else:
-        where = f"{decider.name} in {decider.origin} decides"
-        because = where if decider.origin else "nothing switches it off"
-        hint = "usagectl status"
+        because = "nothing switches it off"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 
-def _stays_off(found: Consent) -> SwitchIneffectiveError:
+def _stays_off(found: Consent, failed: Mapping[str, UsagectlError]) -> SwitchIneffectiveError:
     decider = found.decided_by
-    if decider.source == "environment":
+    hint = "usagectl status"
+    if found.tool in failed:
+        because = "its file could not be written"
+    elif decider.source == "environment":
         because = f"{decider.name}={decider.value!r} in the environment decides"
         hint = f"unset {decider.name}"
     elif decider.origin:
         because = f"{decider.name} in {decider.origin} decides"
-        hint = f"cat {decider.origin}"
+        hint = f"cat {quote(decider.origin)}"
     else:
-        because = "this account has no home to keep a setting in"
-        hint = "usagectl status"
+        because = f"usagectl writes no file of {found.tool}"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)

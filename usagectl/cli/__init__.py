@@ -6,6 +6,7 @@ the whole help is asked for. `main` turns every outcome into an exit status.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _BROKEN_PIPE = 141
+
+_STREAM_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What stdout raises when it takes nothing more; files of ours raise errors of ours."""
 
 _CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
 """Typer keeps Click to itself: this parent of a public error is what bad usage raises."""
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
         _output.silence(sys.stdout)  # The reader has gone (`| head`): say nothing.
         status = _BROKEN_PIPE
     except OSError as error:
-        if not _output.is_broken(sys.stdout):
+        if error.errno not in _STREAM_FULL and not _output.is_broken(sys.stdout):
             raise
         status = _output.fail_unwritable(error)
     invocation.record()

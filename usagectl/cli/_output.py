@@ -54,6 +54,7 @@ def emit(answer: Answer, invocation: Invocation, *, as_json: bool) -> None:
         _print_envelope(invocation.command, answer.data, answer.errors)
     else:
         answer.show()
+        sys.stdout.flush()  # With both streams in one file, errors come after the answer.
         for error in answer.errors:
             print_error(error, command=invocation.command)
     if answer.errors:
@@ -116,11 +117,22 @@ def _next_step(error: UsagectlError, command: str) -> str:
 
 def print_notice(text: str, *, hint: str = "") -> None:
     """Print a remark and its next step on stderr."""
-    lines = [printable_line(text), *([f"  try: {printable_line(hint)}"] if hint else [])]
+    lines = [*_wrap(printable_line(text)), *([f"  try: {printable_line(hint)}"] if hint else [])]
     try:
         typer.echo("\n".join(lines), err=True)
     except OSError:  # A stderr that is full or gone changes nothing.
         silence(sys.stderr)
+
+
+def _wrap(text: str) -> list[str]:
+    """Wrap at words on a terminal; elsewhere a line stays one, to be searched."""
+    if not sys.stderr.isatty():
+        return [text]
+    from shutil import get_terminal_size
+    from textwrap import wrap
+
+    width = get_terminal_size().columns
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _print_envelope(

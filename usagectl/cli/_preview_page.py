@@ -21,16 +21,23 @@ _MOST_BRACKETS = 200
 
 
 def draw(
-    previews: list[Preview], notices: list[str], *, why_nothing: Callable[[Preview], str]
+    previews: list[Preview],
+    notices: list[str],
+    *,
+    why_nothing: Callable[[Preview], str],
+    again: str,
 ) -> None:
-    """Draw every request: request line, headers, body, a line for each field."""
+    """Draw every request: request line, headers, body, a line for each field.
+
+    `again` is the command line that shows what would be sent if it were on.
+    """
     page = Page()
     for index, found in enumerate(previews):
         if index:
             page.line()
         if not found.requests:
-            page.line(why_nothing(found), style="green")
-            hint = found.cautions[0].hint if found.cautions else "usagectl preview --if-enabled"
+            page.line(why_nothing(found), style="bold red" if found.would_send else "green")
+            hint = found.cautions[0].hint if found.cautions else again
             page.indented(f"try: {hint}")
             continue
         page.line(_headline(found), style="bold red" if found.would_send else "bold")
@@ -53,6 +60,9 @@ def _headline(found: Preview) -> str:
 
 
 def _draw_request(page: Page, request: Request) -> None:
+    page.line()
+    for name in dict.fromkeys(request.events):
+        page.line(f"{name}: {notice.find_event(name).when}")
     page.line()
     page.line(f"{request.method} {request.url}", style="bold")
     for name, value in request.headers.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,7 +95,8 @@ def clear(
         replacement.failures(removed),
     )
     _output.emit(answer, invocation, as_json=json)
-    if not json:
+    is_derived = any(found.changed and "derived" in found.before.kind for found in removed)
+    if is_derived and not dry_run and sys.stderr.isatty():
         _output.print_notice(
             "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
         )

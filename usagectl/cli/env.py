@@ -13,6 +13,7 @@ from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotati
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
+    from usagectl.environment import Environment
 
 app = new_app()
 apps = {"env": app}
@@ -25,7 +26,7 @@ def env(
         str | None,
         typer.Argument(
             metavar="[FORMAT]",
-            help=f"{', '.join(shells.FORMATS)}. That of your shell without a name.",
+            help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
             show_default=False,
         ),
     ] = None,
@@ -44,10 +45,14 @@ def env(
     """
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    chosen = format_name or shells.detect_shell(
-        environment.variables.get("SHELL"), environment.system
-    )
+    chosen = format_name or _default_format(environment)
     text = shells.render(tools.OPT_OUT_VARIABLES, chosen)
     data = {"format": chosen, "variables": dict(tools.OPT_OUT_VARIABLES), "text": text}
     answer = _output.Answer(data, lambda: typer.echo(text, nl=False))
     _output.emit(answer, invocation, as_json=json)
+
+
+def _default_format(environment: Environment) -> str:
+    """Choose what `eval "$(usagectl env)"` needs; $SHELL is not always the shell that runs it."""
+    found = shells.detect_shell(environment.variables.get("SHELL"), environment.system)
+    return found if found == "zsh" or environment.system == "Windows" else "bash"

@@ -27,7 +27,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="[EVENT[.FIELD]]",
-            help="An event such as session, or one of its fields such as session.machine_id.",
+            help="An event, a field of one such as session.machine_id, or a departure such as D03.",
             show_default=False,
         ),
     ] = None,
@@ -45,6 +45,10 @@ def explain(
 
 
 def _explain_name(name: str) -> _output.Answer:
+    named = tuple(found for found in notice.load().departures if found.id == name.upper())
+    if named:
+        answer = {"departures": [_departure_data(found) for found in named]}
+        return _output.Answer(answer, lambda: _show_departures(_page(), named))
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:
@@ -66,6 +70,8 @@ def _explain_all() -> _output.Answer:
         ],
         "departures": [_departure_data(departure) for departure in found.departures],
         "privacy_classes": dict(found.privacy_classes),
+        "switch": {"sentence": found.switch.sentence, "meaning": found.switch.meaning},
+        "licence": {"sentence": found.licence.sentence, "meaning": found.licence.meaning},
     }
     return _output.Answer(data, lambda: _show_all(found))
 

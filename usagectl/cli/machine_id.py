@@ -64,7 +64,14 @@ def set_id(
     whole = identity.validate(machine_id)
     bodies = dict.fromkeys(tools.NAMES, whole)
     replacements = replacement.replace(invocation.environment, bodies, prefix="", dry_run=dry_run)
-    _answer(invocation, replacements, dry_run=dry_run, reveal=True, as_json=json)
+    _answer(
+        invocation,
+        replacements,
+        dry_run=dry_run,
+        reveal=False,
+        is_typed=True,
+        as_json=json,
+    )
 
 
 @reset_app.command(cls=RecordedCommand)
@@ -129,16 +136,21 @@ def _answer(
     dry_run: bool,
     reveal: bool,
     as_json: bool,
+    is_typed: bool = False,
 ) -> None:
     cautions = derived_cautions(invocation.environment)
     data = {
         "dry_run": dry_run,
-        "replaced": [_replacement_data(found, reveal=reveal) for found in replacements],
+        "replaced": [
+            _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
+        ],
         "warnings": [_output.caution_data(caution) for caution in cautions],
     }
     answer = _output.Answer(
         data,
-        lambda: show_replacements(replacements, cautions, dry_run=dry_run, reveal=reveal),
+        lambda: show_replacements(
+            replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
+        ),
         replacement.failures(replacements),
     )
     _output.emit(answer, invocation, as_json=as_json)
@@ -154,8 +166,11 @@ def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
     }
 
 
-def _replacement_data(found: Replacement, *, reveal: bool) -> dict[str, object]:
-    after = found.after if reveal or found.after is None else identity.redact(found.after)
+def _replacement_data(
+    found: Replacement, *, reveal: bool, is_typed: bool = False
+) -> dict[str, object]:
+    shown = reveal or is_typed or found.after is None
+    after = found.after if shown else identity.redact(found.after)
     return {
         "tool": found.place.tool,
         "part": found.place.part,
@@ -201,14 +216,15 @@ def show_replacements(
     *,
     dry_run: bool,
     reveal: bool,
+    is_typed: bool = False,
 ) -> None:
-    """Draw what happened at each place."""
+    """Draw what happened at each place; an ID that was typed (`is_typed`) is no secret."""
     from usagectl.cli._render import Page
 
     page = Page()
     for found in replacements:
         if found.problem is None:
-            page.line(_sentence(found, dry_run=dry_run, reveal=reveal))
+            page.line(_sentence(found, dry_run=dry_run, reveal=reveal, is_typed=is_typed))
         if found.set_aside:
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
@@ -216,9 +232,9 @@ def show_replacements(
     page.cautions([("lstk", caution) for caution in cautions])
 
 
-def _sentence(found: Replacement, *, dry_run: bool, reveal: bool) -> str:
+def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool) -> str:
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
-    after = "removed" if found.after is None else _shown(found.after, reveal=reveal)
+    after = "removed" if found.after is None else _shown(found.after, reveal=reveal or is_typed)
     verb = "would become" if dry_run else "became"
     if not found.changed:
         return f"{found.place.path}: stays {after}"

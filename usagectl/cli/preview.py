@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ from usagectl import preview as requests
 from usagectl import tools
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.tools.localstack_rules import NEWEST_KNOWN, parse_version
+from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 app = new_app()
 apps = {"preview": app}
 
-_LSTK = (
-    "lstk: its exact bytes are known only from reading its source, so none are shown; "
-    "see usagectl explain lstk_command."
+_OTHER_EVENTS = (
+    "localstack: its commands also post a cli_cmd event each, and its container sends more; "
+    "see usagectl explain."
 )
 
 
@@ -55,20 +56,25 @@ def preview(  # noqa: PLR0913  (each is an option)
     live: Annotated[
         bool,
         typer.Option(
-            "--live", help="Ask Docker and the LocalStack that runs on this machine (loopback)."
+            "--live",
+            help="Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.",
         ),
     ] = False,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Print the bytes of the bodies alone, a line each.")
+        bool,
+        typer.Option("--raw", help="Print the bytes of the bodies alone; one TOOL has one body."),
     ] = False,
-    reveal: Reveal = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show the auth token whole instead of masked.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show the exact requests that would be sent: method, URL, headers, body.
 
     For LocalStack that is its session event, after the rules of the installed
     version. For usagectl it is the event of its last and of its present
-    command. No socket is opened, except to this machine with --live.
+    command. No socket is opened except with --live, and then only on this
+    machine: a Docker elsewhere (DOCKER_HOST) is not asked.
 
     The auth token is masked unless --reveal; the machine ID is shown whole. A
     member that is drawn when it is sent (session ID, time) is marked as varying.
@@ -76,7 +82,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     invocation: Invocation = ctx.obj
     if raw and json:
         raise UsageError("--raw and --json cannot be had at once.", hint="usagectl preview --raw")
-    if localstack_version is not None and not parse_version(localstack_version):
+    if localstack_version is not None and not is_version(localstack_version):
         raise InvalidValueError(
             "LocalStack version", localstack_version, wanted="use one such as 4.12.0"
         )
@@ -89,10 +95,11 @@ def preview(  # noqa: PLR0913  (each is an option)
         reveal=reveal,
         live=live,
     )
+    again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     if raw:
-        _print_raw(previews)
+        _print_raw(previews, again)
         return
-    answer = _output.Answer(_data(previews, notices), lambda: _show(previews, notices))
+    answer = _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
     _output.emit(answer, invocation, as_json=json)
 
 
@@ -117,8 +124,14 @@ def _collect(
         if version is None and installation.version is None:
             found = "its version is not known" if installation.installed else "it is not found"
             notices.append(f"localstack: {found} here; these are the rules of {NEWEST_KNOWN}.")
+        if version is not None and not is_known(version):
+            notices.append(
+                f"localstack: the rules of {version} were never read; these may be wrong."
+            )
+        if any(found.requests for found in previews):
+            notices.append(_OTHER_EVENTS)
     if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
-        notices.append(_LSTK)
+        previews += requests.preview_lstk(environment)
     if "usagectl" in chosen:
         previews.append(
             requests.preview_own(
@@ -140,14 +153,16 @@ def _ask(environment: Environment, notices: list[str]) -> Live:
     return answer
 
 
-def _print_raw(previews: list[Preview]) -> None:
+def _print_raw(previews: list[Preview], again: str) -> None:
     bodies = [request.body for found in previews for request in found.requests]
     sys.stdout.flush()
     sys.stdout.buffer.write(b"\n".join(bodies) + (b"\n" if len(bodies) > 1 else b""))
     sys.stdout.buffer.flush()
     for found in previews:
         if not found.requests:
-            _output.print_notice(_why_nothing(found), hint="usagectl preview --if-enabled --raw")
+            _output.print_notice(_why_nothing(found), hint=again)
+        elif any(request.masked for request in found.requests):
+            _output.print_notice(f"{found.consent.name}: the token is masked; --reveal shows it.")
 
 
 def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
@@ -192,13 +207,15 @@ def _request_data(request: Request) -> dict[str, object]:
 
 def _why_nothing(found: Preview) -> str:
     part = found.consent
+    if found.would_send:
+        return f"{part.name} would send events. {found.cautions[0].message}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
     decider = _output.explain_switch(part.decided_by)
     return f"{part.name}: {part.telemetry}; nothing would be sent. Decided by {decider}."
 
 
-def _show(previews: list[Preview], notices: list[str]) -> None:
+def _show(previews: list[Preview], notices: list[str], again: str) -> None:
     from usagectl.cli._preview_page import draw  # it loads rich
 
-    draw(previews, notices, why_nothing=_why_nothing)
+    draw(previews, notices, why_nothing=_why_nothing, again=again)

@@ -129,41 +129,49 @@ def _collect(environment: Environment) -> list[dict[str, object]]:
     folder, folder_source = identity.cache_dir(environment)
     origin = str(user.file) if user.file else ""
     since = user.mode_since.isoformat() if user.mode_since else None
+    decider = consent.decided_by
     return [
-        _row(
-            "telemetry.mode",
-            consent.telemetry,
-            consent.decided_by.source,
-            consent.decided_by.origin,
-        ),
+        _row("telemetry.mode", consent.telemetry, decider.source, decider.origin, stored=user.mode),
         _row("telemetry.since", since, "setting" if since else "default", origin if since else ""),
         _row(
             "telemetry.endpoint",
             mask_credentials(endpoint),
             endpoint_source,
             _origin(endpoint_source, origin),
+            stored=mask_credentials(user.endpoint) if user.endpoint else None,
         ),
-        _row("localstack.cache_dir", str(folder), folder_source, _origin(folder_source, origin)),
+        _row(
+            "localstack.cache_dir",
+            str(folder),
+            folder_source,
+            _origin(folder_source, origin),
+            stored=user.cache_dir,
+        ),
     ]
 
 
 def _origin(source: str, file: str) -> str:
-    return {"setting": file, "environment": "environment"}.get(source, "")
+    return {"setting": file, "environment": "ANALYTICS_API"}.get(source, "")
 
 
-def _row(name: str, value: object, source: str, origin: str) -> dict[str, object]:
-    return {"name": name, "value": value, "source": source, "origin": origin}
+def _row(
+    name: str, value: object, source: str, origin: str, *, stored: object = None
+) -> dict[str, object]:
+    """Show a setting as it holds; `stored` is what the file says, though something may beat it."""
+    return {"name": name, "value": value, "source": source, "origin": origin, "stored": stored}
+
+
+def _where(row: dict[str, object]) -> str:
+    source, origin = str(row["source"]), str(row["origin"])
+    text = source if origin in ("", source) else f"{source} {origin}"
+    is_beaten = row["stored"] is not None and row["stored"] != row["value"]
+    return f"{text}; stored: {row['stored']}" if is_beaten else text
 
 
 def _show(rows: list[dict[str, object]], user: stored.SettingsFile) -> None:
     from usagectl.cli._render import Page
 
     page = Page()
-    page.rows(
-        [
-            (str(row["name"]), str(row["value"] or "-"), f"{row['source']} {row['origin']}".strip())
-            for row in rows
-        ]
-    )
+    page.rows([(str(row["name"]), str(row["value"] or "-"), _where(row)) for row in rows])
     page.line()
     page.line(user.problem or f"File: {user.file}{'' if user.exists else ' (not there yet)'}")

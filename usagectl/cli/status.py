@@ -14,6 +14,8 @@ from usagectl.errors import ExpectationFailedError
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
@@ -51,7 +53,7 @@ def status(
     if loud:
         names = [f"{part.name} is {part.telemetry}" for part in loud]
         wanted = "off" if expect == "off" else "off or local"
-        errors.append(ExpectationFailedError(wanted, offending=names, hint="usagectl disable"))
+        errors.append(ExpectationFailedError(wanted, offending=names, hint=_way_off(loud)))
     answer = _output.Answer(
         _data(found, reveal=reveal), lambda: _show(found, reveal=reveal), errors
     )
@@ -134,9 +136,12 @@ def _show(found: Report, *, reveal: bool) -> None:
 
 
 def _headline(consents: tuple[Consent, ...]) -> str:
-    loud = [part.name for part in consents if part.counts and part.telemetry == "on"]
+    loud = [part for part in consents if part.counts and part.telemetry == "on"]
+    names = ", ".join(part.name for part in loud)
+    if any(part.installation.installed for part in loud):
+        return f"Telemetry is ON: {names}."
     if loud:
-        return f"Telemetry is ON: {', '.join(loud)}."
+        return f"Telemetry would be ON: {names} (not found on this machine)."
     if any(part.telemetry == "local" for part in consents if part.counts):
         return "Nothing is sent. usagectl records its own commands on this machine only."
     return "Telemetry is off, everywhere."
@@ -188,6 +193,14 @@ def _yes_or_no(value: bool) -> str:  # noqa: FBT001
 
 
 def _next_step(consents: tuple[Consent, ...]) -> str:
-    if any(part.telemetry == "on" for part in consents if part.counts):
-        return "usagectl disable switches it off; usagectl preview shows what would be sent."
-    return "usagectl preview --if-enabled shows what would be sent if it were on."
+    loud = [part for part in consents if part.counts and part.telemetry == "on"]
+    if not loud:
+        return "usagectl preview --if-enabled shows what would be sent if it were on."
+    return f"{_way_off(loud)} switches it off; usagectl preview shows what would be sent."
+
+
+def _way_off(loud: Sequence[Consent]) -> str:
+    """Name the command that helps: a file where one decides, else the shell's own variables."""
+    if all(part.is_out_of_reach for part in loud):
+        return 'eval "$(usagectl env)"'
+    return "usagectl disable"

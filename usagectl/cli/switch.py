@@ -53,8 +53,9 @@ def enable(
 ) -> None:
     """Undo what `usagectl disable` did, and no more.
 
-    With a TOOL, that tool is switched on whatever switched it off. Sending
-    usagectl's own events is switched on only by name: usagectl enable usagectl.
+    With a TOOL, its file is made to say on, whoever made it say off; a variable or
+    a policy that says off still wins. Sending usagectl's own events is switched
+    on only by name: usagectl enable usagectl.
     """
     invocation: Invocation = ctx.obj
     result = switching.enable(invocation.environment, names or (), dry_run=dry_run)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from usagectl.environment import Environment
 
+MASK = "********"
+"""Stands for what is hidden."""
+
 Telemetry = Literal["on", "local", "off"]
 Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
 
@@ -51,11 +54,12 @@ class Caution(NamedTuple):
 
 
 class Installation(NamedTuple):
-    """Hold what was found of a tool: on this machine or not, where, which version."""
+    """Hold what was found of a tool: on this machine or not, its program, version and packages."""
 
     installed: bool
     executable: Path | None = None
     version: str | None = None
+    packages: Path | None = None
 
 
 class PartReading(NamedTuple):
@@ -173,9 +177,9 @@ def environment_switch(
 
 
 def mask_credentials(url: str) -> str:
-    """Hide the user and password that a URL may carry."""
-    head, mark, tail = url.partition("://")
-    host, slash, path = tail.partition("/")
-    if "@" not in host:
-        return url
-    return f"{head}{mark}********@{host.rpartition('@')[2]}{slash}{path}"
+    """Hide what a URL may carry besides its address: user, password, query."""
+    address, mark, _ = url.partition("?")
+    head, scheme, rest = address.rpartition("://")
+    if "@" in rest:
+        rest = f"{MASK}@{rest.rpartition('@')[2]}"
+    return f"{head}{scheme}{rest}{mark}{MASK if mark else ''}"

@@ -24,6 +24,7 @@ from usagectl.tools.localstack_client import (
     VOLUME_CACHE,
     LocalStackClient,
     find,
+    temporary_dir,
     user_cache_dir,
 )
 from usagectl.tools.localstack_rules import is_true
@@ -63,6 +64,7 @@ def _read_cli(client: LocalStackClient) -> PartReading:
     switches += _ignored(variables, (PREFIXED, "DO_NOT_TRACK"))
     cautions = [*cautions_of.ignored_values(switches), *cautions_of.unreadable_profile(client)]
     if is_on:
+        cautions += cautions_of.environment_wins(switches)
         cautions += cautions_of.profile_not_read(client)
         cautions += cautions_of.prefixed_name_not_read(client)
         cautions += cautions_of.dropped_opt_out(client)
@@ -77,12 +79,13 @@ def _read_container(client: LocalStackClient) -> PartReading:
     variables = client.environment.variables
     switches = list(_failure(client))
     for name in (PREFIXED, PLAIN):  # The entry point lets the prefixed name win.
-        switches += _variable(variables, name) or _profile(client, name)
+        switches += [*_variable(variables, name), *_profile(client, name)]
     switches.append(_DEFAULT)
     is_on = next(switch.says for switch in switches if switch.says) == "on"
     switches += _ignored(variables, ("DO_NOT_TRACK",))
     cautions = [*cautions_of.ignored_values(switches), *cautions_of.unreadable_profile(client)]
     if is_on:
+        cautions += cautions_of.environment_wins(switches)
         cautions += cautions_of.profile_not_read(client)
         cautions += cautions_of.do_not_track_ignored(variables)
         cautions += cautions_of.prefixed_name_wins(switches)
@@ -121,7 +124,7 @@ def _profile(client: LocalStackClient, name: str) -> list[Switch]:
 def _failure(client: LocalStackClient) -> list[Switch]:
     """Name the file at which the client stops: it ends before it sends."""
     return [
-        Switch("profile", profile.file.name, None, str(profile.file), "off")
+        Switch("profile", "unreadable profile", None, str(profile.file), "off")
         for profile in client.profiles.active
         if profile.problem
     ][:1]
@@ -153,8 +156,11 @@ def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:
             is_primary=False,
             source="environment",
         )
+    elif client.installation.packages:
+        below = client.installation.packages / ".filesystem" / VOLUME_CACHE.lstrip("/")
+        yield IdentityFile(NAME, "container", below / "machine.json", "json", is_primary=False)
     legacy = variables.get("CACHE_DIR", "").strip()
-    old = environment.cwd / legacy if legacy else environment.at_root("/tmp/localstack/cache")  # noqa: S108
+    old = environment.cwd / legacy if legacy else temporary_dir(environment) / "localstack/cache"
     source = "environment" if legacy else "default"
     yield IdentityFile(
         NAME, "container", old / "machine.json", "json", is_primary=False, source=source

@@ -5,6 +5,7 @@ Each function looks at one thing and gives the warnings that it calls for.
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl.tools import profiles as profile_files
@@ -13,7 +14,7 @@ from usagectl.tools.localstack_client import PLAIN, PREFIXED, LocalStackClient
 from usagectl.tools.localstack_rules import is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def unreadable_profile(client: LocalStackClient) -> list[Caution]:
@@ -56,13 +57,27 @@ def _where(switch: Switch) -> str:
     return "the environment" if switch.source == "environment" else switch.origin
 
 
+def environment_wins(switches: Sequence[Switch]) -> list[Caution]:
+    """Warn when a variable, even an empty one, beats a profile that opts out."""
+    decider = next(switch for switch in switches if switch.says)
+    same = [switch for switch in switches if switch.name == decider.name]
+    beaten = [switch for switch in same if switch.source == "profile" and switch.says == "off"]
+    if decider.source != "environment" or not beaten:
+        return []
+    message = (
+        f"{decider.name}={decider.value or '(empty)'} in the environment beats "
+        f"{beaten[0].name}={beaten[0].value} in {beaten[0].origin}."
+    )
+    return [Caution("environment-wins", message, f"export {decider.name}=1")]
+
+
 def prefixed_name_not_read(client: LocalStackClient) -> list[Caution]:
     """Warn when only the name that the command line does not read is set."""
     if not is_true(client.variables.get(PREFIXED)):
         return []
     message = (
-        f"{PREFIXED} silences the container alone; the command line does not read it, "
-        "although its own warning tells people to set it."
+        f"{PREFIXED} reaches LocalStack's container and lstk; LocalStack's own command line does "
+        "not read it."
     )
     return [Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")]
 
@@ -102,7 +117,7 @@ def profiles_without_opt_out(client: LocalStackClient, switches: Iterable[Switch
         f"Profile {profile_files.names_in(loud)} has no opt-out: with --profile or "
         "CONFIG_PROFILE it would switch telemetry on again."
     )
-    hint = f"CONFIG_PROFILE={loud[0]} usagectl disable localstack"
+    hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable localstack"
     return [Caution("profile-lacks-opt-out", message, hint)]
 
 

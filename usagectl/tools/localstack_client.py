@@ -85,6 +85,14 @@ def user_cache_dir(environment: Environment, variables: Mapping[str, str]) -> tu
     return home / ".cache", "default"
 
 
+def temporary_dir(environment: Environment) -> Path:
+    """Name the folder for temporary files as Python does: TMPDIR, TEMP, TMP, else the system's."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        if environment.variables.get(name):
+            return environment.cwd / environment.variables[name]
+    return environment.at_root("/tmp")  # noqa: S108
+
+
 def find(environment: Environment) -> Installation:
     """Find LocalStack's command on PATH; its version is read, not asked for."""
     executable = find_executable(NAME, environment)
@@ -94,7 +102,9 @@ def find(environment: Environment) -> Installation:
         for distribution in _DISTRIBUTIONS:
             for info in glob_quietly(folder, f"{distribution}-*.dist-info"):
                 version = info.name.removesuffix(".dist-info").rpartition("-")[2]
-                return Installation(installed=True, executable=executable, version=version)
+                return Installation(
+                    installed=True, executable=executable, version=version, packages=folder
+                )
     return Installation(installed=True, executable=executable)
 
 

@@ -46,6 +46,16 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in match[0].split(".")) if match else ()
 
 
+def is_version(text: str) -> bool:
+    """Tell whether text has the form of a LocalStack version, such as `1.0.5.dev`."""
+    return re.fullmatch(r"\d+(?:\.\d+)*(?:[.+-]?[0-9A-Za-z]+)?", text, re.ASCII) is not None
+
+
+def is_known(version: str) -> bool:
+    """Tell whether a version lies between the oldest and the newest whose rules were read."""
+    return (1, 0) <= parse_version(version) <= parse_version(NEWEST_KNOWN)
+
+
 def rules_for(version: str | None) -> Rules:
     """Return the rules of a version; those of the newest known when it is unknown."""
     text = version or NEWEST_KNOWN

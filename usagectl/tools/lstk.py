@@ -160,24 +160,51 @@ def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
     volumes = cache / "lstk" / "volume"
     for path in glob_quietly(volumes, "*/cache/machine.json"):
         yield IdentityFile(NAME, "container", path, "json", is_primary=False)
+    folder = config_dir(environment)[0]
+    for block in _containers(_parse_config(folder / "config.toml")):
+        volume = block.get("volume")
+        if isinstance(volume, str) and volume.strip() and "\0" not in volume:
+            path = folder / volume / "cache" / "machine.json"
+            yield IdentityFile(NAME, "container", path, "json", is_primary=False, source="profile")
 
 
 def _section_variables(environment: Environment) -> dict[str, tuple[str, Path]]:
-    """Collect what the `[env.NAME]` sections that a container block names would set."""
+    """Collect what the `[env.NAME]` sections that a container block names would set.
+
+    Of several blocks, the loudest counts: one that is not opted out is enough.
+    """
     file = config_dir(environment)[0] / "config.toml"
     document = _parse_config(file)
-    containers, sections = document.get("containers"), document.get("env")
-    if not isinstance(containers, list) or not isinstance(sections, dict):
-        return {}
-    by_name = {str(name).lower(): section for name, section in sections.items()}
+    sections = document.get("env")
+    by_name = {
+        str(name).lower(): section
+        for name, section in (sections.items() if isinstance(sections, dict) else ())
+    }
+    blocks = [_block_variables(block, by_name, file) for block in _containers(document)]
+    loud = [block for block in blocks if not _opts_out(block)]
+    return next(iter(loud or blocks), {})
+
+
+def _containers(document: dict[str, object]) -> list[dict[str, object]]:
+    found = document.get("containers")
+    return [block for block in found if isinstance(block, dict)] if isinstance(found, list) else []
+
+
+def _block_variables(
+    block: dict[str, object], sections: dict[str, object], file: Path
+) -> dict[str, tuple[str, Path]]:
+    names = block.get("env")
     found: dict[str, tuple[str, Path]] = {}
-    for container in containers:
-        names = container.get("env") if isinstance(container, dict) else None
-        for name in names if isinstance(names, list) else ():
-            section = by_name.get(str(name).lower())
-            if isinstance(section, dict):
-                found |= {str(key).upper(): (str(text), file) for key, text in section.items()}
+    for name in names if isinstance(names, list) else ():
+        section = sections.get(str(name).lower())
+        if isinstance(section, dict):
+            found |= {str(key).upper(): (str(text), file) for key, text in section.items()}
     return found
+
+
+def _opts_out(variables: dict[str, tuple[str, Path]]) -> bool:
+    chosen = variables.get(SWITCH) or variables.get(_PLAIN)
+    return chosen is not None and is_true(chosen[0])
 
 
 def _parse_config(file: Path) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl import settings
@@ -16,6 +17,7 @@ from usagectl.tools.base import (
     Tool,
     environment_switch,
     is_no,
+    mask_credentials,
 )
 from usagectl.tools.localstack_rules import is_true
 
@@ -58,6 +60,7 @@ class Own(Tool):
         cautions = (
             *_variable_cautions(environment),
             *_file_cautions([*files, ("setting", user)]),
+            *_sending_cautions(switches, endpoint(environment, user)[0]),
         )
         reading = PartReading(
             NAME, "cli", endpoint(environment, user)[0], tuple(switches), any_no_wins=True
@@ -98,8 +101,9 @@ def _mode_variable(environment: Environment) -> Iterator[Switch]:
 
 def _file_switch(source: Source, file: SettingsFile) -> Iterator[Switch]:
     origin = str(file.file) if file.file else ""
-    if file.problem:
-        yield Switch(source, "telemetry.mode", None, origin, "off")
+    if file.problem or (file.unknown and source != "setting"):
+        # A restriction with a slip of the pen in it must not become none at all.
+        yield Switch(source, "telemetry.mode", file.mode, origin, "off")
     elif file.mode is not None:
         # A policy or a project file may only restrict: its "on" gives nothing.
         says = None if source != "setting" and file.mode == "on" else file.mode
@@ -116,17 +120,31 @@ def _variable_cautions(environment: Environment) -> Iterator[Caution]:
     text = variables.get(settings.MODE_VARIABLE, "")
     if text.strip() and not settings.is_mode(text.strip().lower()):
         message = f"{settings.MODE_VARIABLE}={text} is not understood, so it counts as off."
-        yield Caution("mode-not-understood", message, f"export {settings.MODE_VARIABLE}=local")
+        yield Caution("mode-not-understood", message, f"export {settings.MODE_VARIABLE}=off")
+
+
+def _sending_cautions(switches: list[Switch], base: str) -> Iterator[Caution]:
+    says = [switch.says for switch in switches]
+    if "on" in says and "off" not in says:
+        message = (
+            f"Sending to {mask_credentials(base)} is allowed, but this release has no sender: "
+            "events wait in the spool."
+        )
+        yield Caution("sending-not-built", message, "usagectl preview usagectl")
 
 
 def _file_cautions(files: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
     for source, file in files:
         if file.problem:
             message = f"{file.problem} It counts as off until it can be read."
-            yield Caution(f"{source}-unreadable", message, f"cat {file.file}")
+            yield Caution(f"{source}-unreadable", message, f"cat {quote(str(file.file))}")
+        elif file.unknown:
+            rest = "." if source == "setting" else ", so it counts as off."
+            message = f"{file.file} holds {', '.join(file.unknown)}, which means nothing here{rest}"
+            yield Caution(f"{source}-unknown-key", message, f"cat {quote(str(file.file))}")
         elif source != "setting" and file.mode == "on":
             message = f"{file.file} asks for on, but a {source} file can only restrict."
-            yield Caution(f"{source}-cannot-enable", message, "usagectl enable usagectl")
+            yield Caution(f"{source}-cannot-enable", message, f"cat {quote(str(file.file))}")
         elif source == "setting" and file.file is None:
             message = "This account has no home, so no setting can be read; that counts as off."
             yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from usagectl.tools.localstack_rules import Rules
 
 _SUFFIX = ".env"
-_MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 """The client has no bound. A larger profile is said not to be known, never to be off."""
 
 
@@ -142,9 +142,9 @@ def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
         # pipe may be served by a password manager: a look would take its content away.
         return found._replace(unread="is a pipe" if file.is_fifo() else "")
     try:
-        if file.stat().st_size > _MAX_BYTES:
+        if file.stat().st_size > MAX_BYTES:
             return found._replace(unread="is too large to be read here")
-        data = _files.read_bytes(file, limit=2 * _MAX_BYTES) or b""
+        data = _files.read_bytes(file, limit=2 * MAX_BYTES) or b""
         return found._replace(values=parse(data, environment.variables))
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
@@ -186,16 +186,27 @@ def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -
 
 
 _BLOCK = (
-    rb"# >>> usagectl >>>(?P<notes>[^\r\n]*)\r?\n(?:[A-Z_]+=[01]\r?\n)+# <<< usagectl <<<(?:\r?\n)?"
+    rb"# >>> usagectl >>>(?P<notes>[^\r\n]*)\r?\n"
+    rb"(?P<lines>(?:[A-Z_]+=[01]\r?\n)+)"
+    rb"# <<< usagectl <<<(?:\r?\n)?"
 )
+"""What usagectl adds; an editor may have made every line end with CRLF."""
+
 _LINE_ADDED = b" [line break added]"
 _FILE_ADDED = b" [file added]"
 
 
 def add_block(data: bytes | None, assignments: Mapping[str, str]) -> bytes:
-    """Put usagectl's marked block at the end of a profile; replace an older one."""
-    rest = remove_block(data) if data is not None else None
-    notes = b" added by usagectl; usagectl enable or disable takes it out again"
+    """Put usagectl's marked block at the end of a profile, where it wins; replace an older one.
+
+    A block that opts out leaves one that opts in where it is, so that taking
+    it out again brings back what was.
+    """
+    opts_out = "1" in assignments.values()
+    rest = remove_block(data, opts_out_only=opts_out) if data is not None else None
+    notes = b" added by usagectl enable; delete these lines to go back to your own"
+    if opts_out:
+        notes = b" added by usagectl disable; usagectl enable takes it out again"
     body = rest or b""
     if rest is None:
         notes += _FILE_ADDED
@@ -206,23 +217,27 @@ def add_block(data: bytes | None, assignments: Mapping[str, str]) -> bytes:
     return body + b"# >>> usagectl >>>" + notes + b"\n" + lines + b"# <<< usagectl <<<\n"
 
 
-def remove_block(data: bytes) -> bytes | None:
-    """Take usagectl's block out; None when the file was usagectl's and is now empty."""
-    matches = list(re.finditer(_BLOCK, data))
-    if not matches:
-        return data
+def remove_block(data: bytes, *, opts_out_only: bool = False) -> bytes | None:
+    """Take usagectl's blocks out; None when the file was usagectl's and is now empty."""
+    matches = _blocks(data, opts_out_only=opts_out_only)
     rest = data
     for match in reversed(matches):
         head, tail = rest[: match.start()], rest[match.end() :]
         if _LINE_ADDED in match["notes"] and not tail:
             head = head.removesuffix(b"\n")
         rest = head + tail
-    return None if not rest and _FILE_ADDED in matches[0]["notes"] else rest
+    is_ours = any(_FILE_ADDED in match["notes"] for match in matches)
+    return None if not rest and is_ours else rest
 
 
-def has_block(data: bytes) -> bool:
+def _blocks(data: bytes, *, opts_out_only: bool) -> list[re.Match[bytes]]:
+    found = re.finditer(_BLOCK, data)
+    return [match for match in found if not opts_out_only or b"=1" in match["lines"]]
+
+
+def has_block(data: bytes, *, opts_out_only: bool = False) -> bool:
     """Tell whether usagectl's block stands in a profile."""
-    return re.search(_BLOCK, data) is not None
+    return bool(_blocks(data, opts_out_only=opts_out_only))
 
 
 def names_in(values: Iterable[str]) -> str:
