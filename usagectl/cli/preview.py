@@ -208,7 +208,8 @@ def _request_data(request: Request) -> dict[str, object]:
 def _why_nothing(found: Preview) -> str:
     part = found.consent
     if found.would_send:
-        return f"{part.name} would send events. {found.cautions[0].message}"
+        absent = "" if part.installation.installed else " if it were on this machine"
+        return f"{part.name} would send events{absent}. {found.cautions[0].message}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
     decider = _output.explain_switch(part.decided_by)

@@ -126,7 +126,7 @@ def do_not_track_ignored(variables: Mapping[str, str]) -> list[Caution]:
     if not is_no(variables.get("DO_NOT_TRACK")):
         return []
     message = "DO_NOT_TRACK is set, but LocalStack does not read it."
-    return [Caution("do-not-track-ignored", message, "usagectl disable localstack")]
+    return [Caution("do-not-track-ignored", message, f"export {PLAIN}=1")]
 
 
 def prefixed_name_wins(switches: Iterable[Switch]) -> list[Caution]:
