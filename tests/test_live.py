@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -269,3 +270,33 @@ def test_a_hanging_docker_is_left(machine: Machine) -> None:
     assert "took too long. (docker-not-answering)" in done.data["notices"][0]
     assert "(not-answering)" in done.data["notices"][1]
     assert [request["part"] for request in done.data["requests"]] == ["cli"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "context"),
+    [
+        ({"DOCKER_HOST": "tcp://203.0.113.5:2375"}, None),
+        ({"DOCKER_CONTEXT": "far"}, "tcp://203.0.113.5:2375"),
+        ({}, "ssh://me@203.0.113.5"),
+    ],
+)
+def test_a_docker_elsewhere_is_not_asked(
+    machine: Machine, variables: dict[str, str], context: str | None
+) -> None:
+    """Nothing leaves the machine: a Docker that is not on it is left alone."""
+    machine.install_program("docker", f"#!/bin/sh\n: > {machine.folder}/asked\necho '{{}}'\n")
+    machine.variables = variables
+    meta = machine.home / ".docker/contexts/meta" / hashlib.sha256(b"far").hexdigest()
+    meta.mkdir(parents=True)
+    (machine.home / ".docker/config.json").write_text(json.dumps({"currentContext": "far"}))
+    if context:
+        endpoints = {"Endpoints": {"docker": {"Host": context}}}
+        (meta / "meta.json").write_text(json.dumps(endpoints))
+    with pytest.raises(live.DockerNotAnsweringError):
+        live.docker_info(machine.environment())
+    assert not (machine.folder / "asked").exists()
+    local = machine.environment(
+        variables={**machine.environment().variables, "DOCKER_HOST": "unix:///x"}
+    )
+    assert live.docker_info(local) == {}
+    assert (machine.folder / "asked").exists()

@@ -5,16 +5,19 @@ Both are on this machine. Nothing else in usagectl asks a running program.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from usagectl import transport
-from usagectl.errors import UsagectlError
+from usagectl import _files, transport
+from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.preview import Live, instance_port
 from usagectl.tools.base import find_executable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from usagectl.environment import Environment
 
 INSTANCE_TIMEOUT = timedelta(seconds=1)
@@ -59,9 +62,9 @@ def docker_info(environment: Environment) -> dict[str, object]:
     """
     import subprocess
 
-    host = environment.variables.get("DOCKER_HOST", "")
-    if host and not host.startswith(("unix://", "npipe://")):
-        raise DockerNotAnsweringError("DOCKER_HOST names another machine, so it was not asked")
+    if not docker_host(environment).startswith(("unix://", "npipe://")):
+        reason = "DOCKER_HOST or its context names another machine, so it was not asked"
+        raise DockerNotAnsweringError(reason)
     words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
     if find_executable(words[0], environment) is None:
         raise DockerNotAnsweringError("it is not on PATH")
@@ -82,3 +85,33 @@ def docker_info(environment: Environment) -> dict[str, object]:
     if not isinstance(document, dict):
         raise DockerNotAnsweringError("its daemon does not run")
     return document
+
+
+def docker_host(environment: Environment) -> str:
+    """Name the address that Docker's client would talk to, read from its own files.
+
+    Returns:
+        A URL; empty when a context is chosen that cannot be read.
+    """
+    variables = environment.variables
+    if variables.get("DOCKER_HOST"):
+        return variables["DOCKER_HOST"]
+    home = environment.home or environment.cwd
+    folder = environment.cwd / (variables.get("DOCKER_CONFIG") or home / ".docker")
+    chosen = variables.get("DOCKER_CONTEXT") or _member(folder / "config.json", "currentContext")
+    if chosen in (None, "", "default"):
+        return "unix:///var/run/docker.sock"
+    name = hashlib.sha256(str(chosen).encode()).hexdigest()
+    host = _member(folder / "contexts" / "meta" / name / "meta.json", "Endpoints", "docker", "Host")
+    return host if isinstance(host, str) else ""
+
+
+def _member(file: Path, *keys: str) -> object:
+    """Read one member of a JSON file; None when there is none."""
+    try:
+        found: object = json.loads(_files.read_bytes(file) or b"{}")
+    except (FileUnreadableError, ValueError, RecursionError):
+        return None
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
