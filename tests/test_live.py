@@ -300,3 +300,23 @@ def test_a_docker_elsewhere_is_not_asked(
     )
     assert live.docker_info(local) == {}
     assert (machine.folder / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("unix:///var/run/docker.sock", True),
+        ("npipe:////./pipe/docker_engine", True),
+        ("tcp://127.0.0.1:2375", True),
+        ("tcp://localhost:2375", True),
+        ("tcp://[::1]:2375", True),
+        ("tcp://127.evil.example:2375", False),
+        ("tcp://10.0.0.5:2375", False),
+        ("ssh://me@far", False),
+        ("tcp://[bad", False),
+        ("", False),
+    ],
+)
+def test_what_is_on_this_machine(address: str, *, expected: bool) -> None:
+    """A local socket and a loopback port are here; everything else is elsewhere."""
+    assert live.is_on_this_machine(address) is expected

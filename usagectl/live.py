@@ -6,9 +6,11 @@ Both are on this machine. Nothing else in usagectl asks a running program.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from usagectl import _files, transport
 from usagectl.errors import FileUnreadableError, UsagectlError
@@ -62,7 +64,7 @@ def docker_info(environment: Environment) -> dict[str, object]:
     """
     import subprocess
 
-    if not docker_host(environment).startswith(("unix://", "npipe://")):
+    if not is_on_this_machine(docker_host(environment)):
         reason = "DOCKER_HOST or its context names another machine, so it was not asked"
         raise DockerNotAnsweringError(reason)
     words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
@@ -104,6 +106,17 @@ def docker_host(environment: Environment) -> str:
     name = hashlib.sha256(str(chosen).encode()).hexdigest()
     host = _member(folder / "contexts" / "meta" / name / "meta.json", "Endpoints", "docker", "Host")
     return host if isinstance(host, str) else ""
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Tell whether an address of Docker's is a local socket or a loopback port."""
+    if address.startswith(("unix://", "npipe://")):
+        return True
+    try:
+        host = urlsplit(address).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _member(file: Path, *keys: str) -> object:
