@@ -115,3 +115,19 @@ def test_a_hint_is_one_safe_command(tmp_path: Path) -> None:
     odd = tmp_path / "my cache; echo pwned" / "machine.json"
     hint = errors.LinkOutsideError(odd, target=tmp_path).hint
     assert shlex.split(hint) == ["rm", str(odd)]
+
+
+def test_status_and_switching_name_the_same_machine_id(machine: Machine) -> None:
+    """The container reads the command line's mounted file, whichever command is asked."""
+    machine.machine_json.parent.mkdir(parents=True)
+    machine.machine_json.write_text('{"machine_id": "gen_12345678-abc"}')
+    answers = [
+        machine.run(*words, "--json").data for words in (["status"], ["enable", "--dry-run"])
+    ]
+    seen = [[part["machine_id"] for part in answer["tools"]] for answer in answers]
+    assert seen[0] == seen[1]
+    assert seen[0][1] == {
+        "value": "gen_********",
+        "kind": "random",
+        "path": str(machine.machine_json),
+    }

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from usagectl.shells import quote_powershell
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -265,13 +267,8 @@ def _quote_fish(text: str) -> str:
 
 def _quote_powershell(text: str) -> str:
     """Quote in ASCII; a sum of strings stands in parentheses, since a comma binds tighter."""
-    quoted = "'" + re.sub(r"[^ -~]+", _char_codes, text.replace("'", "''")) + "'"
+    quoted = quote_powershell(text)
     return quoted if text.isascii() else f"({quoted})"
-
-
-def _char_codes(run: re.Match[str]) -> str:
-    units = run[0].encode("utf-16-be").hex(" ", 2).split()
-    return "".join(["' + ", *(f"[char]0x{unit} + " for unit in units), "'"])
 
 
 def _check(words: Sequence[str], pattern: re.Pattern[str]) -> None:

@@ -18,6 +18,7 @@ from usagectl.errors import (
 from usagectl.tools.base import IdentityFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.environment import Environment
@@ -81,8 +82,12 @@ def places(environment: Environment) -> tuple[IdentityFile, ...]:
 
 def cache_dir(environment: Environment) -> tuple[Path, Source]:
     """Name the folder of LocalStack's ID, and what chose it."""
-    first = places(environment)[0]
-    return first.path.parent, first.source
+    return folder_of(places(environment))
+
+
+def folder_of(found: Sequence[IdentityFile]) -> tuple[Path, Source]:
+    """Name the folder of the first of all places, and what chose it."""
+    return found[0].path.parent, found[0].source
 
 
 def read(place: IdentityFile) -> MachineId:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl import consent, events, session, spool
+from usagectl import consent, events, session, settings, spool
 from usagectl.errors import UsagectlError
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
@@ -295,12 +295,7 @@ def _is_event(event: bytes) -> bool:
 
 def _endpoint_caution(verdict: Consent, variable: str) -> Caution | None:
     """Warn when the endpoint is no URL that a client can post to."""
-    try:
-        parts = urlsplit(verdict.endpoint)
-        is_fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_fine = False
-    if is_fine:
+    if settings.is_http_url(verdict.endpoint):
         return None
     message = f"The endpoint that {variable} names is no http or https URL, so nothing can be sent."
     return Caution("endpoint-invalid", message, f"unset {variable}")

@@ -11,6 +11,7 @@ from usagectl.tools import own
 from usagectl.tools.base import Caution
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.consent import Consent
@@ -51,27 +52,29 @@ class Report(NamedTuple):
     system: str
     spool: SpoolState
 
-    def machine_id_of(self, found: Consent) -> MachineId | None:
-        """Return the ID that a tool part uses, None for a tool without one.
 
-        LocalStack mounts the command line's file into the container over the volume's.
-        """
-        same = [mid for mid in self.machine_ids if mid.place.tool == found.tool]
-        mounted = [mid for mid in same if mid.place.part == "cli" and mid.exists]
-        if found.tool == "localstack" and mounted:
-            return mounted[0]
-        own = [mid for mid in same if mid.place.part == found.part]
-        return next((mid for mid in own if mid.exists), next(iter(own), None))
+def machine_id_of(found: Consent, machine_ids: Sequence[MachineId]) -> MachineId | None:
+    """Return the ID that a tool part uses, None for a tool without one.
+
+    LocalStack mounts the command line's file into the container over the volume's.
+    """
+    same = [mid for mid in machine_ids if mid.place.tool == found.tool]
+    mounted = [mid for mid in same if mid.place.part == "cli" and mid.exists]
+    if found.tool == "localstack" and mounted:
+        return mounted[0]
+    own = [mid for mid in same if mid.place.part == found.part]
+    return next((mid for mid in own if mid.exists), next(iter(own), None))
 
 
 def collect(environment: Environment) -> Report:
     """Collect the whole status; opens no socket, runs no program, writes nothing."""
     queue = spool.state(environment)
     consents = consent.evaluate(environment)
+    machine_ids = identity.read_all(environment)
     return Report(
         consents=tuple(_with_spool_problem(found, queue) for found in consents),
-        machine_ids=identity.read_all(environment),
-        cache_dir=identity.cache_dir(environment),
+        machine_ids=machine_ids,
+        cache_dir=identity.folder_of([mid.place for mid in machine_ids]),
         is_ci=surroundings.is_ci(environment),
         is_docker=surroundings.is_container(environment),
         system=environment.system,

@@ -259,13 +259,20 @@ def parse_endpoint(text: str) -> str:
     from urllib.parse import urlsplit  # only a command that writes needs it
 
     wanted = "use a base URL such as http://127.0.0.1:8123/v1"
-    try:
-        parts = urlsplit(text.strip())
-        is_fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_fine = False
-        parts = urlsplit("")
-    if not is_fine or parts.username or parts.query or parts.fragment:
+    url = text.strip()
+    parts = urlsplit(url if is_http_url(url) else "")
+    if not parts.scheme or parts.username or parts.query or parts.fragment:
         shown = "the text given" if "@" in text else text
         raise InvalidValueError("endpoint", shown, wanted=wanted)
-    return text.strip().rstrip("/")
+    return url.rstrip("/")
+
+
+def is_http_url(url: str) -> bool:
+    """Tell whether a client can post to a URL: http or https, a host, a port that is one."""
+    from urllib.parse import urlsplit  # only what writes or previews needs it
+
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -103,10 +103,11 @@ def _powershell(variables: Mapping[str, str]) -> str:
     the pipe rewrites line ends. An empty value removes the variable in every
     PowerShell before 7.5; the language has no other way to say it.
     """
-    return _lines("$Env:{} = {}", variables, _powershell_string)
+    return _lines("$Env:{} = {}", variables, quote_powershell)
 
 
-def _powershell_string(value: str) -> str:
+def quote_powershell(value: str) -> str:
+    """Write any text as a PowerShell expression in ASCII; code pages and quotes cannot bend it."""
     return "'" + re.sub(r"[^ -~]+", _char_codes, value.replace("'", "''")) + "'"
 
 

@@ -232,7 +232,9 @@ def _values_before(
     for profile in takewhile(lambda profile: profile.file != file, found.active):
         merged |= profile.values
         if wish == "on" and _has_block(profile.file):
-            bare = profiles.remove_block(_files.read_bytes(profile.file) or b"")
+            bare = profiles.remove_block(
+                _files.read_bytes(profile.file, limit=profiles.MAX_BYTES) or b""
+            )
             merged |= {PLAIN: None, PREFIXED: None}
             merged |= profiles.parse(bare or b"", environment.variables)
     return merged

@@ -64,7 +64,8 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     folder, source = found.cache_dir
     return {
         "tools": [
-            consent_data(part, found.machine_id_of(part), reveal=reveal) for part in found.consents
+            consent_data(part, report.machine_id_of(part, found.machine_ids), reveal=reveal)
+            for part in found.consents
         ],
         "cache_dir": {"path": str(folder), "source": source},
         "environment": {

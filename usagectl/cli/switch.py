@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, switching
+from usagectl import identity, report, switching
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
@@ -63,16 +63,13 @@ def enable(
 
 
 def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_json: bool) -> None:
-    ids = {
-        (found.place.tool, found.place.part): found
-        for found in reversed(identity.read_all(invocation.environment))
-    }
+    ids = identity.read_all(invocation.environment)
     data = {
         "dry_run": dry_run,
         "changes": [_change_data(change) for change in result.changes],
         "purged": result.purged,
         "tools": [
-            consent_data(part, ids.get((part.tool, part.part)), reveal=False)
+            consent_data(part, report.machine_id_of(part, ids), reveal=False)
             for part in result.consents
         ],
     }
