@@ -131,3 +131,9 @@ def test_status_and_switching_name_the_same_machine_id(machine: Machine) -> None
         "kind": "random",
         "path": str(machine.machine_json),
     }
+
+
+def test_preview_says_when_of_localstack_alone(machine: Machine) -> None:
+    """When LocalStack sends an event is no word on when usagectl records its own."""
+    assert "localstack CLI" not in machine.run("preview", "usagectl").stdout
+    assert "session: Once for each process" in machine.run("preview", "localstack").stdout

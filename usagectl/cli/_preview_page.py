@@ -61,9 +61,10 @@ def _headline(found: Preview) -> str:
 
 def _draw_request(page: Page, request: Request) -> None:
     page.line()
-    for name in dict.fromkeys(request.events):
-        page.line(f"{name}: {notice.find_event(name).when}")
-    page.line()
+    if request.tool == "localstack":  # The notice says when LocalStack sends, not when we do.
+        for name in dict.fromkeys(request.events):
+            page.line(f"{name}: {notice.find_event(name).when}")
+        page.line()
     page.line(f"{request.method} {request.url}", style="bold")
     for name, value in request.headers.items():
         page.line(f"{name}: {value}", style="dim")
