@@ -158,8 +158,11 @@ _usagectl_commands() {
     reply=()
     case $1 in
         usagectl)
-            reply=(status disable enable preview explain machine-id reset-machine-id cache-dir env
-                run settings completion)
+            reply=(status disable enable preview spool replay explain machine-id reset-machine-id
+                cache-dir env run settings completion)
+            ;;
+        'usagectl spool')
+            reply=(list show stats export purge)
             ;;
         'usagectl machine-id')
             reply=(set)
@@ -190,7 +193,33 @@ _usagectl_options() {
             reply=(--dry-run --json --help,-h)
             ;;
         'usagectl preview')
-            reply=(--if-enabled --localstack-version --live --raw --reveal --json --help,-h)
+            reply=(--if-enabled --localstack-version --waiting --live --raw --reveal --json
+                --help,-h)
+            ;;
+        'usagectl spool')
+            reply=(--json --help,-h)
+            ;;
+        'usagectl spool list')
+            reply=(+--tool +--event --since --until +--state --sent --rejected --limit --json
+                --help,-h)
+            ;;
+        'usagectl spool show')
+            reply=(+--tool +--event --since --until +--state --sent --rejected --raw --json
+                --help,-h)
+            ;;
+        'usagectl spool stats')
+            reply=(+--tool +--event --since --until +--state --json --help,-h)
+            ;;
+        'usagectl spool export')
+            reply=(+--tool +--event --since --until +--state --events --force --dry-run --json
+                --help,-h)
+            ;;
+        'usagectl spool purge')
+            reply=(+--tool +--event --since --until +--state --dry-run --yes,-y --json --help,-h)
+            ;;
+        'usagectl replay')
+            reply=(--file --to +--tool +--event --since --until --limit --batch-size --rejected
+                --copy --timeout --gzip --allow-http --dry-run --raw --yes,-y --json --help,-h)
             ;;
         'usagectl explain')
             reply=(--json --help,-h)
@@ -253,6 +282,129 @@ _usagectl_values() {
         'usagectl preview 1')
             reply=(choice localstack lstk usagectl)
             ;;
+        'usagectl spool list --tool')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool list --event')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool list --since')
+            reply=(text)
+            ;;
+        'usagectl spool list --until')
+            reply=(text)
+            ;;
+        'usagectl spool list --state')
+            reply=(choice pending sent rejected)
+            ;;
+        'usagectl spool list --limit')
+            reply=(text)
+            ;;
+        'usagectl spool show --tool')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool show --event')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool show --since')
+            reply=(text)
+            ;;
+        'usagectl spool show --until')
+            reply=(text)
+            ;;
+        'usagectl spool show --state')
+            reply=(choice pending sent rejected)
+            ;;
+        'usagectl spool show +')
+            reply=(text)
+            ;;
+        'usagectl spool stats --tool')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool stats --event')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool stats --since')
+            reply=(text)
+            ;;
+        'usagectl spool stats --until')
+            reply=(text)
+            ;;
+        'usagectl spool stats --state')
+            reply=(choice pending sent rejected)
+            ;;
+        'usagectl spool export --tool')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool export --event')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool export --since')
+            reply=(text)
+            ;;
+        'usagectl spool export --until')
+            reply=(text)
+            ;;
+        'usagectl spool export --state')
+            reply=(choice pending sent rejected)
+            ;;
+        'usagectl spool export 1')
+            reply=(file)
+            ;;
+        'usagectl spool purge --tool')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool purge --event')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl spool purge --since')
+            reply=(text)
+            ;;
+        'usagectl spool purge --until')
+            reply=(text)
+            ;;
+        'usagectl spool purge --state')
+            reply=(choice pending sent rejected)
+            ;;
+        'usagectl replay --file')
+            reply=(file)
+            ;;
+        'usagectl replay --to')
+            reply=(text)
+            ;;
+        'usagectl replay --tool')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl replay --event')
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl replay --since')
+            reply=(text)
+            ;;
+        'usagectl replay --until')
+            reply=(text)
+            ;;
+        'usagectl replay --limit')
+            reply=(text)
+            ;;
+        'usagectl replay --batch-size')
+            reply=(text)
+            ;;
+        'usagectl replay --timeout')
+            reply=(text)
+            ;;
         'usagectl explain 1')
             reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
                 ls_service_provider_assignment services_notimplemented deprecated_env_usage
@@ -273,13 +425,15 @@ _usagectl_values() {
             reply=(command)
             ;;
         'usagectl settings set 1')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir)
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
             ;;
         'usagectl settings set 2')
             reply=(text)
             ;;
         'usagectl settings unset 1')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir)
+            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+                spool.max_days)
             ;;
         'usagectl completion --write')
             reply=(folder)

@@ -125,6 +125,8 @@ function __usagectl_commands
                 'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
+                'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
+                'replay	Send the events that wait in the spool, and keep what is not taken.' \
                 'explain	Read the notice in plain words: which events, which fields, what is never collected.' \
                 'machine-id	Show the machine ID in every place where a tool keeps it.' \
                 'reset-machine-id	Replace the machine ID by a new random one, everywhere a tool keeps it.' \
@@ -133,6 +135,12 @@ function __usagectl_commands
                 'run	Run a command with every known opt-out set for it and its children.' \
                 'settings	Show usagectl\'s own settings, each with the place it comes from.' \
                 'completion	Print the script that completes usagectl in a shell; put it where the shell looks.'
+        case 'usagectl spool'
+            printf '%s\n' 'list	List events, one a line: those that wait, unless another state is asked for.' \
+                'show	Show events whole, as they were recorded.' \
+                'stats	Count events by name, tool, state and day, with a small chart on a terminal.' \
+                'export	Write events to a file or to stdout, one a line, exactly as they are in the spool.' \
+                'purge	Remove events for good; without --state those that wait and those that were refused.'
         case 'usagectl machine-id'
             printf '%s\n' 'set	Write an ID of your own into every place where a tool keeps one.'
         case 'usagectl cache-dir'
@@ -168,10 +176,75 @@ function __usagectl_options
         case 'usagectl preview'
             printf '%s\n' '--if-enabled	Show what would be sent if it were on.' \
                 '--localstack-version	Follow the rules of this LocalStack version, not of the installed one.' \
+                '--waiting	For usagectl, show every event that waits, in the requests of a replay.' \
                 '--live	Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.' \
                 '--raw	Print the bytes of the bodies alone; one TOOL has one body.' \
                 '--reveal	Show the auth token whole instead of masked.' \
                 '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl spool'
+            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl spool list'
+            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '--until	Only events recorded before then; as --since.' \
+                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '--sent	Those that were sent: --state sent.' \
+                '--rejected	Those that were refused: --state rejected.' \
+                '--limit	Show the newest so many events; 0 shows all.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl spool show'
+            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '--until	Only events recorded before then; as --since.' \
+                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '--sent	Those that were sent: --state sent.' \
+                '--rejected	Those that were refused: --state rejected.' \
+                '--raw	Print the exact bytes of the events alone, one a line.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl spool stats'
+            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '--until	Only events recorded before then; as --since.' \
+                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl spool export'
+            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '--until	Only events recorded before then; as --since.' \
+                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '--events	Write the events alone, without their envelopes.' \
+                '--force	Replace a file that is there.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl spool purge'
+            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '--until	Only events recorded before then; as --since.' \
+                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--yes,-y	Do not ask on a terminal.' '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl replay'
+            printf '%s\n' '--file	Send the events of this file instead; - reads from standard input.' \
+                '--to	Send to this base URL; one on this machine is always allowed.' \
+                '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '--until	Only events recorded before then; as --since.' \
+                '--limit	Send at most so many events.' '--batch-size	Events of one request.' \
+                '--rejected	Try those again that were rejected before.' \
+                '--copy	Send copies; the events stay where they wait.' \
+                '--timeout	Seconds to go on with an endpoint that takes nothing.' \
+                '--gzip	Send compressed bodies.' \
+                '--allow-http	Take plain http to other machines too.' \
+                '--dry-run	Say which requests would be sent; send nothing.' \
+                '--raw	With --dry-run: print the bodies alone, one a line.' \
+                '--yes,-y	Do not ask on a terminal.' '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl explain'
             printf '%s\n' '--json	Answer as one JSON object on stdout.' \
@@ -240,6 +313,92 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl preview 1'
             printf '%s\n' choice localstack lstk usagectl
+        case 'usagectl spool list --tool'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool list --event'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool list --since'
+            printf '%s\n' text
+        case 'usagectl spool list --until'
+            printf '%s\n' text
+        case 'usagectl spool list --state'
+            printf '%s\n' choice pending sent rejected
+        case 'usagectl spool list --limit'
+            printf '%s\n' text
+        case 'usagectl spool show --tool'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool show --event'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool show --since'
+            printf '%s\n' text
+        case 'usagectl spool show --until'
+            printf '%s\n' text
+        case 'usagectl spool show --state'
+            printf '%s\n' choice pending sent rejected
+        case 'usagectl spool show +'
+            printf '%s\n' text
+        case 'usagectl spool stats --tool'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool stats --event'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool stats --since'
+            printf '%s\n' text
+        case 'usagectl spool stats --until'
+            printf '%s\n' text
+        case 'usagectl spool stats --state'
+            printf '%s\n' choice pending sent rejected
+        case 'usagectl spool export --tool'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool export --event'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool export --since'
+            printf '%s\n' text
+        case 'usagectl spool export --until'
+            printf '%s\n' text
+        case 'usagectl spool export --state'
+            printf '%s\n' choice pending sent rejected
+        case 'usagectl spool export 1'
+            printf '%s\n' file
+        case 'usagectl spool purge --tool'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool purge --event'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl spool purge --since'
+            printf '%s\n' text
+        case 'usagectl spool purge --until'
+            printf '%s\n' text
+        case 'usagectl spool purge --state'
+            printf '%s\n' choice pending sent rejected
+        case 'usagectl replay --file'
+            printf '%s\n' file
+        case 'usagectl replay --to'
+            printf '%s\n' text
+        case 'usagectl replay --tool'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl replay --event'
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
+        case 'usagectl replay --since'
+            printf '%s\n' text
+        case 'usagectl replay --until'
+            printf '%s\n' text
+        case 'usagectl replay --limit'
+            printf '%s\n' text
+        case 'usagectl replay --batch-size'
+            printf '%s\n' text
+        case 'usagectl replay --timeout'
+            printf '%s\n' text
         case 'usagectl explain 1'
             printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
                 container_info ls_service_provider_assignment services_notimplemented \
@@ -255,11 +414,13 @@ function __usagectl_values
         case 'usagectl run +'
             printf '%s\n' command
         case 'usagectl settings set 1'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
         case 'usagectl settings set 2'
             printf '%s\n' text
         case 'usagectl settings unset 1'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir
+            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
+                spool.max_bytes spool.max_days
         case 'usagectl completion --write'
             printf '%s\n' folder
         case 'usagectl completion 1'

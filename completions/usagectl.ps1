@@ -8,6 +8,8 @@ function global:__usagectl_commands([string]$key) {
                 'disable|Switch telemetry off, in the tools'' own files, and check that it is off.',
                 'enable|Undo what `usagectl disable` did, and no more.',
                 'preview|Show the exact requests that would be sent: method, URL, headers, body.',
+                'spool|Look into the spool: what waits, what was sent, what was refused or lost.',
+                'replay|Send the events that wait in the spool, and keep what is not taken.',
                 'explain|Read the notice in plain words: which events, which fields, what is never collected.',
                 'machine-id|Show the machine ID in every place where a tool keeps it.',
                 'reset-machine-id|Replace the machine ID by a new random one, everywhere a tool keeps it.',
@@ -16,6 +18,13 @@ function global:__usagectl_commands([string]$key) {
                 'run|Run a command with every known opt-out set for it and its children.',
                 'settings|Show usagectl''s own settings, each with the place it comes from.',
                 'completion|Print the script that completes usagectl in a shell; put it where the shell looks.'
+        }
+        'usagectl spool' {
+            'list|List events, one a line: those that wait, unless another state is asked for.',
+                'show|Show events whole, as they were recorded.',
+                'stats|Count events by name, tool, state and day, with a small chart on a terminal.',
+                'export|Write events to a file or to stdout, one a line, exactly as they are in the spool.',
+                'purge|Remove events for good; without --state those that wait and those that were refused.'
         }
         'usagectl machine-id' {
             'set|Write an ID of your own into every place where a tool keeps one.'
@@ -56,10 +65,81 @@ function global:__usagectl_options([string]$key) {
         'usagectl preview' {
             '--if-enabled|Show what would be sent if it were on.',
                 '--localstack-version|Follow the rules of this LocalStack version, not of the installed one.',
+                '--waiting|For usagectl, show every event that waits, in the requests of a replay.',
                 '--live|Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.',
                 '--raw|Print the bytes of the bodies alone; one TOOL has one body.',
                 '--reveal|Show the auth token whole instead of masked.',
                 '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl spool' {
+            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl spool list' {
+            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
+                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '--until|Only events recorded before then; as --since.',
+                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '--sent|Those that were sent: --state sent.',
+                '--rejected|Those that were refused: --state rejected.',
+                '--limit|Show the newest so many events; 0 shows all.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl spool show' {
+            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
+                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '--until|Only events recorded before then; as --since.',
+                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '--sent|Those that were sent: --state sent.',
+                '--rejected|Those that were refused: --state rejected.',
+                '--raw|Print the exact bytes of the events alone, one a line.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl spool stats' {
+            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
+                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '--until|Only events recorded before then; as --since.',
+                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl spool export' {
+            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
+                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '--until|Only events recorded before then; as --since.',
+                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '--events|Write the events alone, without their envelopes.',
+                '--force|Replace a file that is there.',
+                '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl spool purge' {
+            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
+                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '--until|Only events recorded before then; as --since.',
+                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '--dry-run|Say what would change; change nothing.',
+                '--yes,-y|Do not ask on a terminal.', '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl replay' {
+            '--file|Send the events of this file instead; - reads from standard input.',
+                '--to|Send to this base URL; one on this machine is always allowed.',
+                '+--tool|Only events of this tool.', '+--event|Only events of this name.',
+                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '--until|Only events recorded before then; as --since.',
+                '--limit|Send at most so many events.', '--batch-size|Events of one request.',
+                '--rejected|Try those again that were rejected before.',
+                '--copy|Send copies; the events stay where they wait.',
+                '--timeout|Seconds to go on with an endpoint that takes nothing.',
+                '--gzip|Send compressed bodies.',
+                '--allow-http|Take plain http to other machines too.',
+                '--dry-run|Say which requests would be sent; send nothing.',
+                '--raw|With --dry-run: print the bodies alone, one a line.',
+                '--yes,-y|Do not ask on a terminal.', '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl explain' {
@@ -141,6 +221,129 @@ function global:__usagectl_values([string]$key) {
         'usagectl preview 1' {
             'choice', 'localstack', 'lstk', 'usagectl'
         }
+        'usagectl spool list --tool' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool list --event' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool list --since' {
+            'text'
+        }
+        'usagectl spool list --until' {
+            'text'
+        }
+        'usagectl spool list --state' {
+            'choice', 'pending', 'sent', 'rejected'
+        }
+        'usagectl spool list --limit' {
+            'text'
+        }
+        'usagectl spool show --tool' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool show --event' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool show --since' {
+            'text'
+        }
+        'usagectl spool show --until' {
+            'text'
+        }
+        'usagectl spool show --state' {
+            'choice', 'pending', 'sent', 'rejected'
+        }
+        'usagectl spool show +' {
+            'text'
+        }
+        'usagectl spool stats --tool' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool stats --event' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool stats --since' {
+            'text'
+        }
+        'usagectl spool stats --until' {
+            'text'
+        }
+        'usagectl spool stats --state' {
+            'choice', 'pending', 'sent', 'rejected'
+        }
+        'usagectl spool export --tool' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool export --event' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool export --since' {
+            'text'
+        }
+        'usagectl spool export --until' {
+            'text'
+        }
+        'usagectl spool export --state' {
+            'choice', 'pending', 'sent', 'rejected'
+        }
+        'usagectl spool export 1' {
+            'file'
+        }
+        'usagectl spool purge --tool' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool purge --event' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl spool purge --since' {
+            'text'
+        }
+        'usagectl spool purge --until' {
+            'text'
+        }
+        'usagectl spool purge --state' {
+            'choice', 'pending', 'sent', 'rejected'
+        }
+        'usagectl replay --file' {
+            'file'
+        }
+        'usagectl replay --to' {
+            'text'
+        }
+        'usagectl replay --tool' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl replay --event' {
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
+        }
+        'usagectl replay --since' {
+            'text'
+        }
+        'usagectl replay --until' {
+            'text'
+        }
+        'usagectl replay --limit' {
+            'text'
+        }
+        'usagectl replay --batch-size' {
+            'text'
+        }
+        'usagectl replay --timeout' {
+            'text'
+        }
         'usagectl explain 1' {
             'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
                 'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
@@ -161,13 +364,15 @@ function global:__usagectl_values([string]$key) {
             'command'
         }
         'usagectl settings set 1' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir'
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
         }
         'usagectl settings set 2' {
             'text'
         }
         'usagectl settings unset 1' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir'
+            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
+                'spool.max_bytes', 'spool.max_days'
         }
         'usagectl completion --write' {
             'folder'

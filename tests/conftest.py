@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.machine import Machine, cleared_variables
+from tests.support.machine import DEAD_PROXY, Machine, cleared_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in cleared_variables():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, DEAD_PROXY)
     connect = socket.socket.connect
 
     def connect_to_loopback(self: socket.socket, address: object) -> None:

@@ -30,6 +30,9 @@ FIELD = "event name pointer type meaning privacy sentence example documented sin
 DEPARTURE = "id title text tools since until events fields sentence evidence"
 SAVED = "file changed set_aside dry_run"
 REPLACED = "tool part path before after changed set_aside problem"
+LOST = "full old unwritable"
+ENTRY = "uid time tool event state bytes at to status answer"
+REPLAYED = "planned sent rejected kept batches bytes seconds"
 SOURCES = {"environment", "profile", "project", "policy", "setting", "default", "state"}
 
 KEYS = [
@@ -41,7 +44,19 @@ KEYS = [
     ("status", "tools[].machine_id", IDENTITY),
     ("status", "cache_dir", "path source"),
     ("status", "environment", "is_ci is_docker system"),
-    ("status", "spool", "path pending sent bytes"),
+    ("status", "spool", "path pending sent bytes rejected lost"),
+    ("status", "spool.lost", LOST),
+    ("spool", "", "path pending sent rejected bytes lost problem"),
+    ("spool", "lost", LOST),
+    ("spool list", "", "events shown total"),
+    ("spool list", "events[]", ENTRY),
+    ("spool show", "", "events"),
+    ("spool show", "events[]", f"{ENTRY} body"),
+    ("spool stats", "", "events bytes by_state by_tool by_event by_day lost"),
+    ("spool stats", "by_day[]", "day tool event state count"),
+    ("spool export", "", "file events bytes form dry_run"),
+    ("spool purge", "", "purged dry_run states"),
+    ("replay", "", f"{REPLAYED} endpoint dry_run"),
     ("preview", "", "requests would_send decided_by verdicts warnings notices"),
     (
         "preview",
@@ -103,6 +118,16 @@ FAILURES = [
     (("settings", "set", "telemetry.mode"), "settings set", "usage", 2),
     (("settings", "set", "telemetry.mode", "x"), "settings set", "invalid-value", 2),
     (("settings", "set", "telemetry.endpoint", "x"), "settings set", "invalid-value", 2),
+    (("settings", "set", "spool.max_days", "0"), "settings set", "invalid-value", 2),
+    (("spool", "list", "--since", "soon"), "spool list", "invalid-value", 2),
+    (("spool", "list", "--state", "lost"), "spool list", "invalid-value", 2),
+    (("spool", "show", "01"), "spool show", "usage", 2),
+    (("spool", "show", "ffffffff"), "spool show", "unknown-uid", 1),
+    (("spool", "show", "--raw"), "spool show", "usage", 2),
+    (("spool", "export"), "spool export", "usage", 2),
+    (("replay", "--raw", "--dry-run"), "replay", "usage", 2),
+    (("replay", "--file", "x", "--rejected"), "replay", "usage", 2),
+    (("replay", "--to", "nope"), "replay", "endpoint-invalid", 2),
 ]
 
 

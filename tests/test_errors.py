@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import usagectl
-from usagectl import errors
+from usagectl import delivery, errors, replay
 from usagectl.cli._output import OutputUnwritableError
+from usagectl.cli.replay import ReplayInterruptedError
+from usagectl.cli.spool import UnknownUidError
 from usagectl.errors import UsagectlError
 from usagectl.live import DockerNotAnsweringError
 from usagectl.processes import CommandNotExecutableError, CommandNotFoundError
@@ -42,6 +45,7 @@ SAMPLES: list[UsagectlError] = [
     errors.FileUnreadableError(FILE, reason="permission denied"),
     errors.FileUnwritableError(FILE, reason="permission denied"),
     errors.FileCorruptError(FILE, reason="it is not TOML"),
+    errors.FileExistsAlreadyError(FILE),
     errors.LinkOutsideError(FILE, target=Path("/b")),
     errors.LockTimeoutError(FILE, seconds=10),
     errors.SpoolUnwritableError(FILE, reason="permission denied"),
@@ -50,6 +54,17 @@ SAMPLES: list[UsagectlError] = [
     CommandNotExecutableError("x", reason="permission denied"),
     NotAnsweringError("http://127.0.0.1:1/x", reason="it took too long"),
     DockerNotAnsweringError("it is not on PATH"),
+    delivery.DeliveryStoppedError("Something stopped it.", hint="x"),
+    delivery.EndpointUnreachableError("https://x", reason="nothing listens there", tries=2),
+    delivery.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
+    delivery.EndpointRedirectsError("https://x", status=302, target="https://y"),
+    delivery.TrackingRefusedError("https://x"),
+    replay.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
+    replay.EndpointNotSecureError("http://x"),
+    replay.EndpointInvalidError(origin="--to"),
+    replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
+    ReplayInterruptedError(),
+    UnknownUidError("abcd"),
 ]
 """One of every class; the base alone is never raised."""
 
@@ -88,7 +103,7 @@ def test_exit_statuses_are_those_of_the_design() -> None:
     """No class invents a status; 126 and 127 are those of a command that does not start."""
     import_everything()
     for each in subclasses(UsagectlError):
-        assert each.exit_status in DESIGNED - {0, 130}
+        assert each.exit_status in DESIGNED - {0}
         assert (each.exit_status in (126, 127)) == each.__name__.startswith("CommandNot")
 
 

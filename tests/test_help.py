@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 VERBS = (
+    "Look",
+    "List",
+    "Count",
+    "Send",
+    "Write",
+    "Remove",
     *("Show", "Switch", "Undo", "Read", "Replace", "Print", "Run", "Write"),
     *("Choose", "Remove", "Store"),
 )

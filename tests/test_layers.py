@@ -20,15 +20,21 @@ LAYERS = (
     "environment",
     "paths",
     "settings",
+    "endpoint",
     "_notice_data",
     "notice",
     "events",
+    "posts",
     "tools",
     "identity",
     "replacement",
     "consent",
     "spool",
     "transport",
+    "delivery",
+    "staging",
+    "replay",
+    "sender",
     "session",
     "preview",
     "live",
@@ -53,6 +59,22 @@ TOOL_LAYERS = (
     "localstack",
     "lstk",
     "own",
+    "__init__",
+)
+
+SPOOL_LAYERS = (
+    "envelope",
+    "segments",
+    "losses",
+    "journal",
+    "bounds",
+    "writer",
+    "logs",
+    "reading",
+    "lines",
+    "queue",
+    "purging",
+    "listing",
     "__init__",
 )
 
@@ -99,14 +121,21 @@ def test_imports_come_from_lower_layers(file: Path) -> None:
         assert other == own or LAYERS.index(other) < LAYERS.index(own), f"{own} imports {name}"
 
 
-@pytest.mark.parametrize("file", sorted((PACKAGE / "tools").glob("*.py")), ids=lambda f: f.stem)
-def test_tools_are_in_order_too(file: Path) -> None:
-    """Within tools, a module imports only from the modules before it."""
-    for name in imports_of(file):
-        if name.startswith("usagectl.tools."):
-            other = name.split(".")[2]
-            if other in TOOL_LAYERS:
-                assert TOOL_LAYERS.index(other) < TOOL_LAYERS.index(file.stem), name
+@pytest.mark.parametrize(("package", "layers"), [("tools", TOOL_LAYERS), ("spool", SPOOL_LAYERS)])
+def test_packages_are_in_order_too(package: str, layers: tuple[str, ...]) -> None:
+    """Within tools and spool, a module imports only from the modules before it."""
+    for file in sorted((PACKAGE / package).glob("*.py")):
+        for name in imports_of(file):
+            if name.startswith(f"usagectl.{package}."):
+                other = name.split(".")[2]
+                if other in layers:
+                    assert layers.index(other) < layers.index(file.stem), f"{file.stem}: {name}"
+
+
+@pytest.mark.parametrize(("package", "layers"), [("tools", TOOL_LAYERS), ("spool", SPOOL_LAYERS)])
+def test_every_module_of_a_package_has_a_layer(package: str, layers: tuple[str, ...]) -> None:
+    """A new module of tools or spool is given its place in the order."""
+    assert {file.stem for file in (PACKAGE / package).glob("*.py")} == set(layers)
 
 
 @pytest.mark.parametrize(("library", "allowed"), ONLY_IMPORTERS.items())

@@ -97,8 +97,8 @@ def test_a_no_that_localstack_ignores_is_warned_of(machine: Machine, name: str) 
     [
         ("off", "off", []),
         ("local", "local", []),
-        ("on", "on", ["sending-not-built"]),
-        (" ON ", "on", ["sending-not-built"]),
+        ("on", "on", []),
+        (" ON ", "on", []),
         ("Off", "off", []),
         ("", "local", []),
         (" ", "local", []),
@@ -223,11 +223,18 @@ def test_of_several_no_the_first_named_decides(machine: Machine) -> None:
     assert found.decided_by.name == "DISABLE_EVENTS"
 
 
-def test_may_record_follows_the_verdict(machine: Machine) -> None:
-    """Recording is refused when off, and allowed when local or on."""
-    for value, expected in (("off", False), ("local", True), ("on", True)):
+def test_consent_to_send_has_a_name(machine: Machine) -> None:
+    """Off and local have none; a variable is one of its own; a setting is its stored instant."""
+    for value, expected in (("off", ""), ("local", ""), ("on", "environment")):
         machine.variables = {"USAGECTL_TELEMETRY": value}
-        assert consent.may_record(machine.environment()) == expected
+        environment = machine.environment()
+        found = consent.evaluate(environment, ["usagectl"])[0]
+        assert consent.sending_consent(environment, found) == expected
+    machine.variables = {}
+    put(user_file(machine), mode("on") + "since = 2026-11-23T06:30:00Z\n")
+    environment = machine.environment()
+    found = consent.evaluate(environment, ["usagectl"])[0]
+    assert consent.sending_consent(environment, found) == "2026-11-23T06:30:00+00:00"
 
 
 PLACES = (*NO_VARIABLES, "USAGECTL_TELEMETRY", "policy", "project", "parent", "setting")

@@ -78,15 +78,18 @@ def test_version_loads_no_command(machine: Machine) -> None:
 def test_a_command_loads_itself_alone(path: str, furnished: Machine) -> None:
     """A command loads no other command's module, and for --json nothing that draws or sends.
 
-    Only what writes settings loads the library that keeps a TOML file's comments.
+    Only what writes settings loads the library that keeps a TOML file's comments, only what
+    reads many events the one that slices them, and only `replay` what can open a socket.
     """
     modules = modules_of(furnished, *example(path, "--json"))
     own = MODULES[path.split(maxsplit=1)[0]]
     commands = {name for name in MODULES.values() if f"usagectl.cli.{name}" in modules}
     assert own in commands
     assert commands - {own} <= SHARED.get(own, set())
+    bulk = {"msgspec"} if own == "spool" or path == "disable" else set()
+    sends = {"msgspec", "socket"} if own == "replay" else set()
     writes_settings = own == "switch" or path in ("cache-dir set", "settings set", "settings unset")
-    assert modules & HEAVY <= ({"tomlkit"} if writes_settings else set())
+    assert modules & HEAVY <= ({"tomlkit"} if writes_settings else set()) | bulk | sends
 
 
 def test_the_search_sees_a_heavy_library(machine: Machine) -> None:

@@ -12,10 +12,15 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from usagectl.errors import FileUnreadableError, FileUnwritableError, LockTimeoutError
+from usagectl.errors import (
+    FileExistsAlreadyError,
+    FileUnreadableError,
+    FileUnwritableError,
+    LockTimeoutError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -25,6 +30,9 @@ MAX_BYTES = 4 * 1024 * 1024
 """No settings, profile or identity file is larger; what is, is not read."""
 
 LOCK_SECONDS = 10.0
+
+_FAR_OFF = 1 << 40
+"""Windows locks bytes, not files: this one is none that any file of ours has."""
 
 
 def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
@@ -102,6 +110,39 @@ def _write_new(file: Path, data: bytes, *, mode: int) -> None:
         os.fsync(stream.fileno())
 
 
+def write_lines(
+    file: Path, lines: Iterable[bytes], *, replaces: bool, dry_run: bool = False
+) -> tuple[int, int]:
+    """Write lines to a file that appears whole or not at all; line ends are added.
+
+    Returns:
+        How many lines, and how many bytes.
+
+    Raises:
+        FileExistsAlreadyError: a file is there that may not be replaced.
+        FileUnwritableError: nothing was written.
+    """
+    if not replaces and os.path.lexists(file):
+        raise FileExistsAlreadyError(file)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    count = size = 0
+    if dry_run:
+        sizes = [len(line) + 1 for line in lines]
+        return len(sizes), sum(sizes)
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            for line in lines:
+                size += stream.write(line + b"\n")
+                count += 1
+        temporary.replace(file)
+    except (OSError, ValueError) as error:
+        raise FileUnwritableError(file, reason=_reason(error)) from error
+    finally:
+        _unlink_quietly(temporary)
+    return count, size
+
+
 def remove(file: Path) -> bool:
     """Remove a file; False when there was none.
 
@@ -174,7 +215,7 @@ def lock(
         return
     deadline = clock() + seconds
     try:
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if clock() >= deadline:
                 raise LockTimeoutError(folder, seconds=seconds)
             sleep(0.01)
@@ -193,11 +234,16 @@ def _open_for_lock(folder: Path) -> int | None:
         return None
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file or folder for this process; False when another one has it.
+
+    The lock ends with the descriptor, so also when the process is killed.
+    """
     try:
         if os.name == "nt":
             import msvcrt  # Windows alone has it
 
+            os.lseek(descriptor, _FAR_OFF, os.SEEK_SET)  # A locked byte cannot be read there.
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         else:
             import fcntl  # Windows lacks it

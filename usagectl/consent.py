@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import tools
+from usagectl import settings, tools
 from usagectl.tools.base import is_no
 
 if TYPE_CHECKING:
@@ -125,6 +125,25 @@ def _strictest(switches: Sequence[Switch]) -> Switch:
     return min(candidates, key=lambda switch: _RANK[switch.says or "on"])
 
 
-def may_record(environment: Environment) -> bool:
-    """Tell whether usagectl may record its own events."""
-    return evaluate(environment, ["usagectl"])[0].telemetry != "off"
+def describe(switch: Switch) -> str:
+    """Say in a few words which switch decided, and what it says."""
+    if switch.source == "default":
+        return "no switch is set"
+    value = "" if switch.value is None else f"={switch.value}"
+    place = "environment" if switch.source == "environment" else switch.origin
+    return f"{switch.name}{value} ({place})"
+
+
+def sending_consent(environment: Environment, verdict: Consent) -> str:
+    """Name the consent under which usagectl's events may leave by themselves; empty without one.
+
+    It is the instant that was stored when sending was switched on, so that what
+    was recorded before, or under an earlier consent, stays here. Consent by a
+    variable has no instant: it holds for what is recorded under it.
+    """
+    if verdict.telemetry != "on":
+        return ""
+    if verdict.decided_by.source == "environment":
+        return "environment"
+    since = settings.load(environment).mode_since
+    return since.isoformat() if since else "setting"

@@ -14,13 +14,14 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   ├── FolderUnknownError
     │   ├── FileUnreadableError
     │   ├── FileUnwritableError
+    │   ├── FileExistsAlreadyError
     │   ├── FileCorruptError
     │   ├── LinkOutsideError
     │   └── LockTimeoutError
     └── SpoolUnwritableError        exit status 4
 
 Errors of one module alone stand there (`processes`, `transport`, `live`,
-`cli._output`). Exit status 5 belongs to delivery, which has no command yet. No
+`delivery`, `replay`, `cli`). Exit status 5 belongs to a delivery that is incomplete. No
 sentence holds a value of an event, a token or an environment value that may be
 secret (design, rule 3).
 """
@@ -169,6 +170,18 @@ class FileUnwritableError(_FileError):
 
     code = "file-unwritable"
     verb = "cannot be written"
+
+
+class FileExistsAlreadyError(StateError):
+    """Tell that a file is there which was not to be replaced."""
+
+    code = "file-exists"
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file} is there already; it stays as it is.",
+            hint=f"usagectl spool export --force {quote(str(file))}",
+        )
 
 
 class FileCorruptError(_FileError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,28 @@ def require_spool_dir(environment: Environment) -> Path:
     if folder is None:
         raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
     return folder
+
+
+def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
+    """Name a folder for what must be noted although the spool takes nothing; None without one.
+
+    It is the user's own, in the system's folder for temporary files: nobody
+    else may have made it, or be able to write to it.
+    """
+    if environment.system == "Windows":
+        return None
+    variables = environment.variables
+    base = variables.get("XDG_RUNTIME_DIR") or variables.get("TMPDIR")
+    parent = environment.cwd / base if base else environment.at_root("/tmp")  # noqa: S108
+    folder = parent / f"usagectl-{os.getuid()}"
+    try:
+        if make:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return folder if is_ours and not status.st_mode & 0o077 else None
 
 
 def policy_file(environment: Environment) -> Path:

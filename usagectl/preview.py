@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl import consent, events, session, settings, spool
+from usagectl import consent, session, settings, spool
 from usagectl.errors import UsagectlError
+from usagectl.posts import build_post
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     MASK,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from usagectl.consent import Consent
     from usagectl.environment import Environment
+    from usagectl.posts import Post
 
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _DEFAULT_PORT = 4566
@@ -302,19 +304,43 @@ def _endpoint_caution(verdict: Consent, variable: str) -> Caution | None:
 
 
 def events_request(bodies: Sequence[bytes], *, base: str) -> Request:
-    """Build the request that carries usagectl's own events, their bytes joined as they are."""
+    """Build the request that carries usagectl's own events: the one that delivery sends."""
+    post = build_post(bodies, base=base)
+    names = tuple(json.loads(event)["name"] for event in bodies)
+    return _own_request(post, names)
+
+
+def _own_request(post: Post, names: tuple[str, ...]) -> Request:
     from usagectl._version import __version__
 
-    body = events.join_events(bodies)
-    url = f"{base}/events"
-    headers = {
-        "Host": urlsplit(url).netloc.rpartition("@")[2],
-        "User-Agent": f"usagectl/{__version__}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-    }
-    names = tuple(json.loads(event)["name"] for event in bodies)
-    return Request("usagectl", "cli", "POST", url, headers, body, names, version=__version__)
+    return Request(
+        "usagectl", "cli", "POST", post.url, post.headers, post.body, names, version=__version__
+    )
+
+
+def preview_waiting(environment: Environment, *, reveal: bool = False) -> Preview:
+    """Build every request that a replay of what waits would send now, as it would send it.
+
+    Raises:
+        SpoolUnwritableError: the spool cannot be listed.
+        FileUnreadableError: a segment cannot be read.
+    """
+    from usagectl import replay
+
+    verdict = consent.evaluate(environment, ["usagectl"])[0]
+    if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
+        return Preview(verdict, (), (caution,))
+    base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
+    options = replay.Options()
+    folder = replay.folder_for(environment, options)
+    requests = (
+        _own_request(post, tuple(_names_in(post.body)))
+        for post, _ in replay.posts(options, base=base, folder=folder)
+    )
+    return Preview(verdict, tuple(requests))
+
+
+def _names_in(body: bytes) -> list[str]:
+    document = json.loads(body)
+    events = document.get("events", [document]) if isinstance(document, dict) else []
+    return [str(event.get("name", "")) for event in events]

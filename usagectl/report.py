@@ -72,7 +72,9 @@ def collect(environment: Environment) -> Report:
     consents = consent.evaluate(environment)
     machine_ids = identity.read_all(environment)
     return Report(
-        consents=tuple(_with_spool_problem(found, queue) for found in consents),
+        consents=tuple(
+            _with_pause(environment, _with_spool_problem(found, queue)) for found in consents
+        ),
         machine_ids=machine_ids,
         cache_dir=identity.folder_of([mid.place for mid in machine_ids]),
         is_ci=surroundings.is_ci(environment),
@@ -83,10 +85,37 @@ def collect(environment: Environment) -> Report:
 
 
 def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
-    """Say beside usagectl's own verdict that its events cannot be kept or counted."""
-    if not queue.problem or queue.path is None or found.tool != own.NAME:
+    """Say beside usagectl's own verdict what keeps its events from being kept, counted or sent."""
+    if found.tool != own.NAME or queue.path is None:
         return found
-    caution = Caution("spool-unreadable", queue.problem, f"ls -la {quote(str(queue.path))}")
+    cautions = list(found.cautions)
+    hint = f"ls -la {quote(str(queue.path))}"
+    if queue.problem:
+        cautions.append(Caution("spool-unreadable", queue.problem, hint))
+    elif queue.unwritable and found.telemetry != "off":
+        cautions.append(Caution("spool-unwritable", queue.unwritable, hint))
+    if queue.losses.total:
+        events = "1 event was" if queue.losses.total == 1 else f"{queue.losses.total} events were"
+        message = f"{events} lost; the spool was full or too old, or the disk took nothing."
+        cautions.append(Caution("events-lost", message, "usagectl spool"))
+    return found._replace(cautions=tuple(cautions))
+
+
+def _with_pause(environment: Environment, found: Consent) -> Consent:
+    """Say beside usagectl's own verdict that automatic sending rests, and until when."""
+    if found.tool != own.NAME or found.telemetry != "on":
+        return found
+    from usagectl import sender  # few let usagectl send
+
+    pause = sender.read_pause(environment)
+    if pause is None:
+        return found
+    times = "once" if pause.failures == 1 else f"{pause.failures} times"
+    message = (
+        f"Sending failed {times} ({pause.reason}) and rests until {pause.until.isoformat()}; "
+        "events wait in the spool."
+    )
+    caution = Caution("sending-paused", message, "usagectl replay")
     return found._replace(cautions=(*found.cautions, caution))
 
 

@@ -30,7 +30,15 @@ MODE_VARIABLE = "USAGECTL_TELEMETRY"
 
 _HEADER = "# usagectl's own settings; `usagectl settings` says what each one means.\n"
 
-Name = Literal["mode", "mode_since", "mode_set_by", "endpoint", "cache_dir"]
+Name = Literal[
+    "mode",
+    "mode_since",
+    "mode_set_by",
+    "endpoint",
+    "cache_dir",
+    "spool_max_bytes",
+    "spool_max_days",
+]
 
 _PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "mode": ("telemetry", "mode"),
@@ -38,6 +46,8 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "mode_set_by": ("telemetry", "set_by"),
     "endpoint": ("telemetry", "endpoint"),
     "cache_dir": ("localstack", "cache_dir"),
+    "spool_max_bytes": ("spool", "max_bytes"),
+    "spool_max_days": ("spool", "max_days"),
 }
 
 
@@ -52,6 +62,8 @@ class SettingsFile(NamedTuple):
         mode_set_by: `disable` when that command chose it.
         endpoint: base URL for usagectl's own events.
         cache_dir: folder that holds a LocalStack volume's `machine.json`.
+        spool_max_bytes: size that the queue may grow to.
+        spool_max_days: age in days that a waiting event may reach.
         problem: a sentence when it cannot be read or understood, else empty.
         unknown: keys that mean nothing to usagectl.
     """
@@ -63,6 +75,8 @@ class SettingsFile(NamedTuple):
     mode_set_by: str | None = None
     endpoint: str | None = None
     cache_dir: str | None = None
+    spool_max_bytes: int | None = None
+    spool_max_days: int | None = None
     problem: str = ""
     unknown: tuple[str, ...] = ()
 
@@ -113,7 +127,7 @@ def _parse(file: Path, data: bytes) -> dict[str, object]:
 def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     values = {name: _member(document, *place) for name, place in _PLACES.items()}
     mode, since = values["mode"], values["mode_since"]
-    for table in ("telemetry", "localstack"):
+    for table in ("telemetry", "localstack", "spool"):
         if not isinstance(document.get(table, {}), dict):
             raise FileCorruptError(file, reason=f"{table} is not a table")
     if mode is not None and not is_mode(mode):
@@ -128,6 +142,8 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
         mode_set_by=_text(file, values, "mode_set_by"),
         endpoint=_text(file, values, "endpoint"),
         cache_dir=_text(file, values, "cache_dir"),
+        spool_max_bytes=_count(file, values, "spool_max_bytes"),
+        spool_max_days=_count(file, values, "spool_max_days"),
         unknown=tuple(_unknown_keys(document)),
     )
 
@@ -150,6 +166,14 @@ def _text(file: Path, values: Mapping[str, object], name: str) -> str | None:
     value = values[name]
     if value is not None and not isinstance(value, str):
         raise FileCorruptError(file, reason=f"{'.'.join(_PLACES[name])} is not text")
+    return value
+
+
+def _count(file: Path, values: Mapping[str, object], name: str) -> int | None:
+    value = values[name]
+    if value is not None and (type(value) is not int or value < 1):
+        reason = f"{'.'.join(_PLACES[name])} is not a whole number of at least 1"
+        raise FileCorruptError(file, reason=reason)
     return value
 
 
@@ -248,6 +272,17 @@ def parse_mode(text: str) -> Mode:
     if not is_mode(mode):
         raise InvalidValueError("telemetry mode", text, wanted=f"use {', '.join(MODES)}")
     return mode
+
+
+def parse_count(text: str) -> int:
+    """Turn what a person typed into a whole number of at least 1.
+
+    Raises:
+        InvalidValueError: it is none.
+    """
+    if not text.strip().isdecimal() or not 0 < int(text) < 1 << 48:
+        raise InvalidValueError("number", text, wanted="use a whole number of at least 1")
+    return int(text)
 
 
 def parse_endpoint(text: str) -> str:

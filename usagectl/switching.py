@@ -12,7 +12,7 @@ from itertools import takewhile
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from usagectl import _files, consent, paths, settings, spool, tools
+from usagectl import _files, consent, paths, settings, tools
 from usagectl.errors import (
     FileCorruptError,
     FolderUnknownError,
@@ -93,8 +93,10 @@ def disable(
     problems = list(failed.values())
     purged = 0
     if "usagectl" in wishes and not keep_spool:
+        from usagectl.spool import purging  # it reads many lines; enable does not
+
         try:
-            purged = spool.purge(environment, dry_run=dry_run)
+            purged = purging.purge(environment, dry_run=dry_run)
         except UsagectlError as error:
             problems.append(error)
     consents = consent.evaluate(environment, list(wishes))

@@ -1,25 +1,32 @@
 """Own every socket that usagectl opens; the only importer of httpx.
 
-So far that is one question to a LocalStack that runs on this machine, asked
-only by `preview --live`.
+There are two: one question to a LocalStack that runs on this machine, asked by
+`preview --live`, and the requests of a delivery. What a request says and what
+becomes of its answer is decided elsewhere.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import queue
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from usagectl.endpoint import is_loopback
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
 
     import httpx
 
+    from usagectl.posts import Post
+
 MAX_ANSWER_BYTES = 1024 * 1024
+_MAX_REPLY_BYTES = 64 * 1024
 
 
 class NotAnsweringError(UsagectlError):
@@ -115,9 +122,274 @@ class _Guard:
 
 
 def _require_loopback(url: str) -> None:
-    from urllib.parse import urlsplit
-
-    host = urlsplit(url).hostname or ""
-    if not ipaddress.ip_address(host).is_loopback:
-        message = f"{host} is not a loopback address"
+    if not is_loopback(url):
+        message = "the URL does not name a loopback address"
         raise ValueError(message)
+
+
+class Answer(NamedTuple):
+    """Hold what an endpoint answered.
+
+    Attributes:
+        status: the HTTP status.
+        body: the first bytes of the body, at most 64 KiB; empty where it did not come in time.
+        retry_after: the header of that name, else empty.
+        location: where a redirect leads, else empty.
+    """
+
+    status: int
+    body: bytes = b""
+    retry_after: str = ""
+    location: str = ""
+
+
+class NoAnswerError(Exception):
+    """Tell that a request got no answer.
+
+    Attributes:
+        reason: why, in a few words that hold no value of an event.
+        is_final: whether asking again cannot help.
+    """
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_final = is_final
+
+
+class Exchange(Protocol):
+    """Be a request that is under way."""
+
+    def result(self) -> Answer:
+        """Wait for the answer, until the request's deadline at most.
+
+        Raises:
+            NoAnswerError: there is none.
+        """
+
+
+class Transport(Protocol):
+    """Be what hands requests over."""
+
+    def start(self, post: Post, *, deadline: float) -> Exchange:
+        """Begin a request; it is given up at the deadline, an instant of the transport's clock."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class HttpxTransport:
+    """Hand requests over with httpx, each within its deadline, whatever it hangs in.
+
+    The work is done in a thread of its own: looking up a name cannot be cut
+    off, so a request that is late is left behind there. It then sends nothing any
+    more. Proxies and certificates are those of the environment, as httpx reads
+    them; `uses_proxies=False` is for the way to this machine, so that nothing leaves
+    it, `uses_tls=False` for plain http past every proxy. Redirects are not followed,
+    and no cookie is kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        uses_proxies: bool = True,
+        uses_tls: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._uses_proxies = uses_proxies
+        self._uses_tls = uses_tls
+        self._clock = clock
+        self._waiting: queue.SimpleQueue[_HttpxExchange | None] | None = None
+
+    def start(self, post: Post, *, deadline: float) -> _HttpxExchange:
+        """Begin a request."""
+        if self._waiting is None:
+            self._waiting = queue.SimpleQueue()
+            worker = threading.Thread(target=self._work, args=(self._waiting,), daemon=True)
+            worker.start()
+        exchange = _HttpxExchange(
+            post, deadline=deadline, clock=self._clock, on_late=self._leave_behind
+        )
+        self._waiting.put(exchange)
+        return exchange
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._leave_behind()
+
+    def _leave_behind(self) -> None:
+        if self._waiting is not None:
+            self._waiting.put(None)
+            self._waiting = None
+
+    def _work(self, waiting: queue.SimpleQueue[_HttpxExchange | None]) -> None:
+        try:
+            client = self._build_client()
+        except Exception as error:  # noqa: BLE001  (whoever waits for an answer raises it)
+            while (exchange := waiting.get()) is not None:
+                exchange.finish(_explain(error))
+            return
+        with client:
+            connection = _Connection()
+            while (exchange := waiting.get()) is not None:
+                exchange.run(client, connection)
+
+    def _build_client(self) -> httpx.Client:
+        import ssl
+        from http.cookiejar import DefaultCookiePolicy
+
+        import httpx  # costs more than a whole status
+
+        # Without certificates nothing is trusted; loading them takes longer than a request.
+        trust = True if self._uses_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        schemes = () if self._uses_proxies else ("all://", "http://", "https://")
+        client = httpx.Client(
+            verify=trust,
+            mounts=dict.fromkeys(schemes),
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+        )
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return client
+
+
+class _Connection:
+    """Know the socket of the one connection, so that it can be cut off."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+
+    def cut(self) -> None:
+        if self.socket is not None:
+            try:
+                self.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:  # It was over by itself.
+                return
+
+
+class _HttpxExchange:
+    """Be one request in the worker's hands."""
+
+    def __init__(
+        self,
+        post: Post,
+        *,
+        deadline: float,
+        clock: Callable[[], float],
+        on_late: Callable[[], None],
+    ) -> None:
+        self._post = post
+        self._deadline = deadline
+        self._clock = clock
+        self._on_late = on_late
+        self._outcome: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        self._connection: _Connection | None = None
+        self._is_given_up = False
+        self._answer: Answer | None = None
+
+    def result(self) -> Answer:
+        """Wait for the answer; a status that came before the deadline counts."""
+        try:
+            outcome = self._outcome.get(timeout=max(self._deadline - self._clock(), 0))
+        except queue.Empty:
+            outcome = self._give_up()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _give_up(self) -> Answer | Exception:
+        self._is_given_up = True
+        if self._connection is not None:
+            self._connection.cut()
+        self._on_late()
+        return self._answer or NoAnswerError("it did not answer in time")
+
+    def finish(self, outcome: Answer | Exception) -> None:
+        """Hand the outcome to whoever waits."""
+        self._outcome.put(outcome)
+
+    def run(self, client: httpx.Client, connection: _Connection) -> None:
+        """Carry the request out; called in the worker."""
+        self._connection = connection
+        try:
+            self.finish(self._exchange(client))
+        except Exception as error:  # noqa: BLE001  (whoever waits for the answer raises it)
+            self.finish(self._answer or _explain(error))
+
+    def _exchange(self, client: httpx.Client) -> Answer:
+        seconds = max(self._deadline - self._clock(), 0.001)
+        request = client.build_request(
+            "POST",
+            self._post.url,
+            headers=dict(self._post.headers),
+            content=self._post.body,
+            timeout=seconds,
+            extensions={"trace": self._watch},
+        )
+        response = client.send(request, stream=True)
+        try:
+            headers = response.headers
+            self._answer = Answer(
+                response.status_code,
+                retry_after=headers.get("retry-after", ""),
+                location=headers.get("location", ""),
+            )
+            return self._answer._replace(body=_read_reply(response))
+        finally:
+            response.close()
+
+    def _watch(self, event: str, info: dict[str, Any]) -> None:
+        """Stop what was given up before it sends, and keep hold of the socket."""
+        if self._is_given_up:
+            raise NoAnswerError("it was given up")
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            found = info["return_value"].get_extra_info("socket")
+            if self._connection is not None:
+                self._connection.socket = found
+
+
+def _read_reply(response: httpx.Response) -> bytes:
+    body = b""
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > _MAX_REPLY_BYTES:
+            return body[:_MAX_REPLY_BYTES]
+    return body
+
+
+def _explain(error: Exception) -> Exception:
+    """Turn what httpx raises into our words; what is no failure of the network stays a bug."""
+    import ssl
+
+    import httpx
+
+    if isinstance(error, NoAnswerError):
+        return error
+    by_cause: tuple[tuple[type[BaseException], str, bool], ...] = (
+        (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
+        (ssl.SSLError, "a TLS connection cannot be made", True),
+        (socket.gaierror, "its name cannot be resolved", False),
+        (UnicodeError, "its name cannot be resolved", True),
+        (ConnectionRefusedError, "nothing listens there (connection refused)", False),
+        (httpx.ProxyError, "the proxy refuses it", False),
+        (httpx.TimeoutException, "it did not answer in time", False),
+        (httpx.ProtocolError, "what it answers is not HTTP, or ends too soon", False),
+        (httpx.InvalidURL, "its URL, or a proxy's, cannot be used", True),
+        (httpx.HTTPError, "the connection broke", False),
+        (OSError, "the connection broke", False),
+        (ValueError, "its URL, or a proxy's, cannot be used", True),
+    )
+    causes = _causes(error)
+    for kind, reason, is_final in by_cause:
+        if any(isinstance(each, kind) for each in causes):
+            return NoAnswerError(reason, is_final=is_final)
+    return error
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in found:
+        found.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return found

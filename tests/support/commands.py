@@ -30,6 +30,13 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "disable": ("localstack", "usagectl"),
     "enable": ("usagectl",),
     "preview": (),
+    "spool": (),
+    "spool list": (),
+    "spool show": (),
+    "spool stats": (),
+    "spool export": ("export.jsonl", "--force"),
+    "spool purge": ("--yes",),
+    "replay": ("--to", "http://127.0.0.1:9/v1", "--event", "none"),
     "explain": (),
     "machine-id": (),
     "machine-id set": ("custom-1",),
@@ -56,6 +63,9 @@ WRITING: Mapping[str, tuple[str, ...]] = {
     "settings set": (),
     "settings unset": (),
     "completion": ("--write", "scripts"),
+    "spool export": (),
+    "spool purge": (),
+    "replay": (),
 }
 """Commands that write more than their own event, and what makes their example do so."""
 
@@ -119,7 +129,7 @@ def furnish(machine: Machine) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     event = b'{"name":"cli_cmd","metadata":{"client_time":"x"},"payload":{"cmd":"y","params":[]}}'
-    spool.append(machine.environment(), event, tool="usagectl", kind="event")
+    spool.append(machine.environment(), event, tool="usagectl", kind="cli_cmd")
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:

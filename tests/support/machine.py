@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 23, 6, 30, 0, 123456, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+DEAD_PROXY = "http://127.0.0.1:9"
+"""Nothing listens there: whatever would reach another host is refused on this one."""
+
 _TELLING_PREFIXES = ("LOCALSTACK_", "LSTK_", "USAGECTL_", "XDG_", "CONFIG_")
 _TELLING = (
     "DISABLE_EVENTS",
@@ -80,7 +83,7 @@ class Machine:
     system: str = "Linux"
 
     def __post_init__(self) -> None:
-        for path in (self.home, self.root, self.bin, self.cwd):
+        for path in (self.home, self.root, self.bin, self.cwd, self.folder / "tmp"):
             path.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -126,7 +129,13 @@ class Machine:
     def environment(self, **overrides: Any) -> Environment:  # noqa: ANN401
         """Give the library this machine as a value; members can be replaced."""
         members: dict[str, Any] = {
-            "variables": {"HOME": str(self.home), "PATH": str(self.bin), **self.variables},
+            "variables": {
+                "HOME": str(self.home),
+                "PATH": str(self.bin),
+                "HTTP_PROXY": DEAD_PROXY,
+                "HTTPS_PROXY": DEAD_PROXY,
+                **self.variables,
+            },
             "cwd": self.cwd,
             "account_home": self.home,
             "config_dir": self.config_dir,
@@ -152,6 +161,9 @@ class Machine:
             "USAGECTL_CONFIG_DIR": str(self.config_dir),
             "USAGECTL_STATE_DIR": str(self.state_dir),
             "OVERRIDE_IN_DOCKER": "0",
+            "TMPDIR": str(self.folder / "tmp"),
+            "HTTP_PROXY": DEAD_PROXY,
+            "HTTPS_PROXY": DEAD_PROXY,
             # LocalStack 1.x kept its file below the real /tmp: a developer may have one.
             "CACHE_DIR": str(self.folder / "old-cache"),
             "PYTHONPATH": str(REPOSITORY),

@@ -18,6 +18,8 @@ MODULES: Mapping[str, str] = {
     "disable": "switch",
     "enable": "switch",
     "preview": "preview",
+    "spool": "spool",
+    "replay": "replay",
     "explain": "explain",
     "machine-id": "machine_id",
     "reset-machine-id": "machine_id",

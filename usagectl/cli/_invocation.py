@@ -68,14 +68,26 @@ class Invocation:
         self.event = None
 
     def record(self) -> None:
-        """Put the event into the spool if consent allows; a failure changes nothing."""
+        """Put the event into the spool if consent allows; a failure changes nothing.
+
+        With sending on, a child that nobody waits for then delivers it.
+        """
         if self.event is None:
             return
         from usagectl import consent, spool  # help and version need none
 
         try:
-            if consent.may_record(self.environment):
-                spool.append(self.environment, self.event, tool="usagectl", kind="event")
+            verdict = consent.evaluate(self.environment, ["usagectl"])[0]
+            if verdict.telemetry == "off":
+                return
+            granted = consent.sending_consent(self.environment, verdict)
+            spool.append(
+                self.environment, self.event, tool="usagectl", kind="cli_cmd", consent=granted
+            )
+            if granted:
+                from usagectl import sender  # only with sending on
+
+                sender.start_if_due(self.environment, verdict)
         except (UsagectlError, OSError):
             return
 

@@ -180,12 +180,3 @@ def switch_data(switch: Switch) -> dict[str, object]:
 def caution_data(caution: Caution) -> dict[str, object]:
     """Give a warning its public JSON form."""
     return {"code": caution.code, "message": caution.message, "hint": caution.hint}
-
-
-def explain_switch(switch: Switch) -> str:
-    """Say in a few words what decided."""
-    if switch.source == "default":
-        return "no switch is set"
-    value = "" if switch.value is None else f"={switch.value}"
-    place = "environment" if switch.source == "environment" else switch.origin
-    return f"{switch.name}{value} ({place})"

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import typer
-
-from usagectl import notice
-from usagectl.cli import _output
+from usagectl import consent, notice
 from usagectl.cli._render import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from usagectl.preview import Preview, Request
-
-_MOST_CHARACTERS = 64 * 1024
-_MOST_BRACKETS = 200
 
 
 def draw(
@@ -51,7 +45,7 @@ def draw(
 
 def _headline(found: Preview) -> str:
     part = found.consent
-    decider = _output.explain_switch(part.decided_by)
+    decider = consent.describe(part.decided_by)
     if found.would_send:
         return f"{part.name} would send this. Decided by: {decider}."
     if part.telemetry == "local":
@@ -69,20 +63,9 @@ def _draw_request(page: Page, request: Request) -> None:
     for name, value in request.headers.items():
         page.line(f"{name}: {value}", style="dim")
     page.line()
-    _draw_body(page, request.body.decode("utf-8"))
+    page.body(request.body.decode("utf-8"))
     page.line()
     page.rows(list(_field_rows(request)))
-
-
-def _draw_body(page: Page, body: str) -> None:
-    """Draw the body set out in lines; one that nests deeper than any event, as it is.
-
-    A machine.json may hold anything, and laying out thousands of levels takes minutes.
-    """
-    if len(body) <= _MOST_CHARACTERS and body.count("[") + body.count("{") <= _MOST_BRACKETS:
-        page.json(body)
-    else:
-        typer.echo(_output.printable(body))
 
 
 def _field_rows(request: Request) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Console  # noqa: TID253  (this module is where rich lives)
 from rich.table import Table  # noqa: TID253
@@ -20,10 +20,15 @@ from usagectl.cli._output import printable_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from usagectl.replay import Progress as ReplayProgress
     from usagectl.tools.base import Caution
 
 _PIPE_WIDTH = 100_000
 _LAST_WIDTH = 16
+_BARS_WIDTH = 100
+_BAR_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
+_MOST_CHARACTERS = 64 * 1024
+_MOST_BRACKETS = 200
 _FILLING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$")
 
 STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
@@ -42,6 +47,41 @@ def console() -> Console:
         emoji=False,
         legacy_windows=False,
     )
+
+
+class BarMeter:
+    """Draw on stderr how far a long work is."""
+
+    def __init__(self, what: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+        self._progress = Progress(
+            "{task.description}",
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            "events",
+            TimeRemainingColumn(),
+            console=Console(stderr=True, color_system=colours),
+            transient=True,
+            expand=True,
+        )
+        self._task = self._progress.add_task(what, total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, progress: ReplayProgress, planned: int) -> None:
+        """Show where a replay is now."""
+        self.show(progress.sent + progress.rejected, planned)
+
+    def show(self, done: int, planned: int | None) -> None:
+        """Show how many events are done, and of how many."""
+        self._progress.update(self._task, completed=done, total=planned)
 
 
 class Page:
@@ -101,6 +141,27 @@ class Page:
 
         is_escaped = body.isascii() or not body.isprintable()
         self._console.print(JSON(body, indent=2, ensure_ascii=is_escaped), soft_wrap=True)
+
+    def body(self, text: str) -> None:
+        """Draw an event: set out in lines, or as it is where that would take minutes."""
+        is_small = len(text) <= _MOST_CHARACTERS
+        if is_small and text.count("[") + text.count("{") <= _MOST_BRACKETS:
+            self.json(text)
+        else:
+            self.line(text)
+
+    def bars(self, counts: Sequence[tuple[str, str, int]]) -> None:
+        """Draw a bar for each day and name, as long as its count is large."""
+        most = max((count for _, _, count in counts), default=1)
+        width = max((len(day) + len(name) for day, name, _ in counts), default=0)
+        room = max(min(self._console.width, _BARS_WIDTH) - width - 16, 8)
+        names = list(dict.fromkeys(name for _, name, _ in counts))
+        rows = [
+            (day, name, "#" * max(round(count * room / most), 1) + f" {count}")
+            for day, name, count in counts
+        ]
+        styles = [_BAR_STYLES[names.index(name) % len(_BAR_STYLES)] for _, name, _ in counts]
+        self.rows(rows, styles=styles)
 
     def cautions(self, cautions: Sequence[tuple[str, Caution]]) -> None:
         """Draw warnings, each with whom it concerns and what to do."""

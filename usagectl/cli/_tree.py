@@ -27,6 +27,7 @@ def word_values() -> Mapping[str, Values]:
     text, folder = Values("text"), Values("folder")
     return {
         "CMD": Values("command"),
+        "FILE": Values("file"),
         "EVENT": Values("choice", tuple(_event_names())),
         "FOLDER": folder,
         "FORMAT": Values("choice", shells.FORMATS),
@@ -34,8 +35,14 @@ def word_values() -> Mapping[str, Values]:
         "NAME": Values("choice", SETTING_NAMES),
         "PATH": folder,
         "SHELL": Values("choice", tuple(SHELLS)),
+        "STATE": Values("choice", ("pending", "sent", "rejected")),
         "TOOL": Values("choice", tools.NAMES),
         "VALUE": text,
+        "UID": text,
+        "URL": text,
+        "WHEN": text,
+        "INT": text,
+        "FLOAT": text,
         "VERSION": text,
     }
 

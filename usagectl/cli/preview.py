@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from usagectl import consent, tools
 from usagectl import preview as requests
-from usagectl import tools
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
@@ -53,6 +53,13 @@ def preview(  # noqa: PLR0913  (each is an option)
             show_default=False,
         ),
     ] = None,
+    waiting: Annotated[
+        bool,
+        typer.Option(
+            "--waiting",
+            help="For usagectl, show every event that waits, in the requests of a replay.",
+        ),
+    ] = False,
     live: Annotated[
         bool,
         typer.Option(
@@ -73,8 +80,9 @@ def preview(  # noqa: PLR0913  (each is an option)
 
     For LocalStack that is its session event, after the rules of the installed
     version. For usagectl it is the event of its last and of its present
-    command. No socket is opened except with --live, and then only on this
-    machine: a Docker elsewhere (DOCKER_HOST) is not asked.
+    command; with --waiting, everything that `usagectl replay` would send. No
+    socket is opened except with --live, and then only on this machine: a Docker
+    elsewhere (DOCKER_HOST) is not asked.
 
     The auth token is masked unless --reveal; the machine ID is shown whole. A
     member that is drawn when it is sent (session ID, time) is marked as varying.
@@ -94,6 +102,7 @@ def preview(  # noqa: PLR0913  (each is an option)
         if_enabled=if_enabled,
         reveal=reveal,
         live=live,
+        waiting=waiting,
     )
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     if raw:
@@ -111,6 +120,7 @@ def _collect(
     if_enabled: bool,
     reveal: bool,
     live: bool,
+    waiting: bool,
 ) -> tuple[list[Preview], list[str]]:
     environment = invocation.environment
     previews: list[Preview] = []
@@ -132,7 +142,9 @@ def _collect(
             notices.append(_OTHER_EVENTS)
     if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
         previews += requests.preview_lstk(environment)
-    if "usagectl" in chosen:
+    if "usagectl" in chosen and waiting:
+        previews.append(requests.preview_waiting(environment, reveal=reveal))
+    elif "usagectl" in chosen:
         previews.append(
             requests.preview_own(
                 environment, present=invocation.event, if_enabled=if_enabled, reveal=reveal
@@ -212,7 +224,7 @@ def _why_nothing(found: Preview) -> str:
         return f"{part.name} would send events{absent}. {found.cautions[0].message}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
-    decider = _output.explain_switch(part.decided_by)
+    decider = consent.describe(part.decided_by)
     return f"{part.name}: {part.telemetry}; nothing would be sent. Decided by {decider}."
 
 

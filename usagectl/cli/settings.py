@@ -13,11 +13,12 @@ from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
+from usagectl.spool import bounds
 from usagectl.tools import own
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from usagectl.cli._invocation import Invocation
     from usagectl.environment import Environment
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
 apps = {"settings": app}
 
-NAMES = ("telemetry.mode", "telemetry.endpoint", "localstack.cache_dir")
+KEYS: Mapping[str, stored.Name] = {
+    "telemetry.mode": "mode",
+    "telemetry.endpoint": "endpoint",
+    "localstack.cache_dir": "cache_dir",
+    "spool.max_bytes": "spool_max_bytes",
+    "spool.max_days": "spool_max_days",
+}
+NAMES = tuple(KEYS)
 
 SettingName = Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(NAMES)}.")]
 
@@ -81,20 +89,17 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
         return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
-    return {"cache_dir": str(paths.parse_folder(environment, value))}
+    if key == "cache_dir":
+        return {"cache_dir": str(paths.parse_folder(environment, value))}
+    return {key: stored.parse_count(value)}
 
 
 def _key(name: str) -> stored.Name:
-    keys: Mapping[str, stored.Name] = {
-        "telemetry.mode": "mode",
-        "telemetry.endpoint": "endpoint",
-        "localstack.cache_dir": "cache_dir",
-    }
-    if name not in keys:
+    if name not in KEYS:
         raise InvalidValueError(
             "setting", name, wanted=f"use {', '.join(NAMES)}", hint="usagectl settings"
         )
-    return keys[name]
+    return KEYS[name]
 
 
 def _save(
@@ -147,7 +152,18 @@ def _collect(environment: Environment) -> list[dict[str, object]]:
             _origin(folder_source, origin),
             stored=user.cache_dir,
         ),
+        *_spool_rows(user, origin),
     ]
+
+
+def _spool_rows(user: stored.SettingsFile, origin: str) -> Iterator[dict[str, object]]:
+    defaults = bounds.Bounds()
+    for name, chosen, default in (
+        ("spool.max_bytes", user.spool_max_bytes, defaults.max_bytes),
+        ("spool.max_days", user.spool_max_days, defaults.max_days),
+    ):
+        source = "setting" if chosen else "default"
+        yield _row(name, chosen or default, source, origin if chosen else "", stored=chosen)
 
 
 def _origin(source: str, file: str) -> str:

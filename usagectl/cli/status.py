@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from usagectl import identity, report
+from usagectl import consent, identity, report
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
     from usagectl.report import Report
+    from usagectl.spool import SpoolState
 
 app = new_app()
 apps = {"status": app}
@@ -78,6 +79,8 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
             "pending": found.spool.pending,
             "sent": found.spool.sent,
             "bytes": found.spool.bytes,
+            "rejected": found.spool.rejected,
+            "lost": found.spool.losses._asdict(),
         },
         "not_covered": list(report.NOT_COVERED),
     }
@@ -156,7 +159,7 @@ def _row(part: Consent) -> tuple[str, str, str, str]:
     if not part.counts:
         return (part.name, "-", "", "not found on this machine")
     version = part.installation.version or ("" if part.installation.installed else "not found")
-    return (part.name, part.telemetry, version, _output.explain_switch(part.decided_by))
+    return (part.name, part.telemetry, version, consent.describe(part.decided_by))
 
 
 def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
@@ -170,14 +173,21 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
     endpoints = {part.endpoint: part.name for part in reversed(found.consents) if part.counts}
     for url, name in reversed(endpoints.items()):
         rows.append(("Endpoint", f"{url if reveal else mask_credentials(url)} ({name})"))
-    waiting = found.spool.problem or (
-        f"{found.spool.pending} waiting, {found.spool.bytes} bytes, {found.spool.path}"
-    )
-    rows.append(("Spool", waiting))
+    rows.append(("Spool", _describe_spool(found.spool)))
     rows.append(("CI", _yes_or_no(found.is_ci)))
     rows.append(("Container", _yes_or_no(found.is_docker)))
     rows.append(("System", found.system))
     return rows
+
+
+def _describe_spool(found: SpoolState) -> str:
+    if found.problem:
+        return found.problem
+    counts = [f"{found.pending} waiting"]
+    counts += [f"{found.sent} sent"] if found.sent else []
+    counts += [f"{found.rejected} rejected"] if found.rejected else []
+    counts += [f"{found.losses.total} lost"] if found.losses.total else []
+    return f"{', '.join(counts)}, {found.bytes} bytes, {found.path}"
 
 
 def _describe_id(found: MachineId, *, reveal: bool) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, report, switching
+from usagectl import consent, identity, report, switching
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
@@ -106,7 +106,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
         page.line(f"{names}: not found on this machine, so there is nothing to switch.")
         return
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
-    rows = [(part.name, part.telemetry, _output.explain_switch(part.decided_by)) for part in shown]
+    rows = [(part.name, part.telemetry, consent.describe(part.decided_by)) for part in shown]
     page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
 

@@ -6,6 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl import settings
+from usagectl.endpoint import origin_of, problem_of
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -17,7 +18,6 @@ from usagectl.tools.base import (
     Tool,
     environment_switch,
     is_no,
-    mask_credentials,
 )
 from usagectl.tools.localstack_rules import is_true
 
@@ -125,12 +125,15 @@ def _variable_cautions(environment: Environment) -> Iterator[Caution]:
 
 def _sending_cautions(switches: list[Switch], base: str) -> Iterator[Caution]:
     says = [switch.says for switch in switches]
-    if "on" in says and "off" not in says:
-        message = (
-            f"Sending to {mask_credentials(base)} is allowed, but this release has no sender: "
-            "events wait in the spool."
-        )
-        yield Caution("sending-not-built", message, "usagectl preview usagectl")
+    if "on" not in says or "off" in says:
+        return
+    problem = problem_of(base)
+    if problem == "plain-http":
+        message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
+        yield Caution("endpoint-not-https", message, "usagectl settings")
+    elif problem:
+        message = "The endpoint is no http or https URL, so nothing can be sent."
+        yield Caution("endpoint-invalid", message, "usagectl settings")
 
 
 def _file_cautions(files: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:

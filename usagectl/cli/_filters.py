@@ -1,0 +1,89 @@
+"""Own the options that say which events are meant, for `spool` and `replay`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagectl.errors import InvalidValueError
+from usagectl.spool import envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from usagectl.environment import Environment
+    from usagectl.spool.lines import Selection
+
+ToolNames = Annotated[
+    list[str] | None,
+    typer.Option("--tool", metavar="NAME", help="Only events of this tool.", show_default=False),
+]
+EventNames = Annotated[
+    list[str] | None,
+    typer.Option("--event", metavar="NAME", help="Only events of this name.", show_default=False),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        help="Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.",
+        show_default=False,
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN", help="Only events recorded before then; as --since.", show_default=False
+    ),
+]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGO = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+
+
+def parse_selection(
+    environment: Environment,
+    *,
+    tools: Sequence[str] | None = None,
+    events: Sequence[str] | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    uids: Sequence[str] = (),
+) -> Selection:
+    """Turn what was typed into a selection of events.
+
+    Raises:
+        InvalidValueError: an instant cannot be understood.
+    """
+    from usagectl.spool.lines import Selection  # it loads msgspec
+
+    now = environment.now()
+    return Selection(
+        tools=tuple(tools or ()),
+        events=tuple(events or ()),
+        since=None if since is None else parse_when(since, now=now),
+        until=None if until is None else parse_when(until, now=now),
+        uids=tuple(uids),
+    )
+
+
+def parse_when(text: str, *, now: datetime) -> datetime:
+    """Read an instant: ISO 8601, in UTC where it has no zone, or a time span back from now.
+
+    Raises:
+        InvalidValueError: it is neither.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    wanted = "use 2026-11-23, 2026-11-23T09:30, or 30m, 2h, 7d"
+    try:
+        if ago:
+            return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        found = envelope.parse_time(text.strip())
+    except OverflowError as error:
+        raise InvalidValueError("instant", text, wanted=wanted) from error
+    if found is None:
+        raise InvalidValueError("instant", text, wanted=wanted)
+    return found

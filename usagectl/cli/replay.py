@@ -1,0 +1,288 @@
+"""Own `usagectl replay`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from usagectl.cli import _output
+from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._filters import (
+    EventNames,
+    Since,
+    ToolNames,
+    Until,
+    parse_selection,
+)
+from usagectl.cli._options import Json, Yes  # noqa: TC001
+from usagectl.errors import FileUnreadableError, UsagectlError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usagectl.cli._invocation import Invocation
+    from usagectl.replay import Options
+    from usagectl.staging import Staged
+
+app = new_app()
+apps = {"replay": app}
+
+
+class ReplayInterruptedError(UsagectlError):
+    """Tell that a replay was interrupted; what was not sent waits."""
+
+    code = "interrupted"
+    exit_status = 130
+
+    def __init__(self) -> None:
+        super().__init__("Interrupted; what was not sent still waits.", hint="usagectl replay")
+
+
+@app.command(cls=RecordedCommand)
+def replay(  # noqa: PLR0913  (each is an option)
+    ctx: typer.Context,
+    *,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Send the events of this file instead; - reads from standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send to this base URL; one on this machine is always allowed.",
+            show_default=False,
+        ),
+    ] = None,
+    tool: ToolNames = None,
+    event: EventNames = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Send at most so many events.", show_default=False),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Events of one request.")
+    ] = 500,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Try those again that were rejected before.")
+    ] = False,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Send copies; the events stay where they wait.")
+    ] = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=86_400, help="Seconds to go on with an endpoint that takes nothing."
+        ),
+    ] = 30.0,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Send compressed bodies.")] = False,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Take plain http to other machines too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which requests would be sent; send nothing.")
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="With --dry-run: print the bodies alone, one a line.")
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Send the events that wait in the spool, and keep what is not taken.
+
+    Each request carries up to --batch-size events, their bytes as `usagectl
+    spool show --raw` prints them. What an endpoint acknowledges moves to the sent
+    log; what it refuses for good stays under `usagectl spool list --rejected`;
+    everything else goes on waiting. An interrupted replay goes on where it ended.
+
+    Nothing is sent while telemetry is off, unless --to names this machine. Exits
+    with 5 when not everything was taken.
+    """
+    from usagectl import delivery
+    from usagectl import replay as replaying
+
+    invocation: Invocation = ctx.obj
+    if raw and (json or not dry_run):
+        raise UsageError("--raw goes with --dry-run, and not with --json.")
+    if file is not None and rejected:
+        raise UsageError("--file and --rejected name two places; give one of them.")
+    selection = parse_selection(
+        invocation.environment, tools=tool, events=event, since=since, until=until
+    )
+    options = replaying.Options(
+        to=to,
+        selection=selection,
+        limit=limit,
+        batch_size=batch_size,
+        rejected=rejected,
+        copies=copy,
+        allow_http=allow_http,
+        policy=delivery.Policy(patience=timedelta(seconds=timeout), compress=gzip),
+    )
+    base = replaying.destination(invocation.environment, options)
+    with _folder(invocation, options, file=file, base=base, dry_run=dry_run) as place:
+        if dry_run:
+            _plan(invocation, options, base=base, place=place, raw=raw, as_json=json)
+        else:
+            _send(invocation, options, base=base, place=place, yes=yes, as_json=json)
+
+
+class _Place:
+    """Be where the events of a replay wait: the spool, or what was laid out of a file."""
+
+    def __init__(self, folder: Path, staged: Staged | None = None) -> None:
+        self.folder = folder
+        self.staged = staged
+        self.is_finished = True
+
+
+@contextmanager
+def _folder(
+    invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
+) -> Iterator[_Place]:
+    """Find the events; those of a file are laid out, and that is removed when it is done with."""
+    from tempfile import TemporaryDirectory
+
+    from usagectl import paths, staging
+    from usagectl import replay as replaying
+
+    environment = invocation.environment
+    if file is None:
+        yield _Place(replaying.folder_for(environment, options))
+        return
+    path = None if file == "-" else environment.cwd / file
+    with TemporaryDirectory(prefix="usagectl-") as temporary:
+        spool_dir = Path(temporary) if dry_run else paths.require_spool_dir(environment)
+        with _opened(path) as stream:
+            staged = staging.stage(environment, spool_dir, file=path, stream=stream, base=base)
+        _remark(staged)
+        place = _Place(staged.folder, staged)
+        try:
+            yield place
+        finally:
+            if path is None or place.is_finished:
+                staged.discard()
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[BinaryIO]:
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise FileUnreadableError(path, reason=(error.strerror or "unknown").lower()) from error
+    with stream:
+        yield stream
+
+
+def _remark(staged: Staged) -> None:
+    if staged.is_resumed:
+        _output.print_notice("An earlier replay of this file had begun; this one goes on with it.")
+    if staged.bad_lines:
+        lines = "1 line holds" if staged.bad_lines == 1 else f"{staged.bad_lines} lines hold"
+        first = f"the first is line {staged.first_bad_line}"
+        _output.print_notice(f"{lines} no event and is left out ({first}).")
+
+
+def _plan(
+    invocation: Invocation,
+    options: Options,
+    *,
+    base: str,
+    place: _Place,
+    raw: bool,
+    as_json: bool,
+) -> None:
+    from usagectl import replay as replaying
+    from usagectl.cli import _replay_page
+
+    posts = replaying.posts(options, base=base, folder=place.folder)
+    if raw:
+        sys.stdout.flush()
+        for post, _ in posts:
+            sys.stdout.buffer.write(post.body + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    planned = _replay_page.summarise(posts)
+    answer = _output.Answer(
+        {**_replay_page.plan_data(planned, base), "dry_run": True},
+        lambda: _replay_page.show_plan(planned, base),
+    )
+    _output.emit(answer, invocation, as_json=as_json)
+
+
+def _send(
+    invocation: Invocation,
+    options: Options,
+    *,
+    base: str,
+    place: _Place,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from usagectl import replay as replaying
+    from usagectl.cli import _replay_page
+
+    if not yes and not as_json:
+        _ask(options, base=base, place=place)
+    started = time.monotonic()
+    done = replaying.Progress()
+    planned = 0
+    place.is_finished = False
+
+    def note(progress: replaying.Progress, total: int) -> None:
+        nonlocal done, planned
+        done, planned = progress, total
+        meter.update(progress, total)
+
+    with _replay_page.meter() as meter:
+        try:
+            result = replaying.run(
+                invocation.environment,
+                options,
+                base=base,
+                folder=place.folder,
+                on_wait=_say_waiting,
+                on_progress=note,
+            )
+        except KeyboardInterrupt:
+            seconds = time.monotonic() - started
+            result = replaying.ReplayResult(planned, done, seconds, ReplayInterruptedError())
+    place.is_finished = not result.kept
+    answer = _output.Answer(
+        {**_replay_page.result_data(result, base), "dry_run": False},
+        lambda: _replay_page.show_result(result, base, copies=options.copies),
+        [result.problem] if result.problem else [],
+    )
+    _output.emit(answer, invocation, as_json=as_json)
+
+
+def _say_waiting() -> None:
+    _output.print_notice("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
+
+
+def _ask(options: Options, *, base: str, place: _Place) -> None:
+    """Ask before anything leaves the machine, on a terminal alone."""
+    from usagectl import endpoint
+    from usagectl import replay as replaying
+
+    if endpoint.is_loopback(base) or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    planned = replaying.plan(options, base=base, folder=place.folder)
+    if planned.events:
+        events = "1 event" if planned.events == 1 else f"{planned.events} events"
+        typer.confirm(f"Send {events} to {endpoint.origin_of(base)}?", abort=True, err=True)

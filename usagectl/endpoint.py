@@ -1,0 +1,42 @@
+"""Own what can be told of an endpoint from its URL alone; nothing is looked up."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Literal
+from urllib.parse import urlsplit
+
+from usagectl import settings
+
+Problem = Literal["", "invalid", "plain-http"]
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL names this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def problem_of(url: str, *, allow_http: bool = False) -> Problem:
+    """Say why nothing may be sent to a base URL; empty when it may.
+
+    Plain http is for this machine alone, unless the user wants it otherwise.
+    """
+    if not settings.is_http_url(url):
+        return "invalid"
+    is_plain = urlsplit(url).scheme == "http"
+    return "plain-http" if is_plain and not allow_http and not is_loopback(url) else ""
+
+
+def origin_of(url: str) -> str:
+    """Name scheme, host and port of a URL: no credentials, no path, no query."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that is none"
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

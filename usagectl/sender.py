@@ -1,0 +1,216 @@
+"""Own automatic sending: after a command a detached child delivers, and nobody waits for it.
+
+It takes place only under a consent to send, takes only what was recorded under
+that same consent, and there is one child at a time. After a failure the next
+one waits, longer each time, in whatever process it would be. The child gets
+nothing on its command line, and ends after ten seconds at the latest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl import _files, consent, endpoint, paths
+from usagectl.errors import FileUnreadableError, UsagectlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from usagectl.consent import Consent
+    from usagectl.environment import Environment
+
+LIFETIME = timedelta(seconds=10)
+GATHERING = timedelta(seconds=1)
+"""The child waits a moment first: commands of one script then share one request."""
+
+_PATIENCE = timedelta(seconds=8)
+_FIRST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE = timedelta(hours=24)
+_FILE = "pause.json"
+
+
+class Pause(NamedTuple):
+    """Hold why automatic sending rests.
+
+    Attributes:
+        until: when it may go on.
+        failures: how often it failed, one time after another.
+        reason: the code of the last failure.
+    """
+
+    until: datetime
+    failures: int
+    reason: str
+
+
+def read_pause(environment: Environment) -> Pause | None:
+    """Read whether sending rests; None when it may go on.
+
+    A pause that is longer than any of ours was written by another clock: it does not count.
+    """
+    folder = paths.spool_dir(environment)
+    if folder is None:
+        return None
+    try:
+        data = _files.read_bytes(folder / _FILE)
+        document = json.loads(data or b"null")
+        until = datetime.fromisoformat(document["until"])
+        found = Pause(until, int(document["failures"]), str(document["reason"]))
+        left = found.until - environment.now()
+    except (FileUnreadableError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return None
+    return found if timedelta() < left <= 2 * _LONGEST_PAUSE else None
+
+
+def start_if_due(environment: Environment, verdict: Consent) -> bool:
+    """Start the child that sends, unless one is at work, sending rests, or it is not allowed.
+
+    Never raises, prints or waits: the command it comes after has ended.
+    """
+    try:
+        if not consent.sending_consent(environment, verdict):
+            return False
+        if (
+            endpoint.problem_of(verdict.endpoint)
+            or read_pause(environment)
+            or _is_busy(environment)
+        ):
+            return False
+        _start_child(environment)
+    except (UsagectlError, OSError):
+        return False
+    return True
+
+
+def _is_busy(environment: Environment) -> bool:
+    folder = paths.require_spool_dir(environment)
+    try:
+        with _files.lock(folder, seconds=0):
+            return False
+    except UsagectlError:
+        return True
+
+
+def _start_child(environment: Environment) -> None:
+    import subprocess
+    import threading
+
+    package = str(Path(__file__).resolve().parents[1])
+    variables = dict(environment.variables)
+    # What can be imported here can be imported there: from a source folder, say.
+    known = [package, *filter(None, [variables.get("PYTHONPATH")])]
+    variables["PYTHONPATH"] = os.pathsep.join(known)
+    flags = 0x08000000 | 0x00000008 if os.name == "nt" else 0  # no window, detached
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "usagectl.sender"],
+        env=variables,
+        cwd=environment.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        creationflags=flags,
+    )
+    # A program that runs on must not keep a zombie; one that ends does not wait for this.
+    threading.Thread(target=child.wait, daemon=True).start()
+
+
+def send(
+    environment: Environment,
+    *,
+    patience: timedelta = _PATIENCE,
+    jitter: Callable[[], float] = random.random,
+) -> None:
+    """Deliver what may leave by itself, once; remember a failure so that the next one waits.
+
+    Raises:
+        UsagectlError: another delivery is at work, or the spool cannot be changed.
+    """
+    from usagectl import delivery, replay
+    from usagectl.spool.lines import Selection
+
+    verdict = consent.evaluate(environment, ["usagectl"])[0]
+    granted = consent.sending_consent(environment, verdict)
+    base = verdict.endpoint.rstrip("/")
+    if not granted or endpoint.problem_of(base) or read_pause(environment):
+        return
+
+    def check() -> None:
+        present = consent.evaluate(environment, ["usagectl"])[0]
+        if consent.sending_consent(environment, present) != granted:
+            raise replay.TelemetryOffError(consent.describe(present.decided_by))
+
+    options = replay.Options(
+        selection=Selection(consent=granted), policy=delivery.Policy(patience=patience)
+    )
+    result = replay.run(
+        environment,
+        options,
+        base=base,
+        folder=replay.folder_for(environment, options),
+        patience_seconds=0,
+        may_continue=check,
+    )
+    is_withdrawn = isinstance(result.problem, replay.TelemetryOffError)
+    if not is_withdrawn and (result.planned or result.problem):
+        _remember(environment, result.problem, jitter=jitter)
+
+
+def _remember(
+    environment: Environment, problem: UsagectlError | None, *, jitter: Callable[[], float]
+) -> None:
+    file = paths.require_spool_dir(environment) / _FILE
+    if problem is None:
+        _files.remove(file)
+        return
+    failures = _failures_so_far(environment) + 1
+    pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
+    if problem.code == "tracking-refused":
+        pause = _LONGEST_PAUSE
+    pause = max(pause * (0.75 + jitter() / 2), min(_asked_of(problem), _LONGEST_PAUSE))
+    until = (environment.now() + pause).replace(microsecond=0)
+    document = {"until": until.isoformat(), "failures": failures, "reason": problem.code}
+    _files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+
+
+def _asked_of(problem: UsagectlError) -> timedelta:
+    wait = getattr(problem, "wait", None)
+    return wait if isinstance(wait, timedelta) else timedelta()
+
+
+def _failures_so_far(environment: Environment) -> int:
+    """Read how often it failed so far, also where its pause has passed."""
+    try:
+        data = _files.read_bytes(paths.require_spool_dir(environment) / _FILE)
+        count = json.loads(data or b"null")["failures"]
+    except (FileUnreadableError, ValueError, TypeError, KeyError, RecursionError):
+        return 0
+    return count if type(count) is int and 0 <= count < 1000 else 0  # noqa: PLR2004
+
+
+def main() -> None:
+    """Be the child: gather, send, end; ten seconds after the start it ends whatever happens."""
+    import threading
+    import time
+
+    from usagectl import environment as surroundings
+
+    end = threading.Timer(LIFETIME.total_seconds(), os._exit, args=(0,))
+    end.daemon = True
+    end.start()
+    time.sleep(GATHERING.total_seconds())
+    try:
+        send(surroundings.from_process())
+    except (UsagectlError, OSError):  # Nobody is there to be told; status tells.
+        os._exit(1)
+    os._exit(0)  # A request that hangs in a name lookup must not hold the process.
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""Own the reading of many lines at once: msgspec checks them and slices the exact event bytes.
+
+A run is a stretch of whole lines that stand one after another and are all
+selected; so what needs no selection is cut out of a file in a few large pieces.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from usagectl.spool import envelope, journal
+from usagectl.spool.journal import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+SESSION = "session"
+_FEW_LINES = 16
+_OBJECT_START = set(b"{")
+
+
+class Line(msgspec.Struct, gc=False):
+    """Hold the members of a line; the event is a slice of its bytes."""
+
+    uid: str
+    time: str
+    tool: str
+    kind: str
+    event: msgspec.Raw
+    consent: str = ""
+
+
+class _Bare(msgspec.Struct, gc=False):
+    uid: str
+    kind: str
+    event: msgspec.Raw
+
+
+class Label(msgspec.Struct, gc=False):
+    """Hold what counting needs of a line."""
+
+    uid: str
+    time: str
+    tool: str
+    kind: str
+
+
+_line = msgspec.json.Decoder(Line)
+_bare = msgspec.json.Decoder(_Bare)
+_label = msgspec.json.Decoder(Label)
+
+
+class Selection(NamedTuple):
+    """Say which events are meant.
+
+    Attributes:
+        tools: whose; empty: everybody's.
+        events: of which names; empty: all.
+        since: recorded at this instant or later.
+        until: recorded before this instant.
+        uids: beginnings of uids; empty: all.
+        consent: recorded under this consent to send; None: under any, or none.
+    """
+
+    tools: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    uids: tuple[str, ...] = ()
+    consent: str | None = None
+
+    def takes(self, line: Line) -> bool:
+        """Tell whether a line is meant."""
+        return (
+            (not self.tools or line.tool in self.tools)
+            and (not self.events or line.kind in self.events)
+            and (not self.uids or line.uid.startswith(self.uids))
+            and (self.consent is None or line.consent == self.consent)
+            and self._is_in_time(line.time)
+        )
+
+    def _is_in_time(self, text: str) -> bool:
+        if self.since is None and self.until is None:
+            return True
+        time = envelope.parse_time(text)
+        if time is None:
+            return False
+        return (self.since is None or time >= self.since) and (
+            self.until is None or time < self.until
+        )
+
+
+ALL = Selection()
+
+
+class Source(Protocol):
+    """Be something that lines are delivered from, and that remembers which are done."""
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Give what is not done, in blocks of whole lines, each with its first byte's place."""
+
+    def mark_done(self, spans: Iterable[Span]) -> None:
+        """Remember that spans are done, so that they survive a kill.
+
+        Raises:
+            SpoolUnwritableError: it could not be noted.
+        """
+
+    def set_aside(self, start: int, line: bytes) -> None:
+        """Take a line that is no record out of the way, without losing it."""
+
+
+class Piece(NamedTuple):
+    """Hold whole lines that stand one after another in a source.
+
+    Attributes:
+        source: where they stand.
+        place: where their block begins in the source.
+        block: what was read there.
+        begin: where they begin in the block.
+        end: where they end in it.
+        amount: how many they are.
+    """
+
+    source: Source
+    place: int
+    block: bytes
+    begin: int
+    end: int
+    amount: int
+
+    @property
+    def size(self) -> int:
+        """Count the bytes of the lines."""
+        return self.end - self.begin
+
+    @property
+    def data(self) -> bytes:
+        """Slice the lines."""
+        return self.block[self.begin : self.end]
+
+    @property
+    def span(self) -> Span:
+        """Name the part of the source that it is."""
+        head = self.block[self.begin : min(self.begin + 64, self.end)]
+        return Span(self.place + self.begin, self.place + self.end, journal.label_of(head))
+
+    def split(self, count: int) -> tuple[Piece, Piece]:
+        """Cut it after that many lines."""
+        cut = _line_end(self.block, self.begin, self.end, count)
+        return (
+            self._replace(end=cut, amount=count),
+            self._replace(begin=cut, amount=self.amount - count),
+        )
+
+
+def _line_end(block: bytes, begin: int, end: int, count: int) -> int:
+    """Find where that many lines end; counting a stretch is faster than finding each line end."""
+    while count > _FEW_LINES:
+        stretch = (end - begin) * count // max(block.count(b"\n", begin, end), 1)
+        guess = block.rfind(b"\n", begin, begin + max(stretch * 15 // 16, 1)) + 1
+        if not guess:
+            break
+        passed = block.count(b"\n", begin, guess)
+        if passed > count:  # The first lines are shorter than the rest.
+            end = guess
+            continue
+        begin, count = guess, count - passed
+    for _ in range(count):
+        begin = block.index(b"\n", begin) + 1
+    return begin
+
+
+class Run(NamedTuple):
+    """Hold a piece and the events in it.
+
+    Attributes:
+        piece: the lines.
+        events: their exact event bytes.
+        is_session: whether they are session events, which travel one by one.
+    """
+
+    piece: Piece
+    events: list[msgspec.Raw]
+    is_session: bool = False
+
+    def take(self, count: int) -> tuple[Run, Run | None]:
+        """Cut it after that many events; the second part is None when nothing is left."""
+        if count >= len(self.events):
+            return self, None
+        first, rest = self.piece.split(count)
+        return (
+            Run(first, self.events[:count], self.is_session),
+            Run(rest, self.events[count:], self.is_session),
+        )
+
+
+def runs(source: Source, selection: Selection = ALL) -> Iterator[Run]:
+    """Read the selected lines of a source as runs; a line that is no record is set aside."""
+    for start, block in source.blocks():
+        run = _decode_alike(source, start, block) if selection == ALL else None
+        if run is not None:
+            yield run
+        else:
+            yield from _decode_each(source, start, block, selection)
+
+
+def _decode_alike(source: Source, start: int, block: bytes) -> Run | None:
+    """Read a block whose lines are all sound, all meant, and no sessions; else None."""
+    count = block.count(b"\n")
+    if count != block.count(b"}}\n"):
+        return None
+    try:
+        str(block, "utf-8")  # msgspec does not look into an event that it slices.
+        found = _bare.decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if len(found) != count or not block.endswith(b"\n"):
+        return None
+    if SESSION in {line.kind for line in found}:
+        return None
+    if {memoryview(line.event)[0] for line in found} != _OBJECT_START:
+        return None
+    piece = Piece(source, start, block, 0, len(block), count)
+    return Run(piece, [line.event for line in found])
+
+
+def _decode_each(source: Source, start: int, block: bytes, selection: Selection) -> Iterator[Run]:
+    """Read a block line by line, and join what stands together."""
+    waiting: list[tuple[int, bytes, msgspec.Raw]] = []
+    for line in split_lines(block):
+        found = decode(line)
+        if found is None:
+            source.set_aside(start, line)
+        is_taken = found is not None and line.endswith(b"\n") and selection.takes(found)
+        if found is not None and is_taken and found.kind != SESSION:
+            waiting.append((start, line, found.event))
+        else:
+            yield from _join(source, waiting)
+            waiting = []
+        if found is not None and is_taken and found.kind == SESSION:
+            piece = Piece(source, start, line, 0, len(line), 1)
+            yield Run(piece, [found.event], is_session=True)
+        start += len(line)
+    yield from _join(source, waiting)
+
+
+def split_lines(block: bytes) -> list[bytes]:
+    """Split at line feeds alone: bytes.splitlines would take a carriage return for one too."""
+    parts = [part + b"\n" for part in block.split(b"\n")]
+    last = parts.pop()[:-1]
+    return [*parts, last] if last else parts
+
+
+def _join(source: Source, found: list[tuple[int, bytes, msgspec.Raw]]) -> Iterator[Run]:
+    if found:
+        data = b"".join([line for _, line, _ in found])
+        piece = Piece(source, found[0][0], data, 0, len(data), len(found))
+        yield Run(piece, [event for _, _, event in found])
+
+
+def decode(line: bytes) -> Line | None:
+    """Read one line; None when it is torn or no record."""
+    try:
+        str(line, "utf-8")  # msgspec does not look into an event that it slices.
+        found = _line.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    # The event stands last in the line, as it is: so says the form.
+    tail = envelope.EVENT_KEY + bytes(found.event) + b"}"
+    is_sound = line.rstrip(b"\r\n").endswith(tail) and tail.startswith(envelope.EVENT_KEY + b"{")
+    return found if is_sound else None
+
+
+def labels(block: bytes) -> list[Label]:
+    """Read the labels of a block of lines; those that are no records are passed over.
+
+    That the event of a line is sound is not looked at.
+    """
+    try:
+        return _label.decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    found: list[Label] = []
+    for line in split_lines(block):
+        try:
+            found.append(_label.decode(line))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+    return found

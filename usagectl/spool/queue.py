@@ -1,0 +1,347 @@
+"""Own the way of events out of the queue: claimed, read in batches, noted as done.
+
+Whoever delivers or purges holds the spool's lock, so there is one at a time. A
+segment is claimed by a new name and a lock, so no process appends to it any
+more. What is done is noted beside it before the next batch goes out; a segment
+with nothing left is removed. Event bytes are sliced, never serialised again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from usagectl import _files, paths
+from usagectl.errors import SpoolUnwritableError
+from usagectl.spool import envelope, journal, lines, logs, reading, segments
+from usagectl.spool.journal import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    import msgspec
+
+    from usagectl.environment import Environment
+    from usagectl.spool.lines import Piece, Run, Selection, Source
+
+ASIDE, ASIDE_FILE = "aside", "lines.txt"
+TEMPORARY = ".sending.tmp"
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hold the events of one request.
+
+    Attributes:
+        events: their exact bytes.
+        pieces: the lines that they stand in.
+        is_session: whether it is one session event, which has an address of its own.
+    """
+
+    events: list[bytes | msgspec.Raw]
+    pieces: tuple[Piece, ...]
+    is_session: bool = False
+
+    @property
+    def lines(self) -> bytes:
+        """Join the whole lines, as they waited."""
+        return b"".join([piece.data for piece in self.pieces])
+
+    def split(self, count: int) -> tuple[Batch, Batch]:
+        """Cut it after that many events."""
+        first: list[Piece] = []
+        rest = list(self.pieces)
+        missing = count
+        while missing:
+            piece = rest.pop(0)
+            if piece.amount > missing:
+                piece, tail = piece.split(missing)
+                rest.insert(0, tail)
+            first.append(piece)
+            missing -= piece.amount
+        return Batch(self.events[:count], tuple(first)), Batch(self.events[count:], tuple(rest))
+
+    def mark_done(self) -> None:
+        """Note in each source that these lines are done.
+
+        Raises:
+            SpoolUnwritableError: it could not be noted.
+        """
+        for piece in self.pieces:
+            piece.source.mark_done([piece.span])
+
+
+class ClaimedSegment:
+    """Be a segment that only this process may change, until it is closed."""
+
+    def __init__(self, segment: segments.Segment, descriptor: int, folder: Path) -> None:
+        self.segment = segment
+        self._descriptor = descriptor
+        self._folder = folder
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Give what is not done, in blocks of whole lines."""
+        return reading.waiting_blocks(self.segment, self._descriptor)
+
+    def mark_done(self, spans: Iterable[Span]) -> None:
+        """Remember that spans are done."""
+        with _translated(self._folder):
+            journal.append(self.segment, spans)
+
+    def set_aside(self, start: int, line: bytes) -> None:
+        """Move a line that is no record into `aside/`; a log's own header just goes."""
+        if line.strip() and logs.parse_header(line) is None:
+            with _translated(self._folder):
+                folder = self._folder / ASIDE
+                folder.mkdir(mode=0o700, exist_ok=True)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+                descriptor = os.open(folder / ASIDE_FILE, flags, 0o600)
+                with os.fdopen(descriptor, "ab") as stream:
+                    stream.write(line if line.endswith(b"\n") else line + b"\n")
+        self.mark_done([Span(start, start + len(line), journal.label_of(line[:64]))])
+
+    def remove(self) -> int:
+        """Remove it with all that waits in it; return how many events that were.
+
+        Raises:
+            SpoolUnwritableError: it is still there.
+        """
+        with _translated(self._folder):
+            gone = journal.count_waiting(self.segment, self._descriptor)
+            segments.remove(self.segment)
+        return gone
+
+    def rewrite(self, keep: Callable[[bytes], bool]) -> int:
+        """Keep only the lines that should stay; return how many went.
+
+        Raises:
+            SpoolUnwritableError: the segment is as it was.
+        """
+        kept: list[bytes] = []
+        gone = 0
+        for _, block in self.blocks():
+            for line in lines.split_lines(block):
+                if keep(line):
+                    kept.append(line)
+                else:
+                    gone += envelope.looks_whole(line.rstrip(b"\n"))
+        with _translated(self._folder):
+            if any(logs.parse_header(line) is None for line in kept):
+                _replace(self.segment, b"".join(kept))
+            else:
+                segments.remove(self.segment)
+        return gone
+
+    def is_done(self) -> bool:
+        """Tell whether nothing of it waits any more."""
+        return next(self.blocks(), None) is None
+
+    def close(self) -> None:
+        """Let it go; with nothing left in it, it is removed.
+
+        Raises:
+            SpoolUnwritableError: it could not be removed.
+        """
+        try:
+            with _translated(self._folder):
+                if self.is_done():
+                    segments.remove(self.segment)
+        finally:
+            os.close(self._descriptor)
+
+
+def _replace(segment: segments.Segment, data: bytes) -> None:
+    temporary = segment.path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(segment.path)
+    segment.journal.unlink(missing_ok=True)  # Its entries no longer fit, and would not be taken.
+
+
+@contextmanager
+def held(environment: Environment, *, seconds: float) -> Iterator[Path]:
+    """Hold the spool for one delivery or purge; others wait.
+
+    Returns:
+        The spool's folder.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+        LockTimeoutError: another process held it for that long.
+    """
+    folder = paths.require_spool_dir(environment)
+    with _files.lock(folder, seconds=seconds):
+        yield folder
+
+
+class Claims:
+    """Claim one segment of a folder after another, oldest first, and keep them until they are done.
+
+    Only for who holds the spool. A segment that a process still writes to is
+    left, and so is one that comes into being meanwhile.
+    """
+
+    def __init__(self, folder: Path, spool_dir: Path) -> None:
+        self._folder = folder
+        self._spool_dir = spool_dir
+        self._open: list[ClaimedSegment] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with ExitStack() as stack:  # What cannot be removed keeps none of the others open.
+            while self._open:
+                stack.callback(self._open.pop(0).close)
+
+    def __iter__(self) -> Iterator[ClaimedSegment]:
+        """Claim the next segment.
+
+        Raises:
+            SpoolUnwritableError: a segment cannot be claimed.
+        """
+        with _translated(self._spool_dir):
+            found = segments.list_segments(self._folder)
+        for segment in found:
+            with _translated(self._spool_dir):
+                claimed = _claim(segment, self._spool_dir)
+            if claimed is not None:
+                self._open.append(claimed)
+                yield claimed
+
+    def settle(self) -> None:
+        """Remove the segments that are done; the newest one may still be read.
+
+        Raises:
+            SpoolUnwritableError: one could not be removed.
+        """
+        for claimed in self._open[:-1]:
+            if claimed.is_done():
+                self._open.remove(claimed)
+                claimed.close()
+
+
+def _claim(segment: segments.Segment, spool_dir: Path) -> ClaimedSegment | None:
+    try:
+        descriptor = segments.open_existing(segment)
+    except OSError:  # Something else lies there: status says so, and the rest goes on.
+        return None
+    if descriptor is None:
+        return None
+    if not (_lock_patiently(descriptor) and segments.is_still(segment, descriptor)):
+        os.close(descriptor)
+        return None
+    try:
+        if segment.role != segments.SENDING:
+            segment = _rename(segment)
+        if not segments.ends_line(descriptor, os.fstat(descriptor).st_size):
+            _end_line(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return ClaimedSegment(segment, descriptor, spool_dir)
+
+
+def _end_line(descriptor: int) -> None:
+    """End what may be a whole event but for its line end, so that it is sent and not left."""
+    try:
+        os.write(descriptor, b"\n")
+    except OSError:  # A full disk: it waits on.
+        return
+
+
+def _lock_patiently(descriptor: int) -> bool:
+    """Lock a segment, past a process that just appends one line to it."""
+    for _ in range(_TRIES):
+        if _files.try_lock(descriptor):
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def _rename(segment: segments.Segment) -> segments.Segment:
+    folder, number = segment.path.parent, segment.number
+    found = segments.list_segments(folder)
+    taken = {each.number for each in found if each.role == segments.SENDING}
+    while number in taken:
+        number += 1
+    path = folder / f"{number:08d}{segments.SENDING}.jsonl"
+    segment.path.rename(path)
+    return segments.Segment(path, number, segments.SENDING)
+
+
+def batches(
+    sources: Iterable[Source], selection: Selection, *, batch_size: int, batch_bytes: int
+) -> Iterator[Batch]:
+    """Put the selected events of the sources into batches, in their order.
+
+    A batch has at most `batch_size` events, and at most `batch_bytes` bytes
+    unless one event alone has more. A session event is a batch of its own.
+    """
+    filling = _Filling(batch_size, batch_bytes)
+    for source in sources:
+        for run in lines.runs(source, selection):
+            if run.is_session:
+                yield from filling.empty()
+                yield Batch(list(run.events), (run.piece,), is_session=True)
+                continue
+            rest: Run | None = run
+            while rest is not None:
+                rest = filling.add(rest)
+                if rest is not None or filling.is_full:
+                    yield from filling.empty()
+    yield from filling.empty()
+
+
+class _Filling:
+    """Be the batch that is being filled."""
+
+    def __init__(self, batch_size: int, batch_bytes: int) -> None:
+        self._most_events = batch_size
+        self._most_bytes = batch_bytes
+        self._events: list[bytes | msgspec.Raw] = []
+        self._pieces: list[Piece] = []
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._events) >= self._most_events or self._bytes >= self._most_bytes
+
+    def add(self, run: Run) -> Run | None:
+        """Take as many events as fit; return those that do not."""
+        count = self._most_events - len(self._events)
+        taken, rest = run.take(count)
+        if self._bytes + taken.piece.size > self._most_bytes:
+            fitting = self._count_fitting(taken.piece)
+            taken, rest = run.take(fitting or (0 if self._events else 1))
+        if taken.events:
+            self._events += taken.events
+            self._pieces.append(taken.piece)
+            self._bytes += taken.piece.size
+        return rest
+
+    def _count_fitting(self, piece: Piece) -> int:
+        room = max(self._most_bytes - self._bytes, 0)
+        return piece.block.count(b"\n", piece.begin, min(piece.begin + room, piece.end))
+
+    def empty(self) -> Iterator[Batch]:
+        if self._events:
+            yield Batch(self._events, tuple(self._pieces))
+        self._events, self._pieces, self._bytes = [], [], 0
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SpoolUnwritableError(folder, reason=error.strerror or "unknown") from error
