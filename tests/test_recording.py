@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.commands import EXAMPLES, example, furnish, run_inside, tree
+from tests.support.endpoint import Endpoint
 from usagectl import spool
 
 if TYPE_CHECKING:
@@ -281,6 +282,13 @@ def test_no_value_reaches_the_state_folder(machine: Machine) -> None:
     assert len(recorded(machine)) > len(EXAMPLES)
     assert runs > 2 * len(EXAMPLES)
     secrets = ["canary", "testhost", "ls-profile-token", os.uname().nodename, str(machine.home)]
+    assert find_bytes(machine.state_dir, secrets) == []
+    with Endpoint() as endpoint:
+        done = run_inside(machine.environment(), "replay", "--to", endpoint.base, "--json").data
+    assert done["sent"] == done["planned"] > len(EXAMPLES)
+    wire = b"".join(request.body + repr(request.headers).encode() for request in endpoint.received)
+    assert [text for text in secrets if text.lower().encode() in wire.lower()] == []
+    assert b"usagectl status" in wire
     assert find_bytes(machine.state_dir, secrets) == []
 
 

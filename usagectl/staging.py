@@ -157,7 +157,8 @@ class _Layout:
 
     def _read(self) -> Iterator[bytes]:
         try:
-            yield from self._stream
+            for line in self._stream:  # With `yield from`, ending early would close the stream.
+                yield line  # noqa: UP028
         except OSError as error:
             raise _UnreadableError((error.strerror or "it broke off").lower()) from error
 

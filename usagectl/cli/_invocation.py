@@ -7,6 +7,7 @@ fails, delays or changes the command (rule 4).
 from __future__ import annotations
 
 import re
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -76,20 +77,23 @@ class Invocation:
             return
         from usagectl import consent, spool  # help and version need none
 
+        environment = self.environment
         try:
-            verdict = consent.evaluate(self.environment, ["usagectl"])[0]
+            verdict = consent.evaluate(environment, ["usagectl"])[0]
             if verdict.telemetry == "off":
                 return
-            granted = consent.sending_consent(self.environment, verdict)
-            spool.append(
-                self.environment, self.event, tool="usagectl", kind="cli_cmd", consent=granted
-            )
-            if granted:
-                from usagectl import sender  # only with sending on
-
-                sender.start_if_due(self.environment, verdict)
+            granted = consent.sending_consent(environment, verdict)
+            spool.append(environment, self.event, tool="usagectl", kind="cli_cmd", consent=granted)
         except (UsagectlError, OSError):
             return
+        if granted:
+            from usagectl import sender  # only with sending on
+
+            sender.start_if_due(environment, verdict)
+        elif sys.stderr.isatty() and not self.wants_json:
+            from usagectl.cli import _first_run  # only on a terminal
+
+            _first_run.tell_once(environment)
 
 
 def _typed_names(context: typer.Context) -> Iterator[str]:

@@ -115,8 +115,10 @@ def day_of(head: bytes) -> str:
 
 
 def looks_whole(line: bytes) -> bool:
-    """Tell a record from a torn line without parsing it."""
-    return line.startswith(b'{"uid":') and EVENT_KEY in line and line.endswith(b"}}")
+    """Tell a record from a torn line, nearly always without parsing it."""
+    if not (line.startswith(b'{"uid":') and EVENT_KEY in line and line.endswith(b"}}")):
+        return False
+    return line.count(b"{") == line.count(b"}") or parse_line(line) is not None
 
 
 def parse_time(text: str) -> datetime | None:

@@ -33,12 +33,6 @@ class Line(msgspec.Struct, gc=False):
     consent: str = ""
 
 
-class _Bare(msgspec.Struct, gc=False):
-    uid: str
-    kind: str
-    event: msgspec.Raw
-
-
 class Label(msgspec.Struct, gc=False):
     """Hold what counting needs of a line."""
 
@@ -49,7 +43,6 @@ class Label(msgspec.Struct, gc=False):
 
 
 _line = msgspec.json.Decoder(Line)
-_bare = msgspec.json.Decoder(_Bare)
 _label = msgspec.json.Decoder(Label)
 
 
@@ -215,7 +208,7 @@ def _decode_alike(source: Source, start: int, block: bytes) -> Run | None:
         return None
     try:
         str(block, "utf-8")  # msgspec does not look into an event that it slices.
-        found = _bare.decode_lines(block)
+        found = _line.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     if len(found) != count or not block.endswith(b"\n"):

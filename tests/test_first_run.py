@@ -1,0 +1,79 @@
+"""Tests of the first run's notice: once, on a terminal's stderr alone, and true."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine
+
+SIGN = "records its own commands"
+
+
+def on_terminal(machine: Machine, *words: str, **variables: str) -> tuple[str, str]:
+    """Run a command whose stderr is a terminal; give stdout and what the terminal shows."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "usagectl", *words],
+        env={**machine.process_variables(), **variables},
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        timeout=60,
+        check=False,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+    except OSError:  # Linux answers so when the other end is closed.
+        pass
+    os.close(ours)
+    return done.stdout.decode(), shown.decode()
+
+
+def test_it_is_said_once_on_a_terminal(machine: Machine) -> None:
+    """The first recorded run says what is recorded, that nothing is sent, how to see and end it."""
+    stdout, shown = on_terminal(machine, "status")
+    text = " ".join(shown.split())
+    for part in (SIGN, "never a value", "Nothing is sent", "usagectl preview usagectl"):
+        assert part in text
+    assert "usagectl disable usagectl" in text
+    assert SIGN not in stdout
+    assert SIGN not in on_terminal(machine, "status")[1]
+
+
+def test_a_pipe_is_not_told_and_the_next_terminal_is(machine: Machine) -> None:
+    """Without a terminal nothing is said, and nothing is noted as said."""
+    assert machine.run("status").stderr == ""
+    assert SIGN in on_terminal(machine, "status")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (["status", "--json"], {}),
+        (["status"], {"CI": "true"}),
+        (["status"], {"DO_NOT_TRACK": "1"}),
+        (["--version"], {}),
+        (["status", "--nope"], {}),
+    ],
+)
+def test_when_it_is_not_said(words: list[str], variables: dict[str, str], machine: Machine) -> None:
+    """JSON, CI, an opt-out, and what records nothing bring no notice."""
+    assert SIGN not in on_terminal(machine, *words, **variables)[1]
+    assert SIGN in on_terminal(machine, "status")[1]
+
+
+def test_where_it_cannot_be_noted_it_is_not_said(machine: Machine) -> None:
+    """A state folder that takes nothing would bring the notice each time: so it never comes."""
+    machine.state_dir.write_text("a file in its place")
+    assert SIGN not in on_terminal(machine, "status")[1]

@@ -1,0 +1,144 @@
+"""What `kill -9` can do to the spool, at any instant of appending, rotating, replaying, purging.
+
+A driver forks one process after another and kills each after a random while.
+`USAGECTL_KILLS=1000` makes it a thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.support.endpoint import Endpoint
+from tests.support.machine import REPOSITORY
+from usagectl import replay, spool
+
+if TYPE_CHECKING:
+    from tests.support.endpoint import Received
+    from tests.support.machine import Machine
+
+KILLS = int(os.environ.get("USAGECTL_KILLS", "150"))
+BATCH = 20
+
+DRIVER = textwrap.dedent(
+    """
+    import itertools, json, os, random, signal, sys, time
+    from datetime import UTC, datetime
+    from pathlib import Path
+    import httpx, httpx._client  # loaded once, before the forks
+    from tests.support.machine import Machine
+    from usagectl import replay, spool, transport
+    from usagectl.spool import lines, purging
+
+    folder, base, kills = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    environment = Machine(folder).environment(now=lambda: datetime.now(UTC))
+    acked = os.open(folder / "acked", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    options = replay.Options(to=base, batch_size=20)
+
+    def events(turn):
+        for number in itertools.count():
+            tool = "junk" if number % 5 == 4 else "keep"
+            body = b'{"name":"e","id":"%d-%d","x":"%s"}' % (turn, number, b"x" * 9000)
+            yield body, tool, b"%d-%d %s\\n" % (turn, number, tool.encode())
+
+    def append_many(turn):
+        with spool.Writer(environment) as writer:
+            for body, tool, note in events(turn):
+                writer.append(body, tool=tool, kind="e")
+                os.write(acked, note)
+                time.sleep(0.0005)
+
+    def append_one_by_one(turn):
+        for body, tool, note in events(turn):
+            spool.append(environment, body, tool=tool, kind="e")
+            os.write(acked, note)
+            time.sleep(0.0005)
+
+    def send(turn):
+        folder = replay.folder_for(environment, options)
+        replay.run(environment, options, base=base, folder=folder)
+
+    def purge(turn):
+        purging.purge(environment, selection=lines.Selection(tools=("junk",)))
+
+    spans = []
+    draw = random.Random(20261123)
+    for turn in range(kills):
+        deed = draw.choice([append_many, append_one_by_one, send, send, purge])
+        started = time.monotonic()
+        child = os.fork()
+        if not child:
+            try:
+                deed(turn)
+            finally:
+                os._exit(0)
+        time.sleep(draw.uniform(0, 0.03 if deed is not send else 0.06))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        spans.append((deed.__name__, started))
+    print(json.dumps(spans))
+    """
+)
+
+
+def ids(request: Received) -> list[str]:
+    """List the ids of a request's events."""
+    return [event["id"] for event in request.events]
+
+
+def test_no_kill_loses_or_tears_anything(machine: Machine) -> None:
+    """Nothing acknowledged is lost, only the batch in flight repeats, the spool stays readable."""
+    machine.config_dir.mkdir()
+    (machine.config_dir / "settings.toml").write_text("[spool]\nmax_bytes = 4000000000\n")
+    with Endpoint() as endpoint:
+        done = subprocess.run(
+            [sys.executable, "-c", DRIVER, str(machine.folder), endpoint.base, str(KILLS)],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            cwd=REPOSITORY,
+            capture_output=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        spans = json.loads(done.stdout)
+        environment = machine.environment()
+        assert spool.state(environment).problem == ""
+        options = replay.Options(to=endpoint.base, batch_size=BATCH)
+        folder = replay.folder_for(environment, options)
+        result = replay.run(environment, options, base=endpoint.base, folder=folder)
+        assert result.problem is None
+        received = list(endpoint.received)
+    assert {deed for deed, _ in spans} == {"append_many", "append_one_by_one", "send", "purge"}
+    acked = [line.split() for line in (machine.folder / "acked").read_text().splitlines()]
+    arrived = Counter(each for request in received for each in ids(request))
+    kept = [each for each, tool in acked if tool == "keep"]
+    assert len(kept) > KILLS
+    assert [each for each in kept if not arrived[each]] == []
+    in_flight = _in_flight(received, [started for _, started in spans])
+    for number, request in enumerate(received):
+        for each in ids(request):
+            if arrived[each] > 1 and number not in in_flight:
+                arrived[each] -= 1
+                assert arrived[each] >= 1
+                assert _was_in_flight(each, received, in_flight), each
+    state = spool.state(environment)
+    assert (state.pending, state.losses.total, state.problem) == (0, 0, "")
+
+
+def _in_flight(received: list[Received], starts: list[float]) -> set[int]:
+    """Find the last request of each turn: the one that a kill may have caught under way."""
+    found: dict[int, int] = {}
+    for number, request in enumerate(received):
+        turn = sum(1 for started in starts if started <= request.at)
+        found[turn] = number
+    return set(found.values())
+
+
+def _was_in_flight(each: str, received: list[Received], in_flight: set[int]) -> bool:
+    """Tell whether an event that came twice was in a request that a kill caught."""
+    return any(each in ids(received[number]) for number in in_flight)
