@@ -35,6 +35,7 @@ LAYERS = (
     "staging",
     "replay",
     "sender",
+    "_child",
     "session",
     "preview",
     "live",

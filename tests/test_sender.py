@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.endpoint import Endpoint, always, hang, reset
 from tests.support.machine import NOW
-from usagectl import consent, sender, spool
+from usagectl import _child, consent, sender, spool
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -27,7 +27,7 @@ def children(machine: Machine) -> list[list[str]]:
             words = (folder / "cmdline").read_bytes().decode().split("\0")[:-1]
         except OSError:
             continue
-        if str(machine.state_dir).encode() in environ and "usagectl.sender" in words:
+        if str(machine.state_dir).encode() in environ and "usagectl._child" in words:
             found.append(words)
     return found
 
@@ -84,7 +84,7 @@ def test_a_child_has_nothing_on_its_command_line_and_one_is_enough(machine: Mach
             found = children(machine)
             most = max(most, len(found))
             for words in found:
-                assert words[1:] == ["-P", "-m", "usagectl.sender"]
+                assert words[1:] == ["-P", "-m", "usagectl._child"]
         assert most >= 1
         endpoint.wait_for(1)
         wait_for_end(machine)
@@ -250,5 +250,5 @@ def test_the_child_ends_after_ten_seconds_whatever_happens(machine: Machine) -> 
         started = time.monotonic()
         machine.run("env")
         assert time.monotonic() - started < 5
-        wait_for_end(machine, seconds=sender.LIFETIME.total_seconds() + 2)
+        wait_for_end(machine, seconds=_child.LIFETIME_SECONDS + 2)
     assert len(list(spool.records(machine.environment()))) == 1

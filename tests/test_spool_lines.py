@@ -40,6 +40,7 @@ FOREIGN = [
     b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":}',
     b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":[]}',
     b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":{},"x":1}',
+    b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":{},"x":{}}',
     b'["uid","event":{}}',
     b'{"uid":"u","a":' + b"[" * 100_000 + b',"event":{}}',
     make_line(b'{"a":"\xff\xfe"}')[:-1],

@@ -164,6 +164,20 @@ def test_large_blocks_are_cut_where_lines_end(machine: Machine, sizes: tuple[int
     assert all(batch.lines.count(b"\n") == len(batch.events) <= 777 for batch in batches)
 
 
+def test_uids_that_repeat_move_no_cut(machine: Machine) -> None:
+    """A file that was copied together has a uid twice: each event still stands in its own line."""
+    uids = [n // 3 if n < 30 else n % 7 for n in range(60)]
+    lines_of = [make_line(number(n), uid=f"uid-{uid}") for n, uid in enumerate(uids)]
+    segment(machine).write_bytes(b"".join(lines_of))
+    with claimed(machine) as claims:
+        for batch in queue.batches(claims, lines.ALL, batch_size=7, batch_bytes=1 << 20):
+            assert batch.lines == b"".join(lines_of[json.loads(e)["n"]] for e in events_of([batch]))
+            for part in batch.split(3)[:1]:
+                part.mark_done()
+    done = [n for n in range(60) if n % 7 < 3]
+    assert read(machine) == [number(n) for n in range(60) if n not in done]
+
+
 def test_an_event_larger_than_a_batch_goes_alone(machine: Machine) -> None:
     """It is sent all the same; its neighbours go before and after it."""
     large = b'{"x":"%b"}' % (b"x" * 5_000_000)

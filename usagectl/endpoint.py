@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal
-from urllib.parse import urlsplit
 
 from usagectl import settings
 
@@ -13,6 +11,9 @@ Problem = Literal["", "invalid", "plain-http"]
 
 def is_loopback(url: str) -> bool:
     """Tell whether a URL names this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    import ipaddress  # few commands ask, and status is not to wait for it
+    from urllib.parse import urlsplit
+
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -27,12 +28,14 @@ def problem_of(url: str, *, allow_http: bool = False) -> Problem:
     """
     if not settings.is_http_url(url):
         return "invalid"
-    is_plain = urlsplit(url).scheme == "http"
+    is_plain = url.lower().startswith("http:")
     return "plain-http" if is_plain and not allow_http and not is_loopback(url) else ""
 
 
 def origin_of(url: str) -> str:
     """Name scheme, host and port of a URL: no credentials, no path, no query."""
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,13 +21,10 @@ from usagectl.errors import FileUnreadableError, UsagectlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from subprocess import Popen
 
     from usagectl.consent import Consent
     from usagectl.environment import Environment
-
-LIFETIME = timedelta(seconds=10)
-GATHERING = timedelta(seconds=1)
-"""The child waits a moment first: commands of one script then share one request."""
 
 _PATIENCE = timedelta(seconds=8)
 _FIRST_PAUSE = timedelta(minutes=1)
@@ -98,40 +95,59 @@ def _is_busy(environment: Environment) -> bool:
 
 
 def _start_child(environment: Environment) -> None:
-    import subprocess
-    import threading
-
     package = str(Path(__file__).resolve().parents[1])
     variables = dict(environment.variables)
     # What can be imported here can be imported there: from a source folder, say.
     known = [package, *filter(None, [variables.get("PYTHONPATH")])]
     variables["PYTHONPATH"] = os.pathsep.join(known)
-    flags = 0x08000000 | 0x00000008 if os.name == "nt" else 0  # no window, detached
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "usagectl.sender"],
+    words = [sys.executable, "-P", "-m", "usagectl._child"]
+    if hasattr(os, "posix_spawn") and environment.cwd == Path.cwd():
+        pid = _spawn(words, variables)
+        # A program that runs on must not keep a zombie; one that ends does not wait for this.
+        threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
+    else:
+        child = _open(words, variables, environment.cwd)
+        threading.Thread(target=child.wait, daemon=True).start()
+
+
+def _spawn(words: list[str], variables: dict[str, str]) -> int:
+    """Start a detached process in a millisecond: subprocess would have to be loaded first."""
+    nowhere = [
+        (os.POSIX_SPAWN_OPEN, number, os.devnull, flags, 0)
+        for number, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY))
+    ]
+    return os.posix_spawn(words[0], words, variables, file_actions=nowhere, setsid=True)
+
+
+def _open(words: list[str], variables: dict[str, str], cwd: Path) -> Popen[bytes]:
+    import subprocess
+
+    no_window, detached = 0x08000000, 0x00000008
+    return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+        words,
         env=variables,
-        cwd=environment.cwd,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        creationflags=flags,
+        creationflags=no_window | detached if os.name == "nt" else 0,
     )
-    # A program that runs on must not keep a zombie; one that ends does not wait for this.
-    threading.Thread(target=child.wait, daemon=True).start()
 
 
 def send(
     environment: Environment,
     *,
     patience: timedelta = _PATIENCE,
-    jitter: Callable[[], float] = random.random,
+    jitter: Callable[[], float] | None = None,
 ) -> None:
     """Deliver what may leave by itself, once; remember a failure so that the next one waits.
 
     Raises:
         UsagectlError: another delivery is at work, or the spool cannot be changed.
     """
+    import random
+
     from usagectl import delivery, replay
     from usagectl.spool.lines import Selection
 
@@ -159,7 +175,7 @@ def send(
     )
     is_withdrawn = isinstance(result.problem, replay.TelemetryOffError)
     if not is_withdrawn and (result.planned or result.problem):
-        _remember(environment, result.problem, jitter=jitter)
+        _remember(environment, result.problem, jitter=jitter or random.random)
 
 
 def _remember(
@@ -192,25 +208,3 @@ def _failures_so_far(environment: Environment) -> int:
     except (FileUnreadableError, ValueError, TypeError, KeyError, RecursionError):
         return 0
     return count if type(count) is int and 0 <= count < 1000 else 0  # noqa: PLR2004
-
-
-def main() -> None:
-    """Be the child: gather, send, end; ten seconds after the start it ends whatever happens."""
-    import threading
-    import time
-
-    from usagectl import environment as surroundings
-
-    end = threading.Timer(LIFETIME.total_seconds(), os._exit, args=(0,))
-    end.daemon = True
-    end.start()
-    time.sleep(GATHERING.total_seconds())
-    try:
-        send(surroundings.from_process())
-    except (UsagectlError, OSError):  # Nobody is there to be told; status tells.
-        os._exit(1)
-    os._exit(0)  # A request that hangs in a name lookup must not hold the process.
-
-
-if __name__ == "__main__":
-    main()

@@ -157,8 +157,8 @@ class _Layout:
 
     def _read(self) -> Iterator[bytes]:
         try:
-            for line in self._stream:  # With `yield from`, ending early would close the stream.
-                yield line  # noqa: UP028
+            # With `yield from` the stream itself, ending early would close it.
+            yield from iter(self._stream.readline, b"")
         except OSError as error:
             raise _UnreadableError((error.strerror or "it broke off").lower()) from error
 

@@ -18,7 +18,7 @@ from usagectl.endpoint import is_loopback
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
 
     import httpx
@@ -258,6 +258,8 @@ class _Connection:
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
+        self.is_kept = False
+        """Whether the next request goes over it: then nothing needs to be watched."""
 
     def cut(self) -> None:
         if self.socket is not None:
@@ -318,14 +320,18 @@ class _HttpxExchange:
 
     def _exchange(self, client: httpx.Client) -> Answer:
         seconds = max(self._deadline - self._clock(), 0.001)
+        connection = self._connection
+        is_watched = connection is None or not connection.is_kept
         request = client.build_request(
             "POST",
             self._post.url,
             headers=dict(self._post.headers),
-            content=self._post.body,
+            content=self._body(),
             timeout=seconds,
-            extensions={"trace": self._watch},
+            extensions={"trace": self._watch} if is_watched else {},
         )
+        if connection is not None:
+            connection.is_kept = False
         response = client.send(request, stream=True)
         try:
             headers = response.headers
@@ -334,14 +340,25 @@ class _HttpxExchange:
                 retry_after=headers.get("retry-after", ""),
                 location=headers.get("location", ""),
             )
-            return self._answer._replace(body=_read_reply(response))
+            answer = self._answer._replace(body=_read_reply(response))
         finally:
             response.close()
+        if connection is not None:
+            connection.is_kept = headers.get("connection", "").lower() != "close"
+        return answer
 
-    def _watch(self, event: str, info: dict[str, Any]) -> None:
-        """Stop what was given up before it sends, and keep hold of the socket."""
+    def _body(self) -> Iterator[bytes]:
+        """Give the body, unless the request was given up meanwhile: then it must not go out."""
+        self._stop_if_given_up()
+        yield self._post.body
+
+    def _stop_if_given_up(self) -> None:
         if self._is_given_up:
             raise NoAnswerError("it was given up")
+
+    def _watch(self, event: str, info: dict[str, Any]) -> None:
+        """Stop what was given up before it sends, and keep hold of a new connection's socket."""
+        self._stop_if_given_up()
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             found = info["return_value"].get_extra_info("socket")
             if self._connection is not None:

@@ -12,7 +12,7 @@ from usagectl import spool
 from usagectl.spool import envelope, lines, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -148,3 +148,17 @@ def wait_for_word(process: subprocess.Popen[bytes]) -> None:
     """Wait until a process has printed a line."""
     assert process.stdout is not None
     assert process.stdout.readline()
+
+
+def run_behind_wall(wall: Sequence[str], machine: Machine, script: str) -> str:
+    """Run such a process behind a wall, and give what it printed."""
+    done = subprocess.run(
+        [*wall, sys.executable, "-c", _PREAMBLE + script, str(machine.folder)],
+        env={**machine.process_variables(), "PYTHONPATH": str(REPOSITORY)},
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.decode()

@@ -34,22 +34,44 @@ class Span(NamedTuple):
     uid: bytes
 
 
+def open_for_appending(segment: Segment) -> int:
+    """Open the journal of a segment; it is made if missing.
+
+    Raises:
+        OSError: it cannot be opened, or something that is no file lies in its place.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | segments.SAFE
+    descriptor = os.open(segment.journal, flags, 0o600)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "something that is no file lies in a journal's place")
+    if not segments.ends_line(descriptor, status.st_size):
+        os.write(descriptor, b"\n")  # What a killed process left must not spoil the next entry.
+    return descriptor
+
+
+def write(descriptor: int, spans: Iterable[Span]) -> None:
+    """Note in an open journal that spans are done, with a single write.
+
+    Raises:
+        OSError: it was not noted.
+    """
+    text = b"".join(b"%d %d %b\n" % span for span in spans)
+    if os.write(descriptor, text) != len(text):  # A torn entry says nothing.
+        os.write(descriptor, b"\n")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def append(segment: Segment, spans: Iterable[Span]) -> None:
     """Note that spans are done, with a single write.
 
     Raises:
         OSError: it was not noted.
     """
-    text = b"".join(b"%d %d %b\n" % span for span in spans)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | segments.SAFE
-    descriptor = os.open(segment.journal, flags, 0o600)
+    descriptor = open_for_appending(segment)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "something that is no file lies in a journal's place")
-        if not segments.ends_line(descriptor, os.fstat(descriptor).st_size):
-            text = b"\n" + text  # What a killed process left must not spoil this entry.
-        if os.write(descriptor, text) != len(text):  # The rest says so on the next reading.
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(descriptor, spans)
     finally:
         os.close(descriptor)
 

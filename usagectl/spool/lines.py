@@ -6,6 +6,7 @@ selected; so what needs no selection is cut out of a file in a few large pieces.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -14,11 +15,11 @@ from usagectl.spool import envelope, journal
 from usagectl.spool.journal import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
 SESSION = "session"
-_FEW_LINES = 16
+_END = b"}}\n"
 _OBJECT_START = set(b"{")
 
 
@@ -33,6 +34,10 @@ class Line(msgspec.Struct, gc=False):
     consent: str = ""
 
 
+class _OnlyLine(Line, forbid_unknown_fields=True, gc=False):
+    """Be a line whose last member is its event, given that it ends with two braces."""
+
+
 class Label(msgspec.Struct, gc=False):
     """Hold what counting needs of a line."""
 
@@ -43,6 +48,7 @@ class Label(msgspec.Struct, gc=False):
 
 
 _line = msgspec.json.Decoder(Line)
+_only_line = msgspec.json.Decoder(_OnlyLine)
 _label = msgspec.json.Decoder(Label)
 
 
@@ -141,53 +147,52 @@ class Piece(NamedTuple):
         head = self.block[self.begin : min(self.begin + 64, self.end)]
         return Span(self.place + self.begin, self.place + self.end, journal.label_of(head))
 
-    def split(self, count: int) -> tuple[Piece, Piece]:
-        """Cut it after that many lines."""
-        cut = _line_end(self.block, self.begin, self.end, count)
+    def split(self, count: int, uid: str = "") -> tuple[Piece, Piece]:
+        """Cut it after that many lines; the uid of the next one, where known, finds it faster."""
+        amount = count
+        cut = self.block.find(b'\n{"uid":"%b"' % uid.encode(), self.begin, self.end) if uid else -1
+        # A uid that stands there twice would move the cut away from the events.
+        if cut < 0 or self.block.count(b"\n", self.begin, cut + 1) != count:
+            cut = self.begin - 1
+            while count > 0:
+                line_end = self.block.index(b"\n", cut + 1)
+                count -= bool(self.block[cut + 1 : line_end].strip())  # A blank line holds nothing.
+                cut = line_end
         return (
-            self._replace(end=cut, amount=count),
-            self._replace(begin=cut, amount=self.amount - count),
+            self._replace(end=cut + 1, amount=amount),
+            self._replace(begin=cut + 1, amount=self.amount - amount),
         )
 
 
-def _line_end(block: bytes, begin: int, end: int, count: int) -> int:
-    """Find where that many lines end; counting a stretch is faster than finding each line end."""
-    while count > _FEW_LINES:
-        stretch = (end - begin) * count // max(block.count(b"\n", begin, end), 1)
-        guess = block.rfind(b"\n", begin, begin + max(stretch * 15 // 16, 1)) + 1
-        if not guess:
-            break
-        passed = block.count(b"\n", begin, guess)
-        if passed > count:  # The first lines are shorter than the rest.
-            end = guess
-            continue
-        begin, count = guess, count - passed
-    for _ in range(count):
-        begin = block.index(b"\n", begin) + 1
-    return begin
-
-
 class Run(NamedTuple):
-    """Hold a piece and the events in it.
+    """Hold a piece and what its lines hold.
 
     Attributes:
         piece: the lines.
-        events: their exact event bytes.
+        found: each of them, read.
         is_session: whether they are session events, which travel one by one.
+        has_unique_uids: whether a uid is known to find its line.
     """
 
     piece: Piece
-    events: list[msgspec.Raw]
+    found: Sequence[Line]
     is_session: bool = False
+    has_unique_uids: bool = False
+
+    @property
+    def events(self) -> list[msgspec.Raw]:
+        """List the exact event bytes."""
+        return [line.event for line in self.found]
 
     def take(self, count: int) -> tuple[Run, Run | None]:
         """Cut it after that many events; the second part is None when nothing is left."""
-        if count >= len(self.events):
+        if count >= len(self.found):
             return self, None
-        first, rest = self.piece.split(count)
+        uid = self.found[count].uid if count and self.has_unique_uids else ""
+        first, rest = self.piece.split(count, uid)
         return (
-            Run(first, self.events[:count], self.is_session),
-            Run(rest, self.events[count:], self.is_session),
+            self._replace(piece=first, found=self.found[:count]),
+            self._replace(piece=rest, found=self.found[count:]),
         )
 
 
@@ -203,40 +208,40 @@ def runs(source: Source, selection: Selection = ALL) -> Iterator[Run]:
 
 def _decode_alike(source: Source, start: int, block: bytes) -> Run | None:
     """Read a block whose lines are all sound, all meant, and no sessions; else None."""
-    count = block.count(b"\n")
-    if count != block.count(b"}}\n"):
-        return None
     try:
         str(block, "utf-8")  # msgspec does not look into an event that it slices.
-        found = _line.decode_lines(block)
+        found = _only_line.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if len(found) != count or not block.endswith(b"\n"):
+    if not block.endswith(_END) or block.count(_END) != len(found):
         return None
     if SESSION in {line.kind for line in found}:
         return None
-    if {memoryview(line.event)[0] for line in found} != _OBJECT_START:
+    events = [line.event for line in found]
+    starts = map(itemgetter(0), map(memoryview, events))  # type: ignore[arg-type]
+    if set(starts) != _OBJECT_START:
         return None
-    piece = Piece(source, start, block, 0, len(block), count)
-    return Run(piece, [line.event for line in found])
+    is_unique = len({line.uid for line in found}) == len(found)
+    piece = Piece(source, start, block, 0, len(block), len(found))
+    return Run(piece, found, has_unique_uids=is_unique)
 
 
 def _decode_each(source: Source, start: int, block: bytes, selection: Selection) -> Iterator[Run]:
     """Read a block line by line, and join what stands together."""
-    waiting: list[tuple[int, bytes, msgspec.Raw]] = []
+    waiting: list[tuple[int, bytes, Line]] = []
     for line in split_lines(block):
         found = decode(line)
         if found is None:
             source.set_aside(start, line)
         is_taken = found is not None and line.endswith(b"\n") and selection.takes(found)
         if found is not None and is_taken and found.kind != SESSION:
-            waiting.append((start, line, found.event))
+            waiting.append((start, line, found))
         else:
             yield from _join(source, waiting)
             waiting = []
         if found is not None and is_taken and found.kind == SESSION:
             piece = Piece(source, start, line, 0, len(line), 1)
-            yield Run(piece, [found.event], is_session=True)
+            yield Run(piece, [found], is_session=True)
         start += len(line)
     yield from _join(source, waiting)
 
@@ -248,11 +253,11 @@ def split_lines(block: bytes) -> list[bytes]:
     return [*parts, last] if last else parts
 
 
-def _join(source: Source, found: list[tuple[int, bytes, msgspec.Raw]]) -> Iterator[Run]:
+def _join(source: Source, found: list[tuple[int, bytes, Line]]) -> Iterator[Run]:
     if found:
         data = b"".join([line for _, line, _ in found])
         piece = Piece(source, found[0][0], data, 0, len(data), len(found))
-        yield Run(piece, [event for _, _, event in found])
+        yield Run(piece, [line for _, _, line in found])
 
 
 def decode(line: bytes) -> Line | None:

@@ -83,6 +83,8 @@ class ClaimedSegment:
         self.segment = segment
         self._descriptor = descriptor
         self._folder = folder
+        self._journal: int | None = None
+        self._bytes_done = 0
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Give what is not done, in blocks of whole lines."""
@@ -90,8 +92,12 @@ class ClaimedSegment:
 
     def mark_done(self, spans: Iterable[Span]) -> None:
         """Remember that spans are done."""
+        found = list(spans)
         with _translated(self._folder):
-            journal.append(self.segment, spans)
+            if self._journal is None:
+                self._journal = journal.open_for_appending(self.segment)
+            journal.write(self._journal, found)
+        self._bytes_done += sum(span.end - span.start for span in found)
 
     def set_aside(self, start: int, line: bytes) -> None:
         """Move a line that is no record into `aside/`; a log's own header just goes."""
@@ -141,6 +147,10 @@ class ClaimedSegment:
         """Tell whether nothing of it waits any more."""
         return next(self.blocks(), None) is None
 
+    def may_be_done(self) -> bool:
+        """Tell whether as much was noted as done as it is long; an earlier delivery counts not."""
+        return self._bytes_done >= os.fstat(self._descriptor).st_size
+
     def close(self) -> None:
         """Let it go; with nothing left in it, it is removed.
 
@@ -153,6 +163,8 @@ class ClaimedSegment:
                     segments.remove(self.segment)
         finally:
             os.close(self._descriptor)
+            if self._journal is not None:
+                os.close(self._journal)
 
 
 def _replace(segment: segments.Segment, data: bytes) -> None:
@@ -224,8 +236,8 @@ class Claims:
         Raises:
             SpoolUnwritableError: one could not be removed.
         """
-        for claimed in self._open[:-1]:
-            if claimed.is_done():
+        for claimed in self._open[:-1]:  # Mostly there is none: the newest one is read from.
+            if claimed.may_be_done() and claimed.is_done():
                 self._open.remove(claimed)
                 claimed.close()
 
@@ -292,7 +304,7 @@ def batches(
         for run in lines.runs(source, selection):
             if run.is_session:
                 yield from filling.empty()
-                yield Batch(list(run.events), (run.piece,), is_session=True)
+                yield Batch([*run.events], (run.piece,), is_session=True)
                 continue
             rest: Run | None = run
             while rest is not None:
@@ -323,7 +335,7 @@ class _Filling:
         if self._bytes + taken.piece.size > self._most_bytes:
             fitting = self._count_fitting(taken.piece)
             taken, rest = run.take(fitting or (0 if self._events else 1))
-        if taken.events:
+        if taken.found:
             self._events += taken.events
             self._pieces.append(taken.piece)
             self._bytes += taken.piece.size
