@@ -84,32 +84,32 @@ def test_after_a_fork_parent_and_child_go_on(machine: Machine) -> None:
 
 
 BUSY_FORK = """
+import faulthandler, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
 writer = spool.Writer(machine.environment())
 add = lambda: writer.append(b'{}', tool="t", kind="k")
-is_over = False
+add()
 def work():
-    while not is_over:
+    while True:
         add()
-thread = threading.Thread(target=work)
-thread.start()
-import warnings
-warnings.simplefilter("ignore", DeprecationWarning)
+threading.Thread(target=work, daemon=True).start()
 for _ in range(60):
     child = os.fork()
     if not child:
-        signal.alarm(20)
+        faulthandler.dump_traceback_later(30)
+        signal.alarm(40)
         add()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-is_over = True
-thread.join()
+print("done", flush=True)
+os._exit(0)
 """
 
 
 @forks
 def test_a_fork_amid_an_append_hangs_no_child(machine: Machine) -> None:
     """Another thread holds the writer's lock at the fork, and is not there to let it go."""
-    run(machine, BUSY_FORK)
+    assert run(machine, BUSY_FORK) == "done\n"
     assert sum(1 for name in names(machine) if ".own" in name) > 60
 
 

@@ -1,29 +1,28 @@
-"""Own the detached child that sends: it gathers, gives way, sends, and ends in time.
+"""Own the detached child that sends: it gives way, sends, and ends in time.
 
-It is started with nothing but this module's name. First it sleeps, before
-anything is loaded: commands of one script then share one request, and none of
-them has to share the processor with it.
+It is started with nothing but this module's name, a second after the command
+that it comes after.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 
-LIFETIME_SECONDS = 10.0
-GATHERING_SECONDS = 1.0
+LIFETIME_SECONDS = 9.0
+"""With the second that it is started late, ten in all."""
 
 
 def main() -> None:
-    """Send once; ten seconds after the start it ends, whatever happens."""
-    if hasattr(os, "nice"):
-        os.nice(10)
-    time.sleep(GATHERING_SECONDS)
-    import threading
-
-    end = threading.Timer(LIFETIME_SECONDS - GATHERING_SECONDS, os._exit, args=(0,))
+    """Send once; after nine seconds it ends, whatever happens."""
+    end = threading.Timer(LIFETIME_SECONDS, os._exit, args=(0,))
     end.daemon = True
     end.start()
+    if hasattr(os, "nice"):
+        os.nice(10)
+    if os.name == "nt":  # No shell slept before.
+        time.sleep(1)
 
     from usagectl import environment, sender
     from usagectl.errors import UsagectlError

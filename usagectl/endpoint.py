@@ -21,6 +21,14 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def looks_usable(url: str) -> bool:
+    """Tell at a glance whether `problem_of` may find nothing wrong with a base URL.
+
+    A command asks so before it starts the process that then looks closely.
+    """
+    return url.lower().startswith(("https://", "http://127.", "http://localhost", "http://[::1]"))
+
+
 def problem_of(url: str, *, allow_http: bool = False) -> Problem:
     """Say why nothing may be sent to a base URL; empty when it may.
 

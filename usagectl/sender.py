@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.environment import Environment
 
-_PATIENCE = timedelta(seconds=8)
+_PATIENCE = timedelta(seconds=7)
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=24)
 _FILE = "pause.json"
+_LOCK = "child.lock"
+_SLEEPING_SHELL = ("/bin/sh", "-c", 'sleep 1; exec "$@"', "sh")
 
 
 class Pause(NamedTuple):
@@ -73,16 +76,13 @@ def start_if_due(environment: Environment, verdict: Consent) -> bool:
     try:
         if not consent.sending_consent(environment, verdict):
             return False
-        if (
-            endpoint.problem_of(verdict.endpoint)
-            or read_pause(environment)
-            or _is_busy(environment)
-        ):
+        if not endpoint.looks_usable(verdict.endpoint):
             return False
-        _start_child(environment)
+        if read_pause(environment) or _is_busy(environment):
+            return False
+        return _start_child(environment)
     except (UsagectlError, OSError):
         return False
-    return True
 
 
 def _is_busy(environment: Environment) -> bool:
@@ -94,44 +94,63 @@ def _is_busy(environment: Environment) -> bool:
         return True
 
 
-def _start_child(environment: Environment) -> None:
+def _start_child(environment: Environment) -> bool:
+    """Start the child, unless one is there: it holds a lock from its first instant to its last."""
     package = str(Path(__file__).resolve().parents[1])
     variables = dict(environment.variables)
     # What can be imported here can be imported there: from a source folder, say.
     known = [package, *filter(None, [variables.get("PYTHONPATH")])]
     variables["PYTHONPATH"] = os.pathsep.join(known)
+    file = paths.require_spool_dir(environment) / _LOCK
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    lock = os.open(file, flags, 0o600)
+    try:
+        if os.name != "nt":  # A child does not inherit a lock there.
+            if not _files.try_lock(lock):
+                return False
+            os.set_inheritable(lock, True)  # noqa: FBT003
+        _spawn(variables, environment.cwd, lock)
+    finally:
+        os.close(lock)
+    return True
+
+
+def _spawn(variables: dict[str, str], cwd: Path, lock: int) -> None:
+    """Start a detached process that nobody waits for, and that keeps the lock open.
+
+    A shell sleeps first: it starts in a millisecond, while an interpreter would
+    slow the next command. Commands of one script then share one request, too.
+    """
     words = [sys.executable, "-P", "-m", "usagectl._child"]
-    if hasattr(os, "posix_spawn") and environment.cwd == Path.cwd():
-        pid = _spawn(words, variables)
-        # A program that runs on must not keep a zombie; one that ends does not wait for this.
-        threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
+    if hasattr(os, "posix_spawn") and cwd == Path.cwd():
+        nowhere = [
+            (os.POSIX_SPAWN_OPEN, number, os.devnull, flags, 0)
+            for number, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY))
+        ]
+        words = [*_SLEEPING_SHELL, *words]
+        pid = os.posix_spawn(words[0], words, variables, file_actions=nowhere, setsid=True)
+        wait: Callable[[], object] = partial(os.waitpid, pid, 0)
     else:
-        child = _open(words, variables, environment.cwd)
-        threading.Thread(target=child.wait, daemon=True).start()
+        wait = _open(words, variables, cwd, lock).wait
+    # A program that runs on must not keep a zombie; one that ends does not wait for this.
+    threading.Thread(target=wait, daemon=True).start()
 
 
-def _spawn(words: list[str], variables: dict[str, str]) -> int:
-    """Start a detached process in a millisecond: subprocess would have to be loaded first."""
-    nowhere = [
-        (os.POSIX_SPAWN_OPEN, number, os.devnull, flags, 0)
-        for number, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY))
-    ]
-    return os.posix_spawn(words[0], words, variables, file_actions=nowhere, setsid=True)
-
-
-def _open(words: list[str], variables: dict[str, str], cwd: Path) -> Popen[bytes]:
+def _open(words: list[str], variables: dict[str, str], cwd: Path, lock: int) -> Popen[bytes]:
     import subprocess
 
     no_window, detached = 0x08000000, 0x00000008
+    is_windows = os.name == "nt"
     return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-        words,
+        words if is_windows else [*_SLEEPING_SHELL, *words],
         env=variables,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        creationflags=no_window | detached if os.name == "nt" else 0,
+        pass_fds=() if is_windows else (lock,),
+        creationflags=no_window | detached if is_windows else 0,
     )
 
 
