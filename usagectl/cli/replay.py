@@ -193,9 +193,12 @@ def _remark(staged: Staged) -> None:
     if staged.is_resumed:
         _output.print_notice("An earlier replay of this file had begun; this one goes on with it.")
     if staged.bad_lines:
-        lines = "1 line holds" if staged.bad_lines == 1 else f"{staged.bad_lines} lines hold"
         first = f"the first is line {staged.first_bad_line}"
-        _output.print_notice(f"{lines} no event and is left out ({first}).")
+        if staged.bad_lines == 1:
+            _output.print_notice(f"Line {staged.first_bad_line} holds no event and is left out.")
+        else:
+            text = f"{staged.bad_lines} lines hold no event and are left out ({first})."
+            _output.print_notice(text)
 
 
 def _plan(
