@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from usagectl.spool.purging import State
 
 _ANSWER_CHARACTERS = 60
+_UID_SHOWN = 18
+"""Enough to find an event by; `spool show` takes the beginning of a uid."""
 _DAYS = 30
 
 
@@ -107,7 +109,13 @@ def show_list(entries: list[Entry], total: int, states: Sequence[State]) -> None
         page.line("Next: usagectl spool stats counts all of them.")
         return
     rows: list[tuple[str, ...]] = [
-        (recorded_at(entry), entry.tool, entry.event, f"{len(entry.body)} bytes", entry.uid)
+        (
+            recorded_at(entry),
+            entry.tool,
+            entry.event,
+            f"{len(entry.body)} bytes",
+            entry.uid[:_UID_SHOWN],
+        )
         for entry in entries
     ]
     fates = [_fate(entry) for entry in entries]

@@ -12,6 +12,7 @@ import json
 import os
 import stat
 import time
+import zlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl import _files, paths
@@ -85,7 +86,8 @@ def _files_of(environment: Environment, *, make: bool = False) -> list[Path]:
     folder = paths.spool_dir(environment)
     found = [folder / "losses.json"] if folder else []
     fallback = paths.fallback_dir(environment, make=make)
-    return [*found, fallback / "losses.json"] if fallback else found
+    name = f"losses-{zlib.crc32(os.fsencode(folder or '')):08x}.json"  # One for each spool.
+    return [*found, fallback / name] if fallback else found
 
 
 def _read(file: Path) -> Losses:
