@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
-from usagectl.spool import envelope, lines, logs
+from usagectl.spool import envelope, lines, logs, queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from usagectl.environment import Environment
 
-FOLDER = "files"
 _SEGMENT = "00000001.sending.jsonl"
 _MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -78,8 +77,8 @@ def stage(
         FileUnreadableError: the file cannot be read.
         SpoolUnwritableError: there is no room to lay them out.
     """
-    folder = spool_dir / FOLDER / _key(environment, file, base)
-    _remove_forgotten(spool_dir / FOLDER, environment.now().timestamp())
+    folder = spool_dir / queue.FILES / _key(environment, file, base)
+    _remove_forgotten(spool_dir / queue.FILES, environment.now().timestamp())
     if (folder / _SEGMENT).exists():
         return Staged(folder, is_resumed=True)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Literal
 
 from usagectl import paths
@@ -63,6 +64,8 @@ def purge(
     gone = 0
     with queue.held(environment, seconds=PATIENCE_SECONDS):
         for folder in folders:
+            if selection == lines.ALL and folder == spool_dir:
+                shutil.rmtree(spool_dir / queue.FILES, ignore_errors=True)
             for removed in _purge_folder(folder, spool_dir, selection):
                 gone += removed
                 if on_progress:

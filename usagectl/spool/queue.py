@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ASIDE, ASIDE_FILE = "aside", "lines.txt"
 TEMPORARY = ".sending.tmp"
+FILES = "files"
 _TRIES = 20
 
 
