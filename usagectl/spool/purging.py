@@ -61,6 +61,8 @@ def purge(
     folders = [folder_of(spool_dir, state) for state in states]
     if dry_run:
         return sum(_count(folder, selection) for folder in folders)
+    if not any(_holds_something(folder) for folder in folders):
+        return 0  # Nobody has to be waited for.
     gone = 0
     with queue.held(environment, seconds=PATIENCE_SECONDS):
         for folder in folders:
@@ -71,6 +73,13 @@ def purge(
                 if on_progress:
                     on_progress(gone)
     return gone
+
+
+def _holds_something(folder: Path) -> bool:
+    if reading.list_segments(folder):
+        return True
+    leftovers = (folder / queue.ASIDE / queue.ASIDE_FILE, folder / queue.FILES)
+    return any(each.exists() for each in leftovers) or any(folder.glob(f"*{queue.TEMPORARY}"))
 
 
 def _count(folder: Path, selection: Selection) -> int:
