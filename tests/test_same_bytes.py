@@ -52,7 +52,7 @@ def generate(count: int) -> list[bytes]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(texts.filter(bool), values, st.integers(0, 3))
+    @given(texts.filter(lambda name: name not in ("", "session")), values, st.integers(0, 3))
     def draw(name: str, value: object, spelling: int) -> None:
         payload = spell({"v": value}, spelling)
         twice = b',"v":12345678901234567890123456789.000100' if spelling == 3 else b""

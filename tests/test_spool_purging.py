@@ -1,6 +1,7 @@
 """Tests of purging: what is meant is gone from the disk, what is not stays, whatever happens.
 
-A purge is killed SPOOL_KILLS times; for the long run set it to 300.
+A purge is killed SPOOL_KILLS times; 300 is the long run:
+`SPOOL_KILLS=300 pytest tests/test_spool_purging.py`.
 """
 
 from __future__ import annotations
