@@ -283,12 +283,14 @@ _usagectl_values() {
             reply=(choice localstack lstk usagectl)
             ;;
         'usagectl spool list --tool')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl spool list --event')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
+                ls_service_provider_assignment services_notimplemented deprecated_env_usage
+                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
+                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+                lstk_lifecycle)
             ;;
         'usagectl spool list --since')
             reply=(text)
@@ -303,12 +305,14 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool show --tool')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl spool show --event')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
+                ls_service_provider_assignment services_notimplemented deprecated_env_usage
+                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
+                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+                lstk_lifecycle)
             ;;
         'usagectl spool show --since')
             reply=(text)
@@ -323,12 +327,14 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool stats --tool')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl spool stats --event')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
+                ls_service_provider_assignment services_notimplemented deprecated_env_usage
+                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
+                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+                lstk_lifecycle)
             ;;
         'usagectl spool stats --since')
             reply=(text)
@@ -340,12 +346,14 @@ _usagectl_values() {
             reply=(choice pending sent rejected)
             ;;
         'usagectl spool export --tool')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl spool export --event')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
+                ls_service_provider_assignment services_notimplemented deprecated_env_usage
+                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
+                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+                lstk_lifecycle)
             ;;
         'usagectl spool export --since')
             reply=(text)
@@ -360,12 +368,14 @@ _usagectl_values() {
             reply=(file)
             ;;
         'usagectl spool purge --tool')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl spool purge --event')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
+                ls_service_provider_assignment services_notimplemented deprecated_env_usage
+                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
+                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+                lstk_lifecycle)
             ;;
         'usagectl spool purge --since')
             reply=(text)
@@ -383,12 +393,14 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl replay --tool')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl replay --event')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
-                spool.max_days)
+            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
+                ls_service_provider_assignment services_notimplemented deprecated_env_usage
+                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
+                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+                lstk_lifecycle)
             ;;
         'usagectl replay --since')
             reply=(text)

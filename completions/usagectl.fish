@@ -186,8 +186,9 @@ function __usagectl_options
             printf '%s\n' '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool list'
-            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
-                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+            printf '%s\n' '+--tool	Only events of this tool; can be repeated.' \
+                '+--event	Only events of this name; can be repeated.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
                 '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
                 '--sent	Those that were sent: --state sent.' \
@@ -196,8 +197,9 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool show'
-            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
-                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+            printf '%s\n' '+--tool	Only events of this tool; can be repeated.' \
+                '+--event	Only events of this name; can be repeated.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
                 '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
                 '--sent	Those that were sent: --state sent.' \
@@ -206,15 +208,17 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool stats'
-            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
-                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+            printf '%s\n' '+--tool	Only events of this tool; can be repeated.' \
+                '+--event	Only events of this name; can be repeated.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
                 '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool export'
-            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
-                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+            printf '%s\n' '+--tool	Only events of this tool; can be repeated.' \
+                '+--event	Only events of this name; can be repeated.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
                 '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
                 '--events	Write the events alone, without their envelopes.' \
@@ -223,8 +227,9 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool purge'
-            printf '%s\n' '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
-                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+            printf '%s\n' '+--tool	Only events of this tool; can be repeated.' \
+                '+--event	Only events of this name; can be repeated.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
                 '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
                 '--dry-run	Say what would change; change nothing.' \
@@ -233,8 +238,9 @@ function __usagectl_options
         case 'usagectl replay'
             printf '%s\n' '--file	Send the events of this file instead; - reads from standard input.' \
                 '--to	Send to this base URL; one on this machine is always allowed.' \
-                '+--tool	Only events of this tool.' '+--event	Only events of this name.' \
-                '--since	Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.' \
+                '+--tool	Only events of this tool; can be repeated.' \
+                '+--event	Only events of this name; can be repeated.' \
+                '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
                 '--limit	Send at most so many events.' '--batch-size	Events of one request.' \
                 '--rejected	Try those again that were rejected before.' \
@@ -314,11 +320,13 @@ function __usagectl_values
         case 'usagectl preview 1'
             printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool list --tool'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool list --event'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl spool list --since'
             printf '%s\n' text
         case 'usagectl spool list --until'
@@ -328,11 +336,13 @@ function __usagectl_values
         case 'usagectl spool list --limit'
             printf '%s\n' text
         case 'usagectl spool show --tool'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool show --event'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl spool show --since'
             printf '%s\n' text
         case 'usagectl spool show --until'
@@ -342,11 +352,13 @@ function __usagectl_values
         case 'usagectl spool show +'
             printf '%s\n' text
         case 'usagectl spool stats --tool'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool stats --event'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl spool stats --since'
             printf '%s\n' text
         case 'usagectl spool stats --until'
@@ -354,11 +366,13 @@ function __usagectl_values
         case 'usagectl spool stats --state'
             printf '%s\n' choice pending sent rejected
         case 'usagectl spool export --tool'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool export --event'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl spool export --since'
             printf '%s\n' text
         case 'usagectl spool export --until'
@@ -368,11 +382,13 @@ function __usagectl_values
         case 'usagectl spool export 1'
             printf '%s\n' file
         case 'usagectl spool purge --tool'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool purge --event'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl spool purge --since'
             printf '%s\n' text
         case 'usagectl spool purge --until'
@@ -384,11 +400,13 @@ function __usagectl_values
         case 'usagectl replay --to'
             printf '%s\n' text
         case 'usagectl replay --tool'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl replay --event'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
+                container_info ls_service_provider_assignment services_notimplemented \
+                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
+                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
+                ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl replay --since'
             printf '%s\n' text
         case 'usagectl replay --until'

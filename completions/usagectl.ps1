@@ -76,8 +76,9 @@ function global:__usagectl_options([string]$key) {
             '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
         }
         'usagectl spool list' {
-            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
-                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+            '+--tool|Only events of this tool; can be repeated.',
+                '+--event|Only events of this name; can be repeated.',
+                '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
                 '+--state|Events of this state: pending, sent or rejected; can be repeated.',
                 '--sent|Those that were sent: --state sent.',
@@ -87,8 +88,9 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl spool show' {
-            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
-                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+            '+--tool|Only events of this tool; can be repeated.',
+                '+--event|Only events of this name; can be repeated.',
+                '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
                 '+--state|Events of this state: pending, sent or rejected; can be repeated.',
                 '--sent|Those that were sent: --state sent.',
@@ -98,16 +100,18 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl spool stats' {
-            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
-                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+            '+--tool|Only events of this tool; can be repeated.',
+                '+--event|Only events of this name; can be repeated.',
+                '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
                 '+--state|Events of this state: pending, sent or rejected; can be repeated.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl spool export' {
-            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
-                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+            '+--tool|Only events of this tool; can be repeated.',
+                '+--event|Only events of this name; can be repeated.',
+                '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
                 '+--state|Events of this state: pending, sent or rejected; can be repeated.',
                 '--events|Write the events alone, without their envelopes.',
@@ -117,8 +121,9 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl spool purge' {
-            '+--tool|Only events of this tool.', '+--event|Only events of this name.',
-                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+            '+--tool|Only events of this tool; can be repeated.',
+                '+--event|Only events of this name; can be repeated.',
+                '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
                 '+--state|Events of this state: pending, sent or rejected; can be repeated.',
                 '--dry-run|Say what would change; change nothing.',
@@ -128,8 +133,9 @@ function global:__usagectl_options([string]$key) {
         'usagectl replay' {
             '--file|Send the events of this file instead; - reads from standard input.',
                 '--to|Send to this base URL; one on this machine is always allowed.',
-                '+--tool|Only events of this tool.', '+--event|Only events of this name.',
-                '--since|Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.',
+                '+--tool|Only events of this tool; can be repeated.',
+                '+--event|Only events of this name; can be repeated.',
+                '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
                 '--limit|Send at most so many events.', '--batch-size|Events of one request.',
                 '--rejected|Try those again that were rejected before.',
@@ -222,12 +228,14 @@ function global:__usagectl_values([string]$key) {
             'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl spool list --tool' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl spool list --event' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
         }
         'usagectl spool list --since' {
             'text'
@@ -242,12 +250,14 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool show --tool' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl spool show --event' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
         }
         'usagectl spool show --since' {
             'text'
@@ -262,12 +272,14 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool stats --tool' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl spool stats --event' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
         }
         'usagectl spool stats --since' {
             'text'
@@ -279,12 +291,14 @@ function global:__usagectl_values([string]$key) {
             'choice', 'pending', 'sent', 'rejected'
         }
         'usagectl spool export --tool' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl spool export --event' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
         }
         'usagectl spool export --since' {
             'text'
@@ -299,12 +313,14 @@ function global:__usagectl_values([string]$key) {
             'file'
         }
         'usagectl spool purge --tool' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl spool purge --event' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
         }
         'usagectl spool purge --since' {
             'text'
@@ -322,12 +338,14 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl replay --tool' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl replay --event' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
+                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
+                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
+                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
+                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
         }
         'usagectl replay --since' {
             'text'

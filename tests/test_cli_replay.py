@@ -310,7 +310,8 @@ def test_rejected_are_listed_and_sent_again(machine: Machine) -> None:
         assert done.status == 5
         assert "events-rejected" in done.stderr
         listed = machine.run("spool", "list", "--rejected")
-        assert listed.stdout.count("422 wrong shape") == 3
+        assert listed.stdout.startswith("3 events rejected.\n")
+        assert listed.stdout.count("status 422: wrong shape\n") == 1  # one answer for all three
         assert machine.run("replay", "--to", endpoint.base, "--rejected").status == 0
     assert numbers(endpoint) == [0, 1, 2, 0, 1, 2]
     assert list(listing.entries(machine.environment(), ["rejected"])) == []

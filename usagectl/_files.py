@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from usagectl.errors import (
     FileExistsAlreadyError,
@@ -122,25 +122,47 @@ def write_lines(
         FileExistsAlreadyError: a file is there that may not be replaced.
         FileUnwritableError: nothing was written.
     """
+    target = _resolve(file)
     if not replaces and os.path.lexists(file):
         raise FileExistsAlreadyError(file)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    count = size = 0
+    _refuse_what_is_no_file(target)
     if dry_run:
-        sizes = [len(line) + 1 for line in lines]
-        return len(sizes), sum(sizes)
+        return _write_to(None, lines)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
-            for line in lines:
-                size += stream.write(line + b"\n")
-                count += 1
-        temporary.replace(file)
+            written = _write_to(stream, lines)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if not replaces and os.path.lexists(file):  # Somebody made it meanwhile.
+            raise FileExistsAlreadyError(file)
+        temporary.replace(target)
     except (OSError, ValueError) as error:
         raise FileUnwritableError(file, reason=_reason(error)) from error
     finally:
         _unlink_quietly(temporary)
+    return written
+
+
+def _write_to(stream: BinaryIO | None, lines: Iterable[bytes]) -> tuple[int, int]:
+    count = size = 0
+    for line in lines:
+        count += 1
+        size += len(line) + 1
+        if stream is not None:
+            stream.write(line + b"\n")
     return count, size
+
+
+def _refuse_what_is_no_file(file: Path) -> None:
+    """Raise where a rename would put a file in the place of a device, a pipe or a folder."""
+    try:
+        mode = file.stat().st_mode
+    except (OSError, ValueError):
+        return  # Nothing is there, or writing says why it cannot.
+    if not stat.S_ISREG(mode):
+        raise FileUnwritableError(file, reason=f"it is {_kind(mode)}, not a file")
 
 
 def remove(file: Path) -> bool:

@@ -16,20 +16,32 @@ if TYPE_CHECKING:
 
     from usagectl.environment import Environment
     from usagectl.spool.lines import Selection
+    from usagectl.spool.purging import State
 
 ToolNames = Annotated[
     list[str] | None,
-    typer.Option("--tool", metavar="NAME", help="Only events of this tool.", show_default=False),
+    typer.Option(
+        "--tool",
+        metavar="TOOL",
+        help="Only events of this tool; can be repeated.",
+        show_default=False,
+    ),
 ]
 EventNames = Annotated[
     list[str] | None,
-    typer.Option("--event", metavar="NAME", help="Only events of this name.", show_default=False),
+    typer.Option(
+        "--event",
+        metavar="WORD",
+        help="Only events of this name; can be repeated.",
+        show_default=False,
+    ),
 ]
 Since = Annotated[
     str | None,
     typer.Option(
         metavar="WHEN",
-        help="Only events recorded since then: a date, a date and time (UTC), or 30m, 2h, 7d ago.",
+        help="Only events recorded since then: a date, a date and time (UTC without a zone), "
+        "or so long ago: 90s, 30m, 2h, 7d, 1w.",
         show_default=False,
     ),
 ]
@@ -38,6 +50,20 @@ Until = Annotated[
     typer.Option(
         metavar="WHEN", help="Only events recorded before then; as --since.", show_default=False
     ),
+]
+
+States = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state",
+        metavar="STATE",
+        help="Events of this state: pending, sent or rejected; can be repeated.",
+        show_default=False,
+    ),
+]
+Sent = Annotated[bool, typer.Option("--sent", help="Those that were sent: --state sent.")]
+Rejected = Annotated[
+    bool, typer.Option("--rejected", help="Those that were refused: --state rejected.")
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -77,7 +103,7 @@ def parse_when(text: str, *, now: datetime) -> datetime:
         InvalidValueError: it is neither.
     """
     ago = _AGO.fullmatch(text.strip())
-    wanted = "use 2026-11-23, 2026-11-23T09:30, or 30m, 2h, 7d"
+    wanted = "use 2026-11-23, 2026-11-23T09:30, or 90s, 30m, 2h, 7d, 1w for so long ago"
     try:
         if ago:
             return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
@@ -87,3 +113,24 @@ def parse_when(text: str, *, now: datetime) -> datetime:
     if found is None:
         raise InvalidValueError("instant", text, wanted=wanted)
     return found
+
+
+def parse_states(
+    chosen: list[str] | None,
+    *,
+    sent: bool = False,
+    rejected: bool = False,
+    default: Sequence[State] = ("pending",),
+) -> tuple[State, ...]:
+    """Turn what was typed into states, each once, in the order of an event's life.
+
+    Raises:
+        InvalidValueError: one is none.
+    """
+    from usagectl.spool.listing import STATES
+
+    named = [*(chosen or ()), *["sent"] * sent, *["rejected"] * rejected]
+    for name in named:
+        if name not in STATES:
+            raise InvalidValueError("state", name, wanted=f"use {', '.join(STATES)}")
+    return tuple(state for state in STATES if state in named) or tuple(default)

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from itertools import groupby
 from shlex import quote
 from typing import TYPE_CHECKING
+
+from usagectl import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from usagectl.cli._render import Page
     from usagectl.spool import SpoolState
     from usagectl.spool.listing import Entry, Stats
+    from usagectl.spool.logs import Handover
     from usagectl.spool.losses import Losses
     from usagectl.spool.purging import State
 
 _ANSWER_CHARACTERS = 60
-_UID_SHOWN = 18
-"""Enough to find an event by; `spool show` takes the beginning of a uid."""
+_NAME_CHARACTERS = 40
+_UID_CHARACTERS = 18
+_WIDE = 100
 _DAYS = 30
+_NAMES_IN_BARS = 5
+_ROWS = 30
 
 
 def events(count: int) -> str:
@@ -72,8 +80,10 @@ def describe_losses(losses: Losses) -> str:
         (losses.old, "they had become too old"),
         (losses.unwritable, "the disk took nothing"),
     )
-    told = ", ".join(f"{count} since {reason}" for count, reason in reasons if count)
-    return f"{losses.total}: {told}"
+    told = [(count, reason) for count, reason in reasons if count]
+    if len(told) == 1:
+        return f"{losses.total}, since {told[0][1]}"
+    return f"{losses.total}: {', '.join(f'{count} since {reason}' for count, reason in told)}"
 
 
 def entry_data(entry: Entry) -> dict[str, object]:
@@ -85,9 +95,9 @@ def entry_data(entry: Entry) -> dict[str, object]:
         "tool": entry.tool,
         "event": entry.event,
         "state": entry.state,
-        "bytes": len(entry.body),
+        "bytes": entry.size,
         "at": handover.at if handover else None,
-        "to": handover.to if handover else None,
+        "to": _origin(handover.to) if handover else None,
         "status": handover.status if handover else None,
         "answer": handover.answer if handover else None,
     }
@@ -95,68 +105,89 @@ def entry_data(entry: Entry) -> dict[str, object]:
 
 def whole_data(entry: Entry) -> dict[str, object]:
     """Give an event its public JSON form, with its exact text."""
-    return {**entry_data(entry), "body": entry.body.decode("utf-8", "replace")}
+    return {**entry_data(entry), "body": entry.body.decode("utf-8")}
 
 
-def show_list(entries: list[Entry], total: int, states: Sequence[State]) -> None:
-    """Draw events, one a line."""
+def _origin(url: str) -> str:
+    """Name where events went: a log may be older than the rule that it holds no more than that."""
+    return endpoint.origin_of(url) if "://" in url else ""
+
+
+def short(text: str) -> str:
+    """Cut a name that would fill the screen; --json has it whole."""
+    return text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}..."
+
+
+def show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
+    """Draw events, one a line; those of one answer stand below it."""
     from usagectl.cli._render import Page
-    from usagectl.spool.listing import recorded_at
 
     page = Page()
+    verb = " or ".join("waiting" if state == "pending" else state for state in states)
     if not entries:
-        page.line(f"No event is {' or '.join(states)} here.")
-        page.line("Next: usagectl spool stats counts all of them.")
+        page.line(f"No such event is {verb}.", style="bold")
+        page.line("Next: usagectl spool stats counts all that are here.")
         return
-    rows: list[tuple[str, ...]] = [
-        (
-            recorded_at(entry),
-            entry.tool,
-            entry.event,
-            f"{len(entry.body)} bytes",
-            entry.uid[:_UID_SHOWN],
-        )
-        for entry in entries
-    ]
-    fates = [_fate(entry) for entry in entries]
-    if any(fates):
-        rows = [(*row, fate) for row, fate in zip(rows, fates, strict=True)]
-    page.rows(rows)
+    which = f"the newest {len(entries)} of {events(total)}" if total > len(entries) else None
+    page.line(f"{which or events(total)} {verb}.".capitalize(), style="bold")
+    for (state, handover), group in groupby(entries, lambda each: (each.state, each.handover)):
+        page.line()
+        if handover is not None or len(states) > 1:
+            page.line(_fate(state, handover), style="dim")
+        page.rows([_row(entry, page.width) for entry in group])
     page.line()
-    verb = "waiting" if tuple(states) == ("pending",) else " or ".join(states)
-    page.line(f"{events(total)} {verb}.", style="bold")
-    if total > len(entries):
-        page.line(f"These are the newest {len(entries)}; --limit 0 shows all.")
-    page.line("Next: usagectl spool show UID shows one whole.")
+    if which:
+        page.line("--limit 0 shows all.")
+    page.line("Next: usagectl spool show UID shows one whole; the beginning of a UID will do.")
 
 
-def _fate(entry: Entry) -> str:
-    if entry.handover is None:
-        return ""
-    found = entry.handover
-    verb = "sent to" if entry.state == "sent" else "refused by"
-    words = " ".join(found.answer.split())[:_ANSWER_CHARACTERS]
-    return f"{verb} {found.to} {found.at[:19]}: {found.status} {words}".rstrip()
+def _row(entry: Entry, width: int) -> tuple[str, ...]:
+    from usagectl.spool.listing import recorded_at
+
+    uid = entry.uid if width >= _WIDE else entry.uid[:_UID_CHARACTERS]
+    size = f"{entry.size} bytes"
+    return (short(recorded_at(entry)), short(entry.tool), short(entry.event), size, short(uid))
 
 
-def show_whole(entries: list[Entry], total: int) -> None:
+def _fate(state: State, handover: Handover | None) -> str:
+    """Say in words what became of events."""
+    if state == "pending":
+        return "waiting"
+    if handover is None:
+        return f"{state}; when and by whom is not known"
+    from usagectl.spool.listing import in_utc
+
+    words = " ".join(handover.answer.split())
+    cut = words if len(words) <= _ANSWER_CHARACTERS else f"{words[:_ANSWER_CHARACTERS]}..."
+    verb = "sent" if state == "sent" else "refused"
+    where = f"{'to' if state == 'sent' else 'by'} {_origin(handover.to)}"
+    when = short(in_utc(handover.at) or handover.at)
+    said = f"status {handover.status}{f': {cut}' if cut else ''}"
+    return f"{verb} {when} {where}, {said}"
+
+
+def show_whole(entries: Sequence[Entry], total: int) -> None:
     """Draw events whole."""
     from usagectl.cli._render import Page
     from usagectl.spool.listing import recorded_at
 
     page = Page()
     if not entries:
-        page.line("No such event is here.")
+        page.line("No such event is here.", style="bold")
         page.line("Next: usagectl spool stats counts all of them.")
         return
     for number, entry in enumerate(entries):
         if number:
             page.line()
-        page.line(f"{entry.event} of {entry.tool}, {entry.state}", style="bold")
-        rows = [("uid", entry.uid), ("recorded", f"{recorded_at(entry)} UTC")]
-        rows += [("became", fate)] if (fate := _fate(entry)) else []
+        page.line(f"{short(entry.event)} of {short(entry.tool)}", style="bold")
+        rows = [
+            ("uid", entry.uid),
+            ("recorded", f"{short(recorded_at(entry))} UTC"),
+            ("state", _fate(entry.state, entry.handover)),
+            ("size", f"{entry.size} bytes"),
+        ]
         page.rows(rows)
-        page.body(entry.body.decode("utf-8", "replace"))
+        page.body(entry.body.decode("utf-8"))
     if total > len(entries):
         page.line()
         page.line(f"These are the newest {len(entries)} of {total}; --raw or --json gives all.")
@@ -175,27 +206,49 @@ def stats_data(found: Stats, losses: Losses) -> dict[str, object]:
     }
 
 
-def show_stats(found: Stats, losses: Losses) -> None:
-    """Draw counts, and a bar for each day and event."""
+def show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
+    """Draw counts, and a bar for each day."""
     from usagectl.cli._render import Page
 
     page = Page()
     page.line(f"{events(found.total)}, {found.bytes} bytes.", style="bold")
     if found.groups:
         page.line()
-        header = ("event", "tool", "pending", "sent", "rejected")
-        rows = [header]
-        by_state = found.by("event", "tool", "state")
-        for event, tool in found.by("event", "tool"):
-            counts = [str(by_state.get((event, tool, state), 0)) for state in header[2:]]
-            rows.append((event, tool, counts[0], counts[1], counts[2]))
-        page.rows(rows, styles=["dim", *[""] * (len(rows) - 1)])
-        page.heading("By day")
-        by_day = found.by("day", "event")
-        days = sorted({day for day, _ in by_day})[-_DAYS:]
-        page.bars([(day, event, count) for (day, event), count in by_day.items() if day in days])
+        _show_names(page, found, states)
+        page.heading("By day (UTC)")
+        _show_days(page, found)
+    else:
+        page.line("Next: usagectl spool says what is here in all.")
     page.line()
     page.line(f"Lost: {describe_losses(losses)}.")
+
+
+def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
+    """Draw a row for each event of each tool, the most frequent first."""
+    by_state = found.by("event", "tool", "state")
+    names = sorted(found.by("event", "tool").items(), key=lambda each: -each[1])
+    rows = [("event", "tool", *states)]
+    for (event, tool), _ in names[:_ROWS]:
+        counts = [str(by_state.get((event, tool, state), 0)) for state in states]
+        rows.append((short(event), short(tool), *counts))
+    page.rows(rows, styles=["dim", *[""] * (len(rows) - 1)])
+    if len(names) > _ROWS:
+        page.line(f"  and {len(names) - _ROWS} more; --json has all")
+
+
+def _show_days(page: Page, found: Stats) -> None:
+    """Draw a bar for each of the last days that have events; rare events share a part."""
+    totals = sorted(found.by("event").items(), key=lambda each: -each[1])
+    kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
+    days: dict[str, dict[str, int]] = {}
+    for (day, event), count in found.by("day", "event").items():
+        name = short(event) if event in kept else "other"
+        counts = days.setdefault(short(day), {})
+        counts[name] = counts.get(name, 0) + count
+    page.bars(dict(sorted(days.items())[-_DAYS:]))
+    if len(days) > _DAYS:
+        earlier = len(days) - _DAYS
+        page.line(f"  and {earlier} earlier {'day' if earlier == 1 else 'days'}; --json has all")
 
 
 def show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
@@ -214,8 +267,11 @@ def show_purge(gone: int, *, dry_run: bool) -> None:
     """Say what was removed."""
     from usagectl.cli._render import Page
 
-    verb = "would be removed" if dry_run else "removed"
-    Page().line(f"{events(gone)} {verb}.")
+    page = Page()
+    if not gone:
+        page.line(f"No such event is here; nothing {'would be' if dry_run else 'was'} removed.")
+        return
+    page.line(f"{events(gone)} {'would be ' if dry_run else ''}removed.")
 
 
 @contextmanager

@@ -44,6 +44,7 @@ def word_values() -> Mapping[str, Values]:
         "INT": text,
         "FLOAT": text,
         "VERSION": text,
+        "WORD": Values("choice", tuple(name for name in _event_names() if "." not in name)),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,37 +12,26 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._filters import (
     EventNames,
+    Rejected,
+    Sent,
     Since,
+    States,
     ToolNames,
     Until,
     parse_selection,
+    parse_states,
 )
 from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001
-from usagectl.errors import InvalidValueError, UsagectlError, UsageError
+from usagectl.errors import UsagectlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from usagectl.cli._invocation import Invocation
     from usagectl.spool.listing import Entry
-    from usagectl.spool.purging import State
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
 apps = {"spool": app}
-
-States = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--state",
-        metavar="STATE",
-        help="Events of this state: pending, sent or rejected; can be repeated.",
-        show_default=False,
-    ),
-]
-Sent = Annotated[bool, typer.Option("--sent", help="Those that were sent: --state sent.")]
-Rejected = Annotated[
-    bool, typer.Option("--rejected", help="Those that were refused: --state rejected.")
-]
 
 _SHORTEST_UID = 4
 _SHOWN = 20
@@ -98,18 +86,17 @@ def list_events(  # noqa: PLR0913  (each is an option)
     selection = parse_selection(
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
-    states = _states(state, sent=sent, rejected=rejected)
-    newest: deque[Entry] = deque(maxlen=limit or None)
-    total = 0
-    for entry in listing.entries(invocation.environment, states, selection):
-        newest.append(entry)
-        total += 1
+    states = parse_states(state, sent=sent, rejected=rejected)
+    problems: list[UsagectlError] = []
+    found = listing.entries(invocation.environment, states, selection, on_problem=problems.append)
+    light = found if limit else (entry.without_bytes() for entry in found)
+    newest, total = listing.newest(light, limit or None)
     data = {
         "events": [pages.entry_data(entry) for entry in newest],
         "shown": len(newest),
         "total": total,
     }
-    answer = _output.Answer(data, lambda: pages.show_list(list(newest), total, states))
+    answer = _output.Answer(data, lambda: pages.show_list(newest, total, states), problems)
     _output.emit(answer, invocation, as_json=json)
 
 
@@ -150,10 +137,7 @@ def show(  # noqa: PLR0913  (each is an option)
         raise UsageError(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
         )
-    short = next((uid for uid in uids or () if len(uid) < _SHORTEST_UID), None)
-    if short is not None:
-        sentence = f"{short!r} is too short: give {_SHORTEST_UID} characters of a uid."
-        raise UsageError(sentence, hint="usagectl spool list")
+    _check_uids(uids or ())
     selection = parse_selection(
         invocation.environment,
         tools=tool,
@@ -162,35 +146,54 @@ def show(  # noqa: PLR0913  (each is an option)
         until=until,
         uids=tuple(uids or ()),
     )
-    asked = _states(state, sent=sent, rejected=rejected)
-    states = listing.STATES if uids and not (state or sent or rejected) else asked
-    found = listing.entries(invocation.environment, states, selection)
-    if raw:
-        _write_raw((entry.body for entry in found), uids)
-        return
-    shown: deque[Entry] = deque(maxlen=None if json else _SHOWN)
-    total = 0
-    for entry in found:
-        shown.append(entry)
-        total += 1
-    if uids and not total:
-        raise UnknownUidError(uids[0])
-    answer = _output.Answer(
-        {"events": [pages.whole_data(entry) for entry in shown]},
-        lambda: pages.show_whole(list(shown), total),
+    states = parse_states(
+        state, sent=sent, rejected=rejected, default=listing.STATES if uids else ("pending",)
     )
+    problems: list[UsagectlError] = []
+    missing = set(uids or ())
+    found = _seen(
+        listing.entries(invocation.environment, states, selection, on_problem=problems.append),
+        missing,
+    )
+    if raw:
+        _write_raw(entry.body for entry in found)
+        answer = _output.Answer({}, lambda: None, _failures(problems, uids, missing))
+    else:
+        shown, total = listing.newest(found, None if json else _SHOWN)
+        failures = _failures(problems, uids, missing)
+        if uids and not total:
+            raise failures[0]
+        data = {"events": [pages.whole_data(entry) for entry in shown]}
+        answer = _output.Answer(data, lambda: pages.show_whole(shown, total), failures)
     _output.emit(answer, invocation, as_json=json)
 
 
-def _write_raw(bodies: Iterable[bytes], uids: Sequence[str] | None) -> None:
+def _check_uids(uids: Sequence[str]) -> None:
+    short = next((uid for uid in uids if len(uid) < _SHORTEST_UID), None)
+    if short is not None:
+        sentence = f"{short!r} is too short: give {_SHORTEST_UID} characters of a uid."
+        raise UsageError(sentence, hint="usagectl spool list")
+
+
+def _seen(found: Iterable[Entry], missing: set[str]) -> Iterator[Entry]:
+    """Strike off which uids were found while the entries pass by."""
+    for entry in found:
+        if missing:
+            missing.difference_update([uid for uid in missing if entry.uid.startswith(uid)])
+        yield entry
+
+
+def _failures(
+    problems: Sequence[UsagectlError], uids: Sequence[str] | None, missing: set[str]
+) -> list[UsagectlError]:
+    return [*problems, *(UnknownUidError(uid) for uid in uids or () if uid in missing)]
+
+
+def _write_raw(texts: Iterable[bytes]) -> None:
     sys.stdout.flush()
-    count = 0
-    for body in bodies:
-        sys.stdout.buffer.write(body + b"\n")
-        count += 1
+    for text in texts:
+        sys.stdout.buffer.write(text + b"\n")
     sys.stdout.buffer.flush()
-    if uids and not count:
-        raise UnknownUidError(uids[0])
 
 
 @app.command("stats", cls=RecordedCommand)
@@ -212,10 +215,14 @@ def stats(
     selection = parse_selection(
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
-    found = listing.stats(invocation.environment, _states(state, default=listing.STATES), selection)
+    states = parse_states(state, default=listing.STATES)
+    problems: list[UsagectlError] = []
+    found = listing.stats(invocation.environment, states, selection, on_problem=problems.append)
     losses = queue.state_of_losses(invocation.environment)
     answer = _output.Answer(
-        pages.stats_data(found, losses), lambda: pages.show_stats(found, losses)
+        pages.stats_data(found, losses),
+        lambda: pages.show_stats(found, losses, states),
+        problems,
     )
     _output.emit(answer, invocation, as_json=json)
 
@@ -258,10 +265,10 @@ def export(  # noqa: PLR0913  (each is an option)
     selection = parse_selection(
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
-    found = listing.entries(invocation.environment, _states(state), selection)
+    found = listing.entries(invocation.environment, parse_states(state), selection)
     texts = (entry.body if events else entry.line for entry in found)
     if file is None:
-        _write_raw(() if dry_run else texts, None)
+        _write_raw(() if dry_run else texts)
         return
     target = invocation.environment.cwd / file
     count, size = _files.write_lines(target, texts, replaces=force, dry_run=dry_run)
@@ -292,13 +299,15 @@ def purge(  # noqa: PLR0913  (each is an option)
     selection = parse_selection(
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
-    states = _states(state, default=purging.UNSENT)
+    states = parse_states(state, default=purging.UNSENT)
     if not (yes or dry_run or json) and sys.stdin.isatty() and sys.stderr.isatty():
         planned = purging.purge(
             invocation.environment, states=states, selection=selection, dry_run=True
         )
         if planned:
-            typer.confirm(f"Remove {pages.events(planned)} for good?", abort=True, err=True)
+            from usagectl.cli.machine_id import confirm
+
+            confirm(f"Remove {pages.events(planned)} for good?", skip=False)
     with pages.purge_meter() as meter:
         gone = purging.purge(
             invocation.environment,
@@ -310,24 +319,3 @@ def purge(  # noqa: PLR0913  (each is an option)
     data = {"purged": gone, "dry_run": dry_run, "states": list(states)}
     answer = _output.Answer(data, lambda: pages.show_purge(gone, dry_run=dry_run))
     _output.emit(answer, invocation, as_json=json)
-
-
-def _states(
-    chosen: list[str] | None,
-    *,
-    sent: bool = False,
-    rejected: bool = False,
-    default: Sequence[State] = ("pending",),
-) -> tuple[State, ...]:
-    """Read which states are meant.
-
-    Raises:
-        InvalidValueError: one is none.
-    """
-    from usagectl.spool.listing import STATES
-
-    named = [*(chosen or ()), *["sent"] * sent, *["rejected"] * rejected]
-    for name in named:
-        if name not in STATES:
-            raise InvalidValueError("state", name, wanted=f"use {', '.join(STATES)}")
-    return tuple(state for state in STATES if state in named) or tuple(default)
