@@ -372,11 +372,11 @@ class _Session:
         if self._options.copies and not handed.is_accepted:
             return
         log = self._sent if handed.is_accepted else self._rejected
-        handover = logs.Handover(
-            self._environment.now().isoformat(),
-            self._origin,
-            handed.answer.status,
-            "" if handed.is_accepted else _first_words(handed.answer.body),
+        handover = logs.handover_now(
+            self._environment.now(),
+            to=self._origin,
+            status=handed.answer.status,
+            answer="" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace"),
         )
         try:
             log.append(handover, handed.batch.lines)
@@ -387,10 +387,6 @@ class _Session:
                 self._spool_dir, reason=error.strerror or "unknown"
             ) from error
         handed.batch.mark_done()
-
-
-def _first_words(body: bytes) -> str:
-    return body.decode("utf-8", "replace")[: logs.ANSWER_CHARACTERS]
 
 
 def _batches(sources: Iterable[Source], options: Options) -> Iterator[Batch]:

@@ -15,7 +15,7 @@ import threading
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl import _files, consent, endpoint, paths
 from usagectl.errors import FileUnreadableError, UsagectlError
@@ -54,18 +54,24 @@ def read_pause(environment: Environment) -> Pause | None:
 
     A pause that is longer than any of ours was written by another clock: it does not count.
     """
-    folder = paths.spool_dir(environment)
-    if folder is None:
-        return None
+    document = _read_document(environment)
     try:
-        data = _files.read_bytes(folder / _FILE)
-        document = json.loads(data or b"null")
         until = datetime.fromisoformat(document["until"])
         found = Pause(until, int(document["failures"]), str(document["reason"]))
         left = found.until - environment.now()
-    except (FileUnreadableError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
     return found if timedelta() < left <= 2 * _LONGEST_PAUSE else None
+
+
+def _read_document(environment: Environment) -> dict[str, Any]:
+    """Read what is stored of a pause; nothing where there is none, or it cannot be understood."""
+    folder = paths.spool_dir(environment)
+    try:
+        document = json.loads((folder and _files.read_bytes(folder / _FILE)) or b"null")
+    except (FileUnreadableError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def start_if_due(environment: Environment, verdict: Consent) -> bool:
@@ -221,9 +227,5 @@ def _asked_of(problem: UsagectlError) -> timedelta:
 
 def _failures_so_far(environment: Environment) -> int:
     """Read how often it failed so far, also where its pause has passed."""
-    try:
-        data = _files.read_bytes(paths.require_spool_dir(environment) / _FILE)
-        count = json.loads(data or b"null")["failures"]
-    except (FileUnreadableError, ValueError, TypeError, KeyError, RecursionError):
-        return 0
+    count = _read_document(environment).get("failures")
     return count if type(count) is int and 0 <= count < 1000 else 0  # noqa: PLR2004

@@ -93,7 +93,7 @@ class Log:
         self.close()
         found = segments.list_segments(self._folder)
         last = found[-1] if found and found[-1].role == segments.SHARED else None
-        descriptor = _try_open(last) if last else None
+        descriptor = segments.try_open(last) if last else None
         if descriptor is not None:
             size = os.fstat(descriptor).st_size
             if size + room <= bounds.LOG_SEGMENT_BYTES:
@@ -119,13 +119,6 @@ class Log:
             else:
                 segments.remove(segment)
             total -= size
-
-
-def _try_open(segment: segments.Segment) -> int | None:
-    try:
-        return segments.open_existing(segment)
-    except OSError:
-        return None  # Something else lies there: the log goes on beside it.
 
 
 def handover_now(now: datetime, *, to: str, status: int, answer: str = "") -> Handover:

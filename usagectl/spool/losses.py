@@ -16,6 +16,7 @@ import zlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl import _files, paths
+from usagectl.spool import segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,6 @@ Reason = Literal["full", "old", "unwritable"]
 
 _FILE_BYTES = 128
 _TRIES = 200
-_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Losses(NamedTuple):
@@ -92,7 +92,7 @@ def _files_of(environment: Environment, *, make: bool = False) -> list[Path]:
 
 def _read(file: Path) -> Losses:
     try:
-        descriptor = os.open(file, os.O_RDONLY | _SAFE)
+        descriptor = os.open(file, os.O_RDONLY | segments.SAFE)
     except OSError:
         return Losses()
     try:
@@ -114,7 +114,7 @@ def _parse(data: bytes) -> Losses:
 
 
 def _add(file: Path, reason: Reason, count: int) -> None:
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | _SAFE, 0o600)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | segments.SAFE, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "something that is no file lies in the count's place")

@@ -105,6 +105,17 @@ def open_existing(segment: Segment, *, for_writing: bool = True) -> int | None:
     raise OSError(errno.EINVAL, "something that is no file lies in a segment's place")
 
 
+def try_open(segment: Segment) -> int | None:
+    """Open a segment for appending; None when it is gone or something else lies there.
+
+    Writing then goes on beside it; reading says what is wrong.
+    """
+    try:
+        return open_existing(segment)
+    except OSError:
+        return None
+
+
 def is_still(segment: Segment, descriptor: int) -> bool:
     """Tell whether an open segment still lies under its name: it may have been claimed."""
     try:

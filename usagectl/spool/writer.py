@@ -196,7 +196,7 @@ def _open_shared(
         shared = [each for each in segments.list_segments(folder) if each.role == segments.SHARED]
         if not shared:
             break
-        descriptor = _try_open(shared[-1])
+        descriptor = segments.try_open(shared[-1])
         if descriptor is None:  # It is gone, or something else lies there.
             break
         if _files.try_lock(descriptor):
@@ -211,13 +211,6 @@ def _open_shared(
         sleep(0.001)
         waited += 0.001
     return _create(environment, folder, segments.SHARED)[1]
-
-
-def _try_open(segment: segments.Segment) -> int | None:
-    try:
-        return segments.open_existing(segment)
-    except OSError:
-        return None  # Writing goes on beside it; reading says what is wrong.
 
 
 def _finds_usable(descriptor: int, *, now: datetime, room: int) -> bool:
