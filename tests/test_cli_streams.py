@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import furnish
+from usagectl import spool
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -94,3 +95,22 @@ def test_no_prompt_without_a_terminal(machine: Machine) -> None:
     outcome = machine.run("reset-machine-id", stdin=b"n\n")
     assert (outcome.status, outcome.stderr) == (0, "")
     assert machine.machine_json.exists()
+
+
+def test_a_reader_who_goes_takes_no_event_along(machine: Machine) -> None:
+    """`usagectl preview | head -1` ends with 141, says nothing, and is recorded all the same."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-m", "usagectl", "preview"],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, b"")
+    (record,) = spool.records(machine.environment())
+    assert b'"cmd":"usagectl preview"' in record.event

@@ -37,10 +37,17 @@ _FILLING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
 
 
+class _Console(Console):
+    """Be a console that leaves a reader who has gone to the command line: rich would just exit."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Make the console for stdout."""
     is_terminal = sys.stdout.isatty()
-    return Console(
+    return _Console(
         file=sys.stdout,
         width=None if is_terminal else _PIPE_WIDTH,
         # Without colours rich would still write bold; NO_COLOR asks for plain text here.
