@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +27,7 @@ from tests.support.spooling import (
     wait_for_word,
 )
 from usagectl import spool
-from usagectl.spool import bounds, losses, writer
+from usagectl.spool import bounds, envelope, losses, writer
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -277,3 +277,19 @@ def test_a_failed_append_keeps_no_lock(machine: Machine) -> None:
     """Else every later one in the process would wait for it: telemetry must not be in the way."""
     put(machine, EVENT)
     assert run(machine, LEAK, segment(machine)).split() == ["spool-unwritable"] * 3 + ["0"]
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=45))])
+def test_a_line_bears_its_own_instant_whatever_the_clock_does(zone: tzinfo) -> None:
+    """Within a second, over its end, a year on and back: time and uid are those of that instant."""
+    start = datetime(2026, 11, 23, 9, 0, 0, 0, tzinfo=zone)
+    steps = (0, 1, 999, 999_999, 1_000_000, 1_000_001, 86_400_000_000, -1, -3_600_000_000, 5)
+    assembler = envelope.Assembler()
+    labels = envelope.build_labels("usagectl", "k")
+    for step in steps:
+        now = start + timedelta(microseconds=step)
+        line = assembler.build_line(b"{}", labels, now=now, drawn=os.urandom(10).hex())
+        record = envelope.parse_line(line[:-1])
+        assert record is not None
+        assert datetime.fromisoformat(record.time) == now
+        assert record.uid[:15] == envelope.build_uid(now, os.urandom)[:15]

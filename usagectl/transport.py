@@ -12,6 +12,7 @@ import queue
 import socket
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from usagectl.endpoint import is_loopback
@@ -224,33 +225,55 @@ class HttpxTransport:
 
     def _work(self, waiting: queue.SimpleQueue[_HttpxExchange | None]) -> None:
         try:
-            client = self._build_client()
+            way = self._open_way()
         except Exception as error:  # noqa: BLE001  (whoever waits for an answer raises it)
             while (exchange := waiting.get()) is not None:
                 exchange.finish(_explain(error))
             return
-        with client:
+        with closing(way):
             connection = _Connection()
             while (exchange := waiting.get()) is not None:
-                exchange.run(client, connection)
+                exchange.run(way.send, connection)
 
-    def _build_client(self) -> httpx.Client:
+    def _open_way(self) -> _DirectWay | _ProxiedWay:
+        return _ProxiedWay() if self._uses_proxies else _DirectWay(uses_tls=self._uses_tls)
+
+
+class _DirectWay:
+    """Be the way past every proxy: httpx's own transport, which knows no cookie and no redirect."""
+
+    def __init__(self, *, uses_tls: bool) -> None:
         import ssl
-        from http.cookiejar import DefaultCookiePolicy
 
         import httpx  # costs more than a whole status
 
         # Without certificates nothing is trusted; loading them takes longer than a request.
-        trust = True if self._uses_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        schemes = () if self._uses_proxies else ("all://", "http://", "https://")
-        client = httpx.Client(
-            verify=trust,
-            mounts=dict.fromkeys(schemes),
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-        )
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        return client
+        trust = True if uses_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._transport = httpx.HTTPTransport(verify=trust, limits=_one_connection())
+        self.send = self._transport.handle_request
+        self.close = self._transport.close
+
+
+class _ProxiedWay:
+    """Be the way through the proxies of the environment, where there are any."""
+
+    def __init__(self) -> None:
+        from http.cookiejar import DefaultCookiePolicy
+
+        import httpx  # costs more than a whole status
+
+        self._client = httpx.Client(follow_redirects=False, limits=_one_connection())
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.close = self._client.close
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        return self._client.send(request, stream=True)
+
+
+def _one_connection() -> httpx.Limits:
+    import httpx
+
+    return httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
 class _Connection:
@@ -310,29 +333,32 @@ class _HttpxExchange:
         """Hand the outcome to whoever waits."""
         self._outcome.put(outcome)
 
-    def run(self, client: httpx.Client, connection: _Connection) -> None:
+    def run(self, send: Callable[[httpx.Request], httpx.Response], connection: _Connection) -> None:
         """Carry the request out; called in the worker."""
         self._connection = connection
         try:
-            self.finish(self._exchange(client))
+            self.finish(self._exchange(send))
         except Exception as error:  # noqa: BLE001  (whoever waits for the answer raises it)
             self.finish(self._answer or _explain(error))
 
-    def _exchange(self, client: httpx.Client) -> Answer:
+    def _exchange(self, send: Callable[[httpx.Request], httpx.Response]) -> Answer:
+        import httpx
+
         seconds = max(self._deadline - self._clock(), 0.001)
         connection = self._connection
         is_watched = connection is None or not connection.is_kept
-        request = client.build_request(
+        timeout = httpx.Timeout(seconds).as_dict()
+        watched = {"trace": self._watch} if is_watched else {}
+        request = httpx.Request(
             "POST",
             self._post.url,
             headers=dict(self._post.headers),
             content=self._body(),
-            timeout=seconds,
-            extensions={"trace": self._watch} if is_watched else {},
+            extensions={"timeout": timeout, **watched},
         )
         if connection is not None:
             connection.is_kept = False
-        response = client.send(request, stream=True)
+        response = send(request)
         try:
             headers = response.headers
             self._answer = Answer(

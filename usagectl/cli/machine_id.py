@@ -103,11 +103,16 @@ def confirm(question: str, *, skip: bool) -> None:
         typer.Exit: the answer was no; the status is 1.
         typer.Abort: it was interrupted.
     """
-    if skip or not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+    if skip or not can_ask():
         return
     if not typer.confirm(question, err=True):
         _output.print_notice("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def can_ask() -> bool:
+    """Tell whether a person can read a question and answer it."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -282,10 +282,11 @@ def _ask(options: Options, *, base: str, place: _Place) -> None:
     """Ask before anything leaves the machine, on a terminal alone."""
     from usagectl import endpoint
     from usagectl import replay as replaying
+    from usagectl.cli.machine_id import can_ask, confirm
 
-    if endpoint.is_loopback(base) or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if endpoint.is_loopback(base) or not can_ask():
         return
     planned = replaying.plan(options, base=base, folder=place.folder)
     if planned.events:
         events = "1 event" if planned.events == 1 else f"{planned.events} events"
-        typer.confirm(f"Send {events} to {endpoint.origin_of(base)}?", abort=True, err=True)
+        confirm(f"Send {events} to {endpoint.origin_of(base)}?", skip=False)

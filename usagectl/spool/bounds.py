@@ -51,7 +51,9 @@ def prune(environment: Environment, folder: Path) -> None:
             reason = "full"
         elif _is_old(each, environment.now(), limits):
             reason = "old"
-        if reason and drop(environment, each, reason):
+        if reason is None:
+            return  # What is younger is not looked into.
+        if drop(environment, each, reason):
             total -= sizes[each]
 
 

@@ -8,7 +8,7 @@ event that was recorded while its user let usagectl send has one more member,
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 EVENT_KEY = b',"event":'
 UID_BYTES = 10
+_TO_SECONDS = len("2026-11-23T09:00:00")
+_NO_TIME = timedelta()
+_SECOND = timedelta(seconds=1)
 _48_BITS = (1 << 48) - 1
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
@@ -58,24 +61,45 @@ def build_line(
     event: bytes, labels: bytes, *, now: datetime, entropy: Callable[[int], bytes]
 ) -> bytes:
     """Build a whole line, its line end included."""
-    return assemble_line(event, labels, now=now, drawn=entropy(UID_BYTES).hex())
+    return Assembler().build_line(event, labels, now=now, drawn=entropy(UID_BYTES).hex())
 
 
-def assemble_line(event: bytes, labels: bytes, *, now: datetime, drawn: str) -> bytes:
-    """Build a whole line with a uid of random digits that were drawn before."""
-    head = f'{{"uid":"{_assemble_uid(now, drawn)}","time":"{now.isoformat()}"'
-    return b"%b%b%b}\n" % (head.encode("ascii"), labels, event)
+class Assembler:
+    """Build many lines: what is the same within a second is built once."""
+
+    def __init__(self) -> None:
+        self._second = datetime.max.replace(tzinfo=UTC)
+        self._text = self._zone = ""
+        self._milliseconds = 0
+
+    def build_line(self, event: bytes, labels: bytes, *, now: datetime, drawn: str) -> bytes:
+        """Build a whole line with a uid of random digits that were drawn before."""
+        if now.tzinfo is not self._second.tzinfo or not _NO_TIME <= now - self._second < _SECOND:
+            self._begin_second(now)
+        passed = (now - self._second).microseconds
+        uid = _start_uid(self._milliseconds + passed // 1000) + _end_uid(drawn)
+        head = f'{{"uid":"{uid}","time":"{self._text}.{passed:06d}{self._zone}"'
+        return b"%b%b%b}\n" % (head.encode("ascii"), labels, event)
+
+    def _begin_second(self, now: datetime) -> None:
+        self._second = now.replace(microsecond=0)
+        text = self._second.isoformat()
+        self._text, self._zone = text[:_TO_SECONDS], text[_TO_SECONDS:]
+        self._milliseconds = int(self._second.timestamp()) * 1000
 
 
 def build_uid(now: datetime, entropy: Callable[[int], bytes]) -> str:
     """Build a UUIDv7: milliseconds since 1970, then random bits (RFC 9562, section 5.7)."""
-    return _assemble_uid(now, entropy(UID_BYTES).hex())
+    return _start_uid(int(now.timestamp() * 1000)) + _end_uid(entropy(UID_BYTES).hex())
 
 
-def _assemble_uid(now: datetime, drawn: str) -> str:
-    time = f"{int(now.timestamp() * 1000) & _48_BITS:012x}"
-    variant = _VARIANTS[drawn[3]]
-    return f"{time[:8]}-{time[8:]}-7{drawn[:3]}-{variant}{drawn[4:7]}-{drawn[7:19]}"
+def _start_uid(milliseconds: int) -> str:
+    time = f"{milliseconds & _48_BITS:012x}"
+    return f"{time[:8]}-{time[8:]}-7"
+
+
+def _end_uid(drawn: str) -> str:
+    return f"{drawn[:3]}-{_VARIANTS[drawn[3]]}{drawn[4:7]}-{drawn[7:19]}"
 
 
 def parse_line(line: bytes) -> Record | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024 * 1024
 _HEAD_BYTES = 64
 _MOST_DIGITS = 18
+_HEAD, _END = b'{"uid":"', b"}}\n"
 
 
 class Span(NamedTuple):
@@ -132,6 +133,12 @@ def gaps(done: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
         yield position, size
 
 
+def is_done(segment: Segment, descriptor: int) -> bool:
+    """Tell whether nothing of a segment waits any more."""
+    size = os.fstat(descriptor).st_size
+    return next(gaps(load(segment, descriptor), size), None) is None
+
+
 def count_waiting(segment: Segment, descriptor: int) -> int:
     """Count the whole lines of a segment that still wait."""
     size = os.fstat(descriptor).st_size
@@ -141,6 +148,6 @@ def count_waiting(segment: Segment, descriptor: int) -> int:
 
 def _count_whole(data: bytes) -> int:
     lines = data.count(b"\n")
-    if lines == data.count(b"}}\n") == data.count(b'{"uid":"') and data.endswith(b"\n"):
+    if data.startswith(_HEAD) and data.endswith(_END) and lines == data.count(_END + _HEAD) + 1:
         return lines
     return sum(1 for line in data.split(b"\n") if envelope.looks_whole(line))

@@ -6,7 +6,6 @@ selected; so what needs no selection is cut out of a file in a few large pieces.
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 SESSION = "session"
 _END = b"}}\n"
-_OBJECT_START = set(b"{")
 
 
 class Line(msgspec.Struct, gc=False):
@@ -213,13 +211,10 @@ def _decode_alike(source: Source, start: int, block: bytes) -> Run | None:
         found = _only_line.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    # A line of known members that ends with two braces ends with its event, and that is an object.
     if not block.endswith(_END) or block.count(_END) != len(found):
         return None
     if SESSION in {line.kind for line in found}:
-        return None
-    events = [line.event for line in found]
-    starts = map(itemgetter(0), map(memoryview, events))  # type: ignore[arg-type]
-    if set(starts) != _OBJECT_START:
         return None
     is_unique = len({line.uid for line in found}) == len(found)
     piece = Piece(source, start, block, 0, len(block), len(found))

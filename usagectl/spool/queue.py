@@ -146,7 +146,7 @@ class ClaimedSegment:
 
     def is_done(self) -> bool:
         """Tell whether nothing of it waits any more."""
-        return next(self.blocks(), None) is None
+        return journal.is_done(self.segment, self._descriptor)
 
     def may_be_done(self) -> bool:
         """Tell whether as much was noted as done as it is long; an earlier delivery counts not."""
@@ -224,9 +224,11 @@ class Claims:
         """
         with _translated(self._spool_dir):
             found = segments.list_segments(self._folder)
+        # Only who holds the spool gives these names.
+        taken = {each.number for each in found if each.role == segments.SENDING}
         for segment in found:
             with _translated(self._spool_dir):
-                claimed = _claim(segment, self._spool_dir)
+                claimed = _claim(segment, self._spool_dir, taken)
             if claimed is not None:
                 self._open.append(claimed)
                 yield claimed
@@ -243,7 +245,7 @@ class Claims:
                 claimed.close()
 
 
-def _claim(segment: segments.Segment, spool_dir: Path) -> ClaimedSegment | None:
+def _claim(segment: segments.Segment, spool_dir: Path, taken: set[int]) -> ClaimedSegment | None:
     try:
         descriptor = segments.open_existing(segment)
     except OSError:  # Something else lies there: status says so, and the rest goes on.
@@ -255,7 +257,7 @@ def _claim(segment: segments.Segment, spool_dir: Path) -> ClaimedSegment | None:
         return None
     try:
         if segment.role != segments.SENDING:
-            segment = _rename(segment)
+            segment = _rename(segment, taken)
         if not segments.ends_line(descriptor, os.fstat(descriptor).st_size):
             _end_line(descriptor)
     except OSError:
@@ -281,14 +283,13 @@ def _lock_patiently(descriptor: int) -> bool:
     return False
 
 
-def _rename(segment: segments.Segment) -> segments.Segment:
-    folder, number = segment.path.parent, segment.number
-    found = segments.list_segments(folder)
-    taken = {each.number for each in found if each.role == segments.SENDING}
+def _rename(segment: segments.Segment, taken: set[int]) -> segments.Segment:
+    number = segment.number
     while number in taken:
         number += 1
-    path = folder / f"{number:08d}{segments.SENDING}.jsonl"
+    path = segment.path.with_name(f"{number:08d}{segments.SENDING}.jsonl")
     segment.path.rename(path)
+    taken.add(number)
     return segments.Segment(path, number, segments.SENDING)
 
 

@@ -85,6 +85,7 @@ class Writer:
         self._size = 0
         self._day: date | None = None
         self._supply: list[str] = []
+        self._assembler = envelope.Assembler()
         _writers.add(self)
 
     def __enter__(self) -> Self:
@@ -110,7 +111,7 @@ class Writer:
             labels = self._labels[key] = envelope.build_labels(tool, kind, consent)
         with self._lock:
             now = self._environment.now()
-            line = envelope.assemble_line(event, labels, now=now, drawn=self._draw())
+            line = self._assembler.build_line(event, labels, now=now, drawn=self._draw())
             try:
                 _write(self._room_for(len(line), now.date()), line)
             except OSError as error:
