@@ -158,8 +158,8 @@ _usagectl_commands() {
     reply=()
     case $1 in
         usagectl)
-            reply=(status disable enable preview spool replay explain machine-id reset-machine-id
-                cache-dir env run settings completion)
+            reply=(status disable enable preview capture audit spool replay explain machine-id
+                reset-machine-id cache-dir env run settings completion)
             ;;
         'usagectl spool')
             reply=(list show stats export purge)
@@ -195,6 +195,14 @@ _usagectl_options() {
         'usagectl preview')
             reply=(--if-enabled --localstack-version --waiting --live --raw --reveal --json
                 --help,-h)
+            ;;
+        'usagectl capture')
+            reply=(--expect --output,-o --force --as-if-enabled --answer --bind --port --grace
+                --live --reveal --json --help,-h)
+            ;;
+        'usagectl audit')
+            reply=(+--state +--rule +--ignore --baseline --write-baseline --fail-on --format
+                --reveal --list-rules --dry-run --json --help,-h)
             ;;
         'usagectl spool')
             reply=(--json --help,-h)
@@ -281,6 +289,55 @@ _usagectl_values() {
             ;;
         'usagectl preview 1')
             reply=(choice localstack lstk usagectl)
+            ;;
+        'usagectl capture --expect')
+            reply=(choice none notice)
+            ;;
+        'usagectl capture --output')
+            reply=(file)
+            ;;
+        'usagectl capture -o')
+            reply=(file)
+            ;;
+        'usagectl capture --answer')
+            reply=(choice on off error hang refuse slow)
+            ;;
+        'usagectl capture --bind')
+            reply=(text)
+            ;;
+        'usagectl capture --port')
+            reply=(text)
+            ;;
+        'usagectl capture --grace')
+            reply=(text)
+            ;;
+        'usagectl capture +')
+            reply=(command)
+            ;;
+        'usagectl audit --state')
+            reply=(choice pending sent rejected)
+            ;;
+        'usagectl audit --rule')
+            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 UC302
+                UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503 UC504
+                UC505)
+            ;;
+        'usagectl audit --ignore')
+            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 UC302
+                UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503 UC504
+                UC505)
+            ;;
+        'usagectl audit --baseline')
+            reply=(file)
+            ;;
+        'usagectl audit --fail-on')
+            reply=(choice error warning never)
+            ;;
+        'usagectl audit --format')
+            reply=(choice table json sarif)
+            ;;
+        'usagectl audit 1')
+            reply=(file)
             ;;
         'usagectl spool list --tool')
             reply=(choice localstack lstk usagectl)

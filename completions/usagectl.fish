@@ -125,6 +125,8 @@ function __usagectl_commands
                 'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
+                'capture	Run a command and record every usage event that it sends; none leaves this machine.' \
+                'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
                 'explain	Read the notice in plain words: which events, which fields, what is never collected.' \
@@ -180,6 +182,31 @@ function __usagectl_options
                 '--live	Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.' \
                 '--raw	Print the bytes of the bodies alone; one TOOL has one body.' \
                 '--reveal	Show the auth token whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl capture'
+            printf '%s\n' '--expect	Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.' \
+                '--output,-o	Keep what arrives in this file, for audit, spool and replay.' \
+                '--force	Replace FILE if it is there.' \
+                '--as-if-enabled	Lift the opt-outs for CMD, to see what it hides.' \
+                '--answer	How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.' \
+                '--bind	Listen on this address, so that containers reach the endpoint.' \
+                '--port	Listen on this port; 0 takes a free one.' \
+                '--grace	Seconds to wait at most for what CMD leaves running behind it.' \
+                '--live	Show each request on stderr as it arrives.' \
+                '--reveal	Keep tokens and all headers in clear.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl audit'
+            printf '%s\n' '+--state	Of the spool: pending, sent or rejected; can be repeated. All without it.' \
+                '+--rule	Only this rule, by ID or name; can be repeated.' \
+                '+--ignore	Do not count this; the reason stays in the output. Can be repeated.' \
+                '--baseline	Do not count what stands in this file, so that only what is new fails.' \
+                '--write-baseline	Write the findings of now to --baseline.' \
+                '--fail-on	Exit with 1 from this level on.' '--format	How the answer is written.' \
+                '--reveal	Show examples whole instead of masked.' \
+                '--list-rules	List the rules and what they mean; audit nothing.' \
+                '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool'
@@ -319,6 +346,40 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl preview 1'
             printf '%s\n' choice localstack lstk usagectl
+        case 'usagectl capture --expect'
+            printf '%s\n' choice none notice
+        case 'usagectl capture --output'
+            printf '%s\n' file
+        case 'usagectl capture -o'
+            printf '%s\n' file
+        case 'usagectl capture --answer'
+            printf '%s\n' choice on off error hang refuse slow
+        case 'usagectl capture --bind'
+            printf '%s\n' text
+        case 'usagectl capture --port'
+            printf '%s\n' text
+        case 'usagectl capture --grace'
+            printf '%s\n' text
+        case 'usagectl capture +'
+            printf '%s\n' command
+        case 'usagectl audit --state'
+            printf '%s\n' choice pending sent rejected
+        case 'usagectl audit --rule'
+            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 \
+                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 \
+                UC503 UC504 UC505
+        case 'usagectl audit --ignore'
+            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 \
+                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 \
+                UC503 UC504 UC505
+        case 'usagectl audit --baseline'
+            printf '%s\n' file
+        case 'usagectl audit --fail-on'
+            printf '%s\n' choice error warning never
+        case 'usagectl audit --format'
+            printf '%s\n' choice table json sarif
+        case 'usagectl audit 1'
+            printf '%s\n' file
         case 'usagectl spool list --tool'
             printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool list --event'

@@ -8,6 +8,8 @@ function global:__usagectl_commands([string]$key) {
                 'disable|Switch telemetry off, in the tools'' own files, and check that it is off.',
                 'enable|Undo what `usagectl disable` did, and no more.',
                 'preview|Show the exact requests that would be sent: method, URL, headers, body.',
+                'capture|Run a command and record every usage event that it sends; none leaves this machine.',
+                'audit|Compare events with the notice: what is undocumented, and what gives secrets away.',
                 'spool|Look into the spool: what waits, what was sent, what was refused or lost.',
                 'replay|Send the events that wait in the spool, and keep what is not taken.',
                 'explain|Read the notice in plain words: which events, which fields, what is never collected.',
@@ -69,6 +71,33 @@ function global:__usagectl_options([string]$key) {
                 '--live|Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.',
                 '--raw|Print the bytes of the bodies alone; one TOOL has one body.',
                 '--reveal|Show the auth token whole instead of masked.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl capture' {
+            '--expect|Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.',
+                '--output,-o|Keep what arrives in this file, for audit, spool and replay.',
+                '--force|Replace FILE if it is there.',
+                '--as-if-enabled|Lift the opt-outs for CMD, to see what it hides.',
+                '--answer|How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.',
+                '--bind|Listen on this address, so that containers reach the endpoint.',
+                '--port|Listen on this port; 0 takes a free one.',
+                '--grace|Seconds to wait at most for what CMD leaves running behind it.',
+                '--live|Show each request on stderr as it arrives.',
+                '--reveal|Keep tokens and all headers in clear.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl audit' {
+            '+--state|Of the spool: pending, sent or rejected; can be repeated. All without it.',
+                '+--rule|Only this rule, by ID or name; can be repeated.',
+                '+--ignore|Do not count this; the reason stays in the output. Can be repeated.',
+                '--baseline|Do not count what stands in this file, so that only what is new fails.',
+                '--write-baseline|Write the findings of now to --baseline.',
+                '--fail-on|Exit with 1 from this level on.', '--format|How the answer is written.',
+                '--reveal|Show examples whole instead of masked.',
+                '--list-rules|List the rules and what they mean; audit nothing.',
+                '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
@@ -226,6 +255,57 @@ function global:__usagectl_values([string]$key) {
         }
         'usagectl preview 1' {
             'choice', 'localstack', 'lstk', 'usagectl'
+        }
+        'usagectl capture --expect' {
+            'choice', 'none', 'notice'
+        }
+        'usagectl capture --output' {
+            'file'
+        }
+        'usagectl capture -o' {
+            'file'
+        }
+        'usagectl capture --answer' {
+            'choice', 'on', 'off', 'error', 'hang', 'refuse', 'slow'
+        }
+        'usagectl capture --bind' {
+            'text'
+        }
+        'usagectl capture --port' {
+            'text'
+        }
+        'usagectl capture --grace' {
+            'text'
+        }
+        'usagectl capture +' {
+            'command'
+        }
+        'usagectl audit --state' {
+            'choice', 'pending', 'sent', 'rejected'
+        }
+        'usagectl audit --rule' {
+            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC201',
+                'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306', 'UC401',
+                'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503', 'UC504',
+                'UC505'
+        }
+        'usagectl audit --ignore' {
+            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC201',
+                'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306', 'UC401',
+                'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503', 'UC504',
+                'UC505'
+        }
+        'usagectl audit --baseline' {
+            'file'
+        }
+        'usagectl audit --fail-on' {
+            'choice', 'error', 'warning', 'never'
+        }
+        'usagectl audit --format' {
+            'choice', 'table', 'json', 'sarif'
+        }
+        'usagectl audit 1' {
+            'file'
         }
         'usagectl spool list --tool' {
             'choice', 'localstack', 'lstk', 'usagectl'

@@ -32,6 +32,14 @@ SAVED = "file changed set_aside dry_run"
 REPLACED = "tool part path before after changed set_aside problem"
 LOST = "full old unwritable"
 ENTRY = "uid time tool event state bytes at to status answer"
+AUDIT = (
+    "source events by_name findings totals bad_lines first_bad_line fail_on baseline_written "
+    "dry_run"
+)
+FINDING = (
+    "rule name level event field count message example sentence known since advice line suppressed "
+    "fingerprint"
+)
 REPLAYED = "planned sent rejected kept batches bytes seconds"
 SOURCES = {"environment", "profile", "project", "policy", "setting", "default", "state"}
 
@@ -57,6 +65,13 @@ KEYS = [
     ("spool export", "", "file events bytes form dry_run"),
     ("spool purge", "", "purged dry_run states"),
     ("replay", "", f"{REPLAYED} endpoint dry_run"),
+    (
+        "audit",
+        "",
+        AUDIT,
+    ),
+    ("audit", "findings[]", FINDING),
+    ("audit", "totals", "error warning note suppressed"),
     ("preview", "", "requests would_send decided_by verdicts warnings notices"),
     (
         "preview",

@@ -18,7 +18,11 @@ import pytest
 
 import usagectl
 from usagectl import delivery, errors, replay
+from usagectl.audit.selection import UnknownRuleError
+from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
+from usagectl.cli.audit import FindingsError
+from usagectl.cli.capture import NoticeNotKeptError, UnexpectedEventsError
 from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.errors import UsagectlError
@@ -63,7 +67,14 @@ SAMPLES: list[UsagectlError] = [
     replay.EndpointNotSecureError("http://x"),
     replay.EndpointInvalidError(origin="--to"),
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
+    replay.EventsHeldError(2),
     ReplayInterruptedError(),
+    errors.NoEventsError("a.jsonl", bad_lines=2),
+    UnknownRuleError("UC999"),
+    FindingsError(2, fail_on="error"),
+    UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
+    NoticeNotKeptError(2),
+    AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
 ]
 """One of every class; the base alone is never raised."""

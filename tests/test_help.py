@@ -21,7 +21,7 @@ VERBS = (
     "Write",
     "Remove",
     *("Show", "Switch", "Undo", "Read", "Replace", "Print", "Run", "Write"),
-    *("Choose", "Remove", "Store"),
+    *("Choose", "Remove", "Store", "Compare"),
 )
 EXITS = {
     "status": "Exit with 1",

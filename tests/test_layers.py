@@ -24,6 +24,7 @@ LAYERS = (
     "_notice_data",
     "notice",
     "events",
+    "slicing",
     "posts",
     "tools",
     "identity",
@@ -43,6 +44,9 @@ LAYERS = (
     "report",
     "shells",
     "processes",
+    "capture",
+    "audit",
+    "pytest_plugin",
     "completions",
     "__init__",
     "cli",
@@ -79,7 +83,50 @@ SPOOL_LAYERS = (
     "__init__",
 )
 
-ONLY_IMPORTERS = {"httpx": {"transport.py"}, "rich": {"cli/_render.py"}, "uvicorn": set()}
+CAPTURE_LAYERS = (
+    "bodies",
+    "masking",
+    "records",
+    "loading",
+    "recorder",
+    "app",
+    "server",
+    "children",
+    "session",
+    "__init__",
+)
+
+AUDIT_LAYERS = (
+    "rules",
+    "exempt",
+    "masking",
+    "shapes",
+    "context",
+    "selection",
+    "findings",
+    "tree",
+    "sharing",
+    "checks",
+    "auditor",
+    "forms",
+    "suppression",
+    "sarif",
+    "__init__",
+)
+
+PACKAGES = [
+    ("tools", TOOL_LAYERS),
+    ("spool", SPOOL_LAYERS),
+    ("capture", CAPTURE_LAYERS),
+    ("audit", AUDIT_LAYERS),
+]
+
+ONLY_IMPORTERS = {
+    "httpx": {"transport.py"},
+    "rich": {"cli/_render.py", "cli/_render_live.py"},
+    "uvicorn": {"capture/server.py"},
+    "h11": {"capture/server.py"},
+}
 
 PACKAGE = REPOSITORY / "usagectl"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -122,9 +169,9 @@ def test_imports_come_from_lower_layers(file: Path) -> None:
         assert other == own or LAYERS.index(other) < LAYERS.index(own), f"{own} imports {name}"
 
 
-@pytest.mark.parametrize(("package", "layers"), [("tools", TOOL_LAYERS), ("spool", SPOOL_LAYERS)])
+@pytest.mark.parametrize(("package", "layers"), PACKAGES)
 def test_packages_are_in_order_too(package: str, layers: tuple[str, ...]) -> None:
-    """Within tools and spool, a module imports only from the modules before it."""
+    """Within a package, a module imports only from the modules before it."""
     for file in sorted((PACKAGE / package).glob("*.py")):
         for name in imports_of(file):
             if name.startswith(f"usagectl.{package}."):
@@ -133,15 +180,15 @@ def test_packages_are_in_order_too(package: str, layers: tuple[str, ...]) -> Non
                     assert layers.index(other) < layers.index(file.stem), f"{file.stem}: {name}"
 
 
-@pytest.mark.parametrize(("package", "layers"), [("tools", TOOL_LAYERS), ("spool", SPOOL_LAYERS)])
+@pytest.mark.parametrize(("package", "layers"), PACKAGES)
 def test_every_module_of_a_package_has_a_layer(package: str, layers: tuple[str, ...]) -> None:
-    """A new module of tools or spool is given its place in the order."""
+    """A new module of a package is given its place in the order."""
     assert {file.stem for file in (PACKAGE / package).glob("*.py")} == set(layers)
 
 
 @pytest.mark.parametrize(("library", "allowed"), ONLY_IMPORTERS.items())
 def test_heavy_libraries_have_one_importer(library: str, allowed: set[str]) -> None:
-    """httpx, rich and uvicorn are each imported by their one module."""
+    """httpx, rich, uvicorn and h11 are imported where they are owned, and nowhere else."""
     importers = {
         str(file.relative_to(PACKAGE))
         for file in SOURCES

@@ -28,6 +28,7 @@ REQUEST_SECONDS = 10.0
 """How long one attempt may take, name lookup and all."""
 
 _CHECK_SECONDS = 0.1
+_REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
 _TOO_LARGE = 413
@@ -196,7 +197,15 @@ class Deliverer:
             wait = self._wait_before(tries, answer)
             if self._clock() + wait >= deadline or (problem and problem.is_final):
                 raise self._give_up(answer, problem, tries=tries, wait=wait)
-            self._sleep(wait)
+            self._rest(wait)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait in small steps: an opt-out ends a long rest too."""
+        while seconds > 0:
+            step = min(seconds, _REST_SECONDS)
+            self._sleep(step)
+            seconds -= step
+            self._check()
 
     def _check(self) -> None:
         """Ask whether to go on, but not for each of a thousand requests a second."""
@@ -280,7 +289,7 @@ def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -
 
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # A year of twenty digits, say.
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

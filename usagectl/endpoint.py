@@ -34,7 +34,7 @@ def problem_of(url: str, *, allow_http: bool = False) -> Problem:
 
     Plain http is for this machine alone, unless the user wants it otherwise.
     """
-    if not settings.is_http_url(url):
+    if not settings.is_http_url(url) or "?" in url or "#" in url:  # `/events` is put behind it.
         return "invalid"
     is_plain = url.lower().startswith("http:")
     return "plain-http" if is_plain and not allow_http and not is_loopback(url) else ""

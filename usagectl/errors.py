@@ -17,13 +17,14 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   ├── FileExistsAlreadyError
     │   ├── FileCorruptError
     │   ├── LinkOutsideError
+    │   ├── NoEventsError
     │   └── LockTimeoutError
     └── SpoolUnwritableError        exit status 4
 
 Errors of one module alone stand there (`processes`, `transport`, `live`,
-`delivery`, `replay`, `cli`). Exit status 5 belongs to a delivery that is incomplete. No
-sentence holds a value of an event, a token or an environment value that may be
-secret (design, rule 3).
+`delivery`, `replay`, `capture`, `audit`, `cli`). Exit status 5 belongs to a delivery that
+is incomplete. No sentence holds a value of an event, a token or an environment value that
+may be secret (design, rule 3).
 """
 
 from __future__ import annotations
@@ -177,10 +178,10 @@ class FileExistsAlreadyError(StateError):
 
     code = "file-exists"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, hint: str = "") -> None:
         super().__init__(
             f"{file} is there already; it stays as it is.",
-            hint=f"usagectl spool export --force {quote(str(file))}",
+            hint=hint or f"usagectl spool export --force {quote(str(file))}",
         )
 
 
@@ -189,6 +190,19 @@ class FileCorruptError(_FileError):
 
     code = "file-corrupt"
     verb = "cannot be understood"
+
+
+class NoEventsError(StateError):
+    """Tell that what should hold events holds something, but none."""
+
+    code = "no-events"
+
+    def __init__(self, source: str, *, bad_lines: int) -> None:
+        what = "1 line" if bad_lines == 1 else f"{bad_lines} lines"
+        super().__init__(
+            f"{source} holds {what} and no event.",
+            hint="" if source in ("-", "standard input") else f"head -c 300 {quote(source)}",
+        )
 
 
 class LinkOutsideError(StateError):

@@ -7,9 +7,10 @@ request and what sends it both ask here.
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from usagectl import events
 from usagectl._version import __version__
@@ -32,7 +33,8 @@ def build_post(
     """Build the request that carries events, their bytes joined as they are.
 
     The session header is set for a session event alone, and only when the event
-    itself has a session: a header must not link what the events do not.
+    itself has a session: a header must not link what the events do not. Credentials
+    in the URL become a header, as they would on the wire.
 
     Args:
         bodies: the exact bytes of each event; of one for a session.
@@ -40,16 +42,20 @@ def build_post(
         is_session: whether it is a session event, which has an address of its own.
         compress: whether the body is sent with gzip.
     """
-    url = f"{base.rstrip('/')}/{'session' if is_session else 'events'}"
+    parts = urlsplit(base.rstrip("/"))
+    userinfo, _, host = parts.netloc.rpartition("@")
+    url = f"{parts._replace(netloc=host).geturl()}/{'session' if is_session else 'events'}"
     body = bytes(bodies[0]) if is_session else events.join_events(bodies)
     headers = {
-        "Host": urlsplit(url).netloc.rpartition("@")[2],
+        "Host": host,
         "User-Agent": f"usagectl/{__version__}",
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Connection": "keep-alive",
         "Content-Type": "application/json",
     }
+    if userinfo:
+        headers["Authorization"] = _basic(userinfo)
     session_id = _session_of(body) if is_session else ""
     if session_id:
         headers["Localstack-Session-ID"] = session_id
@@ -68,4 +74,14 @@ def _session_of(event: bytes) -> str:
         found = json.loads(event)["metadata"]["session_id"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    return found if isinstance(found, str) and found.isascii() and found.isprintable() else ""
+    is_fit = isinstance(found, str) and found.isascii() and found.isprintable()
+    return found if is_fit and found == found.strip() else ""
+
+
+def _basic(userinfo: str) -> str:
+    """Build the header of a URL's credentials (RFC 7617); what was masked stays so."""
+    if not userinfo.strip("*"):
+        return f"Basic {userinfo}"
+    name, _, password = userinfo.partition(":")
+    pair = f"{unquote(name)}:{unquote(password)}".encode()
+    return f"Basic {base64.b64encode(pair).decode('ascii')}"

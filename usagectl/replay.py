@@ -8,12 +8,18 @@ under way. Prints nothing and asks nobody.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, delivery, endpoint, paths
-from usagectl.errors import LockTimeoutError, SpoolUnwritableError, UsagectlError, UsageError
+from usagectl.errors import (
+    FileUnreadableError,
+    LockTimeoutError,
+    SpoolUnwritableError,
+    UsagectlError,
+    UsageError,
+)
 from usagectl.posts import build_post
 from usagectl.spool import lines, logs, queue, reading
 from usagectl.transport import HttpxTransport
@@ -79,12 +85,28 @@ class EventsRejectedError(delivery.DeliveryStoppedError):
 
     code = "events-rejected"
 
-    def __init__(self, origin: str, *, count: int, status: int, has_stopped: bool) -> None:
+    def __init__(
+        self, origin: str, *, count: int, status: int, has_stopped: bool, are_copies: bool = False
+    ) -> None:
         events = "1 event" if count == 1 else f"{count} events"
         stopped = " It took nothing else, so the rest was not tried." if has_stopped else ""
+        kept = "these were copies" if are_copies else "kept under rejected"
         super().__init__(
-            f"{origin} refused {events} (status {status}); kept under rejected.{stopped}",
-            hint="usagectl spool list --rejected",
+            f"{origin} refused {events} (status {status}); {kept}.{stopped}",
+            hint="usagectl spool list" + ("" if are_copies else " --rejected"),
+        )
+
+
+class EventsHeldError(delivery.DeliveryStoppedError):
+    """Tell that a program keeps a part of the spool open; what it holds waits on."""
+
+    code = "events-held"
+
+    def __init__(self, count: int) -> None:
+        events = "1 event is" if count == 1 else f"{count} events are"
+        super().__init__(
+            f"{events} held by a program that still runs; they can be sent when it has ended.",
+            hint="usagectl spool list",
         )
 
 
@@ -189,7 +211,7 @@ def plan(options: Options, *, base: str, folder: Path) -> Plan:
 def _count(options: Options, folder: Path) -> int:
     """Count the events of a replay; where all are meant, their lines need not be read."""
     if options.selection == lines.ALL:
-        waiting = reading.measure(folder)[0]
+        waiting = reading.measure(folder).events
         return waiting if options.limit is None else min(waiting, options.limit)
     return sum(len(batch.events) for batch in _batches(_Untouched.all_of(folder), options))
 
@@ -264,7 +286,19 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
         session = _Session(environment, options, base=base, folder=folder, stack=stack)
         planned = _count(options, folder)
         problem = session.send(deliverer, lambda done: on_progress(done, planned))
-    return ReplayResult(planned, session.progress, clock() - started, problem)
+    result = ReplayResult(planned, session.progress, clock() - started, problem)
+    return result if problem or not result.kept else _with_what_is_held(result, options, folder)
+
+
+def _with_what_is_held(result: ReplayResult, options: Options, folder: Path) -> ReplayResult:
+    """Tell events that a running process holds from lines that turned out to be none."""
+    done = result.progress
+    held = _count(options, folder)
+    if options.copies:
+        held -= done.sent + done.rejected
+    held = max(min(held, result.kept), 0)
+    planned = done.sent + done.rejected + held
+    return replace(result, planned=planned, problem=EventsHeldError(held) if held else None)
 
 
 def _check(environment: Environment, options: Options) -> None:
@@ -339,6 +373,7 @@ class _Session:
     ) -> Batch | None:
         """Send a batch; return the next one, which is read while the endpoint thinks."""
         upcoming: list[Batch | None] = []
+        batch.prepare()
 
         def read_ahead() -> None:
             upcoming.append(next(waiting, None))
@@ -355,6 +390,7 @@ class _Session:
             count=self.progress.rejected,
             status=self._last_refusal,
             has_stopped=has_stopped,
+            are_copies=self._options.copies,
         )
 
     def _settle(self, handed: delivery.Handed) -> None:
@@ -416,7 +452,12 @@ class _Untouched:
         return (cls(segment) for segment in reading.list_segments(folder))
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
-        return reading.placed_blocks(self._segment)
+        """Read it; what is no file, or cannot be read, status tells of."""
+        with suppress(FileUnreadableError):
+            yield from reading.placed_blocks(self._segment)
+
+    def prepare(self) -> None:
+        """Need nothing."""
 
     def mark_done(self, spans: Iterable[object]) -> None:
         """Remember nothing."""

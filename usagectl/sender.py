@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl import _files, consent, endpoint, paths
-from usagectl.errors import FileUnreadableError, UsagectlError
+from usagectl.errors import FileUnreadableError, SpoolUnwritableError, UsagectlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,16 +190,21 @@ def send(
     options = replay.Options(
         selection=Selection(consent=granted), policy=delivery.Policy(patience=patience)
     )
-    result = replay.run(
-        environment,
-        options,
-        base=base,
-        folder=replay.folder_for(environment, options),
-        patience_seconds=0,
-        may_continue=check,
-    )
-    is_withdrawn = isinstance(result.problem, replay.TelemetryOffError)
-    if not is_withdrawn and (result.planned or result.problem):
+    try:
+        result = replay.run(
+            environment,
+            options,
+            base=base,
+            folder=replay.folder_for(environment, options),
+            patience_seconds=0,
+            may_continue=check,
+        )
+    except SpoolUnwritableError as error:
+        _remember(environment, error, jitter=jitter or random.random)
+        return
+    if isinstance(result.problem, replay.TelemetryOffError | replay.EventsHeldError):
+        return
+    if result.planned or result.problem:
         _remember(environment, result.problem, jitter=jitter or random.random)
 
 

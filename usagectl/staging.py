@@ -2,8 +2,8 @@
 
 A file holds records (what `usagectl spool export` writes), events (one a line), or
 whole bodies of requests (`{"events":[…]}`), in any mixture. It is only read. What
-is laid out stays until it is delivered, so that an interrupted replay of the
-same file to the same address goes on where it ended.
+is laid out stays until it is delivered, for seven days at most, so that an
+interrupted replay of the same file to the same address goes on where it ended.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
-import msgspec
-
-from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl import _files, slicing
+from usagectl.errors import (
+    FileUnreadableError,
+    LockTimeoutError,
+    NoEventsError,
+    SpoolUnwritableError,
+)
 from usagectl.spool import envelope, lines, logs, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from usagectl.environment import Environment
@@ -30,21 +34,8 @@ if TYPE_CHECKING:
 _SEGMENT = "00000001.sending.jsonl"
 _MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 _KEPT_SECONDS = 7 * 24 * 3600
-
-
-class _Body(msgspec.Struct):
-    events: list[msgspec.Raw]
-
-
-class _Event(msgspec.Struct):
-    name: str
-    metadata: dict[str, msgspec.Raw] | None = None
-    payload: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_body = msgspec.json.Decoder(_Body)
-_event = msgspec.json.Decoder(_Event)
-_list = msgspec.json.Decoder(list[msgspec.Raw])
+_PATIENCE_SECONDS = 3600.0
+_SENT_SUFFIX = ".sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +45,68 @@ class Staged:
     Attributes:
         folder: where the segment lies.
         is_resumed: whether an earlier replay had begun with it.
+        is_shared: whether another replay has sent it all while this one waited for it.
         bad_lines: how many lines hold no event; they are left out.
         first_bad_line: the number of the first of them, 0 without one.
     """
 
     folder: Path
     is_resumed: bool
+    is_shared: bool = False
     bad_lines: int = 0
     first_bad_line: int = 0
 
-    def discard(self) -> None:
-        """Remove it: everything was decided on, or it is not wanted any more."""
+    def discard(self, *, is_sent: bool = False) -> None:
+        """Remove it: everything was decided on, or it is not wanted any more.
+
+        A replay of the same file that waits for this one learns whether it was sent.
+        """
         shutil.rmtree(self.folder, ignore_errors=True)
+        if is_sent:
+            with suppress(OSError):
+                self.folder.with_suffix(_SENT_SUFFIX).touch(mode=0o600)
 
 
-def stage(
-    environment: Environment, spool_dir: Path, *, file: Path | None, stream: BinaryIO, base: str
-) -> Staged:
-    """Lay the events of a file out; `file` is None for a stream that cannot be read twice.
+@contextmanager
+def staged(
+    environment: Environment,
+    spool_dir: Path,
+    *,
+    file: Path | None,
+    stream: BinaryIO,
+    base: str,
+    on_wait: Callable[[], None] = lambda: None,
+) -> Iterator[Staged]:
+    """Lay the events of a file out for a while; `file` is None for a stream read but once.
+
+    One replay of a file goes on at a time. Another waits; where that was one of
+    the same file to the same address, nothing is left for it to send.
 
     Raises:
         FileUnreadableError: the file cannot be read.
+        NoEventsError: it holds none.
         SpoolUnwritableError: there is no room to lay them out.
+        LockTimeoutError: another replay went on and on.
     """
     folder = spool_dir / queue.FILES / _key(environment, file, base)
-    _remove_forgotten(spool_dir / queue.FILES, environment.now().timestamp())
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_files.lock(folder.parent, seconds=0))
+            folder.with_suffix(_SENT_SUFFIX).unlink(missing_ok=True)
+        except LockTimeoutError:
+            on_wait()
+            stack.enter_context(_files.lock(folder.parent, seconds=_PATIENCE_SECONDS))
+            if folder.with_suffix(_SENT_SUFFIX).exists():
+                yield Staged(folder, is_resumed=False, is_shared=True)
+                return
+        yield _stage(environment, folder, file=file, stream=stream)
+
+
+def _stage(
+    environment: Environment, folder: Path, *, file: Path | None, stream: BinaryIO
+) -> Staged:
+    _remove_forgotten(folder.parent, environment.now().timestamp())
+    shown = file or environment.cwd / "standard input"
     if (folder / _SEGMENT).exists():
         return Staged(folder, is_resumed=True)
     try:
@@ -92,11 +120,13 @@ def stage(
         temporary.replace(folder / _SEGMENT)
     except _UnreadableError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        shown = file or environment.cwd / "standard input"
         raise FileUnreadableError(shown, reason=str(error)) from error
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise SpoolUnwritableError(folder, reason=error.strerror or "unknown") from error
+    if laid_out.bad_lines and not laid_out.events:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise NoEventsError(str(shown), bad_lines=laid_out.bad_lines)
     return Staged(
         folder,
         is_resumed=False,
@@ -121,7 +151,10 @@ def _remove_forgotten(folder: Path, now: float) -> None:
     with suppress(OSError):
         for each in folder.iterdir():
             if abs(now - each.stat().st_mtime) > _KEPT_SECONDS:
-                shutil.rmtree(each, ignore_errors=True)
+                if each.is_dir():
+                    shutil.rmtree(each, ignore_errors=True)
+                else:
+                    each.unlink()
 
 
 class _UnreadableError(Exception):
@@ -134,6 +167,7 @@ class _Layout:
     def __init__(self, environment: Environment, stream: BinaryIO) -> None:
         self._environment = environment
         self._stream = stream
+        self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
 
@@ -145,6 +179,7 @@ class _Layout:
             head += self._read_at_most(_MAX_DOCUMENT_BYTES)
             events = _events_of_document(b"".join(head))
             if events:
+                self.events = len(events)
                 yield from (self._record(event) for event in events)
                 return
         for number, line in enumerate(chain(head, self._read()), start=1):
@@ -152,6 +187,7 @@ class _Layout:
             if not found and line.strip() and logs.parse_header(line) is None:
                 self.bad_lines += 1
                 self.first_bad_line = self.first_bad_line or number
+            self.events += len(found)
             yield from found
 
     def _read(self) -> Iterator[bytes]:
@@ -169,13 +205,14 @@ class _Layout:
                 return
 
     def _records_of(self, line: bytes) -> Iterator[bytes]:
-        if lines.decode(line) is not None:
+        record = lines.decode(line)
+        if record is not None and slicing.name_of(bytes(record.event)):
             yield line + b"\n"
         else:
-            yield from (self._record(event) for event in _events_of(line))
+            yield from (self._record(event) for event in slicing.events_of(line))
 
     def _record(self, event: bytes) -> bytes:
-        name = _name_of(event)
+        name = slicing.name_of(event)
         tool = "lstk" if name.startswith("lstk_") else "unknown"
         labels = envelope.build_labels(tool, name)
         environment = self._environment
@@ -187,35 +224,10 @@ class _Layout:
 def _is_understood(line: bytes) -> bool:
     line = line.strip()
     known = not line or lines.decode(line) is not None or logs.parse_header(line) is not None
-    return known or bool(_events_of(line))
-
-
-def _events_of(text: bytes) -> list[bytes]:
-    """Slice the events out of one event or one body; empty when it is neither."""
-    if _name_of(text):
-        return [text]
-    try:
-        found = [bytes(raw) for raw in _body.decode(text).events]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
-    return found if all(_name_of(event) for event in found) else []
+    return known or bool(slicing.events_of(line))
 
 
 def _events_of_document(data: bytes) -> list[bytes]:
-    """Slice the events out of JSON that is set out over many lines; a record is one line."""
+    """Cut the events out of JSON that is set out over many lines; a record is one line."""
     text = data.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-    if events := _events_of(text):
-        return events
-    try:
-        found = [bytes(raw) for raw in _list.decode(text)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
-    return found if all(_name_of(event) for event in found) else []
-
-
-def _name_of(event: bytes) -> str:
-    """Name an event; empty when it is none."""
-    try:
-        return _event.decode(event).name
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
+    return slicing.events_of(text) or slicing.events_of_list(text)

@@ -227,8 +227,12 @@ class HttpxTransport:
         try:
             way = self._open_way()
         except Exception as error:  # noqa: BLE001  (whoever waits for an answer raises it)
+            problem = _explain(error)
+            if isinstance(error, OSError):  # Nothing was connected to yet.
+                reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
+                problem = NoAnswerError(reason, is_final=True)
             while (exchange := waiting.get()) is not None:
-                exchange.finish(_explain(error))
+                exchange.finish(problem)
             return
         with closing(way):
             connection = _Connection()
@@ -416,6 +420,7 @@ def _explain(error: Exception) -> Exception:
         (ConnectionRefusedError, "nothing listens there (connection refused)", False),
         (httpx.ProxyError, "the proxy refuses it", False),
         (httpx.TimeoutException, "it did not answer in time", False),
+        (httpx.LocalProtocolError, "the request cannot be sent as it is", True),
         (httpx.ProtocolError, "what it answers is not HTTP, or ends too soon", False),
         (httpx.InvalidURL, "its URL, or a proxy's, cannot be used", True),
         (httpx.HTTPError, "the connection broke", False),

@@ -30,6 +30,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "disable": ("localstack", "usagectl"),
     "enable": ("usagectl",),
     "preview": (),
+    "capture": ("--grace", "0", "--", "quiet"),
+    "audit": (),
     "spool": (),
     "spool list": (),
     "spool show": (),
@@ -66,11 +68,12 @@ WRITING: Mapping[str, tuple[str, ...]] = {
     "spool export": (),
     "spool purge": (),
     "replay": (),
+    "audit": ("--baseline", "base.json", "--write-baseline"),
 }
 """Commands that write more than their own event, and what makes their example do so."""
 
-ANSWERING = tuple(path for path in EXAMPLES if path != "run")
-"""Commands that give an answer of their own, so that they take --json."""
+ANSWERING = tuple(path for path in EXAMPLES if path not in ("run", "capture"))
+"""Commands that give an answer of their own on stdout, so that they take --json."""
 
 
 def tree() -> dict[str, TyperCommand | TyperGroup]:

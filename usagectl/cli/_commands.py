@@ -18,6 +18,8 @@ MODULES: Mapping[str, str] = {
     "disable": "switch",
     "enable": "switch",
     "preview": "preview",
+    "capture": "capture",
+    "audit": "audit",
     "spool": "spool",
     "replay": "replay",
     "explain": "explain",

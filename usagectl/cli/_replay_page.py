@@ -79,13 +79,13 @@ def _counts(*values: float) -> dict[str, object]:
     return dict(zip(names, values, strict=True))
 
 
-def show_plan(planned: Planned, base: str) -> None:
-    """Draw what would be sent."""
+def show_plan(planned: Planned, base: str, *, is_chosen: bool, again: str) -> None:
+    """Draw what would be sent; `again` is the same command without --dry-run."""
     from usagectl.cli._render import Page
 
     page = Page()
     if not planned.events:
-        page.line("Nothing waits, so nothing would be sent.")
+        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing would be sent.")
         page.line("Next: usagectl spool says what was recorded and sent so far.")
         return
     origin = endpoint.origin_of(base)
@@ -100,16 +100,20 @@ def show_plan(planned: Planned, base: str) -> None:
     if planned.count > len(shown):
         page.line(f"  and {planned.count - len(shown)} more")
     page.line()
-    page.line("Next: usagectl replay --dry-run --raw prints the bytes; usagectl replay sends them.")
+    page.line(f"Next: {again} sends them; with --dry-run --raw it prints the bytes.")
 
 
-def show_result(result: ReplayResult, base: str, *, copies: bool) -> None:
+def _nothing(*, is_chosen: bool) -> str:
+    return "Nothing that waits was chosen" if is_chosen else "Nothing waits"
+
+
+def show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bool) -> None:
     """Draw what was sent; the problem, if any, follows as an error."""
     from usagectl.cli._render import Page
 
     page, done = Page(), result.progress
     if not result.planned and result.problem is None:
-        page.line("Nothing waits, so nothing was sent.")
+        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
         return
     page.line(
         f"{_events(done.sent)} sent to {endpoint.origin_of(base)} in {_requests(done.batches)}, "

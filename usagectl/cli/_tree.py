@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from usagectl import notice, shells, tools
+from usagectl.audit.rules import RULES
 from usagectl.cli.settings import NAMES as SETTING_NAMES
 from usagectl.completions import SHELLS, Argument, CommandNode, Option, Values
 
@@ -26,6 +27,7 @@ def word_values() -> Mapping[str, Values]:
     """Tell what may stand for each word of the usage lines."""
     text, folder = Values("text"), Values("folder")
     return {
+        "ADDRESS": text,
         "CMD": Values("command"),
         "FILE": Values("file"),
         "EVENT": Values("choice", tuple(_event_names())),
@@ -34,6 +36,7 @@ def word_values() -> Mapping[str, Values]:
         "ID": text,
         "NAME": Values("choice", SETTING_NAMES),
         "PATH": folder,
+        "RULE": Values("choice", tuple(rule.id for rule in RULES)),
         "SHELL": Values("choice", tuple(SHELLS)),
         "STATE": Values("choice", ("pending", "sent", "rejected")),
         "TOOL": Values("choice", tools.NAMES),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,14 +21,13 @@ from usagectl.cli._filters import (
     parse_selection,
 )
 from usagectl.cli._options import Json, Yes  # noqa: TC001
-from usagectl.errors import FileUnreadableError, UsagectlError, UsageError
+from usagectl.cli._replay_files import folder_of_events, say_waiting
+from usagectl.errors import UsagectlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from usagectl.cli._invocation import Invocation
+    from usagectl.cli._replay_files import Place
     from usagectl.replay import Options
-    from usagectl.staging import Staged
 
 app = new_app()
 apps = {"replay": app}
@@ -132,73 +131,18 @@ def replay(  # noqa: PLR0913  (each is an option)
         policy=delivery.Policy(patience=timedelta(seconds=timeout), compress=gzip),
     )
     base = replaying.destination(invocation.environment, options)
-    with _folder(invocation, options, file=file, base=base, dry_run=dry_run) as place:
+    with folder_of_events(invocation, options, file=file, base=base, dry_run=dry_run) as place:
         if dry_run:
             _plan(invocation, options, base=base, place=place, raw=raw, as_json=json)
         else:
             _send(invocation, options, base=base, place=place, yes=yes, as_json=json)
 
 
-class _Place:
-    """Be where the events of a replay wait: the spool, or what was laid out of a file."""
-
-    def __init__(self, folder: Path, staged: Staged | None = None) -> None:
-        self.folder = folder
-        self.staged = staged
-        self.is_finished = True
-
-
-@contextmanager
-def _folder(
-    invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
-) -> Iterator[_Place]:
-    """Find the events; those of a file are laid out, and that is removed when it is done with."""
-    from tempfile import TemporaryDirectory
-
-    from usagectl import paths, staging
-    from usagectl import replay as replaying
-
-    environment = invocation.environment
-    if file is None:
-        yield _Place(replaying.folder_for(environment, options))
-        return
-    path = None if file == "-" else environment.cwd / file
-    with TemporaryDirectory(prefix="usagectl-") as temporary:
-        spool_dir = Path(temporary) if dry_run else paths.require_spool_dir(environment)
-        with _opened(path) as stream:
-            staged = staging.stage(environment, spool_dir, file=path, stream=stream, base=base)
-        _remark(staged)
-        place = _Place(staged.folder, staged)
-        try:
-            yield place
-        finally:
-            if path is None or place.is_finished:
-                staged.discard()
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise FileUnreadableError(path, reason=(error.strerror or "unknown").lower()) from error
-    with stream:
-        yield stream
-
-
-def _remark(staged: Staged) -> None:
-    if staged.is_resumed:
-        _output.print_notice("An earlier replay of this file had begun; this one goes on with it.")
-    if staged.bad_lines:
-        first = f"the first is line {staged.first_bad_line}"
-        if staged.bad_lines == 1:
-            _output.print_notice(f"Line {staged.first_bad_line} holds no event and is left out.")
-        else:
-            text = f"{staged.bad_lines} lines hold no event and are left out ({first})."
-            _output.print_notice(text)
+def again(invocation: Invocation, *more: str) -> str:
+    """Write the same command again, as it was typed, but for what only shows or asks."""
+    left_out = ("--dry-run", "--raw", "--json", "--yes", "-y")
+    words = [word for word in invocation.arguments if word not in left_out]
+    return shlex.join(["usagectl", *words, *(word for word in more if word not in words)])
 
 
 def _plan(
@@ -206,12 +150,13 @@ def _plan(
     options: Options,
     *,
     base: str,
-    place: _Place,
+    place: Place,
     raw: bool,
     as_json: bool,
 ) -> None:
     from usagectl import replay as replaying
     from usagectl.cli import _replay_page
+    from usagectl.spool.lines import ALL
 
     posts = replaying.posts(options, base=base, folder=place.folder)
     if raw:
@@ -223,7 +168,9 @@ def _plan(
     planned = _replay_page.summarise(posts)
     answer = _output.Answer(
         {**_replay_page.plan_data(planned, base), "dry_run": True},
-        lambda: _replay_page.show_plan(planned, base),
+        lambda: _replay_page.show_plan(
+            planned, base, is_chosen=options.selection != ALL, again=again(invocation)
+        ),
     )
     _output.emit(answer, invocation, as_json=as_json)
 
@@ -233,12 +180,13 @@ def _send(
     options: Options,
     *,
     base: str,
-    place: _Place,
+    place: Place,
     yes: bool,
     as_json: bool,
 ) -> None:
     from usagectl import replay as replaying
     from usagectl.cli import _replay_page
+    from usagectl.spool.lines import ALL
 
     if not yes and not as_json:
         _ask(options, base=base, place=place)
@@ -259,26 +207,31 @@ def _send(
                 options,
                 base=base,
                 folder=place.folder,
-                on_wait=_say_waiting,
+                on_wait=say_waiting,
                 on_progress=note,
             )
         except KeyboardInterrupt:
             seconds = time.monotonic() - started
             result = replaying.ReplayResult(planned, done, seconds, ReplayInterruptedError())
-    place.is_finished = not result.kept
+    rest = replace(options, limit=None)
+    # A limit leaves the rest of a file for the next replay of it.
+    place.is_finished = not result.kept and (
+        options.limit is None or not replaying.plan(rest, base=base, folder=place.folder).events
+    )
+    place.was_sent = place.is_finished
+    if result.problem and result.problem.hint.startswith("usagectl replay"):
+        result.problem.hint = again(invocation, *result.problem.hint.split()[2:])
     answer = _output.Answer(
         {**_replay_page.result_data(result, base), "dry_run": False},
-        lambda: _replay_page.show_result(result, base, copies=options.copies),
+        lambda: _replay_page.show_result(
+            result, base, copies=options.copies, is_chosen=options.selection != ALL
+        ),
         [result.problem] if result.problem else [],
     )
     _output.emit(answer, invocation, as_json=as_json)
 
 
-def _say_waiting() -> None:
-    _output.print_notice("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
-
-
-def _ask(options: Options, *, base: str, place: _Place) -> None:
+def _ask(options: Options, *, base: str, place: Place) -> None:
     """Ask before anything leaves the machine, on a terminal alone."""
     from usagectl import endpoint
     from usagectl import replay as replaying

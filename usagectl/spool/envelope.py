@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 EVENT_KEY = b',"event":'
 UID_BYTES = 10
@@ -53,7 +53,11 @@ class Record(NamedTuple):
 
 def build_labels(tool: str, kind: str, consent: str = "") -> bytes:
     """Build the middle of an envelope, which is the same for many events."""
-    members = {"tool": tool, "kind": kind, **({"consent": consent} if consent else {})}
+    return build_members({"tool": tool, "kind": kind, **({"consent": consent} if consent else {})})
+
+
+def build_members(members: Mapping[str, object]) -> bytes:
+    """Build the same of any members: what stands between the time and the event."""
     return b"," + json.dumps(members, separators=(",", ":")).encode()[1:-1] + EVENT_KEY
 
 

@@ -64,6 +64,15 @@ def write(descriptor: int, spans: Iterable[Span]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def write_blank(descriptor: int) -> None:
+    """Write an entry that says nothing: whoever can do that can note what is done.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    os.write(descriptor, b"\n")
+
+
 def append(segment: Segment, spans: Iterable[Span]) -> None:
     """Note that spans are done, with a single write.
 

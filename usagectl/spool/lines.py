@@ -99,6 +99,13 @@ class Source(Protocol):
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Give what is not done, in blocks of whole lines, each with its first byte's place."""
 
+    def prepare(self) -> None:
+        """See that what is done can be noted.
+
+        Raises:
+            SpoolUnwritableError: it cannot.
+        """
+
     def mark_done(self, spans: Iterable[Span]) -> None:
         """Remember that spans are done, so that they survive a kill.
 
@@ -261,11 +268,20 @@ def decode(line: bytes) -> Line | None:
         str(line, "utf-8")  # msgspec does not look into an event that it slices.
         found = _line.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        return _decode_slowly(line)
     # The event stands last in the line, as it is: so says the form.
     tail = envelope.EVENT_KEY + bytes(found.event) + b"}"
     is_sound = line.rstrip(b"\r\n").endswith(tail) and tail.startswith(envelope.EVENT_KEY + b"{")
     return found if is_sound else None
+
+
+def _decode_slowly(line: bytes) -> Line | None:
+    """Read what is JSON and msgspec refuses: half a surrogate pair, as an escape."""
+    found = envelope.parse_line(line.rstrip(b"\r\n")) if b"\\u" in line else None
+    if found is None:
+        return None
+    event = msgspec.Raw(found.event)
+    return Line(found.uid, found.time, found.tool, found.kind, event, found.consent)
 
 
 def labels(block: bytes) -> list[Label]:
@@ -282,5 +298,7 @@ def labels(block: bytes) -> list[Label]:
         try:
             found.append(_label.decode(line))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue
+            slow = _decode_slowly(line)
+            if slow is not None:
+                found.append(Label(slow.uid, slow.time, slow.tool, slow.kind))
     return found

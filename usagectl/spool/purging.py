@@ -78,13 +78,15 @@ def purge(
 def _holds_something(folder: Path) -> bool:
     if reading.list_segments(folder):
         return True
-    leftovers = (folder / queue.ASIDE / queue.ASIDE_FILE, folder / queue.FILES)
-    return any(each.exists() for each in leftovers) or any(folder.glob(f"*{queue.TEMPORARY}"))
+    if (folder / queue.ASIDE / queue.ASIDE_FILE).exists():
+        return True
+    laid_out = any(each.is_dir() for each in (folder / queue.FILES).glob("*"))
+    return laid_out or any(folder.glob(f"*{queue.TEMPORARY}"))
 
 
 def _count(folder: Path, selection: Selection) -> int:
     if selection == lines.ALL:
-        return reading.measure(folder)[0]
+        return reading.measure(folder).events
     return sum(_count_in(segment, selection) for segment in reading.list_segments(folder))
 
 
@@ -107,6 +109,7 @@ def _purge_folder(folder: Path, spool_dir: Path, selection: Selection) -> Iterat
     with queue.Claims(folder, spool_dir) as claims:
         for claimed in claims:
             yield claimed.remove() if selection == lines.ALL else claimed.rewrite(keeps)
+            claims.let_go(claimed)
     _remove_leftovers(folder, spool_dir, selection)
     for segment in reading.list_segments(folder):
         if selection == lines.ALL:

@@ -8,6 +8,7 @@ with nothing left is removed. Event bytes are sliced, never serialised again.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,7 @@ ASIDE, ASIDE_FILE = "aside", "lines.txt"
 TEMPORARY = ".sending.tmp"
 FILES = "files"
 _TRIES = 20
+_MOST_OPEN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,15 @@ class Batch:
             missing -= piece.amount
         return Batch(self.events[:count], tuple(first)), Batch(self.events[count:], tuple(rest))
 
+    def prepare(self) -> None:
+        """See that it can be noted what becomes of the events, before any is sent.
+
+        Raises:
+            SpoolUnwritableError: it cannot.
+        """
+        for piece in self.pieces:
+            piece.source.prepare()
+
     def mark_done(self) -> None:
         """Note in each source that these lines are done.
 
@@ -82,23 +93,53 @@ class ClaimedSegment:
 
     def __init__(self, segment: segments.Segment, descriptor: int, folder: Path) -> None:
         self.segment = segment
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
         self._folder = folder
         self._journal: int | None = None
+        self._is_prepared = False
         self._bytes_done = 0
+
+    @property
+    def _open_descriptor(self) -> int:
+        if self._descriptor is None:
+            self._descriptor = segments.open_existing(self.segment)
+        if self._descriptor is None:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return self._descriptor
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Give what is not done, in blocks of whole lines."""
-        return reading.waiting_blocks(self.segment, self._descriptor)
+        return reading.waiting_blocks(self.segment, self._open_descriptor)
+
+    def prepare(self) -> None:
+        """See that what is done can be noted, before anything is: a disk may be full.
+
+        Raises:
+            SpoolUnwritableError: it cannot.
+        """
+        if not self._is_prepared:
+            with _translated(self._folder):
+                journal.write_blank(self._open_journal())
+            self._is_prepared = True
+
+    def _open_journal(self) -> int:
+        if self._journal is None:
+            self._journal = journal.open_for_appending(self.segment)
+        return self._journal
 
     def mark_done(self, spans: Iterable[Span]) -> None:
         """Remember that spans are done."""
         found = list(spans)
         with _translated(self._folder):
-            if self._journal is None:
-                self._journal = journal.open_for_appending(self.segment)
-            journal.write(self._journal, found)
+            journal.write(self._open_journal(), found)
         self._bytes_done += sum(span.end - span.start for span in found)
+
+    def rest(self) -> None:
+        """Hold no descriptor until it is needed again; nobody else appends to it by now."""
+        for descriptor in (self._descriptor, self._journal):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._descriptor = self._journal = None
 
     def set_aside(self, start: int, line: bytes) -> None:
         """Move a line that is no record into `aside/`; a log's own header just goes."""
@@ -119,7 +160,7 @@ class ClaimedSegment:
             SpoolUnwritableError: it is still there.
         """
         with _translated(self._folder):
-            gone = journal.count_waiting(self.segment, self._descriptor)
+            gone = journal.count_waiting(self.segment, self._open_descriptor)
             segments.remove(self.segment)
         return gone
 
@@ -146,11 +187,13 @@ class ClaimedSegment:
 
     def is_done(self) -> bool:
         """Tell whether nothing of it waits any more."""
-        return journal.is_done(self.segment, self._descriptor)
+        with _translated(self._folder):
+            return journal.is_done(self.segment, self._open_descriptor)
 
     def may_be_done(self) -> bool:
         """Tell whether as much was noted as done as it is long; an earlier delivery counts not."""
-        return self._bytes_done >= os.fstat(self._descriptor).st_size
+        with _translated(self._folder):
+            return self._bytes_done >= os.fstat(self._open_descriptor).st_size
 
     def close(self) -> None:
         """Let it go; with nothing left in it, it is removed.
@@ -160,12 +203,11 @@ class ClaimedSegment:
         """
         try:
             with _translated(self._folder):
-                if self.is_done():
+                # One that was removed is gone: a purge did so.
+                if self.segment.path.exists() and self.is_done():
                     segments.remove(self.segment)
         finally:
-            os.close(self._descriptor)
-            if self._journal is not None:
-                os.close(self._journal)
+            self.rest()
 
 
 def _replace(segment: segments.Segment, data: bytes) -> None:
@@ -190,8 +232,11 @@ def held(environment: Environment, *, seconds: float) -> Iterator[Path]:
     Raises:
         FolderUnknownError: this account has no home.
         LockTimeoutError: another process held it for that long.
+        SpoolUnwritableError: something that is no folder lies in its place.
     """
     folder = paths.require_spool_dir(environment)
+    if folder.exists() and not folder.is_dir():
+        raise SpoolUnwritableError(folder, reason="it is no folder")
     with _files.lock(folder, seconds=seconds):
         yield folder
 
@@ -230,8 +275,23 @@ class Claims:
             with _translated(self._spool_dir):
                 claimed = _claim(segment, self._spool_dir, taken)
             if claimed is not None:
+                self._rest()
                 self._open.append(claimed)
                 yield claimed
+
+    def _rest(self) -> None:
+        """Hold no more than a few open: a process may have few descriptors to give."""
+        for claimed in self._open[:-_MOST_OPEN]:
+            claimed.rest()
+
+    def let_go(self, claimed: ClaimedSegment) -> None:
+        """Close a segment that nothing more is wanted of.
+
+        Raises:
+            SpoolUnwritableError: nothing waits in it, and it could not be removed.
+        """
+        self._open.remove(claimed)
+        claimed.close()
 
     def settle(self) -> None:
         """Remove the segments that are done; the newest one may still be read.
@@ -241,8 +301,7 @@ class Claims:
         """
         for claimed in self._open[:-1]:  # Mostly there is none: the newest one is read from.
             if claimed.may_be_done() and claimed.is_done():
-                self._open.remove(claimed)
-                claimed.close()
+                self.let_go(claimed)
 
 
 def _claim(segment: segments.Segment, spool_dir: Path, taken: set[int]) -> ClaimedSegment | None:

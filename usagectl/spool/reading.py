@@ -51,13 +51,19 @@ def state(environment: Environment) -> SpoolState:
         return SpoolState(None, problem="this account has no home to keep a spool in")
     found = SpoolState(folder, losses=losses.read(environment))
     try:
-        pending, size = measure(folder)
-        sent, _ = measure(folder / logs.SENT)
-        rejected, _ = measure(folder / logs.REJECTED)
-    except (SpoolUnwritableError, FileUnreadableError) as error:
+        folders = (folder, folder / logs.SENT, folder / logs.REJECTED)
+        waiting, sent, rejected = (measure(each) for each in folders)
+    except SpoolUnwritableError as error:
         return found._replace(problem=error.message)
-    found = found._replace(pending=pending, sent=sent, rejected=rejected, bytes=size)
-    return found._replace(unwritable=_why_unwritable(folder))
+    problem = next((each.problem for each in (waiting, sent, rejected) if each.problem), None)
+    return found._replace(
+        pending=waiting.events,
+        sent=sent.events,
+        rejected=rejected.events,
+        bytes=waiting.bytes,
+        problem=problem.message if problem else "",
+        unwritable=_why_unwritable(folder),
+    )
 
 
 def _why_unwritable(folder: Path) -> str:
@@ -68,27 +74,42 @@ def _why_unwritable(folder: Path) -> str:
     return f"{there} cannot be written, so that no event is kept in the spool."
 
 
-def measure(folder: Path) -> tuple[int, int]:
-    """Count the waiting events of a folder of segments, and the bytes of all segments.
+class Measured(NamedTuple):
+    """Hold how many events wait in a folder, the bytes of its segments, and what is unreadable."""
+
+    events: int = 0
+    bytes: int = 0
+    problem: FileUnreadableError | None = None
+
+
+def measure(folder: Path) -> Measured:
+    """Count the waiting events of a folder of segments; what cannot be read keeps none back.
 
     Raises:
         SpoolUnwritableError: the folder cannot be listed.
-        FileUnreadableError: a segment cannot be read.
     """
-    waiting = size = 0
+    found = Measured()
     for segment in list_segments(folder):
-        descriptor = open_segment(segment)
-        if descriptor is None:
-            continue
         try:
-            waiting += journal.count_waiting(segment, descriptor)
-            size += os.fstat(descriptor).st_size
-        except OSError as error:
-            reason = (error.strerror or "unknown").lower()
-            raise FileUnreadableError(segment.path, reason=reason) from error
-        finally:
-            os.close(descriptor)
-    return waiting, size
+            waiting, size = _measure_one(segment)
+        except FileUnreadableError as error:
+            found = found._replace(problem=found.problem or error)
+        else:
+            found = found._replace(events=found.events + waiting, bytes=found.bytes + size)
+    return found
+
+
+def _measure_one(segment: segments.Segment) -> tuple[int, int]:
+    descriptor = open_segment(segment)
+    if descriptor is None:
+        return 0, 0
+    try:
+        return journal.count_waiting(segment, descriptor), os.fstat(descriptor).st_size
+    except OSError as error:
+        reason = (error.strerror or "unknown").lower()
+        raise FileUnreadableError(segment.path, reason=reason) from error
+    finally:
+        os.close(descriptor)
 
 
 def list_segments(folder: Path) -> list[segments.Segment]:

@@ -1,0 +1,107 @@
+"""Print how fast an audit is and what memory it takes, beside `jq -c .` on the same files.
+
+Run it with `python -m tests.benchmarks.audit [--events N]`. Every program is a process of
+its own and takes turns with the other; each figure is the best of the rounds. Three
+files: CLI events as the notice has them, CLI events with a session of their own as
+real clients send them, and failed API calls whose texts all differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.machine import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AUDIT = """
+import sys
+from usagectl import audit
+from usagectl.environment import from_process
+with open(sys.argv[1], "rb") as stream:
+    context = audit.Context.from_environment(from_process())
+    print(audit.audit_stream(stream, context=context).events)
+"""
+
+_RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"%s","kind":"%s","event":%s}\n'
+_TIME = "2026-11-23 09:%02d:%02d.%06d"
+_CLI = (
+    '{"name":"cli_cmd","metadata":{"client_time":"%s"},"payload":{"cmd":"usagectl cache-dir set",'
+    '"params":["path","dry_run","json","reveal","state","event","since","until","format","limit"]}}'
+)
+_LINKED = (
+    '{"name":"cli_cmd","metadata":{"session_id":"%08x-0000-4000-8000-000000000000",'
+    '"client_time":"%s"},"payload":{"cmd":"localstack config show","params":["format_"]}}'
+)
+_CALL = (
+    '{"name":"aws_request","metadata":{"session_id":"64517be1-7dd0-479b-a8ec-88d3e544afd9",'
+    '"client_time":"%s"},"payload":{"service":"sqs","operation":"DeleteQueue","status_code":400,'
+    '"err_type":"QueueDoesNotExist","err_msg":"Queue number %d does not exist.",'
+    '"is_internal":false,"region":"us-east-1","account_id":"000000000000","user_agent":"aws"}}'
+)
+
+
+def _lines(form: str, amount: int) -> Iterator[str]:
+    for number in range(amount):
+        time_text = _TIME % (number // 60 % 60, number % 60, number % 1_000_000)
+        if form == "cli":
+            event = _CLI % time_text
+        elif form == "linked":
+            event = _LINKED % (number, time_text)
+        else:
+            event = _CALL % (time_text, number)
+        yield _RECORD % (number, "localstack", "cli_cmd", event)
+
+
+def _measure(command: list[str]) -> tuple[float, int]:
+    """Run a program; return its seconds and its peak memory in KiB."""
+    started = time.perf_counter()
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        message = f"{command[0]} failed"
+        raise SystemExit(message)
+    return time.perf_counter() - started, usage.ru_maxrss
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    jq = shutil.which("jq")
+    with tempfile.TemporaryDirectory() as folder:
+        for form in ("cli", "linked", "calls"):
+            file = Path(folder, f"{form}.jsonl")
+            with file.open("w") as stream:
+                stream.writelines(_lines(form, options.events))
+            size = file.stat().st_size
+            print(f"{form}: {options.events} events, {size // options.events} bytes a line")
+            contenders = {"usagectl audit": [sys.executable, "-c", _AUDIT, str(file)]}
+            if jq:
+                contenders["jq -c ."] = [jq, "-c", ".", str(file)]
+            found: dict[str, list[tuple[float, int]]] = {name: [] for name in contenders}
+            for _ in range(options.rounds):
+                for name, command in contenders.items():
+                    found[name].append(_measure(command))
+            for name, runs in found.items():
+                seconds, memory = min(runs)[0], max(run[1] for run in runs)
+                rate = options.events / seconds
+                print(f"  {name:15} {rate:>9,.0f} events/s  {memory / 1024:6.1f} MiB")
+            file.unlink()
+
+
+if __name__ == "__main__":
+    main()

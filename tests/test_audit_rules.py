@@ -1,0 +1,298 @@
+"""Hold the rules: each has an event that triggers it and a near miss that does not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from usagectl import audit, notice
+from usagectl.audit import rules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+ID = "64517be1-7dd0-479b-a8ec-88d3e544afd9"
+OTHER_ID = "f41119fd-af20-4d48-af92-2b8d69f8cf7e"
+TIME = "2026-11-23 09:00:00.000001"
+RAW_ID = "0123456789abcdef0123456789abcdef"
+WORDS = ("localstack", "pod", "load", "--name=my-cloud-pod", "-e", "K=hidden-value", "true", "12")
+
+
+def example(name: str, **payload: object) -> dict[str, object]:
+    """Give the notice's own event, with other values in its payload."""
+    event = copy.deepcopy(notice.find_event(name).example)
+    assert event is not None
+    found = event["payload"]
+    assert isinstance(found, dict)
+    found.update(payload)
+    return event
+
+
+def cli(cmd: object = "localstack pod load", **metadata: object) -> dict[str, object]:
+    """Give a CLI event."""
+    event = example("cli_cmd", cmd=cmd)
+    found = event["metadata"]
+    assert isinstance(found, dict)
+    found.update(metadata)
+    return event
+
+
+def other(name: str, **payload: object) -> dict[str, object]:
+    """Give an event that the notice does not name."""
+    return {"name": name, "metadata": {"client_time": TIME}, "payload": payload}
+
+
+def call(**payload: object) -> dict[str, object]:
+    """Give an API call that failed."""
+    return example("aws_request", **payload)
+
+
+def failed(text: str) -> dict[str, object]:
+    """Give an API call with an error text."""
+    return call(err_msg=text)
+
+
+def without(event: dict[str, object], key: str) -> dict[str, object]:
+    """Give an event whose payload lacks a key."""
+    payload = event["payload"]
+    assert isinstance(payload, dict)
+    return {**event, "payload": {name: payload[name] for name in payload if name != key}}
+
+
+def sent(event: dict[str, object], session: str = ID) -> dict[str, object]:
+    """Give a record of a capture."""
+    headers = {"user-agent": "localstack/4.12.0", "localstack-session-id": session}
+    return {"uid": "1", "time": TIME, "tool": "localstack", "headers": headers, "event": event}
+
+
+class Case(NamedTuple):
+    """Hold what triggers a rule, and what nearly does."""
+
+    triggers: tuple[object, ...]
+    misses: tuple[object, ...]
+
+
+counted = {"service": "s3", "operation": "PutObject", "status_code": 200, "count": 1}
+
+CASES: dict[str, Case] = {
+    "UC101": Case((other("brand_new"),), (cli(),)),
+    "UC102": Case((example("session", product="aws"),), (example("session", api_key=None),)),
+    "UC103": Case((example("session", is_ci="no"),), (example("run_init", duration=3),)),
+    "UC104": Case((without(call(), "region"),), (without(call(), "err_msg"),)),
+    "UC105": Case((call(status_code=4000),), (call(status_code=499),)),
+    "UC106": Case(({"events": [5]},), ({"events": [cli()]},)),
+    "UC107": Case(({"uid": "1", "kind": "unparsed", "body": "/w=="},), ({"at": "x", "to": "y"},)),
+    "UC201": Case((cli(session_id=ID),), (cli(),)),
+    "UC202": Case((cli(session_id=ID), call()), (cli(session_id=OTHER_ID), call())),
+    "UC203": Case(
+        ({**example("run_init"), "metadata": {"client_time": TIME, "session_id": ID}},),
+        (example("run_init"),),
+    ),
+    "UC301": Case(
+        (other("config", env_vars={"DEBUG": "1"}),),
+        (other("config", env_vars={"DEBUG": None}, set_vars={"DEBUG": 1}),),
+    ),
+    "UC302": Case(
+        (other("lstk_command", environment={"auth_token_id": "abc"}),),
+        (example("session", api_key="ls-ABCD1234-wxyz-1234-abcd-123456789012"),),
+    ),
+    "UC303": Case(
+        (example("session", machine_id="sys_0123456789ab"),),
+        (example("session", machine_id="gen_1a55233f-ee4"),),
+    ),
+    "UC304": Case(
+        (example("aws_request_agg", api_calls=[{**counted, "err_type": "QueueDoesNotExist"}]),),
+        (example("aws_request_agg", api_calls=[counted]),),
+    ),
+    "UC305": Case(
+        (failed('Traceback (most recent call last):\n  File "a.py", line 3'),),
+        (
+            without(
+                without(
+                    call(status_code=500, stack_trace="Traceback (most recent call last):"),
+                    "err_msg",
+                ),
+                "err_type",
+            ),
+        ),
+    ),
+    "UC306": Case((call(status_code=200),), (call(status_code=404),)),
+    "UC401": Case(
+        (example("cli_cmd", params=["my-cloud-pod"]),),
+        (cli(), example("cli_cmd", params=["my-cloud-pods", "load"])),
+    ),
+    "UC402": Case((failed("denied for kT9-abcdef-0123"),), (failed("denied for kT9-abcdef"),)),
+    "UC403": Case((failed("no such user: JoDoe!"),), (failed("no such user: jodoer"),)),
+    "UC404": Case((failed("via jo-laptop.corp"),), (failed("via jo-laptops"),)),
+    "UC405": Case((failed("open /srv/people/jodoe/x"),), (failed("open /srv/people/y /home"),)),
+    "UC406": Case((failed(f"id {RAW_ID}"),), (failed(f"id {RAW_ID[:-1]}"),)),
+    "UC501": Case((failed("mail jo@corp.io"),), (failed("mail jo@example.com, a@b"),)),
+    "UC502": Case((failed("at 10.1.2.3"),), (failed("at 127.0.0.1 with 1.2.3 and 1.2.3.400"),)),
+    "UC503": Case((failed("key AKIAIOSFODNN7EXAMPLE"),), (failed("key AKIAIOSFODNN7"),)),
+    "UC504": Case((failed(f"with ghp_{'a1' * 18}"),), (failed("with ghp_short"),)),
+    "UC505": Case(
+        (failed("not in arn:aws:s3:::bucket/key"),), (failed("not an arn:aws at AWS::S3::Bucket"),)
+    ),
+}
+"""For every rule events that trigger it, and events that nearly do."""
+
+
+@pytest.fixture
+def context(machine: Machine, tmp_path: Path) -> audit.Context:
+    """Give the values of a machine on which somebody works."""
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc" / "machine-id").write_text(f"{RAW_ID}\n")
+    variables = {"USER": "jodoe", "HOME": "/srv/people/jodoe", "DEPLOY_TOKEN": "kT9-abcdef-0123"}
+    environment = machine.environment()._replace(
+        variables=variables, host_name="jo-laptop.corp", root=root, account_home=None
+    )
+    return audit.Context.from_environment(environment, WORDS)
+
+
+def run(context: audit.Context, *records: object) -> audit.AuditResult:
+    """Audit records as the lines of a file."""
+    text = "".join(json.dumps(record) + "\n" for record in records).encode()
+    return audit.audit_stream([text], context=context)
+
+
+def found(result: audit.AuditResult) -> set[str]:
+    """Name the rules that were broken."""
+    return {finding.rule for finding in result.findings}
+
+
+def test_every_rule_has_a_case() -> None:
+    """A rule without an event that triggers it is a rule that nobody has seen work."""
+    assert set(CASES) == {rule.id for rule in rules.RULES}
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_rule_is_triggered(rule: str, context: audit.Context) -> None:
+    """Each rule finds its event."""
+    assert rule in found(run(context, *CASES[rule].triggers))
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_near_miss_is_none(rule: str, context: audit.Context) -> None:
+    """Each rule leaves its near miss alone, and so do all others but for what it says itself."""
+    assert rule not in found(run(context, *CASES[rule].misses))
+
+
+def test_examples_of_the_notice_pass(context: audit.Context) -> None:
+    """What the notice shows as its own events has no finding."""
+    examples = [event.example for event in notice.load().events]
+    result = run(context, *examples)
+    assert result.events == len(examples)
+    assert result.findings == ()
+
+
+def test_rules_are_well_formed() -> None:
+    """IDs and names are unique, and every departure that a rule names is one."""
+    known = {departure.id for departure in notice.load().departures}
+    promises = {promise.id for promise in notice.load().never_collected}
+    assert len({rule.id for rule in rules.RULES}) == len({rule.name for rule in rules.RULES})
+    assert len({rule.id for rule in rules.RULES}) == len(rules.RULES)
+    for rule in rules.RULES:
+        assert set(rule.known) <= known
+        assert rule.rests_on in known | promises | {"field"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "records"),
+    [
+        ("UC201", "cli_cmd.metadata.session_id", (cli(session_id=ID),)),
+        ("UC201", "cli_cmd.headers.localstack-session-id", (sent(cli()),)),
+        ("UC202", "cli_cmd.headers.localstack-session-id", (sent(cli()), sent(call()))),
+        ("UC101", "config", (other("config", env_vars={}),)),
+        ("UC301", "config.env_vars.USE_SSL", (other("config", env_vars={"USE_SSL": "0"}),)),
+        (
+            "UC302",
+            "lstk_command.environment.auth_token_id",
+            (other("lstk_command", environment={"auth_token_id": "ls-token"}),),
+        ),
+        ("UC303", "session.machine_id", (example("session", machine_id="dkr_0123456789ab"),)),
+        (
+            "UC304",
+            "aws_request_agg.api_calls.err_type",
+            (example("aws_request_agg", api_calls=[{**counted, "err_type": "X"}]),),
+        ),
+        (
+            "UC305",
+            "cfn_stack_deploy_failures.tb",
+            (other("cfn_stack_deploy_failures", tb="Traceback (most recent call last):\n"),),
+        ),
+        (
+            "UC306",
+            "cfn_stack_deploy_failures.reason",
+            (other("cfn_stack_deploy_failures", reason="x"),),
+        ),
+    ],
+)
+def test_departures_of_real_clients_are_explained(
+    rule: str, place: str, records: tuple[object, ...], context: audit.Context
+) -> None:
+    """What real clients are known to do is found, and is a warning that says where it is known."""
+    findings = run(context, *records).findings
+    finding = next(each for each in findings if each.rule == rule and each.place == place)
+    assert finding.level == "warning"
+    assert finding.known is not None
+    assert finding.known.id in finding.message
+
+
+def test_version_of_the_client_counts(context: audit.Context) -> None:
+    """A departure that is known of later versions does not explain what an older one does."""
+    event = example("session", container_runtime="docker")
+    record = sent(event)
+    finding = run(context, record).findings[0]
+    assert (finding.rule, finding.level, finding.known) == ("UC102", "error", None)
+    headers = {"user-agent": "localstack/2026.3.0"}
+    finding = run(context, {**record, "headers": headers}).findings[0]
+    assert finding.level == "warning"
+
+
+def test_new_field_of_a_known_event_is_an_error(context: audit.Context) -> None:
+    """That an event is known explains none of its fields that nobody has seen."""
+    findings = run(context, other("container_info", serial="x")).findings
+    assert ("UC102", "error") in {(finding.rule, finding.level) for finding in findings}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_shared_id_is_found_in_either_order(*, first: bool, context: audit.Context) -> None:
+    """Which of the two events comes first does not matter."""
+    records = [cli(session_id=ID), call()]
+    result = run(context, *(records if first else reversed(records)))
+    finding = next(each for each in result.findings if each.rule == "UC202")
+    assert (finding.event, finding.count) == ("cli_cmd", 1)
+
+
+def test_sub_command_is_no_value(context: audit.Context) -> None:
+    """A typed word that is part of an audited `cmd` is a command's name, wherever it stands."""
+    assert "UC401" in found(run(context, failed("cannot load")))
+    assert "UC401" not in found(run(context, failed("cannot load"), cli()))
+
+
+def test_command_of_lstk_is_no_value(context: audit.Context) -> None:
+    """What lstk names as its command is no value, what was handed on after it is."""
+    parameters = {"command": "load", "subcommand": "my-cloud-pod"}
+    findings = run(context, other("lstk_command", parameters=parameters)).findings
+    typed = [(each.place, each.level) for each in findings if each.rule == "UC401"]
+    assert typed == [("lstk_command.parameters.subcommand", "warning")]
+
+
+def test_escaped_secret_is_found(context: audit.Context) -> None:
+    """A secret whose characters are written as escapes is the same secret."""
+    text = json.dumps(failed("kT9-abcdef-0123")).replace("kT9", "\\u006b\\u0054\\u0039")
+    result = audit.audit_stream([text.encode()], context=context)
+    assert "UC402" in found(result)
+
+
+def test_secret_in_a_key_is_found_and_not_named(context: audit.Context) -> None:
+    """A secret that stands as a name is found too, and its place does not tell it."""
+    result = run(context, other("new", **{"kT9-abcdef-0123": {"a": 1}}), other("kT9-abcdef-0123"))
+    assert "UC402" in found(result)
+    assert "kT9" not in repr(result)

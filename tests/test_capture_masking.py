@@ -1,0 +1,75 @@
+"""Tests of what a capture withholds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from usagectl.capture import masking
+
+SECRET = "ls-s3cret-t0ken"  # noqa: S105  (of no account anywhere)
+SECRETS = (SECRET,)
+
+
+@pytest.mark.parametrize(
+    ("event", "pointers"),
+    [
+        ('{"payload": {"api_key": "short"}}', ("/payload/api_key",)),
+        (
+            '{"payload":{"environment":{"auth_token_id":"x1"}}}',
+            ("/payload/environment/auth_token_id",),
+        ),
+        (f'{{"a":["x {SECRET} y"]}}', ("/a/0",)),
+        (f'{{"a/b~c":"{SECRET}"}}', ("/a~1b~0c",)),
+        ('{"a":"ls-s3cret\\u002dt0ken"}', ("/a",)),
+        (f'{{"{SECRET}": 1}}', ("",)),
+        ('{"api_key": ""}', ()),
+        ('{"api_key": null}', ()),
+        ('{"a": "\\"api_key\\": \\"no field\\""}', ()),
+        ('{"keyboard": "us"}', ()),
+    ],
+)
+def test_secrets_are_masked_where_they_stand(event: str, pointers: tuple[str, ...]) -> None:
+    """A token is hidden by its field or by its value, escaped or not; the rest stays."""
+    found = masking.mask_event(event.encode(), SECRETS)
+    assert found.pointers == pointers
+    assert len(found.event) == len(event)
+    assert SECRET not in json.dumps(json.loads(found.event))
+    if not pointers:
+        assert found.event == event.encode()
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text())))
+def test_masking_keeps_json_and_length(value: dict[str, object]) -> None:
+    """Whatever an event holds, what comes out is JSON of the same length without the secret."""
+    event = json.dumps({**value, "z": f"{SECRET}"}).encode()
+    found = masking.mask_event(event, SECRETS)
+    assert len(found.event) == len(event)
+    assert json.loads(found.event).keys() == json.loads(event).keys()
+    assert SECRET.encode() not in found.event
+
+
+def test_secrets_are_what_variables_call_so() -> None:
+    """Names that speak of a token, key or password; values too short to tell anything are none."""
+    variables = {
+        "LOCALSTACK_AUTH_TOKEN": '"ls-abcdefgh"',
+        "AWS_SECRET_ACCESS_KEY": "abcdefghijklmnop",
+        "DB_PASSWORD": "correct horse",
+        "GITHUB_TOKEN": "1234567",
+        "SSH_KEY_FILE": "somewhere",
+        "API_KEY_PATH": "/etc/keys/api",
+        "PATH": "/usr/bin:/bin",
+    }
+    found = masking.secret_values(variables)
+    assert found == ("abcdefghijklmnop", "correct horse", "ls-abcdefgh")
+
+
+@pytest.mark.parametrize("inner", ["9" * 10_000, "[" * 5000 + "]" * 5000])
+def test_what_python_cannot_read_is_masked_all_the_same(inner: str) -> None:
+    """A number of thousands of digits and deep nesting cost the place, not the masking."""
+    found = masking.mask_event(f'{{"api_key": "geheim", "x": {inner}}}'.encode(), ())
+    assert found.pointers == ("",)
+    assert b"geheim" not in found.event

@@ -1,0 +1,391 @@
+"""Tests of the capture endpoint on a real socket: clients that behave, and those that do not."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import gzip
+import http.client
+import json
+import os
+import resource
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from usagectl.capture.app import Behaviour, is_own_host
+from usagectl.capture.recorder import OTHERS, Recorder
+from usagectl.capture.records import Privacy
+from usagectl.capture.server import AddressUnavailableError, CaptureServer
+from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.machine import Machine
+
+# Read before the walls clear them; 200 clients and 50,000 requests for a long run.
+CLIENTS = int(os.environ.get("USAGECTL_CLIENTS", "40"))
+REQUESTS = int(os.environ.get("USAGECTL_REQUESTS", "1000"))
+
+EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"x","params":[]}}'
+BODY = b'{"events":[' + EVENT + b"]}"
+
+
+class Desk:
+    """Be a capture under test: its recorder, its port, and requests to it."""
+
+    def __init__(self, recorder: Recorder, server: CaptureServer) -> None:
+        self.recorder = recorder
+        self.server = server
+        self.port = server.port
+
+    def post(
+        self,
+        body: bytes = BODY,
+        *,
+        path: str = "/v1/events",
+        method: str = "POST",
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Send one request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        """Open a bare connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Read what was written."""
+        return [json.loads(line) for line in self.recorder.file.read_bytes().splitlines()]
+
+    def wait_for(self, requests: int) -> None:
+        """Wait until that many requests were recorded."""
+        end = time.monotonic() + 20
+        while self.recorder.sums.requests < requests:
+            assert time.monotonic() < end, self.recorder.sums
+            time.sleep(0.01)
+
+
+@contextmanager
+def desk(machine: Machine, **behaviour: Any) -> Iterator[Desk]:  # noqa: ANN401
+    """Serve a capture."""
+    environment = machine.environment(now=lambda: datetime.now(UTC))
+    recorder = Recorder(environment, machine.folder / "capture.jsonl", privacy=Privacy())
+    with CaptureServer(recorder, behaviour=Behaviour(**behaviour)) as server:
+        yield Desk(recorder, server)
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/session", "/prefix/v9/events", "/", "//x//"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_any_path_and_method_is_recorded(machine: Machine, path: str, method: str) -> None:
+    """A client may have its own prefix and version; all of it is what it sent."""
+    with desk(machine) as found:
+        assert found.post(path=path, method=method) == (200, b'{"track_events": true}')
+        (record,) = found.records()
+    assert (record["method"], record["path"], record["kind"]) == (method, path, "cli_cmd")
+
+
+def test_a_request_without_a_body_is_recorded(machine: Machine) -> None:
+    """Even an empty question says that a client is there."""
+    with desk(machine) as found:
+        assert found.post(b"", method="GET")[0] == 200
+        assert found.records()[0]["kind"] == "unparsed"
+        assert found.recorder.sums.unparsed == 1
+
+
+def test_chunks_and_codings_come_out_as_the_event(machine: Machine) -> None:
+    """A chunked and a compressed body hold the same event as a plain one."""
+    with desk(machine) as found:
+        found.post()
+        found.post(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})
+        with found.connect() as client:
+            client.sendall(
+                b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            for start in range(0, len(BODY), 10):
+                part = BODY[start : start + 10]
+                client.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+            client.sendall(b"0\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+        lines = found.recorder.file.read_bytes().splitlines()
+    assert [line.endswith(b'"event":' + EVENT + b"}") for line in lines] == [True] * 3
+
+
+def test_the_body_is_on_disk_before_the_answer(machine: Machine) -> None:
+    """Real clients are killed half a second after they began: what came in is kept by then."""
+    with desk(machine, answer="hang") as found:
+        with found.connect() as client:
+            client.sendall(
+                b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(BODY), BODY)
+            )
+            found.wait_for(1)
+            assert len(found.records()) == 1
+            assert found.server.is_busy
+            # As a killed process leaves it: a reset, not an orderly end.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end = time.monotonic() + 10
+        while found.server.is_busy:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        ("on", 200, {"track_events": True}),
+        ("off", 200, {"track_events": False}),
+        ("error", 500, {"error": "as asked for with --answer error"}),
+        ("slow", 200, {"track_events": True}),
+    ],
+)
+def test_the_answer_is_what_was_asked_for(
+    machine: Machine, answer: str, status: int, body: dict[str, object]
+) -> None:
+    """Each behaviour gives its answer, and the request is recorded in all of them."""
+    with desk(machine, answer=answer, slow_seconds=0.3) as found:
+        got, text = found.post()
+        assert (got, json.loads(text)) == (status, body)
+        assert found.recorder.sums.events == 1
+
+
+def test_refused_means_that_nothing_listens(machine: Machine) -> None:
+    """A client meets a closed port, which nobody else can take meanwhile."""
+    with desk(machine, answer="refuse") as found, pytest.raises(ConnectionRefusedError):
+        found.connect()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": ""},
+        {"Host": "10.0.0.7"},
+        {"Host": "localhost@evil.example"},
+    ],
+)
+def test_pages_of_a_browser_are_refused(machine: Machine, headers: dict[str, str]) -> None:
+    """A page on another origin, also under a name that was made to lead here, posts nothing."""
+    with desk(machine) as found:
+        status, body = found.post(headers=headers)
+        assert status == 403
+        assert b"track_events" not in body
+        assert found.records() == []
+        assert (found.recorder.sums.requests, found.recorder.sums.refused) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("host", "also", "is_own"),
+    [
+        ("127.0.0.1:80", "", True),
+        ("LOCALHOST", "", True),
+        ("[::1]:9", "", True),
+        ("127.9.9.9", "", True),
+        ("host.docker.internal:1", "", True),
+        ("172.17.0.1:9", "172.17.0.1", True),
+        ("172.17.0.1:9", "", False),
+        ("192.168.0.7", "0.0.0.0", True),  # noqa: S104
+        ("evil.example", "0.0.0.0", False),  # noqa: S104
+        ("[::1", "", False),
+        ("2130706433", "", False),
+    ],
+)
+def test_hosts_of_this_machine(host: str, also: str, *, is_own: bool) -> None:
+    """Loopback, a container's name for it, and the address that was bound; never another name."""
+    assert is_own_host(host, also) is is_own
+
+
+def test_bodies_and_headers_are_bounded(machine: Machine) -> None:
+    """What is too large is refused, noted and forgotten; the next client is served."""
+    with desk(machine, max_body_bytes=100_000) as found:
+        with found.connect() as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n")
+            client.sendall(b"x" * 200_000)
+            assert client.recv(12).endswith(b"413")
+        with found.connect() as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 200_000)
+            assert client.recv(12).endswith(b"400")
+        assert found.post()[0] == 200
+        assert [record["kind"] for record in found.records()] == ["unparsed", "cli_cmd"]
+
+
+def test_bodies_that_come_in_at_once_are_bounded_together(machine: Machine) -> None:
+    """Many half-sent bodies cannot fill the memory: beyond the sum, a client is turned away."""
+    with desk(machine, max_body_bytes=60_000, max_waiting_bytes=100_000) as found:
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n"
+        clients = [found.connect() for _ in range(3)]
+        for client in clients:
+            client.sendall(head + b"x" * 50_000)
+        found.wait_for(1)
+        assert found.records()[0]["problem"] == "too many bodies at once"
+        for client in clients:
+            client.close()
+        found.wait_for(3)
+        assert found.post()[0] == 200
+
+
+def test_a_slow_client_is_given_up(machine: Machine) -> None:
+    """A body that drips is ended, and what came is noted."""
+    with desk(machine, body_seconds=0.3) as found, found.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
+        assert client.recv(12).endswith(b"408")
+        assert found.records()[0]["problem"] == "its body took too long"
+
+
+def test_a_client_that_goes_away_is_noted(machine: Machine) -> None:
+    """Half a body is evidence that a client wanted to send something."""
+    with desk(machine) as found:
+        with found.connect() as client:
+            client.sendall(b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\n")
+            client.sendall(b"Content-Length: 100\r\n\r\nabc")
+            found.post()
+        found.wait_for(2)
+        assert "went away" in found.records()[1]["problem"]
+
+
+@pytest.mark.parametrize("noise", [os.urandom(3000), b"\x16\x03\x01" + bytes(500), b"GET\r\n\r\n"])
+def test_noise_ends_its_own_connection_alone(machine: Machine, noise: bytes) -> None:
+    """Bytes that are no HTTP, a TLS greeting among them, leave the server serving."""
+    with desk(machine) as found:
+        for _ in range(5):
+            with found.connect() as client:
+                client.sendall(noise)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
+        assert found.post()[0] == 200
+
+
+def test_half_closed_clients_get_their_answer(machine: Machine) -> None:
+    """A client that has sent all may close its half; its request counts."""
+    with desk(machine) as found, found.connect() as client:
+        client.sendall(
+            b"POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
+            % (len(BODY), BODY)
+        )
+        client.shutdown(socket.SHUT_WR)
+        found.wait_for(1)
+        assert found.recorder.sums.events == 1
+
+
+def test_idle_connections_make_room(machine: Machine) -> None:
+    """More clients that say nothing than there is room for do not keep a real one out."""
+    with desk(machine) as found:
+        clients = [found.connect() for _ in range(600)]
+        for client in clients[:300]:
+            client.sendall(b"POST / HTTP/1.1\r\nX")
+        assert found.post()[0] == 200
+        for client in clients:
+            client.close()
+
+
+def test_many_clients_lose_nothing(machine: Machine) -> None:
+    """200 clients at once: every request is in the file once, and counted."""
+    clients, each = CLIENTS, REQUESTS // CLIENTS
+    with desk(machine) as found:
+
+        def send(number: int) -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=60)
+            for place in range(each):
+                body = b'{"events":[{"name":"n","payload":"%d-%d"}]}' % (number, place)
+                connection.request("POST", "/v1/events", body)
+                assert connection.getresponse().read() == b'{"track_events": true}'
+            connection.close()
+            return each
+
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            sent = sum(pool.map(send, range(clients)))
+        payloads = {record["event"]["payload"] for record in found.records()}
+    assert len(payloads) == sent == clients * each == found.recorder.sums.events
+
+
+def test_names_are_bounded(machine: Machine) -> None:
+    """A client that invents names does not fill the memory; the rest counts as one."""
+    with desk(machine) as found:
+        events = b",".join(b'{"name":"n%d"}' % number for number in range(1500))
+        found.post(b'{"events":[' + events + b"]}")
+        by_name = found.recorder.sums.by_name
+    assert (len(by_name), by_name[OTHERS], found.recorder.sums.events) == (1001, 500, 1500)
+
+
+def test_a_file_that_is_there_is_not_replaced(machine: Machine) -> None:
+    """An earlier capture stays unless its replacement is asked for; nobody else may read it."""
+    file = machine.folder / "capture.jsonl"
+    file.write_text("mine")
+    with pytest.raises(FileExistsAlreadyError):
+        Recorder(machine.environment(), file, privacy=Privacy())
+    assert file.read_text() == "mine"
+    file.unlink()
+    Recorder(machine.environment(), file, privacy=Privacy()).close()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_port_that_is_taken_is_said(machine: Machine) -> None:
+    """The error names the address and what is wrong with it."""
+    with desk(machine) as found:
+        recorder = Recorder(machine.environment(), machine.folder / "b.jsonl", privacy=Privacy())
+        with pytest.raises(AddressUnavailableError, match="another program listens there"):
+            CaptureServer(recorder, port=found.port).__enter__()
+    with pytest.raises(AddressUnavailableError):
+        CaptureServer(recorder, address="no-address")
+
+
+def test_a_full_disk_is_told_and_the_client_is_answered(machine: Machine) -> None:
+    """What could not be written is counted and taken back; the client notices nothing."""
+    with desk(machine) as found:
+        found.post()
+        size = found.recorder.file.stat().st_size
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, before[1]))
+        try:
+            assert found.post()[0] == 200
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert found.post()[0] == 200
+        assert len(found.records()) == 2
+        assert (found.recorder.sums.requests, found.recorder.sums.unstored) == (3, 1)
+        assert found.recorder.problem is not None
+        assert "file too large" in found.recorder.problem.message
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link", "device"])
+def test_only_a_file_is_replaced(machine: Machine, kind: str) -> None:
+    """A pipe, a folder, a link or a device in the place of the file is an error, and no hang."""
+    file = machine.folder / "there"
+    if kind == "fifo":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "link":
+        file.symlink_to(machine.folder / "elsewhere")
+    else:
+        file = Path("/dev/null")
+    with pytest.raises(FileUnwritableError):
+        Recorder(machine.environment(), file, privacy=Privacy(), overwrite=True)
+
+
+def test_serving_leaves_no_thread_behind(machine: Machine) -> None:
+    """At the end of a capture its thread and its socket are gone."""
+    with desk(machine) as found:
+        found.post()
+        port = found.port
+    assert all(thread.name != "usagectl-capture" for thread in threading.enumerate())
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)

@@ -1,0 +1,288 @@
+"""Tests of `usagectl capture` as people run it, with a tool that posts to where it is led."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine, Outcome
+
+EVENT = (
+    '{"name":"cli_cmd","metadata":{"client_time":"2022-08-30 14:46:54.116457"},'
+    '"payload":{"cmd":"x","params":["file"]}}'
+)
+
+TOOL = f"""#!{sys.executable}
+import json, os, subprocess, sys, time, urllib.request
+
+def post(body, url=None):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
+    request = urllib.request.Request(url or os.environ["ANALYTICS_API"] + "/events", body)
+    opener.open(request, timeout=5).read()
+
+words = sys.argv[1:]
+if "say" in words:
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+if "event" in words and os.environ.get("DISABLE_EVENTS") != "1":
+    post(b'{{"events":[{EVENT}]}}')
+if "secret" in words:
+    token = os.environ["LOCALSTACK_AUTH_TOKEN"]
+    post(json.dumps({{"name": "session", "payload": {{"api_key": token}}}}).encode())
+if "late" in words:
+    subprocess.Popen([sys.executable, __file__, "later"], start_new_session=True)
+if "later" in words:
+    time.sleep(1)
+    post(b'{{"events":[{EVENT}]}}')
+if "environment" in words:
+    print(json.dumps(dict(os.environ)))
+if "wait" in words:
+    print("waiting", flush=True)
+    time.sleep(30)
+for word in words:
+    if word.isdecimal():
+        sys.exit(int(word))
+"""
+
+
+@pytest.fixture
+def tool(machine: Machine) -> Machine:
+    """Put the tool on the machine's PATH."""
+    machine.install_program("tool", TOOL)
+    return machine
+
+
+def capture(machine: Machine, *words: str, **variables: str) -> Outcome:
+    """Run a capture with a short grace."""
+    return machine.run("capture", *words, variables=variables)
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_the_command_is_left_alone(tool: Machine, status: int) -> None:
+    """Its output and its exit status are its own; the summary goes to stderr."""
+    found = capture(tool, "--", "tool", "say", "event", str(status))
+    assert (found.status, found.stdout) == (status, "to stdout\n")
+    assert found.stderr.startswith("to stderr\n1 event in 1 request")
+    assert "None left this machine." in found.stderr
+
+
+def test_options_of_the_command_are_its_own(tool: Machine) -> None:
+    """Also without the two dashes, what follows the command's name is left to it."""
+    found = capture(tool, "tool", "say", "--json", "--expect", "none")
+    assert (found.status, found.stdout) == (0, "to stdout\n")
+
+
+def test_a_file_keeps_what_arrived(tool: Machine) -> None:
+    """The exact bytes are there, for nobody else to read; a second capture does not replace it."""
+    assert capture(tool, "-o", "out.jsonl", "--", "tool", "event").status == 0
+    file = tool.cwd / "out.jsonl"
+    (line,) = file.read_text().splitlines()
+    assert line.endswith(f'"event":{EVENT}}}')
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = capture(tool, "-o", "out.jsonl", "--", "tool", "say")
+    assert (again.status, again.stdout) == (3, "")
+    assert "[file-exists]" in again.stderr
+    assert file.read_text() == line + "\n"
+    assert capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "say").status == 0
+    assert file.read_text() == ""
+
+
+def test_spool_and_replay_read_the_file(tool: Machine, unused_port: int) -> None:
+    """A capture is in the spool's own form."""
+    capture(tool, "-o", "out.jsonl", "--", "tool", "event")
+    to = f"http://127.0.0.1:{unused_port}/v1"
+    found = tool.run("replay", "--file", "out.jsonl", "--to", to, "--dry-run", "--raw")
+    assert found.stdout == f'{{"events":[{EVENT}]}}\n'
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
+
+
+def test_expecting_nothing(tool: Machine) -> None:
+    """Silence is proven by exit status 0; what arrives is listed, with 1."""
+    silent = capture(tool, "--expect", "none", "--", "tool", "event", DISABLE_EVENTS="1")
+    assert silent.status == 0
+    assert "Nothing arrived" in silent.stderr
+    loud = capture(tool, "--expect", "none", "--", "tool", "event")
+    assert loud.status == 1
+    assert "1 request arrived: POST /v1/events (cli_cmd)" in loud.stderr
+    assert "[unexpected-events]" in loud.stderr
+
+
+def test_expecting_the_notice(tool: Machine) -> None:
+    """An event that the notice documents is fine; one that it does not is an error."""
+    kept = capture(tool, "--expect", "notice", "--", "tool", "event")
+    assert kept.status == 0, kept.stderr
+    program = "import urllib.request as u, os; u.build_opener(u.ProxyHandler({})).open("
+    program += "os.environ['ANALYTICS_API'] + '/events', b'{\"name\":\"made_up\"}')"
+    broken = capture(tool, "--expect", "notice", "--", sys.executable, "-c", program)
+    assert broken.status == 1
+    assert "[notice-not-kept]" in broken.stderr
+
+
+def test_late_events_are_waited_for(tool: Machine) -> None:
+    """A detached child that posts a second later is seen; without grace it is not."""
+    assert capture(tool, "--expect", "none", "--", "tool", "late").status == 1
+    started = capture(tool, "--grace", "0", "--json", "--", "tool", "late")
+    first = started.stderr.splitlines()[0]  # What follows is the child, that finds nobody.
+    assert json.loads(first)["data"]["events"] == 0
+
+
+def test_opt_outs_are_lifted_on_request(tool: Machine) -> None:
+    """Who has opted out can look all the same; nothing is lifted unless it is asked for."""
+    variables = {
+        "DISABLE_EVENTS": "1",
+        "LOCALSTACK_DISABLE_EVENTS": "1",
+        "DO_NOT_TRACK": "1",
+        "USAGECTL_TELEMETRY": "off",
+    }
+    plain = _variables(capture(tool, "--", "tool", "environment", **variables))
+    assert {name: plain[name] for name in variables} == variables
+    lifted = _variables(capture(tool, "--as-if-enabled", "--", "tool", "environment", **variables))
+    assert (lifted["DISABLE_EVENTS"], lifted["LOCALSTACK_DISABLE_EVENTS"]) == ("0", "0")
+    assert "DO_NOT_TRACK" not in lifted
+
+
+def test_proxies_leave_loopback_alone(tool: Machine) -> None:
+    """NO_PROXY keeps what it had; LocalStack's own proxies know no exception: they are empty."""
+    found = _variables(
+        capture(tool, "--", "tool", "environment", NO_PROXY="corp", OUTBOUND_HTTP_PROXY="http://p")
+    )
+    assert found["NO_PROXY"] == "corp,localhost,127.0.0.1,::1"
+    assert found["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert found["OUTBOUND_HTTP_PROXY"] == ""
+    assert found["LSTK_ANALYTICS_ENDPOINT"] == found["ANALYTICS_API"] + "/events"
+    assert found["LOCALSTACK_ANALYTICS_API"] == found["ANALYTICS_API"]
+
+
+def _variables(outcome: Outcome) -> dict[str, str]:
+    found = json.loads(outcome.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_tokens_are_withheld(tool: Machine) -> None:
+    """A token is in no file and on no screen, unless it is to be revealed."""
+    token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
+    words = ("-o", "out.jsonl", "--force", "--live", "--", "tool", "secret")
+    found = capture(tool, *words, LOCALSTACK_AUTH_TOKEN=token)
+    text = (tool.cwd / "out.jsonl").read_text()
+    assert token not in text + found.stdout + found.stderr
+    assert '"masked":["/payload/api_key"]' in text
+    found = capture(tool, "--reveal", *words, LOCALSTACK_AUTH_TOKEN=token)
+    assert token in (tool.cwd / "out.jsonl").read_text()
+
+
+def test_json_is_one_object_on_stderr(tool: Machine) -> None:
+    """With a command, stdout stays the command's, and the envelope goes to stderr."""
+    found = capture(tool, "--json", "--expect", "none", "--", "tool", "event", "3")
+    document = json.loads(found.stderr)
+    assert found.stdout == ""
+    assert found.status == 1
+    assert document["data"]["status"] == 3
+    assert document["data"]["by_name"] == {"cli_cmd": 1}
+    assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [
+        (("--", "nothere"), 127, "command-not-found"),
+        (("--force", "--", "tool"), 2, "usage"),
+        (("--answer", "maybe", "--", "tool"), 2, "usage"),
+        (("-o", "no/such/folder/x", "--", "tool"), 3, "file-unwritable"),
+        (("--bind", "no-address", "--", "tool"), 3, "address-unavailable"),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    tool: Machine, words: tuple[str, ...], status: int, code: str
+) -> None:
+    """Each error has its code and exit status, and the command did not run."""
+    found = capture(tool, *words)
+    assert (found.status, found.stdout) == (status, "")
+    assert f"[{code}]" in found.stderr
+    assert "try:" in found.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_reach_the_command(tool: Machine, number: int) -> None:
+    """The command ends by the signal, and its status says so."""
+    process = start(tool, "capture", "--", "tool", "wait")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"waiting\n"
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode in (128 + number, 1)  # Python turns SIGINT into its own status.
+
+
+def start(machine: Machine, *words: str) -> subprocess.Popen[bytes]:
+    """Start a command line."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *words],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
+    """It prints the variables to set, serves until it is told to stop, and sums up."""
+    process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
+    assert process.stdout is not None
+    lines = [process.stdout.readline().decode() for _ in range(3)]
+    assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert b"1 event in 1 request" in out
+    assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
+
+
+def test_a_killed_capture_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
+    """Kill -9 costs nothing that was acknowledged."""
+    process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
+    assert process.stdout is not None
+    process.stdout.readline()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(20):
+        opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
+    process.kill()
+    process.communicate(timeout=30)
+    assert len((tool.cwd / "out.jsonl").read_text().splitlines()) == 20
+
+
+def test_an_endpoint_for_containers_is_warned_of(tool: Machine) -> None:
+    """Whoever asks for another address than loopback hears what that means."""
+    found = capture(tool, "--bind", "0.0.0.0", "--", "tool", "environment")  # noqa: S104
+    variables: dict[str, Any] = json.loads(found.stdout)
+    assert "whoever reaches this machine there can post to it" in found.stderr
+    assert variables["ANALYTICS_API"].startswith("http://127.0.0.1:")
+    assert "127.0.0.1" not in variables["LOCALSTACK_ANALYTICS_API"]
+
+
+def test_nothing_is_left_behind(tool: Machine) -> None:
+    """Without a file, the capture goes with the command: no temporary file stays."""
+    before = time.time()
+    capture(tool, "--", "tool", "event")
+    left = [path for path in (tool.folder / "tmp").rglob("*") if path.stat().st_mtime >= before]
+    assert [path.name for path in left if "capture" in path.name] == []
+    assert os.listdir(tool.cwd) == []  # noqa: PTH208

@@ -1,0 +1,121 @@
+"""Tests of the fixture that authors of other tools use, in a pytest of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+from tests.support.machine import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A tool that asks nobody, posts where a variable says, and has a detached child that posts late.
+TOOL = """
+import json, os, subprocess, sys, time, urllib.request
+
+def post(name, body=None):
+    url = os.environ.get("MYTOOL_URL") or os.environ["ANALYTICS_API"] + "/events"
+    data = body or json.dumps({"events": [{"name": name}]}).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(urllib.request.Request(url, data), timeout=5).read()
+
+if sys.argv[1] == "late":
+    subprocess.Popen([sys.executable, __file__, "later"], start_new_session=True)
+elif sys.argv[1] == "later":
+    time.sleep(1.0)
+    post("late")
+elif sys.argv[1] == "broken":
+    post("", b"noise")
+elif not os.environ.get("DO_NOT_TRACK"):
+    for name in sys.argv[1:]:
+        post(name)
+"""
+
+
+def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Run tests with the plugin, in a process of their own."""
+    (folder / "tool.py").write_text(TOOL)
+    (folder / "test_it.py").write_text(
+        f"import pathlib, sys\nTOOL = [sys.executable, {str(folder / 'tool.py')!r}]\n{text}"
+    )
+    words = ["-q", "-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin", "test_it.py"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_what_a_tool_sends_can_be_asserted(tmp_path: Path) -> None:
+    """Names, exact bytes, opting out, late senders, bodies without events, and the audit."""
+    done = run(
+        tmp_path,
+        """
+def test_events(usagectl_capture):
+    assert usagectl_capture.run([*TOOL, "a", "b"]).returncode == 0
+    assert usagectl_capture.names == ["a", "b"]
+    assert usagectl_capture.events[0].body == b'{"name": "a"}'
+    assert usagectl_capture.events[0].document == {"name": "a"}
+    assert usagectl_capture.events[0].path == "/v1/events"
+    usagectl_capture.assert_only("a", "b")
+    usagectl_capture.clear()
+    usagectl_capture.assert_silent()
+    assert {each.rule for each in usagectl_capture.audit().findings} >= {"UC101"}
+
+def test_silence(usagectl_capture):
+    usagectl_capture.run([*TOOL, "a"], variables={"DO_NOT_TRACK": "1"})
+    usagectl_capture.assert_silent()
+
+def test_url(usagectl_capture):
+    usagectl_capture.run([*TOOL, "a"], variables={"MYTOOL_URL": usagectl_capture.url + "/x"})
+    assert usagectl_capture.events[0].path == "/x"
+
+def test_late(usagectl_capture):
+    usagectl_capture.run([*TOOL, "late"])
+    usagectl_capture.assert_only("late")
+
+def test_broken(usagectl_capture):
+    usagectl_capture.run([*TOOL, "broken"])
+    (found,) = usagectl_capture.events
+    assert (found.name, found.body) == ("unparsed", b"noise")
+    assert found.problem
+""",
+    )
+    assert "5 passed" in done.stdout, done.stdout
+
+
+def test_what_is_not_so_fails_the_test(tmp_path: Path) -> None:
+    """Each assertion can fail, and says what arrived."""
+    done = run(
+        tmp_path,
+        """
+def test_loud(usagectl_capture):
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.assert_silent()
+
+def test_other(usagectl_capture):
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.assert_only("a", "b")
+
+def test_nothing(usagectl_capture):
+    usagectl_capture.assert_only("a")
+""",
+    )
+    assert "3 failed" in done.stdout
+    assert "nothing was to be sent, and this arrived:" in done.stdout
+    assert "POST /v1/events a (unknown)" in done.stdout
+    assert "wanted a, b; this arrived:" in done.stdout
+
+
+def test_pytest_finds_it_by_itself() -> None:
+    """The distribution names the plugin where pytest looks for it."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"usagectl": "usagectl.pytest_plugin"}

@@ -1,0 +1,267 @@
+"""Own how one event is laid against the notice, and how its texts are searched.
+
+The walk is written for many events of few forms: what stood in a place and was in
+order is remembered there, and an object's keys lead to a plan made once. Whatever
+was not seen before goes the slow way, so nothing is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from usagectl.audit.exempt import EXEMPT, INSTEAD
+from usagectl.audit.masking import clean
+from usagectl.audit.shapes import (
+    DERIVED_ID,
+    SHAPES,
+    UUID,
+    is_free_text,
+    names_secret,
+)
+from usagectl.audit.tree import Node, Plan
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
+
+    from usagectl.audit.context import Context
+    from usagectl.audit.findings import Ledger, Tally
+    from usagectl.audit.sharing import SharedIds
+
+_MOST_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 256
+_MOST_PLANS = 256
+_LONGEST_KEY = 80
+
+CLI = "cli_cmd"
+
+
+class Checker:
+    """Lay events against their trees and write what departs into a ledger."""
+
+    def __init__(self, context: Context, ledger: Ledger, ids: SharedIds) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._ids = ids
+        self._finder = context.finder()
+        self._values = tuple({text.casefold() for _, texts in context.values for text in texts})
+        self._clean: set[str] = set()
+
+    def walk(self, node: Node, event: dict[str, object]) -> None:
+        """Lay an object against a node of which something is known."""
+        keys = tuple(event)
+        plan = node.plans.get(keys)
+        if plan is None:
+            plan = self._learn(node, keys)
+        if plan.tallies:
+            for tally, key in plan.tallies:
+                self._ledger.count(tally, event.get(key))
+        for child, value in zip(plan.children, event.values()):  # noqa: B905  (each event)
+            kind = type(value)
+            if kind is str:
+                text = cast("str", value)
+                if text in child.good or (child.skips is not None and child.skips(text)):
+                    continue
+                self.text(child, text)
+            elif kind is dict and child.children:
+                self.walk(child, value)  # type: ignore[arg-type]
+            elif kind is list and child.item is not None:
+                self._items(child.item, value)  # type: ignore[arg-type]
+            elif kind not in child.free:
+                self.value(child, value)
+
+    def _items(self, node: Node, values: list[object]) -> None:
+        good = node.good
+        for value in values:
+            if type(value) is dict and node.children:
+                self.walk(node, value)
+            elif type(value) is not str or value not in good:
+                self.value(node, value)
+
+    def value(self, node: Node, value: object) -> None:
+        """Lay any value against a node."""
+        if isinstance(value, str):
+            self.text(node, value)
+        elif node.types is not None and not _is_of(node.types, value):
+            self._ledger.add("UC103", node.event, node.pointer, value)
+            self.below(node, value)
+        elif isinstance(value, dict) and not node.is_open:
+            self.walk(node, value)
+        elif isinstance(value, list) and node.item is not None:
+            self._items(node.item, value)
+        elif isinstance(value, (dict, list)):
+            self.below(node, value)
+        else:
+            self._number(node, value)
+
+    def _number(self, node: Node, value: object) -> None:
+        if value is None or isinstance(value, bool):
+            return
+        if node.limits is not None and isinstance(value, (int, float)):
+            low, high = node.limits
+            if not low <= value <= high:
+                self._ledger.add("UC105", node.event, node.pointer, value)
+        if node.role == "configuration":
+            self._ledger.add("UC301", node.event, node.pointer, value)
+
+    def text(self, node: Node, text: str) -> None:
+        """Lay a text against a node, and remember it where it is in order."""
+        if node.types is not None and str not in node.types:
+            self._ledger.add("UC103", node.event, node.pointer, text)
+        elif node.fullmatch is not None and not node.fullmatch(text):
+            self._ledger.add("UC105", node.event, node.pointer, text)
+        elif node.is_tight:
+            if node.is_id:
+                self._ids.see(node.event, node.pointer, text)
+                _remember(node.good, text)
+            return
+        may_tie = node.is_id or node.event == CLI
+        is_id = may_tie and self._ids.see(node.event, node.pointer, text)
+        # What ties a CLI event to others counts each time, so it is not remembered.
+        if self._search(node, node.pointer, text) and not (is_id and node.event == CLI):
+            _remember(node.good, text)
+
+    def _search(self, node: Node, pointer: str, text: str) -> bool:
+        """Write down what a text holds; tell whether that was nothing."""
+        hits = self._hits(text)
+        if not hits and not node.role and not is_free_text(text):
+            return True
+        exempt = EXEMPT.get((node.event, pointer), ())
+        found = {
+            (rule, part): match
+            for rule, match, part in (*self._by_role(node, text), *hits)
+            if rule not in exempt
+        }
+        named = {rule for rule, _ in found}
+        for (rule, part), match in found.items():
+            if rule == "UC306" and "UC305" in named:
+                continue  # A trace is text as well.
+            if rule == "UC504" and named & {"UC302", "UC402"}:
+                continue  # The same token, told of before.
+            self._ledger.add(rule, node.event, pointer, match, part)
+        return not found
+
+    def _by_role(self, node: Node, text: str) -> Iterator[tuple[str, str, str]]:
+        if not text:
+            return
+        if node.role == "configuration":
+            yield "UC301", text, ""
+        elif node.role == "secret":
+            yield "UC302", text, ""
+        elif node.role == "derived-id" and self._is_derived(text):
+            yield "UC303", text, ""
+        if node.role == "error-text" or (
+            (node.is_documented or not node.is_known) and is_free_text(text)
+        ):
+            yield "UC306", text, ""
+
+    def _is_derived(self, text: str) -> bool:
+        return DERIVED_ID.fullmatch(text) is not None or text in self._context.derived_ids
+
+    def _hits(self, text: str) -> list[tuple[str, str, str]]:
+        """Find values of this machine and telling shapes: rule, what matched, which typed word."""
+        if text in self._clean:
+            return []
+        found = [
+            (match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
+            for match in self._values_in(text)
+        ]
+        if UUID.fullmatch(text):
+            return found  # It looks like nothing else, whatever it is.
+        taken = {match for _, match, _ in found}
+        for rule, find in SHAPES:
+            found += [(rule, match, "") for match in find(text) if match not in taken]
+        if not found:
+            _remember(self._clean, text)
+        return found
+
+    def _values_in(self, text: str) -> Iterator[re.Match[str]]:
+        if self._finder is not None:
+            lowered = text.casefold()
+            for value in self._values:
+                if value in lowered:
+                    return self._finder.finditer(text)
+        return iter(())
+
+    def gives_away(self, text: str) -> bool:
+        """Tell whether a name holds something that is not to be shown."""
+        return bool(self._hits(text))
+
+    def below(self, node: Node, value: object, *, pointer: str | None = None) -> None:
+        """Search everything in a value of which nothing more is known."""
+        waiting = [(node.pointer if pointer is None else pointer, value)]
+        while waiting:
+            place, each = waiting.pop()
+            if isinstance(each, dict):
+                waiting += reversed([self._member(node, place, *item) for item in each.items()])
+            elif isinstance(each, list):
+                waiting += reversed([(f"{place}/*", item) for item in each])
+            elif isinstance(each, str):
+                self._leaf(node, place, each)
+            elif node.role == "configuration" and each is not None:
+                self._ledger.add("UC301", node.event, place, each)
+
+    def _leaf(self, node: Node, place: str, text: str) -> None:
+        if node.event == CLI or place.endswith(("/session_id", "/machine_id")):
+            self._ids.see(node.event, place, text)
+        self._search(node, place, text)
+        if text and node.role != "secret" and names_secret(place.rpartition("/")[2]):
+            self._ledger.add("UC302", node.event, place, text)
+
+    def _member(self, node: Node, place: str, key: object, value: object) -> tuple[str, object]:
+        return self._name_place(node, place, str(key)), value
+
+    def _name_place(self, node: Node, place: str, key: str) -> str:
+        """Name a place below another; a key that gives something away is not named."""
+        hits = self._hits(key)
+        for rule, match, part in hits:
+            self._ledger.add(rule, node.event, f"{place}/*", match, part)
+        if hits or len(place) > 4 * _LONGEST_KEY:
+            return place if place.endswith("/*") else f"{place}/*"
+        return f"{place}/{clean(key, most=_LONGEST_KEY).replace('~', '~0').replace('/', '~1')}"
+
+    def _learn(self, node: Node, keys: tuple[str, ...]) -> Plan:
+        tallies: list[tuple[Tally, str]] = []
+        children: list[Node] = []
+        is_flagged = False
+        for key in keys:
+            child = node.below(key)
+            if child is None:
+                pointer = self._name_place(node, node.pointer, key)
+                is_flagged |= pointer.endswith("/*")
+                child = Node(node.event, pointer, is_documented=False, is_known=False)
+                child.role = "secret" if names_secret(key) else ""
+            children.append(child)
+            rule = _rule_of(node, child)
+            if rule:
+                tallies.append((self._ledger.tally(rule, node.event, child.pointer), key))
+        for key in node.required:
+            if key not in keys:
+                pointer = f"{node.pointer}/{key}"
+                tallies.append((self._ledger.tally("UC104", node.event, pointer), key))
+        plan = Plan(tuple(tallies), tuple(children))
+        if len(node.plans) < _MOST_PLANS and not is_flagged and sum(map(len, keys)) < 4 * 1024:
+            node.plans[keys] = plan
+        return plan
+
+
+def _rule_of(node: Node, child: Node) -> str:
+    """Name the rule that a key breaks by being there; empty when it breaks none."""
+    instead = INSTEAD.get((child.event, child.pointer))
+    if instead:
+        return instead
+    is_new = not child.is_known and node.is_known
+    return "UC102" if is_new or (node.is_documented and not child.is_documented) else ""
+
+
+def _is_of(types: frozenset[type], value: object) -> bool:
+    if type(value) in types:
+        return True
+    return isinstance(value, float) and int in types and value.is_integer()
+
+
+def _remember(texts: set[str], text: str) -> None:
+    if len(text) <= _LONGEST_REMEMBERED:
+        if len(texts) >= _MOST_REMEMBERED:
+            texts.clear()
+        texts.add(text)

@@ -1,0 +1,210 @@
+"""Own the values of this machine that an event must not hold; they are searched, never shown.
+
+Taken at run time: user, host, home, secrets of the environment, the operating
+system's machine ID, and the values typed in a captured command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from usagectl.environment import Environment
+
+_SECRET_NAME = re.compile(
+    r"(?i)(?:^|_)(?:token|secret|password|passwd|passphrase|pwd|apikey|api_key|key|keys|credential|"
+    r"credentials|auth|cookie|pat|dsn|pass)(?:$|_|[0-9])"
+)
+_PUBLIC_NAME = re.compile(
+    r"(?i)_(?:file|path|dir|sock|name|url|id|region|type|version|enabled|pid)$"
+)
+_NAME_OF_ANYBODY = frozenset(
+    """root user users admin administrator ubuntu debian runner localstack docker vscode codespace
+    jenkins gitlab github circleci travis build builder ci dev developer test tester guest nobody
+    app node python java home default system service linux darwin windows host server local
+    localhost container work workspace""".split()  # noqa: SIM905  (a list of words reads best so)
+)
+_NO_VALUES = frozenset(("true", "false", "none", "null", "auto", "json", "yaml", "table", "text"))
+_SHORTEST_SECRET = 8
+_SHORTEST_WORD = 4
+_SHORTEST_NAME = 3
+_SHORTEST_NUMBER = 6
+_SHORTEST_MACHINE_ID = 16
+_MOST_VALUES = 200
+_MOST_BYTES = 4096
+_MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_CREDENTIALS = re.compile(r"://([^\s/@:]*):([^\s/@]+)@")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Context:
+    """Hold the values to look for; it has no text form, so that none is ever printed.
+
+    Attributes:
+        values: for each rule the texts that it looks for.
+        derived_ids: machine IDs that this machine's own ID leads to.
+    """
+
+    values: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    derived_ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_environment(cls, environment: Environment, arguments: Sequence[str] = ()) -> Context:
+        """Take the values of this machine, and those typed in a captured command.
+
+        Args:
+            environment: what this process runs on.
+            arguments: the words of the captured command, its program's name first. Of them
+                count the values: `--name=VALUE`, what stands after the program's name and
+                is no option, and the part after `=` of `NAME=VALUE`. Words shorter than
+                four characters, plain numbers below six digits and words such as `true` or
+                `json` are left out; so is every word of a `cmd` that is audited.
+        """
+        machine_ids = tuple(_machine_ids(environment))
+        found = (
+            ("UC402", _secrets(environment)),
+            ("UC406", (*machine_ids, *map(_with_hyphens, machine_ids))),
+            ("UC405", _homes(environment)),
+            ("UC401", values_typed(arguments)),
+            ("UC403", _users(environment)),
+            ("UC404", _hosts(environment)),
+        )
+        values = tuple((rule, _longest_first(texts)) for rule, texts in found)
+        return cls(values, frozenset(_derived(machine_ids)))
+
+    def finder(self) -> re.Pattern[str] | None:
+        """Build one pattern for all values, a group for each rule; None when there are none.
+
+        Names count as whole words in any case, secrets wherever they stand.
+        """
+        groups = [f"(?P<{rule}>{_pattern(rule, texts)})" for rule, texts in self.values if texts]
+        return re.compile("|".join(groups)) if groups else None
+
+
+def values_typed(arguments: Sequence[str]) -> tuple[str, ...]:
+    """List the values among the words of a command line (see `Context.from_environment`)."""
+    found: list[str] = []
+    for word in arguments[1:]:
+        if word.startswith("-"):
+            found += _parts(word.partition("=")[2])
+        else:
+            found += _parts(word)
+    return tuple(word for word in found if _is_value(word))
+
+
+def _parts(word: str) -> Iterator[str]:
+    yield word
+    if "=" in word:
+        yield word.partition("=")[2]
+
+
+def _is_value(word: str) -> bool:
+    if word.isdigit() and len(word) < _SHORTEST_NUMBER:
+        return False
+    return len(word) >= _SHORTEST_WORD and word.lower() not in _NO_VALUES
+
+
+def _pattern(rule: str, texts: Iterable[str]) -> str:
+    choices = "|".join(re.escape(text) for text in texts)
+    if rule in ("UC402", "UC406"):
+        return choices
+    if rule == "UC405":
+        return f"(?<![\\w.])(?:{choices})(?![\\w-])"
+    if rule == "UC401":
+        return f"(?<![A-Za-z0-9])(?:{choices})(?![A-Za-z0-9])"
+    return f"(?<![A-Za-z0-9])(?i:{choices})(?![A-Za-z0-9])"
+
+
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
+    found = sorted({text for text in texts if text}, key=lambda text: (-len(text), text))
+    return tuple(found[:_MOST_VALUES])
+
+
+def _secrets(environment: Environment) -> Iterator[str]:
+    for name, raw in environment.variables.items():
+        value = raw.strip().strip("'\"")
+        if len(value) > _MOST_BYTES:
+            continue
+        for match in _CREDENTIALS.finditer(value):
+            if len(match[2]) >= _SHORTEST_SECRET - 2:
+                yield match[2]
+        speaks = _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name)
+        if speaks and len(value) >= _SHORTEST_SECRET and not _is_ordinary(value):
+            yield value
+
+
+def _is_ordinary(value: str) -> bool:
+    """Tell a path, a plain word or a number from a secret."""
+    if (
+        value.startswith(("/", "~", "./", "unix:", "http://", "https://"))
+        or os.pathsep + "/" in value
+    ):
+        return True
+    is_word = value.isalpha() and value.islower() and len(value) <= 2 * _SHORTEST_SECRET
+    return is_word and value in _NAME_OF_ANYBODY
+
+
+def _users(environment: Environment) -> Iterator[str]:
+    variables = environment.variables
+    names = [variables.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
+    names += [home.name for home in _home_folders(environment)]
+    for name in names:
+        if len(name) >= _SHORTEST_NAME and name.lower() not in _NAME_OF_ANYBODY:
+            yield name
+
+
+def _hosts(environment: Environment) -> Iterator[str]:
+    variables = environment.variables
+    for name in (
+        environment.host_name,
+        variables.get("HOSTNAME", ""),
+        variables.get("COMPUTERNAME", ""),
+    ):
+        for text in (name, name.partition(".")[0]):
+            if len(text) >= _SHORTEST_NAME and text.lower() not in _NAME_OF_ANYBODY:
+                yield text
+
+
+def _homes(environment: Environment) -> Iterator[str]:
+    for home in _home_folders(environment):
+        text = str(home).rstrip("/\\")
+        if text.count("/") + text.count("\\") >= 1 and len(text) > _SHORTEST_NAME:
+            yield text
+            yield text.replace("\\", "/")
+
+
+def _home_folders(environment: Environment) -> list[Path]:
+    return [home for home in (environment.home, environment.account_home) if home is not None]
+
+
+def _machine_ids(environment: Environment) -> Iterator[str]:
+    for name in _MACHINE_ID_FILES:
+        try:
+            with environment.at_root(name).open("rb") as stream:
+                text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+        except OSError:
+            continue
+        if len(text) >= _SHORTEST_MACHINE_ID:
+            yield text
+
+
+def _with_hyphens(text: str) -> str:
+    cuts = (0, 8, 12, 16, 20, len(text))
+    return "-".join(text[start:end] for start, end in pairwise(cuts))
+
+
+def _derived(machine_ids: Iterable[str]) -> Iterator[str]:
+    """Compute what the clients make of a machine ID (facts, part 4)."""
+    for text in machine_ids:
+        digest = hashlib.md5(f"ls{text}".encode(), usedforsecurity=False).hexdigest()
+        yield from (f"sys_{digest[:12]}", f"dkr_{digest[:12]}", digest[:12])
+        for whole in (text, f"{text}\n"):
+            yield hashlib.md5(whole.encode(), usedforsecurity=False).hexdigest()[:8]

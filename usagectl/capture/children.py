@@ -1,0 +1,140 @@
+"""Own what a captured command runs with, and how long to wait for what it leaves behind.
+
+The variables lead every known client here (facts, parts 1 and 5); a variable of
+ours marks the command's descendants, so that a detached sender is waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MARK = "USAGECTL_CAPTURE"
+"""Set for the command and its children: the port that it is captured on."""
+
+GRACE_SECONDS = 10.0
+_QUIET_SECONDS = 0.3
+_BLIND_SECONDS = 2.0
+_STEP_SECONDS = 0.05
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_PROXIES_TO_EVERYTHING = ("OUTBOUND_HTTP_PROXY", "OUTBOUND_HTTPS_PROXY")
+_LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TELEMETRY": "on"}
+
+
+class Address(NamedTuple):
+    """Say where the endpoint is found.
+
+    Attributes:
+        port: on which port.
+        host: how a program on this machine names it.
+        container_host: how a container names this machine; empty when it cannot reach it.
+    """
+
+    port: int
+    host: str = "127.0.0.1"
+    container_host: str = ""
+
+    @property
+    def base(self) -> str:
+        """Name the base URL for programs on this machine."""
+        return _base(self.host, self.port)
+
+    @property
+    def container_base(self) -> str:
+        """Name the base URL for programs in a container; empty when there is none."""
+        return _base(self.container_host, self.port) if self.container_host else ""
+
+
+def _base(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def endpoint_variables(address: Address) -> dict[str, str]:
+    """List the variables that lead each tool's events to an endpoint.
+
+    A container cannot reach loopback of the host: without an address for it, its
+    events are led to its own loopback, where they end, and not to LocalStack.
+    """
+    return {
+        "ANALYTICS_API": address.base,
+        "LOCALSTACK_ANALYTICS_API": address.container_base or address.base,
+        "LSTK_ANALYTICS_ENDPOINT": f"{address.base}/events",
+    }
+
+
+def variables_for_child(
+    variables: Mapping[str, str], address: Address, *, as_if_enabled: bool = False
+) -> dict[str, str]:
+    """Build the environment of a captured command.
+
+    Proxies are told to leave loopback alone. LocalStack applies its own two to
+    loopback as well, so these are emptied: present and empty also wins over a
+    profile file. As if enabled: every opt-out is answered in the environment,
+    which each client reads before its files.
+    """
+    found = {**variables, **endpoint_variables(address), MARK: str(address.port)}
+    wanted = (*_LOOPBACK_NAMES, address.host)
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [each.strip() for each in found.get(name, "").split(",") if each.strip()]
+        found[name] = ",".join(dict.fromkeys([*known, *wanted]))
+    found.update(dict.fromkeys(_PROXIES_TO_EVERYTHING, ""))
+    if as_if_enabled:
+        found.pop("DO_NOT_TRACK", None)
+        found.update(_LIFTED)
+    return found
+
+
+def wait_for_late(
+    address: Address,
+    is_busy: Callable[[], bool],
+    count: Callable[[], int],
+    *,
+    seconds: float = GRACE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait for what a command left behind, until nothing of it runs and nothing comes in.
+
+    Args:
+        address: which capture's descendants are meant.
+        is_busy: whether a request is under way.
+        count: how many requests came in so far.
+        seconds: the longest wait.
+        clock: seconds that only grow.
+        sleep: waits.
+    """
+    end = clock() + seconds
+    seen, since = count(), clock()
+    while (now := clock()) < end:
+        if is_busy() or count() != seen:
+            seen, since = count(), now
+        left = has_descendants(address)
+        # Where processes cannot be looked at, silence alone has to tell.
+        quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
+        if not left and now - since >= quiet:
+            return
+        sleep(_STEP_SECONDS)
+
+
+def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None:
+    """Tell whether a process runs that bears the mark; None where that cannot be seen."""
+    mark = f"{MARK}={address.port}".encode()
+    try:
+        numbers = [each for each in proc.iterdir() if each.name.isdecimal()]
+    except OSError:
+        return None
+    if not numbers:
+        return None
+    return any(_bears(each, mark) for each in numbers)
+
+
+def _bears(process: Path, mark: bytes) -> bool:
+    try:
+        return mark in (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # Somebody else's, or it has ended meanwhile.
+        return False

@@ -1,0 +1,160 @@
+"""Own the form of a capture file: the spool's own lines, with what is known of the request.
+
+`{"uid":…,"time":…,"tool":…,"kind":…,"request":…,"method":…,"path":…,"headers":{…},
+"event":{…}}`; spool, audit and replay read it. An event that held line ends is
+kept exactly in `raw` (base64), and in `event` with blanks in their place. A body
+without events is a line of the kind `unparsed` with `problem` and `body` (base64).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl
+
+from usagectl import slicing
+from usagectl.capture import bodies, masking
+from usagectl.spool import envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+UNPARSED = "unparsed"
+UNNAMED = "unnamed"
+
+
+class Request(NamedTuple):
+    """Hold one request as it came in.
+
+    Attributes:
+        method: such as `POST`.
+        path: as it was asked for, without its query.
+        query: what followed the question mark.
+        headers: names in lower case.
+        body: its bytes, chunks joined, its content coding still on.
+        problem: why the body is not whole, else empty.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    problem: str = ""
+
+
+class Recorded(NamedTuple):
+    """Hold what is written of one request.
+
+    Attributes:
+        lines: whole lines, joined.
+        names: the name of each event.
+        tool: whose they are, as far as that can be told.
+    """
+
+    lines: bytes
+    names: list[str]
+    tool: str
+
+
+class Privacy(NamedTuple):
+    """Say what is withheld: everything secret unless it is revealed."""
+
+    reveal: bool = False
+    secrets: tuple[str, ...] = ()
+
+
+def build(
+    request: Request, *, now: datetime, entropy: Callable[[int], bytes], privacy: Privacy
+) -> Recorded:
+    """Build the lines of one request."""
+    parsed = bodies.parse(request.body, request.headers.get("content-encoding", ""))
+    if request.problem:
+        parsed = bodies.Parsed([], request.problem)
+    names = [slicing.name_of(event) or UNNAMED for event in parsed.events]
+    tool = _tool_of(request.headers.get("user-agent", ""), names)
+    about = _about(request, envelope.build_uid(now, entropy), privacy)
+    assembler = envelope.Assembler()
+
+    def line(event: bytes, members: Mapping[str, object]) -> bytes:
+        labels = envelope.build_members({"tool": tool, **members})
+        drawn = entropy(envelope.UID_BYTES).hex()
+        return assembler.build_line(event, labels, now=now, drawn=drawn)
+
+    if parsed.problem:
+        kept = _kept_body(request.body, privacy)
+        members = {"kind": UNPARSED, **about, "problem": parsed.problem, **kept}
+        return Recorded(_without_event(line(b"", members)), [], tool)
+    found: list[bytes] = []
+    for name, event in zip(names, parsed.events, strict=True):
+        shown, members = _shown(event, privacy)
+        found.append(line(shown, {"kind": name, **about, **members}))
+    return Recorded(b"".join(found), names, tool)
+
+
+def _without_event(line: bytes) -> bytes:
+    return line.removesuffix(envelope.EVENT_KEY + b"}\n") + b"}\n"
+
+
+def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
+    """Mask an event where that is wanted, and bring it into one line."""
+    members: dict[str, object] = {}
+    if not privacy.reveal:
+        event, pointers = masking.mask_event(event, privacy.secrets)
+        if pointers:
+            members["masked"] = list(pointers)
+    if b"\n" in event:
+        members["raw"] = base64.b64encode(event).decode("ascii")
+        event = event.replace(b"\n", b" ")  # A line end can only stand between the tokens.
+    return event, members
+
+
+def _kept_body(body: bytes, privacy: Privacy) -> dict[str, object]:
+    """Keep a body that nothing could be cut out of, unless it holds a secret."""
+    if not privacy.reveal and any(secret.encode() in body for secret in privacy.secrets):
+        return {"bytes": len(body), "withheld_body": True}
+    return {"bytes": len(body), "body": base64.b64encode(body).decode("ascii")}
+
+
+def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
+    if privacy.reveal:
+        query = f"?{request.query}" if request.query else ""
+        return {
+            "request": uid,
+            "method": request.method,
+            "path": request.path + query,
+            "headers": dict(request.headers),
+        }
+    kept = {
+        name: masking.mask_text(value, privacy.secrets)
+        for name, value in request.headers.items()
+        if name in masking.KEPT_HEADERS
+    }
+    withheld = sorted(name for name in request.headers if name not in masking.KEPT_HEADERS)
+    return {
+        "request": uid,
+        "method": request.method,
+        "path": masking.mask_text(request.path, privacy.secrets) + _query_names(request.query),
+        "headers": kept,
+        **({"withheld": withheld} if withheld else {}),
+    }
+
+
+def _query_names(query: str) -> str:
+    """Keep the names of a query, and none of its values."""
+    if not query:
+        return ""
+    try:
+        names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)]
+    except ValueError:
+        names = []
+    return "?" + "&".join(f"{name}=*" for name in names)
+
+
+def _tool_of(user_agent: str, names: list[str]) -> str:
+    """Tell whose request it is, by what the client calls itself (facts, part 1)."""
+    if user_agent.startswith("localstack lstk/") or any(n.startswith("lstk_") for n in names):
+        return "lstk"
+    known = {"localstack/": "localstack", "usagectl/": "usagectl"}
+    return next((tool for start, tool in known.items() if user_agent.startswith(start)), "unknown")

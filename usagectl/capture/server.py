@@ -1,0 +1,209 @@
+"""Own the socket of the capture endpoint and the thread that serves it; alone imports uvicorn.
+
+Loopback unless another address is asked for. Connections are bounded in number
+and in how long one may take to say what it wants.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Self
+
+from usagectl.capture.app import Behaviour, CaptureApp
+from usagectl.errors import UsagectlError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from usagectl.capture.recorder import Recorder
+
+LOOPBACK = "127.0.0.1"
+
+_MOST_CONNECTIONS = 512
+_MAX_HEADER_BYTES = 64 * 1024
+_HEADER_SECONDS = 10.0
+_IDLE_SECONDS = 75
+_BACKLOG = 1024
+
+
+class AddressUnavailableError(UsagectlError):
+    """Tell that the capture endpoint cannot listen where it should."""
+
+    code = "address-unavailable"
+    exit_status = 3
+
+    def __init__(self, address: str, port: int, *, reason: str) -> None:
+        where = f"{address}, port {port}" if port else address
+        super().__init__(
+            f"Nothing can listen on {where}: {reason}.", hint="usagectl capture --port 0"
+        )
+
+
+class CaptureServer:
+    """Serve a capture endpoint in a thread, from `with` to its end.
+
+    Args:
+        recorder: where requests go; closed at the end.
+        behaviour: how it answers.
+        address: where it listens.
+        port: on which port; 0 takes a free one.
+
+    Raises:
+        AddressUnavailableError: the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        behaviour: Behaviour = Behaviour(),  # noqa: B008  (a frozen value)
+        address: str = LOOPBACK,
+        port: int = 0,
+    ) -> None:
+        self._recorder = recorder
+        self._behaviour = behaviour._replace(host="" if address == LOOPBACK else address)
+        self._app = CaptureApp(recorder, self._behaviour)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._socket = _bind(address, port)
+
+    @property
+    def port(self) -> int:
+        """Name the port."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a request is under way."""
+        return self._app.open_requests > 0
+
+    def __enter__(self) -> Self:
+        """Begin to serve; returns once a client can connect."""
+        if self._behaviour.answer == "refuse":  # Bound, so nobody else gets the port.
+            return self
+        self._socket.listen(_BACKLOG)
+        self._server = _build_server(self._app)
+        self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop serving; a request whose body is here is stored."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(timeout=5)
+        self._socket.close()
+        self._recorder.close()
+
+    def _serve(self) -> None:
+        import asyncio
+
+        if self._server is not None:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise AddressUnavailableError(address, port, reason=_reason(error)) from error
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+    except OSError as error:
+        made.close()
+        raise AddressUnavailableError(address, port, reason=_reason(error)) from error
+    return made
+
+
+def can_bind(address: str) -> bool:
+    """Tell whether an address is one of this machine's."""
+    try:
+        _bind(address, 0).close()
+    except AddressUnavailableError:
+        return False
+    return True
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there"
+    return (error.strerror or str(error) or "unknown").lower()
+
+
+def _build_server(app: CaptureApp) -> uvicorn.Server:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        http=_build_protocol(),
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+        backlog=_BACKLOG,
+    )
+    return uvicorn.Server(config)
+
+
+def _build_protocol() -> type[Any]:
+    """Bound uvicorn's own protocol: how many connections, how long a request may take to begin."""
+    import h11
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    idle: OrderedDict[Any, None] = OrderedDict()
+    count = 0
+
+    class BoundedProtocol(H11Protocol):
+        """Be one connection; the one that is idle longest makes room for a new one."""
+
+        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
+            nonlocal count
+            super().connection_made(transport)
+            count += 1
+            idle[self] = None
+            self._limit = self.loop.call_later(_HEADER_SECONDS, self._end)
+            if count > _MOST_CONNECTIONS:
+                next(iter(idle))._end()  # noqa: SLF001
+
+        def data_received(self, data: bytes) -> None:
+            idle.pop(self, None)
+            super().data_received(data)
+            if self._awaits_request():
+                idle[self] = None
+            else:
+                self._limit.cancel()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._limit.cancel()
+            idle[self] = None
+            self._limit = self.loop.call_later(_IDLE_SECONDS, self._end)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            nonlocal count
+            count -= 1
+            idle.pop(self, None)
+            self._limit.cancel()
+            super().connection_lost(exc)
+
+        def _awaits_request(self) -> bool:
+            return self.conn.their_state is h11.IDLE
+
+        def _end(self) -> None:
+            idle.pop(self, None)
+            if not self.transport.is_closing():
+                self.transport.abort()
+
+    return BoundedProtocol

@@ -1,0 +1,193 @@
+"""Own one capture from its beginning to its end: file, endpoint, command, late events."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usagectl import processes
+from usagectl.capture import children, masking
+from usagectl.capture.app import Behaviour
+from usagectl.capture.recorder import Recorder
+from usagectl.capture.records import Privacy
+from usagectl.capture.server import LOOPBACK, CaptureServer, can_bind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from usagectl.capture.recorder import Arrival, Sums
+    from usagectl.environment import Environment
+    from usagectl.errors import UsagectlError
+
+_KEPT_ARRIVALS = 20
+_DOCKER_BRIDGE = "172.17.0.1"
+_DOCKER_DESKTOP = "host.docker.internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Hold how a capture is wanted.
+
+    Attributes:
+        file: the capture file; None: one that goes with the capture.
+        overwrite: whether that file may be there already.
+        answer: how the endpoint behaves, one of `app.ANSWERS`.
+        address: where it listens.
+        port: on which port; 0: a free one.
+        as_if_enabled: lift every opt-out for the command.
+        reveal: keep tokens in clear.
+        grace_seconds: how long to wait at most for what the command leaves behind.
+    """
+
+    file: Path | None = None
+    overwrite: bool = False
+    answer: str = "on"
+    address: str = LOOPBACK
+    port: int = 0
+    as_if_enabled: bool = False
+    reveal: bool = False
+    grace_seconds: float = children.GRACE_SECONDS
+
+
+class Session:
+    """Be a capture that is under way.
+
+    Attributes:
+        address: where the endpoint is found.
+        file: what it writes.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        options: Options,
+        *,
+        recorder: Recorder,
+        server: CaptureServer,
+    ) -> None:
+        self.address = address_of(options.address, server.port)
+        self.file = recorder.file
+        self._environment = environment
+        self._options = options
+        self._recorder = recorder
+        self._server = server
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """List the variables that lead events here."""
+        return children.endpoint_variables(self.address)
+
+    @property
+    def sums(self) -> Sums:
+        """Count what came in so far."""
+        return self._recorder.sums
+
+    @property
+    def problem(self) -> UsagectlError | None:
+        """Say why not everything could be written down, if so."""
+        return self._recorder.problem
+
+    def child_variables(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Build the environment of a command that is captured."""
+        return children.variables_for_child(
+            self._environment.variables if variables is None else variables,
+            self.address,
+            as_if_enabled=self._options.as_if_enabled,
+        )
+
+    def run(self, command: Sequence[str]) -> int:
+        """Run a command against the endpoint, wait for late events, return its exit status.
+
+        Raises:
+            CommandNotFoundError: no such program.
+            CommandNotExecutableError: there is one, but it cannot be started.
+        """
+        status = processes.run_child(command, self.child_variables())
+        self.wait_for_late()
+        return status
+
+    def wait_for_late(self) -> None:
+        """Wait until nothing of a command runs any more, or as long as the options say."""
+        children.wait_for_late(
+            self.address,
+            lambda: self._server.is_busy,
+            lambda: self.sums.requests,
+            seconds=self._options.grace_seconds,
+        )
+
+
+@contextmanager
+def opened(
+    environment: Environment,
+    options: Options,
+    *,
+    on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+) -> Iterator[Session]:
+    """Open a capture; a file that was not asked for is removed with it.
+
+    Args:
+        environment: whose.
+        options: how it is wanted.
+        on_arrival: is told of each request, in the server's thread.
+
+    Raises:
+        FileExistsAlreadyError: the file is there already.
+        FileUnwritableError: it cannot be made.
+        AddressUnavailableError: nothing can listen there.
+    """
+    with ExitStack() as stack:
+        file = options.file
+        if file is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="usagectl-capture-"))
+            file = Path(folder) / "capture.jsonl"
+        recorder = Recorder(
+            environment,
+            file,
+            privacy=_privacy(environment, options),
+            on_arrival=on_arrival,
+            overwrite=options.overwrite,
+        )
+        stack.callback(recorder.close)
+        server = CaptureServer(
+            recorder,
+            behaviour=Behaviour(answer=options.answer),
+            address=options.address,
+            port=options.port,
+        )
+        stack.enter_context(server)
+        yield Session(environment, options, recorder=recorder, server=server)
+
+
+class FirstArrivals:
+    """Keep the first requests to be told of, and no more."""
+
+    def __init__(self) -> None:
+        self.found: list[Arrival] = []
+
+    def add(self, arrival: Arrival) -> None:
+        """Keep a request if it is one of the first."""
+        if len(self.found) < _KEPT_ARRIVALS:
+            self.found.append(arrival)
+
+
+def _privacy(environment: Environment, options: Options) -> Privacy:
+    if options.reveal:
+        return Privacy(reveal=True)
+    return Privacy(secrets=masking.secret_values(environment.variables))
+
+
+def address_of(listening: str, port: int) -> children.Address:
+    """Say how programs on this machine and in its containers name a listening address."""
+    if listening in ("0.0.0.0", "::"):  # noqa: S104  (that is what was asked for)
+        is_desktop = sys.platform != "linux" or not can_bind(_DOCKER_BRIDGE)
+        return children.Address(
+            port,
+            LOOPBACK if listening == "0.0.0.0" else "::1",  # noqa: S104
+            _DOCKER_DESKTOP if is_desktop else _DOCKER_BRIDGE,
+        )
+    is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
+    return children.Address(port, listening, "" if is_loopback else listening)

@@ -1,0 +1,135 @@
+"""Own the pytest fixture `usagectl_capture`: what a program under test sends, as values.
+
+    def test_nothing_is_sent_when_opted_out(usagectl_capture):
+        usagectl_capture.run(["mytool", "build"], variables={"DO_NOT_TRACK": "1"})
+        usagectl_capture.assert_silent()
+
+pytest loads it by itself where usagectl is installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from usagectl.audit import AuditResult
+    from usagectl.capture import Captured, Session
+    from usagectl.environment import Environment
+
+
+class UsageCapture:
+    """Be an endpoint on loopback that records what is posted to it.
+
+    Attributes:
+        url: its address, without a path: `http://127.0.0.1:40123`.
+        file: the capture file, as `usagectl capture --output` writes one.
+    """
+
+    def __init__(self, environment: Environment, session: Session) -> None:
+        self.url = f"http://{session.address.host}:{session.address.port}"
+        self.file: Path = session.file
+        self._environment = environment
+        self._session = session
+        self._seen = 0
+        self._command: tuple[str, ...] = ()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """List the variables that lead LocalStack's clients here; a tool of yours reads its own."""
+        return dict(self._session.variables)
+
+    @property
+    def events(self) -> list[Captured]:
+        """List what arrived since the last `clear`: each event, and each request without one."""
+        from usagectl import capture
+
+        return list(capture.load(self.file))[self._seen :]
+
+    @property
+    def names(self) -> list[str]:
+        """List the names of the events, in the order in which they arrived."""
+        return [event.name for event in self.events]
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        variables: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout_seconds: float = 60.0,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program against the endpoint and wait for what it sends late.
+
+        Args:
+            command: its words.
+            variables: more environment variables, such as an opt-out, or `{"MYTOOL_URL": url}`.
+            cwd: where it runs.
+            timeout_seconds: how long it may take.
+
+        Raises:
+            OSError: there is no such program.
+            subprocess.TimeoutExpired: it took longer.
+        """
+        import subprocess
+
+        self._command = tuple(command)
+        given = {**self._environment.variables, **(variables or {})}
+        done = subprocess.run(  # noqa: S603  (running what the test names is the task)
+            command,
+            env=self._session.child_variables(given),
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+        self._session.wait_for_late()
+        return done
+
+    def clear(self) -> None:
+        """Forget what arrived so far."""
+        self._seen += len(self.events)
+
+    def assert_silent(self) -> None:
+        """Fail the test if anything arrived."""
+        found = self.events
+        if found:
+            pytest.fail(f"nothing was to be sent, and this arrived:\n{_list(found)}", pytrace=False)
+
+    def assert_only(self, *names: str) -> None:
+        """Fail the test unless events of these names arrived, each at least once, and no others."""
+        found = self.events
+        if {event.name for event in found} != set(names):
+            wanted = ", ".join(names) or "nothing"
+            pytest.fail(f"wanted {wanted}; this arrived:\n{_list(found)}", pytrace=False)
+
+    def audit(self) -> AuditResult:
+        """Hold all that arrived against the notice, and search it for values of this machine."""
+        from usagectl import audit
+
+        context = audit.Context.from_environment(self._environment, arguments=self._command)
+        with self.file.open("rb") as stream:
+            return audit.audit_stream(stream, context=context)
+
+
+def _list(found: list[Captured]) -> str:
+    lines = [f"  {each.method} {each.path} {each.name} ({each.tool})" for each in found[:20]]
+    more = [f"  and {len(found) - len(lines)} more"] if len(found) > len(lines) else []
+    return "\n".join([*lines, *more]) or "  nothing"
+
+
+@pytest.fixture
+def usagectl_capture(tmp_path: Path) -> Iterator[UsageCapture]:
+    """Serve a telemetry endpoint on loopback for one test; nothing that it gets leaves."""
+    from usagectl import capture, environment
+
+    surroundings = environment.from_process()
+    options = capture.Options(file=tmp_path / "usagectl-capture.jsonl")
+    with capture.opened(surroundings, options) as session:
+        yield UsageCapture(surroundings, session)
