@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
 
 def children(machine: Machine) -> list[list[str]]:
-    """Give the command lines of the children that send for this machine now."""
-    found = []
+    """Give the command lines of the children that send for this machine now.
+
+    What a child starts bears its command line for an instant, until it is the sleep.
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
     for folder in Path("/proc").iterdir():
         try:
             environ = (folder / "environ").read_bytes()
             words = (folder / "cmdline").read_bytes().decode().split("\0")[:-1]
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
         if str(machine.state_dir).encode() in environ and words[-1:] == ["usagectl._child"]:
-            found.append(words)
-    return found
+            found[folder.name] = (parent, words)
+    return [words for parent, words in found.values() if parent not in found]
 
 
 def wait_for_end(machine: Machine, seconds: float = 12.0) -> None:

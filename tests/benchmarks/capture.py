@@ -131,9 +131,11 @@ async def _post_all(port: int, numbers: Iterator[int], *, keeps: bool) -> int:
 class HalfOpen:
     """Connections that say a byte now and then, and never all of a request's head."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int) -> None:
         self.open = 0
         self.ended = 0
+        self.are_open = asyncio.Event()
+        self._wanted = wanted
 
     async def hold(self, port: int) -> None:
         """Hold one such connection, and make a new one whenever the server has ended it."""
@@ -141,6 +143,8 @@ class HalfOpen:
             with suppress(OSError, asyncio.IncompleteReadError):
                 reader, writer = await asyncio.open_connection(HOST, port)
                 self.open += 1
+                if self.open >= self._wanted:
+                    self.are_open.set()
                 try:
                     writer.write(b"POST /v1/events HTTP/1.1\r\nX-Slow: ")
                     await self._drip(reader, writer)
@@ -169,10 +173,10 @@ class Load(NamedTuple):
 async def _load(
     port: int, numbers: range, clients: int, *, keeps: bool, half_open: int = 0
 ) -> Load:
-    slow = HalfOpen()
+    slow = HalfOpen(half_open)
     holders = [asyncio.create_task(slow.hold(port)) for _ in range(half_open)]
-    while slow.open < half_open:
-        await asyncio.sleep(0.01)
+    if holders:
+        await slow.are_open.wait()
     rest = iter(numbers)
     started = time.perf_counter()
     counts = await asyncio.gather(*(_post_all(port, rest, keeps=keeps) for _ in range(clients)))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 DEAD_PROXY: Final = "http://127.0.0.1:9"  # nobody listens there
 REPORT_LIMIT_SECONDS: Final = 90.0  # far beyond any page; only a browser that hangs meets it
-OWN_NAMES: Final = "127.0.0.1;localhost;*.test"
+OWN_NAMES: Final = "127.0.0.1;localhost;*.test;*.internal"
 
 # Every way of a page to send or to read, and the path it asks for. The beacon and the form
 # come first, so that they have arrived when the page reports.
@@ -176,7 +176,7 @@ class PageServer:
     """A web page of anybody: it attacks a base URL once it is let loose, and reports.
 
     Args:
-        target: the base URL, without a slash at its end; `{own}` stands for the page's own.
+        target: the base URL, without a slash at its end;.
         report: the base URL of the server that it reports to; None: its own.
     """
 
@@ -219,7 +219,7 @@ class PageServer:
 def browsing(program: str, url: str, folder: Path) -> Iterator[None]:
     """Have a page open in a new browser of its own; every name leads to loopback.
 
-    What is not loopback or `.test` would go to a proxy that is not there.
+    What is none of `OWN_NAMES` would go to a proxy that is not there.
     """
     command = [
         program,

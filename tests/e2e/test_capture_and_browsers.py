@@ -17,6 +17,7 @@ from .support import LoopbackServer
 pytestmark = pytest.mark.e2e
 
 EVIL = "evil.test"
+DOCKERS_NAME = "host.docker.internal"  # by which containers find the capture, and so may a page
 NOT_SENT = {"fetch-json"}  # the browser asks with OPTIONS first, and then does not post
 ARRIVAL_LIMIT_SECONDS = 20.0
 
@@ -46,7 +47,7 @@ def captured(file: Path, port: int = 0) -> Iterator[capture.Session]:
         yield session
 
 
-@pytest.mark.parametrize("named", [LOOPBACK, "localhost", EVIL])
+@pytest.mark.parametrize("named", [LOOPBACK, "localhost", EVIL, DOCKERS_NAME])
 @pytest.mark.parametrize("from_host", [LOOPBACK, EVIL])
 def test_a_page_of_another_origin_is_refused(
     named: str, from_host: str, browser: str, tmp_path: Path

@@ -252,7 +252,8 @@ def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: San
     """An old and a new client send one event each, and nothing once opted out."""
     release, client = other
     usagectl = Usagectl(client)
-    recorded = record(usagectl, sandbox)
+    # Its proxies are dead, and only capture says that loopback needs none.
+    recorded = record(usagectl, sandbox, changes={"NO_PROXY": None} | BAD_PROXIES)
     assert recorded.run.status == 0
     (event,) = recorded.captured
     assert (event.name, event.tool) == ("cli_cmd", "localstack")
