@@ -176,7 +176,7 @@ class PageServer:
     """A web page of anybody: it attacks a base URL once it is let loose, and reports.
 
     Args:
-        target: the base URL, without a slash at its end;.
+        target: the base URL, without a slash at its end.
         report: the base URL of the server that it reports to; None: its own.
     """
 

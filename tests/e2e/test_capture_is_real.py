@@ -253,7 +253,7 @@ def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: San
     release, client = other
     usagectl = Usagectl(client)
     # Its proxies are dead, and only capture says that loopback needs none.
-    recorded = record(usagectl, sandbox, changes={"NO_PROXY": None} | BAD_PROXIES)
+    recorded = record(usagectl, sandbox, changes={"NO_PROXY": None, **BAD_PROXIES})
     assert recorded.run.status == 0
     (event,) = recorded.captured
     assert (event.name, event.tool) == ("cli_cmd", "localstack")

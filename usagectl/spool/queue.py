@@ -33,7 +33,7 @@ ASIDE, ASIDE_FILE = "aside", "lines.txt"
 TEMPORARY = ".sending.tmp"
 FILES = "files"
 _TRIES = 20
-_MOST_OPEN = 32
+_MOST_OPEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ class ClaimedSegment:
             with _translated(self._folder):
                 journal.write_blank(self._open_journal())
             self._is_prepared = True
+            self._go_on_resting()
 
     def _open_journal(self) -> int:
         if self._journal is None:
@@ -133,6 +134,11 @@ class ClaimedSegment:
         with _translated(self._folder):
             journal.write(self._open_journal(), found)
         self._bytes_done += sum(span.end - span.start for span in found)
+        self._go_on_resting()
+
+    def _go_on_resting(self) -> None:
+        if self._descriptor is None:
+            self.rest()
 
     def rest(self) -> None:
         """Hold no descriptor until it is needed again; nobody else appends to it by now."""
@@ -193,7 +199,7 @@ class ClaimedSegment:
     def may_be_done(self) -> bool:
         """Tell whether as much was noted as done as it is long; an earlier delivery counts not."""
         with _translated(self._folder):
-            return self._bytes_done >= os.fstat(self._open_descriptor).st_size
+            return self._bytes_done >= self.segment.path.stat().st_size
 
     def close(self) -> None:
         """Let it go; with nothing left in it, it is removed.

@@ -1,0 +1,305 @@
+"""Tests of what a review of replay found: each was wrong once."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.endpoint import Endpoint, always
+from tests.support.spooling import put, spool_dir
+from usagectl import delivery, endpoint, replay, spool
+from usagectl.posts import build_post
+from usagectl.spool import lines, purging
+from usagectl.spool.queue import Batch
+from usagectl.transport import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.machine import Machine, Outcome
+    from usagectl.posts import Post
+
+HALF = rb'{"name":"e","metadata":{},"payload":{"path":"\udcff"}}'
+
+
+def event(count: int) -> bytes:
+    """Build an event that is told from its like by a number."""
+    return b'{"name":"e","metadata":{},"payload":{"n":%d}}' % count
+
+
+def start(machine: Machine, *words: str, limits: Callable[[], None] | None = None) -> Any:  # noqa: ANN401
+    """Start a command line."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *words],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=limits,  # noqa: PLW1509  (it sets a limit, and nothing else)
+    )
+
+
+def numbers(there: Endpoint) -> list[int]:
+    """List the numbers of the events that came."""
+    events = [each for request in there.received for each in request.events]
+    return [each["payload"]["n"] for each in events if "n" in each["payload"]]
+
+
+def test_two_replays_of_a_file_send_each_event_once(machine: Machine) -> None:
+    """The second waits for the first, finds that all was sent, and both end well."""
+    (machine.cwd / "file.jsonl").write_bytes(b"".join(event(n) + b"\n" for n in range(20_000)))
+    with Endpoint() as there:
+        words = ("replay", "--file", "file.jsonl", "--to", there.base, "--json")
+        first = start(machine, *words)
+        time.sleep(0.5)
+        second = start(machine, *words)
+        outcomes = [each.communicate(timeout=60) for each in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), outcomes
+    assert sorted(numbers(there)) == list(range(20_000))
+
+
+def test_a_file_is_taken_up_where_a_limit_ended(machine: Machine) -> None:
+    """What a limit leaves of a file goes with the next replay of it, not what went already."""
+    (machine.cwd / "file.jsonl").write_bytes(b"".join(event(n) + b"\n" for n in range(5)))
+    with Endpoint() as there:
+        words = ("replay", "--file", "file.jsonl", "--to", there.base)
+        for _ in range(3):
+            assert machine.run(*words, "--limit", "2").status == 0
+    assert numbers(there) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_without_events_is_an_error(machine: Machine) -> None:
+    """Nothing was sent, and that is not what was meant."""
+    (machine.cwd / "file.txt").write_text("no event\nhere\n")
+    found = machine.run("replay", "--file", "file.txt", "--to", "http://127.0.0.1:9/v1")
+    assert found.status == 3
+    assert "file.txt holds 2 lines and no event. [no-events]" in found.stderr
+
+
+def _no_room() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_a_full_disk_sends_nothing(machine: Machine) -> None:
+    """What could not be noted as sent is not sent: else it would go again and again."""
+    put(machine, event(1), kind="e")
+    with Endpoint() as there:
+        words = ("replay", "--to", there.base, "--event", "e")
+        for _ in range(2):
+            found = start(machine, *words, limits=_no_room)
+            _, err = found.communicate(timeout=60)
+            assert found.returncode == 4, err
+        assert there.received == []
+        assert machine.run(*words).status == 0
+        assert numbers(there) == [1]
+
+
+class _Busy:
+    """Be a transport whose endpoint always asks for a long rest."""
+
+    def start(self, post: Post, *, deadline: float) -> _Busy:
+        """Begin."""
+        del post, deadline
+        return self
+
+    def result(self) -> Answer:
+        """Ask for twenty seconds."""
+        return Answer(503, retry_after="20")
+
+    def close(self) -> None:
+        """End."""
+
+
+def test_an_opt_out_ends_a_rest() -> None:
+    """A rest that an endpoint asks for is over within half a second once somebody says No."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    def may_continue() -> None:
+        if now[0] > 3:
+            raise replay.TelemetryOffError("DISABLE_EVENTS=1")
+
+    deliverer = delivery.Deliverer(
+        _Busy(),
+        "http://127.0.0.1:9/v1",
+        policy=delivery.Policy(),
+        may_continue=may_continue,
+        clock=lambda: now[0],
+        sleep=sleep,
+    )
+    with pytest.raises(replay.TelemetryOffError):
+        list(deliverer.deliver(Batch([event(1)], ())))
+    assert 3 < now[0] <= 3.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +999999999999",
+        "٣",
+    ],
+)
+def test_any_retry_after_is_read(text: str) -> None:
+    """A number that fits no date is no wait, and no traceback."""
+    found = delivery.parse_retry_after(text)
+    assert found is None or timedelta() <= found <= timedelta(days=30)
+
+
+def test_a_session_that_fits_no_header_blocks_nothing(machine: Machine) -> None:
+    """An ID with blanks around it goes without the header, and the next event follows."""
+    session = b'{"name":"session","metadata":{"session_id":" abc"},"payload":{}}'
+    (machine.cwd / "file.jsonl").write_bytes(session + b"\n" + event(1) + b"\n")
+    with Endpoint() as there:
+        found = machine.run("replay", "--file", "file.jsonl", "--to", there.base)
+        assert (found.status, numbers(there)) == (0, [1])
+    assert there.bodies[0] == session
+    assert "Localstack-Session-ID" not in there.received[0].headers
+
+
+def test_what_is_no_segment_keeps_nothing_back(machine: Machine) -> None:
+    """A folder with a segment's name is told of; the rest is counted and sent."""
+    put(machine, event(1), kind="e")
+    (spool_dir(machine) / "00000099.jsonl").mkdir()
+    state = spool.state(machine.environment())
+    assert state.pending == 1
+    assert "00000099.jsonl" in state.problem
+    with Endpoint() as there:
+        assert machine.run("replay", "--to", there.base, "--event", "e").status == 0
+    assert numbers(there) == [1]
+
+
+def test_credentials_of_a_url_are_a_header_that_is_shown(machine: Machine) -> None:
+    """They reach the endpoint as they do with any client, and preview masks them."""
+    put(machine, event(1), kind="e")
+    with Endpoint() as there:
+        base = there.base.replace("//", "//me:se%3Acret@")
+        assert machine.run("replay", "--to", base, "--event", "e").status == 0
+    (request,) = there.received
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    assert headers["authorization"] == "Basic bWU6c2U6Y3JldA=="
+    assert headers["host"] == base.split("@")[1].split("/")[0]
+    machine.variables["ANALYTICS_API"] = "https://me:secret@x.invalid/v1"
+    shown = machine.run("preview", "usagectl", "--json").data["requests"][0]
+    assert shown["url"] == "https://x.invalid/v1/events"
+    assert set(shown["headers"]["Authorization"].removeprefix("Basic ")) == {"*"}
+
+
+def test_what_a_program_holds_is_said(machine: Machine) -> None:
+    """Events that a running program keeps open wait on, and the exit status says so."""
+    with spool.Writer(machine.environment()) as writer, Endpoint() as there:
+        writer.append(event(1), tool="mytool", kind="e")
+        words = ("replay", "--to", there.base, "--event", "e", "--json")
+        held = machine.run(*words)
+        assert (held.status, held.envelope["errors"][0]["code"]) == (5, "events-held")
+        assert (held.data["sent"], held.data["kept"]) == (0, 1)
+        writer.release()
+        assert machine.run(*words).data["sent"] == 1
+
+
+def test_lines_that_are_none_do_not_wait(machine: Machine) -> None:
+    """What only looks like a record is set aside, and then nothing is said to wait."""
+    put(machine, event(1), kind="e")
+    (spool_dir(machine) / "00000009.jsonl").write_bytes(b'{"uid":"x","event":{}}\n')
+    with Endpoint() as there:
+        found = machine.run("replay", "--to", there.base, "--json", variables=_RECORD_NOTHING)
+    assert (found.status, found.data["planned"], found.data["kept"]) == (0, 1, 0)
+
+
+_RECORD_NOTHING = {"DO_NOT_TRACK": "1"}
+
+
+def test_refused_copies_are_not_said_to_be_kept(machine: Machine) -> None:
+    """With --copy nothing goes under rejected, and nothing says so."""
+    put(machine, event(1), kind="e")
+    with Endpoint(always(400)) as there:
+        found = machine.run("replay", "--to", there.base, "--copy", "--event", "e")
+    assert found.status == 5
+    assert "these were copies" in found.stderr
+    assert "rejected." not in found.stderr.partition("[")[0]
+
+
+def _few_descriptors() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+@pytest.mark.parametrize(
+    "words", [("replay",), ("replay", "--event", "e"), ("spool", "purge", "--event", "e", "--yes")]
+)
+def test_few_descriptors_are_enough(machine: Machine, words: tuple[str, ...]) -> None:
+    """More segments than a process may open files are sent, and purged, all the same."""
+    for count in range(150):
+        with spool.Writer(machine.environment()) as writer:
+            writer.append(event(count), tool="usagectl", kind="e")
+    with Endpoint() as there:
+        to = ("--to", there.base) if words[0] == "replay" else ()
+        done = start(machine, *words, *to, limits=_few_descriptors)
+        _, err = done.communicate(timeout=60)
+    assert (done.returncode, err) == (0, b"")
+    assert sorted(numbers(there)) == (list(range(150)) if to else [])
+    left = lines.Selection(events=("e",))
+    assert (
+        purging.purge(machine.environment(), selection=left, states=("pending",), dry_run=True) == 0
+    )
+
+
+def test_half_a_surrogate_pair_is_delivered(machine: Machine) -> None:
+    """An event that msgspec refuses goes as it is, out of the spool and out of a file."""
+    put(machine, HALF, kind="e")
+    (machine.cwd / "file.jsonl").write_bytes(b'{"events":[%b,%b]}' % (HALF, event(1)))
+    with Endpoint() as there:
+        assert machine.run("replay", "--to", there.base, "--event", "e").status == 0
+        assert machine.run("replay", "--to", there.base, "--file", "file.jsonl").status == 0
+    assert there.bodies == [b'{"events":[%b]}' % HALF, b'{"events":[%b,%b]}' % (HALF, event(1))]
+
+
+def test_missing_certificates_are_said_at_once(machine: Machine) -> None:
+    """The error names the variable, and nothing is tried four times."""
+    put(machine, event(1), kind="e")
+    variables = {"SSL_CERT_FILE": "/nope", "USAGECTL_TELEMETRY": "on"}
+    words = ("replay", "--to", "https://127.0.0.1:9/v1", "--event", "e")
+    found = machine.run(*words, variables=variables)
+    assert found.status == 5
+    assert "certificates to trust cannot be read (SSL_CERT_FILE" in found.stderr
+    assert "tried" not in found.stderr
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1:1/v1?x=1", "http://127.0.0.1:1/v1#f"])
+def test_a_base_that_a_path_cannot_follow_is_none(base: str) -> None:
+    """A query or a fragment would swallow the path that is put behind it."""
+    assert endpoint.problem_of(base) == "invalid"
+
+
+def test_what_is_shown_next_is_the_same_command(machine: Machine) -> None:
+    """After a dry run, the next step sends what was planned to where it was planned."""
+    (machine.cwd / "a file.jsonl").write_bytes(event(1) + b"\n")
+    words = ("replay", "--file", "a file.jsonl", "--to", "http://127.0.0.1:9/v1")
+    found: Outcome = machine.run(*words, "--dry-run")
+    assert "Next: usagectl replay --file 'a file.jsonl' --to http://127.0.0.1:9/v1" in found.stdout
+    failed = machine.run(*words, "--timeout", "0.2")
+    assert "try: usagectl replay --file 'a file.jsonl' --to http" in failed.stderr
+    assert "--timeout 0.2 --dry-run" in failed.stderr
+
+
+def test_a_header_is_built_for_plain_and_for_odd_credentials() -> None:
+    """A name alone, a colon in it, and no credentials at all."""
+    assert "Authorization" not in build_post([], base="http://h/v1").headers
+    assert build_post([], base="http://me@h/v1").headers["Authorization"] == "Basic bWU6"
+
+
+def test_an_unknown_choice_is_said(machine: Machine) -> None:
+    """Where nothing fits what was asked for, that is the answer, not that nothing waits."""
+    put(machine, event(1), kind="e")
+    to = ("--to", "http://127.0.0.1:9/v1")
+    found = machine.run("replay", *to, "--tool", "usgaectl")
+    assert "Nothing that waits was chosen" in found.stdout
