@@ -178,6 +178,7 @@ def test_refused_means_that_nothing_listens(machine: Machine) -> None:
         {"Host": "127.0.0.1.evil.example"},
         {"Host": ""},
         {"Host": "10.0.0.7"},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
         {"Host": "localhost@evil.example"},
     ],
 )
@@ -271,6 +272,38 @@ def test_noise_ends_its_own_connection_alone(machine: Machine, noise: bytes) -> 
                 while client.recv(4096):
                     pass
         assert found.post()[0] == 200
+
+
+def test_noise_is_counted_and_said_nowhere_else(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is turned away leaves silence unproven; stderr belongs to the command."""
+    with desk(machine) as found:
+        with found.connect() as client:
+            client.sendall(b"no http at all\r\n\r\n")
+            assert client.recv(100)
+        found.post(headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        assert found.recorder.sums.refused == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_node_itself_fetches_with_is_no_browser(machine: Machine) -> None:
+    """The fetch that is built into Node says cors of itself, and is a program all the same."""
+    with desk(machine) as found:
+        assert found.post(headers={"Sec-Fetch-Mode": "cors"})[0] == 200
+        with found.connect() as client:  # HTTP/1.0 knows no Host.
+            client.sendall(b"POST / HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY))
+            assert b"200" in client.recv(20)
+        assert found.recorder.sums.events == 2
+
+
+def test_a_page_reads_no_image_from_a_name_of_this_machine(machine: Machine) -> None:
+    """A browser hides where an image is asked from; so a GET has to name loopback itself."""
+    with desk(machine) as found:
+        host = {"Host": f"host.docker.internal:{found.port}"}
+        assert found.post(b"", method="GET", headers=host)[0] == 403
+        assert found.post(headers=host)[0] == 200
+        assert found.post(b"", method="GET")[0] == 200
 
 
 def test_half_closed_clients_get_their_answer(machine: Machine) -> None:
@@ -379,6 +412,23 @@ def test_only_a_file_is_replaced(machine: Machine, kind: str) -> None:
         file = Path("/dev/null")
     with pytest.raises(FileUnwritableError):
         Recorder(machine.environment(), file, privacy=Privacy(), overwrite=True)
+
+
+def test_a_request_under_way_at_the_end_is_noted(
+    machine: Machine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Half a body when the capture ends says that somebody was about to send."""
+    with desk(machine) as found:
+        client = found.connect()
+        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
+        end = time.monotonic() + 10
+        while not found.server.is_busy:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    client.close()
+    (record,) = found.records()
+    assert record["problem"] == "the capture ended before its body was whole"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_serving_leaves_no_thread_behind(machine: Machine) -> None:

@@ -124,6 +124,17 @@ def test_expecting_nothing(tool: Machine) -> None:
     assert "[unexpected-events]" in loud.stderr
 
 
+def test_what_is_turned_away_proves_nothing(tool: Machine) -> None:
+    """A request that cannot be told from a browser's leaves it open whether there was silence."""
+    program = "import urllib.request as u, os; r = u.Request(os.environ['ANALYTICS_API'], b'{}', "
+    program += "{'Origin': 'http://x'})\n"
+    program += "try: u.build_opener(u.ProxyHandler({})).open(r)\nexcept OSError: pass"
+    found = capture(tool, "--expect", "none", "--", sys.executable, "-c", program)
+    assert found.status == 1
+    assert "[silence-unproven]" in found.stderr
+    assert "Nothing arrived" not in found.stderr
+
+
 def test_expecting_the_notice(tool: Machine) -> None:
     """An event that the notice documents is fine; one that it does not is an error."""
     kept = capture(tool, "--expect", "notice", "--", "tool", "event")
@@ -204,6 +215,7 @@ def test_json_is_one_object_on_stderr(tool: Machine) -> None:
     [
         (("--", "nothere"), 127, "command-not-found"),
         (("--force", "--", "tool"), 2, "usage"),
+        (("--answer", "refuse", "--expect", "none", "--", "tool"), 2, "usage"),
         (("--answer", "maybe", "--", "tool"), 2, "usage"),
         (("-o", "no/such/folder/x", "--", "tool"), 3, "file-unwritable"),
         (("--bind", "no-address", "--", "tool"), 3, "address-unavailable"),

@@ -22,7 +22,11 @@ from usagectl.audit.selection import UnknownRuleError
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError
-from usagectl.cli.capture import NoticeNotKeptError, UnexpectedEventsError
+from usagectl.cli.capture import (
+    NoticeNotKeptError,
+    SilenceUnprovenError,
+    UnexpectedEventsError,
+)
 from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.errors import UsagectlError
@@ -74,6 +78,7 @@ SAMPLES: list[UsagectlError] = [
     FindingsError(2, fail_on="error"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
     NoticeNotKeptError(2),
+    SilenceUnprovenError(2),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
 ]

@@ -90,6 +90,7 @@ CAPTURE_LAYERS = (
     "loading",
     "recorder",
     "app",
+    "protocol",
     "server",
     "children",
     "session",
@@ -124,8 +125,8 @@ PACKAGES = [
 ONLY_IMPORTERS = {
     "httpx": {"transport.py"},
     "rich": {"cli/_render.py", "cli/_render_live.py"},
-    "uvicorn": {"capture/server.py"},
-    "h11": {"capture/server.py"},
+    "uvicorn": {"capture/protocol.py", "capture/server.py"},
+    "h11": {"capture/protocol.py"},
 }
 
 PACKAGE = REPOSITORY / "usagectl"

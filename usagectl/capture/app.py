@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from usagectl.capture.records import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from usagectl.capture.recorder import Recorder
 
@@ -27,10 +27,12 @@ ANSWERS = ("on", "off", "error", "hang", "refuse", "slow")
 """How the endpoint behaves: see `Behaviour.answer`."""
 
 _GONE = "the client went away before its body was whole"
+_ENDED = "the capture ended before its body was whole"
 _NAMES_OF_HOST = frozenset(
     {"localhost", "host.docker.internal", "host.containers.internal", "gateway.docker.internal"}
 )
-_BROWSER_HEADERS = ("origin", "sec-fetch-site", "sec-fetch-mode")
+# Not Sec-Fetch-Mode: the fetch that is built into Node sends it too.
+_BROWSER_HEADERS = ("origin", "sec-fetch-site")
 
 
 class Behaviour(NamedTuple):
@@ -76,7 +78,7 @@ class CaptureApp:
         if scope["type"] != "http":
             return
         headers = _headers_of(scope)
-        if not self._is_welcome(headers):
+        if not self._is_welcome(scope["method"], headers):
             self._recorder.refuse()
             await _answer(send, 403, {"error": "only programs on this machine may post here"})
             return
@@ -98,6 +100,8 @@ class CaptureApp:
             problem, status = str(error), error.status
         except TimeoutError:
             problem, status = "its body took too long", 408
+        except asyncio.CancelledError:
+            problem = _ENDED
         finally:
             self._waiting_bytes -= len(body)
         self._recorder.store(
@@ -110,7 +114,7 @@ class CaptureApp:
                 problem=problem,
             )
         )
-        if problem == _GONE:
+        if problem in (_GONE, _ENDED):
             return
         if status != 200:  # noqa: PLR2004
             await _answer(send, status, {"error": problem}, closes=True)
@@ -145,14 +149,20 @@ class CaptureApp:
         else:
             await _answer(send, 200, {"track_events": answer != "off"})
 
-    def _is_welcome(self, headers: Mapping[str, str]) -> bool:
+    def _is_welcome(self, method: str, headers: Mapping[str, str]) -> bool:
         """Tell a program from a page in a browser, which anyone on the web may have made."""
         if any(name in headers for name in _BROWSER_HEADERS):
             return False
-        return is_own_host(headers.get("host", ""), self._behaviour.host)
+        if "host" not in headers:  # HTTP/1.0: every browser names a host.
+            return True
+        host = headers["host"]
+        # To any name but loopback's, a page reads an image without saying that it is a page.
+        if method != "POST" and not is_own_host(host, names=("localhost",)):
+            return False
+        return is_own_host(host, self._behaviour.host)
 
 
-def is_own_host(host: str, also: str = "") -> bool:
+def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF_HOST) -> bool:
     """Tell whether a Host header names this machine: loopback, or the address that was bound.
 
     A page whose name was made to lead here (DNS rebinding) still names its own host.
@@ -161,7 +171,7 @@ def is_own_host(host: str, also: str = "") -> bool:
         name = (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return False
-    if name in _NAMES_OF_HOST or (also and name == also.lower()):
+    if name in names or (also and name == also.lower()):
         return True
     try:
         address = ipaddress.ip_address(name)

@@ -49,7 +49,7 @@ class Sums:
         bytes: bytes of their bodies, as they came.
         by_name: events of each name; beyond a thousand names the rest counts as one.
         unparsed: requests without an event that could be read.
-        refused: requests of browsers and of other hosts, which were not recorded.
+        refused: what was turned away and not recorded: browsers, other hosts, no HTTP.
         unstored: requests that could not be written down.
     """
 
@@ -116,7 +116,7 @@ class Recorder:
         )
 
     def refuse(self) -> None:
-        """Count a request that is none of a client's."""
+        """Count what was turned away."""
         with self._lock:
             self.sums.refused += 1
 

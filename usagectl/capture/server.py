@@ -7,25 +7,24 @@ and in how long one may take to say what it wants.
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from usagectl.capture.app import Behaviour, CaptureApp
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import uvicorn
 
     from usagectl.capture.recorder import Recorder
 
 LOOPBACK = "127.0.0.1"
 
-_MOST_CONNECTIONS = 512
 _MAX_HEADER_BYTES = 64 * 1024
-_HEADER_SECONDS = 10.0
-_IDLE_SECONDS = 75
 _BACKLOG = 1024
 
 
@@ -85,7 +84,7 @@ class CaptureServer:
         if self._behaviour.answer == "refuse":  # Bound, so nobody else gets the port.
             return self
         self._socket.listen(_BACKLOG)
-        self._server = _build_server(self._app)
+        self._server = _build_server(self._app, self._recorder.refuse)
         self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
         self._thread.start()
         return self
@@ -135,75 +134,26 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or "unknown").lower()
 
 
-def _build_server(app: CaptureApp) -> uvicorn.Server:
+def _build_server(app: CaptureApp, on_garbage: Callable[[], None]) -> uvicorn.Server:
     import uvicorn
+
+    from usagectl.capture import protocol
 
     config = uvicorn.Config(
         app,
-        http=_build_protocol(),
+        http=protocol.bounded(on_garbage),
         ws="none",
         loop="asyncio",
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        log_level=logging.CRITICAL + 1,  # stderr is the command's, and the answer's
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_keep_alive=protocol.IDLE_SECONDS,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         backlog=_BACKLOG,
     )
     return uvicorn.Server(config)
-
-
-def _build_protocol() -> type[Any]:
-    """Bound uvicorn's own protocol: how many connections, how long a request may take to begin."""
-    import h11
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    idle: OrderedDict[Any, None] = OrderedDict()
-    count = 0
-
-    class BoundedProtocol(H11Protocol):
-        """Be one connection; the one that is idle longest makes room for a new one."""
-
-        def connection_made(self, transport: Any) -> None:  # noqa: ANN401
-            nonlocal count
-            super().connection_made(transport)
-            count += 1
-            idle[self] = None
-            self._limit = self.loop.call_later(_HEADER_SECONDS, self._end)
-            if count > _MOST_CONNECTIONS:
-                next(iter(idle))._end()  # noqa: SLF001
-
-        def data_received(self, data: bytes) -> None:
-            idle.pop(self, None)
-            super().data_received(data)
-            if self._awaits_request():
-                idle[self] = None
-            else:
-                self._limit.cancel()
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._limit.cancel()
-            idle[self] = None
-            self._limit = self.loop.call_later(_IDLE_SECONDS, self._end)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            nonlocal count
-            count -= 1
-            idle.pop(self, None)
-            self._limit.cancel()
-            super().connection_lost(exc)
-
-        def _awaits_request(self) -> bool:
-            return self.conn.their_state is h11.IDLE
-
-        def _end(self) -> None:
-            idle.pop(self, None)
-            if not self.transport.is_closing():
-                self.transport.abort()
-
-    return BoundedProtocol

@@ -76,7 +76,7 @@ def show_outcome(outcome: Outcome) -> None:
     from usagectl.cli._render import Page
 
     page, sums = Page(), outcome.sums
-    if not sums.requests:
+    if not sums.requests and not sums.refused:
         page.line("Nothing arrived: no usage event was sent.", style="bold green")
     else:
         page.line(
@@ -89,7 +89,8 @@ def show_outcome(outcome: Outcome) -> None:
         page.line(f"{_counted(sums.unparsed, 'request')} held no event that could be read.")
     if sums.refused:
         page.line(
-            f"{_counted(sums.refused, 'request')} of a browser or for another host, refused.",
+            f"{_counted(sums.refused, 'request')} turned away: of a browser, for another host, "
+            "or no HTTP.",
             style="yellow",
         )
     _show_findings(outcome.found.findings, page)

@@ -40,6 +40,21 @@ class UnexpectedEventsError(UsagectlError):
         )
 
 
+class SilenceUnprovenError(UsagectlError):
+    """Tell that something was turned away, so that nobody can say what it was to be."""
+
+    code = "silence-unproven"
+    exit_status = 1
+
+    def __init__(self, refused: int) -> None:
+        what = "1 request was" if refused == 1 else f"{refused} requests were"
+        super().__init__(
+            f"Whether nothing was sent cannot be told: {what} turned away, as of a browser, for "
+            "another host, or no HTTP.",
+            hint="usagectl capture --live -- CMD",
+        )
+
+
 class NoticeNotKeptError(UsagectlError):
     """Tell that what arrived departs from the notice."""
 
@@ -138,6 +153,8 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
 
     invocation: Invocation = ctx.obj
     words = command or []
+    if expect and answer == "refuse":
+        raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
     if force and output is None:
         raise UsageError("--force goes with --output FILE.")
     options = capturing.Options(
@@ -218,6 +235,8 @@ def _errors(
     if expect == "none" and sums.requests:
         shown = [_describe(each) for each in first.found[:5]]
         found.append(UnexpectedEventsError(sums.requests, first=shown))
+    if expect == "none" and sums.refused and not sums.requests:
+        found.append(SilenceUnprovenError(sums.refused))
     if expect == "notice" and (outcome.loud or sums.unparsed):
         found.append(NoticeNotKeptError(outcome.loud))
     if outcome.problem is not None:
