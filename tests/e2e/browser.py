@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -221,6 +222,8 @@ def browsing(program: str, url: str, folder: Path) -> Iterator[None]:
 
     What is none of `OWN_NAMES` would go to a proxy that is not there.
     """
+    # Not below `folder`: its path may be too long for the socket that a browser makes.
+    short = tempfile.mkdtemp(prefix="uc-")
     command = [
         program,
         "--headless",
@@ -241,7 +244,7 @@ def browsing(program: str, url: str, folder: Path) -> Iterator[None]:
     env = {
         "PATH": os.defpath,
         "HOME": str(folder),
-        "TMPDIR": str(folder),
+        "TMPDIR": short,
         "HTTP_PROXY": DEAD_PROXY,
         "HTTPS_PROXY": DEAD_PROXY,
     }
@@ -259,3 +262,4 @@ def browsing(program: str, url: str, folder: Path) -> Iterator[None]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        shutil.rmtree(short, ignore_errors=True)
