@@ -199,6 +199,38 @@ def test_tokens_are_withheld(tool: Machine) -> None:
     assert token in (tool.cwd / "out.jsonl").read_text()
 
 
+def test_a_token_shows_nowhere(tool: Machine) -> None:
+    """Wherever a client puts a token of this machine, no file and no screen of ours has it."""
+    token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
+    program = """
+import json, os, urllib.request as u
+opener = u.build_opener(u.ProxyHandler({}))
+token, base = os.environ["LOCALSTACK_AUTH_TOKEN"], os.environ["ANALYTICS_API"]
+def post(path="/events", body=b"{}", **headers):
+    opener.open(u.Request(base + path, body, headers)).read()
+post(f"/{token}/events")
+post(f"/events?token={token}")
+post(body=json.dumps({"name": token, token: {"deep": [f"x{token}y"]}}).encode())
+post(body=json.dumps({"name": "a", "payload": {"auth_token_id": "kurz77"}}).encode())
+post(body=json.dumps([{"name": "\\u00e4 " + token}]).encode())
+post(body=b"noise " + token.encode())
+post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=token)
+"""
+    for more in ([], ["--json"], ["--live"], ["--expect", "none"], ["--expect", "notice"]):
+        words = ["-o", "out.jsonl", "--force", *more, "--", sys.executable, "-c", program]
+        found = capture(tool, *words, LOCALSTACK_AUTH_TOKEN=token)
+        audited = [
+            tool.run(
+                "audit", "out.jsonl", "--format", form, variables={"LOCALSTACK_AUTH_TOKEN": token}
+            )
+            for form in ("table", "json", "sarif")
+        ]
+        text = (tool.cwd / "out.jsonl").read_text()
+        assert len(text.splitlines()) == 7
+        shown = [found.stdout, found.stderr, text, *(each.stdout + each.stderr for each in audited)]
+        assert [each for each in shown if token in each or "kurz77" in each] == []
+
+
 def test_json_is_one_object_on_stderr(tool: Machine) -> None:
     """With a command, stdout stays the command's, and the envelope goes to stderr."""
     found = capture(tool, "--json", "--expect", "none", "--", "tool", "event", "3")

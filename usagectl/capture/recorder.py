@@ -110,9 +110,9 @@ class Recorder:
             self._count(request, recorded)
             self._write(recorded.lines)
         problem = request.problem or ("" if recorded.names else "no event in it")
-        path = request.path
+        size = len(request.body)
         self._on_arrival(
-            Arrival(request.method, path, recorded.tool, recorded.names, len(request.body), problem)
+            Arrival(request.method, recorded.path, recorded.tool, recorded.names, size, problem)
         )
 
     def refuse(self) -> None:

@@ -51,11 +51,13 @@ class Recorded(NamedTuple):
         lines: whole lines, joined.
         names: the name of each event.
         tool: whose they are, as far as that can be told.
+        path: the request's path, as it may be shown.
     """
 
     lines: bytes
     names: list[str]
     tool: str
+    path: str
 
 
 class Privacy(NamedTuple):
@@ -72,8 +74,10 @@ def build(
     parsed = bodies.parse(request.body, request.headers.get("content-encoding", ""))
     if request.problem:
         parsed = bodies.Parsed([], request.problem)
-    names = [slicing.name_of(event) or UNNAMED for event in parsed.events]
+    shown = [_shown(event, privacy) for event in parsed.events]
+    names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
     tool = _tool_of(request.headers.get("user-agent", ""), names)
+    path = masking.mask_text(request.path, privacy.secrets)
     about = _about(request, envelope.build_uid(now, entropy), privacy)
     assembler = envelope.Assembler()
 
@@ -85,12 +89,12 @@ def build(
     if parsed.problem:
         kept = _kept_body(request.body, privacy)
         members = {"kind": UNPARSED, **about, "problem": parsed.problem, **kept}
-        return Recorded(_without_event(line(b"", members)), [], tool)
-    found: list[bytes] = []
-    for name, event in zip(names, parsed.events, strict=True):
-        shown, members = _shown(event, privacy)
-        found.append(line(shown, {"kind": name, **about, **members}))
-    return Recorded(b"".join(found), names, tool)
+        return Recorded(_without_event(line(b"", members)), [], tool, path)
+    found = [
+        line(event, {"kind": name, **about, **members})
+        for name, (event, members) in zip(names, shown, strict=True)
+    ]
+    return Recorded(b"".join(found), names, tool, path)
 
 
 def _without_event(line: bytes) -> bytes:
