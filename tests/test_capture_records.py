@@ -92,12 +92,30 @@ def test_a_body_without_events_is_kept_as_it_came(body: bytes) -> None:
     assert "event" not in record
 
 
-def test_a_body_that_holds_a_secret_is_withheld() -> None:
-    """Noise with a token in it is counted, not written."""
-    (line,) = build(b"noise ls-s3cret-t0ken", privacy=Privacy(secrets=("ls-s3cret-t0ken",)))
+def test_secrets_in_a_body_without_events_are_masked() -> None:
+    """Noise with a token in it keeps its length; what cannot be looked into is withheld."""
+    privacy = Privacy(secrets=("ls-s3cret-t0ken",))
+    (line,) = build(b"noise ls-s3cret-t0ken", privacy=privacy)
+    assert base64.b64decode(json.loads(line)["body"]) == b"noise ***************"
+    (line,) = build(b"\x1f\x8b broken", privacy=privacy, headers={"content-encoding": "gzip"})
     record = json.loads(line)
     assert record["withheld_body"] is True
     assert "body" not in record
+
+
+def test_what_stands_beside_the_events_has_a_line() -> None:
+    """The rest of a body is kept beside its events, masked as they are."""
+    body = b'{"events":[{"name":"a"}],"host":"h","api_key":"geheim"}'
+    event, rest = map(json.loads, build(body))
+    assert event["kind"] == "a"
+    assert rest["problem"] == "it holds more than its events"
+    assert base64.b64decode(rest["body"]) == b'{"host":"h","api_key":"******"}'
+
+
+def test_a_long_header_is_cut() -> None:
+    """A header is repeated with each event, so it must not be long."""
+    found = build(b"[{},{},{}]", headers={"user-agent": "x" * 60_000})
+    assert max(map(len, found)) < 2000
 
 
 @pytest.mark.parametrize(

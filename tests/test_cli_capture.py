@@ -174,8 +174,8 @@ def test_proxies_leave_loopback_alone(tool: Machine) -> None:
     found = _variables(
         capture(tool, "--", "tool", "environment", NO_PROXY="corp", OUTBOUND_HTTP_PROXY="http://p")
     )
-    assert found["NO_PROXY"] == "corp,localhost,127.0.0.1,::1"
-    assert found["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert found["NO_PROXY"] == found["no_proxy"] == "corp,localhost,127.0.0.1,::1"
+    assert found["LOCALSTACK_OUTBOUND_HTTPS_PROXY"] == ""
     assert found["OUTBOUND_HTTP_PROXY"] == ""
     assert found["LSTK_ANALYTICS_ENDPOINT"] == found["ANALYTICS_API"] + "/events"
     assert found["LOCALSTACK_ANALYTICS_API"] == found["ANALYTICS_API"]
@@ -290,8 +290,9 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     """It prints the variables to set, serves until it is told to stop, and sums up."""
     process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
     assert process.stdout is not None
-    lines = [process.stdout.readline().decode() for _ in range(3)]
+    lines = [process.stdout.readline().decode() for _ in range(9)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
+    assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
     process.send_signal(signal.SIGINT)

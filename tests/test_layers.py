@@ -25,6 +25,7 @@ LAYERS = (
     "notice",
     "events",
     "slicing",
+    "sensitive",
     "posts",
     "tools",
     "identity",

@@ -37,7 +37,8 @@ class UsageCapture:
         self._environment = environment
         self._session = session
         self._seen = 0
-        self._command: tuple[str, ...] = ()
+        self._sums = self._counts()
+        self._words: list[str] = []
 
     @property
     def variables(self) -> dict[str, str]:
@@ -76,44 +77,72 @@ class UsageCapture:
             OSError: there is no such program.
             subprocess.TimeoutExpired: it took longer.
         """
+        import os
         import subprocess
+        import tempfile
 
-        self._command = tuple(command)
-        given = {**self._environment.variables, **(variables or {})}
-        done = subprocess.run(  # noqa: S603  (running what the test names is the task)
-            command,
-            env=self._session.child_variables(given),
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=timeout_seconds,
-            check=False,
-        )
-        self._session.wait_for_late()
-        return done
+        self._words += command if not self._words else command[1:]
+        given = {**os.environ, **(variables or {})}  # A test may have set some since.
+        # Files, no pipes: what runs on in the background may keep these open.
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            done = subprocess.run(  # noqa: S603  (running what the test names is the task)
+                command,
+                env=self._session.child_variables(given),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                timeout=timeout_seconds,
+                check=False,
+            )
+            self._session.wait_for_late()
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
 
     def clear(self) -> None:
         """Forget what arrived so far."""
         self._seen += len(self.events)
+        self._sums = self._counts()
 
     def assert_silent(self) -> None:
         """Fail the test if anything arrived."""
         found = self.events
-        if found:
-            pytest.fail(f"nothing was to be sent, and this arrived:\n{_list(found)}", pytrace=False)
+        if found or self._has_more():
+            pytest.fail(
+                f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}",
+                pytrace=False,
+            )
 
     def assert_only(self, *names: str) -> None:
         """Fail the test unless events of these names arrived, each at least once, and no others."""
         found = self.events
-        if {event.name for event in found} != set(names):
+        if {event.name for event in found} != set(names) or self._turned_away():
             wanted = ", ".join(names) or "nothing"
-            pytest.fail(f"wanted {wanted}; this arrived:\n{_list(found)}", pytrace=False)
+            pytest.fail(
+                f"wanted {wanted}; this arrived:\n{_list(found)}{self._more()}", pytrace=False
+            )
+
+    def _counts(self) -> tuple[int, int, int]:
+        sums = self._session.sums
+        return sums.requests, sums.refused, sums.unstored
+
+    def _turned_away(self) -> int:
+        (_, refused, unstored), (_, refused_before, unstored_before) = self._counts(), self._sums
+        return refused - refused_before + unstored - unstored_before
+
+    def _has_more(self) -> bool:
+        return self._counts() != self._sums
+
+    def _more(self) -> str:
+        away = self._turned_away()
+        return f"\n  and {away} that could not be taken in" if away else ""
 
     def audit(self) -> AuditResult:
         """Hold all that arrived against the notice, and search it for values of this machine."""
         from usagectl import audit
 
-        context = audit.Context.from_environment(self._environment, arguments=self._command)
+        context = audit.Context.from_environment(self._environment, arguments=self._words)
         with self.file.open("rb") as stream:
             return audit.audit_stream(stream, context=context)
 

@@ -96,6 +96,27 @@ def objects_of(text: bytes) -> list[bytes] | None:
     return found if all(each.startswith(b"{") for each in found) else None
 
 
+def beside_events(text: bytes) -> bytes:
+    """Cut out what an object with a list of events holds besides: an object again, or nothing."""
+    document = str(text, "utf-8").strip(" \t\r\n")
+    if not document.startswith("{") or '"events"' not in document:
+        return b""
+    try:
+        members = list(_members(document))
+    except (ValueError, RecursionError, IndexError):
+        return b""
+    lists = [value for name, value in members if name == "events" and value.startswith("[")]
+    if not lists:
+        return b""  # It is the one event.
+    # Of a doubled member the last one counts, as for every reader of JSON.
+    rest = [
+        f"{json.dumps(name)}:{value}"
+        for name, value in members
+        if name != "events" or value is not lists[-1]
+    ]
+    return ("{" + ",".join(rest) + "}").encode() if rest else b""
+
+
 def _cut(text: bytes) -> list[bytes]:
     if text.startswith(b"["):
         return [bytes(raw) for raw in _list.decode(text)]

@@ -7,11 +7,12 @@ system's machine ID, and the values typed in a captured command.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from usagectl import sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,21 +20,7 @@ if TYPE_CHECKING:
 
     from usagectl.environment import Environment
 
-_SECRET_NAME = re.compile(
-    r"(?i)(?:^|_)(?:token|secret|password|passwd|passphrase|pwd|apikey|api_key|key|keys|credential|"
-    r"credentials|auth|cookie|pat|dsn|pass)(?:$|_|[0-9])"
-)
-_PUBLIC_NAME = re.compile(
-    r"(?i)_(?:file|path|dir|sock|name|url|id|region|type|version|enabled|pid)$"
-)
-_NAME_OF_ANYBODY = frozenset(
-    """root user users admin administrator ubuntu debian runner localstack docker vscode codespace
-    jenkins gitlab github circleci travis build builder ci dev developer test tester guest nobody
-    app node python java home default system service linux darwin windows host server local
-    localhost container work workspace""".split()  # noqa: SIM905  (a list of words reads best so)
-)
 _NO_VALUES = frozenset(("true", "false", "none", "null", "auto", "json", "yaml", "table", "text"))
-_SHORTEST_SECRET = 8
 _SHORTEST_WORD = 4
 _SHORTEST_NAME = 3
 _SHORTEST_NUMBER = 6
@@ -41,7 +28,6 @@ _SHORTEST_MACHINE_ID = 16
 _MOST_VALUES = 200
 _MOST_BYTES = 4096
 _MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
-_CREDENTIALS = re.compile(r"://([^\s/@:]*):([^\s/@]+)@")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,7 +56,7 @@ class Context:
         """
         machine_ids = tuple(_machine_ids(environment))
         found = (
-            ("UC402", _secrets(environment)),
+            ("UC402", sensitive.secrets_of(environment.variables)),
             ("UC406", (*machine_ids, *map(_with_hyphens, machine_ids))),
             ("UC405", _homes(environment)),
             ("UC401", values_typed(arguments)),
@@ -128,36 +114,12 @@ def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(found[:_MOST_VALUES])
 
 
-def _secrets(environment: Environment) -> Iterator[str]:
-    for name, raw in environment.variables.items():
-        value = raw.strip().strip("'\"")
-        if len(value) > _MOST_BYTES:
-            continue
-        for match in _CREDENTIALS.finditer(value):
-            if len(match[2]) >= _SHORTEST_SECRET - 2:
-                yield match[2]
-        speaks = _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name)
-        if speaks and len(value) >= _SHORTEST_SECRET and not _is_ordinary(value):
-            yield value
-
-
-def _is_ordinary(value: str) -> bool:
-    """Tell a path, a plain word or a number from a secret."""
-    if (
-        value.startswith(("/", "~", "./", "unix:", "http://", "https://"))
-        or os.pathsep + "/" in value
-    ):
-        return True
-    is_word = value.isalpha() and value.islower() and len(value) <= 2 * _SHORTEST_SECRET
-    return is_word and value in _NAME_OF_ANYBODY
-
-
 def _users(environment: Environment) -> Iterator[str]:
     variables = environment.variables
     names = [variables.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
     names += [home.name for home in _home_folders(environment)]
     for name in names:
-        if len(name) >= _SHORTEST_NAME and name.lower() not in _NAME_OF_ANYBODY:
+        if len(name) >= _SHORTEST_NAME and name.lower() not in sensitive.ORDINARY_WORDS:
             yield name
 
 
@@ -169,7 +131,7 @@ def _hosts(environment: Environment) -> Iterator[str]:
         variables.get("COMPUTERNAME", ""),
     ):
         for text in (name, name.partition(".")[0]):
-            if len(text) >= _SHORTEST_NAME and text.lower() not in _NAME_OF_ANYBODY:
+            if len(text) >= _SHORTEST_NAME and text.lower() not in sensitive.ORDINARY_WORDS:
                 yield text
 
 

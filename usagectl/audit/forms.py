@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 512 * 1024
 _MOST_LINE_BYTES = 32 * 1024 * 1024
 _MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
+_MOST_DIGITS = 300
 _BLANK = re.compile(r"[ \t\r\n]*")
 _decoder = msgspec.json.Decoder()
 
@@ -150,6 +151,10 @@ def feed_block(auditor: Auditor, block: Block) -> None:
         line += 1
 
 
+def _number(digits: str) -> float:
+    return float(digits) if len(digits) > _MOST_DIGITS else int(digits)
+
+
 def feed_line(auditor: Auditor, text: bytes, line: int) -> None:
     """Audit one line."""
     value = decode(text)
@@ -168,7 +173,8 @@ def decode(text: bytes) -> object:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        found: object = json.loads(text)
+        # Thousands of digits are no int to Python; how large a number is decides on nothing.
+        found: object = json.loads(text, parse_int=_number)
     except (ValueError, RecursionError):
         return None
     return found

@@ -145,6 +145,7 @@ def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
     """Write the findings that are not ignored; return how many. FILE changes whole or not at all.
 
     Raises:
+        FileCorruptError: a file is there that is no baseline; it stays as it is.
         FileUnwritableError: nothing was written.
     """
     listed = [
@@ -159,6 +160,8 @@ def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
         if finding.suppressed is None or finding.suppressed.by == "baseline"
     ]
     listed.sort(key=lambda each: (each["rule"], each["event"], each["field"]))
+    if file.exists():
+        read_baseline(file)  # What is none of ours is not written over.
     document = {"usagectl_baseline": FORM, "findings": listed}
     _files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
     return len(listed)

@@ -14,6 +14,9 @@ from usagectl import slicing
 MAX_DECODED_BYTES = 32 * 1024 * 1024
 """No body becomes larger than this, however small it came in: a decompression bomb ends here."""
 
+MOST_EVENTS = 20_000
+"""No request of a client has more; each becomes a line with the request's headers."""
+
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _MOST_CODINGS = 4
 
@@ -24,10 +27,12 @@ class Parsed(NamedTuple):
     Attributes:
         events: the exact bytes of each event.
         problem: why there are none, in a few words without a value; else empty.
+        beside: what stands beside the list of events, as a JSON object; else empty.
     """
 
     events: list[bytes]
     problem: str = ""
+    beside: bytes = b""
 
 
 class UndecodableError(Exception):
@@ -50,7 +55,13 @@ def parse(body: bytes, content_encoding: str) -> Parsed:
     if not decoded.strip():
         return Parsed([], "it is empty")
     found = slicing.objects_of(decoded)
-    return Parsed([], "it is no JSON object or list of objects") if found is None else Parsed(found)
+    if found is None:
+        return Parsed([], "it is no JSON object or list of objects")
+    if not found:
+        return Parsed([], "it holds no event")
+    if len(found) > MOST_EVENTS:
+        return Parsed([], f"it holds more than {MOST_EVENTS} events")
+    return Parsed(found, beside=slicing.beside_events(decoded))
 
 
 def decode(body: bytes, content_encoding: str, *, limit: int = MAX_DECODED_BYTES) -> bytes:

@@ -19,10 +19,17 @@ MARK = "USAGECTL_CAPTURE"
 GRACE_SECONDS = 10.0
 _QUIET_SECONDS = 0.3
 _BLIND_SECONDS = 2.0
+_DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROXIES_TO_EVERYTHING = ("OUTBOUND_HTTP_PROXY", "OUTBOUND_HTTPS_PROXY")
+_PROXIES_TO_EVERYTHING = (
+    "OUTBOUND_HTTP_PROXY",
+    "OUTBOUND_HTTPS_PROXY",
+    # LocalStack's command line hands these on, and its container takes the prefix off.
+    "LOCALSTACK_OUTBOUND_HTTP_PROXY",
+    "LOCALSTACK_OUTBOUND_HTTPS_PROXY",
+)
 _LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TELEMETRY": "on"}
 
 
@@ -67,6 +74,20 @@ def endpoint_variables(address: Address) -> dict[str, str]:
     }
 
 
+def leading_variables(variables: Mapping[str, str], address: Address) -> dict[str, str]:
+    """List the same, and those that keep proxies from coming between."""
+    known = f"{variables.get('no_proxy', '')},{variables.get('NO_PROXY', '')}".split(",")
+    hosts = [each.strip() for each in known if each.strip()]
+    hosts = ["*"] if "*" in hosts else [*hosts, *_LOOPBACK_NAMES, address.host]
+    exceptions = ",".join(dict.fromkeys(hosts))
+    return {
+        **endpoint_variables(address),
+        "NO_PROXY": exceptions,
+        "no_proxy": exceptions,
+        **dict.fromkeys(_PROXIES_TO_EVERYTHING, ""),
+    }
+
+
 def variables_for_child(
     variables: Mapping[str, str], address: Address, *, as_if_enabled: bool = False
 ) -> dict[str, str]:
@@ -77,12 +98,7 @@ def variables_for_child(
     profile file. As if enabled: every opt-out is answered in the environment,
     which each client reads before its files.
     """
-    found = {**variables, **endpoint_variables(address), MARK: str(address.port)}
-    wanted = (*_LOOPBACK_NAMES, address.host)
-    for name in ("NO_PROXY", "no_proxy"):
-        known = [each.strip() for each in found.get(name, "").split(",") if each.strip()]
-        found[name] = ",".join(dict.fromkeys([*known, *wanted]))
-    found.update(dict.fromkeys(_PROXIES_TO_EVERYTHING, ""))
+    found = {**variables, **leading_variables(variables, address), MARK: str(address.port)}
     if as_if_enabled:
         found.pop("DO_NOT_TRACK", None)
         found.update(_LIFTED)
@@ -108,7 +124,9 @@ def wait_for_late(
         clock: seconds that only grow.
         sleep: waits.
     """
-    end = clock() + seconds
+    # What the command has sent by its end is taken in, whatever the patience.
+    end = clock() + max(seconds, _DRAIN_SECONDS)
+    patience = clock() + seconds
     seen, since = count(), clock()
     while (now := clock()) < end:
         if is_busy() or count() != seen:
@@ -116,6 +134,8 @@ def wait_for_late(
         left = has_descendants(address)
         # Where processes cannot be looked at, silence alone has to tell.
         quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
+        if now >= patience and now - since >= _QUIET_SECONDS:
+            return
         if not left and now - since >= quiet:
             return
         sleep(_STEP_SECONDS)

@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-SHORTEST_SECRET = 8
-"""A shorter value is found in too much that is none, such as a `1`."""
+    from collections.abc import Iterator
 
 KEPT_HEADERS = frozenset(
     {
@@ -23,15 +21,11 @@ KEPT_HEADERS = frozenset(
 )
 """Headers that are recorded with their value; of others only the name is."""
 
-_SECRET_NAME = re.compile(
-    r"token|secret|passw|credential|api_?key|access_?key|private_?key|auth_?key", re.IGNORECASE
-)
-_SECRET_FIELDS = (
-    *("api_key", "apikey", "auth_token", "auth_token_id", "access_token", "refresh_token"),
-    *("token", "secret", "password", "authorization"),
-)
+# The closing quote may be missing: a client may be killed in the middle of its body.
 _FIELD = re.compile(
-    rb'"(?:' + "|".join(_SECRET_FIELDS).encode() + rb')"\s*:\s*"((?:[^"\\]|\\.)+)"', re.IGNORECASE
+    rb'"[\w.-]*(?:api_?key|auth_?token|auth_?token_?id|access_?token|refresh_?token|token|secret|'
+    rb'password|passwd|authorization|secret_?access_?key|private_?key)"\s*:\s*"((?:[^"\\]|\\.)+)',
+    re.IGNORECASE,
 )
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
@@ -41,18 +35,6 @@ class Masked(NamedTuple):
 
     event: bytes
     pointers: tuple[str, ...] = ()
-
-
-def secret_values(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """List the values of variables whose names say that they are secrets, longest first."""
-    found = {
-        value.strip(" \t\"'")
-        for name, value in variables.items()
-        if _SECRET_NAME.search(name) and not value.startswith("/")
-    }
-    return tuple(
-        sorted((each for each in found if len(each) >= SHORTEST_SECRET), key=len, reverse=True)
-    )
 
 
 def mask_event(event: bytes, secrets: tuple[str, ...]) -> Masked:
@@ -68,21 +50,37 @@ def mask_event(event: bytes, secrets: tuple[str, ...]) -> Masked:
         return Masked(masked, ("",))
 
 
+def encoded(secret: str) -> bytes:
+    """Give the bytes of a variable's value; those that are no UTF-8 come as they are."""
+    return secret.encode("utf-8", "surrogateescape")
+
+
 def mask_text(text: str, secrets: tuple[str, ...]) -> str:
-    """Put asterisks in the place of every known secret in a header or a path."""
+    """Put asterisks in the place of every known secret in a header or a path, coded or not."""
     for secret in secrets:
         text = text.replace(secret, "*" * len(secret))
+    plain = unquote(text)
+    if plain != text and any(secret in plain for secret in secrets):
+        return "*" * len(text)  # Which of the coded characters belong to it is not worth knowing.
     return text
+
+
+def mask_bytes(data: bytes, secrets: tuple[str, ...]) -> bytes:
+    """Do the same in a body that is no JSON."""
+    data = _FIELD.sub(_hide_value, data)
+    for secret in secrets:
+        data = data.replace(encoded(secret), b"*" * len(encoded(secret)))
+    return data
 
 
 def _hide_value(match: re.Match[bytes]) -> bytes:
     whole, value = match[0], match[1]
-    return whole[: -len(value) - 1] + b"*" * len(value) + b'"'
+    return whole[: -len(value)] + b"*" * len(value)
 
 
 def _hide_secrets(match: re.Match[bytes], secrets: tuple[str, ...]) -> bytes:
     text = match[1]
-    plain = text.decode("utf-8", "replace")
+    plain = text.decode("utf-8", "surrogateescape")
     if b"\\" in text:
         try:
             plain = json.loads(match[0])
@@ -94,7 +92,8 @@ def _hide_secrets(match: re.Match[bytes], secrets: tuple[str, ...]) -> bytes:
     if b"\\" in text:  # Which of the escapes belong to it is not worth knowing.
         return b'"' + b"*" * len(text) + b'"'
     for secret in found:
-        text = text.replace(secret.encode(), b"*" * len(secret.encode()))
+        exact = encoded(secret)
+        text = text.replace(exact, b"*" * len(exact))
     return b'"' + text + b'"'
 
 

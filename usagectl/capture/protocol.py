@@ -38,6 +38,7 @@ class BoundedProtocol(H11Protocol):
     """Be one connection; the one that is idle longest makes room for a new one."""
 
     of: ClassVar[Connections]
+    _is_torn = False
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401
         """Begin: the request has to follow soon."""
@@ -51,6 +52,7 @@ class BoundedProtocol(H11Protocol):
         """Take bytes in; with the head of a request the wait for it is over."""
         self.of.idle.pop(self, None)
         super().data_received(data)
+        self._is_torn = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         if self.conn.their_state is h11.IDLE:
             self.of.idle[self] = None
         else:
@@ -69,7 +71,9 @@ class BoundedProtocol(H11Protocol):
         self._limit = self.loop.call_later(IDLE_SECONDS, self.end)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """End; half the head of a request is counted as what is turned away."""
+        if self._is_torn:
+            self.of.on_garbage()
         self.of.count -= 1
         self.of.idle.pop(self, None)
         self._limit.cancel()

@@ -100,12 +100,19 @@ class Recorder:
 
         Safe to call from any thread.
         """
-        recorded = records.build(
-            request,
-            now=self._environment.now(),
-            entropy=self._environment.entropy,
-            privacy=self._privacy,
-        )
+        try:
+            recorded = records.build(
+                request,
+                now=self._environment.now(),
+                entropy=self._environment.entropy,
+                privacy=self._privacy,
+            )
+        except Exception:  # A bug of ours must not pass for silence.
+            with self._lock:
+                self.sums.requests += 1
+                self.sums.unparsed += 1
+                self.sums.unstored += 1
+            raise
         with self._lock:
             self._count(request, recorded)
             self._write(recorded.lines)

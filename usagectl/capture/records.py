@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 UNPARSED = "unparsed"
 UNNAMED = "unnamed"
+_BESIDE = "it holds more than its events"
+_MOST_CHARACTERS = 300
+"""A header is repeated with each event: a long one must not fill the disk."""
 
 
 class Request(NamedTuple):
@@ -71,7 +74,8 @@ def build(
     request: Request, *, now: datetime, entropy: Callable[[int], bytes], privacy: Privacy
 ) -> Recorded:
     """Build the lines of one request."""
-    parsed = bodies.parse(request.body, request.headers.get("content-encoding", ""))
+    coding = request.headers.get("content-encoding", "")
+    parsed = bodies.parse(request.body, coding)
     if request.problem:
         parsed = bodies.Parsed([], request.problem)
     shown = [_shown(event, privacy) for event in parsed.events]
@@ -87,13 +91,17 @@ def build(
         return assembler.build_line(event, labels, now=now, drawn=drawn)
 
     if parsed.problem:
-        kept = _kept_body(request.body, privacy)
+        kept = _kept_body(request.body, privacy, is_coded=bool(coding))
         members = {"kind": UNPARSED, **about, "problem": parsed.problem, **kept}
         return Recorded(_without_event(line(b"", members)), [], tool, path)
     found = [
         line(event, {"kind": name, **about, **members})
         for name, (event, members) in zip(names, shown, strict=True)
     ]
+    if parsed.beside:
+        kept = _kept_body(parsed.beside, privacy, is_coded=False)
+        members = {"kind": UNPARSED, **about, "problem": _BESIDE, **kept}
+        found.append(_without_event(line(b"", members)))
     return Recorded(b"".join(found), names, tool, path)
 
 
@@ -114,11 +122,14 @@ def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
     return event, members
 
 
-def _kept_body(body: bytes, privacy: Privacy) -> dict[str, object]:
-    """Keep a body that nothing could be cut out of, unless it holds a secret."""
-    if not privacy.reveal and any(secret.encode() in body for secret in privacy.secrets):
-        return {"bytes": len(body), "withheld_body": True}
-    return {"bytes": len(body), "body": base64.b64encode(body).decode("ascii")}
+def _kept_body(body: bytes, privacy: Privacy, *, is_coded: bool) -> dict[str, object]:
+    """Keep a body that nothing could be cut out of, masked; one that cannot be looked into not."""
+    size = len(body)
+    if not privacy.reveal:
+        if is_coded:
+            return {"bytes": size, "withheld_body": True}
+        body = masking.mask_bytes(body, privacy.secrets)
+    return {"bytes": size, "body": base64.b64encode(body).decode("ascii")}
 
 
 def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
@@ -131,7 +142,7 @@ def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
             "headers": dict(request.headers),
         }
     kept = {
-        name: masking.mask_text(value, privacy.secrets)
+        name: masking.mask_text(value, privacy.secrets)[:_MOST_CHARACTERS]
         for name, value in request.headers.items()
         if name in masking.KEPT_HEADERS
     }

@@ -90,7 +90,11 @@ class CaptureServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop serving; a request whose body is here is stored."""
+        """Stop serving."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop serving; a request whose body is here is stored. Stopping twice is fine."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(timeout=5)

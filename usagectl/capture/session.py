@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usagectl import processes
-from usagectl.capture import children, masking
+from usagectl import processes, sensitive
+from usagectl.capture import children
 from usagectl.capture.app import Behaviour
 from usagectl.capture.recorder import Recorder
 from usagectl.capture.records import Privacy
@@ -52,6 +52,11 @@ class Options:
     reveal: bool = False
     grace_seconds: float = children.GRACE_SECONDS
 
+    @property
+    def reaches_containers(self) -> bool:
+        """Tell whether a container can post to the endpoint."""
+        return bool(address_of(self.address, self.port).container_host)
+
 
 class Session:
     """Be a capture that is under way.
@@ -78,8 +83,13 @@ class Session:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """List the variables that lead events here."""
-        return children.endpoint_variables(self.address)
+        """List the variables that lead events here, past every proxy."""
+        return children.leading_variables(self._environment.variables, self.address)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Tell whether nothing listens, as was asked for."""
+        return self._options.answer == "refuse"
 
     @property
     def sums(self) -> Sums:
@@ -109,6 +119,10 @@ class Session:
         status = processes.run_child(command, self.child_variables())
         self.wait_for_late()
         return status
+
+    def finish(self) -> None:
+        """Stop serving; from then on the file is whole."""
+        self._server.stop()
 
     def wait_for_late(self) -> None:
         """Wait until nothing of a command runs any more, or as long as the options say."""
@@ -177,7 +191,7 @@ class FirstArrivals:
 def _privacy(environment: Environment, options: Options) -> Privacy:
     if options.reveal:
         return Privacy(reveal=True)
-    return Privacy(secrets=masking.secret_values(environment.variables))
+    return Privacy(secrets=sensitive.secrets_of(environment.variables))
 
 
 def address_of(listening: str, port: int) -> children.Address:

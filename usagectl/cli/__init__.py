@@ -79,6 +79,11 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
     except BrokenPipeError:
         _output.silence(sys.stdout)  # The reader has gone (`| head`): say nothing.
         status = _BROKEN_PIPE
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _output.silence(sys.stdout)  # Typer makes an exit with 1 of it: that would mean findings.
+        status = _BROKEN_PIPE
     except OSError as error:
         if error.errno not in _STREAM_FULL and not _output.is_broken(sys.stdout):
             raise

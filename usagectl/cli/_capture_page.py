@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING, Protocol
 
 from usagectl.cli import _output
@@ -41,11 +43,23 @@ class Outcome:
         self.found = found
         self.status = status
         self.kept = kept
+        self.is_deaf = session.is_deaf
+
+    @property
+    def unread(self) -> int:
+        """Count what arrived and no rule has looked at."""
+        return max(self.sums.events + self.sums.unparsed - self.found.events, 0)
 
     @property
     def loud(self) -> int:
         """Count the findings of the level error."""
         return sum(each.level == "error" for each in self.found.findings)
+
+
+def has_containers(environment: Environment) -> bool:
+    """Tell whether a command could start a container here."""
+    path = environment.variables.get("PATH", "")
+    return any(shutil.which(name, path=path) for name in ("docker", "podman"))
 
 
 def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
@@ -76,8 +90,10 @@ def show_outcome(outcome: Outcome) -> None:
     from usagectl.cli._render import Page
 
     page, sums = Page(), outcome.sums
-    if not sums.requests and not sums.refused:
-        page.line("Nothing arrived: no usage event was sent.", style="bold green")
+    if outcome.is_deaf:
+        page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
+    elif not sums.requests and not sums.refused:
+        page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")
     else:
         page.line(
             f"{_counted(sums.events, 'event')} in {_counted(sums.requests, 'request')}, "
@@ -97,7 +113,7 @@ def show_outcome(outcome: Outcome) -> None:
     if outcome.kept is not None or sums.requests:
         page.line()
     if outcome.kept is not None:
-        page.line(f"Next: usagectl audit {outcome.kept} says more about each finding.")
+        page.line(f"Next: usagectl audit {quote(str(outcome.kept))} says more about each finding.")
     elif sums.requests:
         page.line("Next: with --output FILE the events are kept for usagectl audit.")
 

@@ -49,8 +49,8 @@ class SilenceUnprovenError(UsagectlError):
     def __init__(self, refused: int) -> None:
         what = "1 request was" if refused == 1 else f"{refused} requests were"
         super().__init__(
-            f"Whether nothing was sent cannot be told: {what} turned away, as of a browser, for "
-            "another host, or no HTTP.",
+            f"What was sent cannot be told: {what} turned away, as of a browser, for another host, "
+            "or no HTTP.",
             hint="usagectl capture --live -- CMD",
         )
 
@@ -61,10 +61,12 @@ class NoticeNotKeptError(UsagectlError):
     code = "notice-not-kept"
     exit_status = 1
 
-    def __init__(self, errors: int) -> None:
+    def __init__(self, errors: int, *, unread: int = 0) -> None:
         findings = "1 finding" if errors == 1 else f"{errors} findings"
+        loud = f"{findings} of the level error" if errors else ""
+        dark = f"{unread} of what arrived could not be read" if unread else ""
         super().__init__(
-            f"What arrived departs from the notice: {findings} of the level error.",
+            f"What arrived departs from the notice: {', '.join(filter(None, (loud, dark)))}.",
             hint="usagectl audit --list-rules",
         )
 
@@ -171,6 +173,16 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         _output.print_notice(
             f"The endpoint listens on {bind}: whoever reaches this machine there can post to it."
         )
+    if (
+        expect
+        and words
+        and not options.reaches_containers
+        and page.has_containers(invocation.environment)
+    ):
+        _output.print_notice(
+            "Containers cannot reach this endpoint, so nothing is said of them; --bind "
+            "172.17.0.1 or 0.0.0.0 lets them."
+        )
     first = capturing.FirstArrivals()
     # What CMD writes on stdout is left alone: our own answer goes to stderr.
     with redirect_stdout(sys.stderr) if words else nullcontext():
@@ -182,6 +194,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
                 status = session.run(words) if words else None
                 if not words:
                     _serve(session, as_json=json)
+                session.finish()
                 found = page.audit_file(invocation.environment, session.file, words)
                 outcome = page.Outcome(session, found, status=status, kept=options.file)
         errors = _errors(outcome, first, expect)
@@ -235,10 +248,10 @@ def _errors(
     if expect == "none" and sums.requests:
         shown = [_describe(each) for each in first.found[:5]]
         found.append(UnexpectedEventsError(sums.requests, first=shown))
-    if expect == "none" and sums.refused and not sums.requests:
+    if expect and sums.refused and not found:
         found.append(SilenceUnprovenError(sums.refused))
-    if expect == "notice" and (outcome.loud or sums.unparsed):
-        found.append(NoticeNotKeptError(outcome.loud))
+    if expect == "notice" and (outcome.loud or outcome.unread):
+        found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
     if outcome.problem is not None:
         found.append(outcome.problem)
     return found
