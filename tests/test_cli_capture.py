@@ -154,6 +154,31 @@ def test_late_events_are_waited_for(tool: Machine) -> None:
     assert json.loads(first)["data"]["events"] == 0
 
 
+def test_senders_that_lose_their_mark_are_waited_for(tool: Machine) -> None:
+    """A detached child without any of our variables is the command's all the same."""
+    post = "sleep 1; exec " + sys.executable + " -c 'import sys, urllib.request as u; "
+    post += 'u.build_opener(u.ProxyHandler({})).open(sys.argv[1], b"{}")\' "$0"'
+    words = ("sh", "-c", 'env -i setsid sh -c "$1" "$ANALYTICS_API/events" & exit 0', "sh", post)
+    found = capture(tool, "--expect", "none", "--", *words)
+    assert found.status == 1, found.stderr
+    assert "[unexpected-events]" in found.stderr
+
+
+def test_a_signal_ends_the_wait_and_leaves_nothing(tool: Machine) -> None:
+    """Who does not want to wait gets the summary at once, and the temporary file goes."""
+    process = start(tool, "capture", "--", "sh", "-c", "sleep 8 & echo done")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"done\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=5) == 128 + signal.SIGTERM
+    assert process.stderr is not None
+    assert b"Nothing arrived here" in process.stderr.readline()
+    assert [path.name for path in (tool.folder / "tmp").glob("usagectl-capture*")] == []
+    process.stdout.close()
+    process.stderr.close()
+
+
 def test_opt_outs_are_lifted_on_request(tool: Machine) -> None:
     """Who has opted out can look all the same; nothing is lifted unless it is asked for."""
     variables = {

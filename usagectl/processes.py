@@ -81,7 +81,7 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         CommandNotExecutableError: there is one, but it cannot be started.
     """
     relay = _Relay()
-    with _handling_signals(relay.take):
+    with handling_signals(relay.take):
         child = _start(command, environment)
         relay.attach(child)
         status = child.wait()
@@ -165,8 +165,8 @@ def _has_reached_group(number: int) -> bool:
 
 
 @contextmanager
-def _handling_signals(take: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Give our signals to `take`, then put every handler back.
+def handling_signals(take: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Give the signals that would end or inform us to `take`, then put every handler back.
 
     A handler that Python does not know could not be put back: it stays.
     """

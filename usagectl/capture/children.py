@@ -6,12 +6,15 @@ ours marks the command's descendants, so that a detached sender is waited for.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MARK = "USAGECTL_CAPTURE"
 """Set for the command and its children: the port that it is captured on."""
@@ -21,6 +24,7 @@ _QUIET_SECONDS = 0.3
 _BLIND_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
+_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROXIES_TO_EVERYTHING = (
@@ -112,6 +116,7 @@ def wait_for_late(
     *,
     seconds: float = GRACE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
+    is_ended: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Wait for what a command left behind, until nothing of it runs and nothing comes in.
@@ -121,6 +126,7 @@ def wait_for_late(
         is_busy: whether a request is under way.
         count: how many requests came in so far.
         seconds: the longest wait.
+        is_ended: whether the wait is to end at once.
         clock: seconds that only grow.
         sleep: waits.
     """
@@ -128,7 +134,7 @@ def wait_for_late(
     end = clock() + max(seconds, _DRAIN_SECONDS)
     patience = clock() + seconds
     seen, since = count(), clock()
-    while (now := clock()) < end:
+    while (now := clock()) < end and not is_ended():
         if is_busy() or count() != seen:
             seen, since = count(), now
         left = has_descendants(address)
@@ -143,6 +149,8 @@ def wait_for_late(
 
 def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None:
     """Tell whether a process runs that bears the mark; None where that cannot be seen."""
+    if _has_adopted(proc):
+        return True
     mark = f"{MARK}={address.port}".encode()
     try:
         numbers = [each for each in proc.iterdir() if each.name.isdecimal()]
@@ -151,6 +159,53 @@ def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None
     if not numbers:
         return None
     return any(_bears(each, mark) for each in numbers)
+
+
+@contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Have what a command leaves behind become ours for a while, whatever it makes of its mark.
+
+    Linux alone can do that (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        library.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _has_adopted(proc: Path) -> bool:
+    """Tell whether a child of ours runs; those that have ended are let go first.
+
+    Only while orphans are adopted: elsewhere somebody else may wait for a child.
+    """
+    if not _is_adopting():
+        return False
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    try:
+        return any(file.read_text().strip() for file in (proc / "self").glob("task/*/children"))
+    except OSError:
+        return False
+
+
+def _is_adopting() -> bool:
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    found = ctypes.c_int(0)
+    ctypes.CDLL(None).prctl(_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
+    return bool(found.value)
 
 
 def _bears(process: Path, mark: bytes) -> bool:

@@ -112,25 +112,31 @@ class Session:
     def run(self, command: Sequence[str]) -> int:
         """Run a command against the endpoint, wait for late events, return its exit status.
 
+        A signal during the wait ends it; the status then is 128 and its number.
+
         Raises:
             CommandNotFoundError: no such program.
             CommandNotExecutableError: there is one, but it cannot be started.
         """
-        status = processes.run_child(command, self.child_variables())
-        self.wait_for_late()
-        return status
+        ended: list[int] = []
+        with children.adopting_orphans():
+            status = processes.run_child(command, self.child_variables())
+            with processes.handling_signals(lambda number, _frame: ended.append(number)):
+                self.wait_for_late(is_ended=lambda: bool(ended))
+        return 128 + ended[0] if ended else status
 
     def finish(self) -> None:
         """Stop serving; from then on the file is whole."""
         self._server.stop()
 
-    def wait_for_late(self) -> None:
+    def wait_for_late(self, *, is_ended: Callable[[], bool] = lambda: False) -> None:
         """Wait until nothing of a command runs any more, or as long as the options say."""
         children.wait_for_late(
             self.address,
             lambda: self._server.is_busy,
             lambda: self.sums.requests,
             seconds=self._options.grace_seconds,
+            is_ended=is_ended,
         )
 
 
