@@ -296,3 +296,20 @@ def test_secret_in_a_key_is_found_and_not_named(context: audit.Context) -> None:
     result = run(context, other("new", **{"kT9-abcdef-0123": {"a": 1}}), other("kT9-abcdef-0123"))
     assert "UC402" in found(result)
     assert "kT9" not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("system", "known"), [("Linux", None), ("Docker Desktop,6.6.12-linuxkit,aarch64", "D08")]
+)
+def test_an_operating_system_with_kernel_and_architecture_is_known(
+    system: str, known: str | None
+) -> None:
+    """The notice speaks of the system alone; what newer runtimes add is a known departure."""
+    example = notice.find_event("session").example
+    assert example is not None
+    event = json.loads(json.dumps(example))
+    event["payload"]["system"] = system
+    auditor = audit.Auditor()
+    auditor.add(event)
+    found = [each for each in auditor.result().findings if each.field == "/payload/system"]
+    assert [each.known.id if each.known else "" for each in found] == ([known] if known else [])
