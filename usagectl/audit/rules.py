@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
         "The value is written in another form than the notice shows.",
         "Times, IDs, account numbers and statuses have a form; another one may hide other content.",
         "field",
-        known=("D25", "D18", "D08"),
+        known=("D25", "D08", "D18"),
         advice=_EXPLAIN,
         level="warning",
     ),
