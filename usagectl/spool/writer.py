@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SUPPLY = 256
 
+_FORK_PATIENCE_SECONDS = 1.0
+
 PATIENCE_SECONDS = 0.25
 """How long another process may hold the last segment before a new one is made."""
 
@@ -81,6 +83,7 @@ class Writer:
         self._folder = paths.require_spool_dir(environment)
         self._labels: dict[tuple[str, str, str], bytes] = {}
         self._lock = threading.Lock()
+        self._is_held = False
         self._descriptor: int | None = None
         self._size = 0
         self._day: date | None = None
@@ -125,6 +128,16 @@ class Writer:
         with self._lock:
             self._close()
 
+    def wait_before_fork(self) -> None:
+        """Let an append of another thread end first: the child inherits no half of one."""
+        self._is_held = self._lock.acquire(timeout=_FORK_PATIENCE_SECONDS)
+
+    def go_on_in_parent(self) -> None:
+        """Let the other threads go on after a fork."""
+        if self._is_held:
+            self._is_held = False
+            self._lock.release()
+
     def go_on_in_child(self) -> None:
         """Begin anew after a fork: a thread that is not here may have held the lock.
 
@@ -132,13 +145,14 @@ class Writer:
         random digits are not used twice.
         """
         self._lock = threading.Lock()
+        self._is_held = False
         self._supply = []
         self._close()
 
     def _close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _draw(self) -> str:
         """Take random digits for a uid out of a supply that one call to the system fills."""
@@ -163,13 +177,27 @@ class Writer:
 _writers: WeakSet[Writer] = WeakSet()
 
 
+def _wait_before_fork() -> None:
+    for writer in list(_writers):
+        writer.wait_before_fork()
+
+
+def _go_on_in_parent() -> None:
+    for writer in list(_writers):
+        writer.go_on_in_parent()
+
+
 def _go_on_in_child() -> None:
-    for writer in _writers:
+    for writer in list(_writers):
         writer.go_on_in_child()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_go_on_in_child)
+    os.register_at_fork(
+        before=_wait_before_fork,
+        after_in_parent=_go_on_in_parent,
+        after_in_child=_go_on_in_child,
+    )
 
 
 def _create(environment: Environment, folder: Path, role: str) -> tuple[segments.Segment, int]:
