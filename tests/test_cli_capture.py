@@ -164,6 +164,17 @@ def test_senders_that_lose_their_mark_are_waited_for(tool: Machine) -> None:
     assert "[unexpected-events]" in found.stderr
 
 
+def test_a_resized_terminal_ends_no_wait(tool: Machine) -> None:
+    """What only informs a program neither ends the wait nor becomes the exit status."""
+    process = start(tool, "capture", "--", "sh", "-c", "sleep 3 & echo done; exit 4")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"done\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGWINCH)
+    process.communicate(timeout=20)
+    assert process.returncode == 4
+
+
 def test_a_signal_ends_the_wait_and_leaves_nothing(tool: Machine) -> None:
     """Who does not want to wait gets the summary at once, and the temporary file goes."""
     process = start(tool, "capture", "--", "sh", "-c", "sleep 8 & echo done")

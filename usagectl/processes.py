@@ -31,6 +31,11 @@ _PASSED_THROUGH = tuple(
         *("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGBREAK"),
     }
 )
+_ENDING = tuple(
+    number
+    for number in _PASSED_THROUGH
+    if number.name in {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"}
+)
 # What a terminal itself sends, to the whole group in its foreground.
 _FROM_TERMINAL = frozenset({"SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK"})
 
@@ -81,7 +86,7 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         CommandNotExecutableError: there is one, but it cannot be started.
     """
     relay = _Relay()
-    with handling_signals(relay.take):
+    with _handling_signals(relay.take):
         child = _start(command, environment)
         relay.attach(child)
         status = child.wait()
@@ -165,14 +170,25 @@ def _has_reached_group(number: int) -> bool:
 
 
 @contextmanager
-def handling_signals(take: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Give the signals that would end or inform us to `take`, then put every handler back.
+def noting_end() -> Iterator[list[int]]:
+    """Give a list that gets the signals which would end us, so that we can end in order."""
+    ended: list[int] = []
+    with _handling_signals(lambda number, _frame: ended.append(number), _ENDING):
+        yield ended
+
+
+@contextmanager
+def _handling_signals(
+    take: Callable[[int, FrameType | None], None],
+    numbers: Sequence[signal.Signals] = _PASSED_THROUGH,
+) -> Iterator[None]:
+    """Give our signals to `take`, then put every handler back.
 
     A handler that Python does not know could not be put back: it stays.
     """
     previous: dict[int, Callable[[int, FrameType | None], object] | int] = {}
     try:
-        for number in _PASSED_THROUGH:
+        for number in numbers:
             handler = signal.getsignal(number)
             if handler is not None and handler != signal.SIG_IGN:
                 previous[number] = handler

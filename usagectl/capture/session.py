@@ -35,7 +35,7 @@ class Options:
     Attributes:
         file: the capture file; None: one that goes with the capture.
         overwrite: whether that file may be there already.
-        answer: how the endpoint behaves, one of `app.ANSWERS`.
+        answer: how the endpoint behaves, see `app.Behaviour`.
         address: where it listens.
         port: on which port; 0: a free one.
         as_if_enabled: lift every opt-out for the command.
@@ -118,10 +118,9 @@ class Session:
             CommandNotFoundError: no such program.
             CommandNotExecutableError: there is one, but it cannot be started.
         """
-        ended: list[int] = []
         with children.adopting_orphans():
             status = processes.run_child(command, self.child_variables())
-            with processes.handling_signals(lambda number, _frame: ended.append(number)):
+            with processes.noting_end() as ended:
                 self.wait_for_late(is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
 

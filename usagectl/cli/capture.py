@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -216,26 +217,15 @@ def _both(
 
 def _serve(session: Session, *, as_json: bool) -> None:
     """Serve until a signal; say how to lead a program here."""
-    import signal
-    import threading
-
-    from usagectl import shells
+    from usagectl import processes, shells
 
     text = shells.render(session.variables, "bash")
     typer.echo(text, nl=False, err=as_json)
     sys.stdout.flush()
     _output.print_notice("Set these where the program runs. Serving until Ctrl-C.")
-    ended = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: ended.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        while not ended.wait(0.2):  # In steps: Windows would not see Ctrl-C while it waits.
-            pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with processes.noting_end() as ended:
+        while not ended:
+            time.sleep(0.2)
     session.wait_for_late()
 
 
