@@ -50,6 +50,7 @@ def test_a_coding_is_taken_off(encoding: str, body: bytes) -> None:
         ("gzip", BODY, "broken"),
         ("gzip", packed(BODY)[:-9], "too soon"),
         ("deflate", b"\x00garbage", "broken"),
+        pytest.param("gzip", packed(b"") * 60_000, "too many parts", id="parts"),
         ("gzip," * 5, BODY, "four times"),
         ("", b"", "empty"),
         ("", b"nonsense", "no JSON"),

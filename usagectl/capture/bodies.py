@@ -19,6 +19,7 @@ MOST_EVENTS = 20_000
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _MOST_CODINGS = 4
+_MOST_MEMBERS = 1000
 
 
 class Parsed(NamedTuple):
@@ -86,7 +87,9 @@ def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
     window = _GZIP_OR_ZLIB
     found = b""
     rest = body
-    while rest:
+    for _ in range(_MOST_MEMBERS):
+        if not rest:
+            return found
         inflater = zlib.decompressobj(window)
         try:
             found += inflater.decompress(rest, limit + 1 - len(found))
@@ -100,4 +103,4 @@ def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
         if not inflater.eof:
             raise UndecodableError("its compression ends too soon")
         rest = inflater.unused_data.lstrip(b"\0")
-    return found
+    raise UndecodableError("its compression has too many parts")
