@@ -6,13 +6,11 @@ Both are on this machine. Nothing else in usagectl asks a running program.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from usagectl import _files, transport
+from usagectl import _files, endpoint, transport
 from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.preview import Live, instance_port
 from usagectl.tools.base import find_executable
@@ -112,11 +110,7 @@ def is_on_this_machine(address: str) -> bool:
     """Tell whether an address of Docker's is a local socket or a loopback port."""
     if address.startswith(("unix://", "npipe://")):
         return True
-    try:
-        host = urlsplit(address).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return endpoint.is_loopback(address)
 
 
 def _member(file: Path, *keys: str) -> object:

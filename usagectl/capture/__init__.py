@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from usagectl.capture.app import ANSWERS
 from usagectl.capture.loading import Captured, load
 from usagectl.capture.recorder import Arrival, Sums, sums_data
 from usagectl.capture.session import FirstArrivals, Options, Session, opened
 
 __all__ = [
-    "ANSWERS",
     "Arrival",
     "Captured",
     "FirstArrivals",

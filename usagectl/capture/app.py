@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-ANSWERS = ("on", "off", "error", "hang", "refuse", "slow")
-"""How the endpoint behaves: see `Behaviour.answer`."""
-
 _GONE = "the client went away before its body was whole"
 _ENDED = "the capture ended before its body was whole"
 _NAMES_OF_HOST = frozenset(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.capture import Arrival, Session, Sums
+    from usagectl.cli._render import Page
     from usagectl.environment import Environment
     from usagectl.errors import UsagectlError
 
@@ -118,10 +119,7 @@ def show_outcome(outcome: Outcome) -> None:
         page.line("Next: with --output FILE the events are kept for usagectl audit.")
 
 
-def _show_findings(findings: Sequence[Finding], page: object) -> None:
-    from usagectl.cli._render import Page
-
-    assert isinstance(page, Page)  # noqa: S101  (for the type checker)
+def _show_findings(findings: Sequence[Finding], page: Page) -> None:
     if not findings:
         return
     page.heading(f"{_counted(len(findings), 'departure')} from the notice")
