@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from usagectl import events, preview, spool
-from usagectl.settings import save
+from usagectl import events, recorded, spool
+from usagectl.saving import save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def mode(machine: Machine, value: str) -> None:
 
 def own(machine: Machine, *, present: bytes | None = PRESENT, **options: Any) -> Preview:  # noqa: ANN401
     """Preview usagectl."""
-    return preview.preview_own(machine.environment(), present=present, **options)
+    return recorded.preview_own(machine.environment(), present=present, **options)
 
 
 def keep(machine: Machine, event: bytes, *, tool: str = "usagectl") -> None:

@@ -14,7 +14,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from tests.support.machine import NOW
-from usagectl import _files, settings
+from usagectl import _files, saving, settings
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -48,26 +48,26 @@ ALL: dict[settings.Name, object] = {
 def test_a_round_trip(machine: Machine) -> None:
     """What is saved is read back; what is removed is gone, and so is the file."""
     environment = machine.environment()
-    assert settings.save(environment, ALL).changed
+    assert saving.save(environment, ALL).changed
     read = settings.load(environment)
     assert {name: getattr(read, name) for name in ALL} == ALL
     assert (read.exists, read.problem, read.file) == (True, "", file_of(machine))
-    assert not settings.save(environment, ALL).changed
-    assert settings.save(environment, dict.fromkeys(ALL)).changed
+    assert not saving.save(environment, ALL).changed
+    assert saving.save(environment, dict.fromkeys(ALL)).changed
     assert not file_of(machine).exists()
     assert settings.load(environment) == settings.SettingsFile(file=file_of(machine))
 
 
 def test_a_new_file_is_the_owners_alone(machine: Machine) -> None:
     """The settings file and its folder can be read by the owner only."""
-    settings.save(machine.environment(), ALL)
+    saving.save(machine.environment(), ALL)
     assert file_of(machine).stat().st_mode & 0o777 == 0o600
     assert machine.config_dir.stat().st_mode & 0o777 == 0o700
 
 
 def test_removing_nothing_makes_no_file(machine: Machine) -> None:
     """A removal where nothing stands changes nothing."""
-    assert not settings.save(machine.environment(), {"mode": None}).changed
+    assert not saving.save(machine.environment(), {"mode": None}).changed
     assert not machine.config_dir.joinpath("settings.toml").exists()
 
 
@@ -87,9 +87,9 @@ y = 1
 def test_comments_and_unknown_keys_stay(machine: Machine) -> None:
     """Saving changes the line of the key and leaves every other line."""
     file = file_of(machine, COMMENTED)
-    settings.save(machine.environment(), {"mode": "off"})
+    saving.save(machine.environment(), {"mode": "off"})
     assert file.read_text() == COMMENTED.replace('"local"', '"off"')
-    settings.save(machine.environment(), {"mode": None})
+    saving.save(machine.environment(), {"mode": None})
     kept = [line for line in COMMENTED.splitlines() if not line.startswith("mode")]
     assert file.read_text().splitlines() == kept
 
@@ -97,7 +97,7 @@ def test_comments_and_unknown_keys_stay(machine: Machine) -> None:
 def test_line_ends_stay(machine: Machine) -> None:
     """A file with CRLF keeps its line ends."""
     file = file_of(machine, b'# c\r\n[telemetry]\r\nmode = "local"\r\nx = 1\r\n')
-    settings.save(machine.environment(), {"mode": "off"})
+    saving.save(machine.environment(), {"mode": "off"})
     assert file.read_bytes() == b'# c\r\n[telemetry]\r\nmode = "off"\r\nx = 1\r\n'
 
 
@@ -129,7 +129,7 @@ def test_corrupt_files_are_set_aside(machine: Machine, data: bytes) -> None:
     read = settings.load(machine.environment())
     assert str(file) in read.problem
     assert read.mode is None
-    result = settings.save(machine.environment(), {"mode": "local"})
+    result = saving.save(machine.environment(), {"mode": "local"})
     assert result.set_aside is not None
     assert result.set_aside.read_bytes() == data
     assert result.set_aside.name == "settings.toml.corrupt-20261123T063000Z"
@@ -140,7 +140,7 @@ def test_setting_aside_twice_keeps_both(machine: Machine) -> None:
     """A second corrupt file in the same second gets another name."""
     for data in (b"[[1", b"[[2"):
         file_of(machine, data)
-        settings.save(machine.environment(), {"mode": "local"})
+        saving.save(machine.environment(), {"mode": "local"})
     kept = sorted(machine.config_dir.glob("*.corrupt-*"))
     assert [file.read_bytes() for file in kept] == [b"[[1", b"[[2"]
 
@@ -148,7 +148,7 @@ def test_setting_aside_twice_keeps_both(machine: Machine) -> None:
 def test_a_dry_run_of_a_corrupt_file(machine: Machine) -> None:
     """A dry run sets nothing aside."""
     file = file_of(machine, b"[[[")
-    assert settings.save(machine.environment(), {"mode": "off"}, dry_run=True).changed
+    assert saving.save(machine.environment(), {"mode": "off"}, dry_run=True).changed
     assert file.read_bytes() == b"[[["
     assert list(machine.config_dir.iterdir()) == [file]
 
@@ -158,7 +158,7 @@ def test_a_huge_file_is_not_read(machine: Machine) -> None:
     file_of(machine, b"#" * (_files.MAX_BYTES + 1))
     assert "larger" in settings.load(machine.environment()).problem
     with pytest.raises(FileUnreadableError):
-        settings.save(machine.environment(), {"mode": "off"})
+        saving.save(machine.environment(), {"mode": "off"})
 
 
 def test_a_large_file_within_the_bound_is_read(machine: Machine) -> None:
@@ -174,7 +174,7 @@ def test_a_pipe_does_not_hang(machine: Machine) -> None:
     os.mkfifo(file)
     assert "a pipe" in settings.load(machine.environment()).problem
     with pytest.raises(FileUnreadableError):
-        settings.save(machine.environment(), {"mode": "off"})
+        saving.save(machine.environment(), {"mode": "off"})
     assert file.is_fifo()
 
 
@@ -203,7 +203,7 @@ def test_without_a_home(machine: Machine) -> None:
     bare = machine.environment(config_dir=None)
     assert settings.load(bare) == settings.SettingsFile(file=None)
     with pytest.raises(FolderUnknownError) as caught:
-        settings.save(bare, {"mode": "off"})
+        saving.save(bare, {"mode": "off"})
     assert "USAGECTL_CONFIG_DIR" in caught.value.hint
 
 
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_made(machine: Machine) -> None:
     """A file where the settings folder should be is an error, and stays."""
     machine.config_dir.write_text("mine")
     with pytest.raises(FileUnwritableError):
-        settings.save(machine.environment(), {"mode": "off"})
+        saving.save(machine.environment(), {"mode": "off"})
     assert machine.config_dir.read_text() == "mine"
 
 
@@ -314,10 +314,105 @@ def test_saving_changes_what_it_says_and_nothing_else(
         settings._narrow(Path("x"), before)  # noqa: SLF001
     except (tomllib.TOMLDecodeError, FileCorruptError):
         return
-    after = tomllib.loads(settings._edit(text, values))  # noqa: SLF001
+    placed = {saving.place_of(name): value for name, value in values.items()}
+    after = tomllib.loads(saving._edit(text, placed))  # noqa: SLF001
     found = settings._narrow(Path("x"), after)  # noqa: SLF001
     assert {name: getattr(found, name) for name in values} == values
     assert foreign(after) == foreign(before)
+
+
+OF_A_TOOL: list[dict[settings.Name, object]] = [
+    {name: ALL[name] for name in ("mode", "mode_since", "mode_set_by", "endpoint")},
+    {"mode": None, "mode_since": None, "mode_set_by": None, "endpoint": None},
+    {"mode": "off"},
+]
+TOOL_LINES = st.sampled_from(
+    [
+        "[tools]",
+        "[tools.mytool]",
+        "[tools.other]",
+        'mode = "on"',
+        'mode = "nonsense"',
+        "# a comment",
+        'endpoint = "http://127.0.0.1:1/v1"',
+        'tools = {mytool = {mode = "on"}}',
+        'tools.mytool.mode = "off"',
+        'tools.other.mode = "off"',
+        'mytool = {set_by = "disable"}',
+        "[telemetry]",
+        "z = 1",
+    ]
+)
+
+
+@profile(max_examples=300, deadline=None, database=None)
+@given(st.lists(TOOL_LINES, max_size=8).map("\n".join), st.sampled_from(OF_A_TOOL))
+def test_saving_what_holds_for_one_tool_changes_no_other(
+    text: str, values: dict[settings.Name, object]
+) -> None:
+    """A tool's mode and endpoint stand in a table of its own; the others keep theirs."""
+    try:
+        before = settings._narrow(Path("x"), tomllib.loads(text))  # noqa: SLF001
+    except (tomllib.TOMLDecodeError, FileCorruptError):
+        return
+    placed = {saving.place_of(name, "mytool"): value for name, value in values.items()}
+    try:
+        edited = saving._edit(text, placed)  # noqa: SLF001
+    except ValueError:
+        return  # A form that cannot be edited is left as it is, with an error.
+    after = settings._narrow(Path("x"), tomllib.loads(edited))  # noqa: SLF001
+    found = after.of_tool("mytool")
+    assert {name: getattr(found, name) for name in values} == values
+    assert after.of_tool("other") == before.of_tool("other")
+    assert after.of_tool("usagectl") == before.of_tool("usagectl")
+
+
+def _write(machine: Machine, text: str) -> None:
+    machine.config_dir.mkdir(parents=True, exist_ok=True)
+    (machine.config_dir / "settings.toml").write_text(text)
+
+
+def test_what_is_saved_of_a_tool_is_what_is_read(machine: Machine) -> None:
+    """A tool's mode is written beside usagectl's own, and an empty table goes."""
+    environment = machine.environment()
+    saving.save(environment, {"mode": "off"})
+    saving.save(environment, {"mode": "on"}, tool="mytool")
+    found = settings.load(environment)
+    assert (found.mode, found.of_tool("mytool").mode, found.unknown) == ("off", "on", ())
+    saving.save(environment, {"mode": None}, tool="mytool")
+    assert b"tools" not in (machine.config_dir / "settings.toml").read_bytes()
+
+
+def test_a_form_that_cannot_be_edited_is_left_as_it_is(machine: Machine) -> None:
+    """Dotted keys beside a new table would be no TOML: an error says so, the file stays."""
+    _write(machine, text := 'tools.other.mode = "off"\nmode = "on"\n')
+    with pytest.raises(FileCorruptError, match="cannot be edited"):
+        saving.save(machine.environment(), OF_A_TOOL[0], tool="mytool")
+    assert (machine.config_dir / "settings.toml").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("tools = 1", "tools is not a table"),
+        ("tools.mytool = 1", "tools.mytool is not a table"),
+        ('tools.mytool.mode = "loud"', "tools.mytool.mode is none of"),
+        ("tools.mytool.since = 1", "tools.mytool.since is not an instant"),
+        ("tools.mytool.endpoint = 1", "tools.mytool.endpoint is not text"),
+    ],
+)
+def test_a_tool_that_cannot_be_understood_makes_the_file_unreadable(
+    machine: Machine, text: str, reason: str
+) -> None:
+    """What is not understood counts as off, for every tool alike."""
+    _write(machine, text)
+    assert reason in settings.load(machine.environment()).problem
+
+
+def test_a_key_of_a_tool_that_means_nothing_is_named(machine: Machine) -> None:
+    """A slip of the pen is told, with its place."""
+    _write(machine, "[tools.mytool]\nmoed = 'off'\n")
+    assert settings.load(machine.environment()).unknown == ("tools.mytool.moed",)
 
 
 def foreign(document: dict[str, object]) -> dict[str, object]:

@@ -7,13 +7,13 @@ problem of the result, and consent turns that into off (design, rule 2).
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeGuard, get_args
 
 from usagectl import _files, paths
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
-    FileUnwritableError,
     InvalidValueError,
 )
 
@@ -28,7 +28,8 @@ MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 MODE_VARIABLE = "USAGECTL_TELEMETRY"
 
-_HEADER = "# usagectl's own settings; `usagectl settings` says what each one means.\n"
+OWN_NAME = "usagectl"
+"""The tool whose switches stand in the table `telemetry`; any other has `tools.NAME`."""
 
 Name = Literal[
     "mode",
@@ -40,7 +41,7 @@ Name = Literal[
     "spool_max_days",
 ]
 
-_PLACES: Final[Mapping[str, tuple[str, str]]] = {
+PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "mode": ("telemetry", "mode"),
     "mode_since": ("telemetry", "since"),
     "mode_set_by": ("telemetry", "set_by"),
@@ -49,6 +50,22 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "spool_max_bytes": ("spool", "max_bytes"),
     "spool_max_days": ("spool", "max_days"),
 }
+
+
+class ToolSettings(NamedTuple):
+    """Hold what a file says of one tool that records its events through usagectl.
+
+    Attributes:
+        mode: the telemetry mode it asks for.
+        mode_since: when that mode was chosen, aware.
+        mode_set_by: `disable` when that command chose it.
+        endpoint: base URL for the tool's events.
+    """
+
+    mode: Mode | None = None
+    mode_since: datetime | None = None
+    mode_set_by: str | None = None
+    endpoint: str | None = None
 
 
 class SettingsFile(NamedTuple):
@@ -66,6 +83,7 @@ class SettingsFile(NamedTuple):
         spool_max_days: age in days that a waiting event may reach.
         problem: a sentence when it cannot be read or understood, else empty.
         unknown: keys that mean nothing to usagectl.
+        tools: by name, what it says of other tools that record through usagectl.
     """
 
     file: Path | None
@@ -79,6 +97,13 @@ class SettingsFile(NamedTuple):
     spool_max_days: int | None = None
     problem: str = ""
     unknown: tuple[str, ...] = ()
+    tools: Mapping[str, ToolSettings] = MappingProxyType({})
+
+    def of_tool(self, name: str) -> ToolSettings:
+        """Return what it says of one tool; the table `telemetry` is usagectl's own."""
+        if name == OWN_NAME:
+            return ToolSettings(self.mode, self.mode_since, self.mode_set_by, self.endpoint)
+        return self.tools.get(name, ToolSettings())
 
 
 def load(environment: Environment) -> SettingsFile:
@@ -125,141 +150,84 @@ def _parse(file: Path, data: bytes) -> dict[str, object]:
 
 
 def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
-    values = {name: _member(document, *place) for name, place in _PLACES.items()}
-    mode, since = values["mode"], values["mode_since"]
-    for table in ("telemetry", "localstack", "spool"):
-        if not isinstance(document.get(table, {}), dict):
-            raise FileCorruptError(file, reason=f"{table} is not a table")
-    if mode is not None and not is_mode(mode):
-        raise FileCorruptError(file, reason=f"telemetry.mode is none of {', '.join(MODES)}")
-    if since is not None and not isinstance(since, datetime):
-        raise FileCorruptError(file, reason="telemetry.since is not an instant")
+    telemetry, localstack, spool, tools = (
+        _table(file, document, name) for name in ("telemetry", "localstack", "spool", "tools")
+    )
+    own = _narrow_tool(file, telemetry, place="telemetry")
+    of_tools = {
+        name: _narrow_tool(file, _table(file, tools, name, "tools."), place=f"tools.{name}")
+        for name in tools
+    }
     return SettingsFile(
         file=file,
         exists=True,
+        mode=own.mode,
+        mode_since=own.mode_since,
+        mode_set_by=own.mode_set_by,
+        endpoint=own.endpoint,
+        cache_dir=_text(file, localstack, "localstack.cache_dir"),
+        spool_max_bytes=_count(file, spool, "spool.max_bytes"),
+        spool_max_days=_count(file, spool, "spool.max_days"),
+        unknown=tuple(_unknown_keys(document)),
+        tools=of_tools,
+    )
+
+
+def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> ToolSettings:
+    mode, since = table.get("mode"), table.get("since")
+    if mode is not None and not is_mode(mode):
+        raise FileCorruptError(file, reason=f"{place}.mode is none of {', '.join(MODES)}")
+    if since is not None and not isinstance(since, datetime):
+        raise FileCorruptError(file, reason=f"{place}.since is not an instant")
+    return ToolSettings(
         mode=mode,
         mode_since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
-        mode_set_by=_text(file, values, "mode_set_by"),
-        endpoint=_text(file, values, "endpoint"),
-        cache_dir=_text(file, values, "cache_dir"),
-        spool_max_bytes=_count(file, values, "spool_max_bytes"),
-        spool_max_days=_count(file, values, "spool_max_days"),
-        unknown=tuple(_unknown_keys(document)),
+        mode_set_by=_text(file, table, f"{place}.set_by"),
+        endpoint=_text(file, table, f"{place}.endpoint"),
     )
 
 
 def _unknown_keys(document: Mapping[str, object]) -> Iterator[str]:
-    known = set(_PLACES.values())
+    known = set(PLACES.values())
+    of_a_tool = {key for table, key in known if table == "telemetry"}
     for table, members in document.items():
-        if table not in {place[0] for place in known} or not isinstance(members, dict):
+        if not isinstance(members, dict):
+            yield table
+        elif table == "tools":
+            for name, tool in members.items():
+                yield from (f"tools.{name}.{key}" for key in tool if key not in of_a_tool)
+        elif table not in {place[0] for place in known}:
             yield table
         else:
             yield from (f"{table}.{key}" for key in members if (table, key) not in known)
 
 
-def _member(document: Mapping[str, object], table: str, key: str) -> object:
-    found = document.get(table)
-    return found.get(key) if isinstance(found, dict) else None
+def _table(
+    file: Path, document: Mapping[str, object], name: str, above: str = ""
+) -> Mapping[str, object]:
+    found = document.get(name, {})
+    if not isinstance(found, dict):
+        raise FileCorruptError(file, reason=f"{above}{name} is not a table")
+    return found
 
 
-def _text(file: Path, values: Mapping[str, object], name: str) -> str | None:
-    value = values[name]
+def _text(file: Path, table: Mapping[str, object], place: str) -> str | None:
+    value = table.get(place.rpartition(".")[2])
     if value is not None and not isinstance(value, str):
-        raise FileCorruptError(file, reason=f"{'.'.join(_PLACES[name])} is not text")
+        raise FileCorruptError(file, reason=f"{place} is not text")
     return value
 
 
-def _count(file: Path, values: Mapping[str, object], name: str) -> int | None:
-    value = values[name]
+def _count(file: Path, table: Mapping[str, object], place: str) -> int | None:
+    value = table.get(place.rpartition(".")[2])
     if value is not None and (type(value) is not int or value < 1):
-        reason = f"{'.'.join(_PLACES[name])} is not a whole number of at least 1"
-        raise FileCorruptError(file, reason=reason)
+        raise FileCorruptError(file, reason=f"{place} is not a whole number of at least 1")
     return value
 
 
 def is_mode(value: object) -> TypeGuard[Mode]:
     """Tell whether a value is one of the three modes."""
     return value in MODES
-
-
-class SaveResult(NamedTuple):
-    """Hold what saving did: the file, whether it changed, what was set aside."""
-
-    file: Path
-    changed: bool
-    set_aside: Path | None = None
-
-
-def save(
-    environment: Environment, values: Mapping[Name, object], *, dry_run: bool = False
-) -> SaveResult:
-    """Write settings, each None removed; other lines and comments of the file stay.
-
-    A file that cannot be understood is set aside first, never overwritten.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-        FileUnreadableError: the file is there but may not be read.
-        FileUnwritableError: nothing was changed.
-        LockTimeoutError: another process kept the settings locked.
-    """
-    file = paths.require_settings_file(environment)
-    if dry_run:
-        return _save(environment, file, values=values, dry_run=True)
-    with _files.lock(file.parent):
-        return _save(environment, file, values=values, dry_run=False)
-
-
-def _save(
-    environment: Environment,
-    file: Path,
-    *,
-    values: Mapping[Name, object],
-    dry_run: bool,
-) -> SaveResult:
-    before = _files.read_bytes(file)
-    is_corrupt = before is not None and bool(read(file).problem)
-    if is_corrupt and "mode" not in values:
-        # Setting it aside would also lose an off that may stand in it.
-        raise FileCorruptError(file, reason="so nothing is written to it")
-    text = _HEADER if before is None or is_corrupt else before.decode("utf-8")
-    after = _edit(text, values)
-    is_same = after == text and not is_corrupt
-    if dry_run or is_same:
-        return SaveResult(file, changed=not is_same)
-    aside = _files.set_aside(file, environment.now()) if is_corrupt else None
-    try:
-        _write(file, after)
-    except FileUnwritableError:
-        if aside is not None:
-            _files.put_back(aside, file)
-        raise
-    return SaveResult(file, changed=True, set_aside=aside)
-
-
-def _write(file: Path, text: str) -> None:
-    if text.strip() == _HEADER.strip():
-        _files.remove(file)
-    else:
-        _files.replace_bytes(file, text.encode("utf-8"))
-
-
-def _edit(text: str, values: Mapping[Name, object]) -> str:
-    import tomlkit  # only a command that writes needs it
-
-    document = tomlkit.parse(text)
-    for name, value in values.items():
-        table_name, key = _PLACES[name]
-        table = document.get(table_name)
-        if value is not None:
-            if table is None:
-                table = document[table_name] = tomlkit.table()
-            table[key] = value
-        elif table is not None and key in table:
-            del table[key]
-            if not table:
-                del document[table_name]
-    return tomlkit.dumps(document)
 
 
 def parse_mode(text: str) -> Mode:

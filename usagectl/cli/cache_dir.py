@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, paths, replacement, settings
+from usagectl import identity, paths, replacement, saving
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001  (Typer reads the annotations)
@@ -57,7 +57,7 @@ def set_dir(
     """
     invocation: Invocation = ctx.obj
     folder = paths.parse_folder(invocation.environment, path)
-    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
+    saved = saving.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
     data = {
         "path": str(folder),
         "file": str(saved.file),
