@@ -20,33 +20,52 @@ LAYERS = (
     "environment",
     "paths",
     "settings",
+    "saving",
     "endpoint",
+    "_notice_values",
     "_notice_data",
     "notice",
+    "scrubbing",
+    "closing",
+    "_encoding",
+    "_kind_fields",
+    "kinds",
+    "shapes",
     "events",
     "slicing",
     "sensitive",
     "posts",
+    "registry",
     "tools",
     "identity",
     "replacement",
     "consent",
     "spool",
+    "ledger",
     "transport",
     "delivery",
     "staging",
+    "routing",
     "replay",
     "sender",
+    "emission",
+    "first_run",
     "_child",
     "session",
     "preview",
+    "recorded",
     "live",
     "switching",
     "report",
     "shells",
     "processes",
+    "tracker",
+    "echoes",
+    "botocore",
+    "instrumentation",
     "capture",
     "audit",
+    "conformance",
     "pytest_plugin",
     "completions",
     "__init__",
@@ -54,6 +73,16 @@ LAYERS = (
     "__main__",
 )
 """Lowest first (design, section 7)."""
+
+SCRUBBING_LAYERS = (
+    "words",
+    "quotes",
+    "units",
+    "sentences",
+    "traces",
+    "agents",
+    "__init__",
+)
 
 TOOL_LAYERS = (
     "base",
@@ -64,7 +93,7 @@ TOOL_LAYERS = (
     "localstack_cautions",
     "localstack",
     "lstk",
-    "own",
+    "emitting",
     "__init__",
 )
 
@@ -116,11 +145,57 @@ AUDIT_LAYERS = (
     "__init__",
 )
 
+CONFORMANCE_LAYERS = (
+    "supervisor",
+    "spec",
+    "wire",
+    "canaries",
+    "report",
+    "machine",
+    "endpoints",
+    "stage",
+    "facts",
+    "comparing",
+    "leaks",
+    "judging",
+    "kit",
+    "__init__",
+    "test_tool",
+)
+
+LEDGER_LAYERS = (
+    "places",
+    "files",
+    "timed",
+    "writer",
+    "counting",
+    "backlog",
+    "recovery",
+    "__init__",
+)
+
+TRACKER_LAYERS = (
+    "lines",
+    "counts",
+    "waiting",
+    "calls",
+    "session",
+    "recorder",
+    "lifecycle",
+    "standing",
+    "tracker",
+    "__init__",
+)
+
 PACKAGES = [
+    ("scrubbing", SCRUBBING_LAYERS),
     ("tools", TOOL_LAYERS),
     ("spool", SPOOL_LAYERS),
     ("capture", CAPTURE_LAYERS),
     ("audit", AUDIT_LAYERS),
+    ("ledger", LEDGER_LAYERS),
+    ("tracker", TRACKER_LAYERS),
+    ("conformance", CONFORMANCE_LAYERS),
 ]
 
 ONLY_IMPORTERS = {

@@ -1,4 +1,4 @@
-"""Own the notice's data as frozen values, read from `data/notice.schema.json`.
+"""Own how the notice's data is read from `data/notice.schema.json`, and what is declared beside it.
 
 That file is a JSON Schema 2020-12 which others can use as it is; here JSON
 enters as `object` and is narrowed once. What can be asked of it is in `notice`.
@@ -6,108 +6,75 @@ enters as `object` and is narrowed once. What can be asked of it is in `notice`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl._notice_values import Departure, Event, Field, Notice, Promise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Tell what one field of an event holds.
-
-    Attributes:
-        pointer: where it stands in the event, such as `/payload/api_key`.
-        name: what a person types for it, such as `api_key` or `metadata.client_time`.
-        privacy: one of the notice's privacy classes.
-        sentence: the words of the notice; empty for an undocumented field.
-        since: the first version that was read and has it; None when open.
-        until: the last such version.
-    """
-
-    event: str
-    pointer: str
-    name: str
-    type: str
-    meaning: str
-    privacy: str
-    sentence: str
-    example: object = field(hash=False)
-    documented: bool
-    since: str | None
-    until: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Tell what one event is for, when it is sent and what it holds.
-
-    Attributes:
-        endpoint: `session` or `events`.
-        fields: what the notice names; empty for an undocumented event.
-        undocumented_fields: what real clients send beyond that.
-        example: a whole event that the notice allows; None when undocumented.
-    """
+class Declaration(NamedTuple):
+    """Hold one event that a program declares: its name, and its schema as in the notice."""
 
     name: str
-    meaning: str
-    when: str
-    endpoint: str
-    sentence: str
-    documented: bool
-    tools: tuple[str, ...]
-    since: str | None
-    until: str | None
-    fields: tuple[Field, ...]
-    undocumented_fields: tuple[Field, ...]
-    example: dict[str, object] | None = field(hash=False)
+    schema: dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """Tell one thing that the notice states about all events."""
-
-    id: str
-    sentence: str
-    meaning: str
+class _Declared(NamedTuple):
+    notice: Notice
+    schemas: dict[str, dict[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """Tell one way in which real clients do not do what the notice says.
+_declared: ContextVar[_Declared | None] = ContextVar("declared", default=None)
 
-    Attributes:
-        fields: pointers of the fields it is about; none: it is about whole events.
-        sentence: the words it departs from; None when the notice is silent.
-        evidence: `observed` on the wire or on disk, or `source` when only read.
+
+def load() -> Notice:
+    """Read the notice; the file is opened on the first call alone."""
+    found = _declared.get()
+    return _load() if found is None else found.notice
+
+
+@contextmanager
+def declared(declarations: Iterable[Declaration]) -> Iterator[None]:
+    """Add declared events to what is known, in this context and until it is left.
+
+    A name that is known already is left as it is, so that no program can redefine an
+    event of the notice, nor one of another program.
     """
+    declarations = tuple(declarations)
+    if not declarations:  # Then nothing needs to be read either.
+        yield
+        return
+    schemas = dict(_declared_schemas())
+    for name, schema in declarations:
+        if not is_of_notice(name):
+            schemas.setdefault(name, schema)
+    events = tuple(_documented(schema) for schema in schemas.values())
+    token = _declared.set(_Declared(replace(_load(), declared_events=events), schemas))
+    try:
+        yield
+    finally:
+        _declared.reset(token)
 
-    id: str
-    title: str
-    text: str
-    tools: tuple[str, ...]
-    since: str | None
-    until: str | None
-    events: tuple[str, ...]
-    fields: tuple[str, ...]
-    sentence: str | None
-    evidence: str
+
+def is_of_notice(name: str) -> bool:
+    """Tell whether the notice has, or real clients send, an event of that name."""
+    known = _load()
+    return any(event.name == name for event in known.events + known.undocumented_events)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Hold all that is known: what is promised, and what real clients do beyond it."""
-
-    events: tuple[Event, ...]
-    undocumented_events: tuple[Event, ...]
-    never_collected: tuple[Promise, ...]
-    departures: tuple[Departure, ...]
-    licence: Promise
-    switch: Promise
-    privacy_classes: dict[str, str] = field(hash=False)
+def _declared_schemas() -> dict[str, dict[str, object]]:
+    found = _declared.get()
+    return {} if found is None else found.schemas
 
 
 @cache
-def load() -> Notice:
-    """Read the notice; the file is opened on the first call alone."""
+def _load() -> Notice:
     data = document()
     metadata = _objects(data["x-undocumented-metadata"])
     return Notice(
@@ -128,7 +95,8 @@ def load() -> Notice:
 def event_schemas() -> tuple[object, dict[str, dict[str, object]]]:
     """Return the file's `$schema` and the raw schema of every documented event, by name."""
     data = document()
-    return data["$schema"], {name: _object(raw) for name, raw in _object(data["$defs"]).items()}
+    own = {name: _object(raw) for name, raw in _object(data["$defs"]).items()}
+    return data["$schema"], own | _declared_schemas()
 
 
 @cache
@@ -201,7 +169,7 @@ def _documented_field(event: str, pointer: str, schema: dict[str, object]) -> Fi
         pointer=pointer,
         name=_short_name(pointer),
         type=_type_name(schema),
-        meaning=_text(schema["description"]),
+        meaning=_meaning(schema),
         privacy=_text(schema["x-privacy"]),
         sentence=_text(schema["x-sentence"]),
         example=_list(schema["examples"])[0],
@@ -250,6 +218,13 @@ def _departure(data: dict[str, object]) -> Departure:
 
 def _short_name(pointer: str) -> str:
     return ".".join(part for part in pointer.removeprefix("/payload").split("/") if part.strip("*"))
+
+
+def _meaning(schema: dict[str, object]) -> str:
+    """Say what a field means, and all that it may be where that is a list of choices."""
+    choices = _object(schema.get("items", schema)).get("enum")
+    listed = f" One of: {', '.join(_texts(choices))}." if choices else ""
+    return f"{_text(schema['description'])}{listed}"
 
 
 def _type_name(schema: dict[str, object]) -> str:

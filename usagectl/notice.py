@@ -13,25 +13,36 @@ from __future__ import annotations
 
 import re
 
-from usagectl._notice_data import Departure, Event, Field, Notice, Promise, event_schemas, load
+from usagectl._notice_data import Declaration, declared, event_schemas, is_of_notice, load
+from usagectl._notice_values import Departure, Event, Field, Notice, Promise
 from usagectl.errors import UnknownEventError
 
 __all__ = [
+    "Declaration",
     "Departure",
     "Event",
     "Field",
     "Notice",
     "Promise",
+    "all_events",
+    "declared",
     "departures_of",
     "describe",
     "event_schema",
     "field_table",
     "find_event",
     "find_field",
+    "is_of_notice",
     "load",
 ]
 
 _NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
+
+
+def all_events() -> tuple[Event, ...]:
+    """Return every event that is known: of the notice, declared, and undocumented."""
+    known = load()
+    return known.events + known.declared_events + known.undocumented_events
 
 
 def find_event(name: str) -> Event:
@@ -40,11 +51,11 @@ def find_event(name: str) -> Event:
     Raises:
         UnknownEventError: no event goes by that name.
     """
-    for event in _all_events():
+    for event in all_events():
         if event.name == name:
             return event
-    dotted = [f"{each.name}.{field.name}" for each in _all_events() for field in _all_fields(each)]
-    names = [event.name for event in _all_events()]
+    dotted = [f"{each.name}.{field.name}" for each in all_events() for field in _all_fields(each)]
+    names = [event.name for event in all_events()]
     raise UnknownEventError(name, known=names, candidates=[*names, *dotted])
 
 
@@ -69,7 +80,7 @@ def describe(event_name: str, pointer: str) -> Field | None:
 
     A place inside a list or object of free content belongs to that field.
     """
-    fields = next((_all_fields(each) for each in _all_events() if each.name == event_name), ())
+    fields = next((_all_fields(each) for each in all_events() if each.name == event_name), ())
     for each in fields:
         if _covers(each.pointer, pointer, exact=True):
             return each
@@ -126,10 +137,6 @@ def field_table() -> str:
     ]
     lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
     return "".join(f"| {line} |\n" for line in lines)
-
-
-def _all_events() -> tuple[Event, ...]:
-    return load().events + load().undocumented_events
 
 
 def _all_fields(event: Event) -> tuple[Field, ...]:

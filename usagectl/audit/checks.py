@@ -150,6 +150,8 @@ class Checker:
             yield "UC302", text, ""
         elif node.role == "derived-id" and self._is_derived(text):
             yield "UC303", text, ""
+        if node.role == "scrubbed":
+            return  # The text of an error may stand here, without what the other rules find.
         if node.role == "error-text" or (
             (node.is_documented or not node.is_known) and is_free_text(text)
         ):

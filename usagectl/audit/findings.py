@@ -249,6 +249,4 @@ def _sentence(rests_on: str) -> str:
 
 
 def _event_named(name: str) -> notice.Event | None:
-    known = notice.load()
-    events = (*known.events, *known.undocumented_events)
-    return next((event for event in events if event.name == name), None)
+    return next((event for event in notice.all_events() if event.name == name), None)

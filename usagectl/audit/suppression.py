@@ -72,8 +72,7 @@ def parse_ignore(text: str) -> Ignore:
 
 def _split_place(text: str) -> tuple[str, str]:
     """Cut a place from its reason; names of events and fields that hold a colon are known."""
-    known = notice.load()
-    events = (*known.events, *known.undocumented_events)
+    events = notice.all_events()
     fields = [field for event in events for field in (*event.fields, *event.undocumented_fields)]
     names = [event.name for event in events] + [f"{each.event}.{each.name}" for each in fields]
     for name in sorted((name for name in names if ":" in name), key=len, reverse=True):

@@ -112,7 +112,8 @@ class Node:
 def compile_events() -> dict[str, Node]:
     """Build the tree of every event that is known, by name."""
     known = notice.load()
-    trees = {event.name: _documented(event) for event in known.events}
+    documented = known.events + known.declared_events
+    trees = {event.name: _documented(event) for event in documented}
     trees.update((event.name, _undocumented(event)) for event in known.undocumented_events)
     return trees
 
@@ -155,6 +156,8 @@ def _from_schema(
     node.required = tuple(map(str, required)) if isinstance(required, list) else ()
     if node.field is not None and node.field.privacy == "derived-id":
         node.role = "derived-id"
+    elif schema.get("x-emit") == "scrubbed":
+        node.role = "scrubbed"
     return node
 
 
@@ -172,6 +175,9 @@ def _constrain(node: Node, schema: Mapping[str, object]) -> None:
     if node.limits is None:
         node.free |= node.types & {int, float}
     pattern = schema.get("pattern")
+    choices = schema.get("enum")
+    if isinstance(choices, list):  # Of a declared kind; the notice has none.
+        pattern = "|".join(re.escape(str(each)) for each in choices)
     if isinstance(pattern, str):
         node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch
         is_tight = not any(map(node.fullmatch, _WORDS))

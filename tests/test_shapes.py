@@ -1,0 +1,360 @@
+"""Tests of closed shapes: what an event of ours can hold, and that there is no way for more."""
+
+from __future__ import annotations
+
+import enum
+import http
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
+
+from usagectl import notice, shapes
+from usagectl.closing import CLOSINGS
+from usagectl.errors import UnknownEventError
+from usagectl.kinds import Field, InvalidKindError, Kind
+from usagectl.shapes import EventShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOTICE_TEXT = (Path(__file__).parent / "data" / "notice.md").read_text(encoding="utf-8")
+SESSION, AWS_REQUEST, CLI_CMD = (
+    json.loads(block) for block in re.findall(r"```json\n(.*?)```", NOTICE_TEXT, re.DOTALL)
+)
+CALL: dict[str, Any] = AWS_REQUEST["payload"]
+PLAIN_CALL = {name: each for name, each in CALL.items() if not name.startswith("err_")}
+DOCUMENT: dict[str, Any] = json.loads(
+    files("usagectl").joinpath("data", "notice.schema.json").read_text(encoding="utf-8")
+)
+EVENTS = tuple(event.name for event in notice.load().events)
+CANARY = "canary-7f3d/Bucket"
+
+BUILT = Kind(
+    "mytool_built",
+    "That something was built.",
+    "After each build.",
+    (
+        Field("seconds", "number", "How long it took."),
+        Field("files", "integer", "How many files there were."),
+        Field("is_clean", "boolean", "Whether it began anew."),
+        Field("result", "string", "How it ended.", choices=("ok", "failed")),
+        Field("targets", "string", "What was built.", choices=("html", "pdf"), is_list=True),
+        Field("reason", "string", "Why it failed.", "error-text", is_optional=True),
+    ),
+)
+CACHED = Kind(
+    "mytool_cached",
+    "How often the cache served.",
+    "Each period.",
+    (Field("outcome", "string", "What it found.", choices=("hit", "miss")),),
+    is_counter=True,
+)
+BUILD = {"seconds": 1.5, "files": 3, "is_clean": True, "result": "ok", "targets": ["html"]}
+
+
+def texts_of(schema: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """List every text that a schema allows, and where."""
+    kinds = schema.get("type", [])
+    if "string" in ([kinds] if isinstance(kinds, str) else kinds):
+        yield place, schema
+    for name, below in schema.get("properties", {}).items():
+        yield from texts_of(below, f"{place}/{name}")
+    if "items" in schema:
+        yield from texts_of(schema["items"], f"{place}/*")
+
+
+TEXTS = [
+    (name, place, schema)
+    for name, event in DOCUMENT["$defs"].items()
+    for place, schema in texts_of(event, "")
+]
+
+
+@pytest.mark.parametrize(("event", "place", "schema"), TEXTS, ids=lambda each: str(each)[:30])
+def test_no_documented_text_is_open(event: str, place: str, schema: dict[str, Any]) -> None:
+    """Each text of each event says what closes it when we write it."""
+    assert "enum" in schema or schema.get("x-emit") in CLOSINGS, f"{event}{place}"
+
+
+def test_each_closing_is_described() -> None:
+    """Whoever reads the data learns what each closing does, and no other is named."""
+    assert DOCUMENT["x-closings"].keys() == CLOSINGS.keys()
+    assert {schema["x-emit"] for *_, schema in TEXTS} == set(CLOSINGS)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [("session", SESSION), ("aws_request", CALL), ("cli_cmd", CLI_CMD["payload"])],
+)
+def test_the_examples_of_the_notice_come_out_member_for_member(
+    name: str, payload: dict[str, Any]
+) -> None:
+    """The same inputs, in any order, give the notice's bytes: its members in its order."""
+    written = shapes.of(name).payload(dict(reversed(payload.items())))
+    assert written == json.dumps(payload, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("event", [AWS_REQUEST, CLI_CMD], ids=lambda each: str(each["name"]))
+def test_whole_events_of_the_notice_come_out_too(event: dict[str, Any]) -> None:
+    """Name, metadata and payload, byte for byte."""
+    shape = shapes.of(event["name"])
+    written = shape.event(shape.payload(event["payload"]), **event["metadata"])
+    assert written == json.dumps(event, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_example_of_each_event_comes_out(name: str) -> None:
+    """What the data shows of an event can be written, and the schema allows it."""
+    example: Any = notice.find_event(name).example
+    shape = shapes.of(name)
+    written = json.loads(shape.event(shape.payload(example["payload"]), **example["metadata"]))
+    assert written == example
+    Draft202012Validator(notice.event_schema(name)).validate(written)
+    assert shape.has_session == ("session_id" in example["metadata"])
+    assert shape.endpoint == ("session" if name == "session" else "events")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "field"),
+    [
+        ("aws_request", {"bucket": CANARY}, "bucket"),
+        ("aws_request", {"parameters": {"Bucket": CANARY}}, "parameters"),
+        ("aws_request", {CANARY: 1}, "a field"),
+        ("aws_request", {"canary" * 9: 1}, "a field"),
+        ("aws_request", {"service": CANARY}, "service"),
+        ("aws_request", {"service": ""}, "service"),
+        ("aws_request", {"service": None}, "service"),
+        ("aws_request", {"service": 5}, "service"),
+        ("aws_request", {"service": b"sqs"}, "service"),
+        ("aws_request", {"service": ["sqs"]}, "service"),
+        ("aws_request", {"operation": "delete_queue"}, "operation"),
+        ("aws_request", {"operation": f"DeleteQueue {CANARY}"}, "operation"),
+        ("aws_request", {"status_code": "400"}, "status_code"),
+        ("aws_request", {"status_code": 400.0}, "status_code"),
+        ("aws_request", {"status_code": True}, "status_code"),
+        ("aws_request", {"status_code": 99}, "status_code"),
+        ("aws_request", {"status_code": 600}, "status_code"),
+        ("aws_request", {"status_code": 200}, "err_type"),
+        ("aws_request", {"status_code": 500}, "err_type"),
+        ("aws_request", {"stack_trace": "Traceback"}, "stack_trace"),
+        ("aws_request", {"is_internal": 0}, "is_internal"),
+        ("aws_request", {"is_internal": "false"}, "is_internal"),
+        ("aws_request", {"err_msg": {"Bucket": CANARY}}, "err_msg"),
+        ("session", {"machine_id": "sys_0123456789ab"}, "machine_id"),
+        ("session", {"machine_id": "my-host"}, "machine_id"),
+        ("session", {"session_id": "F41119FD-af20-4d48-af92-2b8d69f8cf7e"}, "session_id"),
+        ("session", {"api_key": "/home/canary"}, "api_key"),
+        ("session", {"version": "canary"}, "version"),
+        ("session", {"version": "1.0 canary"}, "version"),
+        ("session", {"user": "canary"}, "user"),
+        ("cli_cmd", {"cmd": "localstack start /home/canary"}, "cmd"),
+        ("cli_cmd", {"cmd": "localstack  start"}, "cmd"),
+        ("cli_cmd", {"cmd": "localstack start\n"}, "cmd"),
+        ("cli_cmd", {"params": ["a b"]}, "params"),
+        ("cli_cmd", {"params": ["docker-compose.yml"]}, "params"),
+        ("cli_cmd", {"params": "file"}, "params"),
+        ("cli_cmd", {"params": {"file": CANARY}}, "params"),
+        ("cli_cmd", {"values": [CANARY]}, "values"),
+        ("run_init", {"stage": "canary"}, "stage"),
+        ("run_init", {"scripts": -1}, "scripts"),
+        ("run_init", {"scripts": True}, "scripts"),
+        ("run_init", {"duration": False}, "duration"),
+        ("run_init", {"scripts": 10**5000}, "scripts"),
+        ("run_init", {"duration": float("nan")}, "duration"),
+        ("run_init", {"duration": float("inf")}, "duration"),
+        ("run_init", {"duration": -0.1}, "duration"),
+        ("aws_request_agg", {"api_calls": [{"service": "sqs"}]}, "api_calls.operation"),
+        ("aws_request_agg", {"api_calls": [CANARY]}, "api_calls"),
+        ("aws_request_agg", {"period_start_time": "x"}, "period_start_time"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name_and_never_by_value(
+    name: str, change: dict[str, Any], field: str
+) -> None:
+    """A field too many, of another type, or of another form: the event and field are named."""
+    example: Any = notice.find_event(name).example
+    with pytest.raises(EventShapeError) as caught:
+        shapes.of(name).payload({**example["payload"], **change})
+    assert (caught.value.event, caught.value.field) == (name, field)
+    assert caught.value.message.startswith(f"{name}: {field} ")
+    assert "canary" not in caught.value.message.lower()
+    assert caught.value.code == "event-shape"
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_each_required_field_is_missed(name: str) -> None:
+    """Without it there is no event."""
+    example: Any = notice.find_event(name).example
+    for field in notice.event_schema(name)["properties"]["payload"]["required"]:  # type: ignore[index]
+        payload = {key: each for key, each in example["payload"].items() if key != field}
+        with pytest.raises(EventShapeError, match=f"{name}: {field} is missing"):
+            shapes.of(name).payload(payload)
+
+
+def test_what_may_be_absent_may_be_none() -> None:
+    """A caller can pass what it has; only where the notice has null is null written."""
+    shape = shapes.of("aws_request")
+    absent = {"err_type": None, "err_msg": None, "stack_trace": None, "status_code": 200}
+    assert "err" not in shape.payload({**PLAIN_CALL, **absent}).decode()
+    assert b'"api_key":null' in shapes.of("session").payload({**SESSION, "api_key": None})
+    del (without := dict(SESSION))["api_key"]
+    assert b"api_key" not in shapes.of("session").payload(without)
+
+
+class Stage(enum.StrEnum):
+    """Name a stage as a program of others may."""
+
+    READY = "READY"
+
+
+def test_enumerations_are_written_as_what_they_are() -> None:
+    """A status of `http` and an enumerated text are a number and a text."""
+    call = {**PLAIN_CALL, "status_code": http.HTTPStatus.OK}
+    assert b'"status_code":200,' in shapes.of("aws_request").payload(call)
+    payload = {"stage": Stage.READY, "scripts": 1, "duration": 2}
+    assert shapes.of("run_init").payload(payload) == b'{"stage":"READY","scripts":1,"duration":2}'
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"account_id": "123456789012"}, "000000000000"),
+        ({"account_id": CANARY}, "000000000000"),
+        ({"region": "canary-east"}, "other"),
+        ({"region": ""}, "other"),
+        ({"region": "us-gov-west-1"}, "us-gov-west-1"),
+        ({"region": "eusc-de-east-1"}, "eusc-de-east-1"),
+        ({"region": "aws-global"}, "aws-global"),
+        ({"err_type": "No such canary"}, "other"),
+        ({"err_type": "404"}, "404"),
+        (
+            {"err_type": "InsufficientS3BucketPolicyException"},
+            "InsufficientS3BucketPolicyException",
+        ),
+        ({"err_type": "AKIAIOSFODNN7EXAMPLE"}, "other"),
+        ({"err_msg": f"The bucket {CANARY} is bad"}, "The bucket <token> is bad"),
+        ({"user_agent": "Boto3/1.34.0 app/canary"}, "Boto3/1.34.0"),
+        ({"user_agent": ""}, ""),
+    ],
+)
+def test_what_servers_and_machines_say_is_closed(change: dict[str, str], expected: str) -> None:
+    """An account becomes the dummy, an unknown region or error type `other`, a text is scrubbed."""
+    written = json.loads(shapes.of("aws_request").payload({**CALL, **change}))
+    (field,) = change
+    assert written[field] == expected
+
+
+def test_a_stack_trace_goes_with_status_500_alone() -> None:
+    """As the notice says; it is written without paths."""
+    trace = f'Traceback (most recent call last):\n  File "/{CANARY}.py", line 1, in f\nKeyError: 1'
+    call = {**PLAIN_CALL, "status_code": 500, "stack_trace": trace}
+    written = json.loads(shapes.of("aws_request").payload(call))
+    assert written["stack_trace"].endswith('File "<path>", line 1, in f\nKeyError: 1')
+    for status in (200, 404, 501, 503):
+        with pytest.raises(EventShapeError, match="aws_request: stack_trace"):
+            shapes.of("aws_request").payload({**call, "status_code": status})
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "field"),
+    [
+        ("cli_cmd", {"client_time": "canary"}, "metadata.client_time"),
+        (
+            "cli_cmd",
+            {"client_time": "1", "session_id": SESSION["session_id"]},
+            "metadata.session_id",
+        ),
+        ("session", {"client_time": "1"}, "metadata.session_id"),
+        ("session", {"client_time": "1", "session_id": "canary"}, "metadata.session_id"),
+    ],
+)
+def test_metadata_is_closed_too(name: str, metadata: dict[str, str], field: str) -> None:
+    """An event without a session cannot be given one, and one with it needs one."""
+    with pytest.raises(EventShapeError) as caught:
+        shapes.of(name).event(b"{}", **metadata)
+    assert caught.value.field == field
+    assert "canary" not in caught.value.message
+
+
+def test_a_declared_kind_has_a_shape() -> None:
+    """Its payload holds its fields in their order; a counter's is a list of labels and counts."""
+    built, cached = (shapes.of(kind.name, (BUILT, CACHED)) for kind in (BUILT, CACHED))
+    failed = {**BUILD, "result": "failed", "reason": f"No file {CANARY}"}
+    assert json.loads(built.payload(failed)) == {**failed, "reason": "No file <token>"}
+    assert list(json.loads(built.payload(dict(reversed(BUILD.items()))))) == list(BUILD)
+    counts = {"counts": [{"outcome": "hit", "count": 3}, {"outcome": "miss", "count": 1}]}
+    assert json.loads(cached.payload(counts)) == counts
+    assert not built.has_session
+    for kind, payload in ((BUILT, BUILD), (CACHED, counts)):
+        shape = shapes.of(kind.name, (BUILT, CACHED))
+        event = shape.event(shape.payload(payload), client_time="2022-08-30 14:46:54.116457")
+        Draft202012Validator(kind.schema("mytool")).validate(json.loads(event))
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (BUILT, {**BUILD, "seconds": "canary"}),
+        (BUILT, {**BUILD, "seconds": float("nan")}),
+        (BUILT, {**BUILD, "files": 1.0}),
+        (BUILT, {**BUILD, "result": "canary"}),
+        (BUILT, {**BUILD, "targets": "html"}),
+        (BUILT, {**BUILD, "targets": ["canary"]}),
+        (BUILT, {**BUILD, "path": "/canary"}),
+        (BUILT, {}),
+        (CACHED, {"counts": [{"outcome": "canary", "count": 1}]}),
+        (CACHED, {"counts": [{"outcome": "hit", "count": 0}]}),
+        (CACHED, {"counts": [{"outcome": "hit"}]}),
+        (CACHED, {"outcome": "hit"}),
+    ],
+)
+def test_a_declared_kind_is_closed_too(kind: Kind, payload: dict[str, Any]) -> None:
+    """Nothing but what was declared gets in."""
+    with pytest.raises(EventShapeError) as caught:
+        shapes.of(kind.name, (BUILT, CACHED)).payload(payload)
+    assert "canary" not in caught.value.message
+
+
+def test_an_event_of_another_name_has_no_shape() -> None:
+    """Neither one that only real clients send, nor a kind that was not given."""
+    for name in ("config", "mytool_built", ""):
+        with pytest.raises(UnknownEventError):
+            shapes.of(name)
+    with pytest.raises(InvalidKindError):
+        shapes.of("mytool_open", (Kind("mytool_open", "x", "", (Field("a", "string", "x"),)),))
+    unhashable: Any = Kind("mytool_open", "x", "", [Field("a", "string", "x")])  # type: ignore[arg-type]
+    with pytest.raises(InvalidKindError):
+        shapes.of("mytool_open", (unhashable,))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(EVENTS), st.data())
+def test_whatever_is_given_the_event_is_allowed_by_the_notice_or_refused(
+    name: str, data: st.DataObject
+) -> None:
+    """Any value in any field: what is written validates, and what does not raises one error."""
+    example: Any = notice.find_event(name).example
+    fields = [*example["payload"], "stack_trace", "extra"]
+    change = data.draw(st.dictionaries(st.sampled_from(fields), VALUES, max_size=2))
+    shape = shapes.of(name)
+    try:
+        payload = shape.payload({**example["payload"], **change})
+    except EventShapeError as error:
+        assert error.event == name  # noqa: PT017 - not raising is as good
+        return
+    written = json.loads(shape.event(payload, **example["metadata"]))
+    Draft202012Validator(notice.event_schema(name)).validate(written)
