@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from usagectl import preview
+from usagectl import preview, recorded
 from usagectl.preview import Live
 from usagectl.tools.base import MASK
 
@@ -40,7 +40,7 @@ def localstack(machine: Machine, **options: Any) -> tuple[Preview, ...]:  # noqa
 
 def own(machine: Machine, *, present: bytes | None = PRESENT, **options: Any) -> Preview:  # noqa: ANN401
     """Preview usagectl."""
-    return preview.preview_own(machine.environment(), present=present, **options)
+    return recorded.preview_own(machine.environment(), present=present, **options)
 
 
 @pytest.mark.parametrize("value", ["1", "true"])

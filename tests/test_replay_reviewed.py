@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.endpoint import Endpoint, always
 from tests.support.spooling import put, spool_dir
-from usagectl import delivery, endpoint, replay, spool
+from usagectl import delivery, endpoint, routing, spool
 from usagectl.posts import build_post
 from usagectl.spool import lines, purging
 from usagectl.spool.queue import Batch
@@ -126,7 +126,7 @@ def test_an_opt_out_ends_a_rest() -> None:
 
     def may_continue() -> None:
         if now[0] > 3:
-            raise replay.TelemetryOffError("DISABLE_EVENTS=1")
+            raise routing.TelemetryOffError("DISABLE_EVENTS=1")
 
     deliverer = delivery.Deliverer(
         _Busy(),
@@ -136,7 +136,7 @@ def test_an_opt_out_ends_a_rest() -> None:
         clock=lambda: now[0],
         sleep=sleep,
     )
-    with pytest.raises(replay.TelemetryOffError):
+    with pytest.raises(routing.TelemetryOffError):
         list(deliverer.deliver(Batch([event(1)], ())))
     assert 3 < now[0] <= 3.5
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import settings, tools
 from usagectl.tools.base import is_no
+from usagectl.tools.emitting import Emitting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.environment import Environment
+    from usagectl.registry import Registration
     from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
 
 _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
@@ -49,7 +51,7 @@ class Consent(NamedTuple):
     @property
     def name(self) -> str:
         """Name the part as a person reads it."""
-        return self.tool if self.tool == "usagectl" else f"{self.tool} {self.part}"
+        return f"{self.tool} {self.part}" if self.tool in ("localstack", "lstk") else self.tool
 
     @property
     def is_out_of_reach(self) -> bool:
@@ -66,7 +68,9 @@ def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Conse
         UnknownToolError: a name is none of a tool.
     """
     return tuple(
-        verdict for tool in tools.select(names) for verdict in _evaluate_tool(tool, environment)
+        verdict
+        for tool in tools.select(environment, names)
+        for verdict in _evaluate_tool(tool, environment)
     )
 
 
@@ -74,6 +78,12 @@ def _evaluate_tool(tool: Tool, environment: Environment) -> list[Consent]:
     installation = tool.find(environment)
     counts = tool.always_counts or installation.installed
     return [decide(reading, installation, counts=counts) for reading in tool.read(environment)]
+
+
+def of_emitter(environment: Environment, registration: Registration) -> Consent:
+    """Give the verdict on a program that records through usagectl, registered or not."""
+    is_own = registration.name == settings.OWN_NAME
+    return _evaluate_tool(Emitting(None if is_own else registration), environment)[0]
 
 
 def decide(reading: PartReading, installation: Installation, *, counts: bool) -> Consent:
@@ -145,5 +155,5 @@ def sending_consent(environment: Environment, verdict: Consent) -> str:
         return ""
     if verdict.decided_by.source == "environment":
         return "environment"
-    since = settings.load(environment).mode_since
+    since = settings.load(environment).of_tool(verdict.tool).mode_since
     return since.isoformat() if since else "setting"

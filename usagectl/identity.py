@@ -67,7 +67,8 @@ class MachineId(NamedTuple):
 
 def places(environment: Environment) -> tuple[IdentityFile, ...]:
     """Name every place in which a tool keeps its ID; the folder chosen by setting is one."""
-    found = [place for tool in tools.ALL for place in tool.identity_files(environment)]
+    known = tools.known(environment)
+    found = [place for tool in known for place in tool.identity_files(environment)]
     chosen = settings.load(environment).cache_dir
     if chosen:
         path = environment.cwd / chosen / "machine.json"

@@ -1,21 +1,18 @@
 """Own the exact requests that a tool would send, built without sending anything.
 
-For usagectl they are the spool's own bytes. For LocalStack they follow the
-rules of a version (facts, parts 1, 2 and 6) and are serialised as that client
-does, so that they can be laid beside what it puts on the wire.
+For LocalStack they follow the rules of a version (facts, parts 1, 2 and 6) and
+are serialised as that client does, so that they can be laid beside what it puts
+on the wire. What usagectl itself recorded is shown by `recorded`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl import consent, session, settings, spool
-from usagectl.errors import UsagectlError
-from usagectl.posts import build_post
+from usagectl import consent, session, settings
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     MASK,
@@ -26,11 +23,10 @@ from usagectl.tools.base import (
 from usagectl.tools.localstack_client import LocalStackClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from usagectl.consent import Consent
     from usagectl.environment import Environment
-    from usagectl.posts import Post
 
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _DEFAULT_PORT = 4566
@@ -116,7 +112,7 @@ def preview_localstack(
     if live and live.instance:
         verdict = verdicts["container"]
         shown = if_enabled or verdict.telemetry == "on"
-        caution = _endpoint_caution(verdict, "LOCALSTACK_ANALYTICS_API") if shown else None
+        caution = endpoint_caution(verdict, "LOCALSTACK_ANALYTICS_API") if shown else None
         if caution is not None or not shown:
             previews.append(Preview(verdict, (), (caution,) if caution else ()))
         else:
@@ -138,7 +134,7 @@ def _preview_part(
     edition = session.edition_of(client)
     if edition is None:
         return Preview(verdict, (), (_no_session(client),))
-    if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
+    if caution := endpoint_caution(verdict, "ANALYTICS_API"):
         return Preview(verdict, (), (caution,))
     docker = live.docker if live else {}
     payload, varying = session.process_payload(client, edition=edition, docker=docker)
@@ -253,94 +249,13 @@ def preview_lstk(environment: Environment) -> tuple[Preview, ...]:
     )
 
 
-def preview_own(
-    environment: Environment,
-    *,
-    present: bytes | None,
-    if_enabled: bool = False,
-    reveal: bool = False,
-) -> Preview:
-    """Build the request that would carry usagectl's last and present `cli_cmd` events.
-
-    Args:
-        environment: whose.
-        present: the exact bytes of the event of the running command.
-        if_enabled: show it although everything is off.
-        reveal: show credentials that the endpoint's URL carries.
-    """
-    verdict = consent.evaluate(environment, ["usagectl"])[0]
-    if verdict.telemetry == "off" and not if_enabled:
-        return Preview(verdict, ())
-    try:
-        last = spool.last_event(environment, tool="usagectl")
-    except UsagectlError:  # Status says what is wrong with the spool; the present event is here.
-        last = None
-    bodies = [event for event in (last, present) if event is not None and _is_event(event)]
-    if not bodies:
-        return Preview(verdict, ())
-    if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
-        return Preview(verdict, (), (caution,))
-    base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
-    return Preview(verdict, (events_request(bodies, base=base),))
-
-
-def _is_event(event: bytes) -> bool:
-    """Tell whether spooled bytes are an event; a file that people can edit may hold anything."""
-    try:
-        document = json.loads(event.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
-        return False
-    return all(isinstance(document.get(group), dict) for group in ("metadata", "payload"))
-
-
-def _endpoint_caution(verdict: Consent, variable: str) -> Caution | None:
+def endpoint_caution(verdict: Consent, variable: str) -> Caution | None:
     """Warn when the endpoint is no URL that a client can post to."""
     if settings.is_http_url(verdict.endpoint):
         return None
+    if not verdict.endpoint:
+        message = f"{verdict.tool} names no endpoint, so its events stay in the spool."
+        hint = f"usagectl spool show --raw --tool {verdict.tool}"
+        return Caution("endpoint-missing", message, hint)
     message = f"The endpoint that {variable} names is no http or https URL, so nothing can be sent."
     return Caution("endpoint-invalid", message, f"unset {variable}")
-
-
-def events_request(bodies: Sequence[bytes], *, base: str) -> Request:
-    """Build the request that carries usagectl's own events: the one that delivery sends."""
-    post = build_post(bodies, base=base)
-    names = tuple(json.loads(event)["name"] for event in bodies)
-    return _own_request(post, names)
-
-
-def _own_request(post: Post, names: tuple[str, ...]) -> Request:
-    from usagectl._version import __version__
-
-    return Request(
-        "usagectl", "cli", "POST", post.url, post.headers, post.body, names, version=__version__
-    )
-
-
-def preview_waiting(environment: Environment, *, reveal: bool = False) -> Preview:
-    """Build every request that a replay of what waits would send now, as it would send it.
-
-    Raises:
-        SpoolUnwritableError: the spool cannot be listed.
-        FileUnreadableError: a segment cannot be read.
-    """
-    from usagectl import replay
-
-    verdict = consent.evaluate(environment, ["usagectl"])[0]
-    if caution := _endpoint_caution(verdict, "ANALYTICS_API"):
-        return Preview(verdict, (), (caution,))
-    base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
-    options = replay.Options()
-    folder = replay.folder_for(environment, options)
-    requests = (
-        _own_request(post, tuple(_names_in(post.body)))
-        for post, _ in replay.posts(options, base=base, folder=folder)
-    )
-    return Preview(verdict, tuple(requests))
-
-
-def _names_in(body: bytes) -> list[str]:
-    document = json.loads(body)
-    events = document.get("events", [document]) if isinstance(document, dict) else []
-    return [str(event.get("name", "")) for event in events]

@@ -12,13 +12,12 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import consent, delivery, endpoint, paths
+from usagectl import delivery, endpoint, paths, routing
 from usagectl.errors import (
     FileUnreadableError,
     LockTimeoutError,
     SpoolUnwritableError,
     UsagectlError,
-    UsageError,
 )
 from usagectl.posts import build_post
 from usagectl.spool import lines, logs, queue, reading
@@ -41,43 +40,6 @@ BATCH_BYTES = 1024 * 1024
 _REFUSED_IN_A_ROW = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
-
-
-class TelemetryOffError(UsagectlError):
-    """Tell that nothing may be sent, since telemetry is off."""
-
-    code = "telemetry-off"
-    exit_status = 1
-
-    def __init__(self, switch: str) -> None:
-        super().__init__(
-            f"Nothing is sent: usagectl's telemetry is off, by {switch}.", hint="usagectl status"
-        )
-
-
-class EndpointNotSecureError(UsageError):
-    """Tell that events would travel readable for everybody on the way."""
-
-    code = "endpoint-not-https"
-
-    def __init__(self, origin: str) -> None:
-        super().__init__(
-            f"{origin} is plain http and not this machine: everybody on the way could read the "
-            "events.",
-            hint="usagectl replay --allow-http",
-        )
-
-
-class EndpointInvalidError(UsageError):
-    """Tell that nothing can be posted to what is named as the endpoint."""
-
-    code = "endpoint-invalid"
-
-    def __init__(self, *, origin: str) -> None:
-        super().__init__(
-            f"The endpoint that {origin} names is no http or https URL.",
-            hint="usagectl replay --to http://127.0.0.1:8123/v1",
-        )
 
 
 class EventsRejectedError(delivery.DeliveryStoppedError):
@@ -174,30 +136,6 @@ class ReplayResult:
         return max(self.planned - self.progress.sent - self.progress.rejected, 0)
 
 
-def destination(environment: Environment, options: Options) -> str:
-    """Name the base URL that events would go to, if they may.
-
-    A loopback address that was asked for by name is always allowed: nothing
-    leaves the machine.
-
-    Raises:
-        TelemetryOffError: consent is off.
-        EndpointInvalidError: it is no http or https URL.
-        EndpointNotSecureError: it is plain http to another machine.
-    """
-    verdict = consent.evaluate(environment, ["usagectl"])[0]
-    base = (options.to or verdict.endpoint).rstrip("/")
-    problem = endpoint.problem_of(base, allow_http=options.allow_http)
-    if problem == "invalid":
-        raise EndpointInvalidError(origin="--to" if options.to else "ANALYTICS_API")
-    is_by_name_here = options.to is not None and endpoint.is_loopback(base)
-    if verdict.telemetry == "off" and not is_by_name_here:
-        raise TelemetryOffError(consent.describe(verdict.decided_by))
-    if problem == "plain-http":
-        raise EndpointNotSecureError(endpoint.origin_of(base))
-    return base
-
-
 def plan(options: Options, *, base: str, folder: Path) -> Plan:
     """Count what a replay of a folder of segments would send; changes nothing."""
     events = requests = size = 0
@@ -257,7 +195,7 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
     Args:
         environment: whose.
         options: which events, and how.
-        base: the base URL, as `destination` gave it.
+        base: the base URL, as `routing` found it.
         folder: where they wait, as `folder_for` or `staging` gave it.
         patience_seconds: how long to wait for another replay to end.
         may_continue: raises when consent was withdrawn; asked before each request.
@@ -303,7 +241,12 @@ def _with_what_is_held(result: ReplayResult, options: Options, folder: Path) -> 
 
 def _check(environment: Environment, options: Options) -> None:
     """Stop at the first sign of an opt-out: the switches are read anew."""
-    destination(environment, options)
+    found = routing.find(
+        environment, options.selection, to=options.to, allow_http=options.allow_http
+    )
+    withdrawn = sorted(set(found.left_out) - set(options.selection.without))
+    if withdrawn:
+        raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
 
 
 def _held(environment: Environment, seconds: float, on_wait: Callable[[], None]) -> ExitStack:
@@ -360,7 +303,7 @@ class _Session:
                 batch = self._send_one(deliverer, batch, waiting, on_progress)
                 if self._refused_in_a_row >= _REFUSED_IN_A_ROW and not self.progress.sent:
                     return self._rejection(has_stopped=batch is not None)
-        except (delivery.DeliveryStoppedError, TelemetryOffError) as error:
+        except (delivery.DeliveryStoppedError, routing.TelemetryOffError) as error:
             return error
         return self._rejection(has_stopped=False) if self.progress.rejected else None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, identity, spool
 from usagectl import environment as surroundings
-from usagectl.tools import own
+from usagectl.tools import emitting
 from usagectl.tools.base import Caution
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def collect(environment: Environment) -> Report:
 
 def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
     """Say beside usagectl's own verdict what keeps its events from being kept, counted or sent."""
-    if found.tool != own.NAME or queue.path is None:
+    if found.tool != emitting.NAME or queue.path is None:
         return found
     cautions = list(found.cautions)
     hint = f"ls -la {quote(str(queue.path))}"
@@ -102,12 +102,12 @@ def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
 
 
 def _with_pause(environment: Environment, found: Consent) -> Consent:
-    """Say beside usagectl's own verdict that automatic sending rests, and until when."""
-    if found.tool != own.NAME or found.telemetry != "on":
+    """Say beside the verdict of a tool that automatic sending rests, and until when."""
+    if found.tool in ("localstack", "lstk") or found.telemetry != "on":
         return found
     from usagectl import sender  # few let usagectl send
 
-    pause = sender.read_pause(environment)
+    pause = sender.read_pause(environment, found.tool)
     if pause is None:
         return found
     times = "once" if pause.failures == 1 else f"{pause.failures} times"
@@ -115,7 +115,8 @@ def _with_pause(environment: Environment, found: Consent) -> Consent:
         f"Sending failed {times} ({pause.reason}) and rests until {pause.until.isoformat()}; "
         "events wait in the spool."
     )
-    caution = Caution("sending-paused", message, "usagectl replay")
+    hint = "usagectl replay" + (f" --tool {found.tool}" if found.tool != emitting.NAME else "")
+    caution = Caution("sending-paused", message, hint)
     return found._replace(cautions=(*found.cautions, caution))
 
 

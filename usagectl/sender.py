@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl import _files, consent, endpoint, paths
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError, UsagectlError
+from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,45 +31,57 @@ if TYPE_CHECKING:
 _PATIENCE = timedelta(seconds=7)
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=24)
-_FILE = "pause.json"
 _LOCK = "child.lock"
 _SLEEPING_SHELL = ("/bin/sh", "-c", 'sleep 1; exec "$@"', "sh")
 
 
 class Pause(NamedTuple):
-    """Hold why automatic sending rests.
+    """Hold why automatic sending of a tool's events rests.
 
     Attributes:
         until: when it may go on.
         failures: how often it failed, one time after another.
         reason: the code of the last failure.
+        since: when the last failure was; None in a file that does not tell.
     """
 
     until: datetime
     failures: int
     reason: str
+    since: datetime | None = None
 
 
-def read_pause(environment: Environment) -> Pause | None:
-    """Read whether sending rests; None when it may go on.
+def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
+    """Read whether sending of a tool's events rests; None when it may go on.
 
     A pause that is longer than any of ours was written by another clock: it does not count.
     """
-    document = _read_document(environment)
+    document = _read_document(environment, tool)
     try:
         until = datetime.fromisoformat(document["until"])
-        found = Pause(until, int(document["failures"]), str(document["reason"]))
+        since = document.get("since")
+        found = Pause(
+            until,
+            int(document["failures"]),
+            str(document["reason"]),
+            datetime.fromisoformat(since) if since is not None else None,
+        )
         left = found.until - environment.now()
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
     return found if timedelta() < left <= 2 * _LONGEST_PAUSE else None
 
 
-def _read_document(environment: Environment) -> dict[str, Any]:
+def _pause_file(folder: Path, tool: str) -> Path:
+    return folder / ("pause.json" if tool == OWN_NAME else f"pause-{tool}.json")
+
+
+def _read_document(environment: Environment, tool: str) -> dict[str, Any]:
     """Read what is stored of a pause; nothing where there is none, or it cannot be understood."""
     folder = paths.spool_dir(environment)
     try:
-        document = json.loads((folder and _files.read_bytes(folder / _FILE)) or b"null")
+        stored = _files.read_bytes(_pause_file(folder, tool)) if folder else None
+        document = json.loads(stored or b"null")
     except (FileUnreadableError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
@@ -84,7 +97,7 @@ def start_if_due(environment: Environment, verdict: Consent) -> bool:
             return False
         if not endpoint.looks_usable(verdict.endpoint):
             return False
-        if read_pause(environment) or _is_busy(environment):
+        if read_pause(environment, verdict.tool) or _is_busy(environment):
             return False
         return _start_child(environment)
     except (UsagectlError, OSError):
@@ -168,27 +181,51 @@ def send(
 ) -> None:
     """Deliver what may leave by itself, once; remember a failure so that the next one waits.
 
+    Each tool that records through usagectl has its own consent, endpoint and pause.
+
     Raises:
         UsagectlError: another delivery is at work, or the spool cannot be changed.
     """
     import random
 
-    from usagectl import delivery, replay
+    from usagectl import ledger, tools
+
+    ledger.recover(environment)
+    names = [tool.name for tool in tools.emitters(environment)]
+    due = [
+        verdict
+        for verdict in consent.evaluate(environment, names)
+        if consent.sending_consent(environment, verdict)
+        and not endpoint.problem_of(verdict.endpoint.rstrip("/"))
+        and not read_pause(environment, verdict.tool)
+    ]
+    for verdict in due:
+        share = patience / len(due)  # A dead endpoint takes no other tool's time.
+        _send_of(environment, verdict, patience=share, jitter=jitter or random.random)
+
+
+def _send_of(
+    environment: Environment,
+    verdict: Consent,
+    *,
+    patience: timedelta,
+    jitter: Callable[[], float],
+) -> None:
+    from usagectl import delivery, replay, routing
     from usagectl.spool.lines import Selection
 
-    verdict = consent.evaluate(environment, ["usagectl"])[0]
+    tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
     base = verdict.endpoint.rstrip("/")
-    if not granted or endpoint.problem_of(base) or read_pause(environment):
-        return
 
     def check() -> None:
-        present = consent.evaluate(environment, ["usagectl"])[0]
+        present = consent.evaluate(environment, [tool])[0]
         if consent.sending_consent(environment, present) != granted:
-            raise replay.TelemetryOffError(consent.describe(present.decided_by))
+            raise routing.TelemetryOffError(consent.describe(present.decided_by), tool=tool)
 
     options = replay.Options(
-        selection=Selection(consent=granted), policy=delivery.Policy(patience=patience)
+        selection=Selection(tools=(tool,), consent=granted),
+        policy=delivery.Policy(patience=patience),
     )
     try:
         result = replay.run(
@@ -200,28 +237,37 @@ def send(
             may_continue=check,
         )
     except SpoolUnwritableError as error:
-        _remember(environment, error, jitter=jitter or random.random)
+        _remember(environment, tool, error, jitter=jitter)
         return
-    if isinstance(result.problem, replay.TelemetryOffError | replay.EventsHeldError):
+    if isinstance(result.problem, routing.TelemetryOffError | replay.EventsHeldError):
         return
     if result.planned or result.problem:
-        _remember(environment, result.problem, jitter=jitter or random.random)
+        _remember(environment, tool, result.problem, jitter=jitter)
 
 
 def _remember(
-    environment: Environment, problem: UsagectlError | None, *, jitter: Callable[[], float]
+    environment: Environment,
+    tool: str,
+    problem: UsagectlError | None,
+    *,
+    jitter: Callable[[], float],
 ) -> None:
-    file = paths.require_spool_dir(environment) / _FILE
+    file = _pause_file(paths.require_spool_dir(environment), tool)
     if problem is None:
         _files.remove(file)
         return
-    failures = _failures_so_far(environment) + 1
+    failures = _failures_so_far(environment, tool) + 1
     pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
     if problem.code == "tracking-refused":
         pause = _LONGEST_PAUSE
     pause = max(pause * (0.75 + jitter() / 2), min(_asked_of(problem), _LONGEST_PAUSE))
-    until = (environment.now() + pause).replace(microsecond=0)
-    document = {"until": until.isoformat(), "failures": failures, "reason": problem.code}
+    now = environment.now()
+    document = {
+        "until": (now + pause).replace(microsecond=0).isoformat(),
+        "failures": failures,
+        "reason": problem.code,
+        "since": now.isoformat(),
+    }
     _files.replace_bytes(file, json.dumps(document).encode() + b"\n")
 
 
@@ -230,7 +276,7 @@ def _asked_of(problem: UsagectlError) -> timedelta:
     return wait if isinstance(wait, timedelta) else timedelta()
 
 
-def _failures_so_far(environment: Environment) -> int:
+def _failures_so_far(environment: Environment, tool: str) -> int:
     """Read how often it failed so far, also where its pause has passed."""
-    count = _read_document(environment).get("failures")
+    count = _read_document(environment, tool).get("failures")
     return count if type(count) is int and 0 <= count < 1000 else 0  # noqa: PLR2004

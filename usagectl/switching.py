@@ -12,7 +12,7 @@ from itertools import takewhile
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from usagectl import _files, consent, paths, settings, tools
+from usagectl import _files, consent, paths, saving, settings, tools
 from usagectl.errors import (
     FileCorruptError,
     FolderUnknownError,
@@ -88,19 +88,17 @@ def disable(
     Raises:
         UnknownToolError: a name is none of a tool.
     """
-    wishes: dict[str, Wish] = {tool.name: "off" for tool in tools.select(names)}
+    wishes: dict[str, Wish] = {tool.name: "off" for tool in tools.select(environment, names)}
     changes, failed = _carry_out(environment, wishes, dry_run=dry_run)
     problems = list(failed.values())
     purged = 0
-    if "usagectl" in wishes and not keep_spool:
-        from usagectl.spool import purging  # it reads many lines; enable does not
-
+    if not keep_spool:
         try:
-            purged = purging.purge(environment, dry_run=dry_run)
+            purged = _purge(environment, wishes, dry_run=dry_run)
         except UsagectlError as error:
             problems.append(error)
     consents = consent.evaluate(environment, list(wishes))
-    loud = (found for found in consents if found.counts and found.telemetry != "off")
+    loud = (found for found in consents if _is_concerned(found) and found.telemetry != "off")
     problems += [_stays_on(found, failed) for found in loud if not dry_run or found.is_out_of_reach]
     return SwitchResult(tuple(changes), consents, purged, tuple(problems))
 
@@ -115,15 +113,20 @@ def enable(
     Raises:
         UnknownToolError: a name is none of a tool.
     """
-    chosen = tools.select(names)
+    chosen = tools.select(environment, names)
     wishes: dict[str, Wish] = {tool.name: "on" if tool.name in names else "undo" for tool in chosen}
     changes, failed = _carry_out(environment, wishes, dry_run=dry_run)
     problems = list(failed.values())
     consents = consent.evaluate(environment, list(wishes))
     if not dry_run:
-        named = (found for found in consents if wishes[found.tool] == "on" and found.counts)
+        named = (found for found in consents if wishes[found.tool] == "on" and _is_concerned(found))
         problems += [_stays_off(found, failed) for found in named if found.telemetry != "on"]
     return SwitchResult(tuple(changes), consents, 0, tuple(problems))
+
+
+def _is_concerned(found: Consent) -> bool:
+    """Tell whether a part has to follow: what can be run here, and what records through us."""
+    return found.counts or found.tool not in ("localstack", "lstk")
 
 
 def _carry_out(
@@ -132,13 +135,30 @@ def _carry_out(
     """Switch each tool that has a file; return the changes and, by tool, what went wrong."""
     changes: list[Change] = []
     failed: dict[str, UsagectlError] = {}
-    for name, switch in (("localstack", _switch_localstack), ("usagectl", _switch_own)):
-        if name in wishes:
-            try:
-                changes += switch(environment, wishes[name], dry_run=dry_run)
-            except StateError as error:
-                failed[name] = error
+    for name, wish in wishes.items():
+        if name == "lstk":  # It takes only the environment's word.
+            continue
+        try:
+            if name == "localstack":
+                changes += _switch_localstack(environment, wish, dry_run=dry_run)
+            else:
+                changes += _switch_emitting(environment, name, wish, dry_run=dry_run)
+        except StateError as error:
+            failed[name] = error
     return changes, failed
+
+
+def _purge(environment: Environment, wishes: Mapping[str, Wish], *, dry_run: bool) -> int:
+    """Remove what waits of the tools that are switched off; of all of them, whatever waits."""
+    from usagectl.spool import lines, purging  # it reads many lines; enable does not
+
+    names = [tool.name for tool in tools.emitters(environment)]
+    chosen = tuple(name for name in names if name in wishes)
+    if not chosen:
+        return 0
+    everything = len(chosen) == len(names)
+    selection = lines.ALL if everything else lines.Selection(tools=chosen)
+    return purging.purge(environment, selection=selection, dry_run=dry_run)
 
 
 def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -> list[Change]:
@@ -286,26 +306,28 @@ def _assignments(values: Mapping[str, str | None], wish: Wish) -> dict[str, str]
     return assignments
 
 
-def _switch_own(environment: Environment, wish: Wish, *, dry_run: bool) -> list[Change]:
+def _switch_emitting(
+    environment: Environment, tool: str, wish: Wish, *, dry_run: bool
+) -> list[Change]:
     user = settings.load(environment)
+    before = user.of_tool(tool)
+    key = ".".join(saving.place_of("mode", tool))
     modes: dict[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
     wanted = modes[wish]
-    is_done = user.mode_set_by != "disable" if wish == "undo" else user.mode == wanted
+    is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
     if user.problem and user.file and wish == "undo":
         reason = "so what disable wrote there cannot be taken out"
         raise FileCorruptError(user.file, reason=reason)
     if is_done and not user.problem:
         file = paths.require_settings_file(environment)
-        return [Change("usagectl", file, "telemetry.mode", user.mode, changed=False)]
+        return [Change(tool, file, key, before.mode, changed=False)]
     values: dict[settings.Name, object] = {
         "mode": wanted,
         "mode_since": environment.now().replace(microsecond=0) if wanted else None,
         "mode_set_by": "disable" if wish == "off" else None,
     }
-    saved = settings.save(environment, values, dry_run=dry_run)
-    return [
-        Change("usagectl", saved.file, "telemetry.mode", wanted, saved.changed, saved.set_aside)
-    ]
+    saved = saving.save(environment, values, tool=tool, dry_run=dry_run)
+    return [Change(tool, saved.file, key, wanted, saved.changed, saved.set_aside)]
 
 
 def _stays_on(found: Consent, failed: Mapping[str, UsagectlError]) -> SwitchIneffectiveError:

@@ -55,9 +55,10 @@ def _headline(found: Preview) -> str:
 
 def _draw_request(page: Page, request: Request) -> None:
     page.line()
-    if request.tool == "localstack":  # The notice says when LocalStack sends, not when we do.
-        for name in dict.fromkeys(request.events):
-            page.line(f"{name}: {notice.find_event(name).when}")
+    instants = list(_instants(request))
+    for text in instants:
+        page.line(text)
+    if instants:
         page.line()
     page.line(f"{request.method} {request.url}", style="bold")
     for name, value in request.headers.items():
@@ -66,6 +67,16 @@ def _draw_request(page: Page, request: Request) -> None:
     page.body(request.body.decode("utf-8"))
     page.line()
     page.rows(list(_field_rows(request)))
+
+
+def _instants(request: Request) -> Iterator[str]:
+    """Say when each event is sent: the notice does for LocalStack, a declared event itself."""
+    declared = {event.name: event.when for event in notice.load().declared_events}
+    for name in dict.fromkeys(request.events):
+        if request.tool == "localstack":
+            yield f"{name}: {notice.find_event(name).when}"
+        elif declared.get(name):
+            yield f"{name}: {declared[name]}"
 
 
 def _field_rows(request: Request) -> Iterator[tuple[str, str]]:

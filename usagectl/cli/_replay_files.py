@@ -11,7 +11,7 @@ from usagectl.cli import _output
 from usagectl.errors import FileUnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from usagectl.cli._invocation import Invocation
     from usagectl.replay import Options
@@ -84,6 +84,22 @@ def _remark(staged: Staged) -> None:
         else:
             text = f"{staged.bad_lines} lines hold no event and are left out ({first})."
             _output.print_notice(text)
+
+
+def say_left_out(place: Place, names: Sequence[str]) -> None:
+    """Say on stderr whose events wait here and go elsewhere, or nowhere."""
+    from usagectl import replay as replaying
+    from usagectl.spool.lines import Selection
+
+    for name in names:
+        only = replaying.Options(selection=Selection(tools=(name,)))
+        count = replaying.plan(only, base="http://localhost", folder=place.folder).events
+        if count:
+            events = "1 event of" if count == 1 else f"{count} events of"
+            _output.print_notice(
+                f"{events} {name} stay here: that tool is off, or has an endpoint of its own.",
+                hint=f"usagectl replay --tool {name}",
+            )
 
 
 def say_waiting() -> None:

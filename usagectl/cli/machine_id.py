@@ -62,7 +62,7 @@ def set_id(
     """Write an ID of your own into every place where a tool keeps one."""
     invocation: Invocation = ctx.obj
     whole = identity.validate(machine_id)
-    bodies = dict.fromkeys(tools.NAMES, whole)
+    bodies = dict.fromkeys((tool.name for tool in tools.known(invocation.environment)), whole)
     replacements = replacement.replace(invocation.environment, bodies, prefix="", dry_run=dry_run)
     _answer(
         invocation,
@@ -122,7 +122,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
     """Warn where a tool derives its ID whatever its file says (facts, part 4: lstk)."""
-    if not tools.select(["lstk"])[0].find(environment).installed:
+    if not tools.select(environment, ["lstk"])[0].find(environment).installed:
         return ()
     has_docker = find_executable("docker", environment) is not None
     if not (has_docker or identity.has_system_id(environment)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, tools
+from usagectl import consent, notice, recorded, registry, tools
 from usagectl import preview as requests
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
@@ -57,7 +57,7 @@ def preview(  # noqa: PLR0913  (each is an option)
         bool,
         typer.Option(
             "--waiting",
-            help="For usagectl, show every event that waits, in the requests of a replay.",
+            help="Show every recorded event that waits, in the requests of a replay.",
         ),
     ] = False,
     live: Annotated[
@@ -80,7 +80,8 @@ def preview(  # noqa: PLR0913  (each is an option)
 
     For LocalStack that is its session event, after the rules of the installed
     version. For usagectl it is the event of its last and of its present
-    command; with --waiting, everything that `usagectl replay` would send. No
+    command, for a tool that records through usagectl what waits of it; with
+    --waiting, everything that `usagectl replay` would send. No
     socket is opened except with --live, and then only on this machine: a Docker
     elsewhere (DOCKER_HOST) is not asked.
 
@@ -94,7 +95,8 @@ def preview(  # noqa: PLR0913  (each is an option)
         raise InvalidValueError(
             "LocalStack version", localstack_version, wanted="use one such as 4.12.0"
         )
-    chosen = [found.name for found in tools.select([tool] if tool else [])]
+    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
+    chosen = [found.name for found in tools.select(invocation.environment, [tool] if tool else [])]
     previews, notices = _collect(
         invocation,
         chosen,
@@ -142,19 +144,26 @@ def _collect(
             notices.append(_OTHER_EVENTS)
     if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
         previews += requests.preview_lstk(environment)
-    if "usagectl" in chosen and waiting:
-        previews.append(requests.preview_waiting(environment, reveal=reveal))
-    elif "usagectl" in chosen:
-        previews.append(
-            requests.preview_own(
-                environment, present=invocation.event, if_enabled=if_enabled, reveal=reveal
+    for name in chosen:
+        if name in ("localstack", "lstk"):
+            continue
+        if waiting:
+            previews.append(recorded.preview_waiting(environment, name, reveal=reveal))
+        elif name == "usagectl":
+            previews.append(
+                recorded.preview_own(
+                    environment, present=invocation.event, if_enabled=if_enabled, reveal=reveal
+                )
             )
-        )
+        else:
+            previews.append(
+                recorded.preview_tool(environment, name, if_enabled=if_enabled, reveal=reveal)
+            )
     return previews, notices
 
 
 def _is_installed(environment: Environment, name: str) -> bool:
-    return tools.select([name])[0].find(environment).installed
+    return tools.select(environment, [name])[0].find(environment).installed
 
 
 def _ask(environment: Environment, notices: list[str]) -> Live:

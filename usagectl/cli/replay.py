@@ -21,7 +21,7 @@ from usagectl.cli._filters import (
     parse_selection,
 )
 from usagectl.cli._options import Json, Yes  # noqa: TC001
-from usagectl.cli._replay_files import folder_of_events, say_waiting
+from usagectl.cli._replay_files import folder_of_events, say_left_out, say_waiting
 from usagectl.errors import UsagectlError, UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def replay(  # noqa: PLR0913  (each is an option)
     Nothing is sent while telemetry is off, unless --to names this machine. Exits
     with 5 when not everything was taken.
     """
-    from usagectl import delivery
+    from usagectl import delivery, ledger, routing
     from usagectl import replay as replaying
 
     invocation: Invocation = ctx.obj
@@ -130,8 +130,11 @@ def replay(  # noqa: PLR0913  (each is an option)
         allow_http=allow_http,
         policy=delivery.Policy(patience=timedelta(seconds=timeout), compress=gzip),
     )
-    base = replaying.destination(invocation.environment, options)
+    ledger.recover(invocation.environment)
+    route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
+    options, base = replace(options, selection=route.selection), route.base
     with folder_of_events(invocation, options, file=file, base=base, dry_run=dry_run) as place:
+        say_left_out(place, route.left_out)
         if dry_run:
             _plan(invocation, options, base=base, place=place, raw=raw, as_json=json)
         else:

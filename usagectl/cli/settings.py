@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, paths
+from usagectl import identity, paths, registry, saving, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
@@ -14,7 +15,7 @@ from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the 
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
 from usagectl.spool import bounds
-from usagectl.tools import own
+from usagectl.tools import emitting
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
@@ -34,8 +35,16 @@ KEYS: Mapping[str, stored.Name] = {
     "spool.max_days": "spool_max_days",
 }
 NAMES = tuple(KEYS)
+_TOOL_KEY = re.compile(r"tools\.([^.]+)\.(mode|endpoint)")
 
-SettingName = Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(NAMES)}.")]
+SettingName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help=f"One of {', '.join(NAMES)}; for a tool that records through usagectl, "
+        "tools.TOOL.mode or tools.TOOL.endpoint.",
+    ),
+]
 
 
 @app.callback()
@@ -66,7 +75,8 @@ def set_value(
 ) -> None:
     """Store a setting; other lines and comments of the file stay."""
     invocation: Invocation = ctx.obj
-    _save(invocation, _parse(invocation.environment, name, value), dry_run=dry_run, as_json=json)
+    values = _parse(invocation.environment, name, value)
+    _save(invocation, name, values, dry_run=dry_run, as_json=json)
 
 
 @app.command("unset", cls=RecordedCommand)
@@ -75,15 +85,15 @@ def unset(
 ) -> None:
     """Remove a setting, so that its default holds again."""
     invocation: Invocation = ctx.obj
-    key = _key(name)
+    key = _key(name)[1]
     values: dict[stored.Name, object] = {key: None}
     if key == "mode":
         values |= {"mode_since": None, "mode_set_by": None}
-    _save(invocation, values, dry_run=dry_run, as_json=json)
+    _save(invocation, name, values, dry_run=dry_run, as_json=json)
 
 
 def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name, object]:
-    key = _key(name)
+    key = _key(name)[1]
     if key == "mode":
         since = environment.now().replace(microsecond=0)
         return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
@@ -94,22 +104,28 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
     return {key: stored.parse_count(value)}
 
 
-def _key(name: str) -> stored.Name:
+def _key(name: str) -> tuple[str, stored.Name]:
+    """Tell whose setting a name is, and which."""
+    of_tool = _TOOL_KEY.fullmatch(name)
+    if of_tool:
+        return registry.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
     if name not in KEYS:
         raise InvalidValueError(
             "setting", name, wanted=f"use {', '.join(NAMES)}", hint="usagectl settings"
         )
-    return KEYS[name]
+    return stored.OWN_NAME, KEYS[name]
 
 
 def _save(
     invocation: Invocation,
+    name: str,
     values: Mapping[stored.Name, object],
     *,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    saved = stored.save(invocation.environment, values, dry_run=dry_run)
+    tool = _key(name)[0]
+    saved = saving.save(invocation.environment, values, tool=tool, dry_run=dry_run)
     data = {
         "file": str(saved.file),
         "changed": saved.changed,
@@ -130,7 +146,7 @@ def _save(
 def _collect(environment: Environment) -> list[dict[str, object]]:
     user = stored.load(environment)
     consent = evaluate(environment, ["usagectl"])[0]
-    endpoint, endpoint_source = own.endpoint(environment, user)
+    endpoint, endpoint_source = emitting.endpoint(environment, user)
     folder, folder_source = identity.cache_dir(environment)
     origin = str(user.file) if user.file else ""
     since = user.mode_since.isoformat() if user.mode_since else None
@@ -153,7 +169,28 @@ def _collect(environment: Environment) -> list[dict[str, object]]:
             stored=user.cache_dir,
         ),
         *_spool_rows(user, origin),
+        *_tool_rows(environment, user),
     ]
+
+
+def _tool_rows(environment: Environment, user: stored.SettingsFile) -> Iterator[dict[str, object]]:
+    """Show what holds for each tool that records through usagectl."""
+    for tool in tools.emitters(environment)[1:]:
+        found = evaluate(environment, [tool.name])[0]
+        decider, chosen = found.decided_by, user.of_tool(tool.name)
+        place = f"tools.{tool.name}"
+        yield _row(
+            f"{place}.mode", found.telemetry, decider.source, decider.origin, stored=chosen.mode
+        )
+        base, source = tool.endpoint(environment, user)
+        origin = _origin(source, str(user.file) if user.file else "")
+        yield _row(
+            f"{place}.endpoint",
+            mask_credentials(base),
+            source,
+            origin,
+            stored=mask_credentials(chosen.endpoint) if chosen.endpoint else None,
+        )
 
 
 def _spool_rows(user: stored.SettingsFile, origin: str) -> Iterator[dict[str, object]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from usagectl import consent, identity, report
+from usagectl import consent, identity, report, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from usagectl.identity import MachineId
     from usagectl.report import Report
     from usagectl.spool import SpoolState
+    from usagectl.tools.base import IdentityFile
 
 app = new_app()
 apps = {"status": app}
@@ -146,8 +147,11 @@ def _headline(consents: tuple[Consent, ...]) -> str:
         return f"Telemetry is ON: {names}."
     if loud:
         return f"Telemetry would be ON: {names} (not found on this machine)."
-    if any(part.telemetry == "local" for part in consents if part.counts):
+    local = [part.name for part in consents if part.counts and part.telemetry == "local"]
+    if local == ["usagectl"]:
         return "Nothing is sent. usagectl records its own commands on this machine only."
+    if local:
+        return f"Nothing is sent. On this machine only, events are recorded by: {', '.join(local)}."
     return "Telemetry is off, everywhere."
 
 
@@ -164,13 +168,14 @@ def _row(part: Consent) -> tuple[str, str, str, str]:
 
 def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
     rows = [
-        (f"Machine ID ({mid.place.tool} {mid.place.part})", _describe_id(mid, reveal=reveal))
+        (f"Machine ID ({_name_of(mid.place)})", _describe_id(mid, reveal=reveal))
         for mid in found.machine_ids
         if mid.exists or mid.place.is_primary
     ]
     folder, source = found.cache_dir
     rows.append(("Cache dir", f"{folder} ({source})"))
-    endpoints = {part.endpoint: part.name for part in reversed(found.consents) if part.counts}
+    shown = [part for part in found.consents if part.counts and part.endpoint]
+    endpoints = {part.endpoint: part.name for part in reversed(shown)}
     for url, name in reversed(endpoints.items()):
         rows.append(("Endpoint", f"{url if reveal else mask_credentials(url)} ({name})"))
     rows.append(("Spool", _describe_spool(found.spool)))
@@ -178,6 +183,10 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
     rows.append(("Container", _yes_or_no(found.is_docker)))
     rows.append(("System", found.system))
     return rows
+
+
+def _name_of(place: IdentityFile) -> str:
+    return f"{place.tool} {place.part}" if place.tool in tools.NAMES else place.tool
 
 
 def _describe_spool(found: SpoolState) -> str:

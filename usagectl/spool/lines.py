@@ -60,6 +60,7 @@ class Selection(NamedTuple):
         until: recorded before this instant.
         uids: beginnings of uids; empty: all.
         consent: recorded under this consent to send; None: under any, or none.
+        without: not of these tools.
     """
 
     tools: tuple[str, ...] = ()
@@ -68,11 +69,13 @@ class Selection(NamedTuple):
     until: datetime | None = None
     uids: tuple[str, ...] = ()
     consent: str | None = None
+    without: tuple[str, ...] = ()
 
     def takes(self, line: Line) -> bool:
         """Tell whether a line is meant."""
         return (
             (not self.tools or line.tool in self.tools)
+            and line.tool not in self.without
             and (not self.events or line.kind in self.events)
             and (not self.uids or line.uid.startswith(self.uids))
             and (self.consent is None or line.consent == self.consent)

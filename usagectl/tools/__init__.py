@@ -4,30 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from usagectl import registry
 from usagectl.errors import UnknownToolError
+from usagectl.tools.emitting import Emitting
 from usagectl.tools.localstack import LocalStack
 from usagectl.tools.lstk import Lstk
-from usagectl.tools.own import Own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from usagectl.environment import Environment
     from usagectl.tools.base import Tool
 
-ALL: tuple[Tool, ...] = (LocalStack(), Lstk(), Own())
+ALL: tuple[Tool, ...] = (LocalStack(), Lstk(), Emitting())
 NAMES: tuple[str, ...] = tuple(tool.name for tool in ALL)
+"""The tools that are known on every machine."""
 
 
-def select(names: Sequence[str]) -> tuple[Tool, ...]:
+def known(environment: Environment) -> tuple[Tool, ...]:
+    """List every tool that is known on this machine: those of ALL, then what registered itself."""
+    return (*ALL, *(Emitting(each) for each in registry.read_all(environment)))
+
+
+def emitters(environment: Environment) -> tuple[Emitting, ...]:
+    """List the tools that record their events through usagectl, usagectl first."""
+    return tuple(tool for tool in known(environment) if isinstance(tool, Emitting))
+
+
+def select(environment: Environment, names: Sequence[str] = ()) -> tuple[Tool, ...]:
     """Return the named tools in usagectl's own order; all of them without a name.
 
     Raises:
         UnknownToolError: a name is none of a tool.
     """
+    found = known(environment)
     for name in names:
-        if name not in NAMES:
-            raise UnknownToolError(name, known=NAMES)
-    return tuple(tool for tool in ALL if not names or tool.name in names)
+        if all(name != tool.name for tool in found):
+            raise UnknownToolError(name, known=[tool.name for tool in found])
+    return tuple(tool for tool in found if not names or tool.name in names)
 
 
 OPT_OUT_VARIABLES: Mapping[str, str] = {

@@ -111,9 +111,9 @@ class Tool(ABC):
         always_counts: whether it counts for an expectation although it is not installed.
     """
 
-    name: ClassVar[str]
+    name: str
     parts: ClassVar[tuple[str, ...]]
-    always_counts: ClassVar[bool] = False
+    always_counts: bool = False
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
