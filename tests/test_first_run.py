@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support import terminals
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -18,26 +17,11 @@ SIGN = "records its own commands"
 
 def on_terminal(machine: Machine, *words: str, **variables: str) -> tuple[str, str]:
     """Run a command whose stderr is a terminal; give stdout and what the terminal shows."""
-    ours, theirs = pty.openpty()
-    done = subprocess.run(
+    return terminals.on_terminal(
         [sys.executable, "-m", "usagectl", *words],
         env={**machine.process_variables(), **variables},
         cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        timeout=60,
-        check=False,
     )
-    os.close(theirs)
-    shown = b""
-    try:
-        while data := os.read(ours, 65536):
-            shown += data
-    except OSError:  # Linux answers so when the other end is closed.
-        pass
-    os.close(ours)
-    return done.stdout.decode(), shown.decode()
 
 
 def test_it_is_said_once_on_a_terminal(machine: Machine) -> None:

@@ -85,12 +85,15 @@ DRIVER = textwrap.dedent(
     import typer
     from usagectl.cli._commands import RecordedCommand, new_app
     from usagectl.cli._invocation import Invocation
+    from usagectl.instrumentation import watch
     app = new_app()
     @app.command(cls=RecordedCommand)
     def command(typed: str = typer.Option("", envvar="SET_OUTSIDE"), other: str = "x") -> None:
         assert typed == "value", typed
     invocation = Invocation(sys.argv[1:])
-    typer.main.get_command(app).main(sys.argv[1:], obj=invocation, standalone_mode=False)
+    command = typer.main.get_command(app)
+    watch(command, invocation.recording)
+    command.main(sys.argv[1:], obj=invocation, standalone_mode=False)
     print(invocation.event.decode())
     """
 )
@@ -259,6 +262,8 @@ def test_no_value_reaches_the_state_folder(machine: Machine) -> None:
     (machine.cwd / ".canary-file-version").write_text("canary-content")
     runs = 0
     for path, command in tree().items():
+        if path.startswith("emit "):
+            continue  # What is typed there is the event itself, and closed: see test_emit.
         for index, parameter in enumerate(command.params):
             value = f"canary-{path.replace(' ', '-')}-{index}"
             typed = [parameter.opts[0]] if parameter.opts[0].startswith("-") else []

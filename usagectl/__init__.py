@@ -19,28 +19,39 @@ if TYPE_CHECKING:
     from usagectl.environment import Environment
     from usagectl.environment import from_process as current_environment
     from usagectl.errors import UsagectlError
+    from usagectl.instrumentation import instrument
+    from usagectl.kinds import Field, Kind
     from usagectl.switching import disable, enable
+    from usagectl.tracker import Tracker
 
 __all__ = [
     "Consent",
     "Environment",
+    "Field",
+    "Kind",
+    "Tracker",
     "UsagectlError",
     "__version__",
     "current_environment",
     "disable",
     "enable",
     "evaluate",
+    "instrument",
 ]
 
 _HOMES = {
     "Consent": ("usagectl.consent", "Consent"),
     "Environment": ("usagectl.environment", "Environment"),
+    "Field": ("usagectl.kinds", "Field"),
+    "Kind": ("usagectl.kinds", "Kind"),
+    "Tracker": ("usagectl.tracker", "Tracker"),
     "UsagectlError": ("usagectl.errors", "UsagectlError"),
     "__version__": ("usagectl._version", "__version__"),
     "current_environment": ("usagectl.environment", "from_process"),
     "disable": ("usagectl.switching", "disable"),
     "enable": ("usagectl.switching", "enable"),
     "evaluate": ("usagectl.consent", "evaluate"),
+    "instrument": ("usagectl.instrumentation", "instrument"),
 }
 
 

@@ -17,6 +17,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import CommandGroup
 from usagectl.cli._invocation import Invocation
 from usagectl.errors import UsagectlError, UsageError
+from usagectl.instrumentation import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
 
 def _run_command(invocation: Invocation) -> int:
     command = typer.main.get_command(app)
+    watch(command, invocation.recording)
     try:
         result = command.main(
             args=list(invocation.arguments) or ["--help"],
@@ -103,8 +105,6 @@ def _run_command(invocation: Invocation) -> int:
             obj=invocation,
         )
     except UsagectlError as error:
-        if isinstance(error, UsageError):
-            invocation.forget()
         _output.fail(error, invocation)
         return error.exit_status
     except typer.Abort:
@@ -113,7 +113,6 @@ def _run_command(invocation: Invocation) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except _CLICK_USAGE_ERROR as error:
-        invocation.forget()
         _output.fail_usage(error, invocation)
         return UsageError.exit_status
     return result if isinstance(result, int) else 0

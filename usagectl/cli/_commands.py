@@ -22,6 +22,7 @@ MODULES: Mapping[str, str] = {
     "audit": "audit",
     "spool": "spool",
     "replay": "replay",
+    "emit": "emit",
     "explain": "explain",
     "machine-id": "machine_id",
     "reset-machine-id": "machine_id",
@@ -38,15 +39,15 @@ A module keeps its commands in `apps`: a Typer application for each name.
 
 
 class RecordedCommand(TyperCommand):
-    """Be a command whose invocation is noted, by name, before it runs."""
+    """Be a command that says which it is before it runs."""
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
         """Give the first sentence of the help whole: a list that ends in dots helps nobody."""
         return _first_paragraph(self.help)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Note the invocation, then run."""
-        ctx.obj.note(ctx)
+        """Say which command runs, then run."""
+        ctx.obj.enter(ctx)
         return super().invoke(ctx)
 
 
@@ -58,13 +59,12 @@ class RecordedGroup(TyperGroup):
         return _first_paragraph(self.help)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Note the invocation, then run; with a sub-command that one alone is noted."""
-        ctx.obj.note(ctx)
+        """Say which command runs, then run; a sub-command says so for itself."""
+        ctx.obj.enter(ctx)
         return super().invoke(ctx)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Find the sub-command; an option before it would silently mean nothing."""
-        ctx.obj.forget()  # The sub-command notes itself, or only shows its help.
         found = super().resolve_command(ctx, args)
         for parameter in self.params:
             source = ctx.get_parameter_source(parameter.name or "")

@@ -62,7 +62,7 @@ def completion(
     usagectl completion fish > ~/.config/fish/completions/usagectl.fish
     """  # noqa: D301  (Click takes the backspace for: keep these lines as they are)
     invocation: Invocation = ctx.obj
-    invocation.forget()  # Completion leaves no event (design, section 5).
+    invocation.recording.forget()  # Completion leaves no event (design, section 5).
     if shell is not None and shell not in completions.SHELLS:
         wanted = f"use one of {', '.join(completions.SHELLS)}"
         raise InvalidValueError("shell", shell, wanted=wanted, hint="usagectl completion --help")
