@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import usagectl
-from usagectl import delivery, errors, replay
+from usagectl import delivery, errors, replay, routing
 from usagectl.audit.selection import UnknownRuleError
+from usagectl.botocore import NotAttachableError
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError
@@ -29,9 +30,13 @@ from usagectl.cli.capture import (
 )
 from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
+from usagectl.conformance.spec import SpecInvalidError
 from usagectl.errors import UsagectlError
+from usagectl.kinds import InvalidKindError
+from usagectl.ledger import LedgerFullError
 from usagectl.live import DockerNotAnsweringError
 from usagectl.processes import CommandNotExecutableError, CommandNotFoundError
+from usagectl.shapes import EventShapeError
 from usagectl.transport import NotAnsweringError
 
 if TYPE_CHECKING:
@@ -67,9 +72,11 @@ SAMPLES: list[UsagectlError] = [
     delivery.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
     delivery.EndpointRedirectsError("https://x", status=302, target="https://y"),
     delivery.TrackingRefusedError("https://x"),
-    replay.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
-    replay.EndpointNotSecureError("http://x"),
-    replay.EndpointInvalidError(origin="--to"),
+    routing.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
+    routing.EndpointNotSecureError("http://x"),
+    routing.EndpointInvalidError(origin="--to"),
+    routing.EndpointMissingError("mytool"),
+    routing.EndpointsDifferError(("mytool", "other")),
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
     replay.EventsHeldError(2),
     ReplayInterruptedError(),
@@ -81,6 +88,11 @@ SAMPLES: list[UsagectlError] = [
     SilenceUnprovenError(2),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
+    NotAttachableError("int"),
+    EventShapeError("aws_request", "service", reason="is missing"),
+    InvalidKindError("mytool_built", reason="its description is empty"),
+    LedgerFullError(),
+    SpecInvalidError(FILE, "command", wanted="has to be a list of words"),
 ]
 """One of every class; the base alone is never raised."""
 
