@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEAD_PROXY = "http://127.0.0.1:9"
 """Nothing listens there: whatever would reach another host is refused on this one."""
 
-_TELLING_PREFIXES = ("LOCALSTACK_", "LSTK_", "USAGECTL_", "XDG_", "CONFIG_")
+_TELLING_PREFIXES = ("AWS_", "LOCALSTACK_", "LSTK_", "USAGECTL_", "XDG_", "CONFIG_")
 _TELLING = (
     "DISABLE_EVENTS",
     "DO_NOT_TRACK",

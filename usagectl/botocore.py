@@ -1,0 +1,263 @@
+"""Own how the calls of a boto3 program against an emulator become events of a tracker.
+
+It hears botocore's own events and must not know botocore: nothing of boto is
+imported. No parameter is recorded: they are looked at for one purpose, to take
+out of an error's text whatever repeats them, and not beyond the call.
+
+What counts, and how often:
+
+- A call counts once, however often it was tried, with its last answer: botocore
+  tells of a call's end once, by `after-call`, errors included.
+- A call that nobody answered has no status and is no event of the notice: a
+  refused connection, a timeout, parameters that never left the process.
+- An answer that botocore cannot read counts with its status alone.
+- Calls to anything but an emulator are not recorded, not even counted.
+
+Pages, waiters and transfers count each call that they make; a presigned URL is
+none. aiobotocore is not supported: it is another library, with events of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from usagectl import echoes, endpoint
+from usagectl.errors import InvalidValueError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from usagectl.tracker import Tracker
+
+_Foreign: TypeAlias = Any
+"""What botocore hands over: it declares no types."""
+
+DEFAULT_REGION: Final = "us-east-1"
+"""What is recorded for a client that has no region: the one that LocalStack falls back on."""
+
+_EMULATOR_HOSTS: Final = ("localhost", "127.0.0.1", "localhost.localstack.cloud")
+"""An emulator's names; with those below them, for `my-bucket.s3.localhost.localstack.cloud`.
+
+The address is loopback like others that are not here; it saves each call a closer look.
+"""
+
+_AWS_HOSTS: Final = (
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
+    "amazonwebservices.com.cn",
+    "amazonwebservices.eu",
+    "aws",
+    "ic.gov",
+    "sgov.gov",
+    "adc-e.uk",
+)
+"""Where AWS itself answers, in all its partitions; no caller can declare these an emulator."""
+
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_ADDRESS = re.compile(r"[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
+
+
+class NotAttachableError(UsageError, TypeError):
+    """Tell that there are no calls to hear of at what was given, and what to give instead."""
+
+    code = "not-attachable"
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(
+            f"A tracker cannot be attached to {type_name}.",
+            hint="usagectl.botocore.attach(boto3.Session(), tracker)",
+        )
+
+
+def attach(
+    session_or_client: object,
+    tracker: Tracker,
+    *,
+    hosts: Iterable[str] = (),
+    is_internal: bool = False,
+) -> Attachment:
+    """Record the calls that a session's coming clients, or one client, make to an emulator.
+
+    A session hands the attachment to the clients that it makes from then on; one
+    that exists already is attached by itself. However often a tracker is attached
+    to the same calls, each is recorded once. Nothing here raises into a call,
+    waits, or changes what it returns.
+
+    Args:
+        session_or_client: a session or client of boto3 or botocore, or a resource.
+        tracker: what records the calls; it closes and scrubs what is handed to it.
+        hosts: names that an emulator is reached by, such as `localstack` in a network
+            of containers, with all names below them. Loopback and LocalStack's own name
+            need not be named; AWS cannot be.
+        is_internal: whether the emulator itself makes these calls.
+
+    Raises:
+        NotAttachableError: it is none of these; it is a TypeError too.
+        InvalidValueError: one of `hosts` is no host name, or one of AWS.
+    """
+    named = (hosts,) if isinstance(hosts, str) else hosts
+    emulators = (*_EMULATOR_HOSTS, *(_checked(host) for host in named))
+    emitter = _emitter_of(session_or_client)
+    return Attachment(emitter, tracker, emulators=emulators, is_internal=is_internal)
+
+
+class Attachment:
+    """Be the link between calls and a tracker, until it is detached."""
+
+    def __init__(
+        self, emitter: _Foreign, tracker: Tracker, *, emulators: tuple[str, ...], is_internal: bool
+    ) -> None:
+        self._emitter = emitter
+        self._tracker = tracker
+        self._emulators = emulators
+        self._is_internal = is_internal
+        self._is_attached = True
+        # botocore hands the same dictionary to all handlers of one call, and to no other call.
+        self._attempt_key = f"usagectl-attempt-{id(self)}"
+        self._params_key = f"usagectl-params-{id(self)}"
+        self._recorded_key = f"usagectl-recorded-{id(tracker)}"
+        self._under_way = threading.local()
+        # Last: the signer and the program's own hooks have changed the headers by then.
+        emitter.register_last("request-created", self._on_request)
+        for name, handler in self._handlers():
+            emitter.register_first(name, handler)
+
+    def detach(self) -> None:
+        """Record nothing from now on, whatever clients a session has made meanwhile."""
+        self._is_attached = False  # Those clients hold copies of the handlers.
+        self._emitter.unregister("request-created", self._on_request)
+        for name, handler in self._handlers():
+            self._emitter.unregister(name, handler)
+
+    def _handlers(self) -> tuple[tuple[str, Callable[..., None]], ...]:
+        return (
+            ("before-parameter-build", self._on_params),
+            ("before-parse", self._on_answer),
+            ("after-call", self._on_end),
+            ("after-call-error", self._on_failure),
+        )
+
+    def _on_params(self, params: object, context: _Foreign, **_: object) -> None:
+        """Let the call's own dictionary, which ends with it, lead to its parameters."""
+        if self._is_attached:
+            with suppress(Exception):
+                context[self._params_key] = params
+
+    def _on_request(self, request: _Foreign, **_: object) -> None:
+        """Note of each attempt what its answer will not tell: the host's kind, the user agent."""
+        if not self._is_attached:
+            return
+        with suppress(Exception):
+            attempt = _Attempt(request.headers.get("User-Agent"))
+            attempt.is_to_emulator = _is_emulator(request.url, self._emulators)
+            request.context[self._attempt_key] = self._under_way.attempt = attempt
+
+    def _on_answer(self, operation_model: _Foreign, response_dict: _Foreign, **_: object) -> None:
+        """Note an attempt's status before botocore reads the answer, which may fail.
+
+        The event names no call; attempt and answer are of the same thread.
+        """
+        with suppress(Exception):
+            attempt = self._under_way.attempt
+            attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
+
+    def _on_end(
+        self,
+        http_response: _Foreign,
+        parsed: _Foreign,
+        model: _Foreign,
+        context: _Foreign,
+        **_: object,
+    ) -> None:
+        """Record a call that was answered; an answer that has no address came from a stub."""
+        with suppress(Exception):
+            if http_response.url:
+                self._record(context, model, http_response.status_code, parsed.get("Error", {}))
+
+    def _on_failure(self, context: _Foreign, **_: object) -> None:
+        """Record a call whose last attempt was answered by what botocore cannot read."""
+        with suppress(Exception):
+            attempt = context[self._attempt_key]
+            if attempt.status_code is not None:
+                self._record(context, attempt.model, attempt.status_code, {})
+
+    def _record(
+        self, context: _Foreign, model: _Foreign, status_code: int, error: _Foreign
+    ) -> None:
+        attempt = context.get(self._attempt_key)  # None: a stub answered, nothing was sent.
+        if not self._is_attached or attempt is None or not attempt.is_to_emulator:
+            return
+        if self._recorded_key in context:  # by another attachment of the same tracker
+            return
+        context[self._recorded_key] = True
+        code, text = error.get("Code"), error.get("Message")
+        self._tracker.aws_request(
+            service=model.service_model.service_name,
+            operation=model.name,
+            status_code=status_code,
+            err_type=code if isinstance(code, str) else None,
+            err_msg=self._own_words(text, context, model) if isinstance(text, str) else None,
+            is_internal=self._is_internal,
+            region=context.get("client_region") or DEFAULT_REGION,
+            user_agent=attempt.user_agent,
+        )
+
+    def _own_words(self, text: str, context: _Foreign, model: _Foreign) -> str | None:
+        """Take out of an error's text what the call said; nothing is left if that fails."""
+        with suppress(Exception):
+            return echoes.without_echoes(text, context[self._params_key], model.input_shape)
+        return None
+
+
+class _Attempt:
+    """Hold what is to be known of one try of a call until the call ends."""
+
+    __slots__ = ("is_to_emulator", "model", "status_code", "user_agent")
+
+    def __init__(self, user_agent: object) -> None:
+        self.user_agent = user_agent if isinstance(user_agent, str) else ""
+        self.is_to_emulator = False
+        self.model: _Foreign = None
+        self.status_code: int | None = None
+
+
+def _emitter_of(target: object) -> _Foreign:
+    """Find botocore's event emitter of a session, a client or a resource."""
+    ask = getattr(target, "get_component", None)
+    if callable(ask) and not isinstance(target, type):
+        found = ask("event_emitter")
+    else:
+        meta = getattr(target, "meta", None)
+        meta = getattr(getattr(meta, "client", None), "meta", meta)
+        found = getattr(target if meta is None else meta, "events", None)
+    if all(hasattr(found, name) for name in ("register_first", "register_last", "unregister")):
+        return found
+    raise NotAttachableError(target.__name__ if isinstance(target, type) else type(target).__name__)
+
+
+def _checked(host: str) -> str:
+    name = host.lower()
+    is_name = _HOST.fullmatch(name) or _ADDRESS.fullmatch(name)
+    if not is_name or _is_one_of(name, _AWS_HOSTS):
+        wanted = "use its name alone, and none of AWS"
+        raise InvalidValueError("host of an emulator", host, wanted=wanted)
+    return name
+
+
+def _is_emulator(url: str, emulators: tuple[str, ...]) -> bool:
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host in emulators:
+        return True
+    if _is_one_of(host, _AWS_HOSTS):
+        return False
+    return _is_one_of(host, emulators) or endpoint.is_loopback(url)
+
+
+def _is_one_of(host: str, names: tuple[str, ...]) -> bool:
+    """Tell whether a host is one of these, or below one of them."""
+    return any(host == name or host.endswith(f".{name}") for name in names)
