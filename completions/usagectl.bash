@@ -158,11 +158,14 @@ _usagectl_commands() {
     reply=()
     case $1 in
         usagectl)
-            reply=(status disable enable preview capture audit spool replay explain machine-id
+            reply=(status disable enable preview capture audit spool replay emit explain machine-id
                 reset-machine-id cache-dir env run settings completion)
             ;;
         'usagectl spool')
             reply=(list show stats export purge)
+            ;;
+        'usagectl emit')
+            reply=(session aws_request aws_request_agg cli_cmd run_init)
             ;;
         'usagectl machine-id')
             reply=(set)
@@ -228,6 +231,28 @@ _usagectl_options() {
         'usagectl replay')
             reply=(--file --to +--tool +--event --since --until --limit --batch-size --rejected
                 --copy --timeout --gzip --allow-http --dry-run --raw --yes,-y --json --help,-h)
+            ;;
+        'usagectl emit')
+            reply=(--json --help,-h)
+            ;;
+        'usagectl emit session')
+            reply=(--version --is-testing --tool --api-key-variable --session-id --dry-run --json
+                --help,-h)
+            ;;
+        'usagectl emit aws_request')
+            reply=(--service --operation --status-code --err-type --err-msg --stack-trace
+                --is-internal --region --account-id --user-agent --tool --session-id --dry-run
+                --json --help,-h)
+            ;;
+        'usagectl emit aws_request_agg')
+            reply=(--service --operation --status-code --count --tool --session-id --dry-run --json
+                --help,-h)
+            ;;
+        'usagectl emit cli_cmd')
+            reply=(--cmd +--param --tool --dry-run --json --help,-h)
+            ;;
+        'usagectl emit run_init')
+            reply=(--stage --scripts --duration --tool --dry-run --json --help,-h)
             ;;
         'usagectl explain')
             reply=(--json --help,-h)
@@ -472,6 +497,90 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl replay --timeout')
+            reply=(text)
+            ;;
+        'usagectl emit session --version')
+            reply=(text)
+            ;;
+        'usagectl emit session --tool')
+            reply=(text)
+            ;;
+        'usagectl emit session --api-key-variable')
+            reply=(text)
+            ;;
+        'usagectl emit session --session-id')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --service')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --operation')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --status-code')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --err-type')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --err-msg')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --stack-trace')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --region')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --account-id')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --user-agent')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --tool')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request --session-id')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request_agg --service')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request_agg --operation')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request_agg --status-code')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request_agg --count')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request_agg --tool')
+            reply=(text)
+            ;;
+        'usagectl emit aws_request_agg --session-id')
+            reply=(text)
+            ;;
+        'usagectl emit cli_cmd --cmd')
+            reply=(text)
+            ;;
+        'usagectl emit cli_cmd --param')
+            reply=(text)
+            ;;
+        'usagectl emit cli_cmd --tool')
+            reply=(text)
+            ;;
+        'usagectl emit run_init --stage')
+            reply=(text)
+            ;;
+        'usagectl emit run_init --scripts')
+            reply=(text)
+            ;;
+        'usagectl emit run_init --duration')
+            reply=(text)
+            ;;
+        'usagectl emit run_init --tool')
             reply=(text)
             ;;
         'usagectl explain 1')

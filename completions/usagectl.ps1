@@ -12,6 +12,7 @@ function global:__usagectl_commands([string]$key) {
                 'audit|Compare events with the notice: what is undocumented, and what gives secrets away.',
                 'spool|Look into the spool: what waits, what was sent, what was refused or lost.',
                 'replay|Send the events that wait in the spool, and keep what is not taken.',
+                'emit|Record one event of the notice from a shell script, under its tool''s switches.',
                 'explain|Read the notice in plain words: which events, which fields, what is never collected.',
                 'machine-id|Show the machine ID in every place where a tool keeps it.',
                 'reset-machine-id|Replace the machine ID by a new random one, everywhere a tool keeps it.',
@@ -27,6 +28,13 @@ function global:__usagectl_commands([string]$key) {
                 'stats|Count events by name, tool, state and day, with a small chart on a terminal.',
                 'export|Write events to a file or to stdout, one a line, exactly as they are in the spool.',
                 'purge|Remove events for good; without --state those that wait and those that were refused.'
+        }
+        'usagectl emit' {
+            'session|Record session: describes the running client and the machine once, so that later events of the same session can be read together.',
+                'aws_request|Record aws_request: one call to an AWS API that LocalStack answered: what was called and how it ended, never its parameters.',
+                'aws_request_agg|Record aws_request_agg: how often each combination of service, operation and status occurred. The notice gives the four facts; the names of the event and of its list are those that real clients use.',
+                'cli_cmd|Record cli_cmd: that a command of the CLI was invoked, with the names of its parameters and never their values. By the notice it cannot be tied to a session or token.',
+                'run_init|Record run_init: that init scripts were executed. The notice gives the three facts; the names of the event and of its fields are those that real clients use.'
         }
         'usagectl machine-id' {
             'set|Write an ID of your own into every place where a tool keeps one.'
@@ -67,7 +75,7 @@ function global:__usagectl_options([string]$key) {
         'usagectl preview' {
             '--if-enabled|Show what would be sent if it were on.',
                 '--localstack-version|Follow the rules of this LocalStack version, not of the installed one.',
-                '--waiting|For usagectl, show every event that waits, in the requests of a replay.',
+                '--waiting|Show every recorded event that waits, in the requests of a replay.',
                 '--live|Ask Docker, as LocalStack does, and the LocalStack that runs on this machine.',
                 '--raw|Print the bytes of the bodies alone; one TOOL has one body.',
                 '--reveal|Show the auth token whole instead of masked.',
@@ -175,6 +183,64 @@ function global:__usagectl_options([string]$key) {
                 '--dry-run|Say which requests would be sent; send nothing.',
                 '--raw|With --dry-run: print the bodies alone, one a line.',
                 '--yes,-y|Do not ask on a terminal.', '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl emit' {
+            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+        }
+        'usagectl emit session' {
+            '--version|The version of LocalStack.',
+                '--is-testing|True in LocalStack''s own test runs.',
+                '--tool|Whose event it is; its switches decide.',
+                '--api-key-variable|Hand over the token that this environment variable holds; without it, none.',
+                '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--dry-run|Show the exact bytes; record nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl emit aws_request' {
+            '--service|The AWS service that was called.',
+                '--operation|The operation that was called.',
+                '--status-code|The HTTP status of the answer.',
+                '--err-type|The type of the error. Only with a status of 400 to 499.',
+                '--err-msg|The text of the error. Only with a status of 400 to 499; it may repeat what the caller sent.',
+                '--stack-trace|The stack trace of an error inside LocalStack. Only with status 500 and `DEBUG=1`. The notice does not name this field; the name is ours.',
+                '--is-internal|True when LocalStack itself made the call.',
+                '--region|The AWS region that the call was made to.',
+                '--account-id|The account number that the call was made with; a dummy one in LocalStack.',
+                '--user-agent|What the calling program says about itself; it may name versions and the operating system of the caller.',
+                '--tool|Whose event it is; its switches decide.',
+                '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--dry-run|Show the exact bytes; record nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl emit aws_request_agg' {
+            '--service|The AWS service that was called.',
+                '--operation|The operation that was called.',
+                '--status-code|The HTTP status of the answers.',
+                '--count|How often this combination occurred.',
+                '--tool|Whose event it is; its switches decide.',
+                '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--dry-run|Show the exact bytes; record nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl emit cli_cmd' {
+            '--cmd|The command that was invoked, from the program''s name on.',
+                '+--param|The names of the parameters that were given; never their values.',
+                '--tool|Whose event it is; its switches decide.',
+                '--dry-run|Show the exact bytes; record nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl emit run_init' {
+            '--stage|The stage that the scripts belong to.',
+                '--scripts|How many scripts were executed.',
+                '--duration|How long they took together, in milliseconds.',
+                '--tool|Whose event it is; its switches decide.',
+                '--dry-run|Show the exact bytes; record nothing.',
+                '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl explain' {
@@ -440,6 +506,90 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl replay --timeout' {
+            'text'
+        }
+        'usagectl emit session --version' {
+            'text'
+        }
+        'usagectl emit session --tool' {
+            'text'
+        }
+        'usagectl emit session --api-key-variable' {
+            'text'
+        }
+        'usagectl emit session --session-id' {
+            'text'
+        }
+        'usagectl emit aws_request --service' {
+            'text'
+        }
+        'usagectl emit aws_request --operation' {
+            'text'
+        }
+        'usagectl emit aws_request --status-code' {
+            'text'
+        }
+        'usagectl emit aws_request --err-type' {
+            'text'
+        }
+        'usagectl emit aws_request --err-msg' {
+            'text'
+        }
+        'usagectl emit aws_request --stack-trace' {
+            'text'
+        }
+        'usagectl emit aws_request --region' {
+            'text'
+        }
+        'usagectl emit aws_request --account-id' {
+            'text'
+        }
+        'usagectl emit aws_request --user-agent' {
+            'text'
+        }
+        'usagectl emit aws_request --tool' {
+            'text'
+        }
+        'usagectl emit aws_request --session-id' {
+            'text'
+        }
+        'usagectl emit aws_request_agg --service' {
+            'text'
+        }
+        'usagectl emit aws_request_agg --operation' {
+            'text'
+        }
+        'usagectl emit aws_request_agg --status-code' {
+            'text'
+        }
+        'usagectl emit aws_request_agg --count' {
+            'text'
+        }
+        'usagectl emit aws_request_agg --tool' {
+            'text'
+        }
+        'usagectl emit aws_request_agg --session-id' {
+            'text'
+        }
+        'usagectl emit cli_cmd --cmd' {
+            'text'
+        }
+        'usagectl emit cli_cmd --param' {
+            'text'
+        }
+        'usagectl emit cli_cmd --tool' {
+            'text'
+        }
+        'usagectl emit run_init --stage' {
+            'text'
+        }
+        'usagectl emit run_init --scripts' {
+            'text'
+        }
+        'usagectl emit run_init --duration' {
+            'text'
+        }
+        'usagectl emit run_init --tool' {
             'text'
         }
         'usagectl explain 1' {

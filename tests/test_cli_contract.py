@@ -25,7 +25,10 @@ EVENT = (
     "name documented meaning when endpoint sentence tools since until fields undocumented_fields "
     "example departures"
 )
-EXPLAIN = "events undocumented_events never_collected departures privacy_classes switch licence"
+EXPLAIN = (
+    "events declared_events undocumented_events never_collected departures privacy_classes "
+    "switch licence"
+)
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
 SAVED = "file changed set_aside dry_run"
@@ -40,6 +43,8 @@ FINDING = (
     "rule name level event field count message example sentence known since advice line suppressed "
     "fingerprint"
 )
+EMITTABLE = ("session", "aws_request", "aws_request_agg", "cli_cmd", "run_init")
+EMITTED = "event tool telemetry recorded decided_by session_id body masked dry_run"
 REPLAYED = "planned sent rejected kept batches bytes seconds"
 SOURCES = {"environment", "profile", "project", "policy", "setting", "default", "state"}
 
@@ -103,6 +108,10 @@ KEYS = [
     ("cache-dir clear", "", "dry_run removed"),
     ("env", "", "format variables text"),
     ("completion", "", "shell text"),
+    ("emit", "", "events"),
+    ("emit", "events[]", "name fields"),
+    ("emit", "events[].fields[]", "name option required default meaning"),
+    *((f"emit {name}", "", EMITTED) for name in EMITTABLE),
     ("explain", "", EXPLAIN),
     ("explain", "events[]", EVENT),
     ("explain", "events[].fields[]", FIELD),
@@ -123,6 +132,10 @@ FAILURES = [
     (("preview", "--localstack-version", "x"), "preview", "invalid-value", 2),
     (("preview", "--raw"), "preview", "usage", 2),
     (("explain", "nope"), "explain", "unknown-event", 2),
+    (("emit", "nope"), "emit", "usage", 2),
+    (("emit", "run_init"), "emit run_init", "usage", 2),
+    (("emit", "cli_cmd", "--cmd", "a=b/c"), "emit cli_cmd", "event-shape", 2),
+    (("emit", "cli_cmd", "--cmd", "a", "--tool", "A b"), "emit cli_cmd", "invalid-value", 2),
     (("explain", "session.nope"), "explain", "unknown-event", 2),
     (("env", "nope"), "env", "invalid-value", 2),
     (("machine-id", "set"), "machine-id set", "usage", 2),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "Look",
+    "Record",
     "List",
     "Count",
     "Send",

@@ -4,7 +4,8 @@
         usagectl_capture.run(["mytool", "build"], variables={"DO_NOT_TRACK": "1"})
         usagectl_capture.assert_silent()
 
-pytest loads it by itself where usagectl is installed.
+pytest loads it by itself where usagectl is installed, with the option of the
+conformance kit (`usagectl.conformance`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from usagectl.audit import AuditResult
     from usagectl.capture import Captured, Session
     from usagectl.environment import Environment
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the description of the tool that `--pyargs usagectl.conformance` checks."""
+    parser.getgroup("usagectl").addoption(
+        "--usagectl-conformance",
+        metavar="FILE",
+        help="the tool that `--pyargs usagectl.conformance` checks, described in TOML",
+    )
 
 
 class UsageCapture:
@@ -140,10 +150,11 @@ class UsageCapture:
 
     def audit(self) -> AuditResult:
         """Hold all that arrived against the notice, and search it for values of this machine."""
-        from usagectl import audit
+        from usagectl import audit, notice, registry
 
+        declared = notice.declared(registry.declarations(self._environment))
         context = audit.Context.from_environment(self._environment, arguments=self._words)
-        with self.file.open("rb") as stream:
+        with declared, self.file.open("rb") as stream:
             return audit.audit_stream(stream, context=context)
 
 

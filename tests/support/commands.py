@@ -39,6 +39,16 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "spool export": ("export.jsonl", "--force"),
     "spool purge": ("--yes",),
     "replay": ("--to", "http://127.0.0.1:9/v1", "--event", "none"),
+    "emit": (),
+    "emit session": ("--version", "1.2.0", "--tool", "mytool"),
+    "emit aws_request": (
+        *("--service", "sqs", "--operation", "DeleteQueue", "--status-code", "200"),
+    ),
+    "emit aws_request_agg": (
+        *("--service", "sqs", "--operation", "DeleteQueue", "--status-code", "200"),
+    ),
+    "emit cli_cmd": ("--cmd", "mytool build", "--param", "output"),
+    "emit run_init": ("--stage", "READY", "--scripts", "2", "--duration", "3.5"),
     "explain": (),
     "machine-id": (),
     "machine-id set": ("custom-1",),
@@ -68,6 +78,11 @@ WRITING: Mapping[str, tuple[str, ...]] = {
     "spool export": (),
     "spool purge": (),
     "replay": (),
+    "emit session": (),
+    "emit aws_request": (),
+    "emit aws_request_agg": (),
+    "emit cli_cmd": (),
+    "emit run_init": (),
     "audit": ("--baseline", "base.json", "--write-baseline"),
 }
 """Commands that write more than their own event, and what makes their example do so."""

@@ -125,9 +125,11 @@ def audit(  # noqa: PLR0913  (each is an option)
     addresses, also those of this machine. No value is shown whole without --reveal.
     Without FILE the spool is audited. Exits 1 when a finding is as bad as --fail-on.
     """
+    from usagectl import notice, registry
     from usagectl.cli import _audit_page as page
 
     invocation: Invocation = ctx.obj
+    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
     chosen = "json" if json and form == "table" else form
     if json and form == "sarif":
         raise UsageError("--json and --format sarif cannot be had at once.")

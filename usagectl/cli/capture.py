@@ -152,6 +152,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     usagectl capture --expect none -- localstack config show
     """
     from usagectl import capture as capturing
+    from usagectl import notice, registry
     from usagectl.cli import _capture_page as page
 
     invocation: Invocation = ctx.obj
@@ -196,6 +197,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
                 if not words:
                     _serve(session, as_json=json)
                 session.finish()
+                ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
                 found = page.audit_file(invocation.environment, session.file, words)
                 outcome = page.Outcome(session, found, status=status, kept=options.file)
         errors = _errors(outcome, first, expect)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import notice
+from usagectl import notice, registry
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
@@ -40,6 +40,7 @@ def explain(
     the versions it was seen in.
     """
     invocation: Invocation = ctx.obj
+    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
     answer = _explain_all() if name is None else _explain_name(name)
     _output.emit(answer, invocation, as_json=json)
 
@@ -63,6 +64,7 @@ def _explain_all() -> _output.Answer:
     found = notice.load()
     data = {
         "events": [_event_data(event) for event in found.events],
+        "declared_events": [_event_data(event) for event in found.declared_events],
         "undocumented_events": [_event_data(event) for event in found.undocumented_events],
         "never_collected": [
             {"id": promise.id, "sentence": promise.sentence, "meaning": promise.meaning}
@@ -133,6 +135,9 @@ def _show_all(found: Notice) -> None:
         page.line(event.name, style="bold cyan")
         page.indented(event.meaning)
         page.indented(f"Fields: {', '.join(field.name for field in event.fields)}", "dim")
+    if found.declared_events:
+        page.heading("What programs on this machine record beyond it, as they declare")
+        page.rows([(event.name, event.meaning) for event in found.declared_events])
     page.heading("What it says is never collected")
     page.bullets([promise.meaning for promise in found.never_collected])
     page.heading("What real clients send beyond it")
@@ -148,13 +153,15 @@ def _show_all(found: Notice) -> None:
 
 def _show_event(event: Event) -> None:
     page = _page()
+    is_declared = event in notice.load().declared_events
     mark = "" if event.documented else " [NOT IN THE NOTICE]"
+    mark = " [DECLARED BY ITS PROGRAM]" if is_declared else mark
     page.line(f"{event.name}{mark}", style="bold")
     page.indented(event.meaning)
     rows = [
-        ("sent", event.when),
+        *([("sent", event.when)] if event.when else []),
         ("to", f"/{event.endpoint}"),
-        ("by", f"{', '.join(event.tools)} ({_versions(event.since, event.until)})"),
+        ("by", _senders(event, is_declared=is_declared)),
     ]
     if event.sentence:
         rows.append(("notice", f'"{event.sentence}"'))
@@ -162,6 +169,11 @@ def _show_event(event: Event) -> None:
     _show_fields(page, "Fields", event.fields)
     _show_fields(page, "Fields that the notice does not name", event.undocumented_fields)
     _show_departures(page, notice.departures_of(event.name))
+
+
+def _senders(event: Event, *, is_declared: bool) -> str:
+    names = ", ".join(event.tools)
+    return names if is_declared else f"{names} ({_versions(event.since, event.until)})"
 
 
 def _show_fields(page: Page, heading: str, fields: tuple[Field, ...]) -> None:
