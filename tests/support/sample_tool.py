@@ -1,0 +1,119 @@
+"""Own a small tool with telemetry, in good order or with one defect, for the conformance kit."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from usagectl.conformance import Spec, Switch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUILD = ("build", "--output", "{value}")
+
+# Sends from its own process and gives up soon. Defects: words that change one thing each.
+TOOL = """
+import base64, hashlib, json, os, socket, subprocess, sys, time
+DEFECT = {defect!r}
+HOME = os.environ["HOME"]
+names = ("waiting", "off", "seen", "settings")
+WAITING, OFF, SEEN, SETTINGS = (os.path.join(HOME, name) for name in names)
+
+def post(event, seconds=0.05, headers=""):
+    host, _, port = os.environ["MYTOOL_ENDPOINT"].removeprefix("http://").partition(":")
+    body = json.dumps({{"events": [event]}}).encode()
+    head = f"POST /x HTTP/1.1\\r\\nHost: {{host}}\\r\\n{{headers}}"
+    head += f"Content-Length: {{len(body)}}\\r\\n"
+    try:
+        with socket.create_connection((host, int(port)), 0.05) as there:
+            there.sendall(head.encode() + b"\\r\\n" + body)
+            there.settimeout(seconds)
+            return there.recv(99)[9:12].decode() or "cut"
+    except TimeoutError:
+        return "hang"
+    except OSError:
+        return "refused"
+
+def later(code, **more):
+    words = [sys.executable, "-S", "-c", code, __file__]
+    return subprocess.Popen(words, start_new_session=True, **more)
+
+words = sys.argv[1:]
+is_off = os.environ.get("MYTOOL_TELEMETRY") == "off" or os.path.exists(OFF)
+is_off = is_off or bool(os.environ.get("DO_NOT_TRACK")) and DEFECT != "ignores"
+is_off = is_off or os.path.exists(SETTINGS) and open(SETTINGS).read() == "off"
+event = {{"name": "build", "params": ["output"]}}
+if words == ["telemetry", "off"]:
+    with open(SETTINGS if os.path.exists(SETTINGS) else OFF, "w") as file:
+        file.write("off")
+    if DEFECT == "farewell":
+        post({{"name": "telemetry_off"}})
+    sys.exit()
+if words == ["--help"]:
+    if DEFECT == "help":
+        post({{"name": "help"}})
+    print("usage: mytool build")
+    sys.exit()
+if not is_off and not os.path.exists(SEEN):
+    open(SEEN, "w").close()
+    print("mytool sends events", file=sys.stdout if DEFECT == "notice" else sys.stderr)
+print(json.dumps({{"built": True, "at": time.time()}}) if DEFECT == "json" else "built")
+if is_off:
+    if DEFECT == "knocks":
+        host, _, port = os.environ["MYTOOL_ENDPOINT"].removeprefix("http://").partition(":")
+        try:
+            socket.create_connection((host, int(port)), 0.05).close()
+        except OSError:
+            pass
+    if DEFECT == "detached" and os.environ.get("DO_NOT_TRACK"):
+        url = os.environ["MYTOOL_ENDPOINT"].rpartition(":")
+        code = "import time, socket; time.sleep(0.6);"
+        code += f"socket.create_connection(('127.0.0.1', {{url[2]}}), 1).sendall(b'x')"
+        nothing = subprocess.DEVNULL
+        later(code, env={{}}, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/")
+    if DEFECT == "spool" and os.path.exists(WAITING):
+        post(event)
+    sys.exit()
+if DEFECT == "mute":
+    sys.exit()
+if DEFECT == "value":
+    event["output"] = base64.b64encode(b"--output " + words[2].encode()).decode()
+if DEFECT == "folder":
+    event["project"] = hashlib.sha256(os.getcwd().encode()).hexdigest()
+headers = "X-User: " + os.environ["USER"].upper() + "\\r\\n" if DEFECT == "header" else ""
+waits = DEFECT == "waits" or DEFECT == "rests" and not os.path.exists(WAITING)
+answer = post(event, 0.8 if waits else 0.05, headers)
+if DEFECT == "spool" and answer == "refused" or DEFECT == "rests" and answer == "hang":
+    open(WAITING, "w").close()
+if DEFECT == "says" and answer == "500":
+    print("telemetry failed")
+if DEFECT == "warns" and answer == "hang":
+    print("telemetry failed", file=sys.stderr)
+if DEFECT == "fails" and answer == "refused":
+    sys.exit(3)
+if DEFECT == "json" and answer == "500":
+    print("telemetry failed")
+if DEFECT == "holds" and answer == "500":
+    later("import time; time.sleep(0.8)")
+"""
+
+
+def make(folder: Path, defect: str = "") -> Spec:
+    """Write the tool down, and describe it."""
+    file = folder / "mytool.py"
+    file.write_text(TOOL.format(defect=defect))
+    return Spec(
+        command=(sys.executable, "-S", "{here}/mytool.py"),
+        sends=(BUILD,),
+        silent=(("--help",),),
+        variables={"MYTOOL_ENDPOINT": "{endpoint}"},
+        off=(
+            Switch({"DO_NOT_TRACK": "1"}),
+            Switch({"MYTOOL_TELEMETRY": "off"}),
+            Switch(run=("telemetry", "off")),
+        ),
+        delay_seconds=0.4,
+        rounds=2,
+        folder=folder,
+    )

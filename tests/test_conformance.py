@@ -1,0 +1,255 @@
+"""Tests of the conformance kit: tools in good order pass, each defect fails its own check."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import sample_tool
+from tests.support.machine import REPOSITORY
+from usagectl import conformance, environment
+from usagectl.conformance import Check, Kit, Spec, Switch
+from usagectl.processes import CommandNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OWN = REPOSITORY / "tests" / "data" / "conformance.toml"
+BUILD = " ".join(sample_tool.BUILD)
+ANSWERS = ("on", "error", "hang", "drip", "refuse", "drop")
+OFF = ("DO_NOT_TRACK=1", "MYTOOL_TELEMETRY=off", "telemetry off")
+
+DEFECTS: Mapping[str, set[str]] = {
+    "": set(),
+    "ignores": {f"off [DO_NOT_TRACK=1]: {BUILD}"},
+    "detached": {f"off [DO_NOT_TRACK=1]: {BUILD}"},
+    "farewell": {f"off [telemetry off]: {BUILD}"},
+    "spool": {f"off [{switch}]: {BUILD}" for switch in OFF},
+    "help": {"silent: --help"},
+    "value": {f"values: {BUILD}"},
+    "notice": {f"output [{answer}]: {BUILD}" for answer in ANSWERS},
+    "says": {f"output [error]: {BUILD}"},
+    "json": {f"output [error]: {BUILD}"},
+    "warns": {f"output [{answer}]: {BUILD}" for answer in ("hang", "drop")},
+    "fails": {f"output [refuse]: {BUILD}"},
+    "waits": {f"delay [hang]: {BUILD}"},
+    "rests": {f"delay [hang]: {BUILD}"},
+    "holds": {f"delay [error]: {BUILD}"},
+}
+"""For each defect the checks that fail, and no others."""
+
+EVIDENCE: Mapping[str, str] = {
+    "ignores": "on a new machine: POST /x build",
+    "spool": "after a command whose events had to wait: POST /x build",
+    "json": "it is no JSON any more",
+    "warns": "stderr: line 1 is 'telemetry failed' instead of ''",
+    "fails": "its exit status is 3 instead of 0",
+    "holds": "its output was held open for",
+}
+"""Of some defects, what is told of them."""
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_each_defect_fails_its_own_check(defect: str, tmp_path: Path) -> None:
+    """A tool without a defect passes; one with a defect fails what that defect breaks alone."""
+    spec = sample_tool.make(tmp_path, defect)
+    report = conformance.check(spec, environment.from_process())
+    told = "\n".join(each.text for each in report.results if each.outcome != "passed")
+    assert set(report.names("failed")) == DEFECTS[defect], told
+    assert report.names("not-proved") == (), told
+    assert report.is_passed == (not defect)
+    assert EVIDENCE.get(defect, "") in told
+    assert len(report.results) == len(conformance.plan(spec)) == 6 + 2 * len(ANSWERS)
+
+
+def test_a_connection_that_says_nothing_is_no_silence(tmp_path: Path) -> None:
+    """Off means not even a connection; without a switch that silences, nothing is compared."""
+    spec = sample_tool.make(tmp_path, "knocks")
+    report = conformance.check(spec, environment.from_process())
+    assert set(report.names("failed")) == {f"off [{switch}]: {BUILD}" for switch in OFF}
+    compared = {f"{rule} [{a}]: {BUILD}" for rule in ("output", "delay") for a in ANSWERS}
+    assert set(report.names("not-proved")) == compared
+    (found, *_) = [each for each in report.results if each.outcome == "failed"]
+    assert "on a new machine: 1 more connections than requests" in found.evidence
+
+
+def test_the_silence_of_a_mute_tool_proves_nothing(tmp_path: Path) -> None:
+    """A tool that never sends passes no check at all, and fails none."""
+    spec = sample_tool.make(tmp_path, "mute")
+    report = conformance.check(spec, environment.from_process())
+    assert {each.outcome for each in report.results} == {"not-proved"}
+
+
+def test_evidence_names_the_place_and_never_the_value(tmp_path: Path) -> None:
+    """A leak is told by where the value came from, its form, and where it was found."""
+    told = {
+        "value": "what was typed for {value}, in base64, in the body of POST /x",
+        "folder": "the working folder, as its sha256 hash, in the body of POST /x",
+        "header": "the user's name, as it is, in the header x-user",
+    }
+    for defect, evidence in told.items():
+        kit = Kit(sample_tool.make(tmp_path, defect), environment.from_process())
+        assert kit.run(Check("values", sample_tool.BUILD)).evidence == (evidence,)
+
+
+def test_what_a_tool_makes_of_its_file_stays(tmp_path: Path) -> None:
+    """A settings file of the description is written once: what the tool then says in it counts."""
+    spec = sample_tool.make(tmp_path)
+    settled = dataclasses.replace(spec, on=Switch(files={"~/settings": "on"}))
+    kit = Kit(settled, environment.from_process())
+    result = kit.run(Check("off", sample_tool.BUILD, switch=2, label="telemetry off"))
+    assert result.outcome == "passed", result.text
+
+
+def own_spec() -> Spec:
+    """Describe usagectl as the repository does, run from its source."""
+    command = (sys.executable, "-m", "usagectl")
+    return dataclasses.replace(
+        conformance.load(OWN), command=command, variables={"PYTHONPATH": str(REPOSITORY)}
+    )
+
+
+def test_usagectl_conforms() -> None:
+    """Our own command line passes every check, with consent given by a variable."""
+    report = conformance.check(own_spec(), environment.from_process())
+    assert report.is_passed, "\n".join(e.text for e in report.results if e.outcome != "passed")
+
+
+def test_usagectl_conforms_with_consent_in_its_settings() -> None:
+    """With consent in the settings file a variable, a command and a file silence it as well."""
+    given = own_spec()
+    spec = dataclasses.replace(
+        given,
+        on=Switch(run=("enable", "usagectl")),
+        sends=(("explain", "cli_cmd"),),
+        off=(given.off[0], *(switch for switch in given.off if not switch.variables)),
+    )
+    kit = Kit(spec, environment.from_process())
+    checks = [each for each in conformance.plan(spec) if each.rule in ("on", "off", "silent")]
+    kit.prepare(checks)
+    results = [kit.run(check) for check in checks]
+    assert [each.text for each in results if each.outcome != "passed"] == []
+
+
+def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the kit as an author does, in a pytest of its own."""
+    plugins = ("-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin")
+    command = [sys.executable, "-m", "pytest", "-q", *plugins]
+    return subprocess.run(
+        [*command, "--pyargs", "usagectl.conformance", *words],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def write_toml(folder: Path, defect: str) -> None:
+    """Describe the sample tool in a file, as its author would."""
+    sample_tool.make(folder, defect)
+    (folder / "mytool.toml").write_text(
+        f"""
+[conformance]
+command = ['{sys.executable}', "-S", "{{here}}/mytool.py"]
+sends = [["build", "--output", "{{value}}"]]
+silent = [["--help"]]
+variables = {{ MYTOOL_ENDPOINT = "{{endpoint}}" }}
+off = [{{ DO_NOT_TRACK = "1" }}, {{ run = ["telemetry", "off"] }}]
+delay_seconds = 0.5
+rounds = 2
+"""
+    )
+
+
+def test_an_authors_pytest_shows_each_check(tmp_path: Path) -> None:
+    """One test a check, chosen with -k as any; a failure says what was expected and found."""
+    write_toml(tmp_path, "ignores")
+    done = run_pytest(tmp_path, "--usagectl-conformance", "mytool.toml", "-k", "off or help")
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "failed: off [DO_NOT_TRACK=1]: build --output {value}" in done.stdout
+    assert "expected: with DO_NOT_TRACK=1 nothing reaches the endpoint" in done.stdout
+    assert "on a new machine: POST /x build" in done.stdout
+
+
+def test_a_wrong_use_is_explained(tmp_path: Path) -> None:
+    """Without a file, or with one that cannot be taken, the answer is what to do."""
+    done = run_pytest(tmp_path)
+    assert "--usagectl-conformance FILE has to name" in done.stdout + done.stderr
+    (tmp_path / "bad.toml").write_text("[conformance]\ncommand = 'mytool'\n")
+    done = run_pytest(tmp_path, "--usagectl-conformance", "bad.toml")
+    assert "sends is missing" in done.stdout + done.stderr
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A tool that cannot be found is an error, no list of checks that were not proved."""
+    spec = dataclasses.replace(sample_tool.make(tmp_path), command=("no-such-tool",))
+    with pytest.raises(CommandNotFoundError):
+        conformance.check(spec, environment.from_process())
+
+
+def test_a_run_sees_nothing_of_this_machine(tmp_path: Path) -> None:
+    """A tool gets a home and names of its own and a dead proxy, and what was named to inherit."""
+    (tmp_path / "tool.py").write_text(
+        "import os, sys\n"
+        "for name in ('CI', 'HTTPS_PROXY', 'KEPT', 'MINE', 'TMPDIR'):\n"
+        "    print(name, os.environ.get(name), file=sys.stderr)\n"
+        "print(os.path.dirname(os.environ['HOME']), file=sys.stderr)\n"
+    )
+    spec = Spec(
+        command=(sys.executable, "-S", "{here}/tool.py"),
+        sends=(("x",),),
+        off=(Switch({"X": "1"}),),
+        inherit=("KEPT",),
+        folder=tmp_path,
+    )
+    given = environment.from_process()
+    variables = {**given.variables, "CI": "1", "MINE": "secret", "KEPT": "yes"}
+    result = Kit(spec, given._replace(variables=variables)).run(Check("on", ("x",)))
+    assert result.evidence == (
+        "its exit status is 0",
+        "CI None",
+        "HTTPS_PROXY http://127.0.0.1:9",
+        "KEPT yes",
+        "MINE None",
+        "TMPDIR {root}/tmp",
+        "{root}/home",
+    )
+
+
+def test_nothing_runs_on_after_a_check(tmp_path: Path) -> None:
+    """A child that would run for long, free of every mark, is ended with the run it came from."""
+    (tmp_path / "tool.py").write_text(
+        "import subprocess, sys\n"
+        "code = 'import time; time.sleep(60)'\n"
+        "nothing = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)\n"
+        "child = subprocess.Popen([sys.executable, '-S', '-c', code], env={}, cwd='/',\n"
+        "    start_new_session=True, **nothing)\n"
+        "print(child.pid, file=sys.stderr)\n"
+    )
+    spec = Spec(
+        command=(sys.executable, "-S", "{here}/tool.py"),
+        sends=(("x",),),
+        off=(Switch({"X": "1"}),),
+        grace_seconds=0.2,
+        folder=tmp_path,
+    )
+    result = Kit(spec, environment.from_process()).run(Check("on", ("x",)))
+    number = int(result.evidence[-1])
+    assert not _runs(number)
+
+
+def _runs(number: int) -> bool:
+    for _ in range(50):
+        if not Path(f"/proc/{number}").exists():
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,160 @@
+"""Own the verdict of each rule on what was found out; a rule proves nothing of a silent tool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.conformance import comparing, facts, leaks
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
+
+    from usagectl.conformance.canaries import Canary
+    from usagectl.conformance.facts import Compared
+    from usagectl.conformance.machine import Done
+    from usagectl.conformance.report import Outcome
+    from usagectl.conformance.stage import Run
+
+_NEVER_SENT = "with telemetry on nothing was sent either"
+_NO_SILENCER = "no switch silences this command line, so there is nothing to compare with"
+_NO_END = "with telemetry off it did not end either"
+_ENDED = "it did not end in time, and was ended"
+_OUTPUT_CHARACTERS = 300
+_THREAD_SECONDS = 0.05
+
+
+class Verdict(NamedTuple):
+    """Hold an outcome, what was found, and what it rests on."""
+
+    outcome: Outcome
+    found: str
+    evidence: tuple[str, ...] = ()
+
+
+def has_sent(run: Run) -> bool:
+    """Tell whether a run sent something that could be recorded."""
+    return run.traffic.requests > 0
+
+
+def on(run: Run) -> Verdict:
+    """Judge whether telemetry that is on sends: all else rests on it."""
+    traffic = run.traffic
+    if has_sent(run):
+        return Verdict("passed", f"{_count(traffic.requests, 'request')} came", traffic.lines)
+    last = run.done[-1]
+    if traffic.connections:
+        found = f"{_count(traffic.connections, 'connection')} came that spoke no HTTP (TLS?)"
+    else:
+        found = "nothing came"
+    told = last.stderr.decode("utf-8", "replace").strip()[-_OUTPUT_CHARACTERS:]
+    evidence = (f"its exit status is {last.status}", *told.splitlines())
+    return Verdict("not-proved", found, evidence)
+
+
+def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
+    """Judge whether nothing reached the endpoint, neither at first nor where something waits."""
+    when = ("on a new machine", "after a command whose events had to wait")
+    loud = [(state, run) for state, run in zip(when, runs, strict=True) if run.traffic.connections]
+    if loud:
+        number = sum(run.traffic.connections for _, run in loud)
+        evidence = [f"{state}: {line}" for state, run in loud for line in _lines(run)]
+        return Verdict("failed", f"{_count(number, 'connection')} came", tuple(evidence))
+    unfinished = [done for run in runs for done in run.done if done.is_late or done.is_left]
+    if unfinished:
+        return Verdict("not-proved", "it did not end, and had to be ended before it might send")
+    if not could_send:
+        return Verdict("not-proved", _NEVER_SENT)
+    return Verdict("passed", "nothing came")
+
+
+def values(run: Run, planted: tuple[Canary, ...], machine: re.Pattern[str] | None) -> Verdict:
+    """Judge whether a value of the run is found in anything that came."""
+    if not run.traffic.connections:
+        return Verdict("not-proved", _NEVER_SENT)
+    found = leaks.search(run.traffic, planted, machine)
+    if found.leaks:
+        evidence = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in found.leaks)
+        return Verdict("failed", f"{_count(len(evidence), 'value')} came", evidence)
+    if found.unreadable:
+        what = _count(found.unreadable, "message")
+        return Verdict("not-proved", f"{what} could not be looked into (TLS, or an unknown coding)")
+    return Verdict("passed", f"no value in {_count(run.traffic.requests, 'request')}")
+
+
+def delay(compared: Compared | None, limit: float, *, could_send: bool) -> Verdict:
+    """Judge by how much telemetry delays a command."""
+    if not could_send:
+        return Verdict("not-proved", _NEVER_SENT)
+    if compared is None or not compared.off:
+        return Verdict("not-proved", _NO_SILENCER if compared is None else _NO_END)
+    if compared.is_late:
+        return Verdict("failed", _ENDED)
+    found = compared.delay_seconds
+    evidence = (
+        _duration_line("on a new machine", compared.first_off, compared.first_on),
+        _duration_line("later", compared.off, compared.on),
+    )
+    return Verdict("passed" if found <= limit else "failed", f"{found:+.3f} s", evidence)
+
+
+def output(compared: Compared | None, complete: Sequence[Done], *, could_send: bool) -> Verdict:
+    """Judge whether telemetry shows in output or exit status, on the first run and later.
+
+    Args:
+        compared: the runs.
+        complete: runs with telemetry on whose senders were waited for.
+        could_send: whether there was anything that could have shown.
+    """
+    if not could_send:
+        return Verdict("not-proved", _NEVER_SENT)
+    if compared is None or not compared.off:
+        return Verdict("not-proved", _NO_SILENCER if compared is None else _NO_END)
+    withs = (*compared.on, *complete)
+    try:
+        # A first run may tell on stderr that telemetry is there.
+        firsts = (*compared.first_off, *compared.fresh)
+        found = _differences(firsts, compared.first_on, ("stdout",))
+        found += _differences(compared.off, withs, ("stdout", "stderr"))
+    except comparing.IncomparableError:
+        return Verdict("not-proved", "its output differs from run to run with telemetry off too")
+    if found:
+        return Verdict("failed", "they differ", tuple(dict.fromkeys(found))[:10])
+    return Verdict("passed", "they are the same")
+
+
+def _differences(
+    without: Sequence[Done], withs: Sequence[Done], streams: Sequence[str]
+) -> list[str]:
+    found = []
+    statuses = {done.status for done in without}
+    for done in withs:
+        if done.is_late:
+            found.append(_ENDED)
+            continue
+        if done.status not in statuses:
+            wanted = " or ".join(map(str, sorted(statuses)))
+            found.append(f"its exit status is {done.status} instead of {wanted}")
+        for stream in streams:
+            told = comparing.difference(
+                [getattr(each, stream) for each in without], getattr(done, stream)
+            )
+            found += [f"{stream}: {told}"] if told else []
+    return found
+
+
+def _duration_line(when: str, off: tuple[Done, ...], on: tuple[Done, ...]) -> str:
+    text = f"{when}: off {facts.least(off):.3f} s (of {len(off)}), "
+    text += f"on {facts.least(on):.3f} s (of {len(on)})"
+    held = min(done.seconds - done.own_seconds for done in on)
+    if held > max(done.seconds - done.own_seconds for done in off) + _THREAD_SECONDS:
+        text += f"; its output was held open for {held:.3f} s after its end"
+    return text
+
+
+def _lines(run: Run) -> tuple[str, ...]:
+    return run.traffic.lines or ("a connection without a request",)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -1,0 +1,56 @@
+"""Own the tests of the conformance kit: one for each rule, switch and command line of a tool.
+
+$ python -m pytest --pyargs usagectl.conformance --usagectl-conformance mytool.toml
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from usagectl import environment
+from usagectl.conformance import Check, Kit, Spec, load, plan
+from usagectl.errors import UsagectlError
+
+OPTION = "--usagectl-conformance"
+"""As `usagectl.pytest_plugin` declares it."""
+
+
+def _spec(config: pytest.Config) -> Spec:
+    file = config.getoption(OPTION)
+    if file is None:
+        message = f"{OPTION} FILE has to name the description of a tool"
+        raise pytest.UsageError(message)
+    try:
+        return load(Path(config.invocation_params.dir, file))
+    except UsagectlError as error:
+        message = f"{error.message}\n\n{error.hint}"
+        raise pytest.UsageError(message) from error
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each check."""
+    checks = plan(_spec(metafunc.config))
+    metafunc.parametrize("check", checks, ids=[each.name for each in checks])
+
+
+@pytest.fixture(scope="session")
+def kit(request: pytest.FixtureRequest) -> Kit:
+    """Have one kit for all checks, and what they need found out side by side."""
+    try:
+        made = Kit(_spec(request.config), environment.from_process())
+    except UsagectlError as error:
+        raise pytest.UsageError(error.message) from error
+    if not hasattr(request.config, "workerinput"):  # A worker of xdist runs a part of them.
+        items = (item for item in request.session.items if isinstance(item, pytest.Function))
+        calls = [item.callspec.params.get("check") for item in items if hasattr(item, "callspec")]
+        made.prepare([call for call in calls if isinstance(call, Check)])
+    return made
+
+
+def test_conformance(kit: Kit, check: Check) -> None:
+    """Hold the tool to one rule; what is not proved fails as well."""
+    result = kit.run(check)
+    if result.outcome != "passed":
+        pytest.fail(result.text, pytrace=False)
