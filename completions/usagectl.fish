@@ -303,11 +303,11 @@ function __usagectl_options
                 '--operation	The operation that was called.' \
                 '--status-code	The HTTP status of the answer.' \
                 '--err-type	The type of the error. Only with a status of 400 to 499.' \
-                '--err-msg	The text of the error. Only with a status of 400 to 499; it may repeat what the caller sent.' \
+                '--err-msg	The text of the error. Only with a status of 400 to 499; it may repeat what the caller sent, so usagectl scrubs it.' \
                 '--stack-trace	The stack trace of an error inside LocalStack. Only with status 500 and `DEBUG=1`. The notice does not name this field; the name is ours.' \
                 '--is-internal	True when LocalStack itself made the call.' \
                 '--region	The AWS region that the call was made to.' \
-                '--account-id	The account number that the call was made with; a dummy one in LocalStack.' \
+                '--account-id	The account number that the call was made with; a dummy one in LocalStack. usagectl writes the dummy 000000000000 whatever it is.' \
                 '--user-agent	What the calling program says about itself; it may name versions and the operating system of the caller.' \
                 '--tool	Whose event it is; its switches decide.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
