@@ -3,8 +3,11 @@
 Run it with `python -m tests.benchmarks.tracker [--rounds N] [--localstack PYTHON]`, where PYTHON
 is the interpreter of an environment that holds LocalStack. Its own aggregator and `log.event` then
 take part, in the same process as the tracker. The contenders take turns; a figure is the median
-of the rounds. An exit is timed beside one with telemetry off, in pairs. Afterwards the endpoint
-is back, the spool is replayed, and what arrived is counted.
+of the rounds: for a burst of calls, as a busy program makes them, and for a loop that does nothing
+else, in which the contenders' own threads share its processor.
+
+An exit is timed beside one with telemetry off, in pairs. Afterwards the endpoint is back, the
+spool is replayed, and what arrived is counted.
 """
 
 from __future__ import annotations
@@ -28,11 +31,13 @@ if TYPE_CHECKING:
 
 DEAD = "http://127.0.0.1:9/v1"
 EVENTS = 50
+BURST = 2_000
 
 COSTS = """
 import json, os, sys, threading, time
 from usagectl import Tracker
 calls, rounds, threads = (int(each) for each in sys.argv[1:4])
+pause = float(sys.argv[4])
 AGENT = "aws-cli/1.25.52 Python/3.10.4 Linux/5.13.0-28-generic awscrt/0.14.0 botocore/1.27.52"
 CALL = dict(
     service="sqs", operation="DeleteQueue", status_code=400,
@@ -92,6 +97,7 @@ for _ in range(rounds + 1):
         started = time.perf_counter()
         crowd(deed)
         times[name].append((time.perf_counter() - started) / calls * 1e6)
+        time.sleep(pause)
 print(json.dumps({name: found[1:] for name, found in times.items()}), flush=True)
 os._exit(0)
 """
@@ -143,10 +149,10 @@ def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
     }
 
 
-def measure_costs(python: str, *, calls: int, rounds: int, threads: int) -> None:
+def measure_costs(python: str, *, calls: int, rounds: int, threads: int, pause: float) -> None:
     """Print the cost of a call for each contender, and ours over LocalStack's."""
     with tempfile.TemporaryDirectory() as name:
-        words = [python, "-c", COSTS, str(calls), str(rounds), str(threads)]
+        words = [python, "-c", COSTS, str(calls), str(rounds), str(threads), str(pause)]
         # Recording is measured, not the dropping of what a spool has no room for.
         (Path(name) / "config").mkdir()
         (Path(name) / "config" / "settings.toml").write_text("[spool]\nmax_bytes = 4000000000\n")
@@ -156,7 +162,8 @@ def measure_costs(python: str, *, calls: int, rounds: int, threads: int) -> None
     # LocalStack prints too.
     times = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"')))
     medians = {name: statistics.median(found) for name, found in times.items()}
-    print(f"threads: {threads}")
+    how = f"bursts of {calls:,} calls" if pause else f"{calls:,} calls without a pause"
+    print(f"{threads} threads, {how}")
     for name, found in medians.items():
         print(f"{name:28}{found:8.2f} us a call   best {min(times[name]):.2f}")
     pairs = (
@@ -230,8 +237,11 @@ def main() -> None:
     parser.add_argument("--localstack", help="the Python of an environment with LocalStack")
     options = parser.parse_args()
     python = options.localstack or sys.executable
+    rounds = options.rounds
     for threads in (1, 8):
-        measure_costs(python, calls=options.calls, rounds=options.rounds, threads=threads)
+        # What the contenders' own threads do after a burst does not delay its caller.
+        measure_costs(python, calls=BURST, rounds=3 * rounds, threads=threads, pause=0.1)
+        measure_costs(python, calls=options.calls, rounds=rounds, threads=threads, pause=0)
     if not options.exits:
         return
     with tempfile.TemporaryDirectory() as name:

@@ -33,6 +33,9 @@ class EventWriter(Writer):
         tool: whose events.
         consent: under which consent to send they are recorded.
 
+    Attributes:
+        busy_thread: which thread is in the midst of a write, 0 for none.
+
     Raises:
         FolderUnknownError: this account has no home.
     """
@@ -43,7 +46,7 @@ class EventWriter(Writer):
         self._consent = consent
         self._turn = threading.RLock()
         self._is_waited_for = False
-        self._is_writing = False
+        self.busy_thread = 0
         self._late: list[tuple[str, bytes]] = []
         self._late_lines: list[bytes] = []
         self._identity = (0, 0)
@@ -71,9 +74,9 @@ class EventWriter(Writer):
 
     def _add_late(self) -> None:
         """Append what waits, that of a handler included that comes meanwhile."""
-        if self._is_writing:
+        if self.busy_thread:
             return
-        self._is_writing = True
+        self.busy_thread = threading.get_ident()
         try:
             while self._late_lines:
                 lines, self._late_lines = self._late_lines, []
@@ -87,7 +90,7 @@ class EventWriter(Writer):
                 with suppress(UsagectlError, OSError):
                     self.append(event, tool=self._tool, kind=kind, consent=self._consent)
         finally:
-            self._is_writing = False
+            self.busy_thread = 0
 
     def write_lines(self, lines: list[bytes]) -> None:
         """Append whole lines with one write: all of them, or none.
@@ -138,12 +141,12 @@ class EventWriter(Writer):
         """Let others have what was written so far; the next event begins a new segment."""
         with self._turn:
             self._add_late()
-            if not self._is_writing:
-                self._is_writing = True
+            if not self.busy_thread:
+                self.busy_thread = threading.get_ident()
                 try:
                     super().release()
                 finally:
-                    self._is_writing = False
+                    self.busy_thread = 0
 
     def wait_before_fork(self) -> None:
         """Let an append of another thread end first: the child inherits no half of one."""
@@ -158,6 +161,7 @@ class EventWriter(Writer):
     def go_on_in_child(self) -> None:
         """Begin anew after a fork, with random digits of its own."""
         self._turn = threading.RLock()
-        self._is_waited_for = self._is_writing = False
+        self._is_waited_for = False
+        self.busy_thread = 0
         self._late, self._late_lines = [], []
         super().go_on_in_child()

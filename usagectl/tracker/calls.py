@@ -8,6 +8,8 @@ from usagectl import ledger
 from usagectl.tracker.waiting import Waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from usagectl.environment import Environment
     from usagectl.ledger import Backlog, EventWriter, Series, TimedLines
     from usagectl.tracker.lines import Frame
@@ -49,11 +51,18 @@ class Calls:
     """
 
     def __init__(
-        self, environment: Environment, writer: EventWriter, names: tuple[str, str], on_news: News
+        self,
+        environment: Environment,
+        writer: EventWriter,
+        names: tuple[str, str],
+        *,
+        clock: Callable[[], float],
+        on_news: News,
     ) -> None:
         self._environment = environment
         self._writer = writer
         self._tool, self._consent = names
+        self._clock = clock
         self._on_news = on_news
         self._frame: Frame | None = None
         self._tails: dict[tuple[object, ...], bytes] = {}
@@ -61,7 +70,7 @@ class Calls:
         self._begin_process()
 
     def _begin_process(self) -> None:
-        self.waiting = Waiting(self._make_backlog, self._environment.now)
+        self.waiting = Waiting(self._make_backlog, self._clock)
         self._lines: TimedLines | None = None
 
     def go_on_in_child(self) -> None:

@@ -26,14 +26,15 @@ class Counts:
         lock: guards the others.
         slots: the counter of each combination.
         cells: the counters.
+        busy_thread: which thread is in the midst of a change, 0 for none.
     """
 
-    __slots__ = ("_is_busy", "_late", "_ledger", "_make", "_texts", "cells", "lock", "slots")
+    __slots__ = ("_late", "_ledger", "_make", "_texts", "busy_thread", "cells", "lock", "slots")
 
     def __init__(self, make: Callable[[], Ledger]) -> None:
         self._make = make
         self.lock = threading.RLock()
-        self._is_busy = False
+        self.busy_thread = 0
         self._late: list[tuple[object, Form, str]] = []
         self._begin()
 
@@ -47,24 +48,24 @@ class Counts:
         """Count a combination that may be new; give the ledgers that are full."""
         with self.lock:
             self._late.append((key, form, item))
-            if self._is_busy:
+            if self.busy_thread:
                 return []
-            self._is_busy = True
+            self.busy_thread = threading.get_ident()
             try:
                 return self._add_late()
             finally:
-                self._is_busy = False
+                self.busy_thread = 0
 
     def take(self) -> list[Ledger]:
         """Give the ledgers of what was counted, if anything was; the rest is counted anew."""
         with self.lock:
-            if self._is_busy:
+            if self.busy_thread:
                 return []
-            self._is_busy = True
+            self.busy_thread = threading.get_ident()
             try:
                 return [*self._add_late(), *self._change()]
             finally:
-                self._is_busy = False
+                self.busy_thread = 0
 
     def abandon(self) -> None:
         """Let go of what was counted: after a fork it is the parent's."""

@@ -54,6 +54,7 @@ class Recorder:
         *,
         token: str | None = None,
         is_testing: bool = False,
+        clock: Callable[[], float],
         on_news: News,
     ) -> None:
         self.environment = environment
@@ -67,7 +68,7 @@ class Recorder:
         self._writer = EventWriter(environment, tool=emitter.name, consent=permit.consent)
         self._frames: dict[str, Frame] = {}
         names = (emitter.name, permit.consent)
-        self.calls = Calls(environment, self._writer, names, on_news)
+        self.calls = Calls(environment, self._writer, names, clock=clock, on_news=on_news)
         self._begin_process()
 
     def _begin_process(self) -> None:
@@ -126,7 +127,13 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Make events of what was counted, and let others have all that was recorded."""
+        """Make events of what was counted, and let others have all that was recorded.
+
+        The handler of a signal that comes in the midst of a record cannot: the thread does
+        it later, or the end of the process.
+        """
+        if self._is_interrupted():
+            return
         self.drain()
         with self._lock:  # What another thread took is in the spool then.
             for ledger in self.counts.take():
@@ -142,6 +149,15 @@ class Recorder:
     def _drain_one(self) -> None:
         if self.calls.drain():
             self.has_news = True
+
+    def _is_interrupted(self) -> bool:
+        """Tell whether this thread is in the midst of a record: it would wait for itself."""
+        own = threading.get_ident()
+        return own in (
+            self.calls.waiting.busy_thread,
+            self.counts.busy_thread,
+            self._writer.busy_thread,
+        )
 
     def _try_to(self, deed: Callable[[], None], seconds: float) -> None:
         """Do what another thread may be at, on a disk that hangs; do not wait for that long."""

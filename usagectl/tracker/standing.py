@@ -16,6 +16,8 @@ from usagectl.tracker import lifecycle
 from usagectl.tracker.recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from usagectl.emission import Emitter
     from usagectl.environment import Environment
     from usagectl.tracker.counts import Counts
@@ -97,9 +99,8 @@ class Standing:
             self._is_off, self._is_joined = True, False
             self._unpoint()
         if recorder is not None and was_joined:
-            with suppress(Exception):
-                recorder.end()
-            lifecycle.leave(self, lambda: self._deliver(recorder))
+            self._end(recorder)
+            lifecycle.leave(self, lambda: self._end(recorder, delivers=True))
 
     def _ready(self) -> Recorder | None:
         """Give what records in this process; None when telemetry is off."""
@@ -143,6 +144,8 @@ class Standing:
             permit,
             token=options.token,
             is_testing=options.is_testing,
+            # The process's own clock, without the detour of an instant as an object.
+            clock=time.time if options.environment is None else _clock_of(environment),
             on_news=self._hurry,
         )
 
@@ -218,10 +221,13 @@ class Standing:
     def end(self) -> None:
         """Let nothing be lost, since the process ends; never raises or waits."""
         self._unpoint()
-        recorder = self._recorder
-        if recorder is not None:
-            with suppress(Exception):
-                recorder.end()
+        if self._recorder is not None:
+            self._end(self._recorder, delivers=True)
+
+    def _end(self, recorder: Recorder, *, delivers: bool = False) -> None:
+        with suppress(Exception):
+            recorder.end()
+        if delivers:
             self._deliver(recorder)
 
     def go_on_in_child(self) -> None:
@@ -229,3 +235,7 @@ class Standing:
         self._begin_process()
         if self._recorder is not None:
             self._recorder.go_on_in_child()
+
+
+def _clock_of(environment: Environment) -> Callable[[], float]:
+    return lambda: environment.now().timestamp()

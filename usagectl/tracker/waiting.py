@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from usagectl.ledger import Backlog
 
@@ -19,25 +18,29 @@ class Waiting:
 
     The lock may be taken again by the thread that has it, since the handler of a signal
     may record too; what it cannot add here meanwhile it has to write by itself.
+
+    Attributes:
+        lock: guards the others.
+        busy_thread: which thread is in the midst of a change, 0 for none.
     """
 
     __slots__ = (
         "_backlog",
+        "_clock",
         "_full",
-        "_is_busy",
         "_known",
         "_lacks_place",
         "_make",
-        "_now",
         "_texts",
+        "busy_thread",
         "lock",
     )
 
-    def __init__(self, make: Callable[[], Backlog | None], now: Callable[[], datetime]) -> None:
+    def __init__(self, make: Callable[[], Backlog | None], clock: Callable[[], float]) -> None:
         self._make = make
-        self._now = now
+        self._clock = clock
         self.lock = threading.RLock()
-        self._is_busy = False
+        self.busy_thread = 0
         self._full: list[Backlog] = []
         self._begin()
 
@@ -54,7 +57,7 @@ class Waiting:
 
     def add(self, values: tuple[object, ...]) -> bool:
         """Add an event like one before it, now; False where `enter` has to."""
-        instant = self._now().timestamp()
+        instant = self._clock()
         with self.lock:
             # Nothing is called from here on, so that no handler comes in between.
             backlog = self._backlog
@@ -73,18 +76,18 @@ class Waiting:
     def enter(self, values: tuple[object, ...], tail: bytes) -> bool:
         """Add an event that may be new, now; False where it has to be written at once."""
         with self.lock:
-            if self._is_busy:
+            if self.busy_thread:
                 return False
-            self._is_busy = True
+            self.busy_thread = threading.get_ident()
             try:
                 return self._enter(values, tail)
             finally:
-                self._is_busy = False
+                self.busy_thread = 0
 
     def close(self) -> int:
         """Let what follows go to another backlog; count those that wait."""
         with self.lock:
-            if not self._is_busy and self._backlog is not None:
+            if not self.busy_thread and self._backlog is not None:
                 self._full.append(self._backlog)
                 self._begin()
             return len(self._full)
@@ -119,5 +122,5 @@ class Waiting:
             self._texts[tail] = text
         if sum(len(each) for each in values if isinstance(each, str)) <= _LONGEST_REMEMBERED:
             self._known[values] = text
-        instant = self._now().timestamp()
+        instant = self._clock()
         return self._backlog.put(instant, text)
