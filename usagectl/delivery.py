@@ -187,16 +187,19 @@ class Deliverer:
             compress=self._policy.compress,
         )
         tries = 0
+        said: Answer | None = None
         while True:
             self._check()
             tries += 1
             answer, problem = self._try_once(post, deadline=deadline, meanwhile=meanwhile)
             meanwhile = _nothing
+            # An attempt that the end of all patience cut off says less than the one before.
+            said = answer or (said if self._clock() >= deadline else None)
             if answer is not None and self._is_decisive(answer):
                 return answer, len(post.body)
             wait = self._wait_before(tries, answer)
             if self._clock() + wait >= deadline or (problem and problem.is_final):
-                raise self._give_up(answer, problem, tries=tries, wait=wait)
+                raise self._give_up(said, problem, tries=tries, wait=wait)
             self._rest(wait)
 
     def _rest(self, seconds: float) -> None:
