@@ -222,10 +222,10 @@ def _serve(session: Session, *, as_json: bool) -> None:
     from usagectl import processes, shells
 
     text = shells.render(session.variables, "bash")
-    typer.echo(text, nl=False, err=as_json)
-    sys.stdout.flush()
-    _output.print_notice("Set these where the program runs. Serving until Ctrl-C.")
     with processes.noting_end() as ended:
+        typer.echo(text, nl=False, err=as_json)
+        sys.stdout.flush()
+        _output.print_notice("Set these where the program runs. Serving until Ctrl-C.")
         while not ended:
             time.sleep(0.2)
     session.wait_for_late()
