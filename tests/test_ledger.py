@@ -109,15 +109,30 @@ stranger = [os.open(sys.argv[1] + "/stranger", os.O_RDWR | os.O_CREAT) for _ in 
 
 
 def test_a_process_that_lost_its_descriptors_counts_on(machine: Machine, memory: Path) -> None:
-    """A daemon closes every descriptor: its counts stay its own, other files get no byte."""
-    more = CLOSE_ALL + 'slot = ledger.enter(form, "other"); ledger.cells[slot] += 5\n'
-    process = start(machine, COUNT + more + STAY, *FORM, ITEM, 3)
+    """A daemon closes every descriptor, its lock too: its counts stay its own while it lives."""
+    process = start(machine, COUNT + CLOSE_ALL + STAY, *FORM, ITEM, 3)
     wait_for_word(process)
     assert ledger.recover(machine.environment()) == 0
+    assert len(ledgers(memory)) == 1
     process.kill()
     process.communicate()
+    assert ledger.recover(machine.environment()) == 1
+    assert read(machine) == [event_of(3)]
+
+
+def test_another_file_gets_no_byte_of_a_ledger(machine: Machine, memory: Path) -> None:
+    """When the descriptor became another file's, counting goes on without the ledger's own."""
+    more = (
+        CLOSE_ALL
+        + """
+slot = ledger.enter(form, '{"outcome":"miss","count":')
+ledger.cells[slot] += 5
+print(ledger.settle("T")[0][1].decode())
+"""
+    )
+    event = json.loads(run(machine, COUNT + more, *FORM, ITEM, 3))
+    assert [each["count"] for each in event["payload"]["counts"]] == [3, 5]
     assert (machine.folder / "stranger").read_bytes() == b""
-    ledger.recover(machine.environment())
     assert ledgers(memory) == []
 
 

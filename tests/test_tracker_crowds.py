@@ -100,7 +100,8 @@ def test_forked_processes_record_exactly(
 ) -> None:
     """Every call of a parent and its children is there once, in one session, however they end."""
     run(machine, FORK, THREADS, CALLS, int(aggregate), ending)
-    assert bool(ledgers(memory)) == (ending == 1)  # It ends without any end.
+    if aggregate:  # In full, an end that would take too long leaves some to be recovered.
+        assert bool(ledgers(memory)) == (ending == 1)
     ledger.recover(machine.environment())
     wanted = Counter(expected(CALLS, PROCESSES * THREADS + 1)) + Counter(expected(1, 1))
     assert recorded(machine, aggregate=aggregate) == wanted

@@ -145,6 +145,8 @@ def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
         "HTTPS_PROXY": DEAD_PROXY,
         "ANALYTICS_API": base,
         "OVERRIDE_IN_DOCKER": "0",
+        # Without it LocalStack's client looks for a file that its container has, and gives up.
+        "LOCALSTACK_TELEMETRY_EDITION": "community",
         **more,
     }
 
