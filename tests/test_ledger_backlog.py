@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.counting import ledgers, left_in, memory_of
 from tests.support.machine import NOW
-from tests.support.spooling import aside, deliver, start, wait_for_word
+from tests.support.spooling import aside, deliver, run, start, wait_for_word
 from usagectl import ledger, spool
 from usagectl.ledger import EVENTS, EventWriter, Series, TimedLines, files
 from usagectl.spool import envelope
@@ -207,6 +207,31 @@ def test_a_backlog_that_somebody_wrote_makes_no_trouble(
     assert ledgers(memory) == []
     assert spool.state(machine.environment()).problem == ""
     assert list(spool.records(machine.environment())) == []
+
+
+CLOSE_ALL = """
+from usagectl.ledger import EventWriter, Series, TimedLines
+writer = EventWriter(machine.environment(), tool="t", consent="c")
+lines = TimedLines(Series("t", "k", "c", sys.argv[2], "abc-8def-", 1000))
+writer.add_timed(lines, sys.argv[3].encode())
+os.closerange(3, 200)
+strangers = [os.open(sys.argv[1] + "/stranger", os.O_RDWR | os.O_CREAT) for _ in range(20)]
+writer.add_timed(lines, sys.argv[3].encode())
+os.closerange(3, 200)
+writer.add("k", (sys.argv[2] + sys.argv[3]).encode())
+os.closerange(3, 200)
+strangers = [os.open(sys.argv[1] + "/stranger", os.O_RDWR | os.O_CREAT) for _ in range(20)]
+writer.release()
+for each in strangers:
+    assert os.fstat(each).st_size == 0
+"""
+
+
+def test_a_segment_whose_descriptor_was_closed_is_left(machine: Machine) -> None:
+    """When a program closed all descriptors, other files get no byte, and stay open."""
+    run(machine, CLOSE_ALL, OPENING, (TAIL % 1).decode())
+    assert (machine.folder / "stranger").read_bytes() == b""
+    assert len(deliver(machine)) == 3
 
 
 @pytest.mark.usefixtures("memory")

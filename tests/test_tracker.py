@@ -48,6 +48,12 @@ def memory(machine: Machine) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def no_thread_from_before() -> None:
+    """Wait until the thread of trackers that another test closed has ended."""
+    assert wait_until(lambda: not own_threads())
+
+
 def tracker_on(machine: Machine, **options: Any) -> Tracker:  # noqa: ANN401
     """Make a tracker on a machine; it raises what does not fit unless told otherwise."""
     members = {"environment": machine.environment(), "strict": True, **options}

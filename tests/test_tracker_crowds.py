@@ -106,6 +106,8 @@ def test_forked_processes_record_exactly(
     wanted = Counter(expected(CALLS, PROCESSES * THREADS + 1)) + Counter(expected(1, 1))
     assert recorded(machine, aggregate=aggregate) == wanted
     assert sessions_of(machine) == (1, 1)
+    uids = [each.uid for each in spool.records(machine.environment())]
+    assert len(set(uids)) == len(uids)
     assert ledgers(memory) == []
     assert spool.state(machine.environment()).losses == losses.Losses()
 
@@ -241,3 +243,5 @@ def test_the_handler_of_a_signal_may_record(
     assert handled > 50
     wanted = Counter(expected(30_000, 1)) + Counter(expected(1, handled + 1))
     assert recorded(machine, aggregate=aggregate) == wanted
+    uids = [each.uid for each in spool.records(machine.environment())]
+    assert len(set(uids)) == len(uids)

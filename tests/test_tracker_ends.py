@@ -309,6 +309,30 @@ def test_every_event_reaches_the_endpoint_once(way: str, machine: Machine, runti
     assert ledgers(runtime) == []
 
 
+@pytest.mark.usefixtures("runtime")
+def test_what_comes_after_the_first_sending_is_sent_too(machine: Machine) -> None:
+    """A sender comes when the program begins to record, and another when it ends."""
+    text = """
+    import os, pathlib, time
+    from usagectl import Tracker
+    tracker = Tracker("mytool")
+    tracker.aws_request(service="s3", operation="First", status_code=200)
+    sent = pathlib.Path(os.environ["USAGECTL_STATE_DIR"], "spool", "sent")
+    for _ in range(1000):
+        if sent.exists():
+            break
+        time.sleep(0.02)
+    time.sleep(0.5)
+    tracker.aws_request(service="s3", operation="Last", status_code=200)
+    """
+    with Endpoint() as endpoint:
+        program(machine, text, ANALYTICS_API=endpoint.base, MYTOOL_TELEMETRY="on")
+        assert endpoint.wait_for(2, seconds=30.0)
+        wait_for_sender(machine)
+        found = [event for request in endpoint.received for event in request.events]
+    assert [each["payload"].get("operation") for each in found] == [None, "First", "Last"]
+
+
 def wait_for_sender(machine: Machine) -> None:
     """Wait until no sender is at work for this machine: it holds a lock while it lives."""
     import fcntl

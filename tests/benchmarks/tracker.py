@@ -45,9 +45,8 @@ CALL = dict(
     err_msg="The specified queue does not exist for this wsdl version.", is_internal=False,
     region="us-east-1", account_id="000000000000", user_agent=AGENT,
 )
-counted = Tracker("counting", aggregate=True).aws_request
-full = Tracker("full").aws_request
-off = Tracker("off").aws_request
+trackers = [Tracker("counting", aggregate=True), Tracker("full"), Tracker("off")]
+counted, full, off = (each.aws_request for each in trackers)
 def count(times):
     for _ in range(times):
         counted(service="s3", operation="PutObject", status_code=200)
@@ -99,6 +98,8 @@ for _ in range(rounds + 1):
         times[name].append((time.perf_counter() - started) / calls * 1e6)
         time.sleep(pause)
 print(json.dumps({name: found[1:] for name, found in times.items()}), flush=True)
+for each in trackers:
+    each.close()
 os._exit(0)
 """
 

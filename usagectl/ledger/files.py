@@ -1,7 +1,7 @@
 """Own the file of a ledger or a backlog: a part that is mapped into memory, then lines of JSON.
 
-The first line says whose it is. Who holds the lock of the file may change it; the
-lock ends with the process.
+The first line says whose it is. Who holds the lock of the file may change it. The lock
+ends with the process, not with its descriptor: what is mapped holds it too.
 """
 
 from __future__ import annotations
@@ -40,38 +40,22 @@ _stranded: list[object] = []
 
 
 class Head(NamedTuple):
-    """Hold whose counts a file holds, and which process counts.
+    """Hold whose counts or events a file holds.
 
     Attributes:
         tool: whose events they become.
         consent: under which consent to send they are recorded.
-        spool: the folder that the events go to.
-        pid: the process.
-        born: when it began, in the kernel's own count: its number may be another's later.
+        spool: the folder that they go to.
     """
 
     tool: str
     consent: str
     spool: str
-    pid: int
-    born: str
 
 
 def head_of(environment: Environment, tool: str, consent: str) -> Head:
-    """Say who counts: this process."""
-    pid = os.getpid()
-    spool = str(paths.spool_dir(environment))
-    return Head(tool, consent, spool, pid, birth_of(environment, pid))
-
-
-def birth_of(environment: Environment, pid: int) -> str:
-    """Read when a process began; empty when it does not run, or nobody can tell."""
-    try:
-        text = environment.at_root(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return ""
-    state, *fields = text.rpartition(")")[2].split()
-    return fields[18] if state not in "ZX" else ""
+    """Say whose they are."""
+    return Head(tool, consent, str(paths.spool_dir(environment)))
 
 
 def line_of(document: object) -> bytes:

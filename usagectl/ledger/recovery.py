@@ -60,22 +60,15 @@ def _left_behind(environment: Environment) -> Iterator[tuple[Path, int]]:
     for folder in places.folders(environment):
         for file in files.names(folder):
             with files.held(file) as descriptor:
-                if descriptor is not None and _is_ownerless(environment, descriptor):
+                if descriptor is not None and _is_for(environment, descriptor):
                     yield file, descriptor
         places.tidy(folder)
 
 
-def _is_ownerless(environment: Environment, descriptor: int) -> bool:
-    """Tell whether nobody records any more; a process may have lost its lock and go on.
-
-    A file without a head was being made when its process ended.
-    """
+def _is_for(environment: Environment, descriptor: int) -> bool:
+    """Tell whether a file is for this spool; without a head, its process ended as it made it."""
     head, _ = files.parse(descriptor)
-    if head is None:
-        return True
-    if head.spool != str(paths.spool_dir(environment)):
-        return False
-    return not head.born or files.birth_of(environment, head.pid) != head.born
+    return head is None or head.spool == str(paths.spool_dir(environment))
 
 
 def _put(environment: Environment, descriptor: int) -> int:

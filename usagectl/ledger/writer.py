@@ -67,9 +67,11 @@ class EventWriter(Writer):
     def add_timed(self, lines: TimedLines, tail: bytes) -> None:
         """Append one event of a series, at this instant."""
         with self._turn:
-            self._number += 1
-            instant = self._environment.now().timestamp()
-            self._late_lines.append(lines.build(instant, self._number, tail))
+            # A handler may come with each call here: it takes the next number, and may have
+            # what waits written and another list begun.
+            number = self._number = self._number + 1
+            line = lines.build(self._environment.now().timestamp(), number, tail)
+            self._late_lines.append(line)
             self._add_late()
 
     def _add_late(self) -> None:

@@ -132,6 +132,8 @@ class Recorder:
         The handler of a signal that comes in the midst of a record cannot: the thread does
         it later, or the end of the process.
         """
+        if self._is_interrupted():
+            return
         self.drain()
         with self._lock:  # What another thread took is in the spool then.
             for ledger in self.counts.take():
