@@ -115,6 +115,8 @@ def _is_busy(environment: Environment) -> bool:
 
 def _start_child(environment: Environment) -> bool:
     """Start the child, unless one is there: it holds a lock from its first instant to its last."""
+    if getattr(sys, "frozen", False) or not sys.executable:
+        return False  # There the interpreter is the program itself.
     package = str(Path(__file__).resolve().parents[1])
     variables = dict(environment.variables)
     # What can be imported here can be imported there: from a source folder, say.
