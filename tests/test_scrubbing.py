@@ -148,9 +148,9 @@ def messages(draw: st.DrawFn) -> tuple[str, list[str], list[str]]:
     for is_word in draw(st.lists(st.booleans(), min_size=1, max_size=14)):
         if is_word:
             kept.append(draw(st.sampled_from(WORDS)))
-            # After `value:` a name is expected, whatever it looks like.
+            # After `value:` or `API:` a name is expected, whatever it looks like.
             mark = draw(st.sampled_from(["", "", "", ".", ",", ":", ";", "!"]))
-            parts.append(kept[-1] + (mark if kept[-1] not in HEADS else mark.strip(":")))
+            parts.append(kept[-1] + (mark if kept[-1].lower() not in HEADS else mark.strip(":")))
             continue
         secret: str = draw(SECRETS)
         secret = secret.upper() if draw(st.integers(0, 9)) == 0 else secret
