@@ -68,6 +68,11 @@ def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None
     variables = environment.variables
     base = variables.get("XDG_RUNTIME_DIR") or variables.get("TMPDIR")
     parent = environment.cwd / base if base else environment.at_root("/tmp")  # noqa: S108
+    return private_dir(parent, make=make)
+
+
+def private_dir(parent: Path, *, make: bool = False) -> Path | None:
+    """Name the user's own folder in one that all users share; None where it is not theirs alone."""
     folder = parent / f"usagectl-{os.getuid()}"
     try:
         if make:

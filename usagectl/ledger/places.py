@@ -8,12 +8,13 @@ pages when the file is made, or the file is not made.
 from __future__ import annotations
 
 import os
-import stat
 import zlib
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from usagectl import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def folders(environment: Environment, *, make: bool = False) -> Iterator[Path]:
     parents = [environment.cwd / chosen] if chosen else []
     mounts = environment.at_root("/proc/self/mounts")
     for parent in (*parents, environment.at_root("/dev/shm")):  # noqa: S108  (owner and mode are checked)
-        if _is_in_memory(mounts, parent) and (own := _own_folder(parent, make=make)):
+        if _is_in_memory(mounts, parent) and (own := paths.private_dir(parent, make=make)):
             yield own / f"{zlib.crc32(os.fsencode(state)):08x}"
 
 
@@ -43,19 +44,6 @@ def tidy(folder: Path) -> None:
     """Remove a spool's folder in which nothing is left; the user's own stays."""
     with suppress(OSError):
         folder.rmdir()
-
-
-def _own_folder(parent: Path, *, make: bool) -> Path | None:
-    """Name the user's folder in one that all users share; None where it is not theirs alone."""
-    folder = parent / f"usagectl-{os.getuid()}"
-    try:
-        if make:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    return folder if is_ours and not status.st_mode & 0o077 else None
 
 
 @lru_cache(maxsize=64)
