@@ -25,7 +25,9 @@ from urllib.parse import urlsplit
 
 from tests.support.machine import REPOSITORY, Machine
 from usagectl import replay, spool
+from usagectl.posts import build_post
 from usagectl.spool import listing
+from usagectl.transport import HttpxTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +154,20 @@ def send_joined(base: str, count: int, size: int) -> float:
     return rate
 
 
+def send_bare(base: str, count: int, size: int) -> float:
+    """Send events that lie in memory with the transport of a replay: what httpx itself allows."""
+    way = HttpxTransport(uses_proxies=False, uses_tls=False)
+    post = build_post([EVENT] * size, base=base)
+    way.start(post, deadline=time.monotonic() + 10).result()
+    started = time.perf_counter()
+    for _ in range(count // size):
+        post = build_post([EVENT] * size, base=base)
+        way.start(post, deadline=time.monotonic() + 10).result()
+    rate = count / (time.perf_counter() - started)
+    way.close()
+    return rate
+
+
 def send_localstack(python: str, base: str, count: int, size: int) -> float:
     """Send events that lie in memory as LocalStack's client does."""
     words = [python, "-c", LOCALSTACK, base, str(count), str(size), EVENT.decode()]
@@ -180,6 +196,9 @@ def compare(base: str, *, count: int, rounds: int, localstack: str | None) -> No
         )
         contenders[f"http.client, joined lines in memory, {size} a batch"] = (
             lambda size=size: send_joined(base, count, size)  # type: ignore[misc]
+        )
+        contenders[f"our transport (httpx), events in memory, {size} a batch"] = (
+            lambda size=size: send_bare(base, count, size)  # type: ignore[misc]
         )
     if localstack:
         for size in (20, 500):

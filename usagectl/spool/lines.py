@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SESSION = "session"
 _END = b"}}\n"
+_END_AND_NEXT = _END + b'{"uid":"'
 
 
 class Line(msgspec.Struct, gc=False):
@@ -222,7 +223,7 @@ def _decode_alike(source: Source, start: int, block: bytes) -> Run | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     # A line of known members that ends with two braces ends with its event, and that is an object.
-    if not block.endswith(_END) or block.count(_END) != len(found):
+    if not block.endswith(_END) or block.count(_END_AND_NEXT) != len(found) - 1:
         return None
     if SESSION in {line.kind for line in found}:
         return None

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from usagectl.spool.envelope import Record
     from usagectl.spool.losses import Losses
 
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 256 * 1024
+"""What is read at once; what was read of twice as much no longer lies in a processor's cache."""
 
 
 class SpoolState(NamedTuple):
