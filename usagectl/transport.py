@@ -64,7 +64,7 @@ def get_json(url: str, timeout: timedelta) -> dict[str, object]:
         raise NotAnsweringError(url, reason=reason) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         is_late = guard.has_cut or isinstance(error, httpx.TimeoutException)
-        reason = "it took too long" if is_late else type(error).__name__
+        reason = "it took too long" if is_late else str(_explain(error))
         raise NotAnsweringError(url, reason=reason) from error
     except (ValueError, RecursionError) as error:
         raise NotAnsweringError(url, reason="the answer is not JSON") from error
