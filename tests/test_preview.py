@@ -203,14 +203,47 @@ def test_a_container_has_its_edition_in_the_image(machine: Machine) -> None:
 
 @pytest.mark.parametrize("version", ["3.8.1", "4.12.0"])
 def test_without_static_libraries_no_session_is_sent(machine: Machine, version: str) -> None:
-    """Versions that compute an edition fail there; older ones do not look."""
+    """Versions that compute an edition fail there; older ones do not look.
+
+    The `cli_cmd` events of its commands need no session, and leave all the same.
+    """
     machine.variables["OVERRIDE_IN_DOCKER"] = "1"
     (found,) = preview.preview_localstack(machine.environment(), version=version)
     codes = [caution.code for caution in found.cautions]
     if version == "3.8.1":
         assert (len(found.requests), codes, found.would_send) == (1, [], True)
     else:
-        assert (found.requests, codes, found.would_send) == ((), ["no-session"], False)
+        assert (found.requests, codes, found.would_send) == ((), ["no-session"], True)
+
+
+@pytest.mark.parametrize(
+    ("switch", "verdict"),
+    [
+        ("0", "localstack cli would send events if it were on this machine."),
+        ("1", "localstack cli is off. If it were on, it would send events."),
+    ],
+)
+def test_without_a_session_the_commands_events_are_not_denied(
+    machine: Machine, switch: str, verdict: str
+) -> None:
+    """Where no session event is sent, nobody reads that nothing is; how to see the rest is said."""
+    machine.variables |= {"OVERRIDE_IN_DOCKER": "1", "DISABLE_EVENTS": switch}
+    shown = machine.run("preview", "localstack", "--if-enabled").stdout
+    assert f"{verdict} Its commands post a cli_cmd event each, but no session event: " in shown
+    assert "usagectl capture -- localstack config show" in shown
+    assert "nothing would be sent" not in shown
+
+
+@pytest.mark.parametrize(
+    ("version", "is_read"),
+    [("1.0.4", True), ("4.14.0", True), ("9.9", False), ("2026.8.2", True), ("2027.1", False)],
+)
+def test_rules_that_were_never_read_are_admitted(
+    machine: Machine, version: str, *, is_read: bool
+) -> None:
+    """A version between or beyond those that were read is shown with a word of caution."""
+    done = machine.run("preview", "localstack", "--localstack-version", version, "--json")
+    assert any("never read" in text for text in done.data["notices"]) is not is_read
 
 
 def test_a_removed_working_folder_stops_the_session_too(machine: Machine) -> None:

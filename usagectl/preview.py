@@ -132,10 +132,10 @@ def _preview_part(
     if verdict.telemetry != "on" and not if_enabled:
         return Preview(verdict, ())
     edition = session.edition_of(client)
-    if edition is None:
-        return Preview(verdict, (), (_no_session(client),))
     if caution := endpoint_caution(verdict, "ANALYTICS_API"):
         return Preview(verdict, (), (caution,))
+    if edition is None:
+        return Preview(verdict, (), (_no_session(client),), is_unknown=True)
     docker = live.docker if live else {}
     payload, varying = session.process_payload(client, edition=edition, docker=docker)
     cautions = () if live else tuple(_docker_cautions(client))
@@ -147,15 +147,15 @@ def _no_session(client: LocalStackClient) -> Caution:
     if client.is_in_container:
         return Caution(
             "no-session",
-            f"In a container without {session.STATIC_LIBS} this version fails while it computes "
-            "the edition, so such a process sends no session event. `localstack start` first "
-            "declares that it is on a host; the line below shows what it then sends.",
+            "Its commands post a cli_cmd event each, but no session event: in a container without "
+            f"{session.STATIC_LIBS} this version fails while it computes the edition. `localstack "
+            "start` first declares that it is on a host; the line below shows what it then sends.",
             "OVERRIDE_IN_DOCKER=0 usagectl preview localstack",
         )
     return Caution(
         "no-session",
-        "The working folder cannot be listed, and this version fails there while it computes the "
-        "edition, so it sends no session event at all.",
+        "Its commands post a cli_cmd event each, but no session event: the working folder cannot "
+        "be listed, and this version fails there while it computes the edition.",
         "cd && usagectl preview localstack",
     )
 

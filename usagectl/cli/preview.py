@@ -25,8 +25,8 @@ app = new_app()
 apps = {"preview": app}
 
 _OTHER_EVENTS = (
-    "localstack: its commands also post a cli_cmd event each, and its container sends more; "
-    "see usagectl explain."
+    "localstack: its commands also post a cli_cmd event each, which usagectl capture -- localstack "
+    "config show catches byte for byte; its container sends more, see usagectl explain."
 )
 
 
@@ -79,11 +79,11 @@ def preview(  # noqa: PLR0913  (each is an option)
     """Show the exact requests that would be sent: method, URL, headers, body.
 
     For LocalStack that is its session event, after the rules of the installed
-    version. For usagectl it is the event of its last and of its present
-    command, for a tool that records through usagectl what waits of it; with
-    --waiting, everything that `usagectl replay` would send. No
-    socket is opened except with --live, and then only on this machine: a Docker
-    elsewhere (DOCKER_HOST) is not asked.
+    version; its other events are seen with `usagectl capture`. For usagectl it
+    is the event of its last and of its present command, for a tool that records
+    through usagectl what waits of it; with --waiting, everything that
+    `usagectl replay` would send. No socket is opened except with --live, and then
+    only on this machine: a Docker elsewhere (DOCKER_HOST) is not asked.
 
     The auth token is masked unless --reveal; the machine ID is shown whole. A
     member that is drawn when it is sent (session ID, time) is marked as varying.
@@ -136,11 +136,13 @@ def _collect(
         if version is None and installation.version is None:
             found = "its version is not known" if installation.installed else "it is not found"
             notices.append(f"localstack: {found} here; these are the rules of {NEWEST_KNOWN}.")
-        if version is not None and not is_known(version):
+        shown = version or installation.version
+        if shown is not None and not is_known(shown):
             notices.append(
-                f"localstack: the rules of {version} were never read; these may be wrong."
+                f"localstack: the rules of {shown} were never read; these are those of the "
+                "version nearest before it, and may be wrong."
             )
-        if any(found.requests for found in previews):
+        if any(found.requests or found.is_unknown for found in previews):
             notices.append(_OTHER_EVENTS)
     if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
         previews += requests.preview_lstk(environment)
@@ -231,6 +233,9 @@ def _why_nothing(found: Preview) -> str:
     if found.would_send:
         absent = "" if part.installation.installed else " if it were on this machine"
         return f"{part.name} would send events{absent}. {found.cautions[0].message}"
+    if found.is_unknown and found.cautions:
+        reason = found.cautions[0].message
+        return f"{part.name} is off. If it were on, it would send events. {reason}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
     decider = consent.describe(part.decided_by)

@@ -52,8 +52,9 @@ def is_version(text: str) -> bool:
 
 
 def is_known(version: str) -> bool:
-    """Tell whether a version lies between the oldest and the newest whose rules were read."""
-    return (1, 0) <= parse_version(version) <= parse_version(NEWEST_KNOWN)
+    """Tell whether a version lies among those whose rules were read: 1 to 4, then by the year."""
+    number = parse_version(version)
+    return (1, 0) <= number < (5,) or (2026,) <= number <= parse_version(NEWEST_KNOWN)
 
 
 def rules_for(version: str | None) -> Rules:
