@@ -105,6 +105,7 @@ KEYS = [
     ("reset-machine-id", "replaced[]", REPLACED),
     ("cache-dir", "", "path source places"),
     ("cache-dir set", "", f"path {SAVED}"),
+    ("cache-dir unset", "", SAVED),
     ("cache-dir clear", "", "dry_run removed"),
     ("env", "", "format variables text"),
     ("completion", "", "shell text"),

@@ -110,7 +110,7 @@ def test_every_command_that_writes_has_a_dry_run() -> None:
     )
 
 
-NOT_INTO_CORRUPT = ("cache-dir set",)
+NOT_INTO_CORRUPT = ("cache-dir set", "cache-dir unset")
 """What writes another setting than the mode leaves corrupt settings alone: an off may be in it."""
 
 
@@ -125,6 +125,8 @@ def test_a_dry_run_changes_no_byte(path: str, is_corrupt: bool, furnished: Machi
     furnished.variables["DO_NOT_TRACK"] = "1"
     if path == "enable":
         run_inside(furnished.environment(), "disable")
+    if path == "cache-dir unset":
+        run_inside(furnished.environment(), "cache-dir", "set", "volume/cache")
     if is_corrupt:
         furnished.machine_json.write_text("{")
         (furnished.config_dir / "settings.toml").write_text("[[[")

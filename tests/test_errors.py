@@ -28,6 +28,7 @@ from usagectl.cli.capture import (
     SilenceUnprovenError,
     UnexpectedEventsError,
 )
+from usagectl.cli.machine_id import ConfirmationMissingError
 from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
@@ -88,6 +89,7 @@ SAMPLES: list[UsagectlError] = [
     SilenceUnprovenError(2),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
+    ConfirmationMissingError("remove it", hint="x"),
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),

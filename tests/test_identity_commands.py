@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import snapshot
+from usagectl import emission
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,11 +65,15 @@ def _read(terminal: int) -> bytes:
 
 @posix
 @pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=["no", "enter", "end of file"])
-@pytest.mark.parametrize("words", [("reset-machine-id",), ("cache-dir", "clear")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("reset-machine-id",), ("cache-dir", "clear"), ("machine-id", "set", "custom-1")],
+    ids=" ".join,
+)
 def test_a_no_on_the_terminal_changes_nothing(
     owner: Machine, words: tuple[str, ...], typed: bytes
 ) -> None:
-    """Both commands ask on a terminal; all but a yes leaves every file and says so by status."""
+    """All three ask on a terminal; all but a yes leaves every file and says so by status."""
     before = snapshot(owner.folder)
     status, screen = answer(owner, *words, typed=typed)
     assert b"[y/N]" in screen
@@ -84,6 +89,73 @@ def test_a_yes_on_the_terminal_replaces_the_id(owner: Machine) -> None:
     assert status == 0
     assert b"Replace the machine ID" in screen
     assert "gen_" in owner.machine_json.read_text()
+
+
+def register(machine: Machine) -> Path:
+    """Make a program known that records through usagectl, and give it an ID."""
+    emitter = emission.Emitter("mytool")
+    assert emission.permit(machine.environment(), emitter)
+    emission.machine_id(machine.environment(), emitter)
+    return machine.state_dir / "machine-ids" / "mytool.json"
+
+
+@posix
+def test_the_question_names_every_tool_concerned(owner: Machine) -> None:
+    """A person who removes IDs learns whose: those of other programs may be among them."""
+    register(owner)
+    _, screen = answer(owner, "cache-dir", "clear", typed=b"n\n")
+    assert b"Remove the machine ID of localstack, mytool (2 files)?" in screen
+    _, screen = answer(owner, "reset-machine-id", typed=b"n\n")
+    assert b"Replace the machine ID of localstack, mytool?" in screen
+
+
+def test_set_leaves_other_programs_alone_unless_named(owner: Machine) -> None:
+    """An ID chosen for LocalStack is not given to a program of somebody else, which would link."""
+    file = register(owner)
+    drawn = file.read_text()
+    assert owner.run("machine-id", "set", "custom-1").status == 0
+    assert (file.read_text(), "custom-1" in owner.machine_json.read_text()) == (drawn, True)
+    assert owner.run("machine-id", "set", "custom-2", "mytool").status == 0
+    assert "custom-2" in file.read_text()
+    assert "custom-1" in owner.machine_json.read_text()
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)], ids=["pipe", "json"])
+def test_nothing_is_cleared_where_nobody_can_be_asked(
+    owner: Machine, option: tuple[str, ...]
+) -> None:
+    """A removed ID is lost, so a pipe or a program has to say --yes; else no file changes."""
+    before = snapshot(owner.folder)
+    done = owner.run("cache-dir", "clear", *option, variables=QUIET)
+    assert done.status == 2
+    assert "confirmation-missing" in done.stdout + done.stderr
+    assert "usagectl cache-dir clear --yes" in done.stdout + done.stderr
+    assert snapshot(owner.folder) == before
+    owner.machine_json.unlink()
+    assert owner.run("cache-dir", "clear", *option, variables=QUIET).status == 0
+
+
+def test_clear_says_removed(owner: Machine) -> None:
+    """The verb is one that fits: an ID is removed, it does not become so."""
+    planned = owner.run("cache-dir", "clear", "--dry-run").stdout
+    assert planned.endswith("machine.json: dkr_******** (docker-derived) would be removed\n")
+    done = owner.run("cache-dir", "clear", "--yes").stdout
+    assert done.endswith("machine.json: dkr_******** (docker-derived) was removed\n")
+
+
+def test_unset_takes_back_what_set_chose(owner: Machine) -> None:
+    """The way back from `cache-dir set` touches the setting alone, never an ID."""
+    default = owner.run("cache-dir", "--json").data["path"]
+    owner.run("settings", "set", "spool.max_days", "5")
+    owner.run("cache-dir", "set", "volume/cache")
+    planned = owner.run("cache-dir", "unset", "--dry-run", "--json").data
+    assert (planned["changed"], planned["dry_run"]) == (True, True)
+    assert owner.run("cache-dir", "--json").data["path"] != default
+    assert f"The cache dir is {default} again" in owner.run("cache-dir", "unset").stdout
+    assert owner.run("cache-dir", "--json").data["path"] == default
+    assert "stays as it is" in owner.run("cache-dir", "unset").stdout
+    assert "max_days = 5" in (owner.config_dir / "settings.toml").read_text()
+    assert "dkr_0123456789ab" in owner.machine_json.read_text()
 
 
 @posix

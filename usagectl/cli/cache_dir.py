@@ -10,19 +10,27 @@ import typer
 from usagectl import identity, paths, replacement, saving
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli.machine_id import confirm, show_replacements
+from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli.machine_id import (
+    ConfirmationMissingError,
+    can_ask,
+    confirm,
+    show_replacements,
+    whose,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.cli._invocation import Invocation
+    from usagectl.replacement import Replacement
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
 apps = {"cache-dir": app}
 
 _WHY = {
-    "setting": "chosen with usagectl cache-dir set",
+    "setting": "chosen with usagectl cache-dir set; usagectl cache-dir unset takes it back",
     "environment": "chosen by a variable: XDG_CACHE_HOME, or LOCALAPPDATA on Windows",
     "default": "the default on this system",
     "state": "this is a container, as LocalStack sees it",
@@ -53,18 +61,12 @@ def set_dir(
     """Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.
 
     It is kept in usagectl's settings. The folders that LocalStack itself would
-    use are still looked at.
+    use are still looked at. usagectl cache-dir unset takes it back.
     """
     invocation: Invocation = ctx.obj
     folder = paths.parse_folder(invocation.environment, path)
     saved = saving.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
-    data = {
-        "path": str(folder),
-        "file": str(saved.file),
-        "changed": saved.changed,
-        "set_aside": str(saved.set_aside) if saved.set_aside else None,
-        "dry_run": dry_run,
-    }
+    data = {"path": str(folder), **_saved_data(saved, dry_run=dry_run)}
 
     def show() -> None:
         verb = "would be" if dry_run else "is"
@@ -73,17 +75,46 @@ def set_dir(
     _output.emit(_output.Answer(data, show), invocation, as_json=json)
 
 
+@app.command("unset", cls=RecordedCommand)
+def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False, json: Json = False) -> None:
+    """Take back what `usagectl cache-dir set` chose; no machine ID and no folder is touched."""
+    invocation: Invocation = ctx.obj
+    saved = saving.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
+
+    def show() -> None:
+        if not saved.changed:
+            text = f"No cache dir was chosen in {saved.file}; it stays as it is."
+        elif dry_run:
+            text = f"The chosen cache dir would be taken out of {saved.file}."
+        else:
+            folder = identity.cache_dir(invocation.environment)[0]
+            text = f"The cache dir is {folder} again ({saved.file})."
+        typer.echo(_output.printable_line(text))
+
+    answer = _output.Answer(_saved_data(saved, dry_run=dry_run), show)
+    _output.emit(answer, invocation, as_json=json)
+
+
 @app.command("clear", cls=RecordedCommand)
 def clear(
-    ctx: typer.Context, *, yes: Yes = False, dry_run: DryRun = False, json: Json = False
+    ctx: typer.Context,
+    *,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask; needed with --json and without a terminal."),
+    ] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
     """Remove the machine ID's file from every place; no other file is touched.
 
     The client makes a new ID on its next start, often the same one again, since
-    it derives it from this machine. usagectl reset-machine-id is what changes it.
+    it derives it from this machine. usagectl reset-machine-id is what changes it,
+    and usagectl cache-dir unset what takes a chosen folder back.
     """
     invocation: Invocation = ctx.obj
-    confirm("Remove the machine ID of LocalStack's tools?", skip=yes or dry_run or json)
+    if not (yes or dry_run):
+        _require_yes(replacement.clear(invocation.environment, dry_run=True), as_json=json)
     removed = replacement.clear(invocation.environment, dry_run=dry_run)
     data = {
         "dry_run": dry_run,
@@ -100,6 +131,30 @@ def clear(
         _output.print_notice(
             "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
         )
+
+
+def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
+    """Ask before IDs are removed; refuse where nobody can be asked: a removed one is lost.
+
+    Raises:
+        ConfirmationMissingError: there is no terminal, or the answer is for a program.
+    """
+    if not any(found.changed for found in planned):
+        return
+    files = "1 file" if len(planned) == 1 else f"{len(planned)} files"
+    what = f"remove the machine ID of {whose(planned)} ({files})"
+    if as_json or not can_ask():
+        raise ConfirmationMissingError(what, hint="usagectl cache-dir clear --yes")
+    confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
+
+
+def _saved_data(saved: saving.SaveResult, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "file": str(saved.file),
+        "changed": saved.changed,
+        "set_aside": str(saved.set_aside) if saved.set_aside else None,
+        "dry_run": dry_run,
+    }
 
 
 def _show(folder: Path, source: str) -> None:

@@ -12,6 +12,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import machine_id_data
+from usagectl.errors import UsageError
 from usagectl.tools.base import Caution, find_executable
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ reset_app = new_app()
 apps = {"machine-id": show_app, "reset-machine-id": reset_app}
 
 _SHOWN_CHARACTERS = 200
+
+
+class ConfirmationMissingError(UsageError):
+    """Tell that something would be lost, that nobody can be asked, and that --yes is not there."""
+
+    code = "confirmation-missing"
+
+    def __init__(self, what: str, *, hint: str) -> None:
+        super().__init__(f"Nobody can be asked here whether to {what}: say --yes.", hint=hint)
 
 
 @show_app.callback()
@@ -55,15 +65,35 @@ def set_id(
     machine_id: Annotated[
         str, typer.Argument(metavar="ID", help="1 to 64 letters, digits, '_', '-' or '.'.")
     ],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TOOL]...",
+            help="Whose; that of LocalStack and lstk without a name.",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Write an ID of your own into every place where a tool keeps one."""
+    """Write an ID of your own into every place where LocalStack and lstk keep one.
+
+    A program that records through usagectl keeps its own random one, unless it
+    is named: usagectl machine-id set ID mytool.
+    """
     invocation: Invocation = ctx.obj
+    environment = invocation.environment
     whole = identity.validate(machine_id)
-    bodies = dict.fromkeys((tool.name for tool in tools.known(invocation.environment)), whole)
-    replacements = replacement.replace(invocation.environment, bodies, prefix="", dry_run=dry_run)
+    own = {tool.name for tool in tools.emitters(environment)}
+    chosen = [tool.name for tool in tools.select(environment, names or ())]
+    bodies = {name: whole for name in chosen if names or name not in own}
+    planned = replacement.replace(environment, bodies, prefix="", dry_run=True)
+    if any(found.changed and found.before.exists for found in planned):
+        question = f"Replace the machine ID of {whose(planned)} by {whole}?"
+        confirm(question, skip=yes or dry_run or json)
+    replacements = replacement.replace(environment, bodies, prefix="", dry_run=dry_run)
     _answer(
         invocation,
         replacements,
@@ -90,8 +120,9 @@ def reset_machine_id(
     understood is set aside. LocalStack and lstk get different IDs.
     """
     invocation: Invocation = ctx.obj
-    confirm("Replace the machine ID of LocalStack's tools?", skip=yes or dry_run or json)
     bodies = replacement.plan_reset(invocation.environment)
+    planned = replacement.replace(invocation.environment, bodies, dry_run=True)
+    confirm(f"Replace the machine ID of {whose(planned)}?", skip=yes or dry_run or json)
     replacements = replacement.replace(invocation.environment, bodies, dry_run=dry_run)
     _answer(invocation, replacements, dry_run=dry_run, reveal=reveal, as_json=json)
 
@@ -108,6 +139,12 @@ def confirm(question: str, *, skip: bool) -> None:
     if not typer.confirm(question, err=True):
         _output.print_notice("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def whose(replacements: Sequence[Replacement]) -> str:
+    """Name the tools whose machine ID is about to change."""
+    names = dict.fromkeys(found.place.tool for found in replacements if found.changed)
+    return ", ".join(names) or "no tool"
 
 
 def can_ask() -> bool:
@@ -239,8 +276,10 @@ def show_replacements(
 
 def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool) -> str:
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
-    after = "removed" if found.after is None else _shown(found.after, reveal=reveal or is_typed)
-    verb = "would become" if dry_run else "became"
+    what = f"{found.place.path}: {before} ({found.before.kind})"
+    if found.after is None:
+        return f"{what} {'would be' if dry_run else 'was'} removed"
+    after = _shown(found.after, reveal=reveal or is_typed)
     if not found.changed:
         return f"{found.place.path}: stays {after}"
-    return f"{found.place.path}: {before} ({found.before.kind}) {verb} {after}"
+    return f"{what} {'would become' if dry_run else 'became'} {after}"
