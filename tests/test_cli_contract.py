@@ -263,11 +263,11 @@ def test_failures_have_the_same_envelope(
 
 @pytest.mark.parametrize("path", EXAMPLES)
 def test_every_command_refuses_an_unknown_option(path: str, machine: Machine) -> None:
-    """An option that does not exist is a usage error in the envelope; `run` hands it on."""
+    """An option that does not exist is a usage error in the envelope.
+
+    So it is of `run`, where a program's own options stand behind the program.
+    """
     outcome = run_inside(machine.environment(), *path.split(), "--no-such-option", "--json")
-    if path == "run":
-        assert outcome.status == 127
-        return
     assert (outcome.status, outcome.envelope["command"]) == (2, path)
     assert outcome.envelope["errors"][0]["code"] == "usage"
 
@@ -280,6 +280,14 @@ def test_an_option_before_the_sub_command_is_refused(
     outcome = run_inside(machine.environment(), words[0], "--json", *words[1:])
     assert outcome.status == 2
     assert "give it after" in outcome.envelope["errors"][0]["message"]
+
+
+def test_a_programs_own_options_are_handed_on(machine: Machine) -> None:
+    """Behind the program, or behind `--`, a word that begins with a dash is none of ours."""
+    assert run_inside(machine.environment(), "run", "--", "--nope").status == 127
+    outcome = run_inside(machine.environment(), "run", "nope", "--help")
+    assert outcome.status == 127
+    assert outcome.stderr.endswith("  try: command -v nope\n")
 
 
 def test_json_of_another_program_is_not_ours(machine: Machine) -> None:

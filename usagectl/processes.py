@@ -47,7 +47,9 @@ class CommandNotFoundError(UsagectlError):
     exit_status = 127
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"The command {program!r} was not found.", hint='echo "$PATH"')
+        super().__init__(
+            f"The command {program!r} was not found.", hint=f"command -v {shlex.quote(program)}"
+        )
         self.program = program
 
 

@@ -16,10 +16,7 @@ app = new_app()
 apps = {"run": app}
 
 
-@app.command(
-    cls=RecordedCommand,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
+@app.command(cls=RecordedCommand, context_settings={"allow_interspersed_args": False})
 def run(
     ctx: typer.Context,
     command: Annotated[
