@@ -85,6 +85,27 @@ def test_lines_fit_the_terminal(words: str, width: int, furnished: Machine) -> N
 
 
 @needs_terminal
+@pytest.mark.parametrize("words", ["status", "machine-id", "cache-dir clear --dry-run"])
+def test_a_long_path_breaks_behind_a_slash(words: str, machine: Machine) -> None:
+    """A path that is longer than its column is broken between names, so that each can be read."""
+    machine.variables["XDG_CACHE_HOME"] = str(machine.folder / "a-folder" / "another-folder")
+    run_inside(machine.environment(), "machine-id", "set", "custom-1")
+    piped = run_inside(machine.environment(), *words.split()).stdout
+    drawn = ESCAPE.sub("", run_on_terminal(machine, *words.split(), width=80))
+    for name in ("a-folder/", "another-folder/", "localstack-cli", "machine.json"):
+        assert drawn.count(name) == piped.count(name) > 0
+    assert re.search(r"/$", drawn, re.MULTILINE)
+
+
+def test_settings_name_their_file_once(furnished: Machine) -> None:
+    """The file stands below the table; beside each setting the word alone says where it is."""
+    furnished.variables.pop("DISABLE_EVENTS")
+    shown = run_inside(furnished.environment(), "settings").stdout
+    assert shown.count("settings.toml") == 1
+    assert re.search(r"telemetry.mode +local +setting$", shown, re.MULTILINE)
+
+
+@needs_terminal
 def test_colour_follows_the_variables(furnished: Machine) -> None:
     """A terminal gets colour; NO_COLOR takes every escape code away, bold too."""
     assert ESCAPE.search(run_on_terminal(furnished, "status", width=80))

@@ -98,6 +98,24 @@ def _without_blanks(filling: re.Match[str]) -> str:
     return filling[0].replace(" ", "")
 
 
+def _fold_paths(text: str, width: int) -> str:
+    """Break a path that is longer than a line behind a slash, not in the midst of a name."""
+    if "/" not in text or len(text) <= width:
+        return text
+    return " ".join(_fold_path(word, width) for word in text.split(" "))
+
+
+def _fold_path(word: str, width: int) -> str:
+    if len(word) <= width:
+        return word
+    lines = [""]
+    for name in re.findall(r"[^/]*/|[^/]+", word):
+        if lines[-1] and cell_len(lines[-1] + name) > width:
+            lines.append("")
+        lines[-1] += name
+    return "\n".join(lines)
+
+
 def _is_as_laid_out(text: str) -> bool:
     """Tell whether JSON set out in lines has the same members and values, as they are written.
 
@@ -125,14 +143,16 @@ class Page:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Draw a line of text; a long one wraps at words."""
-        self._draw_stripped(Text(printable_line(text), style=style))
+        folded = _fold_paths(printable_line(text), self.width)
+        self._draw_stripped(Text(folded, style=style))
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
         """Draw text set in from the left, also where it wraps."""
         table = Table.grid(padding=0)
         table.add_column(width=by)
         table.add_column(overflow="fold")
-        table.add_row("", Text(printable_line(text), style=style))
+        folded = _fold_paths(printable_line(text), self.width - by)
+        table.add_row("", Text(folded, style=style))
         self._draw_stripped(table)
 
     def bullets(self, texts: Sequence[str]) -> None:
@@ -159,8 +179,10 @@ class Page:
         for _ in fixed:
             table.add_column(no_wrap=is_wide, overflow="fold")
         table.add_column(overflow="fold")
+        room = self.width - 2 - sum(fixed)
         for row, style in zip(cells, styles or [""] * len(rows), strict=True):
-            table.add_row("", *(Text(cell, style=style) for cell in row))
+            folded = [*row[:-1], _fold_paths(row[-1], room) if is_wide else row[-1]]
+            table.add_row("", *(Text(cell, style=style) for cell in folded))
         self._draw_stripped(table)
 
     def _write_plain(self, cells: Sequence[Sequence[str]]) -> bool:

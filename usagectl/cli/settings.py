@@ -216,7 +216,9 @@ def _row(
 
 def _where(row: dict[str, object]) -> str:
     source, origin = str(row["source"]), str(row["origin"])
-    text = source if origin in ("", source) else f"{source} {origin}"
+    # The settings file stands below the table, once.
+    is_told = source == "setting" or origin in ("", source)
+    text = source if is_told else f"{source} {origin}"
     is_beaten = row["stored"] is not None and row["stored"] != row["value"]
     return f"{text}; stored: {row['stored']}" if is_beaten else text
 
