@@ -282,6 +282,43 @@ def test_an_option_before_the_sub_command_is_refused(
     assert "give it after" in outcome.envelope["errors"][0]["message"]
 
 
+SLIPS = [
+    ("settings get telemetry.mode", "It has set, unset; alone it shows", "usagectl settings"),
+    ("settings telemetry.mode", "has no command 'telemetry.mode'. It", "usagectl settings"),
+    ("settings unst x", "did you mean unset?", "usagectl settings"),
+    ("settings set spool.max_byts 5", "did you mean spool.max_bytes?", "usagectl settings"),
+    ("explain D99", "is not a departure of real clients", "usagectl explain"),
+    ("help", "--help, after any command", "usagectl --help"),
+    ("help status", "--help, after any command", "usagectl status --help"),
+    ("status localstack", "usagectl status takes no name", "usagectl status --help"),
+    ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
+    ("--version --dry-run", "No such option", "usagectl --help"),
+]
+
+
+@pytest.mark.parametrize(("words", "part", "hint"), SLIPS, ids=[slip[0] for slip in SLIPS])
+def test_a_slip_is_answered_with_the_way_on(
+    words: str, part: str, hint: str, machine: Machine
+) -> None:
+    """What people type out of habit from other programs leads them to what is there."""
+    outcome = run_inside(machine.environment(), *words.split())
+    assert outcome.status == 2
+    assert part in outcome.stderr
+    assert outcome.stderr.endswith(f"\n  try: {hint}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [("--json status", "status"), ("--version --json", "")]
+)
+def test_json_before_its_command_is_put_right(words: str, command: str, machine: Machine) -> None:
+    """The envelope names the command that was meant, and where --json goes."""
+    outcome = run_inside(machine.environment(), *words.split())
+    assert (outcome.status, outcome.envelope["command"]) == (2, command)
+    (error,) = outcome.envelope["errors"]
+    assert error["message"] == "--json goes after the command: usagectl status --json."
+    assert error["hint"] == "usagectl status --json"
+
+
 def test_a_programs_own_options_are_handed_on(machine: Machine) -> None:
     """Behind the program, or behind `--`, a word that begins with a dash is none of ours."""
     assert run_inside(machine.environment(), "run", "--", "--nope").status == 127

@@ -74,6 +74,9 @@ def test_version_loads_no_command(machine: Machine) -> None:
     } & modules == set()
 
 
+SETTING = ("cache-dir set", "cache-dir unset", "settings set", "settings unset")
+
+
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path in ANSWERING])
 def test_a_command_loads_itself_alone(path: str, furnished: Machine) -> None:
     """A command loads no other command's module, and for --json nothing that draws or sends.
@@ -89,7 +92,7 @@ def test_a_command_loads_itself_alone(path: str, furnished: Machine) -> None:
     # The scripts of `completion` name the rules of the audit.
     bulk = {"msgspec"} if own in ("spool", "audit", "completion") or path == "disable" else set()
     sends = {"msgspec", "socket"} if own == "replay" else set()
-    writes_settings = own == "switch" or path in ("cache-dir set", "settings set", "settings unset")
+    writes_settings = own == "switch" or path in SETTING
     assert modules & HEAVY <= ({"tomlkit"} if writes_settings else set()) | bulk | sends
 
 

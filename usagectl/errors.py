@@ -108,13 +108,20 @@ class UnknownToolError(UsageError):
 
 
 class UnknownEventError(UsageError):
-    """Tell that neither the notice nor the known departures name that event or field."""
+    """Tell that neither the notice nor the known departures name that event, field or departure."""
 
     code = "unknown-event"
 
-    def __init__(self, name: str, *, known: Sequence[str], candidates: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        known: Sequence[str],
+        candidates: Sequence[str] = (),
+        what: str = "an event or field",
+    ) -> None:
         super().__init__(
-            f"{name!r} is not an event or field that usagectl knows.{_guess(name, candidates)} "
+            f"{name!r} is not {what} that usagectl knows.{_guess(name, candidates)} "
             f"It knows {', '.join(known)}.",
             hint="usagectl explain",
         )

@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from usagectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MODULES: Mapping[str, str] = {
     "status": "status",
@@ -65,6 +65,13 @@ class RecordedGroup(TyperGroup):
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Find the sub-command; an option before it would silently mean nothing."""
+        if self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            sentence = (
+                f"{ctx.command_path} has no command {args[0]!r}{_guess(args[0], names)} "
+                f"It has {', '.join(names)}; alone it shows what there is."
+            )
+            raise UsageError(sentence, hint=ctx.command_path)
         found = super().resolve_command(ctx, args)
         for parameter in self.params:
             source = ctx.get_parameter_source(parameter.name or "")
@@ -84,7 +91,12 @@ class CommandGroup(TyperGroup):
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Find the command; a name that is none is answered with the nearest one."""
         if args[0] not in MODULES:
-            raise UsageError(_describe_unknown(args[0]), hint="usagectl --help")
+            if args[0] == "help":
+                named = [word for word in args[1:2] if word in MODULES]
+                hint = " ".join(("usagectl", *named, "--help"))
+                raise UsageError("The help is an option: --help, after any command.", hint=hint)
+            sentence = f"There is no command {args[0]!r}{_guess(args[0], tuple(MODULES))}"
+            raise UsageError(sentence, hint="usagectl --help")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
@@ -103,11 +115,12 @@ def _first_paragraph(text: str | None) -> str:
     return " ".join((text or "").strip().split("\n\n")[0].split())
 
 
-def _describe_unknown(name: str) -> str:
+def _guess(name: str, names: Sequence[str]) -> str:
+    """End a sentence on a name that is none with the nearest one; `get` is no slip for `set`."""
     from difflib import get_close_matches  # a slip of the finger alone needs it
 
-    near = get_close_matches(name, MODULES, n=1)
-    return f"There is no command {name!r}{f'; did you mean {near[0]}?' if near else '.'}"
+    near = get_close_matches(name, names, n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else "."
 
 
 def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401

@@ -78,7 +78,29 @@ def fail_usage(error: Exception, invocation: Invocation) -> None:
         invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
     text = error.format_message() if hasattr(error, "format_message") else str(error)
     sentence = " ".join(text.split())
-    fail(UsageError(sentence if sentence.endswith((".", "?")) else f"{sentence}."), invocation)
+    sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
+    fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
+
+
+def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
+    """Put right what people type most: an option before its command, a word too many."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return None
+    option = getattr(error, "option_name", None)
+    if option is not None and context.parent is None:
+        name = next((word for word in invocation.arguments if word in MODULES), "")
+        command = context.command.get_command(context, name or "status")
+        if option not in [text for each in command.params for text in each.opts]:
+            return None
+        invocation.command = name
+        hint = f"usagectl {name or 'status'} {option}"
+        return UsageError(f"{option} goes after the command: {hint}.", hint=hint)
+    takes_words = any(each.param_type_name == "argument" for each in context.command.params)
+    if "unexpected extra argument" in str(error) and not takes_words:
+        sentence = f"{context.command_path} takes no name, but options alone."
+        return UsageError(sentence, hint=f"{context.command_path} --help")
+    return None
 
 
 def fail_unwritable(error: OSError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from usagectl import notice, registry
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.errors import UnknownEventError
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
@@ -50,6 +52,10 @@ def _explain_name(name: str) -> _output.Answer:
     if named:
         answer = {"departures": [_departure_data(found) for found in named]}
         return _output.Answer(answer, lambda: _show_departures(_page(), named))
+    if re.fullmatch(r"D\d+", name, re.IGNORECASE):
+        known = [found.id for found in notice.load().departures]
+        what = "a departure of real clients"
+        raise UnknownEventError(name, known=[f"{known[0]} to {known[-1]}"], what=what)
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:

@@ -110,9 +110,11 @@ def _key(name: str) -> tuple[str, stored.Name]:
     if of_tool:
         return registry.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
     if name not in KEYS:
-        raise InvalidValueError(
-            "setting", name, wanted=f"use {', '.join(NAMES)}", hint="usagectl settings"
-        )
+        from difflib import get_close_matches  # a slip of the finger alone needs it
+
+        near = get_close_matches(name, NAMES, n=1)
+        wanted = f"{f'did you mean {near[0]}? Use' if near else 'use'} {', '.join(NAMES)}"
+        raise InvalidValueError("setting", name, wanted=wanted, hint="usagectl settings")
     return stored.OWN_NAME, KEYS[name]
 
 
