@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.machine import NOW
-from usagectl import consent, settings, spool, switching
+from usagectl import consent, emission, settings, spool, switching
 from usagectl.errors import UnknownToolError
 
 if TYPE_CHECKING:
@@ -183,6 +183,27 @@ def test_disable_purges_unsent_events(machine: Machine) -> None:
     assert switching.disable(machine.environment(), ["usagectl"]).purged == 3
     assert spool.state(machine.environment()).pending == 0
     assert list(spool.records(machine.environment())) == []
+
+
+def test_the_answer_names_whose_events_were_removed(machine: Machine) -> None:
+    """Events of one tool are not laid at another's door."""
+    environment = machine.environment()
+    assert emission.permit(environment, emission.Emitter("mytool"))
+    spool.append(environment, EVENT, tool="mytool", kind="cli_cmd")
+    record(machine)
+    of_tool = machine.run("disable", "mytool").stdout
+    assert "\nmytool: 1 waiting event removed, unsent.\n" in of_tool
+    own = machine.run("disable", "usagectl").stdout  # which recorded that other command too
+    assert "\nusagectl: 4 waiting events removed, unsent.\n" in own
+
+
+def test_a_dry_run_says_what_a_file_would_get_and_lose(machine: Machine) -> None:
+    """The sentence of a dry run is one about what is not yet so."""
+    planned = machine.run("disable", "localstack", "--dry-run").stdout
+    assert f"localstack: {machine.default_profile} would get DISABLE_EVENTS=1\n" in planned
+    machine.run("disable", "localstack")
+    planned = machine.run("enable", "localstack", "--dry-run").stdout
+    assert f"localstack: {machine.default_profile} would lose DISABLE_EVENTS\n" in planned
 
 
 def test_enable_keeps_the_spool(machine: Machine) -> None:

@@ -66,7 +66,7 @@ class SwitchResult:
     Attributes:
         changes: what was written.
         consents: the verdict on every part afterwards, read anew.
-        purged: waiting events of usagectl that were removed.
+        purged: waiting events that were removed, of the tools that were switched off.
         problems: parts that did not follow, and files that could not be written.
     """
 

@@ -27,7 +27,7 @@ def disable(
     names: Tools = None,
     *,
     keep_spool: Annotated[
-        bool, typer.Option("--keep-spool", help="Keep usagectl's own waiting events.")
+        bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -36,7 +36,8 @@ def disable(
 
     For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
     other line of it stays. lstk reads no file: what to export is said. For
-    usagectl, recording stops and waiting events are removed.
+    usagectl, and for what records through it, recording stops and waiting
+    events are removed.
 
     Exits with 1 when a part stays on, and says what to do. Sends nothing.
     """
@@ -99,7 +100,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
     if result.purged:
         verb = "would be removed" if dry_run else "removed"
         noun = "event" if result.purged == 1 else "events"
-        page.line(f"usagectl: {result.purged} waiting {noun} {verb}, unsent.")
+        page.line(f"{_owners(result)}: {result.purged} waiting {noun} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
     if not shown:
         names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
@@ -111,9 +112,18 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
 
 
+def _owners(result: SwitchResult) -> str:
+    """Name whose events were removed: LocalStack and lstk keep none here."""
+    names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
+    return ", ".join(dict.fromkeys(names))
+
+
 def _sentence(change: Change, *, dry_run: bool) -> str:
     what = f"{change.tool}: {change.file}"
-    setting = f"{change.name}={change.value}" if change.value is not None else f"no {change.name}"
+    is_gone = change.value is None
+    setting = f"no {change.name}" if is_gone else f"{change.name}={change.value}"
     if not change.changed:
         return f"{what} stays as it is: {setting}"
-    return f"{what} {'would have' if dry_run else 'has'} {setting} now"
+    if dry_run:
+        return f"{what} would {f'lose {change.name}' if is_gone else f'get {setting}'}"
+    return f"{what} has {setting} now"
