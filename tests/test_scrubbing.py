@@ -7,13 +7,14 @@ import re
 import string
 import sys
 import traceback
+from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from usagectl.scrubbing import clean_user_agent, scrub, scrub_trace
-from usagectl.scrubbing.words import FOLLOWERS, HEADS, PLACEHOLDERS
+from usagectl.scrubbing.words import FOLLOWERS, HEADS, NOUNS, PLACEHOLDERS, VERBS
 
 WORDS = """the specified value is invalid because it was too long and cannot be used here please
 try again later request failed while reading response from remote after several attempts
@@ -138,28 +139,83 @@ def quoted(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(forms))
 
 
+NOUN_AS_ONE = re.compile("[A-Za-z][a-z]+(?:[A-Z][a-z]+){1,6}")
 SECRETS = paths() | arns() | tokens() | addresses() | DIGITS | names() | quoted()
+
+
+class Part(NamedTuple):
+    """Hold one part of a message: a word, or a secret, and the punctuation around it."""
+
+    before: str
+    text: str
+    after: str
+    is_word: bool
+
+
+@st.composite
+def words(draw: st.DrawFn) -> Part:
+    """Draw an ordinary word; after `value:` or `API:` a name is expected, whatever it is."""
+    word = draw(st.sampled_from(WORDS))
+    mark = draw(st.sampled_from(["", "", "", ".", ",", ":", ";", "!"]))
+    return Part("", word, mark if word.lower() not in HEADS else mark.strip(":"), is_word=True)
+
+
+@st.composite
+def secrets(draw: st.DrawFn) -> Part:
+    """Draw a secret, shouted at times, glued to punctuation."""
+    secret: str = draw(SECRETS)
+    secret = secret.upper() if draw(st.integers(0, 9)) == 0 else secret
+    before = draw(st.sampled_from(["", "", "(", "[", "{", "<", "" if " " in secret else "id="]))
+    after = draw(st.sampled_from(["", "", ".", ",", ")", "]:", "!", ";"]))
+    return Part(before, secret, after, is_word=False)
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[str, list[str], list[str]]:
-    """Draw a message of words and secrets in any order, glued to punctuation."""
-    kept, hidden, parts = [], [], []
-    for is_word in draw(st.lists(st.booleans(), min_size=1, max_size=14)):
-        if is_word:
-            kept.append(draw(st.sampled_from(WORDS)))
-            # After `value:` or `API:` a name is expected, whatever it looks like.
-            mark = draw(st.sampled_from(["", "", "", ".", ",", ":", ";", "!"]))
-            parts.append(kept[-1] + (mark if kept[-1].lower() not in HEADS else mark.strip(":")))
-            continue
-        secret: str = draw(SECRETS)
-        secret = secret.upper() if draw(st.integers(0, 9)) == 0 else secret
-        hidden.append(secret)
-        before = draw(st.sampled_from(["", "", "(", "[", "{", "<", "" if " " in secret else "id="]))
-        parts.append(
-            before + secret + draw(st.sampled_from(["", "", ".", ",", ")", "]:", "!", ";"]))
-        )
-    return " ".join(parts), kept, hidden
+    """Draw a message of words and secrets in any order: its text, what remains, what goes."""
+    drawn = draw(st.lists(st.booleans(), min_size=1, max_size=14))
+    parts = [draw(words() if is_word else secrets()) for is_word in drawn]
+    text = " ".join(f"{part.before}{part.text}{part.after}" for part in parts)
+    kept = [
+        part.text
+        for index, part in enumerate(parts)
+        if part.is_word and not is_name_expected(parts, index)
+    ]
+    return text, kept, [part.text for part in parts if not part.is_word]
+
+
+def is_name_expected(parts: list[Part], index: int) -> bool:
+    """Tell whether a word stands where the scrubber takes even an ordinary one for a name.
+
+    That is between a noun and a verb (`operation long is`), after words that are written as
+    one (`RoleName retry`), where no noun can follow; and among more than two numbers.
+    """
+    word = parts[index].text
+    if word.isdigit():
+        return is_one_of_many(parts, index)
+    before = parts[index - 1] if index else None
+    if before is None or before.after or word.lower() in FOLLOWERS or word.endswith("ed"):
+        return False
+    after = parts[index + 1] if index + 1 < len(parts) else None
+    is_verb_next = after is not None and not parts[index].after and after.text.lower() in VERBS
+    if before.is_word:
+        return before.text.lower() in NOUNS and is_verb_next
+    is_end_next = after is None or bool(parts[index].after.strip(":"))
+    is_noun = before.before != "id=" and NOUN_AS_ONE.fullmatch(before.text) is not None
+    return is_noun and (is_verb_next or is_end_next)
+
+
+def is_one_of_many(parts: list[Part], index: int) -> bool:
+    """Tell whether more than two numbers follow each other around a place."""
+    run, is_within = 0, False
+    for at, part in enumerate(parts):
+        run = run + 1 if part.is_word and part.text.isdigit() else 0
+        is_within = run > 0 and (is_within or at == index)
+        if is_within and run > 2:
+            return True
+        if part.after in (";", "!"):
+            run, is_within = 0, False
+    return False
 
 
 def stripped(text: str) -> str:
