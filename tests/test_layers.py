@@ -78,6 +78,7 @@ SCRUBBING_LAYERS = (
     "words",
     "quotes",
     "units",
+    "credentials",
     "sentences",
     "traces",
     "agents",

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from usagectl.scrubbing import clean_user_agent, scrub, scrub_trace
-from usagectl.scrubbing.words import FOLLOWERS, HEADS, NOUNS, PLACEHOLDERS, VERBS
+from usagectl.scrubbing.words import CLOSED, FOLLOWERS, HEADS, NOUNS, PLACEHOLDERS, VERBS
 
 WORDS = """the specified value is invalid because it was too long and cannot be used here please
 try again later request failed while reading response from remote after several attempts
@@ -127,15 +127,19 @@ def names(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(forms))
 
 
+CLAUSE_HEAD = "password: "
+
+
 @st.composite
 def quoted(draw: st.DrawFn) -> str:
-    """Draw a name of ordinary letters in quotes of some kind, or announced by a noun."""
+    """Draw a name of ordinary letters in marks of some kind, or announced by a noun."""
     name = " ".join(draw(st.lists(NAMES, min_size=1, max_size=3)))
     marks = ["''", '""', "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb"]
     opening, closing = tuple(draw(st.sampled_from(marks)))
     forms = [f"{opening}{name}{closing}", f"b{opening}{name}{closing}"]
     word = name.split(maxsplit=1)[0]
     forms += [f"{noun}{word}" for noun in ("Table: ", "bucket=", "queue = ", "named ", "role:")]
+    forms += [f"{CLAUSE_HEAD}{name}", f"Bearer {word}", f"<{name}>"]
     return draw(st.sampled_from(forms))
 
 
@@ -188,9 +192,12 @@ def is_name_expected(parts: list[Part], index: int) -> bool:
     """Tell whether a word stands where the scrubber takes even an ordinary one for a name.
 
     That is between a noun and a verb (`operation long is`), after words that are written as
-    one (`RoleName retry`), where no noun can follow; and among more than two numbers.
+    one (`RoleName retry`), where no noun can follow; in the rest of a clause that tells a
+    password; and among more than two numbers.
     """
     word = parts[index].text
+    if is_in_secret(parts, index):
+        return True
     if word.isdigit():
         return is_one_of_many(parts, index)
     before = parts[index - 1] if index else None
@@ -203,6 +210,16 @@ def is_name_expected(parts: list[Part], index: int) -> bool:
     is_end_next = after is None or bool(parts[index].after.strip(":"))
     is_noun = before.before != "id=" and NOUN_AS_ONE.fullmatch(before.text) is not None
     return is_noun and (is_verb_next or is_end_next)
+
+
+def is_in_secret(parts: list[Part], index: int) -> bool:
+    """Tell whether a place belongs to the clause of a password that stands before it."""
+    for part in reversed(parts[:index]):
+        if part.after not in ("", ":"):
+            return False
+        if not part.is_word and part.text.lower().startswith(CLAUSE_HEAD):
+            return True
+    return False
 
 
 def is_one_of_many(parts: list[Part], index: int) -> bool:
@@ -227,7 +244,7 @@ def leaked(hidden: list[str], text: str) -> list[str]:
     """List the parts of six characters of the secrets that a text still holds."""
     left = stripped(text)
     windows = {each[at : at + 6] for each in hidden for at in range(len(each) - 5)}
-    allowed = " ".join([*WORDS, "table bucket queue named role"]).lower()
+    allowed = " ".join([*WORDS, "table bucket queue named role password bearer"]).lower()
     bare = {each: re.sub(r"[^a-z0-9]", "", each.lower()) for each in windows}
     return [each for each in windows if each in left and bare[each] not in allowed]
 
@@ -318,6 +335,38 @@ def test_a_message_of_ordinary_words_is_unchanged(text: str) -> None:
         ("size 262144", "size <number>"),
         ("key AKIAIOSFODNN7EXAMPLE", "key <token>"),
         ("password hunter wrong", "password <name> wrong"),
+        ("password: correct horse battery staple", "password: <name>"),
+        ("password = correct horse, please retry", "password = <name>, please retry"),
+        ("Secret key: open sesame", "Secret key: <name>"),
+        ("db_password: all my horses", "<name>: <name>"),
+        ("PIN 5; passcode: 1 2 3 4", "PIN 5; passcode: <name>"),
+        ("token=abc def ghi", "token=<name>"),
+        ("token: AKIAIOSFODNN7EXAMPLE", "token: <token>"),
+        ("the password is hunter two", "the password is <name>"),
+        ("the password is not valid", "the password is not valid"),
+        ("The access token is expired", "The access token is expired"),
+        ("Authorization: Bearer abc", "Authorization: Bearer <name>"),
+        ("bearer open is bad", "bearer <name> is bad"),
+        ("BEARER ABC", "BEARER <name>"),
+        ("PASSWORD: ABC DEF", "<name>: <name>"),
+        ("Bearer token missing", "Bearer token missing"),
+        ("Authorization: basic hunter", "Authorization: basic <name>"),
+        ("Basic aGk", "Basic <name>"),
+        ("basic usage", "basic usage"),
+        ("bucket <payroll> is gone", "bucket <name> is gone"),
+        ("<payroll>", "<name>"),
+        ("at (<my payroll>).", "at (<name>)."),
+        ("<Al's payroll-x>", "<name>"),
+        ("the <bucket> or <number> of <name>", "the <bucket> or <number> of <name>"),
+        ("one < two and three > two", "one < two and three > two"),
+        ("NoSuchEntity: payroll", "<name>: <name>"),
+        ("HTTPError: payroll", "<name>: <name>"),
+        ("AccessDenied: User is not authorized", "AccessDenied: User is not authorized"),
+        ("NoSuchKey: The specified key is bad", "NoSuchKey: The specified key is bad"),
+        (
+            "ExpiredToken: The provided token has expired",
+            "<name>: The provided token has expired",
+        ),
         ("myFunction raised", "<name> raised"),
         ("state [pending zebra]", "state [pending zebra]"),
         ("state [zebra]", "state [<name>]"),
@@ -330,9 +379,30 @@ def test_what_remains(text: str, expected: str) -> None:
     assert scrub(text) == expected
 
 
+WRITTEN_AS_ONE = sorted(
+    word
+    for word in CLOSED
+    if re.fullmatch(".*[a-z].*", word[1:]) and re.fullmatch("[A-Z].*[A-Z].*", word)
+)
+
+
+def test_there_are_words_written_as_one() -> None:
+    """Else the next test would show nothing."""
+    assert {"NoSuchBucket", "NoSuchKey", "AccessDenied", "LocalStack"} < set(WRITTEN_AS_ONE)
+
+
+@pytest.mark.parametrize("code", WRITTEN_AS_ONE)
+def test_a_name_is_expected_after_each_word_that_is_written_as_one(code: str) -> None:
+    """`NoSuchKey: payroll` tells a name, though the scrubber knows the code as a word."""
+    assert scrub(f"{code}: payroll") == f"{code}: <name>"
+    assert scrub(f"Error: {code}: payroll is gone") == f"Error: {code}: <name> is gone"
+    assert scrub(f"{code}: The request has failed") == f"{code}: The request has failed"
+
+
 @pytest.mark.parametrize(
     "piece",
-    ["a", "'", '"', "\\", "\\'", "/", ":", "=", "a,", "a, ", ". ", "a:", "(", "1 ", "1.", "<name>",
+    ["<a", "<a>", "token: a ", "Bearer ", "is ",
+     "a", "'", '"', "\\", "\\'", "/", ":", "=", "a,", "a, ", ". ", "a:", "(", "1 ", "1.", "<name>",
      "Table: a, ", "@", "-", "é", "\ud800", "<", "x@", "a.", "::", "http://"],
 )  # fmt: skip
 def test_a_megabyte_takes_no_longer_than_what_is_read(piece: str) -> None:
@@ -387,6 +457,13 @@ KeyError: 'canary'"""
         "During handling of the above exception, another exception occurred:",
         "<name>: <name>",
     ]
+
+
+def test_a_message_that_is_a_name_alone_goes() -> None:
+    """After the type of an error a single word is what it is about."""
+    frame = 'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n'
+    assert scrub_trace(f"{frame}app.NoSuchKey: payroll").endswith("app.NoSuchKey: <name>")
+    assert scrub_trace(f"{frame}app.Error: failed").endswith("app.Error: failed")
 
 
 def test_of_a_deep_traceback_the_last_fifty_frames_remain() -> None:

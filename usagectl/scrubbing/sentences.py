@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usagectl.scrubbing import quotes, units
+from usagectl.scrubbing.credentials import SECRETS, hide_secrets
 from usagectl.scrubbing.units import NAME, Unit
-from usagectl.scrubbing.words import FOLLOWERS, FUNCTION_WORDS, HEADS, NOUNS, RESOURCES, VERBS
+from usagectl.scrubbing.words import (
+    FOLLOWERS,
+    FUNCTION_WORDS,
+    HEADS,
+    NOUNS,
+    RESOURCES,
+    VERBS,
+    is_written_as_one,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +48,6 @@ _MISSING = tuple(
         "is not authorized",
     )
 )
-_SECRETS = frozenset(("password", "passphrase", "secret", "token", "credential"))
 
 
 def scrub(text: str) -> str:
@@ -60,7 +68,7 @@ def scrub(text: str) -> str:
 def _pass(text: str) -> str:
     found = units.split(quotes.unquote(text))
     _hide_numbers(found)
-    found = _join_paths(found)
+    found = hide_secrets(_join_paths(found))
     for index, target in list(_names(found)):
         found[index] = target
     return _bound(units.join(found))
@@ -153,7 +161,7 @@ def _is_called(before: Unit, after: Unit, *, is_known: bool) -> bool:
         return True
     if is_known:
         return False
-    if noun in _SECRETS:
+    if noun in SECRETS:
         return True
     if noun not in NOUNS and before.was != "noun":
         return False
@@ -182,8 +190,15 @@ def _is_announced(found: list[Unit], index: int, after: Unit, *, is_known: bool)
         return False
     if at < index - 1 and not head.text.endswith("s"):
         return False
+    return _announces(head, mark, is_known=is_known)
+
+
+def _announces(head: Unit, mark: Unit, *, is_known: bool) -> bool:
+    """Tell whether a name follows a word and its mark: `Table:`, `NoSuchKey:`, `id=`."""
     if head.kind != "word":
         return mark.text in (":", "=") and head.was in ("noun", "value") and not is_known
+    if is_written_as_one(head.text):
+        return mark.text in (":", "=") and not is_known
     nouns = {head.text.lower(), head.text.lower().removesuffix("s")}
     return mark.text[-1] == "=" or not nouns.isdisjoint(RESOURCES if is_known else HEADS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from usagectl.scrubbing.sentences import scrub
+from usagectl.scrubbing.words import FOLLOWERS
 
 _LONGEST_READ = 256 * 1024
 _MOST_FRAMES = 50
@@ -24,6 +25,7 @@ _FUNCTION = re.compile(
 _ERROR = re.compile(
     r"((?:[A-Za-z_][A-Za-z0-9_]{0,63}\.){0,8}[A-Za-z_][A-Za-z0-9_]{0,63})(?::(.*))?"
 )
+_ALONE = re.compile(r"[A-Za-z][^ ]*")
 _INSTALLED = re.compile(
     r".*[\\/](?:site-packages|dist-packages|lib(?:64)?[\\/]python3\.[0-9]{1,2}"
     r"|[Pp]ython3?[0-9.]{0,5}[\\/]Lib)[\\/](.+)"
@@ -80,6 +82,8 @@ def _error(line: str) -> str:
     if found is None:
         return scrub(line)
     message = scrub(found[2] or "")
+    if _ALONE.fullmatch(message) and message.lower() not in FOLLOWERS:
+        message = "<name>"  # `NotFound: orders`
     return f"{found[1]}: {message}" if message else found[1]
 
 

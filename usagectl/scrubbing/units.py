@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from usagectl.scrubbing.words import PLACEHOLDERS, is_number, is_word, kind_of
+from usagectl.scrubbing.words import FOLLOWERS, PLACEHOLDERS, is_number, is_word, kind_of
 
 NAME = "<name>"
 
@@ -22,17 +22,24 @@ _PIECES = re.compile(
 )
 _PUNCTUATION = frozenset("-.%*+|&'")
 _LONGEST_KNOWN = 24
-_NOUN = re.compile(r"[A-Za-z][a-z]+(?:[A-Z][a-z]+){1,6}")
+_NOUN = re.compile(
+    r"[A-Za-z][a-z]+(?:[A-Z][a-z]+){1,6}|[A-Z][A-Za-z0-9]{1,60}(?:Error|Exception|Fault)"
+)
 _HOME = re.compile(r"[\\/](?:Users|home|Documents and Settings)[\\/][^\\/]+$")
 _IPV6 = re.compile(
     r"(?<![A-Za-z0-9])(?=[:.]{0,9}[0-9A-Fa-f])(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f.]{0,15}"
     r"(?![A-Za-z0-9])"
 )
 _FEW_COLONS = 3
+_ANGLED = re.compile(r"<([A-Za-z](?:[A-Za-z0-9_' -]*[A-Za-z0-9_'-])?)>")
+_SECRET = re.compile(
+    r"(?i)(?:[a-z0-9]+_)*(?:password|passwd|passphrase|passcode|pwd|secret|token|credential)s?"
+    r"(?:_(?:access_)?(?:key|value))?"
+)
 _TAIL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*[/\\]")
 
 
-Was = Literal["", "tail", "noun", "home", "sender", "value"]
+Was = Literal["", "tail", "noun", "home", "sender", "value", "secret"]
 
 
 class Unit(NamedTuple):
@@ -45,7 +52,8 @@ class Unit(NamedTuple):
         was: of what is gone, `tail` for a path that does not begin at a root, `noun` for
             words that are written as one, as AWS names what a name follows: `RoleName`, `home`
             for a path that ends in a user's name, `sender` for an address in angle brackets,
-            `value` for a word that is glued to a colon or an equals sign before it.
+            `value` for a word that is glued to a colon or an equals sign before it, `secret`
+            for the name of a variable that says that it holds one: `db_password`.
     """
 
     kind: Literal["word", "number", "gone", "mark"]
@@ -57,10 +65,16 @@ class Unit(NamedTuple):
 def split(text: str) -> list[Unit]:
     """Take a text without quotes apart."""
     found: list[Unit] = []
+    text = _ANGLED.sub(_hide_angled, text) if ">" in text else text
     text = _IPV6.sub("<ip>", text) if "::" in text or text.count(":") > _FEW_COLONS else text
     for token in text.split():
         found += _split_known(token) if len(token) <= _LONGEST_KNOWN else _split_token(token)
     return found
+
+
+def _hide_angled(found: re.Match[str]) -> str:
+    """Take what stands between `<` and `>` for a name, unless it is a placeholder or a noun."""
+    return found[0] if found[1] in PLACEHOLDERS or found[1].lower() in FOLLOWERS else NAME
 
 
 def join(units: list[Unit]) -> str:
@@ -127,7 +141,7 @@ def _add_piece(units: list[Unit], piece: str, *, is_glued: bool) -> None:
     elif is_number(core.removeprefix("-")):
         _add(units, "number", core, is_glued=is_glued)
     else:
-        was: Was = "noun" if _NOUN.fullmatch(core) else ""
+        was: Was = "noun" if _NOUN.fullmatch(core) else "secret" if _SECRET.fullmatch(core) else ""
         _add(units, "gone", kind_of(core), is_glued=is_glued, was=was)
     _add(units, "mark", _shorten(piece[len(core) :]), is_glued=True)
 

@@ -103,7 +103,7 @@ VERBS = frozenset(
 )
 """What follows a name in `Table orders does not exist`."""
 
-_CLOSED = frozenset(
+CLOSED = frozenset(
     """and/or or/and I/O i/o n/a N/A true/false is/are read/write yes/no e.g i.e vs etc a.m p.m
     account-level account-regional built-in built-ins case-insensitive case-sensitive check-in
     client-side command-line copy-on-write cross-account cross-origin cross-region end-to-end
@@ -123,7 +123,7 @@ _CLOSED = frozenset(
     SigV4 ACTIVE INACTIVE ENABLED DISABLED DEFAULT CREATE CREATED CREATING DELETE DELETED DELETING
     UPDATE UPDATED UPDATING STOPPED STOPPING RUNNING PENDING FAILED SUCCEEDED AVAILABLE STRING
     NUMBER BINARY BOOLEAN INTEGER OPTIONS STANDARD PRIVATE PUBLIC INTERNET CUSTOM MANAGED LATEST
-    COMPLETE COMPLETED ROLLBACK INSERT SELECT REMOVE REQUIRED OPTIONAL INVALID""".split()  # noqa: SIM905
+    COMPLETE COMPLETED ROLLBACK INSERT SELECT REMOVE REQUIRED OPTIONAL INVALID BEARER""".split()  # noqa: SIM905
 )
 """Words that do not look ordinary, and tell nothing."""
 
@@ -165,11 +165,16 @@ def is_word(piece: str) -> bool:
 
 @lru_cache(4096)
 def _is_word(piece: str) -> bool:
-    if piece in _CLOSED:
+    if piece in CLOSED:
         return True
     if not _WORD.fullmatch(piece):
         return False
     return len(piece) < _LONG or _PRONOUNCED.match(piece) is not None
+
+
+def is_written_as_one(piece: str) -> bool:
+    """Tell whether a piece is of words written as one, as codes of errors are: `NoSuchKey`."""
+    return not piece[1:].islower() and piece[:1].isupper() and not piece.isupper()
 
 
 def is_number(piece: str) -> bool:
