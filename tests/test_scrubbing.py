@@ -357,6 +357,7 @@ def test_a_message_of_ordinary_words_is_unchanged(text: str) -> None:
         ("<payroll>", "<name>"),
         ("at (<my payroll>).", "at (<name>)."),
         ("<Al's payroll-x>", "<name>"),
+        ("<my\r\n\tpayroll, the 2.>", "<name>"),
         ("the <bucket> or <number> of <name>", "the <bucket> or <number> of <name>"),
         ("one < two and three > two", "one < two and three > two"),
         ("NoSuchEntity: payroll", "<name>: <name>"),

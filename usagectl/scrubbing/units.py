@@ -31,7 +31,7 @@ _IPV6 = re.compile(
     r"(?![A-Za-z0-9])"
 )
 _FEW_COLONS = 3
-_ANGLED = re.compile(r"<([A-Za-z](?:[A-Za-z0-9_' -]*[A-Za-z0-9_'-])?)>")
+_ANGLED = re.compile(r"<([A-Za-z](?:[^<>@:/\\]*[^<>@:/\\\s])?)>")
 _SECRET = re.compile(
     r"(?i)(?:[a-z0-9]+_)*(?:password|passwd|passphrase|passcode|pwd|secret|token|credential)s?"
     r"(?:_(?:access_)?(?:key|value))?"
