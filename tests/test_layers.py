@@ -25,6 +25,7 @@ LAYERS = (
     "_notice_values",
     "_notice_data",
     "notice",
+    "_service_names",
     "scrubbing",
     "closing",
     "_encoding",

@@ -208,7 +208,7 @@ def is_name_expected(parts: list[Part], index: int) -> bool:
     if before.is_word:
         return before.text.lower() in NOUNS and is_verb_next
     is_end_next = after is None or bool(parts[index].after.strip(":"))
-    is_noun = before.before != "id=" and NOUN_AS_ONE.fullmatch(before.text) is not None
+    is_noun = NOUN_AS_ONE.fullmatch(before.text) is not None
     return is_noun and (is_verb_next or is_end_next)
 
 
@@ -509,6 +509,25 @@ def test_what_programs_send_by_themselves_is_unchanged(text: str) -> None:
         ("exec-env/AWS_Lambda_python3.11 exec-env/canary", "exec-env/AWS_Lambda_python3.11"),
         ("lang/canary#1 cfg/retry-mode#canary api/s3#canary", ""),
         ("Python/canary Boto3/1.0canary", "Boto3/1.0"),
+        ("api/canary-secret api/canary#1.0 api/s3-canary Boto3/1.0", "Boto3/1.0"),
+        (
+            "api/dynamodb#1.2.3 api/CloudWatch_Logs api/s3",
+            "api/dynamodb#1.2.3 api/CloudWatch_Logs api/s3",
+        ),
+        (
+            "exec-env/AWS_CodeBuildCanary exec-env/AWS_Lambda_canary exec-env/AWS_CodeBuild",
+            "exec-env/AWS_CodeBuild",
+        ),
+        ("exec-env/AWS_Lambda_provided.al2023", "exec-env/AWS_Lambda_provided.al2023"),
+        (
+            "aws-cli/192.168.0.1 ua/10.0.0.5 os/linux#10.0.0.5 Boto3/v10.0.0.5x Linux/10-0-0-5-aws",
+            "",
+        ),
+        ("Boto3/1.10.0.0.5 Linux/10.0.0.5-aws curl/8.5.0", "curl/8.5.0"),
+        (
+            "Terraform/256.1.2.3 Linux/5.4.0-28-generic",
+            "Terraform/256.1.2.3 Linux/5.4.0-28-generic",
+        ),
         ("", ""),
     ],
 )

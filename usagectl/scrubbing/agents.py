@@ -1,7 +1,7 @@
 """Own what of a user agent stays: products and versions that programs send by themselves.
 
 Anybody can put any text into a user agent, so only known products stay, each with what
-looks like its version.
+looks like its version and not like an address.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ _VALUES = tuple(
         rf"ua/{_RELEASE}",
         rf"os/{_SYSTEM}(?:#{_RELEASE})?",
         rf"lang/(?:python|go|js|java|kotlin|rust|ruby|php|dotnet|swift|cpp)(?:#{_RELEASE})?",
-        rf"api/[a-z][a-z0-9-]{{1,40}}(?:#{_RELEASE})?",
         rf"md/(?:botocore|awscrt|boto3|rt|nodejs|browser|internal|http|urllib3)(?:#{_RELEASE})?",
         r"md/(?:arch|goarch)#(?:x86_64|amd64|arm64|aarch64|i[3-6]86|armv[5-8]l?|ppc64le|s390x|x64)",
         rf"md/goos#{_SYSTEM}",
@@ -47,13 +46,19 @@ _VALUES = tuple(
         r"md/distrib#(?:ubuntu|debian|amzn|fedora|rhel|centos|alpine|arch)\.[0-9]{1,3}(?:\.[0-9]{1,3})?",
         r"m/[A-Za-z0-9](?:,[A-Za-z0-9]){0,40}",
         r"cfg/retry-mode#(?:legacy|standard|adaptive)",
-        r"exec-env/AWS_(?:Lambda_[a-z]{2,10}[0-9.x]{0,6}|ECS_(?:EC2|FARGATE)|CLOUDSHELL"
-        r"|CodeBuild[A-Za-z0-9_]{0,20}|App_?Runner)",
+        r"exec-env/AWS_(?:Lambda_(?:python|nodejs|java|dotnet(?:core)?|ruby|go|rust|provided)"
+        r"[0-9.x]{0,6}(?:\.al2(?:023)?)?|ECS_(?:EC2|FARGATE)|CLOUDSHELL|CodeBuild|App_?Runner)",
         r"ft/(?:s3-transfer|hll|ddbmapper|retry-mode)",
         r"Resource|S3Transfer|Waiter|Paginator",
     )
 )
 _SYSTEM_TOKEN = re.compile(rf"os/{_SYSTEM}#{_RELEASE}", re.IGNORECASE)
+_API = re.compile(rf"api/([A-Za-z][A-Za-z0-9._-]{{0,60}})(?:#{_RELEASE})?", re.IGNORECASE)
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})"
+# The kernels of WSL have such versions, too.
+_ADDRESS = re.compile(
+    rf"(?<![0-9]){_BYTE}([-+.~_]){_BYTE}(?:\1{_BYTE}){{2}}(?![0-9]|-microsoft)", re.IGNORECASE
+)
 _TOKEN = re.compile(rf"([A-Za-z][A-Za-z0-9._-]{{0,40}})/({_RELEASE})")
 
 
@@ -67,12 +72,27 @@ def clean_user_agent(text: str) -> str:
 
 
 def _clean(token: str) -> str:
+    kept = _known_of(token)
+    return "" if _ADDRESS.search(kept) else kept
+
+
+def _known_of(token: str) -> str:
+    """Keep a token that is known, or as much of it as is."""
     if any(matches(token) for matches in _VALUES):
         return token
     system = _SYSTEM_TOKEN.match(token)
     if system:
         return system[0]
+    api = _API.fullmatch(token)
+    if api:
+        return token if _is_service(api[1]) else ""
     found = _TOKEN.match(token)
     if found is None or found[1].lower() not in _PRODUCTS:
         return ""
     return found[0]  # A version stays as far as it looks like one.
+
+
+def _is_service(name: str) -> bool:
+    from usagectl._service_names import is_service  # Few user agents need it.
+
+    return is_service(name)
