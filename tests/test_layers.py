@@ -83,6 +83,7 @@ SCRUBBING_LAYERS = (
     "sentences",
     "traces",
     "agents",
+    "tokens",
     "__init__",
 )
 

@@ -6,6 +6,9 @@ import enum
 import http
 import json
 import re
+import string
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,7 @@ from usagectl import notice, shapes
 from usagectl.closing import CLOSINGS
 from usagectl.errors import UnknownEventError
 from usagectl.kinds import Field, InvalidKindError, Kind
+from usagectl.scrubbing import looks_like_token
 from usagectl.shapes import EventShapeError
 
 if TYPE_CHECKING:
@@ -35,6 +39,7 @@ DOCUMENT: dict[str, Any] = json.loads(
 )
 EVENTS = tuple(event.name for event in notice.load().events)
 CANARY = "canary-7f3d/Bucket"
+ISSUED = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 
 BUILT = Kind(
     "mytool_built",
@@ -135,6 +140,8 @@ def test_the_example_of_each_event_comes_out(name: str) -> None:
         ("aws_request", {"service": b"sqs"}, "service"),
         ("aws_request", {"service": ["sqs"]}, "service"),
         ("aws_request", {"operation": "delete_queue"}, "operation"),
+        ("aws_request", {"operation": "AKIAIOSFODNN7EXAMPLE"}, "operation"),
+        ("aws_request", {"operation": "Qx7fK2mZp9LcW4vTn8RbY3"}, "operation"),
         ("aws_request", {"operation": f"DeleteQueue {CANARY}"}, "operation"),
         ("aws_request", {"status_code": "400"}, "status_code"),
         ("aws_request", {"status_code": 400.0}, "status_code"),
@@ -157,6 +164,19 @@ def test_the_example_of_each_event_comes_out(name: str) -> None:
         ("cli_cmd", {"cmd": "localstack start /home/canary"}, "cmd"),
         ("cli_cmd", {"cmd": "localstack  start"}, "cmd"),
         ("cli_cmd", {"cmd": "localstack start\n"}, "cmd"),
+        ("cli_cmd", {"cmd": f"mytool {ISSUED}"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool db:"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool :db"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool db::x"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool s3://canary"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool C:canary"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool arn:aws:canary"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool localhost:4566"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool a2:b:c:d:e"}, "cmd"),
+        ("cli_cmd", {"cmd": "mytool 4566:canary"}, "cmd"),
+        ("cli_cmd", {"cmd": f"mytool {'a' * 60}:{'b' * 60}"}, "cmd"),
+        ("cli_cmd", {"params": [ISSUED]}, "params"),
+        ("cli_cmd", {"params": ["f41119fd0af204d48"]}, "params"),
         ("cli_cmd", {"params": ["a b"]}, "params"),
         ("cli_cmd", {"params": ["docker-compose.yml"]}, "params"),
         ("cli_cmd", {"params": "file"}, "params"),
@@ -239,6 +259,14 @@ def test_enumerations_are_written_as_what_they_are() -> None:
             "InsufficientS3BucketPolicyException",
         ),
         ({"err_type": "AKIAIOSFODNN7EXAMPLE"}, "other"),
+        ({"err_type": "QxfKmZpLcWvTnRbYhJdGsXw"}, "other"),
+        ({"err_type": "alice"}, "other"),
+        ({"service": "my-secret-bucket.alice"}, "other"),
+        ({"service": "alice"}, "other"),
+        ({"service": "stepfunctions"}, "stepfunctions"),
+        ({"service": "cognito-idp"}, "cognito-idp"),
+        ({"service": "cloudwatch-logs"}, "cloudwatch-logs"),
+        ({"service": "runtime.sagemaker"}, "runtime.sagemaker"),
         ({"err_msg": f"The bucket {CANARY} is bad"}, "The bucket <token> is bad"),
         ({"user_agent": "Boto3/1.34.0 app/canary"}, "Boto3/1.34.0"),
         ({"user_agent": ""}, ""),
@@ -249,6 +277,52 @@ def test_what_servers_and_machines_say_is_closed(change: dict[str, str], expecte
     written = json.loads(shapes.of("aws_request").payload({**CALL, **change}))
     (field,) = change
     assert written[field] == expected
+
+
+@pytest.mark.parametrize("word", ["db:migrate", "cache:clear:all", "a2:b", "sync-all", "mytool"])
+def test_a_command_may_have_colons_within(word: str) -> None:
+    """Some programs name their commands so; what has other marks beside is a value."""
+    written = json.loads(shapes.of("cli_cmd").payload({"cmd": f"mytool {word}", "params": []}))
+    assert written["cmd"] == f"mytool {word}"
+
+
+def test_every_name_that_boto3_knows_is_taken_as_it_is() -> None:
+    """No service, operation, error or parameter of its models is `other` or looks like a token."""
+    session = pytest.importorskip("botocore.session").get_session()
+    loader, names = session.get_component("data_loader"), session.get_available_services()
+    assert [name for name in names if CLOSINGS["service-name"](name) != name] == []
+    for service in names[::20]:
+        model = loader.load_service_model(service, "service-2")
+        members = {name for shape in model["shapes"].values() for name in shape.get("members", {})}
+        errors = {name for name, shape in model["shapes"].items() if shape.get("exception")}
+        assert [each for each in model["operations"] if not CLOSINGS["operation-name"](each)] == []
+        assert [each for each in members if looks_like_token(each)] == []
+        assert [each for each in errors if CLOSINGS["error-type"](each) != each] == []
+
+
+def test_the_list_of_services_is_loaded_when_a_call_is_recorded() -> None:
+    """What records none, such as any command of usagectl's, does not pay for it."""
+    lines = (
+        "import sys; from usagectl import shapes",
+        "shapes.of('cli_cmd').payload({'cmd': 'mytool', 'params': []}); shapes.of('aws_request')",
+        "assert 'usagectl._service_names' not in sys.modules",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=60)
+
+
+TOKENS = st.text(string.ascii_letters + string.digits, min_size=40, max_size=60).map("ghp_".__add__)
+DRAWN = TOKENS | st.uuids().map(str) | st.binary(min_size=12, max_size=32).map(bytes.hex)
+
+
+@given(DRAWN, st.sampled_from(["{}", "deploy-{}", "{}-x", "{}_x"]))
+def test_no_name_holds_a_token(drawn: str, form: str) -> None:
+    """Not even glued to a name: no place that is closed by form alone takes it."""
+    name = form.format(drawn)
+    assert CLOSINGS["command-path"](f"mytool {name}") is None
+    assert CLOSINGS["parameter-name"](name) is None
+    assert CLOSINGS["error-type"](name) == "other"
+    assert CLOSINGS["operation-name"](name.title()) is None
+    assert CLOSINGS["service-name"](name) in (None, "other")
 
 
 def test_a_stack_trace_goes_with_status_500_alone() -> None:

@@ -3,6 +3,10 @@
 `x-emit` of a field names one of `CLOSINGS`. A text that does not fit is refused, or, where
 it comes from a server or a machine and not from a program's author, replaced by one that
 says so. It must not know fields nor events.
+
+Services, systems and stages are of a list. The names of operations, errors, commands and
+parameters cannot be listed: they are closed by their form alone, and none that looks like
+a token is taken. A name that a program puts in such a place by mistake may have the form.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
 DUMMY_ACCOUNT = "000000000000"
 OTHER = "other"
-"""What stands for a region, an error type or a system that is none of those known by form."""
+"""What stands for a region, an error type, a service or a system that is none of those known."""
 
 STAGES = ("BOOT", "START", "READY", "SHUTDOWN")
 
@@ -37,6 +41,26 @@ def _form(pattern: str, *, otherwise: str | None = None) -> Callable[[str], str 
     return close
 
 
+def _name(pattern: str, *, otherwise: str | None = None) -> Callable[[str], str | None]:
+    """Take a name of that form that does not look like a token, else what `otherwise` says."""
+    close = _form(pattern)
+
+    def close_name(text: str) -> str | None:
+        found = close(text)
+        return otherwise if found is None or scrubbing.looks_like_token(text) else found
+
+    return close_name
+
+
+def _close_service(text: str) -> str | None:
+    """Take the name of a service of the list; another one's is `other`, what is no name refused."""
+    if not _SERVICE(text):
+        return None
+    from usagectl._service_names import is_service  # Only what records calls needs it.
+
+    return text if is_service(text) else OTHER
+
+
 def _close_account(text: str) -> str:  # noqa: ARG001
     return DUMMY_ACCOUNT
 
@@ -45,17 +69,18 @@ def _close_system(text: str) -> str:
     return text if text in _SYSTEMS else OTHER
 
 
-def _close_error_type(text: str) -> str:
-    return text if _ERROR_TYPE(text) else OTHER
-
-
-_ERROR_TYPE = re.compile(
+_SERVICE = re.compile(r"[a-z][a-z0-9]{0,40}(?:[.-][a-z0-9]{1,40}){0,4}").fullmatch
+_ERROR_TYPE = (
     r"(?:[A-Za-z][A-Za-z0-9]{0,63}\.){0,4}(?=[A-Za-z0-9]{0,80}[a-z]{2})"
-    r"[A-Z][A-Za-z]{0,60}[0-9]{0,3}[A-Za-z]{0,40}|[a-z]{2,24}|[1-5][0-9]{2}"
-).fullmatch
+    r"[A-Z][A-Za-z]{0,60}[0-9]{0,3}[A-Za-z]{0,40}|[1-5][0-9]{2}"
+)
 
 _DIRECTIONS = "(?:north|south|east|west|central|northeast|northwest|southeast|southwest)"
-_WORD = r"(?![0-9]+(?: |$))[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+# `db:migrate` is a command's name; `arn:…`, `C:…`, `host:4566` and `s3://…` are values.
+_WORD = (
+    r"(?![0-9]+(?:[ :]|$)|(?i:arn):|[^ :]:|[^ ]{65})[A-Za-z0-9][A-Za-z0-9_-]*"
+    r"(?::[A-Za-z][A-Za-z0-9_-]*){0,3}"
+)
 
 CLOSINGS: Mapping[str, Callable[[str], str | None]] = {
     "uuid": _form(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
@@ -67,9 +92,9 @@ CLOSINGS: Mapping[str, Callable[[str], str | None]] = {
         r"unknown|v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}(?:[a-z]{1,5}[0-9]{0,6})?"
         r"(?:[-+.:_][A-Za-z0-9]{1,40}){0,5}"
     ),
-    "service-name": _form(r"[a-z][a-z0-9]{0,40}(?:[.-][a-z0-9]{1,40}){0,4}"),
-    "operation-name": _form(r"[A-Z][A-Za-z0-9]{0,127}"),
-    "error-type": _close_error_type,
+    "service-name": _close_service,
+    "operation-name": _name(r"[A-Z][A-Za-z0-9]{0,127}"),
+    "error-type": _name(_ERROR_TYPE, otherwise=OTHER),
     "scrubbed": scrubbing.scrub,
     "trace": scrubbing.scrub_trace,
     "region": _form(
@@ -79,8 +104,8 @@ CLOSINGS: Mapping[str, Callable[[str], str | None]] = {
     ),
     "account": _close_account,
     "user-agent": scrubbing.clean_user_agent,
-    "command-path": _form(rf"{_WORD}(?: {_WORD}){{0,7}}"),
-    "parameter-name": _form(r"[A-Za-z_][A-Za-z0-9_-]{0,63}"),
+    "command-path": _name(rf"{_WORD}(?: {_WORD}){{0,7}}"),
+    "parameter-name": _name(r"[A-Za-z_][A-Za-z0-9_-]{0,63}"),
     "stage": _form("|".join(STAGES)),
 }
 """What each `x-emit` of the notice's data does: the text to send, None for one that is refused."""
