@@ -82,6 +82,36 @@ def test_what_is_recorded(
     assert commands(machine, tool) == expected
 
 
+ODD_ROWS = [
+    ("/home/canary/secret.txt", [("sample-odd other", [])]),
+    ("canary", [("sample-odd other", [])]),
+    ("lazy", [("sample-odd lazy", [])]),
+    ("\udcff", [("sample-odd other", [])]),
+    ("two words", [("sample-odd other", [])]),
+    ("db:migrate --größe canary --plain canary", [("sample-odd db:migrate", ["plain"])]),
+    ("db:migrate /debug", [("sample-odd db:migrate", ["debug"])]),
+    ("nameless", [("sample-odd nameless", [])]),
+    ("numbered --z canary", [("sample-odd numbered", ["z"])]),
+    ("slotted", []),
+    ("unseen canary", []),
+]
+
+
+@pytest.mark.parametrize("variables", [{}, {"DO_NOT_TRACK": "1"}], ids=["local", "off"])
+@pytest.mark.parametrize(("words", "expected"), ODD_ROWS)
+def test_odd_declarations(
+    words: str,
+    expected: list[tuple[str, list[str]]],
+    variables: dict[str, str],
+    machine: Machine,
+) -> None:
+    """A name that is none, or is made of what was typed, is not recorded; the command runs."""
+    typed = [words] if words == "two words" else words.split()
+    done = run_app(machine, "odd_app", *typed, **variables)
+    assert (done.status, done.stderr) == (0, "")
+    assert commands(machine, "sample-odd") == ([] if variables else expected)
+
+
 def test_no_value_is_on_disk(machine: Machine) -> None:
     """No byte of a value, typed or from the environment, is in any file of usagectl's."""
     run_app(machine, "typer_app", "build", "canary1", "-o", "canary2", SAMPLE_KEY="canary3")

@@ -27,6 +27,7 @@ LAYERS = (
     "notice",
     "_service_names",
     "scrubbing",
+    "naming",
     "closing",
     "_encoding",
     "_kind_fields",

@@ -14,13 +14,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from usagectl import scrubbing
+from usagectl import naming, scrubbing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DUMMY_ACCOUNT = "000000000000"
-OTHER = "other"
+OTHER = naming.OTHER
 """What stands for a region, an error type, a service or a system that is none of those known."""
 
 STAGES = ("BOOT", "START", "READY", "SHUTDOWN")
@@ -76,11 +76,6 @@ _ERROR_TYPE = (
 )
 
 _DIRECTIONS = "(?:north|south|east|west|central|northeast|northwest|southeast|southwest)"
-# `db:migrate` is a command's name; `arn:…`, `C:…`, `host:4566` and `s3://…` are values.
-_WORD = (
-    r"(?![0-9]+(?:[ :]|$)|(?i:arn):|[^ :]:|[^ ]{65})[A-Za-z0-9][A-Za-z0-9_-]*"
-    r"(?::[A-Za-z][A-Za-z0-9_-]*){0,3}"
-)
 
 CLOSINGS: Mapping[str, Callable[[str], str | None]] = {
     "uuid": _form(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
@@ -104,8 +99,8 @@ CLOSINGS: Mapping[str, Callable[[str], str | None]] = {
     ),
     "account": _close_account,
     "user-agent": scrubbing.clean_user_agent,
-    "command-path": _name(rf"{_WORD}(?: {_WORD}){{0,7}}"),
-    "parameter-name": _name(r"[A-Za-z_][A-Za-z0-9_-]{0,63}"),
+    "command-path": _name(naming.COMMAND_PATH),
+    "parameter-name": _name(naming.PARAMETER),
     "stage": _form("|".join(STAGES)),
 }
 """What each `x-emit` of the notice's data does: the text to send, None for one that is refused."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from usagectl import naming
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 CLI_CMD = "cli_cmd"
@@ -24,18 +26,23 @@ def build_event(
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
-def build_cli_cmd(command: str, params: Sequence[str], *, now: datetime) -> bytes:
+def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetime) -> bytes:
     """Build the notice's CLI invocation event: no session, no machine, no values.
 
     Args:
-        command: the command path, such as `usagectl cache-dir set`.
-        params: names of the parameters typed, in declaration order.
+        command: the words of the command path, such as `usagectl`, `cache-dir` and `set`;
+            one that has not the form of a name becomes `other`.
+        params: names of the parameters typed, in declaration order; what has not the form
+            of a name is left out.
         now: the instant of the invocation.
     """
     return build_event(
         CLI_CMD,
         metadata={"client_time": format_client_time(now)},
-        payload={"cmd": command, "params": list(params)},
+        payload={
+            "cmd": naming.close_path(command),
+            "params": naming.close_parameters(params),
+        },
     )
 
 

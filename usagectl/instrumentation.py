@@ -5,6 +5,9 @@ runs is recorded: its name and the names of the parameters that were typed, neve
 a value; nothing for help, version, completion and bad usage. usagectl records
 itself with the same `Recording` and `watch`.
 
+What the application declares can be anything, and so can fail what looks at it: that
+costs the event, never the command.
+
 Nothing here imports Click or Typer, of which an application may have its own:
 both have commands with `main`, `invoke` and, for groups, `resolve_command`.
 """
@@ -17,7 +20,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from usagectl import emission, first_run
+from usagectl import emission, first_run, naming
 from usagectl import environment as surroundings
 from usagectl.emission import Emitter
 from usagectl.errors import UsagectlError
@@ -56,13 +59,14 @@ class Recording:
         return next(reversed(self._events.values()), None)
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
-        """Build the event of a command that is about to run."""
+        """Build the event of a command that is about to run; never raises."""
         from usagectl import events  # help and version need none
 
-        command = " ".join(_names_of_commands(context, self.emitter.name))
-        names = list(_names_of_parameters(context))
-        now = self.environment.now()
-        self._events[id(context)] = events.build_cli_cmd(command, names, now=now)
+        with suppress(Exception):
+            command = _names_of_commands(context, self.emitter.name)
+            names = _names_of_parameters(context)
+            now = self.environment.now()
+            self._events[id(context)] = events.build_cli_cmd(command, names, now=now)
 
     def forget(self, context: Any = None) -> None:  # noqa: ANN401
         """Drop the event of one command, or all of them: the command line did not fit."""
@@ -108,6 +112,8 @@ def instrument(
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
+    A command that its group does not list, made of what was typed, is named `other`.
+
     Args:
         app: a Typer application or a Click command.
         tool: its name, as a person types it for `usagectl disable`.
@@ -138,7 +144,8 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
     def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         recording = Recording(emitter)
-        watch(command, recording)
+        with suppress(Exception):
+            watch(command, recording)
         try:
             return run(*args, **kwargs)
         finally:
@@ -208,7 +215,7 @@ def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     invoke = command.invoke
 
     def invoke_noted(context: Any) -> Any:  # noqa: ANN401
-        if not is_group or command.invoke_without_command:
+        if not is_group or getattr(command, "invoke_without_command", False):
             getattr(command, _RECORDING).note(context)
         try:
             return invoke(context)
@@ -229,8 +236,9 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
         recording = getattr(group, _RECORDING)
         recording.forget(context)  # The sub-command notes itself, or only shows its help.
         found = resolve(context, arguments)
-        if found[1] is not None:
-            watch(found[1], recording)
+        with suppress(Exception):
+            if found[1] is not None:
+                watch(found[1], recording)
         return found
 
     group.resolve_command = resolve_watched
@@ -245,7 +253,16 @@ def _names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
     """Name the commands from the root down as they are declared, not as they were typed."""
     if context.parent is None:
         return [tool]
-    return [*_names_of_commands(context.parent, tool), context.command.name or "?"]
+    name = context.command.name if _is_declared(context) else naming.OTHER
+    return [*_names_of_commands(context.parent, tool), name]
+
+
+def _is_declared(context: Any) -> bool:  # noqa: ANN401
+    """Tell whether the group of a command has it or lists it, so that its name is the author's."""
+    group, command = context.parent.command, context.command
+    if any(each is command for each in getattr(group, "commands", {}).values()):
+        return True
+    return command.name in group.list_commands(context.parent)
 
 
 def _names_of_parameters(context: Any) -> Iterator[str]:  # noqa: ANN401
@@ -260,11 +277,12 @@ def _names_of_parameters(context: Any) -> Iterator[str]:  # noqa: ANN401
 
 def _public_name(parameter: Any) -> str:  # noqa: ANN401
     """Name a parameter as the help does: `dry_run` for --dry-run, `tool` for [TOOL]."""
-    word = re.search("[A-Z]+", parameter.metavar or "")
+    metavar = parameter.metavar if isinstance(parameter.metavar, str) else ""
+    word = re.search("[A-Z]+", metavar)
     if parameter.param_type_name == "argument" and word:
         return word[0].lower()
-    longest: str = max(parameter.opts, key=len)
-    return longest.lstrip("-").replace("-", "_")
+    longest: str = max(parameter.opts, key=len, default="")
+    return longest.lstrip("-/+").replace("-", "_")
 
 
 def _is_read_by_a_person() -> bool:
