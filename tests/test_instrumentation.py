@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -110,6 +111,13 @@ def test_odd_declarations(
     done = run_app(machine, "odd_app", *typed, **variables)
     assert (done.status, done.stderr) == (0, "")
     assert commands(machine, "sample-odd") == ([] if variables else expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_within_a_command_does_not_record_it_again(machine: Machine) -> None:
+    """The command is one, however many processes return from it."""
+    assert run_app(machine, "odd_app", "fork").stdout == "parent\n"
+    assert commands(machine, "sample-odd") == [("sample-odd fork", [])]
 
 
 def test_no_value_is_on_disk(machine: Machine) -> None:

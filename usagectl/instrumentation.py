@@ -14,6 +14,7 @@ both have commands with `main`, `invoke` and, for groups, `resolve_command`.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from contextlib import suppress
@@ -46,6 +47,7 @@ class Recording:
     def __init__(self, emitter: Emitter, environment: Environment | None = None) -> None:
         self.emitter = emitter
         self._given = environment
+        self._process = os.getpid()
         self._events: dict[int, bytes] = {}
 
     @cached_property
@@ -78,10 +80,12 @@ class Recording:
     def record(self, tell: Callable[[str], None] | None = None) -> None:
         """Put the events into the spool if consent allows; a failure changes nothing.
 
+        A fork of the process that began the run records nothing: the run is not its own.
+
         Args:
             tell: says the notice of the first run; None: nobody is there to read it.
         """
-        if not self._events:
+        if not self._events or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
 
@@ -112,7 +116,9 @@ def instrument(
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
-    A command that its group does not list, made of what was typed, is named `other`.
+    A command is recorded when it has ended, however it ended. One that ends the process by
+    itself, with `os._exit` or a signal, or becomes another program with `os.exec…`, is not
+    recorded. A command that its group does not list, made of what was typed, is named `other`.
 
     Args:
         app: a Typer application or a Click command.
