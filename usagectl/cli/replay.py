@@ -105,6 +105,8 @@ def replay(  # noqa: PLR0913  (each is an option)
     spool show --raw` prints them. What an endpoint acknowledges moves to the sent
     log; what it refuses for good stays under `usagectl spool list --rejected`;
     everything else goes on waiting. An interrupted replay goes on where it ended.
+    What programs left in memory when they were killed is taken into the spool first,
+    also with --dry-run.
 
     Nothing is sent while telemetry is off, unless --to names this machine. Exits
     with 5 when not everything was taken.
