@@ -12,11 +12,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.counting import events, ledgers, memory_of, sum_of
+from tests.support.crowds import record, tracker_in
 from tests.support.endpoint import Endpoint, always, drip, drip_body, hang, reset
 from tests.support.spooling import run, start, wait_for_word
 from usagectl import ledger, replay, spool
@@ -166,6 +168,51 @@ def test_a_program_that_ends_loses_nothing(
         assert len(events(machine, "aws_request")) == count
     assert len(events(machine, "session")) == 1
     assert ledgers(runtime) == []
+
+
+@FORMS
+def test_a_program_with_many_trackers_loses_nothing(
+    aggregate: bool,  # noqa: FBT001
+    machine: Machine,
+    runtime: Path,
+) -> None:
+    """One deadline holds for the end of all trackers; what it leaves is taken up after."""
+    text = f"""
+    from usagectl import Tracker
+    for _ in range(120):
+        Tracker("mytool", aggregate={aggregate}).aws_request(
+            service="s3", operation="PutObject", status_code=200
+        )
+    """
+    assert program(machine, text).stderr == ""
+    machine.run("spool")
+    if aggregate:
+        assert sum_of(events(machine, "aws_request_agg")).total() == 120
+    else:
+        assert len(events(machine, "aws_request")) == 120
+    assert len(events(machine, "session")) == 120
+    assert ledgers(runtime) == []
+
+
+@FORMS
+@pytest.mark.parametrize("place", ["memory", "nowhere"])
+def test_what_comes_after_the_deadline_stays_where_it_outlives_the_process(
+    place: str,
+    aggregate: bool,  # noqa: FBT001
+    machine: Machine,
+    request: pytest.FixtureRequest,
+) -> None:
+    """After the deadline no disk is asked for what is kept anyway; what is not is written."""
+    folder = request.getfixturevalue("memory") if place == "memory" else None
+    tracker = tracker_in(str(machine.folder), aggregate=aggregate)
+    record(tracker, 3)
+    tracker.end(time.monotonic() - 1)
+    is_left = bool(events(machine, "aws_request", "aws_request_agg"))
+    assert is_left == (place == "nowhere")
+    tracker.close()
+    assert events(machine, "aws_request", "aws_request_agg") != []
+    if folder:
+        assert ledgers(folder) == []
 
 
 def test_a_daemon_keeps_what_it_recorded(machine: Machine, runtime: Path) -> None:

@@ -67,6 +67,11 @@ class Counts:
             finally:
                 self.busy_thread = 0
 
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether whatever was counted outlives the process."""
+        return not self._late and (self._ledger is None or self._ledger.is_kept)
+
     def abandon(self) -> None:
         """Let go of what was counted: after a fork it is the parent's."""
         if self._ledger is not None:

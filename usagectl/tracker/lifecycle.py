@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _LAST = -1000
 """After what else ends with a process that multiprocessing started: that may record too."""
 
+PATIENCE_SECONDS = 0.1
+"""How long the end of a process takes at most for all of them together, where nothing is lost."""
+
 
 class Member(Protocol):
     """Be served by the thread.
@@ -30,11 +33,22 @@ class Member(Protocol):
 
     due: float
 
+    @property
+    def tool(self) -> str:
+        """Name whose events it records."""
+
+    @property
+    def has_news(self) -> bool:
+        """Tell whether a sender is to be started for what it recorded."""
+
     def tick(self) -> None:
         """Take a turn; never raises."""
 
-    def end(self) -> None:
-        """Let nothing be lost: the process ends; never raises or waits."""
+    def end(self, deadline: float) -> None:
+        """Let nothing be lost: the process ends; never raises or waits for long."""
+
+    def deliver(self) -> None:
+        """Have what was recorded sent; never raises or waits."""
 
     def go_on_in_child(self) -> None:
         """Leave to the parent what is the parent's."""
@@ -45,6 +59,8 @@ class _Process:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.is_ending = False
+        self.done: set[object] = set()
         self.members: list[Member] = []
         self.errands: list[Callable[[], object]] = []
         self.wake = threading.Event()
@@ -67,14 +83,16 @@ class _Process:
             self.run_errands()
             now = time.monotonic()
             for member in list(self.members):
-                if member.due <= now:
+                if member.due <= now and not self.is_ending:
                     member.tick()
             with self.lock:
                 if not self.members and not self.errands:
                     self.thread = None
                     return
                 due = min((member.due for member in self.members), default=now)
-            self.wake.wait(max(due - time.monotonic(), 0.0))
+            # The end of the process does the rest, and needs the interpreter for itself.
+            pause = PATIENCE_SECONDS if self.is_ending else max(due - time.monotonic(), 0.0)
+            self.wake.wait(pause)
 
     def run_errands(self) -> None:
         """Do each errand once."""
@@ -99,6 +117,15 @@ def join(member: Member) -> None:
 def wake() -> None:
     """Have the thread look who is due: that changed."""
     _process.wake.set()
+
+
+def is_first(deed: object) -> bool:
+    """Tell whether nobody asked this before in this process."""
+    process = _process
+    with process.lock:
+        is_new = deed not in process.done
+        process.done.add(deed)
+    return is_new
 
 
 def leave(member: Member, errand: Callable[[], object] | None = None) -> None:
@@ -127,9 +154,15 @@ def _arm() -> None:
 
 def _end() -> None:
     process = _process
-    for member in list(process.members):
-        member.end()
+    process.is_ending = True
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    members = list(process.members)
+    for member in members:
+        member.end(deadline)
     process.run_errands()
+    for member in {each.tool: each for each in members if each.has_news}.values():
+        member.deliver()
+    process.is_ending = False
 
 
 def _go_on_in_child() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 CALL, CALLS = "aws_request", "aws_request_agg"
 _HELP_SECONDS = 0.02
-_PATIENCE_SECONDS = 0.1
-"""How long the end of a program waits for a thread that writes: its disk may hang."""
 
 
 class Recorder:
@@ -167,10 +166,16 @@ class Recorder:
             finally:
                 self._lock.release()
 
-    def end(self) -> None:
-        """Flush for the last time, without waiting for a disk that hangs."""
+    def end(self, deadline: float) -> None:
+        """Flush for the last time, without waiting for a disk that hangs.
+
+        After the deadline, of the monotonic clock, what outlives the process stays where it
+        is, for whoever looks into the spool next.
+        """
         self.is_ending = self.calls.is_direct = True
-        self._try_to(self.flush, _PATIENCE_SECONDS)
+        left = deadline - time.monotonic()
+        if left > 0 or not self.counts.is_kept:
+            self._try_to(self.flush, max(left, 0.0))
 
     def discard(self) -> None:
         """Forget what is not in the spool: it was switched off."""

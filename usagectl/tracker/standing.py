@@ -100,7 +100,7 @@ class Standing:
             self._unpoint()
         if recorder is not None and was_joined:
             self._end(recorder)
-            lifecycle.leave(self, lambda: self._end(recorder, delivers=True))
+            lifecycle.leave(self, lambda: self._end_and_deliver(recorder))
 
     def _ready(self) -> Recorder | None:
         """Give what records in this process; None when telemetry is off."""
@@ -176,7 +176,9 @@ class Standing:
         environment = self._present_environment()
         if self._is_first_turn:
             self._is_first_turn = False
-            ledger.recover(environment)
+            # One look at what others left serves all trackers of this process.
+            if lifecycle.is_first(("recover", environment.state_dir)):
+                ledger.recover(environment)
         else:
             permit = emission.permit(environment, self._options.emitter)
             if permit is None:
@@ -188,7 +190,7 @@ class Standing:
             elif self._is_refused(environment, recorder):
                 self._stop()
             recorder.flush()
-        self._deliver(recorder)
+        self.deliver()
 
     def _stop(self) -> None:
         """Record nothing more in this process."""
@@ -212,23 +214,41 @@ class Standing:
             return False
         return pause.since is not None and pause.since >= recorder.session.started
 
+    @property
+    def tool(self) -> str:
+        """Name whose events it records."""
+        return self._options.emitter.name
+
+    @property
+    def has_news(self) -> bool:
+        """Tell whether a sender is to be started for what it recorded."""
+        recorder = self._recorder
+        return recorder is not None and recorder.has_news and bool(recorder.permit.consent)
+
+    def deliver(self) -> None:
+        """Have what was recorded sent; never raises or waits."""
+        if self._recorder is not None:
+            self._deliver(self._recorder)
+
     def _deliver(self, recorder: Recorder) -> None:
         if recorder.has_news and recorder.permit.consent:
             recorder.has_news = False
             with suppress(Exception):
                 emission.deliver(recorder.environment, recorder.permit)
 
-    def end(self) -> None:
-        """Let nothing be lost, since the process ends; never raises or waits."""
+    def end(self, deadline: float) -> None:
+        """Let nothing be lost, since the process ends; never raises or waits for long."""
         self._unpoint()
         if self._recorder is not None:
-            self._end(self._recorder, delivers=True)
+            self._end(self._recorder, deadline)
 
-    def _end(self, recorder: Recorder, *, delivers: bool = False) -> None:
+    def _end(self, recorder: Recorder, deadline: float | None = None) -> None:
         with suppress(Exception):
-            recorder.end()
-        if delivers:
-            self._deliver(recorder)
+            recorder.end(deadline or time.monotonic() + lifecycle.PATIENCE_SECONDS)
+
+    def _end_and_deliver(self, recorder: Recorder) -> None:
+        self._end(recorder)
+        self._deliver(recorder)
 
     def go_on_in_child(self) -> None:
         """Leave to the parent what it counted, and go on in the same session."""
