@@ -59,6 +59,26 @@ def test_a_call_says_what_the_notice_names(desk: Desk) -> None:
     assert set(kept) <= set(sent)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "code", "kept"),
+    [
+        ("AcmeSecretProject", "AcmeSecretProject", "other"),
+        ("orders", "QueueDoesNotExist", "QueueDoesNotExist"),
+        ("RequestThrottled", "RequestThrottled", "RequestThrottled"),
+    ],
+)
+def test_an_error_s_code_repeats_nothing_of_the_call(
+    desk: Desk, prefix: str, code: str, kept: str
+) -> None:
+    """An endpoint may answer with the caller's own words as a code; AWS's own codes stay."""
+    client = desk.client()
+    attach(client, desk.tracker)
+    desk.endpoint.behave = always(400, f'{{"__type": "com.amazonaws#{code}"}}'.encode())
+    with pytest.raises(ClientError):
+        client.list_queues(QueueNamePrefix=prefix)
+    assert [each["err_type"] for each in desk.payloads()] == [kept]
+
+
 def test_internal_calls_are_said_to_be(desk: Desk) -> None:
     """Who attaches for the emulator itself says so."""
     client = desk.client()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usagectl.echoes import MOST_CHARACTERS, without_echoes
+from usagectl.echoes import MOST_CHARACTERS, is_echo, without_echoes
 
 TEXT = SimpleNamespace()
 """What describes a text that is free."""
@@ -51,6 +51,25 @@ CALL = SimpleNamespace(
 def test_what_is_left(params: dict[str, Any], text: str, left: str) -> None:
     """A part of the text that repeats a word of a value goes; the names of members may stay."""
     assert without_echoes(text, params, CALL) == left
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "is_one"),
+    [
+        ({"Table": "AcmeSecretProject"}, "AcmeSecretProject", True),
+        ({"Table": "acme-secret-project"}, "AcmeSecretProject", True),
+        ({"Table": "acmesecret"}, "NoSuchAcmeSecretTable", True),
+        ({"Table": "acme"}, "Client.Acme", True),
+        ({"Tags": {"payroll": "x"}}, "payroll", True),
+        ({"Body": b"x" * (MOST_CHARACTERS + 1)}, "NoSuchTable", True),
+        ({"Table": "table"}, "NoSuchTable", False),
+        ({"Table": "orders", "Mode": "request"}, "request", False),
+        ({}, "NoSuchTable", False),
+    ],
+)
+def test_which_code_is_an_echo(params: dict[str, Any], code: str, is_one: bool) -> None:  # noqa: FBT001
+    """A code that is a value of the call, or holds a long one, repeats it."""
+    assert is_echo(code, params, CALL) == is_one
 
 
 def test_without_a_description_all_keys_are_the_callers() -> None:

@@ -11,6 +11,8 @@ What counts, and how often:
 - A call that nobody answered has no status and is no event of the notice: a
   refused connection, a timeout, parameters that never left the process.
 - An answer that botocore cannot read counts with its status alone.
+- A call is not recorded whose end the program's own handler of `after-call` breaks off, by
+  an exception, where it stands under a longer name such as `after-call.sqs`: that comes first.
 - Calls to anything but an emulator are not recorded, not even counted.
 
 Pages, waiters and transfers count each call that they make; a presigned URL is
@@ -27,6 +29,7 @@ from urllib.parse import urlsplit
 
 from usagectl import echoes, endpoint
 from usagectl.errors import InvalidValueError, UsageError
+from usagectl.naming import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -200,7 +203,7 @@ class Attachment:
             service=model.service_model.service_name,
             operation=model.name,
             status_code=status_code,
-            err_type=code if isinstance(code, str) else None,
+            err_type=self._own_code(code, context, model) if isinstance(code, str) else None,
             err_msg=self._own_words(text, context, model) if isinstance(text, str) else None,
             is_internal=self._is_internal,
             region=context.get("client_region") or DEFAULT_REGION,
@@ -212,6 +215,15 @@ class Attachment:
         with suppress(Exception):
             return echoes.without_echoes(text, context[self._params_key], model.input_shape)
         return None
+
+    def _own_code(self, code: str, context: _Foreign, model: _Foreign) -> str:
+        """Keep the code of an error where it is AWS's, or at least repeats nothing of the call."""
+        with suppress(Exception):
+            if any(code in (each.name, each.error_code) for each in model.error_shapes):
+                return code
+            if not echoes.is_echo(code, context[self._params_key], model.input_shape):
+                return code
+        return OTHER
 
 
 class _Attempt:

@@ -18,6 +18,9 @@ MOST_CHARACTERS: Final = 1 << 16
 """How much of the parameters is read; with more of them, no text is left at all."""
 _MOST_TEXT: Final = 1 << 12
 
+_LONG = 8
+"""How many characters of a value tell it within a code: shorter ones are in ordinary words too."""
+
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -35,18 +38,46 @@ def without_echoes(text: str, params: object, shape: Any) -> str | None:  # noqa
             own, from the names of members; None: all keys are the caller's.
     """
     said: set[str] = set()
-    left = MOST_CHARACTERS
-    for value in _values(params, shape):
-        left -= len(value)
-        if left < 0:
+    for words in _words_of(params, shape):
+        if words is None:
             return None
-        said.update(_WORD.findall(value.casefold()))
+        said.update(words)
     parts = re.split(r"(\s+)", text[:_MOST_TEXT])
     if len(text) > _MOST_TEXT:
         parts.pop()  # Half a name is no word of the parameters.
     return "".join(
         part if said.isdisjoint(_WORD.findall(part.casefold())) else PLACEHOLDER for part in parts
     )
+
+
+def is_echo(code: str, params: object, shape: Any) -> bool:  # noqa: ANN401
+    """Tell whether the code of an error repeats a value of the parameters, or may do so.
+
+    `AcmeSecretProject` repeats `acme-secret-project`, and so does a code that holds it; a
+    short value is found only as a word of its own.
+    """
+    words = set(_WORD.findall(code.casefold()))
+    joined = "".join(_WORD.findall(code.casefold()))
+    for said in _words_of(params, shape):
+        if said is None:
+            return True
+        value = "".join(said)
+        if value == joined or not words.isdisjoint(said):
+            return True
+        if len(value) >= _LONG and value in joined:
+            return True
+    return False
+
+
+def _words_of(params: object, shape: Any) -> Iterator[list[str] | None]:  # noqa: ANN401
+    """Give the words of each value, in small letters; None where there is too much to read."""
+    left = MOST_CHARACTERS
+    for value in _values(params, shape):
+        left -= len(value)
+        if left < 0:
+            yield None
+            return
+        yield _WORD.findall(value.casefold())
 
 
 def _values(value: object, shape: Any) -> Iterator[str]:  # noqa: ANN401
