@@ -142,6 +142,52 @@ def test_the_kernel_sees_no_network_socket(furnished: Machine, tmp_path: Path) -
     assert _network_sockets(trace) != []
 
 
+# Writes how often the account database was asked; with what the C library opens for that.
+ACCOUNT = textwrap.dedent(
+    """
+    import sys
+    asked = []
+    def watch(frame, event, function):
+        if event == "c_call" and function.__name__.startswith("getpw"):
+            asked.append(function.__name__)
+    sys.setprofile(watch)
+    from usagectl import Tracker
+    tracker = Tracker("mytool")
+    tracker.aws_request(service="s3", operation="PutObject", status_code=200)
+    tracker.close()
+    sys.setprofile(None)
+    print(len(asked))
+    """
+)
+
+
+@pytest.mark.parametrize("variables", [{}, {"DO_NOT_TRACK": "1"}], ids=["local", "off"])
+def test_a_tracker_does_not_ask_the_account_database(
+    variables: dict[str, str], machine: Machine
+) -> None:
+    """Its library may open a local socket to a cache of names; HOME is enough."""
+    machine.variables |= variables
+    assert _asked(machine) == 0
+
+
+def test_without_a_home_the_account_database_is_asked(machine: Machine) -> None:
+    """The watch above is able to fail."""
+    assert _asked(machine, "HOME") > 0
+
+
+def _asked(machine: Machine, *without: str) -> int:
+    variables = machine.process_variables()
+    done = subprocess.run(
+        [sys.executable, "-c", ACCOUNT],
+        env={name: text for name, text in variables.items() if name not in without},
+        cwd=machine.cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
 def _works(*command: str) -> bool:
     words = command if command[-1] == "true" else (*command, "true")
     return subprocess.run(words, capture_output=True, check=False).returncode == 0

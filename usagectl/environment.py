@@ -46,7 +46,8 @@ class Environment(NamedTuple):
     Attributes:
         variables: the environment variables.
         cwd: the working folder, absolute.
-        account_home: the home that the account database names, None without one.
+        account_home: the home that the account database names, None without one and
+            where nobody asked it.
         config_dir: usagectl's own settings folder, None when there is no home.
         state_dir: usagectl's own state folder, None when there is no home.
         now: the present instant, aware.
@@ -85,13 +86,17 @@ class Environment(NamedTuple):
 
 
 def from_process() -> Environment:
-    """Take the environment of the running process."""
+    """Take the environment of the running process.
+
+    The account database is asked only where no variable names a home: the C library
+    may open a socket for it.
+    """
     uname = _uname()
     variables = dict(os.environ)
     return Environment(
         variables=variables,
         cwd=_cwd(),
-        account_home=_account_home(),
+        account_home=None if "HOME" in variables else _account_home(),
         config_dir=_own_dir(variables, CONFIG_DIR_VARIABLE, kind="user_config_path"),
         state_dir=_own_dir(variables, STATE_DIR_VARIABLE, kind="user_state_path"),
         system=uname[0],
@@ -100,6 +105,13 @@ def from_process() -> Environment:
         host_name=uname[1],
         now=_now,
     )
+
+
+def with_account_home(environment: Environment) -> Environment:
+    """Ask the account database too, for the home of which HOME may say nothing."""
+    if environment.account_home is not None:
+        return environment
+    return environment._replace(account_home=_account_home())
 
 
 def is_ci(environment: Environment) -> bool:

@@ -151,9 +151,12 @@ class UsageCapture:
     def audit(self) -> AuditResult:
         """Hold all that arrived against the notice, and search it for values of this machine."""
         from usagectl import audit, notice, registry
+        from usagectl.environment import with_account_home
 
         declared = notice.declared(registry.declarations(self._environment))
-        context = audit.Context.from_environment(self._environment, arguments=self._words)
+        context = audit.Context.from_environment(
+            with_account_home(self._environment), arguments=self._words
+        )
         with declared, self.file.open("rb") as stream:
             return audit.audit_stream(stream, context=context)
 

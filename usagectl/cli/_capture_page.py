@@ -66,8 +66,9 @@ def has_containers(environment: Environment) -> bool:
 def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
     """Hold what was captured against the notice."""
     from usagectl import audit
+    from usagectl.environment import with_account_home
 
-    context = audit.Context.from_environment(environment, arguments=command)
+    context = audit.Context.from_environment(with_account_home(environment), arguments=command)
     with file.open("rb") as stream:
         return audit.audit_stream(stream, context=context)
 

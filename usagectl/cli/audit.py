@@ -195,9 +195,10 @@ def _audit(
     from usagectl import audit as auditing
     from usagectl.cli import _audit_page as page
     from usagectl.cli._filters import parse_states
+    from usagectl.environment import with_account_home
 
     only = auditing.select(rule or ())
-    context = auditing.Context.from_environment(environment)
+    context = auditing.Context.from_environment(with_account_home(environment))
     if file is None:
         states: tuple[State, ...] = parse_states(state, default=("pending", "sent", "rejected"))
         with page.meter(None) as meter:

@@ -11,6 +11,7 @@ from usagectl.conformance import canaries, judging
 from usagectl.conformance.facts import Facts, answers
 from usagectl.conformance.report import Report, Result
 from usagectl.conformance.stage import Stage
+from usagectl.environment import with_account_home
 from usagectl.processes import CommandNotFoundError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Kit:
             raise CommandNotFoundError(program)
         self._spec = spec
         self._planted = canaries.plant(environment.entropy)
-        self._machine = audit.Context.from_environment(environment).finder()
+        self._machine = audit.Context.from_environment(with_account_home(environment)).finder()
         self._facts = Facts(spec, Stage(spec, environment, self._planted))
 
     def prepare(self, checks: Sequence[Check]) -> None:
