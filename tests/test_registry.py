@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from usagectl import consent, registry, tools
+from usagectl import consent, emission, registry, tools
 from usagectl.errors import InvalidValueError, UnknownToolError
+from usagectl.kinds import Kind
 from usagectl.registry import Registration
 
 if TYPE_CHECKING:
@@ -45,6 +46,36 @@ def test_what_is_registered_is_what_is_read(machine: Machine) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def kind(name: str, text: str = "One.") -> dict[str, object]:
+    """Write down a kind that counts nothing."""
+    return Kind(f"mytool_{name}", text).schema("mytool")
+
+
+def test_two_programs_of_one_tool_keep_each_other_s_word(machine: Machine) -> None:
+    """What a later program does not say stays; of what both say, the newest holds."""
+    environment = machine.environment()
+    first = MYTOOL._replace(schemas=(kind("a"), kind("b")))
+    second = Registration("mytool", schemas=(kind("b", "Another."), kind("c")))
+    registry.register(environment, first)
+    assert registry.register(environment, second)
+    found = registry.read(environment, "mytool")
+    assert found == MYTOOL._replace(schemas=(kind("a"), kind("b", "Another."), kind("c")))
+    assert not registry.register(environment, second)
+    assert registry.register(environment, first)
+    assert registry.read(environment, "mytool") == found._replace(
+        schemas=(kind("a"), kind("b"), kind("c"))
+    )
+
+
+def test_a_program_without_endpoint_sends_where_its_tool_does(machine: Machine) -> None:
+    """A tracker without an endpoint beside an instrumented command line has that one's."""
+    environment = machine.environment()
+    for endpoint in ("https://example.org/v1", ""):
+        given = emission.permit(environment, emission.Emitter("mytool", endpoint=endpoint))
+        assert given is not None
+        assert given.verdict.endpoint == "https://example.org/v1"
+
+
 def test_usagectl_needs_no_file(machine: Machine) -> None:
     """Usagectl knows itself; what goes by a built-in name is not read from a file."""
     environment = machine.environment()
@@ -64,6 +95,7 @@ def test_usagectl_needs_no_file(machine: Machine) -> None:
         b"null",
         b'"x"',
         b'{"version": 1}',
+        b'{"endpoint": "https://example.org", "version": "%b"}' % (b"1" * 3_000_000),
         b'{"kinds": {}}',
         b"\xff",
         b"[" * 100_000,
@@ -195,8 +227,6 @@ def test_a_project_file_restricts_every_tool(machine: Machine) -> None:
 
 def test_its_machine_id_is_its_own_and_can_be_replaced(machine: Machine) -> None:
     """The random ID of a tool is listed, masked and reset with all others."""
-    from usagectl import emission
-
     environment = machine.environment()
     emitter = emission.Emitter("mytool")
     assert emission.permit(environment, emitter)

@@ -57,8 +57,8 @@ def permit(environment: Environment, emitter: Emitter) -> Permit | None:
     from usagectl import consent  # help and version need none
 
     try:
-        registration = _registration_of(emitter)
-        verdict = verdict_of(environment, emitter)
+        registration = _registration_of(environment, emitter)
+        verdict = consent.of_emitter(environment, registration)
         if verdict.telemetry == "off":
             return None
         if emitter.name != OWN_NAME:
@@ -88,17 +88,19 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     """
     from usagectl import consent
 
-    return consent.of_emitter(environment, _registration_of(emitter))
+    return consent.of_emitter(environment, _registration_of(environment, emitter))
 
 
-def _registration_of(emitter: Emitter) -> registry.Registration:
-    return registry.Registration(
+def _registration_of(environment: Environment, emitter: Emitter) -> registry.Registration:
+    """Say what is known of a program's tool: by itself, and by others of the same name."""
+    own = registry.Registration(
         registry.validate_name(emitter.name),
         emitter.version,
         emitter.endpoint,
         emitter.program,
         tuple(kind.schema(emitter.name) for kind in emitter.kinds),
     )
+    return registry.merge(environment, own)
 
 
 def _register(environment: Environment, registration: registry.Registration) -> None:

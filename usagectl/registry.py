@@ -30,6 +30,10 @@ TAKEN = ("localstack", "lstk", OWN_NAME)
 """Tools whose switches usagectl knows without being told."""
 
 _SUFFIX = ".json"
+_MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
+"""How long what is shown of a program may be; the last is the longest path that Linux takes."""
+
+_MOST_KINDS = 256
 
 
 class Registration(NamedTuple):
@@ -120,17 +124,39 @@ def _read(folder: Path, name: str) -> Registration:
         document = None
     if not isinstance(document, dict):
         return Registration(name, problem=f"{file} cannot be understood: it is no JSON object.")
-    texts = [document.get(key, "") for key in ("version", "endpoint", "program")]
+    texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
     schemas = document.get("kinds", [])
-    if not all(isinstance(text, str) for text in texts) or not isinstance(schemas, list):
+    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(schemas, list):
         return Registration(name, problem=f"{file} cannot be understood: a member is no text.")
+    if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
+        return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas if isinstance(each, dict))
-    version, endpoint, program = (str(text) for text in texts)
-    return Registration(name, version, endpoint, program, kinds)
+    return Registration(name, schemas=kinds, **texts)
+
+
+def merge(environment: Environment, registration: Registration) -> Registration:
+    """Add what other programs, or earlier runs, of the same tool said and this one does not.
+
+    Its own word comes first. Of two kinds of one name the newest definition holds; one that
+    is declared no more stays, since its events may wait.
+    """
+    before = read(environment, registration.name)
+    if before is None or before.problem:
+        return registration
+    kinds = {each["title"]: each for each in before.schemas if isinstance(each.get("title"), str)}
+    kinds |= {each["title"]: each for each in registration.schemas}
+    return registration._replace(
+        version=registration.version or before.version,
+        endpoint=registration.endpoint or before.endpoint,
+        program=registration.program or before.program,
+        schemas=tuple(kinds.values())[-_MOST_KINDS:],
+    )
 
 
 def register(environment: Environment, registration: Registration) -> bool:
     """Write a program's file, unless it says the same already; tell whether it was written.
+
+    What the file says beyond that, of other programs of the tool, stays (`merge`).
 
     Raises:
         InvalidValueError: its name is none.
@@ -141,6 +167,7 @@ def register(environment: Environment, registration: Registration) -> bool:
     if name == OWN_NAME:
         return False
     folder = paths.require_spool_dir(environment).parent / "tools"
+    registration = merge(environment, registration)
     file = folder / f"{name}{_SUFFIX}"
     document = {
         "schema": 1,
