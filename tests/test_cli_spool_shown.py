@@ -187,6 +187,15 @@ def test_values_of_events_stay_inside(path: str, more: tuple[str, ...], filled: 
     assert CANARY in ask(filled, "show").stdout
 
 
+@pytest.mark.parametrize("path", ["list", "show", "stats"])
+def test_what_waits_is_asked_for_by_the_word_of_the_screens(path: str, filled: Machine) -> None:
+    """The screens say waiting and JSON says pending: both words mean it, and the help has one."""
+    shown = [ask(filled, path, "--state", word, "--json") for word in ("waiting", "pending")]
+    assert shown[0].data == shown[1].data
+    assert [outcome.status for outcome in shown] == [0, 0]
+    assert "pending" not in ask(filled, path).stdout + ask(filled, path, "--help").stdout
+
+
 def test_no_credentials_and_no_path_of_an_address(quiet: Machine) -> None:
     """Of an endpoint scheme, host and port are shown, whatever the log holds."""
     lay(quiet, header(to="https://me:secret@h.example:8443/v1?key=secret"), record(), state="sent")

@@ -57,7 +57,7 @@ States = Annotated[
     typer.Option(
         "--state",
         metavar="STATE",
-        help="Events of this state: pending, sent or rejected; can be repeated.",
+        help="Events of this state: waiting, sent or rejected; can be repeated.",
         show_default=False,
     ),
 ]
@@ -124,6 +124,8 @@ def parse_states(
 ) -> tuple[State, ...]:
     """Turn what was typed into states, each once, in the order of an event's life.
 
+    What waits is `pending` in JSON; that word is taken as well.
+
     Raises:
         InvalidValueError: one is none.
     """
@@ -131,6 +133,7 @@ def parse_states(
 
     named = [*(chosen or ()), *["sent"] * sent, *["rejected"] * rejected]
     for name in named:
-        if name not in STATES:
-            raise InvalidValueError("state", name, wanted=f"use {', '.join(STATES)}")
-    return tuple(state for state in STATES if state in named) or tuple(default)
+        if name not in (*STATES, "waiting"):
+            raise InvalidValueError("state", name, wanted="use waiting, sent, rejected")
+    found = ["pending" if name == "waiting" else name for name in named]
+    return tuple(state for state in STATES if state in found) or tuple(default)

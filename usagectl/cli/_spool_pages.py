@@ -227,7 +227,8 @@ def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
     """Draw a row for each event of each tool, the most frequent first."""
     by_state = found.by("event", "tool", "state")
     names = sorted(found.by("event", "tool").items(), key=lambda each: -each[1])
-    rows = [("event", "tool", *states)]
+    heads = ("waiting" if state == "pending" else state for state in states)
+    rows = [("event", "tool", *heads)]
     for (event, tool), _ in names[:_ROWS]:
         counts = [str(by_state.get((event, tool, state), 0)) for state in states]
         rows.append((short(event), short(tool), *counts))

@@ -42,7 +42,7 @@ SpoolStates = Annotated[
     typer.Option(
         "--state",
         metavar="STATE",
-        help="Of the spool: pending, sent or rejected; can be repeated. All without it.",
+        help="Of the spool: waiting, sent or rejected; can be repeated. All without it.",
         show_default=False,
     ),
 ]
