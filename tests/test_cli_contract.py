@@ -292,6 +292,13 @@ SLIPS = [
     ("help status", "--help, after any command", "usagectl status --help"),
     ("status localstack", "usagectl status takes no name", "usagectl status --help"),
     ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
+    (
+        "replay --batch-size x",
+        "'x' is not a whole number from 1 to 100000.",
+        "usagectl replay --help",
+    ),
+    ("replay --limit -1", "-1 is not a whole number of at least 1.", "usagectl replay --help"),
+    ("replay --timeout x", "'x' is not a number from 0.1 to 86400", "usagectl replay --help"),
     ("--version --dry-run", "No such option", "usagectl --help"),
 ]
 
@@ -305,6 +312,13 @@ def test_a_slip_is_answered_with_the_way_on(
     assert outcome.status == 2
     assert part in outcome.stderr
     assert outcome.stderr.endswith(f"\n  try: {hint}\n")
+
+
+def test_help_has_words_for_numbers(machine: Machine) -> None:
+    """An option that takes a number says so, not `<int range>`."""
+    shown = run_inside(machine.environment(), "replay", "--help").stdout
+    assert "--limit NUMBER " in shown
+    assert "range>" not in shown
 
 
 @pytest.mark.parametrize(

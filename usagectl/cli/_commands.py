@@ -41,6 +41,12 @@ A module keeps its commands in `apps`: a Typer application for each name.
 class RecordedCommand(TyperCommand):
     """Be a command that says which it is before it runs."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            if parameter.type.name.startswith(("int", "float")):
+                parameter.metavar = parameter.metavar or "NUMBER"  # Not Click's `<int range>`.
+
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
         """Give the first sentence of the help whole: a list that ends in dots helps nobody."""
         return _first_paragraph(self.help)

@@ -7,8 +7,9 @@ same on failure (design, section 3).
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
@@ -77,9 +78,21 @@ def fail_usage(error: Exception, invocation: Invocation) -> None:
     elif not invocation.command:  # Click forgets where an option lacks its value.
         invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    sentence = " ".join(text.split())
+    sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
     sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
     fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
+
+
+def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
+    """Say which numbers fit, where Click speaks of an int range or of 1<=x<=9."""
+    kind = getattr(getattr(parameter, "type", None), "name", "")
+    if not kind.startswith(("int", "float")):
+        return sentence
+    least, most = (getattr(parameter.type, name, None) for name in ("min", "max"))
+    wanted = "a whole number" if kind.startswith("int") else "a number"
+    if least is not None:
+        wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
+    return re.sub(r"is not (?:a valid|in the range) .*", f"is not {wanted}", sentence)
 
 
 def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:

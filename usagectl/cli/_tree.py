@@ -41,7 +41,7 @@ def word_values() -> Mapping[str, Values]:
         "PATH": folder,
         "RULE": Values("choice", tuple(rule.id for rule in RULES)),
         "SHELL": Values("choice", tuple(SHELLS)),
-        "STATE": Values("choice", ("pending", "sent", "rejected")),
+        "STATE": Values("choice", ("waiting", "sent", "rejected")),
         "TOOL": Values("choice", tools.NAMES),
         "VALUE": text,
         "UID": text,
@@ -49,6 +49,7 @@ def word_values() -> Mapping[str, Values]:
         "WHEN": text,
         "INT": text,
         "FLOAT": text,
+        "NUMBER": text,
         "VERSION": text,
         "WORD": Values("choice", tuple(name for name in _event_names() if "." not in name)),
     }
