@@ -144,6 +144,24 @@ def test_a_pipe_is_never_wrapped(machine: Machine) -> None:
     assert sum(f"/{deep}/{deep}/localstack-cli/machine.json" in line for line in lines) == 1
 
 
+@pytest.mark.parametrize(("columns", "width"), [("", 80), ("120", 120), ("x", 80)])
+@pytest.mark.parametrize("words", ["explain", "explain D03", "explain session.machine_id"])
+def test_prose_is_wrapped_in_a_pipe_too(
+    words: str, columns: str, width: int, machine: Machine
+) -> None:
+    """The notice in words goes to a pager: it is as wide as COLUMNS says, else as a page."""
+    shown = machine.run(*words.split(), variables={"COLUMNS": columns}).stdout
+    widest = max(map(len, shown.splitlines()))
+    assert width - 20 < widest <= width
+
+
+def test_a_field_of_the_notice_stays_one_line_in_a_pipe(machine: Machine) -> None:
+    """Who looks for a field with grep gets its type, its class and its meaning whole."""
+    lines = machine.run("explain", "session").stdout.splitlines()
+    (line,) = (line for line in lines if line.startswith("  api_key "))
+    assert re.search(r"string or null +secret +The auth token .* there is none\.$", line)
+
+
 @pytest.mark.parametrize(
     "words",
     ["disable nope", "status --nope", "nope", "settings set telemetry.mode x", "explain nope"],

@@ -1,7 +1,8 @@
 """Own everything drawn for a person; the only importer of rich.
 
 Colour and width follow the terminal, NO_COLOR and FORCE_COLOR. In a pipe
-nothing is wrapped, so that lines can be searched and cut.
+nothing is wrapped, so that lines can be searched and cut; only prose is, which
+goes to a pager, and even there a row of three cells or more stays one line.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Caution
 
 _PIPE_WIDTH = 100_000
+_PROSE_WIDTH = 80
 _LAST_WIDTH = 16
 _BARS_WIDTH = 100
 _BAR_MARKS = "#=+-*o"
@@ -44,12 +46,12 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console() -> Console:
+def console(*, is_prose: bool = False) -> Console:
     """Make the console for stdout."""
-    is_terminal = sys.stdout.isatty()
+    piped = _prose_width() if is_prose else _PIPE_WIDTH
     return _Console(
         file=sys.stdout,
-        width=None if is_terminal else _PIPE_WIDTH,
+        width=None if sys.stdout.isatty() else piped,
         # Without colours rich would still write bold; NO_COLOR asks for plain text here.
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         highlight=False,
@@ -57,6 +59,17 @@ def console() -> Console:
         emoji=False,
         legacy_windows=False,
     )
+
+
+def _prose_width() -> int:
+    """Tell how wide a page is that goes to a pager: as COLUMNS or the terminal beside it, or 80."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _PROSE_WIDTH
+    except (OSError, ValueError):  # No terminal, or no file at all.
+        return _PROSE_WIDTH
 
 
 class BarMeter:
@@ -136,10 +149,11 @@ def _is_as_laid_out(text: str) -> bool:
 
 
 class Page:
-    """Draw one answer, top to bottom."""
+    """Draw one answer, top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
 
-    def __init__(self) -> None:
-        self._console = console()
+    def __init__(self, *, is_prose: bool = False) -> None:
+        self._console = console(is_prose=is_prose)
+        self._is_piped_prose = is_prose and not sys.stdout.isatty()
 
     def line(self, text: str = "", style: str = "") -> None:
         """Draw a line of text; a long one wraps at words."""
@@ -176,6 +190,9 @@ class Page:
         is_wide = sum(fixed) + _LAST_WIDTH <= self._console.width
         if is_wide and not any(styles) and self._write_plain(cells):
             return
+        if self._is_piped_prose and len(fixed) > 1:
+            self._write_plain(cells, is_bounded=False)
+            return
         for _ in fixed:
             table.add_column(no_wrap=is_wide, overflow="fold")
         table.add_column(overflow="fold")
@@ -185,10 +202,10 @@ class Page:
             table.add_row("", *(Text(cell, style=style) for cell in folded))
         self._draw_stripped(table)
 
-    def _write_plain(self, cells: Sequence[Sequence[str]]) -> bool:
+    def _write_plain(self, cells: Sequence[Sequence[str]], *, is_bounded: bool = True) -> bool:
         """Write rows that need neither colour nor wrapping, many times faster than rich does."""
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-        if 2 + sum(widths) + 2 * len(widths) > self._console.width:
+        if is_bounded and 2 + sum(widths) + 2 * len(widths) > self._console.width:
             return False
         for row in cells:
             padded = (

@@ -230,4 +230,4 @@ def _versions(since: str | None, until: str | None) -> str:
 def _page() -> Page:
     from usagectl.cli._render import Page
 
-    return Page()
+    return Page(is_prose=True)
