@@ -26,6 +26,7 @@ LAYERS = (
     "_notice_data",
     "notice",
     "_service_names",
+    "_tokens",
     "scrubbing",
     "naming",
     "closing",
@@ -84,7 +85,6 @@ SCRUBBING_LAYERS = (
     "sentences",
     "traces",
     "agents",
-    "tokens",
     "__init__",
 )
 

@@ -7,14 +7,19 @@ says so. It must not know fields nor events.
 Services, systems and stages are of a list. The names of operations, errors, commands and
 parameters cannot be listed: they are closed by their form alone, and none that looks like
 a token is taken. A name that a program puts in such a place by mistake may have the form.
+
+What only some events need, such as the scrubber, is loaded when one does: to import this
+costs a program that starts next to nothing.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
-from usagectl import naming, scrubbing
+from usagectl import naming
+from usagectl._tokens import looks_like_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,12 +38,17 @@ _SYSTEMS = frozenset(
 
 def _form(pattern: str, *, otherwise: str | None = None) -> Callable[[str], str | None]:
     """Take a text of that form alone; any other is refused, or replaced by `otherwise`."""
-    matches = re.compile(pattern).fullmatch
 
     def close(text: str) -> str | None:
-        return text if matches(text) else otherwise
+        return text if _compile(pattern).fullmatch(text) else otherwise
 
     return close
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is needed: a program that starts records one event or two."""
+    return re.compile(pattern)
 
 
 def _name(pattern: str, *, otherwise: str | None = None) -> Callable[[str], str | None]:
@@ -47,18 +57,36 @@ def _name(pattern: str, *, otherwise: str | None = None) -> Callable[[str], str 
 
     def close_name(text: str) -> str | None:
         found = close(text)
-        return otherwise if found is None or scrubbing.looks_like_token(text) else found
+        return otherwise if found is None or looks_like_token(text) else found
 
     return close_name
 
 
 def _close_service(text: str) -> str | None:
     """Take the name of a service of the list; another one's is `other`, what is no name refused."""
-    if not _SERVICE(text):
+    if not _compile(_SERVICE).fullmatch(text):
         return None
-    from usagectl._service_names import is_service  # Only what records calls needs it.
+    from usagectl._service_names import is_service
 
     return text if is_service(text) else OTHER
+
+
+def _scrub(text: str) -> str:
+    from usagectl.scrubbing import scrub
+
+    return scrub(text)
+
+
+def _scrub_trace(text: str) -> str:
+    from usagectl.scrubbing import scrub_trace
+
+    return scrub_trace(text)
+
+
+def _clean_user_agent(text: str) -> str:
+    from usagectl.scrubbing import clean_user_agent
+
+    return clean_user_agent(text)
 
 
 def _close_account(text: str) -> str:  # noqa: ARG001
@@ -69,7 +97,7 @@ def _close_system(text: str) -> str:
     return text if text in _SYSTEMS else OTHER
 
 
-_SERVICE = re.compile(r"[a-z][a-z0-9]{0,40}(?:[.-][a-z0-9]{1,40}){0,4}").fullmatch
+_SERVICE = r"[a-z][a-z0-9]{0,40}(?:[.-][a-z0-9]{1,40}){0,4}"
 _ERROR_TYPE = (
     r"(?:[A-Za-z][A-Za-z0-9]{0,63}\.){0,4}(?=[A-Za-z0-9]{0,80}[a-z]{2})"
     r"[A-Z][A-Za-z]{0,60}[0-9]{0,3}[A-Za-z]{0,40}|[1-5][0-9]{2}"
@@ -90,15 +118,15 @@ CLOSINGS: Mapping[str, Callable[[str], str | None]] = {
     "service-name": _close_service,
     "operation-name": _name(r"[A-Z][A-Za-z0-9]{0,127}"),
     "error-type": _name(_ERROR_TYPE, otherwise=OTHER),
-    "scrubbed": scrubbing.scrub,
-    "trace": scrubbing.scrub_trace,
+    "scrubbed": _scrub,
+    "trace": _scrub_trace,
     "region": _form(
         rf"(?:fips-)?[a-z]{{2,4}}(?:-(?:gov|iso[a-z]?|[a-z]{{2}}))?-{_DIRECTIONS}-[0-9]{{1,2}}(?:-fips)?"
         r"|s3-external-1|aws(?:-cn|-us-gov|-iso(?:-[a-z])?)?-global",
         otherwise=OTHER,
     ),
     "account": _close_account,
-    "user-agent": scrubbing.clean_user_agent,
+    "user-agent": _clean_user_agent,
     "command-path": _name(naming.COMMAND_PATH),
     "parameter-name": _name(naming.PARAMETER),
     "stage": _form("|".join(STAGES)),

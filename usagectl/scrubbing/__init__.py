@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from usagectl.scrubbing.agents import clean_user_agent
 from usagectl.scrubbing.sentences import scrub
-from usagectl.scrubbing.tokens import looks_like_token
 from usagectl.scrubbing.traces import scrub_trace
 
-__all__ = ["clean_user_agent", "looks_like_token", "scrub", "scrub_trace"]
+__all__ = ["clean_user_agent", "scrub", "scrub_trace"]
