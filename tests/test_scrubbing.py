@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from usagectl.scrubbing import clean_user_agent, scrub, scrub_trace
+from usagectl.scrubbing.credentials import SECRETS as SECRET_WORDS
 from usagectl.scrubbing.words import CLOSED, FOLLOWERS, HEADS, NOUNS, PLACEHOLDERS, VERBS
 
 WORDS = """the specified value is invalid because it was too long and cannot be used here please
@@ -215,9 +216,14 @@ def is_name_expected(parts: list[Part], index: int) -> bool:
 def is_in_secret(parts: list[Part], index: int) -> bool:
     """Tell whether a place belongs to the clause of a password that stands before it."""
     for part in reversed(parts[:index]):
+        text = part.text.lower()
+        if not part.is_word and any(
+            word in text.removeprefix(CLAUSE_HEAD) for word in SECRET_WORDS
+        ):
+            return True  # `TABLE: PASSCODE]: the` happens to be drawn, too.
         if part.after not in ("", ":"):
             return False
-        if not part.is_word and part.text.lower().startswith(CLAUSE_HEAD):
+        if not part.is_word and text.startswith(CLAUSE_HEAD):
             return True
     return False
 
