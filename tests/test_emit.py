@@ -153,10 +153,58 @@ def test_its_own_event_has_names_alone(machine: Machine) -> None:
     assert own[1:] == [{"cmd": "usagectl emit cli_cmd", "params": ["cmd", "param", "json"]}]
 
 
-def test_a_version_that_is_none_is_not_taken(machine: Machine) -> None:
-    """A version comes from a program, so it is replaced by a word that says so, not refused."""
-    found = emitted(machine, "session", "--version", "canary canary")
-    assert json.loads(found["body"])["payload"]["version"] == "unknown"
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--version", "/home/canary"), "--version"),
+        (("--version", "canary canary"), "--version"),
+        (("--version", "1", "--api-key-variable", "UNSET_CANARY"), "--api-key-variable"),
+        (("--version", "1", "--api-key-variable", "EMPTY"), "--api-key-variable"),
+        (("--version", "1", "--api-key-variable", "ODD"), "--api-key-variable"),
+    ],
+)
+def test_what_was_typed_of_a_session_and_does_not_fit_is_refused(
+    words: tuple[str, ...], option: str, machine: Machine
+) -> None:
+    """Who types it learns it, by the option's name and without the value, also on a dry run."""
+    for more in ((), ("--dry-run",)):
+        variables = {"EMPTY": "", "ODD": "a canary"}
+        done = machine.run("emit", "session", *words, *more, variables=variables)
+        assert (done.status, done.stdout) == (2, "")
+        assert f"session: {option} must" in done.stderr
+        assert "canary" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cli_cmd", "--cmd", "my/tool"), "cmd must be a program's name and the names of its"),
+        (("cli_cmd", "--cmd", "x", "--param", "a b"), "each of it the name of a parameter"),
+        (
+            ("run_init", "--stage", "X", "--scripts", "1", "--duration", "1"),
+            "stage must be BOOT, START, READY or SHUTDOWN.",
+        ),
+        (
+            ("run_init", "--stage", "READY", "--scripts", "-1", "--duration", "1"),
+            "scripts must be a whole number of 0 or more.",
+        ),
+        ((*CALL, "600"), "status_code must be a whole number from 100 to 599."),
+        (("cli_cmd", "--cmd"), "try: usagectl emit cli_cmd --help"),
+    ],
+)
+def test_an_error_says_what_is_allowed(words: tuple[str, ...], said: str, machine: Machine) -> None:
+    """In plain words, or by the help of the very command."""
+    done = machine.run("emit", *words)
+    assert done.status == 2
+    assert said in done.stderr
+
+
+def test_the_list_is_aligned_and_says_what_may_be_left_out(machine: Machine) -> None:
+    """The options of each event begin in one column."""
+    lines = machine.run("emit").stdout.splitlines()
+    columns = {line.index(line[2:].split(maxsplit=1)[1]) for line in lines[3:8]}
+    assert len(columns) == 1
+    assert "in brackets" in lines[1]
 
 
 def test_the_token_comes_from_a_variable_and_is_not_shown(machine: Machine) -> None:

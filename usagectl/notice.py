@@ -13,7 +13,14 @@ from __future__ import annotations
 
 import re
 
-from usagectl._notice_data import Declaration, declared, event_schemas, is_of_notice, load
+from usagectl._notice_data import (
+    Declaration,
+    declared,
+    document,
+    event_schemas,
+    is_of_notice,
+    load,
+)
 from usagectl._notice_values import Departure, Event, Field, Notice, Promise
 from usagectl.errors import UnknownEventError
 
@@ -25,6 +32,7 @@ __all__ = [
     "Notice",
     "Promise",
     "all_events",
+    "closed_form",
     "declared",
     "departures_of",
     "describe",
@@ -122,6 +130,17 @@ def event_schema(name: str) -> dict[str, object]:
     if name not in schemas:
         raise UnknownEventError(name, known=list(schemas))
     return {"$schema": dialect, **deepcopy(schemas[name])}
+
+
+def closed_form(closing: str) -> str:
+    """Say in words what a text has to be that a closing of the notice's data (`x-emit`) takes.
+
+    It goes on after "must be": `BOOT, START, READY or SHUTDOWN`, `a version: numbers and dots`.
+    """
+    closings = document()["x-closings"]
+    text = str(closings.get(closing, closing)) if isinstance(closings, dict) else closing
+    text = text.removesuffix(".")
+    return text if text[1:2].isupper() else f"{text[:1].lower()}{text[1:]}"
 
 
 def field_table() -> str:

@@ -217,12 +217,16 @@ def _encoder(event: str, place: str, kind: str, schema: Mapping[str, Any]) -> tu
             schema.get("minimum", -_encoding.LARGEST),
             schema.get("maximum", _encoding.LARGEST),
         )
-        wanted = f"a number from {low} to {high}" if "maximum" in schema else "a number"
+        wanted = "a whole number" if kind == "integer" else "a number"
+        if "maximum" in schema:
+            wanted += f" from {low} to {high}"
+        elif "minimum" in schema:
+            wanted += f" of {low} or more"
         return _encoding.number_encoder(low, high, is_integer=kind == "integer"), wanted
     if "enum" in schema:
         choices = {each: f'"{each}"' for each in schema["enum"]}
         return _encoding.choice_encoder(choices), f"one of {', '.join(choices)}"
-    return _encoding.text_encoder(schema["x-emit"]), f"a text of the form {schema['x-emit']}"
+    return _encoding.text_encoder(schema["x-emit"]), notice.closed_form(schema["x-emit"])
 
 
 def _object_encoder(shape: _Object) -> Encode:

@@ -51,6 +51,18 @@ class RecordedCommand(TyperCommand):
         """Give the first sentence of the help whole: a list that ends in dots helps nobody."""
         return _first_paragraph(self.help)
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Any = None,  # noqa: ANN401
+        **extra: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Read the command line; an option that lacks its value does not say of which command."""
+        if parent is not None and parent.obj is not None:
+            parent.obj.expect(parent, info_name or "")
+        return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Say which command runs, then run."""
         ctx.obj.enter(ctx)

@@ -53,6 +53,10 @@ class Invocation:
         own = self.arguments[: self.arguments.index("--")] if "--" in self.arguments else None
         return "--json" in (self.arguments if own is None else own)
 
+    def expect(self, parent: typer.Context, name: str) -> None:
+        """Take note of the command whose words are about to be read."""
+        self.command = f"{parent.command_path} {name}".removeprefix("usagectl").strip()
+
     def enter(self, context: typer.Context) -> None:
         """Take note of the command that is about to run."""
         self.command = context.command_path.removeprefix("usagectl").strip()

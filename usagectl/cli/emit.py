@@ -16,7 +16,7 @@ from usagectl.tools.base import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from usagectl.cli._emit_options import Form
+    from usagectl.cli._emit_options import Field, Form
     from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
     from usagectl.emission import Emitter
@@ -94,12 +94,15 @@ def _show_forms(forms: list[Form]) -> None:
 
     page = Page()
     page.line("An event is recorded with usagectl emit EVENT, and its fields as options.")
+    page.line("Those in brackets may be left out.")
     page.line()
-    for form in forms:
-        words = [each.option if each.is_required else f"[{each.option}]" for each in form.fields]
-        page.rows([(form.name, " ".join(words))])
+    page.rows([(form.name, " ".join(map(_option_shown, form.fields))) for form in forms])
     page.line()
     page.line("Next: usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
+
+
+def _option_shown(field: Field) -> str:
+    return field.option if field.is_required else f"[{field.option}]"
 
 
 def _add_command(to: typer.Typer, name: str, schema: Mapping[str, Any]) -> None:
@@ -157,6 +160,31 @@ def _token(environment: Environment, values: Mapping[str, Any]) -> str:
     return environment.variables.get(variable, "") if variable else ""
 
 
+def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
+    """Refuse of a session what was typed and does not fit: nobody would learn it later.
+
+    Raises:
+        EventShapeError: the version is none, or the variable holds no token.
+    """
+    from usagectl.closing import CLOSINGS
+    from usagectl.shapes import EventShapeError
+
+    if CLOSINGS["version"](values["version"]) is None:
+        reason = f"must be {notice.closed_form('version')}"
+        raise EventShapeError("session", "--version", reason=reason)
+    if values.get(_emit_options.TOKEN_VARIABLE) is None:
+        return
+    # The name is not said again: who mistakes the option hands over the token itself.
+    token = _token(environment, values)
+    if not token:
+        reason = "must name a variable that is set"
+    elif CLOSINGS["token"](token) is None:
+        reason = f"must name a variable that holds {notice.closed_form('token')}"
+    else:
+        return
+    raise EventShapeError("session", "--api-key-variable", reason=reason)
+
+
 def _masked(environment: Environment, body: bytes, values: Mapping[str, Any]) -> str:
     """Write the event for a person or a log: its bytes, but for the token."""
     import json
@@ -187,6 +215,7 @@ def _build(
     if typed := values.get(_emit_options.SESSION_ID):
         started = started._replace(session_id=typed)
     if form.name == "session":
+        _check_typed(environment, values)
         body = session.build_event(
             environment,
             emitter._replace(version=values["version"]),
