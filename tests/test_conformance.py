@@ -175,6 +175,7 @@ def test_an_authors_pytest_shows_each_check(tmp_path: Path) -> None:
     write_toml(tmp_path, "ignores")
     done = run_pytest(tmp_path, "--usagectl-conformance", "mytool.toml", "-k", "off or help")
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "is waited for 60 s" in done.stdout
     assert "failed: off [DO_NOT_TRACK=1]: build --output {value}" in done.stdout
     assert "expected: with DO_NOT_TRACK=1 nothing reaches the endpoint" in done.stdout
     assert "on a new machine: POST /x build" in done.stdout

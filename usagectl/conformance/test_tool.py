@@ -45,8 +45,25 @@ def kit(request: pytest.FixtureRequest) -> Kit:
     if not hasattr(request.config, "workerinput"):  # A worker of xdist runs a part of them.
         items = (item for item in request.session.items if isinstance(item, pytest.Function))
         calls = [item.callspec.params.get("check") for item in items if hasattr(item, "callspec")]
-        made.prepare([call for call in calls if isinstance(call, Check)])
+        checks = [call for call in calls if isinstance(call, Check)]
+        _say(request.config, checks)
+        made.prepare(checks)
     return made
+
+
+def _say(config: pytest.Config, checks: list[Check]) -> None:
+    """Say what the first check waits for: a tool that hangs shows nothing for minutes."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if reporter is None or capture is None:
+        return
+    spec = _spec(config)
+    lines = len({each.words for each in checks})
+    with capture.global_and_fixture_disabled():
+        reporter.write_line(
+            f"\nrunning {lines} command lines of {spec.command[0]}, with each switch; a run that "
+            f"does not end, or holds its output, is waited for {spec.timeout_seconds:g} s"
+        )
 
 
 def test_conformance(kit: Kit, check: Check) -> None:
