@@ -36,16 +36,23 @@ def recover(environment: Environment) -> int:
         How many events came to the spool.
     """
     count = 0
-    for file, descriptor in _left_behind(environment):
-        try:
-            count += _put(environment, descriptor)
-        except (UsagectlError, OSError):
-            continue
-        except (ValueError, OverflowError, IndexError):
-            pass  # It holds what none of ours does.
-        with suppress(OSError):
-            file.unlink()
+    # One writer for all files: a segment for each would be looked through for each of the others.
+    with suppress(UsagectlError, OSError), _writer(environment) as writer:
+        for file, descriptor in _left_behind(environment):
+            try:
+                count += _put(environment, descriptor, writer)
+            except (UsagectlError, OSError):
+                continue
+            except (ValueError, OverflowError, IndexError):
+                pass  # It holds what none of ours does.
+            with suppress(OSError):
+                file.unlink()
     return count
+
+
+def _writer(environment: Environment) -> EventWriter:
+    """Make a writer of whole lines, which say themselves whose they are."""
+    return EventWriter(environment, tool="", consent="")
 
 
 def discard(environment: Environment) -> None:
@@ -71,14 +78,14 @@ def _is_for(environment: Environment, descriptor: int) -> bool:
     return head is None or head.spool == str(paths.spool_dir(environment))
 
 
-def _put(environment: Environment, descriptor: int) -> int:
+def _put(environment: Environment, descriptor: int, writer: EventWriter) -> int:
     """Put what a file holds into the spool; one that is neither of ours holds nothing."""
     head, documents = files.parse(descriptor)
     if head is None or not documents:
         return 0
     series = _series_of(documents[0])
     if series is not None:
-        return _put_events(environment, descriptor, series, documents[1:])
+        return _put_events(environment, descriptor, series, documents[1:], writer=writer)
     return _put_counts(environment, descriptor, head, documents)
 
 
@@ -111,7 +118,12 @@ def _sort(documents: list[Any]) -> tuple[list[tuple[Form, str]], str]:
 
 
 def _put_events(
-    environment: Environment, descriptor: int, series: Series, documents: list[Any]
+    environment: Environment,
+    descriptor: int,
+    series: Series,
+    documents: list[Any],
+    *,
+    writer: EventWriter,
 ) -> int:
     texts = [each.encode("ascii", "replace") for each in documents if isinstance(each, str)]
     data = os.pread(descriptor, files.SIZE, 0)
@@ -124,11 +136,10 @@ def _put_events(
         if each not in known and tails[each] < len(texts)
     ]
     lines = TimedLines(series)
-    with EventWriter(environment, tool=series.tool, consent=series.consent) as writer:
-        for start in range(0, len(wanted), _BATCH):
-            numbers = wanted[start : start + _BATCH]
-            built = [lines.build(instants[each], each, texts[tails[each]]) for each in numbers]
-            writer.write_lines([line for line in built if envelope.parse_line(line[:-1])])
+    for start in range(0, len(wanted), _BATCH):
+        numbers = wanted[start : start + _BATCH]
+        built = [lines.build(instants[each], each, texts[tails[each]]) for each in numbers]
+        writer.write_lines([line for line in built if envelope.parse_line(line[:-1])])
     return len(wanted)
 
 
