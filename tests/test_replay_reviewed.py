@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.endpoint import Endpoint, always
+from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
-from usagectl import delivery, endpoint, routing, spool
+from usagectl import delivery, endpoint, routing, sender, spool
 from usagectl.posts import build_post
 from usagectl.spool import lines, purging
 from usagectl.spool.queue import Batch
-from usagectl.transport import Answer
+from usagectl.transport import Answer, HttpxTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tests.support.machine import Machine, Outcome
     from usagectl.posts import Post
@@ -303,3 +305,55 @@ def test_an_unknown_choice_is_said(machine: Machine) -> None:
     to = ("--to", "http://127.0.0.1:9/v1")
     found = machine.run("replay", *to, "--tool", "usgaectl")
     assert "Nothing that waits was chosen" in found.stdout
+
+
+def test_a_socks_proxy_is_named_with_what_it_needs(machine: Machine) -> None:
+    """Nothing can be sent without that: a person reads which variable, and what is missing."""
+    put(machine, event(1), kind="e", consent="environment")
+    machine.variables |= {"ALL_PROXY": "socks5://me:secret@127.0.0.1:9", "HTTPS_PROXY": ""}
+    found = machine.run("replay", "--to", "https://name.invalid/v1", "--timeout", "9", "--yes")
+    assert found.status == 5
+    assert "ALL_PROXY names a SOCKS proxy, which needs the package httpx[socks]" in found.stderr
+    assert "secret" not in found.stderr
+
+
+def test_the_child_rests_after_whatever_goes_wrong(machine: Machine) -> None:
+    """What nobody foresaw is not tried again after each command."""
+    put(machine, event(1), kind="e", consent="environment")
+    failed: list[bool] = []
+
+    def now() -> datetime:
+        if there.received and not failed:
+            failed.append(True)
+            raise ZeroDivisionError
+        return NOW
+
+    with Endpoint() as there:
+        machine.variables |= {"USAGECTL_TELEMETRY": "on", "ANALYTICS_API": there.base}
+        with pytest.raises(ZeroDivisionError):
+            sender.send(machine.environment(now=now), jitter=lambda: 0.5)
+    found = sender.read_pause(machine.environment())
+    assert found is not None
+    assert found.reason == "unexpected"
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "told"),
+    [
+        ("", "the proxy that HTTPS_PROXY names cannot be reached: nothing listens there"),
+        ("localhost", "took nothing: nothing listens there"),
+    ],
+)
+def test_a_dead_proxy_is_not_taken_for_the_endpoint(
+    no_proxy: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a proxy lies between, it is named, by its variable alone; NO_PROXY takes it away."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    deliverer = delivery.Deliverer(
+        HttpxTransport(), "https://localhost:9/v1", policy=delivery.Policy(timedelta(seconds=2))
+    )
+    with pytest.raises(delivery.EndpointUnreachableError) as caught:
+        list(deliverer.deliver(Batch([event(1)], ())))
+    assert told in caught.value.message
+    assert "secret" not in caught.value.message

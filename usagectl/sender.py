@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl import _files, consent, endpoint, paths
-from usagectl.errors import FileUnreadableError, SpoolUnwritableError, UsagectlError
+from usagectl.errors import (
+    FileUnreadableError,
+    LockTimeoutError,
+    SpoolUnwritableError,
+    UsagectlError,
+)
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -241,6 +246,11 @@ def _send_of(
     except SpoolUnwritableError as error:
         _remember(environment, tool, error, jitter=jitter)
         return
+    except LockTimeoutError:  # Another delivery is at work.
+        raise
+    except Exception as error:
+        _remember(environment, tool, error, jitter=jitter)  # Else each command would try again.
+        raise
     if isinstance(result.problem, routing.TelemetryOffError | replay.EventsHeldError):
         return
     if result.planned or result.problem:
@@ -250,7 +260,7 @@ def _send_of(
 def _remember(
     environment: Environment,
     tool: str,
-    problem: UsagectlError | None,
+    problem: Exception | None,
     *,
     jitter: Callable[[], float],
 ) -> None:
@@ -260,20 +270,21 @@ def _remember(
         return
     failures = _failures_so_far(environment, tool) + 1
     pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
-    if problem.code == "tracking-refused":
+    code = getattr(problem, "code", "unexpected")
+    if code == "tracking-refused":
         pause = _LONGEST_PAUSE
     pause = max(pause * (0.75 + jitter() / 2), min(_asked_of(problem), _LONGEST_PAUSE))
     now = environment.now()
     document = {
         "until": (now + pause).replace(microsecond=0).isoformat(),
         "failures": failures,
-        "reason": problem.code,
+        "reason": code,
         "since": now.isoformat(),
     }
     _files.replace_bytes(file, json.dumps(document).encode() + b"\n")
 
 
-def _asked_of(problem: UsagectlError) -> timedelta:
+def _asked_of(problem: Exception) -> timedelta:
     wait = getattr(problem, "wait", None)
     return wait if isinstance(wait, timedelta) else timedelta()
 

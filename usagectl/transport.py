@@ -8,6 +8,7 @@ becomes of its answer is decided elsewhere.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import socket
 import threading
@@ -285,6 +286,8 @@ class _Connection:
 
     def __init__(self) -> None:
         self.socket: socket.socket | None = None
+        self.proxy = ""
+        """Which variable names the proxy that it leads to; empty where it leads to the endpoint."""
         self.is_kept = False
         """Whether the next request goes over it: then nothing needs to be watched."""
 
@@ -331,7 +334,11 @@ class _HttpxExchange:
         if self._connection is not None:
             self._connection.cut()
         self._on_late()
-        return self._answer or NoAnswerError("it did not answer in time")
+        return self._answer or NoAnswerError(f"it did not answer in time{_by_way_of(self._proxy)}")
+
+    @property
+    def _proxy(self) -> str:
+        return self._connection.proxy if self._connection is not None else ""
 
     def finish(self, outcome: Answer | Exception) -> None:
         """Hand the outcome to whoever waits."""
@@ -343,7 +350,7 @@ class _HttpxExchange:
         try:
             self.finish(self._exchange(send))
         except Exception as error:  # noqa: BLE001  (whoever waits for the answer raises it)
-            self.finish(self._answer or _explain(error))
+            self.finish(self._answer or _explain(error, proxy=self._proxy))
 
     def _exchange(self, send: Callable[[httpx.Request], httpx.Response]) -> Answer:
         import httpx
@@ -387,12 +394,14 @@ class _HttpxExchange:
             raise NoAnswerError("it was given up")
 
     def _watch(self, event: str, info: dict[str, Any]) -> None:
-        """Stop what was given up before it sends, and keep hold of a new connection's socket."""
+        """Stop what was given up before it sends, and know where a new connection leads."""
         self._stop_if_given_up()
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            found = info["return_value"].get_extra_info("socket")
-            if self._connection is not None:
-                self._connection.socket = found
+        if self._connection is None:
+            return
+        if event.endswith("connect_tcp.started"):
+            self._connection.proxy = _proxy_between(self._post.url, info["host"], info["port"])
+        elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._connection.socket = info["return_value"].get_extra_info("socket")
 
 
 def _read_reply(response: httpx.Response) -> bytes:
@@ -404,15 +413,69 @@ def _read_reply(response: httpx.Response) -> bytes:
     return body
 
 
-def _explain(error: Exception) -> Exception:
-    """Turn what httpx raises into our words; what is no failure of the network stays a bug."""
+def _proxy_between(url: str, host: str, port: int) -> str:
+    """Name the variable of the proxy that a connection leads to; empty where it is no proxy's.
+
+    A proxy's address may hold credentials: it is never given away.
+    """
+    import httpx
+
+    there = httpx.URL(url)
+    usual = 443 if there.scheme == "https" else 80
+    if (host, port) == (there.raw_host.decode("ascii"), there.port or usual):
+        return ""
+    return _proxy_variable(there.scheme, "all") or "the system's settings"
+
+
+def _proxy_variable(*schemes: str, beginning: str = "") -> str:
+    """Name the first variable that names a proxy for one of the schemes, as httpx reads them."""
+    from urllib.request import getproxies  # none but a failed request asks
+
+    found = getproxies()
+    for scheme in schemes:
+        if found.get(scheme, "").lower().startswith(beginning) and found.get(scheme):
+            names = [name for name in os.environ if name.lower() == f"{scheme}_proxy"]
+            return max(names, default="")  # Of both spellings the lower-case one counts.
+    return ""
+
+
+def _by_way_of(proxy: str) -> str:
+    return f", on the way through the proxy that {proxy} names" if proxy else ""
+
+
+def _explain(error: Exception, *, proxy: str = "") -> Exception:
+    """Turn what httpx raises into our words; what is no failure of the network stays a bug.
+
+    With a `proxy` it is that one which cannot be reached, or which refuses.
+    """
     import ssl
 
     import httpx
 
     if isinstance(error, NoAnswerError):
         return error
-    by_cause: tuple[tuple[type[BaseException], str, bool], ...] = (
+    socks = _proxy_variable("all", "https", "http", beginning="socks")
+    if isinstance(error, ImportError) and socks:  # For such a proxy httpx needs one more package.
+        reason = f"{socks} names a SOCKS proxy, which needs the package httpx[socks]"
+        return NoAnswerError(reason, is_final=True)
+    causes = _causes(error)
+    for kind, reason, is_final in _reasons():
+        if any(isinstance(each, kind) for each in causes):
+            told = f"{reason}{_by_way_of(proxy)}"
+            is_unmet = isinstance(error, httpx.ConnectError) and not issubclass(kind, ssl.SSLError)
+            if proxy and is_unmet:
+                told = f"the proxy that {proxy} names cannot be reached: {reason}"
+            return NoAnswerError(told, is_final=is_final)
+    return error
+
+
+def _reasons() -> tuple[tuple[type[BaseException], str, bool], ...]:
+    """List what may be the cause of a failure, in our words, and whether trying again is vain."""
+    import ssl
+
+    import httpx
+
+    return (
         (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
         (ssl.SSLError, "a TLS connection cannot be made", True),
         (socket.gaierror, "its name cannot be resolved", False),
@@ -427,11 +490,6 @@ def _explain(error: Exception) -> Exception:
         (OSError, "the connection broke", False),
         (ValueError, "its URL, or a proxy's, cannot be used", True),
     )
-    causes = _causes(error)
-    for kind, reason, is_final in by_cause:
-        if any(isinstance(each, kind) for each in causes):
-            return NoAnswerError(reason, is_final=is_final)
-    return error
 
 
 def _causes(error: BaseException) -> list[BaseException]:
