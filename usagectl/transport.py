@@ -395,12 +395,15 @@ class _HttpxExchange:
 
     def _watch(self, event: str, info: dict[str, Any]) -> None:
         """Stop what was given up before it sends, and know where a new connection leads."""
+        is_connected = event.endswith(("connect_tcp.complete", "start_tls.complete"))
+        if self._is_given_up and is_connected:
+            info["return_value"].close()  # Nobody else knows of it yet.
         self._stop_if_given_up()
         if self._connection is None:
             return
         if event.endswith("connect_tcp.started"):
             self._connection.proxy = _proxy_between(self._post.url, info["host"], info["port"])
-        elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
+        elif is_connected:
             self._connection.socket = info["return_value"].get_extra_info("socket")
 
 
