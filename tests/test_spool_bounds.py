@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.spooling import (
     EVENT,
     claimed,
     deliver,
+    make_line,
     names,
     number,
     put,
@@ -25,7 +27,8 @@ from tests.support.spooling import (
     wait_for_word,
 )
 from usagectl import spool
-from usagectl.spool import bounds, losses
+from usagectl.errors import SpoolUnwritableError
+from usagectl.spool import bounds, losses, purging
 from usagectl.spool.losses import Losses
 
 if TYPE_CHECKING:
@@ -191,3 +194,71 @@ def test_something_that_is_no_segment_stops_no_pruning(machine: Machine) -> None
         put_large(machine, count)
     assert len(list(spool_dir(machine).glob("0*.jsonl"))) == 4
     assert lost(machine) == Losses(full=2)
+
+
+def test_a_large_event_makes_room_for_itself(machine: Machine) -> None:
+    """An event larger than a segment is kept, and the queue has its size and a segment at most."""
+    limit(machine, f"max_bytes = {4 * LARGE}")
+    most = 4 * LARGE + bounds.SEGMENT_BYTES
+    for count in range(4):
+        put_large(machine, count)
+    put(machine, b'{"n":9,"x":"%b"}' % (b"x" * 3 * LARGE))
+    assert spool.state(machine.environment()).bytes <= most
+    assert waiting(machine) == [2, 3, 9]
+    assert lost(machine) == Losses(full=2)
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["writer", "append"])
+def test_an_event_larger_than_the_queue_is_lost_and_counted(
+    machine: Machine, *, is_own: bool
+) -> None:
+    """Nothing else is dropped for what would never fit."""
+    limit(machine, f"max_bytes = {LARGE}")
+    put(machine, number(1))
+    huge = b'{"x":"%b"}' % (b"x" * 4 * LARGE)
+    with spool.Writer(machine.environment()) as own:
+        add = partial(own.append if is_own else partial(spool.append, machine.environment()), huge)
+        with pytest.raises(SpoolUnwritableError, match="larger than the spool may be"):
+            add(tool="t", kind="k")
+    assert read(machine) == [number(1)]
+    assert lost(machine) == Losses(unwritable=1)
+
+
+def test_a_segment_that_does_not_tell_its_age_keeps_no_other(machine: Machine) -> None:
+    """Rubbish, an instant far ahead, a folder: what lies behind them still becomes too old."""
+    limit(machine, "max_days = 10")
+    segment(machine, 1).write_bytes(b"rubbish\n")
+    put(machine, number(0), now=NOW + timedelta(days=3000))
+    segment(machine, 3).mkdir()
+    for count, day in enumerate([0, 20, 21], start=1):
+        put(machine, number(count), now=NOW + timedelta(days=day))
+    segment(machine, 3).rmdir()
+    assert waiting(machine) == [0, 2, 3]
+    assert lost(machine) == Losses(old=1)
+
+
+@pytest.mark.parametrize("role", ["", ".own", ".sending"])
+@pytest.mark.parametrize("nines", [17, 18, 19])
+def test_a_planted_number_loses_nothing(machine: Machine, nines: int, role: str) -> None:
+    """Whatever number somebody gave a file, the next events have names that are read."""
+    planted = spool_dir(machine) / f"{'9' * nines}{role}.jsonl"
+    planted.write_bytes(make_line(number(0)))
+    (spool_dir(machine) / f"{'9' * (nines - 1)}8{role}.jsonl").write_bytes(make_line(number(8)))
+    for count in range(1, 4):
+        put(machine, number(count), now=NOW + timedelta(days=count))
+    expected = [1, 2, 3] if nines > 18 else [0, 1, 2, 3, 8]
+    assert sorted(waiting(machine)) == expected
+    assert sorted(deliver(machine)) == [number(each) for each in expected]
+
+
+def test_what_was_set_aside_is_bounded(machine: Machine) -> None:
+    """Beyond four megabytes the older lines go; a purge of everything takes what is left."""
+    for count in range(12):
+        segment(machine, count + 1).write_bytes(b"%d" % count + b"x" * 1_000_000 + b"\n")
+        deliver(machine)
+    folder = spool_dir(machine) / "aside"
+    assert sorted(each.name for each in folder.iterdir()) == ["lines.before.txt", "lines.txt"]
+    assert sum(each.stat().st_size for each in folder.iterdir()) < 11_000_000
+    assert (folder / "lines.txt").read_bytes().splitlines()[-1].startswith(b"11x")
+    purging.purge(machine.environment())
+    assert list(folder.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,23 +37,35 @@ def load(environment: Environment) -> Bounds:
     return Bounds(user.spool_max_bytes or MAX_BYTES, user.spool_max_days or MAX_DAYS)
 
 
-def prune(environment: Environment, folder: Path) -> None:
+def refuse_what_is_too_large(environment: Environment, size: int) -> None:
+    """Keep out a line that no dropping of others would make room for.
+
+    Raises:
+        OSError: it is larger than the queue and a segment together.
+    """
+    if size > SEGMENT_BYTES and size > load(environment).max_bytes + SEGMENT_BYTES:
+        raise OSError(errno.EFBIG, f"the event is larger than the spool may be ({size} bytes)")
+
+
+def prune(environment: Environment, folder: Path, *, room: int = 0) -> None:
     """Drop the oldest segments beyond the bounds, and count their events.
 
-    The newest segment always stays; so does one that another process holds.
+    The newest segment always stays; so does one that another process holds. What
+    the line that is to come has beyond a segment's size (`room`) counts as there.
     """
     limits = load(environment)
     found = segments.list_segments(folder)[:-1]
     sizes = {each: size_of(each) for each in found}
-    total = sum(sizes.values())
+    total = sum(sizes.values()) + max(room - SEGMENT_BYTES, 0)
     for each in found:
-        reason: Reason | None = None
-        if total > limits.max_bytes:
-            reason = "full"
-        elif _is_old(each, environment.now(), limits):
+        reason: Reason = "full"
+        if total <= limits.max_bytes:
+            age = _age_of(each, environment.now())
+            if age is None:
+                continue  # What cannot be read keeps nothing else.
+            if age <= limits.max_days:
+                return  # What is younger is not looked into.
             reason = "old"
-        if reason is None:
-            return  # What is younger is not looked into.
         if drop(environment, each, reason):
             total -= sizes[each]
 
@@ -79,16 +92,18 @@ def size_of(segment: segments.Segment) -> int:
         return 0
 
 
-def _is_old(segment: segments.Segment, now: datetime, limits: Bounds) -> bool:
+def _age_of(segment: segments.Segment, now: datetime) -> float | None:
+    """Count the days since a segment began; None when it does not tell, or lies ahead."""
     try:
         descriptor = segments.open_existing(segment, for_writing=False)
     except OSError:
-        return False
+        return None
     if descriptor is None:
-        return False
+        return None
     try:
         recorded = envelope.parse_time(envelope.day_of(segments.head_of(descriptor)))
     finally:
         os.close(descriptor)
-    # Not the other way round: a person's number of days may be larger than a timedelta takes.
-    return recorded is not None and (now - recorded) / timedelta(days=1) > limits.max_days
+    # A person's number of days may be larger than a timedelta takes, so it is days that are told.
+    days = (now - recorded) / timedelta(days=1) if recorded else -1.0
+    return days if days >= 0 else None

@@ -78,7 +78,7 @@ def purge(
 def _holds_something(folder: Path) -> bool:
     if reading.list_segments(folder):
         return True
-    if (folder / queue.ASIDE / queue.ASIDE_FILE).exists():
+    if any((folder / queue.ASIDE / name).exists() for name in queue.ASIDE_FILES):
         return True
     laid_out = any(each.is_dir() for each in (folder / queue.FILES).glob("*"))
     return laid_out or any(folder.glob(f"*{queue.TEMPORARY}"))
@@ -121,7 +121,9 @@ def _purge_folder(folder: Path, spool_dir: Path, selection: Selection) -> Iterat
 
 def _remove_leftovers(folder: Path, spool_dir: Path, selection: Selection) -> None:
     """Remove what a purge that was killed left, and with everything also the lines set aside."""
-    aside = [folder / queue.ASIDE / queue.ASIDE_FILE] if selection == lines.ALL else []
+    aside = [folder / queue.ASIDE / name for name in queue.ASIDE_FILES]
+    if selection != lines.ALL:
+        aside = []
     try:
         for file in (*folder.glob(f"*{queue.TEMPORARY}"), *aside):
             file.unlink(missing_ok=True)

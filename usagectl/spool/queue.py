@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from usagectl.environment import Environment
     from usagectl.spool.lines import Piece, Run, Selection, Source
 
-ASIDE, ASIDE_FILE = "aside", "lines.txt"
+ASIDE, ASIDE_FILES = "aside", ("lines.txt", "lines.before.txt")
+_MOST_ASIDE_BYTES = 4 * 1024 * 1024
 TEMPORARY = ".sending.tmp"
 FILES = "files"
 _TRIES = 20
@@ -151,12 +152,7 @@ class ClaimedSegment:
         """Move a line that is no record into `aside/`; a log's own header just goes."""
         if line.strip() and logs.parse_header(line) is None:
             with _translated(self._folder):
-                folder = self._folder / ASIDE
-                folder.mkdir(mode=0o700, exist_ok=True)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-                descriptor = os.open(folder / ASIDE_FILE, flags, 0o600)
-                with os.fdopen(descriptor, "ab") as stream:
-                    stream.write(line if line.endswith(b"\n") else line + b"\n")
+                _keep_aside(self._folder / ASIDE, line)
         self.mark_done([Span(start, start + len(line), journal.label_of(line[:64]))])
 
     def remove(self) -> int:
@@ -214,6 +210,20 @@ class ClaimedSegment:
                     segments.remove(self.segment)
         finally:
             self.rest()
+
+
+def _keep_aside(folder: Path, line: bytes) -> None:
+    """Keep a line that is no record; of the oldest lines some go once there are many."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file, before = (folder / name for name in ASIDE_FILES)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(file, flags, 0o600)
+    if os.fstat(descriptor).st_size > _MOST_ASIDE_BYTES:
+        os.close(descriptor)
+        file.replace(before)
+        descriptor = os.open(file, flags, 0o600)
+    with os.fdopen(descriptor, "ab") as stream:
+        stream.write(line if line.endswith(b"\n") else line + b"\n")
 
 
 def _replace(segment: segments.Segment, data: bytes) -> None:
@@ -349,9 +359,7 @@ def _lock_patiently(descriptor: int) -> bool:
 
 
 def _rename(segment: segments.Segment, taken: set[int]) -> segments.Segment:
-    number = segment.number
-    while number in taken:
-        number += 1
+    number = segments.free_number(segment.number, taken)
     path = segment.path.with_name(f"{number:08d}{segments.SENDING}.jsonl")
     segment.path.rename(path)
     taken.add(number)

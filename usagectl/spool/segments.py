@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl import _files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 SHARED, OWN, SENDING = "", ".own", ".sending"
 _SUFFIX = ".jsonl"
 _ROLES = (SHARED, OWN, SENDING)
 _MOST_DIGITS = 18
+_LARGEST = 10**_MOST_DIGITS - 1
+_LARGEST_OF_OURS = 10**12
+"""A larger number was put there by somebody; ours go on below it."""
 
 SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 """A link or a pipe in the place of a segment is refused; it neither leads away nor hangs."""
@@ -54,16 +57,28 @@ def list_segments(folder: Path) -> list[Segment]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     found = (_parse_name(folder, name) for name in names if name.endswith(_SUFFIX))
-    return sorted((each for each in found if each), key=lambda each: (each.number, each.role))
+    return sorted((each for each in found if each), key=_age_in_queue)
+
+
+def _age_in_queue(segment: Segment) -> tuple[bool, int, str]:
+    is_ours = segment.number <= _LARGEST_OF_OURS  # Any other is no place to go on in.
+    return is_ours, segment.number, segment.role
 
 
 def _parse_name(folder: Path, name: str) -> Segment | None:
     digits, dot, role = name[: -len(_SUFFIX)].partition(".")
     if not digits.isdecimal() or not digits.isascii() or dot + role not in _ROLES:
         return None
-    if len(digits) > _MOST_DIGITS:  # None of ours; the next number would fit no file's name.
+    if len(digits) > _MOST_DIGITS:  # None of ours.
         return None
     return Segment(folder / name, int(digits), dot + role)
+
+
+def free_number(wanted: int, taken: Collection[int]) -> int:
+    """Find a number that no segment has: the one that is wanted, or the next that is free."""
+    while wanted in taken:
+        wanted = wanted % _LARGEST + 1
+    return wanted
 
 
 def create(folder: Path, role: str = SHARED) -> tuple[Segment, int]:
@@ -74,7 +89,9 @@ def create(folder: Path, role: str = SHARED) -> tuple[Segment, int]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for _ in range(1000):
-        number = max((each.number for each in list_segments(folder)), default=0) + 1
+        taken = {each.number for each in list_segments(folder)}
+        last = max((each for each in taken if each <= _LARGEST_OF_OURS), default=0)
+        number = free_number(last + 1, taken)
         segment = Segment(folder / f"{number:08d}{role}{_SUFFIX}", number, role)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | SAFE | _BINARY
         try:

@@ -57,6 +57,7 @@ def append(
     labels = envelope.build_labels(tool, kind, consent)
     line = envelope.build_line(event, labels, now=now, entropy=environment.entropy)
     try:
+        bounds.refuse_what_is_too_large(environment, len(line))
         descriptor = _open_shared(environment, folder, now=now, room=len(line), sleep=sleep)
         try:
             _write(descriptor, line)
@@ -116,6 +117,7 @@ class Writer:
             now = self._environment.now()
             line = self._assembler.build_line(event, labels, now=now, drawn=self._draw())
             try:
+                bounds.refuse_what_is_too_large(self._environment, len(line))
                 _write(self._room_for(len(line), now.date()), line)
             except OSError as error:
                 losses.add(self._environment, "unwritable", 1)
@@ -169,7 +171,7 @@ class Writer:
             if fits and day == self._day:
                 return self._descriptor
             self._close()
-        _, descriptor = _create(self._environment, self._folder, segments.OWN)
+        _, descriptor = _create(self._environment, self._folder, segments.OWN, room=size)
         self._descriptor, self._size, self._day = descriptor, 0, day
         return descriptor
 
@@ -200,11 +202,13 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _create(environment: Environment, folder: Path, role: str) -> tuple[segments.Segment, int]:
+def _create(
+    environment: Environment, folder: Path, role: str, *, room: int
+) -> tuple[segments.Segment, int]:
     made = segments.create(folder, role)
     try:
         losses.prepare(folder)
-        bounds.prune(environment, folder)
+        bounds.prune(environment, folder, room=room)
     except BaseException:
         os.close(made[1])  # What stays open stays locked.
         raise
@@ -239,7 +243,7 @@ def _open_shared(
         os.close(descriptor)
         sleep(0.001)
         waited += 0.001
-    return _create(environment, folder, segments.SHARED)[1]
+    return _create(environment, folder, segments.SHARED, room=room)[1]
 
 
 def _finds_usable(descriptor: int, *, now: datetime, room: int) -> bool:
@@ -254,7 +258,7 @@ def _is_usable(descriptor: int, *, now: datetime, room: int) -> bool:
     """Tell whether a segment can take a line today: it is not full, and not of another day."""
     size = os.fstat(descriptor).st_size
     if not size:
-        return True
+        return room <= bounds.SEGMENT_BYTES  # For more, room is made first.
     if size + room > bounds.SEGMENT_BYTES:
         return False
     if envelope.day_of(segments.head_of(descriptor)) != now.isoformat()[:10]:
