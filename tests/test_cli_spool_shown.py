@@ -531,7 +531,7 @@ def test_hostile_lines_harm_nobody(words: str, name: str, quiet: Machine) -> Non
         assert ask(quiet, words, *states, "--json").envelope["errors"] == []
 
 
-@pytest.mark.parametrize("words", ["list", "show", "show --raw", "stats"])
+@pytest.mark.parametrize("words", ["list", "show", "show --raw", "stats", "export"])
 def test_the_rest_is_shown_beside_what_cannot_be_read(words: str, filled: Machine) -> None:
     """A segment that cannot be read is an error with status 3; the events around it are shown."""
     broken = filled.state_dir / "spool" / "00000000.jsonl"
@@ -541,7 +541,7 @@ def test_the_rest_is_shown_beside_what_cannot_be_read(words: str, filled: Machin
     assert "[file-unreadable]" in outcome.stderr
     assert str(broken) in outcome.stderr
     assert {"list": "7 events", "stats": "10 events"}.get(words, CANARY) in outcome.stdout
-    if "--raw" not in words:
+    if words not in ("show --raw", "export"):
         envelope = ask(filled, *words.split(), "--json").envelope
         assert [error["code"] for error in envelope["errors"]] == ["file-unreadable"]
         assert envelope["data"]["events"]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.machine import Machine
+    from usagectl.errors import UsagectlError
     from usagectl.spool.purging import State
 
 SECRET = b"s3cret-b1ts"
@@ -278,3 +279,40 @@ def test_a_leftover_of_a_killed_purge_goes(machine: Machine) -> None:
     assert purge(machine, selection=Selection(tools=("none",))) == 0
     assert files_with(machine.folder) == []
     assert deliver(machine) == [KEPT]
+
+
+def test_each_segment_that_stays_is_told(machine: Machine) -> None:
+    """Folders in the place of segments stop nothing: all else goes, and each is named."""
+    for count in (1, 3):
+        segment(machine, count).mkdir()
+    segment(machine, 2).write_bytes(make_line(EVENT))
+    log(machine, logs.REJECTED, EVENT)
+    problems: list[UsagectlError] = []
+    gone = purging.purge(machine.environment(), on_problem=problems.append)
+    assert (gone, files_with(machine.folder)) == (2, [])
+    for problem, count in zip(problems, (1, 3), strict=True):
+        assert str(segment(machine, count)) in problem.message
+    put(machine, EVENT)
+    found = machine.run("spool", "purge", "--yes", "--json")
+    assert (found.status, found.data["purged"]) == (4, 1)
+    assert str(segment(machine, 3)) in found.envelope["errors"][1]["message"]
+
+
+def test_what_a_selection_does_not_meet_is_not_written_anew(machine: Machine) -> None:
+    """A segment with nothing to remove stays the file that it is: a full disk needs no room."""
+    for count in (1, 2):
+        segment(machine, count).write_bytes(make_line(EVENT, kind=f"k{count}") * 2)
+    before = [segment(machine, count).stat().st_ino for count in (1, 2)]
+    assert purge(machine, selection=Selection(events=("k2",))) == 2
+    assert purge(machine, selection=Selection(events=("none",))) == 0
+    left = sorted(spool_dir(machine).glob("*.jsonl"))
+    assert [each.stat().st_ino for each in left] == before[:1]
+
+
+def test_a_file_in_the_spools_place_is_no_empty_spool(machine: Machine) -> None:
+    """List and purge say what lies there, instead of that nothing waits."""
+    machine.state_dir.mkdir(exist_ok=True)
+    (machine.state_dir / "spool").write_bytes(b"")
+    for words in (("spool", "list"), ("spool", "purge", "--yes"), ("spool", "stats")):
+        found = machine.run(*words)
+        assert (found.status, "not a directory" in found.stderr.lower()) == (4, True), words

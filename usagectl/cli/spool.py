@@ -279,10 +279,17 @@ def export(  # noqa: PLR0913  (each is an option)
     )
     states = parse_states(state)
     _take_in(invocation.environment)
-    found = listing.entries(invocation.environment, states, selection)
+    problems: list[UsagectlError] = []
+    found = listing.entries(
+        invocation.environment,
+        states,
+        selection,
+        on_problem=problems.append if file is None else None,  # A file is whole or not at all.
+    )
     texts = (entry.body if events else entry.line for entry in found)
     if file is None:
         _write_raw(() if dry_run else texts)
+        _output.emit(_output.Answer({}, lambda: None, problems), invocation, as_json=False)
         return
     target = invocation.environment.cwd / file
     count, size = _files.write_lines(target, texts, replaces=force, dry_run=dry_run)
@@ -323,6 +330,7 @@ def purge(  # noqa: PLR0913  (each is an option)
             from usagectl.cli.machine_id import confirm
 
             confirm(f"Remove {pages.events(planned)} for good?", skip=False)
+    problems: list[UsagectlError] = []
     with pages.purge_meter() as meter:
         gone = purging.purge(
             invocation.environment,
@@ -330,7 +338,8 @@ def purge(  # noqa: PLR0913  (each is an option)
             selection=selection,
             dry_run=dry_run,
             on_progress=meter,
+            on_problem=problems.append,
         )
     data = {"purged": gone, "dry_run": dry_run, "states": list(states)}
-    answer = _output.Answer(data, lambda: pages.show_purge(gone, dry_run=dry_run))
+    answer = _output.Answer(data, lambda: pages.show_purge(gone, dry_run=dry_run), problems)
     _output.emit(answer, invocation, as_json=json)

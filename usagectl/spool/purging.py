@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from usagectl import paths
-from usagectl.errors import SpoolUnwritableError
+from usagectl.errors import FileUnreadableError, SpoolUnwritableError, UsagectlError
 from usagectl.spool import journal, lines, logs, queue, reading, segments
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def purge(
     selection: Selection = lines.ALL,
     dry_run: bool = False,
     on_progress: Callable[[int], None] | None = None,
+    on_problem: Callable[[UsagectlError], None] | None = None,
 ) -> int:
     """Remove events for good, in each segment at once; what a kill interrupts can be repeated.
 
@@ -46,6 +48,7 @@ def purge(
         selection: which of them.
         dry_run: count alone.
         on_progress: is told the number so far after each segment.
+        on_problem: is told of each segment that stays; without it that is raised at the end.
 
     Returns:
         How many events went, or would go.
@@ -56,7 +59,7 @@ def purge(
         LockTimeoutError: a delivery went on and on.
     """
     spool_dir = paths.spool_dir(environment)
-    if spool_dir is None or not spool_dir.is_dir():
+    if spool_dir is None or not os.path.lexists(spool_dir):
         return 0
     folders = [folder_of(spool_dir, state) for state in states]
     if dry_run:
@@ -64,14 +67,19 @@ def purge(
     if not any(_holds_something(folder) for folder in folders):
         return 0  # Nobody has to be waited for.
     gone = 0
+    problems: list[UsagectlError] = []
     with queue.held(environment, seconds=PATIENCE_SECONDS):
         for folder in folders:
             if selection == lines.ALL and folder == spool_dir:
                 shutil.rmtree(spool_dir / queue.FILES, ignore_errors=True)
-            for removed in _purge_folder(folder, spool_dir, selection):
+            for removed in _purge_folder(folder, spool_dir, selection, problems):
                 gone += removed
                 if on_progress:
                     on_progress(gone)
+    for problem in problems:
+        if on_problem is None:
+            raise problem
+        on_problem(problem)
     return gone
 
 
@@ -99,24 +107,37 @@ def _count_in(segment: segments.Segment, selection: Selection) -> int:
     )
 
 
-def _purge_folder(folder: Path, spool_dir: Path, selection: Selection) -> Iterator[int]:
-    """Purge segment by segment; say of each how many events went."""
+def _purge_folder(
+    folder: Path, spool_dir: Path, selection: Selection, problems: list[UsagectlError]
+) -> Iterator[int]:
+    """Purge segment by segment; say of each how many events went, and go on past what stays."""
 
     def keeps(line: bytes) -> bool:
         found = lines.decode(line)
         return found is None or not selection.takes(found)
 
-    with queue.Claims(folder, spool_dir) as claims:
+    with queue.Claims(folder, spool_dir, passes_walls=True) as claims:
         for claimed in claims:
-            yield claimed.remove() if selection == lines.ALL else claimed.rewrite(keeps)
-            claims.let_go(claimed)
-    _remove_leftovers(folder, spool_dir, selection)
+            with _noted(problems):
+                yield claimed.remove() if selection == lines.ALL else claimed.rewrite(keeps)
+                claims.let_go(claimed)
+    with _noted(problems):
+        _remove_leftovers(folder, spool_dir, selection)
     for segment in reading.list_segments(folder):
-        if selection == lines.ALL:
-            yield _empty_held(segment, spool_dir)
-        elif segment.role == segments.OWN and _count_in(segment, selection):
-            reason = f"a process keeps {segment.path.name} open; purge again when it has ended"
-            raise SpoolUnwritableError(spool_dir, reason=reason)
+        with _noted(problems):
+            if selection == lines.ALL:
+                yield _empty_held(segment)
+            elif segment.role == segments.OWN and _count_in(segment, selection):
+                reason = f"a process keeps {segment.path.name} open; purge again when it has ended"
+                raise SpoolUnwritableError(spool_dir, reason=reason)
+
+
+@contextmanager
+def _noted(problems: list[UsagectlError]) -> Iterator[None]:
+    try:
+        yield
+    except (SpoolUnwritableError, FileUnreadableError) as error:
+        problems.append(error)
 
 
 def _remove_leftovers(folder: Path, spool_dir: Path, selection: Selection) -> None:
@@ -131,7 +152,7 @@ def _remove_leftovers(folder: Path, spool_dir: Path, selection: Selection) -> No
         raise SpoolUnwritableError(spool_dir, reason=error.strerror or "unknown") from error
 
 
-def _empty_held(segment: segments.Segment, spool_dir: Path) -> int:
+def _empty_held(segment: segments.Segment) -> int:
     """Empty a segment that a process keeps open, under its hands; remove what is no file."""
     try:
         with segments.opened(segment) as descriptor:
@@ -145,5 +166,5 @@ def _empty_held(segment: segments.Segment, spool_dir: Path) -> int:
     try:
         segments.remove(segment)
     except OSError as error:
-        raise SpoolUnwritableError(spool_dir, reason=error.strerror or "unknown") from error
+        raise SpoolUnwritableError(segment.path, reason=error.strerror or "unknown") from error
     return 0

@@ -21,7 +21,7 @@ from usagectl.spool import envelope, journal, lines, logs, reading, segments
 from usagectl.spool.journal import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import msgspec
@@ -33,6 +33,9 @@ ASIDE, ASIDE_FILES = "aside", ("lines.txt", "lines.before.txt")
 _MOST_ASIDE_BYTES = 4 * 1024 * 1024
 TEMPORARY = ".sending.tmp"
 FILES = "files"
+_WALLS = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+"""What keeps a segment from being claimed and lies not in that segment."""
+
 _TRIES = 20
 _MOST_OPEN = 8
 
@@ -173,19 +176,16 @@ class ClaimedSegment:
             SpoolUnwritableError: the segment is as it was.
         """
         kept: list[bytes] = []
-        gone = 0
+        gone: list[bytes] = []
         for _, block in self.blocks():
             for line in lines.split_lines(block):
-                if keep(line):
-                    kept.append(line)
-                else:
-                    gone += envelope.looks_whole(line.rstrip(b"\n"))
+                (kept if keep(line) else gone).append(line)
         with _translated(self._folder):
-            if any(logs.parse_header(line) is None for line in kept):
-                _replace(self.segment, b"".join(kept))
-            else:
+            if not any(logs.parse_header(line) is None for line in kept):
                 segments.remove(self.segment)
-        return gone
+            elif gone:  # A full disk can keep what it holds, and take no copy of it.
+                _replace(self.segment, b"".join(kept))
+        return sum(envelope.looks_whole(line.rstrip(b"\n")) for line in gone)
 
     def is_done(self) -> bool:
         """Tell whether nothing of it waits any more."""
@@ -261,12 +261,14 @@ class Claims:
     """Claim one segment of a folder after another, oldest first, and keep them until they are done.
 
     Only for who holds the spool. A segment that a process still writes to is
-    left, and so is one that comes into being meanwhile.
+    left, and so is one that comes into being meanwhile. With `passes_walls` one
+    that may not be written is left too, for who has other means.
     """
 
-    def __init__(self, folder: Path, spool_dir: Path) -> None:
+    def __init__(self, folder: Path, spool_dir: Path, *, passes_walls: bool = False) -> None:
         self._folder = folder
         self._spool_dir = spool_dir
+        self._walls = () if passes_walls else _WALLS
         self._open: list[ClaimedSegment] = []
 
     def __enter__(self) -> Self:
@@ -289,7 +291,7 @@ class Claims:
         taken = {each.number for each in found if each.role == segments.SENDING}
         for segment in found:
             with _translated(self._spool_dir):
-                claimed = _claim(segment, self._spool_dir, taken)
+                claimed = _claim(segment, self._spool_dir, taken, walls=self._walls)
             if claimed is not None:
                 self._rest()
                 self._open.append(claimed)
@@ -320,11 +322,15 @@ class Claims:
                 self.let_go(claimed)
 
 
-def _claim(segment: segments.Segment, spool_dir: Path, taken: set[int]) -> ClaimedSegment | None:
+def _claim(
+    segment: segments.Segment, spool_dir: Path, taken: set[int], *, walls: Sequence[int]
+) -> ClaimedSegment | None:
     try:
         descriptor = segments.open_existing(segment)
-    except OSError:  # Something else lies there: status says so, and the rest goes on.
-        return None
+    except OSError as error:
+        if error.errno in walls:
+            raise
+        return None  # Something else lies there: status says so, and the rest goes on.
     if descriptor is None:
         return None
     if not (_lock_patiently(descriptor) and segments.is_still(segment, descriptor)):

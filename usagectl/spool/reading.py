@@ -120,9 +120,12 @@ def list_segments(folder: Path) -> list[segments.Segment]:
         SpoolUnwritableError: the folder cannot be listed.
     """
     try:
-        return segments.list_segments(folder)
+        found = segments.list_segments(folder)
+        if not found and os.path.lexists(folder):
+            os.scandir(folder).close()  # No folder at all looks as an empty one does.
     except OSError as error:
         raise SpoolUnwritableError(folder, reason=error.strerror or "unknown") from error
+    return found
 
 
 def open_segment(segment: segments.Segment) -> int | None:
