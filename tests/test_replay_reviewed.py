@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.endpoint import Endpoint, always
+from tests.support import confined
+from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
-from usagectl import delivery, endpoint, routing, sender, spool
+from usagectl import delivery, endpoint, replay, routing, sender, spool
+from usagectl.errors import SpoolUnwritableError
 from usagectl.posts import build_post
-from usagectl.spool import lines, purging
+from usagectl.spool import lines, purging, queue
 from usagectl.spool.queue import Batch
-from usagectl.transport import Answer, HttpxTransport
+from usagectl.transport import Answer, HttpxTransport, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from tests.support.endpoint import Connection, Received
     from tests.support.machine import Machine, Outcome
     from usagectl.posts import Post
 
@@ -341,7 +348,7 @@ def test_the_child_rests_after_whatever_goes_wrong(machine: Machine) -> None:
     ("no_proxy", "told"),
     [
         ("", "the proxy that HTTPS_PROXY names cannot be reached: nothing listens there"),
-        ("localhost", "took nothing: nothing listens there"),
+        ("localhost", "nothing listens there"),
     ],
 )
 def test_a_dead_proxy_is_not_taken_for_the_endpoint(
@@ -350,10 +357,107 @@ def test_a_dead_proxy_is_not_taken_for_the_endpoint(
     """Where a proxy lies between, it is named, by its variable alone; NO_PROXY takes it away."""
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    deliverer = delivery.Deliverer(
-        HttpxTransport(), "https://localhost:9/v1", policy=delivery.Policy(timedelta(seconds=2))
-    )
-    with pytest.raises(delivery.EndpointUnreachableError) as caught:
-        list(deliverer.deliver(Batch([event(1)], ())))
-    assert told in caught.value.message
-    assert "secret" not in caught.value.message
+    post = build_post([event(1)], base="https://localhost:9/v1")
+    with closing(HttpxTransport()) as transport, pytest.raises(NoAnswerError) as caught:
+        transport.start(post, deadline=time.monotonic() + 60).result()
+    assert caught.value.reason.startswith(told)
+    assert "secret" not in caught.value.reason
+
+
+@pytest.mark.parametrize("copy", [(), ("--copy",)])
+def test_a_read_only_spool_sends_nothing(machine: Machine, copy: tuple[str, ...]) -> None:
+    """Nothing could be noted or logged: so nothing goes, and it says why with the counts."""
+    put(machine, event(1), kind="e")
+    with Endpoint() as there:
+        words = ("replay", "--to", there.base, "--json", *copy)
+        found = confined.run_behind(confined.read_only(machine), machine, *words)
+        assert there.received == []
+    assert found.status == 4
+    assert found.envelope["errors"][0]["code"] == "spool-unwritable"
+    assert (found.data["planned"], found.data["sent"], found.data["kept"]) == (1, 0, 1)
+
+
+def test_too_few_descriptors_are_no_running_program(machine: Machine) -> None:
+    """A segment that cannot be opened for want of something is not held by anybody."""
+    for day in range(2):
+        put(machine, event(day), kind="e", now=NOW + timedelta(days=day))
+    folder = spool_dir(machine)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    with queue.Claims(folder, folder) as claims:
+        waiting = iter(claims)
+        next(waiting)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        try:
+            with suppress(OSError):
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            with pytest.raises(SpoolUnwritableError, match=r"(?i)too many open files"):
+                next(waiting)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for each in taken:
+                os.close(each)
+
+
+def test_a_log_that_breaks_off_is_told_with_what_went(machine: Machine) -> None:
+    """Two batches go, the log takes one: the answer counts what was sent, beside the reason."""
+    for count in range(2):
+        put(machine, event(count), kind="e")
+    sent = spool_dir(machine) / "sent"
+
+    def spoil(connection: Connection, _request: Received) -> None:
+        if len(there.received) == 2:
+            for file in sent.glob("*.jsonl"):
+                file.unlink()
+            sent.rmdir()
+            sent.write_bytes(b"")
+        connection.answer(200)
+
+    large = b'{"name":"e","metadata":{},"payload":{"n":3,"x":"%b"}}' % (b"x" * 5_000_000)
+    put(machine, large, kind="e")
+    with Endpoint(spoil) as there:
+        words = ("--to", there.base, "--copy", "--batch-size", "2", "--json")
+        found = machine.run("replay", *words)
+    assert found.status == 4
+    assert found.data["sent"] == 3
+
+
+def test_an_interruption_knows_what_was_planned(machine: Machine) -> None:
+    """Also before the first answer."""
+    put(machine, event(1), kind="e")
+    with Endpoint(hang) as there:
+        child = start(machine, "replay", "--to", there.base, "--json")
+        assert there.wait_for(1)
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=30)
+    assert child.returncode == 130
+    data = json.loads(out)["data"]
+    assert (data["planned"], data["kept"], data["sent"]) == (1, 1, 0)
+
+
+def test_a_file_whose_place_cannot_be_changed(machine: Machine) -> None:
+    """What an earlier replay left and cannot be removed ends in our words."""
+    (machine.cwd / "file.jsonl").write_bytes(event(1) + b"\n")
+    with Endpoint() as there:
+        words = ("replay", "--file", "file.jsonl", "--to", there.base, "--json")
+        assert machine.run(*words).status == 0
+        wall = confined.read_only(machine)
+        found = confined.run_behind(wall, machine, *words)
+    assert (found.status, len(there.received)) == (4, 1)
+    assert found.envelope["errors"][0]["code"] == "spool-unwritable"
+
+
+def test_what_files_left_long_ago_goes_with_any_replay(machine: Machine) -> None:
+    """Eight days after an interrupted replay of a file nothing of it lies here any more."""
+    left = spool_dir(machine) / "files"
+    for name, days in (("old", 8), ("young", 1)):
+        (left / name).mkdir(parents=True)
+        moment = (NOW - timedelta(days=days)).timestamp()
+        os.utime(left / name, (moment, moment))
+    put(machine, event(1), kind="e")
+    with Endpoint() as there:
+        options = replay.Options(to=there.base)
+        environment = machine.environment()
+        replay.run(environment, options, base=there.base, folder=spool_dir(machine))
+    assert [each.name for each in left.iterdir()] == ["young"]

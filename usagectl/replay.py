@@ -8,11 +8,11 @@ under way. Prints nothing and asks nobody.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import delivery, endpoint, paths, routing
+from usagectl import delivery, endpoint, paths, routing, staging
 from usagectl.errors import (
     FileUnreadableError,
     LockTimeoutError,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
+_ENDING = (delivery.DeliveryStoppedError, routing.TelemetryOffError, SpoolUnwritableError)
 _REFUSED_IN_A_ROW = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
@@ -200,7 +201,7 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
         patience_seconds: how long to wait for another replay to end.
         may_continue: raises when consent was withdrawn; asked before each request.
         on_wait: is told once that another replay is under way.
-        on_progress: is told after each answer.
+        on_progress: is told before the first request, and after each answer.
         transport: hands the requests over; None: over the network.
         clock: seconds that only grow.
         sleep: waits between two attempts.
@@ -212,6 +213,7 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
     started = clock()
     with ExitStack() as stack:
         stack.enter_context(_held(environment, patience_seconds, on_wait))
+        staging.clean(environment, paths.require_spool_dir(environment))
         if transport is None:
             is_here = endpoint.is_loopback(base)
             uses_tls = not (is_here and base.startswith("http:"))
@@ -223,6 +225,7 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
         )
         session = _Session(environment, options, base=base, folder=folder, stack=stack)
         planned = _count(options, folder)
+        on_progress(session.progress, planned)  # An interruption knows then what was planned.
         problem = session.send(deliverer, lambda done: on_progress(done, planned))
     result = ReplayResult(planned, session.progress, clock() - started, problem)
     return result if problem or not result.kept else _with_what_is_held(result, options, folder)
@@ -297,13 +300,13 @@ class _Session:
         """Send batch after batch; return what ended it early, or what was rejected."""
         sources = _Untouched.all_of(self._folder) if self._options.copies else self._claims
         waiting = _batches(sources, self._options)
-        batch = next(waiting, None)
         try:
+            batch = next(waiting, None)
             while batch is not None:
                 batch = self._send_one(deliverer, batch, waiting, on_progress)
                 if self._refused_in_a_row >= _REFUSED_IN_A_ROW and not self.progress.sent:
                     return self._rejection(has_stopped=batch is not None)
-        except (delivery.DeliveryStoppedError, routing.TelemetryOffError) as error:
+        except _ENDING as error:  # What was sent until then is told with it.
             return error
         return self._rejection(has_stopped=False) if self.progress.rejected else None
 
@@ -317,6 +320,8 @@ class _Session:
         """Send a batch; return the next one, which is read while the endpoint thinks."""
         upcoming: list[Batch | None] = []
         batch.prepare()
+        with self._translated():  # What could not be logged is not sent: it would go again.
+            self._sent.prepare()
 
         def read_ahead() -> None:
             upcoming.append(next(waiting, None))
@@ -357,15 +362,22 @@ class _Session:
             status=handed.answer.status,
             answer="" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace"),
         )
-        try:
-            log.append(handover, handed.batch.lines)
-        except OSError as error:
-            if handed.is_accepted:  # It is gone: that has to be noted, whatever the log says.
-                handed.batch.mark_done()
-            raise SpoolUnwritableError(
-                self._spool_dir, reason=error.strerror or "unknown"
-            ) from error
+        with self._translated():
+            try:
+                log.append(handover, handed.batch.lines)
+            except OSError:
+                if handed.is_accepted:  # It is gone: that has to be noted, whatever the log says.
+                    handed.batch.mark_done()
+                raise
         handed.batch.mark_done()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or "unknown"
+            raise SpoolUnwritableError(self._spool_dir, reason=reason) from error
 
 
 def _batches(sources: Iterable[Source], options: Options) -> Iterator[Batch]:

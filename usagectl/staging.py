@@ -92,7 +92,7 @@ def staged(
     with ExitStack() as stack:
         try:
             stack.enter_context(_files.lock(folder.parent, seconds=0))
-            folder.with_suffix(_SENT_SUFFIX).unlink(missing_ok=True)
+            _unlink(folder.with_suffix(_SENT_SUFFIX))
         except LockTimeoutError:
             on_wait()
             stack.enter_context(_files.lock(folder.parent, seconds=_PATIENCE_SECONDS))
@@ -145,6 +145,21 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
         raise FileUnreadableError(file, reason=(error.strerror or "unknown").lower()) from error
     parts = (file.resolve(), found.st_size, found.st_mtime_ns, found.st_ino, base)
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _unlink(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise SpoolUnwritableError(file.parent, reason=error.strerror or "unknown") from error
+
+
+def clean(environment: Environment, spool_dir: Path) -> None:
+    """Remove what interrupted replays of files left long ago, unless one is under way."""
+    folder = spool_dir / queue.FILES
+    if folder.is_dir():
+        with suppress(LockTimeoutError), _files.lock(folder, seconds=0):
+            _remove_forgotten(folder, environment.now().timestamp())
 
 
 def _remove_forgotten(folder: Path, now: float) -> None:

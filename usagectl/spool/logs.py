@@ -83,13 +83,20 @@ class Log:
             raise
         self._size += len(data)
 
+    def prepare(self) -> None:
+        """See that something can be added, before there is anything to add: a disk may be full."""
+        if self._descriptor is None:
+            descriptor = self._open(0)
+            os.write(descriptor, b"\n")
+            os.ftruncate(descriptor, self._size)
+
     def close(self) -> None:
         """Close the segment that is written to."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _open(self, room: int) -> None:
+    def _open(self, room: int) -> int:
         self.close()
         found = segments.list_segments(self._folder)
         last = found[-1] if found and found[-1].role == segments.SHARED else None
@@ -100,11 +107,12 @@ class Log:
                 if not segments.ends_line(descriptor, size):
                     size += os.write(descriptor, b"\n")
                 self._descriptor, self._size = descriptor, size
-                return
+                return descriptor
             os.close(descriptor)
-        self._descriptor = segments.create(self._folder)[1]
+        self._descriptor = created = segments.create(self._folder)[1]
         self._size = 0
         self._prune(max(room, bounds.LOG_SEGMENT_BYTES))
+        return created
 
     def _prune(self, room: int) -> None:
         """Drop the oldest segments until there is room within the log's size."""
