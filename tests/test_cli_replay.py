@@ -89,7 +89,7 @@ def test_off_refuses_and_names_the_switch(machine: Machine) -> None:
     assert numbers(endpoint) == [0, 1, 2]
     fill(machine, 1)
     to = ("--to", "https://x.invalid", "--timeout", "0.3")
-    assert machine.run("replay", *to, variables=QUIET).status == 5
+    assert machine.run("replay", *to, "--yes", variables=QUIET).status == 5
     off = machine.run("replay", "--to", "https://x.invalid", variables={"DO_NOT_TRACK": "1"})
     assert off.status == 1
 
@@ -101,7 +101,7 @@ def test_plain_http_elsewhere_needs_a_word(machine: Machine) -> None:
     assert (refused.status, refused.envelope["errors"][0]["code"]) == (2, "endpoint-not-https")
     with Endpoint() as proxy:
         base = proxy.base.removesuffix("/v1")
-        words = ("--to", "http://telemetry.invalid/v1", "--allow-http", "--limit", "1")
+        words = ("--to", "http://telemetry.invalid/v1", "--allow-http", "--limit", "1", "--yes")
         assert machine.run("replay", *words, variables={"HTTP_PROXY": base}).status == 0
     assert len(proxy.received) == 1
 

@@ -184,3 +184,10 @@ def test_values_stay_out_of_lists(machine: Machine) -> None:
     for words in ((), ("list",), ("list", "--json"), ("stats",), ("stats", "--json")):
         assert "canary" not in run(machine, *words).stdout
     assert "canary-77" in run(machine, "show").stdout
+
+
+def test_no_limit_is_too_large_to_be_told(machine: Machine) -> None:
+    """A number beyond every spool is a slip on the command line, not a crash."""
+    for words in (("spool", "list", "--limit", "9" * 20), ("spool", "list", "--limit", "-1")):
+        found = machine.run(*words)
+        assert (found.status, "Traceback" in found.stderr) == (2, False)

@@ -25,7 +25,7 @@ if sys.argv[1] == "hang":
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.1", 53))
 sys.exit(subprocess.run(sys.argv[2:]).returncode)
-' "$3" "$2" -m usagectl replay --to http://telemetry.test/v1 --allow-http --timeout 1.5 --json
+' "$3" "$2" -m usagectl replay --to http://telemetry.test/v1 --allow-http --timeout 1.5 --yes --json
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -19,9 +20,10 @@ from tests.support import confined
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
-from usagectl import delivery, endpoint, replay, routing, sender, spool
+from usagectl import delivery, endpoint, registry, replay, routing, saving, sender, spool
 from usagectl.errors import SpoolUnwritableError
 from usagectl.posts import build_post
+from usagectl.registry import Registration
 from usagectl.spool import lines, purging, queue
 from usagectl.spool.queue import Batch
 from usagectl.transport import Answer, HttpxTransport, NoAnswerError
@@ -364,6 +366,80 @@ def test_a_dead_proxy_is_not_taken_for_the_endpoint(
     assert "secret" not in caught.value.reason
 
 
+def test_an_empty_address_is_no_address(machine: Machine) -> None:
+    """`--to ""` (of an unset variable, say) never falls back to the endpoint of the settings."""
+    put(machine, event(1), kind="e")
+    found = machine.run("replay", "--to", "", "--yes", "--json")
+    assert (found.status, found.envelope["errors"][0]["code"]) == (2, "endpoint-invalid")
+    assert "--to" in found.envelope["errors"][0]["message"]
+
+
+def test_hints_repeat_what_was_typed(machine: Machine) -> None:
+    """The next step goes where the person wanted, with no password of theirs in it."""
+    put(machine, event(1), kind="e")
+    plain = machine.run("replay", "--to", "http://me:secret@example.invalid/v1", "--tool", "a")
+    assert plain.status == 2
+    assert "secret" not in plain.stderr
+    assert "@example.invalid/v1' --tool a --allow-http" in plain.stderr
+    with Endpoint(always(503)) as there:
+        here = there.base.removeprefix("http://")
+        busy = machine.run("replay", f"--to=http://me:secret@{here}", "--timeout", "2")
+    assert busy.status == 5
+    assert "secret" not in busy.stderr
+    assert f"@{here}' --timeout 2" in busy.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_nothing_leaves_unasked(machine: Machine, form: tuple[str, ...]) -> None:
+    """Without a terminal and without --yes, what is local stays: mode on, or --yes, lets it go."""
+    put(machine, event(1), kind="e")
+    words = ("replay", "--to", "https://name.invalid/v1", "--timeout", "0.3", *form)
+    refused = machine.run(*words, variables={"USAGECTL_TELEMETRY": "local"})
+    assert refused.status == 2
+    assert "confirmation-needed" in refused.stdout + refused.stderr
+    assert "usagectl replay --to https://name.invalid/v1 --timeout 0.3 --yes" in (
+        refused.stdout + refused.stderr
+    )
+    assert machine.run(*words, variables={"USAGECTL_TELEMETRY": "on"}).status == 5
+    assert machine.run(*words, "--yes", variables={"USAGECTL_TELEMETRY": "local"}).status == 5
+
+
+def test_a_registered_tool_that_is_local_is_not_sent_unasked(machine: Machine) -> None:
+    """One tool's switch speaks for no other's events."""
+    registry.register(machine.environment(), Registration("one", endpoint=""))
+    put(machine, event(1), kind="e", tool="one")
+    put(machine, event(2), kind="e")
+    machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
+    saving.save(machine.environment(), {"mode": "on", "mode_since": NOW})
+    found = machine.run("replay", "--timeout", "0.3")
+    assert found.status == 2
+    assert machine.run("replay", "--timeout", "0.3", "--tool", "usagectl").status == 5
+
+
+def test_what_stays_says_why(machine: Machine) -> None:
+    """A tool without an endpoint has none of its own; each hint does what it says."""
+    for name, to in (("none", ""), ("own", "https://own.invalid/v1"), ("off", "")):
+        registry.register(machine.environment(), Registration(name, endpoint=to))
+        put(machine, event(1), kind="e", tool=name)
+    put(machine, event(2), kind="e", tool="own")
+    saving.save(machine.environment(), {"mode": "off"}, tool="off")
+    told = machine.run("replay", "--dry-run").stderr
+    assert "1 event of none stays here: that tool names no endpoint." in told
+    assert "usagectl replay --tool none --to http://127.0.0.1:8123/v1" in told
+    assert "2 events of own stay here: that tool has an endpoint of its own." in told
+    assert "usagectl replay --tool own" in told
+    assert "1 event of off stays here: that tool is off, by tools.off.mode=off" in told
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf"])
+def test_no_number_of_seconds(machine: Machine, seconds: str) -> None:
+    """It is a slip on the command line, not a crash."""
+    put(machine, event(1), kind="e")
+    found = machine.run("replay", "--to", "http://127.0.0.1:9/v1", "--timeout", seconds)
+    assert found.status == 2
+    assert "Traceback" not in found.stderr
+
+
 @pytest.mark.parametrize("copy", [(), ("--copy",)])
 def test_a_read_only_spool_sends_nothing(machine: Machine, copy: tuple[str, ...]) -> None:
     """Nothing could be noted or logged: so nothing goes, and it says why with the counts."""
@@ -446,6 +522,27 @@ def test_a_file_whose_place_cannot_be_changed(machine: Machine) -> None:
         found = confined.run_behind(wall, machine, *words)
     assert (found.status, len(there.received)) == (4, 1)
     assert found.envelope["errors"][0]["code"] == "spool-unwritable"
+
+
+def test_a_no_says_that_nothing_was_sent(machine: Machine) -> None:
+    """The answer to a question about sending is about sending."""
+    put(machine, event(1), kind="e")
+    words = [sys.executable, "-m", "usagectl", "replay", "--to", "https://name.invalid/v1"]
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    child = subprocess.Popen(
+        words,
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    assert child.wait(timeout=60) == 1
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    assert b"Nothing was sent." in shown
 
 
 def test_what_files_left_long_ago_goes_with_any_replay(machine: Machine) -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl import consent, endpoint, tools
 from usagectl.errors import UsagectlError, UsageError
 from usagectl.settings import OWN_NAME
+from usagectl.tools.base import Caution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from usagectl.consent import Consent
     from usagectl.environment import Environment
     from usagectl.spool.lines import Selection
 
@@ -83,11 +85,13 @@ class Route(NamedTuple):
         base: the base URL.
         selection: which events.
         left_out: tools whose events are not among them: they have another endpoint, or are off.
+        is_on: whether everybody whose events go lets them go by themselves.
     """
 
     base: str
     selection: Selection
     left_out: tuple[str, ...] = ()
+    is_on: bool = False
 
 
 def find(
@@ -116,12 +120,12 @@ def find(
     emitters = {tool.name: tool for tool in tools.emitters(environment)}
     lead = chosen[0] if chosen and chosen[0] in emitters else OWN_NAME
     verdict = consent.evaluate(environment, [lead])[0]
-    base = (to or verdict.endpoint).rstrip("/")
-    if not base:
+    base = (verdict.endpoint if to is None else to).rstrip("/")
+    if not base and to is None:
         raise EndpointMissingError(lead)
     problem = endpoint.problem_of(base, allow_http=allow_http)
     if problem == "invalid":
-        raise EndpointInvalidError(origin="--to" if to else "ANALYTICS_API")
+        raise EndpointInvalidError(origin="ANALYTICS_API" if to is None else "--to")
     if to is not None and endpoint.is_loopback(base):
         return Route(base, selection)
     if verdict.telemetry == "off":
@@ -129,14 +133,29 @@ def find(
     if problem == "plain-http":
         raise EndpointNotSecureError(endpoint.origin_of(base))
     others = [name for name in emitters if name != lead and (not chosen or name in chosen)]
-    left_out = _left_out(environment, others, selection, base="" if to else base)
-    return Route(base, selection._replace(without=left_out), left_out)
+    taken, left_out = _sort_out(environment, others, selection, base=base if to is None else "")
+    is_on = all(each.telemetry == "on" for each in (verdict, *taken))
+    return Route(base, selection._replace(without=left_out), left_out, is_on=is_on)
 
 
-def _left_out(
+def why_left_out(environment: Environment, tool: str) -> Caution:
+    """Say why a tool's events do not go where others go, and what would send them."""
+    verdict = consent.evaluate(environment, [tool])[0]
+    if verdict.telemetry == "off":
+        by = consent.describe(verdict.decided_by)
+        return Caution("telemetry-off", f"that tool is off, by {by}", "usagectl status")
+    if not verdict.endpoint:
+        hint = EndpointMissingError(tool).hint
+        return Caution("endpoint-missing", "that tool names no endpoint", hint)
+    hint = f"usagectl replay --tool {tool}"
+    return Caution("endpoints-differ", "that tool has an endpoint of its own", hint)
+
+
+def _sort_out(
     environment: Environment, names: Sequence[str], selection: Selection, *, base: str
-) -> tuple[str, ...]:
-    """Name the tools whose events may not go where others go; an empty base is everybody's."""
+) -> tuple[list[Consent], tuple[str, ...]]:
+    """Tell tools whose events may go where others go from the rest; no base is everybody's."""
+    taken = []
     found = []
     for verdict in consent.evaluate(environment, names) if names else ():
         is_chosen = verdict.tool in selection.tools
@@ -148,4 +167,6 @@ def _left_out(
             if is_chosen:
                 raise EndpointsDifferError(selection.tools)
             found.append(verdict.tool)
-    return tuple(found)
+        else:
+            taken.append(verdict)
+    return taken, tuple(found)

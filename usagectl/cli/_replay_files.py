@@ -86,20 +86,19 @@ def _remark(staged: Staged) -> None:
             _output.print_notice(text)
 
 
-def say_left_out(place: Place, names: Sequence[str]) -> None:
+def say_left_out(invocation: Invocation, place: Place, names: Sequence[str]) -> None:
     """Say on stderr whose events wait here and go elsewhere, or nowhere."""
     from usagectl import replay as replaying
+    from usagectl import routing
     from usagectl.spool.lines import Selection
 
     for name in names:
         only = replaying.Options(selection=Selection(tools=(name,)))
         count = replaying.plan(only, base="http://localhost", folder=place.folder).events
         if count:
-            events = "1 event of" if count == 1 else f"{count} events of"
-            _output.print_notice(
-                f"{events} {name} stay here: that tool is off, or has an endpoint of its own.",
-                hint=f"usagectl replay --tool {name}",
-            )
+            stay = f"1 event of {name} stays" if count == 1 else f"{count} events of {name} stay"
+            why = routing.why_left_out(invocation.environment, name)
+            _output.print_notice(f"{stay} here: {why.message}.", hint=why.hint)
 
 
 def say_waiting() -> None:

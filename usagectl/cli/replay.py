@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
+from math import isnan
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,14 +24,36 @@ from usagectl.cli._filters import (
 from usagectl.cli._options import Json, Yes  # noqa: TC001
 from usagectl.cli._replay_files import folder_of_events, say_left_out, say_waiting
 from usagectl.errors import UsagectlError, UsageError
+from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
     from usagectl.cli._replay_files import Place
     from usagectl.replay import Options
+    from usagectl.routing import Route
 
 app = new_app()
 apps = {"replay": app}
+
+
+def _refuse_what_is_no_number(seconds: float) -> float:
+    if isnan(seconds):  # It is neither below nor above any bound.
+        raise typer.BadParameter("nan is not a number of seconds.")
+    return seconds
+
+
+class UnaskedError(UsageError):
+    """Tell that events would leave this machine and nobody said that they may."""
+
+    code = "confirmation-needed"
+
+    def __init__(self, count: int, origin: str, *, hint: str) -> None:
+        events = "1 event" if count == 1 else f"{count} events"
+        super().__init__(
+            f"{events} would go to {origin}, and there is no terminal to ask on; --yes says that "
+            "they may.",
+            hint=hint,
+        )
 
 
 class ReplayInterruptedError(UsagectlError):
@@ -83,7 +106,10 @@ def replay(  # noqa: PLR0913  (each is an option)
     timeout: Annotated[
         float,
         typer.Option(
-            min=0.1, max=86_400, help="Seconds to go on with an endpoint that takes nothing."
+            min=0.1,
+            max=86_400,
+            callback=_refuse_what_is_no_number,
+            help="Seconds to go on with an endpoint that takes nothing.",
         ),
     ] = 30.0,
     gzip: Annotated[bool, typer.Option("--gzip", help="Send compressed bodies.")] = False,
@@ -108,8 +134,9 @@ def replay(  # noqa: PLR0913  (each is an option)
     What programs left in memory when they were killed is taken into the spool first,
     also with --dry-run.
 
-    Nothing is sent while telemetry is off, unless --to names this machine. Exits
-    with 5 when not everything was taken.
+    Nothing is sent while telemetry is off, unless --to names this machine. Before
+    anything leaves it, a terminal is asked; where there is none, give --yes, unless
+    sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
     from usagectl import delivery, ledger, routing
     from usagectl import replay as replaying
@@ -133,20 +160,31 @@ def replay(  # noqa: PLR0913  (each is an option)
         policy=delivery.Policy(patience=timedelta(seconds=timeout), compress=gzip),
     )
     ledger.recover(invocation.environment)
-    route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
+    try:
+        route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
+    except routing.EndpointNotSecureError as error:
+        error.hint = again(invocation, "--allow-http")
+        raise
     options, base = replace(options, selection=route.selection), route.base
     with folder_of_events(invocation, options, file=file, base=base, dry_run=dry_run) as place:
-        say_left_out(place, route.left_out)
+        say_left_out(invocation, place, route.left_out)
         if dry_run:
             _plan(invocation, options, base=base, place=place, raw=raw, as_json=json)
-        else:
-            _send(invocation, options, base=base, place=place, yes=yes, as_json=json)
+            return
+        if not yes:
+            _ask(invocation, options, route, place=place, as_json=json)
+        _send(invocation, options, base=base, place=place, as_json=json)
 
 
 def again(invocation: Invocation, *more: str) -> str:
     """Write the same command again, as it was typed, but for what only shows or asks."""
     left_out = ("--dry-run", "--raw", "--json", "--yes", "-y")
-    words = [word for word in invocation.arguments if word not in left_out]
+    # An address may hold a password.
+    words = [
+        mask_credentials(word) if "://" in word else word
+        for word in invocation.arguments
+        if word not in left_out
+    ]
     return shlex.join(["usagectl", *words, *(word for word in more if word not in words)])
 
 
@@ -186,15 +224,12 @@ def _send(
     *,
     base: str,
     place: Place,
-    yes: bool,
     as_json: bool,
 ) -> None:
     from usagectl import replay as replaying
     from usagectl.cli import _replay_page
     from usagectl.spool.lines import ALL
 
-    if not yes and not as_json:
-        _ask(options, base=base, place=place)
     started = time.monotonic()
     done = replaying.Progress()
     planned = 0
@@ -236,15 +271,32 @@ def _send(
     _output.emit(answer, invocation, as_json=as_json)
 
 
-def _ask(options: Options, *, base: str, place: Place) -> None:
-    """Ask before anything leaves the machine, on a terminal alone."""
-    from usagectl import endpoint
-    from usagectl import replay as replaying
-    from usagectl.cli.machine_id import can_ask, confirm
+def _ask(
+    invocation: Invocation, options: Options, route: Route, *, place: Place, as_json: bool
+) -> None:
+    """Ask before anything leaves the machine; where nobody can be asked, a switch must be on.
 
-    if endpoint.is_loopback(base) or not can_ask():
+    Raises:
+        UnaskedError: it is not.
+        typer.Exit: the answer was no; the status is 1.
+    """
+    from usagectl import endpoint
+
+    if endpoint.is_loopback(route.base):
         return
-    planned = replaying.plan(options, base=base, folder=place.folder)
-    if planned.events:
-        events = "1 event" if planned.events == 1 else f"{planned.events} events"
-        confirm(f"Send {events} to {endpoint.origin_of(base)}?", skip=False)
+    from usagectl import replay as replaying
+    from usagectl.cli.machine_id import can_ask
+
+    is_asked = can_ask()
+    if route.is_on and (as_json or not is_asked):
+        return
+    count = replaying.plan(options, base=route.base, folder=place.folder).events
+    if not count:
+        return
+    origin = endpoint.origin_of(route.base)
+    if not is_asked:
+        raise UnaskedError(count, origin, hint=again(invocation, "--yes"))
+    events = "1 event" if count == 1 else f"{count} events"
+    if not typer.confirm(f"Send {events} to {origin}?", err=True):
+        _output.print_notice("Nothing was sent.")
+        raise typer.Exit(1)

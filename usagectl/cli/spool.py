@@ -76,7 +76,8 @@ def list_events(  # noqa: PLR0913  (each is an option)
     sent: Sent = False,
     rejected: Rejected = False,
     limit: Annotated[
-        int, typer.Option(min=0, help="Show the newest so many events; 0 shows all.")
+        int,
+        typer.Option(min=0, max=10**9, help="Show the newest so many events; 0 shows all."),
     ] = 50,
     json: Json = False,
 ) -> None:
