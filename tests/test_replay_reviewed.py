@@ -524,6 +524,19 @@ def test_a_file_whose_place_cannot_be_changed(machine: Machine) -> None:
     assert found.envelope["errors"][0]["code"] == "spool-unwritable"
 
 
+def test_a_number_of_thousands_of_digits_is_shown(machine: Machine) -> None:
+    """Preview shows the bytes and needs no number's value."""
+    digits = b"1" * 6000
+    body = b'{"name":"%b","metadata":{},"payload":{"n":%b}}'
+    for kind in (b"e", b"session"):
+        put(machine, body % (kind, digits), kind=kind.decode())
+    found = machine.run("preview", "usagectl", "--waiting", "--raw")
+    assert found.status == 0
+    assert found.stdout.encode().count(digits) == 2
+    named = machine.run("preview", "usagectl", "--waiting", "--json").data["requests"]
+    assert [each["events"] for each in named][:2] == [["e"], ["session"]]
+
+
 def test_a_no_says_that_nothing_was_sent(machine: Machine) -> None:
     """The answer to a question about sending is about sending."""
     put(machine, event(1), kind="e")

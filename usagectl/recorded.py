@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from usagectl.posts import Post
     from usagectl.spool.lines import Selection
 
+_MOST_DIGITS = 4000
 _FIRST_EVENTS = 20
 """So many events of a tool are shown unless all are asked for."""
 
@@ -59,7 +60,7 @@ def preview_own(
 def _is_event(event: bytes) -> bool:
     """Tell whether spooled bytes are an event; a file that people can edit may hold anything."""
     try:
-        document = json.loads(event.decode("utf-8"))
+        document = _reader.decode(event.decode("utf-8"))
     except (ValueError, RecursionError):
         return False
     if not isinstance(document, dict) or not isinstance(document.get("name"), str):
@@ -70,7 +71,7 @@ def _is_event(event: bytes) -> bool:
 def events_request(bodies: Sequence[bytes], *, base: str) -> Request:
     """Build the request that carries usagectl's own events: the one that delivery sends."""
     post = build_post(bodies, base=base)
-    names = tuple(json.loads(event)["name"] for event in bodies)
+    names = tuple(_name_of(event) for event in bodies)
     return _own_request(post, names)
 
 
@@ -154,20 +155,32 @@ def _mask_token(request: Request) -> Request:
     """Hide the token of a session event; every other byte stays."""
     if request.events != ("session",):
         return request
-    payload = json.loads(request.body).get("payload")
+    payload = _reader.decode(str(request.body, "utf-8")).get("payload")
     token = payload.get("api_key") if isinstance(payload, dict) else None
     if not isinstance(token, str) or not token:
         return request
     written = json.dumps(token, ensure_ascii=False).encode()
     body = request.body.replace(b'"api_key":' + written, b'"api_key":"' + MASK.encode() + b'"')
     if body == request.body:  # It is written with escapes.
-        document = json.loads(body)
+        document = _reader.decode(str(body, "utf-8"))
         document["payload"]["api_key"] = MASK
         body = json.dumps(document).encode()
     return replace(request, body=body, masked=("/payload/api_key",))
 
 
 def _names_in(body: bytes) -> list[str]:
-    document = json.loads(body)
+    document = _reader.decode(str(body, "utf-8"))
     events = document.get("events", [document]) if isinstance(document, dict) else []
     return [str(event.get("name", "")) for event in events]
+
+
+def _name_of(event: bytes) -> str:
+    return str(_reader.decode(str(event, "utf-8"))["name"])
+
+
+def _read_number(text: str) -> float:
+    """Read a whole number; Python takes none of thousands of digits, and nobody needs them here."""
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
+
+
+_reader = json.JSONDecoder(parse_int=_read_number)
