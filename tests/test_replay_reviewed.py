@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import confined
+from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
@@ -535,6 +536,15 @@ def test_a_number_of_thousands_of_digits_is_shown(machine: Machine) -> None:
     assert found.stdout.encode().count(digits) == 2
     named = machine.run("preview", "usagectl", "--waiting", "--json").data["requests"]
     assert [each["events"] for each in named][:2] == [["e"], ["session"]]
+
+
+def test_without_a_home_the_hint_makes_a_place(machine: Machine) -> None:
+    """Where there is no folder, none is named: neither as `None` nor as an empty one."""
+    homeless = machine.environment(state_dir=None, config_dir=None)
+    found = run_inside(homeless, "spool")
+    assert "try: export USAGECTL_STATE_DIR=/an/absolute/folder" in found.stdout
+    assert "None" not in found.stdout
+    assert "()" not in run_inside(homeless, "status").stdout
 
 
 def test_a_no_says_that_nothing_was_sent(machine: Machine) -> None:

@@ -141,7 +141,7 @@ def describe(switch: Switch) -> str:
         return "no switch is set"
     value = "" if switch.value is None else f"={switch.value}"
     place = "environment" if switch.source == "environment" else switch.origin
-    return f"{switch.name}{value} ({place})"
+    return f"{switch.name}{value} ({place})" if place else f"{switch.name}{value}"
 
 
 def sending_consent(environment: Environment, verdict: Consent) -> str:

@@ -9,6 +9,8 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl import endpoint
+from usagectl.environment import STATE_DIR_VARIABLE
+from usagectl.errors import FolderUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,9 +68,15 @@ def show_state(found: SpoolState) -> None:
     for problem in filter(None, (found.problem, found.unwritable)):
         page.line()
         page.line(problem, style="yellow")
-        page.line(f"  try: ls -la {quote(str(found.path))}")
+        page.line(f"  try: {_look_at(found.path)}")
     page.line()
     page.line("Next: usagectl spool list, show, stats, export, purge; usagectl replay sends.")
+
+
+def _look_at(folder: Path | None) -> str:
+    if folder is None:
+        return FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
+    return f"ls -la {quote(str(folder))}"
 
 
 def describe_losses(losses: Losses) -> str:
