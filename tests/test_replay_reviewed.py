@@ -432,6 +432,17 @@ def test_what_stays_says_why(machine: Machine) -> None:
     assert "1 event of off stays here: that tool is off, by tools.off.mode=off" in told
 
 
+def test_nobody_listens_here(machine: Machine) -> None:
+    """What was meant for an endpoint of one's own gets the command that makes one."""
+    put(machine, event(1), kind="e")
+    with Endpoint() as there:
+        base = there.base
+    found = machine.run("replay", "--to", base, "--timeout", "3")
+    port = base.rpartition(":")[2].removesuffix("/v1")
+    assert "nothing listens there" in found.stderr
+    assert f"try: usagectl capture --port {port}\n" in found.stderr
+
+
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-inf"])
 def test_no_number_of_seconds(machine: Machine, seconds: str) -> None:
     """It is a slip on the command line, not a crash."""

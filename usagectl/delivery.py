@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import endpoint, posts
 from usagectl.errors import UsagectlError
-from usagectl.transport import Answer, NoAnswerError
+from usagectl.transport import NOBODY_LISTENS, Answer, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,9 +51,10 @@ class EndpointUnreachableError(DeliveryStoppedError):
 
     def __init__(self, origin: str, *, reason: str, tries: int) -> None:
         times = "" if tries == 1 else f", tried {tries} times"
-        super().__init__(
-            f"{origin} took nothing: {reason}{times}.", hint="usagectl replay --dry-run"
-        )
+        hint = "usagectl replay --dry-run"
+        if reason == NOBODY_LISTENS and origin.startswith("http:") and endpoint.is_loopback(origin):
+            hint = f"usagectl capture --port {endpoint.port_of(origin)}"
+        super().__init__(f"{origin} took nothing: {reason}{times}.", hint=hint)
         self.reason = reason
 
 

@@ -51,3 +51,11 @@ def origin_of(url: str) -> str:
         return "an address that is none"
     host = parts.hostname or ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def port_of(url: str) -> int:
+    """Name the port of a usable URL, the usual one where it names none."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)

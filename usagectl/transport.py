@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_REPLY_BYTES = 64 * 1024
+NOBODY_LISTENS = "nothing listens there (connection refused)"
 
 
 class NotAnsweringError(UsagectlError):
@@ -483,7 +484,7 @@ def _reasons() -> tuple[tuple[type[BaseException], str, bool], ...]:
         (ssl.SSLError, "a TLS connection cannot be made", True),
         (socket.gaierror, "its name cannot be resolved", False),
         (UnicodeError, "its name cannot be resolved", True),
-        (ConnectionRefusedError, "nothing listens there (connection refused)", False),
+        (ConnectionRefusedError, NOBODY_LISTENS, False),
         (httpx.ProxyError, "the proxy refuses it", False),
         (httpx.TimeoutException, "it did not answer in time", False),
         (httpx.LocalProtocolError, "the request cannot be sent as it is", True),
