@@ -87,6 +87,10 @@ CASES: dict[str, Case] = {
     "UC105": Case((call(status_code=4000),), (call(status_code=499),)),
     "UC106": Case(({"events": [5]},), ({"events": [cli()]},)),
     "UC107": Case(({"uid": "1", "kind": "unparsed", "body": "/w=="},), ({"at": "x", "to": "y"},)),
+    "UC108": Case(
+        (b'{"name":"x","payload":{"cmd":"a","cmd":"b"}}',),
+        (b'{"name":"x","payload":{"cmd":"a:\\":","a":{"cmd":"b"}}}', b'{"name":"\\u0061:","a":1}'),
+    ),
     "UC201": Case((cli(session_id=ID),), (cli(),)),
     "UC202": Case((cli(session_id=ID), call()), (cli(session_id=OTHER_ID), call())),
     "UC203": Case(
@@ -141,6 +145,8 @@ CASES: dict[str, Case] = {
 }
 """For every rule events that trigger it, and events that nearly do."""
 
+IDS = {rule.id for rule in rules.RULES}
+
 
 @pytest.fixture
 def context(machine: Machine, tmp_path: Path) -> audit.Context:
@@ -156,8 +162,9 @@ def context(machine: Machine, tmp_path: Path) -> audit.Context:
 
 
 def run(context: audit.Context, *records: object) -> audit.AuditResult:
-    """Audit records as the lines of a file."""
-    text = "".join(json.dumps(record) + "\n" for record in records).encode()
+    """Audit records as the lines of a file; bytes are lines as they are."""
+    lines = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in records]
+    text = b"".join(line + b"\n" for line in lines)
     return audit.audit_stream([text], context=context)
 
 
@@ -168,19 +175,22 @@ def found(result: audit.AuditResult) -> set[str]:
 
 def test_every_rule_has_a_case() -> None:
     """A rule without an event that triggers it is a rule that nobody has seen work."""
-    assert set(CASES) == {rule.id for rule in rules.RULES}
+    assert set(CASES) == IDS
+    assert all(case.triggers and case.misses for case in CASES.values())
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize("rule", sorted(IDS))
 def test_rule_is_triggered(rule: str, context: audit.Context) -> None:
     """Each rule finds its event."""
     assert rule in found(run(context, *CASES[rule].triggers))
 
 
-@pytest.mark.parametrize("rule", CASES)
+@pytest.mark.parametrize("rule", sorted(IDS))
 def test_near_miss_is_none(rule: str, context: audit.Context) -> None:
     """Each rule leaves its near miss alone, and so do all others but for what it says itself."""
-    assert rule not in found(run(context, *CASES[rule].misses))
+    result = run(context, *CASES[rule].misses)
+    assert rule not in found(result)
+    assert not result.bad_lines
 
 
 def test_examples_of_the_notice_pass(context: audit.Context) -> None:
@@ -289,6 +299,56 @@ def test_escaped_secret_is_found(context: audit.Context) -> None:
     text = json.dumps(failed("kT9-abcdef-0123")).replace("kT9", "\\u006b\\u0054\\u0039")
     result = audit.audit_stream([text.encode()], context=context)
     assert "UC402" in found(result)
+
+
+MAIL = '"secret jo@corp.io"'
+HIDDEN = {
+    "compact": '{"name":"cli_cmd","payload":{"cmd":%s,"cmd":"x"}}',
+    "spaced": '{"name": "cli_cmd", "payload": {"cmd" : %s, "cmd": "x"}}',
+    "escaped name": '{"name":"cli_cmd","payload":{"cmd":%s,"c\\u006dd":"x"}}',
+    "a colon instead": '{"name":"cli_cmd","payload":{"cmd":%s,"cmd":"\\u003a"}}',
+    "below": '{"name":"cli_cmd","payload":{"a":[{"cmd":{"b":[%s]},"cmd":"x"}]}}',
+    "twice lost": '{"name":"cli_cmd","payload":{"a":{"b":%s,"b":1},"a":"x"}}',
+    "payload": '{"name":"cli_cmd","payload":{"x":%s},"payload":{"cmd":"x"}}',
+    "event": '{"uid":"1","event":{"name":"cli_cmd","x":%s},"event":{"name":"run_init"}}',
+    "events": '{"events":[{"name":"x","payload":%s}],"events":[{"name":"cli_cmd"}]}',
+    "name": '{"name":%s,"payload":{"cmd":"x"},"name":"cli_cmd"}',
+    "no JSON to msgspec": '{"name":"cli_cmd","payload":{"cmd":%s,"cmd":NaN}}',
+}
+
+
+def test_what_a_repeated_name_hides_in_a_document_is_found(context: audit.Context) -> None:
+    """The same holds for an event that is set out over many lines."""
+    document = b'{\n"name":"x",\n"payload":{"cmd":"secret jo@corp.io","cmd":"x"}}'
+    assert {"UC108", "UC501"} <= found(audit.audit_stream([document], context=context))
+
+
+@pytest.mark.parametrize("form", HIDDEN)
+@pytest.mark.parametrize("before", [b"", b'{"name":"run_init"}\n' * 2])
+def test_what_a_repeated_name_hides_is_found(
+    form: str, before: bytes, context: audit.Context
+) -> None:
+    """Whatever a second member of the same name overwrites was sent, so it is searched."""
+    line = (HIDDEN[form] % MAIL).encode()
+    result = audit.audit_stream([before + line], context=context)
+    assert {"UC108", "UC501"} <= found(result)
+    assert not result.bad_lines
+
+
+def test_a_repeated_name_is_told_where_it_stands(context: audit.Context) -> None:
+    """The finding names event and field, and no secret that is a name."""
+    result = run(
+        context,
+        b'{"name":"cli_cmd","payload":{"a":[{"b":1,"b":2}]}}',
+        b'{"name":"x","payload":{"kT9-abcdef-0123":{"b":1,"b":2}}}',
+        b'{"name":"jodoe","payload":{"b":1,"b":2}}',
+    )
+    places = [(each.event, each.field) for each in result.findings if each.rule == "UC108"]
+    assert places == [
+        ("*", "/payload/b"),
+        ("cli_cmd", "/payload/a/*/b"),
+        ("x", "/payload/*/b"),
+    ]
 
 
 def test_secret_in_a_key_is_found_and_not_named(context: audit.Context) -> None:

@@ -141,6 +141,7 @@ AUDIT_LAYERS = (
     "findings",
     "tree",
     "sharing",
+    "repeats",
     "checks",
     "auditor",
     "forms",

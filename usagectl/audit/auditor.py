@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
     from usagectl.audit.findings import Finding
+    from usagectl.audit.repeats import Repeats
 
 _MOST_NAMES = 1000
 _MOST_COMMANDS = 4096
@@ -115,6 +116,20 @@ class Auditor:
             return True
         return "at" in record or "capture" in record
 
+    def add_repeating(self, repeats: Repeats, record: object, *, line: int = 0) -> bool:
+        """Audit a record in which names stand twice, and search what they have overwritten."""
+        is_known = self.add(record, line=line)
+        for event in _events_of(record):
+            name = event.get("name") if isinstance(event, dict) else None
+            self._add_repeats(repeats, event, self._shown_name(name))
+        self._add_repeats(repeats, record, _OTHER)
+        return is_known
+
+    def _add_repeats(self, repeats: Repeats, root: object, event: str) -> None:
+        for pointer, value in repeats.take(root, self._checker.place_below):
+            self._ledger.add("UC108", event, pointer)
+            self._checker.below(tree.open_event(event), value, pointer=pointer)
+
     def add_bad_line(self, line: int) -> None:
         """Count a line that holds no event."""
         self.bad_lines += 1
@@ -208,15 +223,18 @@ class Auditor:
             self._ledger.add("UC305", "aws_request", "/payload/stack_trace", trace)
 
     def _add_unknown(self, event: dict[str, object], name: object) -> None:
-        shown = _OTHER
-        if isinstance(name, str) and not self._checker.gives_away(name):
-            shown = clean(name)
+        shown = self._shown_name(name)
         if shown not in self._names and len(self._names) >= _MOST_NAMES:
             shown = _OTHER
         self._names[shown] = self._names.get(shown, 0) + 1
         rule = "UC101" if isinstance(name, str) else "UC106"
         self._ledger.add(rule, shown, "")
         self._checker.below(tree.open_event(shown), event)
+
+    def _shown_name(self, name: object) -> str:
+        if isinstance(name, str) and not self._checker.gives_away(name):
+            return clean(name)
+        return _OTHER
 
     def _add_malformed(self, event: object) -> None:
         self._names[_OTHER] = self._names.get(_OTHER, 0) + 1
@@ -236,3 +254,15 @@ class Auditor:
             self._checker.below(
                 tree.open_event(_UNPARSED), data.decode("utf-8", "replace"), pointer="/body"
             )
+
+
+def _events_of(record: object) -> list[object]:
+    """List the events in a record, an event or a body."""
+    if not isinstance(record, dict):
+        return record if isinstance(record, list) else []
+    if "name" in record:
+        return [record]
+    if record.get("event") is not None:
+        return [record["event"]]
+    events = record.get("events")
+    return events if isinstance(events, list) else []

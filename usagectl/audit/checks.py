@@ -218,9 +218,11 @@ class Checker:
         hits = self._hits(key)
         for rule, match, part in hits:
             self._ledger.add(rule, node.event, f"{place}/*", match, part)
-        if hits or len(place) > 4 * _LONGEST_KEY:
-            return place if place.endswith("/*") else f"{place}/*"
-        return f"{place}/{clean(key, most=_LONGEST_KEY).replace('~', '~0').replace('/', '~1')}"
+        return _place_below(place, key, is_hidden=bool(hits))
+
+    def place_below(self, place: str, key: str) -> str:
+        """Name a place below another, as far as the key may be shown."""
+        return _place_below(place, key, is_hidden=self.gives_away(key))
 
     def _learn(self, node: Node, keys: tuple[str, ...]) -> Plan:
         tallies: list[tuple[Tally, str]] = []
@@ -245,6 +247,12 @@ class Checker:
         if len(node.plans) < _MOST_PLANS and not is_flagged and sum(map(len, keys)) < 4 * 1024:
             node.plans[keys] = plan
         return plan
+
+
+def _place_below(place: str, key: str, *, is_hidden: bool) -> str:
+    if is_hidden or len(place) > 4 * _LONGEST_KEY:
+        return place if place.endswith("/*") else f"{place}/*"
+    return f"{place}/{clean(key, most=_LONGEST_KEY).replace('~', '~0').replace('/', '~1')}"
 
 
 def _rule_of(node: Node, child: Node) -> str:

@@ -176,7 +176,7 @@ class Ledger:
         )
 
 
-_WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC202")
+_WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
 
 
 def _merge(first: Tally, second: Tally) -> Tally:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from usagectl.audit.repeats import Repeats, may_repeat
 from usagectl.spool import lines as spool_lines
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def feed(auditor: Auditor, pieces: Iterable[bytes], *, after: Callable[[int], No
 def _looks_like_document(data: bytes) -> bool:
     """Tell whether JSON is set out over many lines: the first of them is none by itself."""
     first = data.lstrip().partition(b"\n")[0].strip()
-    return first.startswith((b"{", b"[")) and decode(first) is None
+    return first.startswith((b"{", b"[")) and decode(first)[0] is None
 
 
 def _feed_document(auditor: Auditor, head: Block, blocks: Iterator[Block]) -> Block | None:
@@ -110,20 +112,20 @@ def _feed_document(auditor: Auditor, head: Block, blocks: Iterator[Block]) -> Bl
 def _feed_values(auditor: Auditor, data: bytes) -> None:
     """Audit JSON values that stand one after another; from the first that is none on, by line."""
     text = data.decode("utf-8", "replace")
-    decoder = json.JSONDecoder()
     place, line = 0, 1
     while True:
         start = _BLANK.match(text, place).end()  # type: ignore[union-attr]
         line += text.count("\n", place, start)
         if start >= len(text):
             return
+        repeats = Repeats()
+        decoder = json.JSONDecoder(object_pairs_hook=repeats.build)
         try:
             value, place = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             feed_block(auditor, Block(line, text[start:].encode()))
             return
-        if not auditor.add(value, line=line):
-            auditor.add_bad_line(line)
+        _add(auditor, value, repeats, line)
         line += text.count("\n", start, place)
 
 
@@ -138,7 +140,7 @@ def feed_block(auditor: Auditor, block: Block) -> None:
         values = None
     line = block.line
     amount = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
-    if values is not None and len(values) == amount:
+    if values is not None and len(values) == amount and not may_repeat(block.data, values):
         add = auditor.add
         for value in values:
             if not add(value, line=line):
@@ -157,24 +159,35 @@ def _number(digits: str) -> float:
 
 def feed_line(auditor: Auditor, text: bytes, line: int) -> None:
     """Audit one line."""
-    value = decode(text)
-    if value is None or not auditor.add(value, line=line):
+    value, repeats = decode(text)
+    if value is None:
+        auditor.add_bad_line(line)
+    else:
+        _add(auditor, value, repeats, line)
+
+
+def _add(auditor: Auditor, value: object, repeats: Repeats, line: int) -> None:
+    add = auditor.add if not repeats else partial(auditor.add_repeating, repeats)
+    if not add(value, line=line):
         auditor.add_bad_line(line)
 
 
-def decode(text: bytes) -> object:
-    """Read one JSON value; None when it is none.
+def decode(text: bytes) -> tuple[object, Repeats]:
+    """Read one JSON value, and what it lost to names that stand twice; None when it is none.
 
     What msgspec refuses Python's own reader may take: clients written in Python send
     NaN, and texts with half of a surrogate pair.
     """
+    repeats = Repeats()
     try:
-        return _decoder.decode(text)
+        found: object = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
+        found = None
+    if found is not None and not may_repeat(text, [found]):
+        return found, repeats
     try:
         # Thousands of digits are no int to Python; how large a number is decides on nothing.
-        found: object = json.loads(text, parse_int=_number)
+        found = json.loads(text, parse_int=_number, object_pairs_hook=repeats.build)
     except (ValueError, RecursionError):
-        return None
-    return found
+        return None, repeats
+    return found, repeats

@@ -111,6 +111,14 @@ RULES: tuple[Rule, ...] = (
         "D09",
     ),
     Rule(
+        "UC108",
+        "repeated-name",
+        "A name stands twice in one object.",
+        "Every reader keeps the last of them alone, so what stood before is sent and hidden. It "
+        "was searched all the same.",
+        "D09",
+    ),
+    Rule(
         "UC201",
         "session-linked-cli",
         "The CLI event names the session it belongs to.",
