@@ -26,6 +26,12 @@ SECRETS = (SECRET,)
         (f'{{"a/b~c":"{SECRET}"}}', ("/a~1b~0c",)),
         ('{"a":"ls-s3cret\\u002dt0ken"}', ("/a",)),
         (f'{{"{SECRET}": 1}}', ("",)),
+        ('{"api_\\u006bey":"x1"}', ("/api_key",)),
+        ('{"a":"{\\"api_key\\":\\"x1\\"}"}', ("/a",)),
+        ('{"api_key":["x1",{"v":"x2"}],"b":"c"}', ("/api_key/0", "/api_key/1/v")),
+        ('{"token":{"v":27.5},"b":[1]}', ("/token/v",)),
+        ('{"apiKeys":"x","cookie":"y","auth":"z"}', ("/apiKeys", "/cookie", "/auth")),
+        ('{"author":"x","tokenizer":"y","a":"auth"}', ()),
         ('{"api_key": ""}', ()),
         ('{"api_key": null}', ()),
         ('{"a": "\\"api_key\\": \\"no field\\""}', ()),
@@ -68,3 +74,26 @@ def test_what_python_cannot_read_is_masked_all_the_same(inner: str) -> None:
     found = masking.mask_event(f'{{"api_key": "geheim", "x": {inner}}}'.encode(), ())
     assert found.pointers == ("",)
     assert b"geheim" not in found.event
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"api_key=geheim&x=1",
+        b"x=1&my-token=geheim",
+        b"{'api_key': 'geheim'}",
+        b'x {\\"api_key\\":\\"geheim\\"}',
+        b'x {"token": 123geheim}',
+    ],
+)
+def test_fields_of_what_is_no_json_are_masked(body: bytes) -> None:
+    """A token is hidden in forms, in single quotes and in JSON that stands in a text."""
+    masked = masking.mask_bytes(body, ())
+    assert b"geheim" not in masked
+    assert len(masked) == len(body)
+
+
+def test_utf_16_cannot_be_searched() -> None:
+    """A token between zero bytes is seen; noise alone is kept."""
+    assert not masking.is_searchable('{"api_key":"geheim"}'.encode("utf-16"))
+    assert masking.is_searchable(b"\x00\xff noise")

@@ -21,12 +21,20 @@ KEPT_HEADERS = frozenset(
 )
 """Headers that are recorded with their value; of others only the name is."""
 
+_NAME = (
+    rb"(?:api[_-]?keys?|auth[_-]?token[_-]?id|tokens?|secrets?|password|passwd|authorization|"
+    rb"credentials?|cookies?|(?:access|private)[_-]?key|(?<![A-Za-z])auth)"
+)
+_SECRET_NAME = re.compile(_NAME + rb"$", re.IGNORECASE)
 # The closing quote may be missing: a client may be killed in the middle of its body.
 _FIELD = re.compile(
-    rb'"[\w.-]*(?:api_?key|auth_?token|auth_?token_?id|access_?token|refresh_?token|token|secret|'
-    rb'password|passwd|authorization|secret_?access_?key|private_?key)"\s*:\s*"((?:[^"\\]|\\.)+)',
+    rb"[\w.-]*" + _NAME + rb"(?:\\*[\"']\s*:\s*(?:\\*[\"'])?|=)"
+    rb"((?:[^\"'\\&\s,}\]]|\\[^\"'])(?:[^\"'\\&]|\\[^\"'])*)",
     re.IGNORECASE,
 )
+_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_DIGIT = re.compile(rb"[0-9]")
+_SUSPECT = re.compile(_NAME + rb"|\\u", re.IGNORECASE)
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 
 
@@ -39,7 +47,7 @@ class Masked(NamedTuple):
 
 def mask_event(event: bytes, secrets: tuple[str, ...]) -> Masked:
     """Put asterisks in the place of what a secret field holds, and of every known secret."""
-    masked = _FIELD.sub(_hide_value, event)
+    masked = _mask_fields(event)
     if secrets:
         masked = _STRING.sub(lambda match: _hide_secrets(match, secrets), masked)
     if masked == event:
@@ -48,6 +56,51 @@ def mask_event(event: bytes, secrets: tuple[str, ...]) -> Masked:
         return Masked(masked, tuple(_changed(json.loads(event), json.loads(masked))))
     except (ValueError, RecursionError):  # Too many digits or levels for Python's own reader.
         return Masked(masked, ("",))
+
+
+def _mask_fields(event: bytes) -> bytes:
+    """Hide every text and number that stands in a field of a secret name, or anywhere below it."""
+    if not _SUSPECT.search(event):
+        return event
+    masked = bytearray(event)
+    depth, hidden = 0, 0
+    for match in _TOKEN.finditer(event):
+        token = match[0]
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+            hidden = hidden if depth >= hidden else 0
+        elif match[2] is not None:
+            if not hidden or depth <= hidden:
+                hidden = depth if _SECRET_NAME.search(_plain(match[1])) else 0
+        elif hidden or (token.startswith((b'"{', b'"[')) and _holds_secret(match[1])):
+            at = 1 if token.startswith(b'"') else 0
+            start, end = match.start(at), match.end(at)
+            # Digits for digits: what comes out is JSON still.
+            masked[start:end] = b"*" * (end - start) if at else _DIGIT.sub(b"1", token)
+    return bytes(masked)
+
+
+def _plain(text: bytes) -> bytes:
+    """Take the escapes off what stands between two quotes."""
+    if b"\\" not in text:
+        return text
+    try:
+        return str(json.loads(b'"' + text + b'"')).encode("utf-8", "surrogatepass")
+    except ValueError:
+        return text
+
+
+def _holds_secret(text: bytes) -> bool:
+    """Tell whether a text is JSON itself, with a secret in one of its fields."""
+    inner = _plain(text)
+    return inner != text and _mask_fields(inner) != inner
+
+
+def is_searchable(data: bytes) -> bool:
+    """Tell whether a body is written in bytes that are searched; texts of UTF-16 are not."""
+    return b"\0" not in data or _FIELD.search(data.replace(b"\0", b"")) is None
 
 
 def encoded(secret: str) -> bytes:
