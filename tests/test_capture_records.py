@@ -132,3 +132,32 @@ def test_a_client_is_known_by_what_it_calls_itself(agent: str, name: str, tool: 
     """The tool comes from the User-Agent, or from an event that only one tool has."""
     (line,) = build(json.dumps({"name": name}).encode(), headers={"user-agent": agent})
     assert json.loads(line)["tool"] == tool
+
+
+def test_what_is_repeated_with_each_event_is_short() -> None:
+    """Path, query, method and header names are a client's own: none makes a line long."""
+    headers = {f"x-{number}-{'y' * 5000}": "1" for number in range(100)}
+    many = build(
+        b"[{},{},{}]",
+        method="M" * 60_000,
+        path="/" + "p" * 60_000,
+        query="&".join(f"{number}{'q' * 600}=1" for number in range(99)),
+        headers=headers,
+    )
+    assert max(map(len, many)) < 10_000
+
+
+def test_no_secret_stands_in_what_is_said_of_a_request() -> None:
+    """Not in the method, the target, a name of the query or a header, nor behind Bearer."""
+    secret = "ls-s3cret-t0ken"  # noqa: S105  (of no account anywhere)
+    (line,) = build(
+        b"{}",
+        privacy=Privacy(secrets=(secret,)),
+        method=secret,
+        path=f"http://user:geheim@127.0.0.1/{secret}",
+        query=f"{secret}=1",
+        headers={secret: "1", "user-agent": f"x {secret} Bearer geheim"},
+    )
+    assert secret.encode() not in line
+    assert b"geheim" not in line
+    assert json.loads(line)["path"].startswith("http://127.0.0.1/***")

@@ -205,6 +205,10 @@ def test_pages_of_a_browser_are_refused(machine: Machine, headers: dict[str, str
         ("192.168.0.7", "0.0.0.0", True),  # noqa: S104
         ("evil.example", "0.0.0.0", False),  # noqa: S104
         ("[::1", "", False),
+        ("user:geheim@127.0.0.1", "", False),
+        ("evil.com\\@127.0.0.1", "", False),
+        ("127.0.0.1:notaport", "", False),
+        ("127.0.0.1:99999", "", False),
         ("2130706433", "", False),
     ],
 )

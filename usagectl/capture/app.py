@@ -164,8 +164,11 @@ def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF
 
     A page whose name was made to lead here (DNS rebinding) still names its own host.
     """
+    if "@" in host or "\\" in host:
+        return False
     try:
-        name = (urlsplit(f"//{host}").hostname or "").lower()
+        parts = urlsplit(f"//{host}")
+        name, _ = (parts.hostname or "").lower(), parts.port  # Asked for, a port is looked at.
     except ValueError:
         return False
     if name in names or (also and name == also.lower()):

@@ -33,6 +33,8 @@ _FIELD = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_CREDENTIALS = re.compile(r"(?i)(\b(?:bearer|basic)\s+)([^\s,;]+)")
+_USER = re.compile(r"(?i)^([a-z][a-z0-9+.-]*://)[^/?#]*@")
 _DIGIT = re.compile(rb"[0-9]")
 _SUSPECT = re.compile(_NAME + rb"|\\u", re.IGNORECASE)
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
@@ -116,6 +118,16 @@ def mask_text(text: str, secrets: tuple[str, ...]) -> str:
     if plain != text and any(secret in plain for secret in secrets):
         return "*" * len(text)  # Which of the coded characters belong to it is not worth knowing.
     return text
+
+
+def mask_value(text: str, secrets: tuple[str, ...]) -> str:
+    """Do the same in a header's value, where credentials may follow a word that names them."""
+    return mask_text(_CREDENTIALS.sub(lambda match: match[1] + "*" * len(match[2]), text), secrets)
+
+
+def without_user(target: str) -> str:
+    """Drop user and password from a request's target that is a whole URL."""
+    return _USER.sub(r"\1", target)
 
 
 def mask_bytes(data: bytes, secrets: tuple[str, ...]) -> bytes:

@@ -119,7 +119,7 @@ class Recorder:
         problem = request.problem or ("" if recorded.names else "no event in it")
         size = len(request.body)
         self._on_arrival(
-            Arrival(request.method, recorded.path, recorded.tool, recorded.names, size, problem)
+            Arrival(recorded.method, recorded.path, recorded.tool, recorded.names, size, problem)
         )
 
     def refuse(self) -> None:

@@ -24,7 +24,8 @@ UNPARSED = "unparsed"
 UNNAMED = "unnamed"
 _BESIDE = "it holds more than its events"
 _MOST_CHARACTERS = 300
-"""A header is repeated with each event: a long one must not fill the disk."""
+_MOST_HEADERS = 20
+"""What is known of a request is repeated with each event: it must not fill the disk."""
 
 
 class Request(NamedTuple):
@@ -55,12 +56,14 @@ class Recorded(NamedTuple):
         names: the name of each event.
         tool: whose they are, as far as that can be told.
         path: the request's path, as it may be shown.
+        method: its method, likewise.
     """
 
     lines: bytes
     names: list[str]
     tool: str
     path: str
+    method: str
 
 
 class Privacy(NamedTuple):
@@ -81,7 +84,7 @@ def build(
     shown = [_shown(event, privacy) for event in parsed.events]
     names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
     tool = _tool_of(request.headers.get("user-agent", ""), names)
-    path = masking.mask_text(request.path, privacy.secrets)
+    path, method = shown_path(request, privacy), shown_method(request, privacy)
     about = _about(request, envelope.build_uid(now, entropy), privacy)
     assembler = envelope.Assembler()
 
@@ -93,7 +96,7 @@ def build(
     if parsed.problem:
         kept = _kept_body(request.body, privacy, is_coded=bool(coding))
         members = {"kind": UNPARSED, **about, "problem": parsed.problem, **kept}
-        return Recorded(_without_event(line(b"", members)), [], tool, path)
+        return Recorded(_without_event(line(b"", members)), [], tool, path, method)
     found = [
         line(event, {"kind": name, **about, **members})
         for name, (event, members) in zip(names, shown, strict=True)
@@ -102,7 +105,7 @@ def build(
         kept = _kept_body(parsed.beside, privacy, is_coded=False)
         members = {"kind": UNPARSED, **about, "problem": _BESIDE, **kept}
         found.append(_without_event(line(b"", members)))
-    return Recorded(b"".join(found), names, tool, path)
+    return Recorded(b"".join(found), names, tool, path, method)
 
 
 def _without_event(line: bytes) -> bytes:
@@ -137,26 +140,44 @@ def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
         query = f"?{request.query}" if request.query else ""
         return {
             "request": uid,
-            "method": request.method,
-            "path": request.path + query,
-            "headers": dict(request.headers),
+            "method": _cut(request.method),
+            "path": _cut(request.path + query),
+            "headers": {
+                _cut(name): _cut(value)
+                for name, value in sorted(request.headers.items())[:_MOST_HEADERS]
+            },
         }
     kept = {
-        name: masking.mask_text(value, privacy.secrets)[:_MOST_CHARACTERS]
+        name: _cut(masking.mask_value(value, privacy.secrets))
         for name, value in request.headers.items()
         if name in masking.KEPT_HEADERS
     }
     withheld = sorted(name for name in request.headers if name not in masking.KEPT_HEADERS)
+    shown = [_cut(masking.mask_text(name, privacy.secrets)) for name in withheld[:_MOST_HEADERS]]
     return {
         "request": uid,
-        "method": request.method,
-        "path": masking.mask_text(request.path, privacy.secrets) + _query_names(request.query),
+        "method": shown_method(request, privacy),
+        "path": _cut(shown_path(request, privacy) + _query_names(request.query, privacy)),
         "headers": kept,
-        **({"withheld": withheld} if withheld else {}),
+        **({"withheld": shown} if withheld else {}),
     }
 
 
-def _query_names(query: str) -> str:
+def shown_method(request: Request, privacy: Privacy) -> str:
+    """Give a request's method as it may be shown; a client may make one up."""
+    return _cut(masking.mask_text(request.method, privacy.secrets))
+
+
+def shown_path(request: Request, privacy: Privacy) -> str:
+    """Give a request's path as it may be shown."""
+    return _cut(masking.mask_text(masking.without_user(request.path), privacy.secrets))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+
+
+def _query_names(query: str, privacy: Privacy) -> str:
     """Keep the names of a query, and none of its values."""
     if not query:
         return ""
@@ -164,7 +185,8 @@ def _query_names(query: str) -> str:
         names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)]
     except ValueError:
         names = []
-    return "?" + "&".join(f"{name}=*" for name in names)
+    found = "?" + "&".join(f"{name}=*" for name in names)
+    return masking.mask_text(found, privacy.secrets)
 
 
 def _tool_of(user_agent: str, names: list[str]) -> str:
