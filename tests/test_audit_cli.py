@@ -98,15 +98,22 @@ def test_good_events(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "status"), [("junk\n", 3), (f"junk\n{GOOD}\n", 0), (f"{GOOD}\njunk", 0)]
+    ("text", "status"), [("junk\n", 3), (f"junk\n{GOOD}\n", 1), (f"{GOOD}\njunk", 1)]
 )
 def test_bad_lines(text: str, status: int, machine: Machine) -> None:
-    """Lines that are no event are counted aloud; nothing but such lines is a failure."""
+    """Lines that are no event are counted aloud; what could not be audited proves nothing."""
     (machine.cwd / "events.jsonl").write_text(text)
     outcome = audit(machine)
     assert outcome.status == status
     assert "no event" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+    if status == 1:
+        errors = audit(machine, "--json").envelope["errors"]
+        assert [each["code"] for each in errors] == ["lines-unread"]
+        assert audit(machine, "--format", "sarif").status == 1
+        assert audit(machine, "--fail-on", "never").status == 0
+    (machine.cwd / "events.jsonl").write_text(f"\n{GOOD}\n \n")
+    assert audit(machine).status == 0
 
 
 @pytest.mark.usefixtures("file")

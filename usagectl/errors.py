@@ -205,11 +205,11 @@ class NoEventsError(StateError):
 
     code = "no-events"
 
-    def __init__(self, source: str, *, bad_lines: int) -> None:
+    def __init__(self, source: str, *, bad_lines: int, is_file: bool = True) -> None:
         what = "1 line" if bad_lines == 1 else f"{bad_lines} lines"
         super().__init__(
             f"{source} holds {what} and no event.",
-            hint="" if source in ("-", "standard input") else f"head -c 300 {quote(source)}",
+            hint=f"head -c 300 {quote(source)}" if is_file and source != "-" else "",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -101,6 +102,22 @@ class FindingsError(UsagectlError):
         super().__init__(f"{what} {worse}.", hint="usagectl audit --list-rules")
 
 
+class LinesUnreadError(UsagectlError):
+    """Tell that part of what was to be audited could not be read, so nothing is proven of it."""
+
+    code = "lines-unread"
+    exit_status = 1
+
+    def __init__(self, count: int, *, first: int, source: str) -> None:
+        what = "1 line holds" if count == 1 else f"{count} lines hold"
+        where = f"; the first is line {first}" if first else ""
+        near = f"sed -n {first}p {quote(source)} | head -c 300" if first and source else ""
+        super().__init__(
+            f"{what} no event and could not be audited{where}.",
+            hint=near or "usagectl audit --fail-on never",
+        )
+
+
 @app.command(cls=RecordedCommand)
 def audit(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
@@ -143,7 +160,9 @@ def audit(  # noqa: PLR0913  (each is an option)
         )
         result = _audit(invocation.environment, file, state, rule, reveal=reveal)
         result = _suppress(result, ignores, known)
-        _note_bad_lines(result, file)
+        _check_lines(result, file)
+        if result.bad_lines and (write_baseline or fail_on == "never"):
+            _output.print_notice(_unread(result, file).message)
         written = None
         if baseline is not None and write_baseline:
             written = _write_baseline(invocation.environment, baseline, result, dry_run=dry_run)
@@ -152,12 +171,13 @@ def audit(  # noqa: PLR0913  (each is an option)
             raise
         _output.emit(_output.Answer({}, lambda: None, [error]), invocation, as_json=True)
         return
-    errors = [] if write_baseline else _failures(result, fail_on)
+    errors = [] if write_baseline else _failures(result, fail_on, file)
     if chosen == "sarif":
         page.print_sarif(result, source=file or "")
         for failure in errors:
             _output.print_error(failure, command=invocation.command)
-            raise typer.Exit(failure.exit_status)
+        if errors:
+            raise typer.Exit(errors[0].exit_status)
         return
     view = page.View(result, file or "", fail_on, written, dry_run)
     answer = _output.Answer(page.data(view), lambda: page.show(view), errors)
@@ -233,15 +253,17 @@ def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, s
     return result._replace(findings=suppression.suppress(result.findings, ignores, known))
 
 
-def _note_bad_lines(result: AuditResult, file: str | None) -> None:
-    if not result.bad_lines:
-        return
-    source = "The spool" if file is None else "Standard input" if file == "-" else file
-    if not result.events:
-        raise NoEventsError(source, bad_lines=result.bad_lines)
-    what = "1 line holds" if result.bad_lines == 1 else f"{result.bad_lines} lines hold"
-    first = f"; the first is line {result.first_bad_line}" if result.first_bad_line else ""
-    _output.print_notice(f"{what} no event and could not be audited{first}.")
+def _check_lines(result: AuditResult, file: str | None) -> None:
+    if result.bad_lines and not result.events:
+        source = "The spool" if file is None else "Standard input" if file == "-" else file
+        raise NoEventsError(
+            source, bad_lines=result.bad_lines, is_file=file is not None and file != "-"
+        )
+
+
+def _unread(result: AuditResult, file: str | None) -> LinesUnreadError:
+    source = "" if file in (None, "-") else str(file)
+    return LinesUnreadError(result.bad_lines, first=result.first_bad_line, source=source)
 
 
 def _write_baseline(
@@ -254,10 +276,14 @@ def _write_baseline(
     return suppression.write_baseline(environment.cwd / file, result.findings)
 
 
-def _failures(result: AuditResult, fail_on: str) -> list[UsagectlError]:
-    bad = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
+def _failures(result: AuditResult, fail_on: str, file: str | None) -> list[UsagectlError]:
+    """Say what fails: findings that are bad enough, and lines of which nothing can be said."""
+    if fail_on == "never":
+        return []
+    bad = ("error",) if fail_on == "error" else ("error", "warning")
     count = sum(_counts(finding) and finding.level in bad for finding in result.findings)
-    return [FindingsError(count, fail_on=fail_on)] if count else []
+    found: list[UsagectlError] = [FindingsError(count, fail_on=fail_on)] if count else []
+    return [*found, _unread(result, file)] if result.bad_lines else found
 
 
 def _counts(finding: Finding) -> bool:
