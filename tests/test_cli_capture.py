@@ -92,6 +92,7 @@ def test_a_file_keeps_what_arrived(tool: Machine) -> None:
     again = capture(tool, "-o", "out.jsonl", "--", "tool", "say")
     assert (again.status, again.stdout) == (3, "")
     assert "[file-exists]" in again.stderr
+    assert "--force" in again.stderr
     assert file.read_text() == line + "\n"
     assert capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "say").status == 0
     assert file.read_text() == ""
@@ -286,7 +287,11 @@ def test_json_is_one_object_on_stderr(tool: Machine) -> None:
         (("--answer", "refuse", "--expect", "none", "--", "tool"), 2, "usage"),
         (("--answer", "maybe", "--", "tool"), 2, "usage"),
         (("-o", "no/such/folder/x", "--", "tool"), 3, "file-unwritable"),
-        (("--bind", "no-address", "--", "tool"), 3, "address-unavailable"),
+        (("--bind", "no-address", "--", "tool"), 2, "invalid-value"),
+        (("--bind", "300.1.1.1", "--", "tool"), 2, "invalid-value"),
+        (("--bind", "192.0.2.1", "--", "tool"), 3, "address-unavailable"),
+        (("-o", "-", "--", "tool"), 2, "usage"),
+        (("-o", "", "--", "tool"), 2, "usage"),
     ],
 )
 def test_what_does_not_fit_is_said(
@@ -297,6 +302,7 @@ def test_what_does_not_fit_is_said(
     assert (found.status, found.stdout) == (status, "")
     assert f"[{code}]" in found.stderr
     assert "try:" in found.stderr
+    assert "listens on" not in found.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

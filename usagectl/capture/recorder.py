@@ -175,7 +175,9 @@ def _open(file: Path, *, overwrite: bool) -> int:
     try:
         descriptor = os.open(file, flags | (0 if overwrite else os.O_EXCL), 0o600)
     except FileExistsError as error:
-        raise FileExistsAlreadyError(file, hint=f"ls -l {quote(str(file))}") from error
+        raise FileExistsAlreadyError(
+            file, hint=f"usagectl capture --force --output {quote(str(file))}"
+        ) from error
     except OSError as error:
         raise FileUnwritableError(file, reason=(error.strerror or "unknown").lower()) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

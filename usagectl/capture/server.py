@@ -34,10 +34,11 @@ class AddressUnavailableError(UsagectlError):
     code = "address-unavailable"
     exit_status = 3
 
-    def __init__(self, address: str, port: int, *, reason: str) -> None:
+    def __init__(self, address: str, port: int, *, reason: str, is_taken: bool = False) -> None:
         where = f"{address}, port {port}" if port else address
         super().__init__(
-            f"Nothing can listen on {where}: {reason}.", hint="usagectl capture --port 0"
+            f"Nothing can listen on {where}: {reason}.",
+            hint="usagectl capture --port 0" if is_taken else "usagectl capture --bind 127.0.0.1",
         )
 
 
@@ -119,7 +120,10 @@ def _bind(address: str, port: int) -> socket.socket:
         made.bind((address, port))
     except OSError as error:
         made.close()
-        raise AddressUnavailableError(address, port, reason=_reason(error)) from error
+        is_taken = error.errno == errno.EADDRINUSE
+        raise AddressUnavailableError(
+            address, port, reason=_reason(error), is_taken=is_taken
+        ) from error
     return made
 
 

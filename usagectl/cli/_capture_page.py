@@ -112,11 +112,11 @@ def show_outcome(outcome: Outcome) -> None:
             style="yellow",
         )
     _show_findings(outcome.found.findings, page)
-    if outcome.kept is not None or sums.requests:
+    if outcome.found.findings or (sums.requests and outcome.kept is None):
         page.line()
-    if outcome.kept is not None:
+    if outcome.kept is not None and outcome.found.findings:
         page.line(f"Next: usagectl audit {quote(str(outcome.kept))} says more about each finding.")
-    elif sums.requests:
+    elif outcome.kept is None and sums.requests:
         page.line("Next: with --output FILE the events are kept for usagectl audit.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 import time
 from contextlib import nullcontext, redirect_stdout
@@ -13,7 +14,7 @@ from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
-from usagectl.errors import UsagectlError, UsageError
+from usagectl.errors import InvalidValueError, UsagectlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,6 +162,12 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
     if force and output is None:
         raise UsageError("--force goes with --output FILE.")
+    if output in ("", "-"):
+        raise UsageError(
+            "--output takes the name of a file; - and an empty name are none.",
+            hint="usagectl capture --output capture.jsonl -- CMD",
+        )
+    _check_address(bind)
     options = capturing.Options(
         file=None if output is None else invocation.environment.cwd / output,
         overwrite=force,
@@ -171,10 +178,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         reveal=reveal,
         grace_seconds=grace,
     )
-    if not endpoint.is_loopback(f"http://{f'[{bind}]' if ':' in bind else bind}"):
-        _output.print_notice(
-            f"The endpoint listens on {bind}: whoever reaches this machine there can post to it."
-        )
     if (
         expect
         and words
@@ -193,6 +196,11 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             with capturing.opened(
                 invocation.environment, options, on_arrival=on_arrival
             ) as session:
+                if not endpoint.is_loopback(f"http://{f'[{bind}]' if ':' in bind else bind}"):
+                    _output.print_notice(
+                        f"The endpoint listens on {bind}: whoever reaches this machine there can "
+                        "post to it."
+                    )
                 status = session.run(words) if words else None
                 if not words:
                     _serve(session, as_json=json)
@@ -205,6 +213,16 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         result = _output.Answer(data, lambda: page.show_outcome(outcome), errors)
         _output.emit(result, invocation, as_json=json)
     raise typer.Exit(status or 0)
+
+
+def _check_address(text: str) -> None:
+    """Refuse what is no address: a name may stand for another machine's, and is looked up."""
+    try:
+        ipaddress.ip_address("127.0.0.1" if text == "localhost" else text)
+    except ValueError:
+        raise InvalidValueError(
+            "--bind", text, wanted="use an IP address of this machine", hint="usagectl capture"
+        ) from None
 
 
 def _both(
