@@ -351,6 +351,13 @@ def test_a_repeated_name_is_told_where_it_stands(context: audit.Context) -> None
     ]
 
 
+def test_nothing_of_a_value_of_this_machine_is_shown(context: audit.Context) -> None:
+    """An example of a secret, user or host has no character of it."""
+    result = run(context, failed("kT9-abcdef-0123"), call(err_msg="jo-laptop.corp", region="jodoe"))
+    shown = {each.rule: each.example for each in result.findings}
+    assert {shown["UC402"], shown["UC403"], shown["UC404"]} == {"******"}
+
+
 def test_secret_in_a_key_is_found_and_not_named(context: audit.Context) -> None:
     """A secret that stands as a name is found too, and its place does not tell it."""
     result = run(context, other("new", **{"kT9-abcdef-0123": {"a": 1}}), other("kT9-abcdef-0123"))

@@ -144,10 +144,17 @@ class Ledger:
         """Count a finding where it now stands; the first value is kept as its example."""
         if not tally.count:
             tally.line = self.line
-            tally.example = "" if tally.rule in _WITHOUT_EXAMPLE else self._show(value)
+            tally.example = self._example(tally.rule, value)
         tally.count += times
         if self.version not in tally.versions:
             self._explain(tally)
+
+    def _example(self, rule: str, value: object) -> str:
+        if rule in _WITHOUT_EXAMPLE:
+            return ""
+        if rule in _OF_THIS_MACHINE and self._show is mask:
+            return "*" * 6 if value else mask(value)
+        return self._show(value)
 
     def add(self, rule: str, event: str, field: str, value: object = None, part: str = "") -> None:
         """Count a finding of a rule in a field."""
@@ -176,6 +183,7 @@ class Ledger:
         )
 
 
+_OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
 _WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
 
 

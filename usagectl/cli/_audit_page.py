@@ -92,7 +92,8 @@ def show(view: View) -> None:
 def _headline(result: AuditResult) -> str:
     totals = _totals(result)
     events = "1 event" if result.events == 1 else f"{result.events} events"
-    hidden = f" {totals['suppressed']} more do not count." if totals["suppressed"] else ""
+    verb = "does" if totals["suppressed"] == 1 else "do"
+    hidden = f" {totals['suppressed']} more {verb} not count." if totals["suppressed"] else ""
     amount = sum(totals[level] for level in LEVELS)
     if not amount:
         return f"No findings in {events}.{hidden}"
