@@ -268,6 +268,17 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
         assert [each for each in shown if token in each or "kurz77" in each] == []
 
 
+def test_a_user_shows_nowhere(tool: Machine) -> None:
+    """An event that is named after the user or the host is not named on a screen."""
+    program = "import urllib.request as u, os; u.build_opener(u.ProxyHandler({})).open("
+    program += "os.environ['ANALYTICS_API'] + '/canaryuser', b'{\"name\":\"canaryuser\"}')"
+    for more in (["--live"], ["--json"]):
+        words = ["--expect", "none", *more, "--", sys.executable, "-c", program]
+        found = capture(tool, *words, USER="canaryuser")
+        assert found.status == 1
+        assert "canaryuser" not in found.stdout + found.stderr
+
+
 def test_json_is_one_object_on_stderr(tool: Machine) -> None:
     """With a command, stdout stays the command's, and the envelope goes to stderr."""
     found = capture(tool, "--json", "--expect", "none", "--", "tool", "event", "3")

@@ -121,7 +121,7 @@ class Auditor:
         is_known = self.add(record, line=line)
         for event in _events_of(record):
             name = event.get("name") if isinstance(event, dict) else None
-            self._add_repeats(repeats, event, self._shown_name(name))
+            self._add_repeats(repeats, event, self.shown_name(name))
         self._add_repeats(repeats, record, _OTHER)
         return is_known
 
@@ -223,7 +223,7 @@ class Auditor:
             self._ledger.add("UC305", "aws_request", "/payload/stack_trace", trace)
 
     def _add_unknown(self, event: dict[str, object], name: object) -> None:
-        shown = self._shown_name(name)
+        shown = self.shown_name(name)
         if shown not in self._names and len(self._names) >= _MOST_NAMES:
             shown = _OTHER
         self._names[shown] = self._names.get(shown, 0) + 1
@@ -231,7 +231,8 @@ class Auditor:
         self._ledger.add(rule, shown, "")
         self._checker.below(tree.open_event(shown), event)
 
-    def _shown_name(self, name: object) -> str:
+    def shown_name(self, name: object) -> str:
+        """Give a name or a path as it may be shown: one that gives something away is `*`."""
         if isinstance(name, str) and not self._checker.gives_away(name):
             return clean(name)
         return _OTHER

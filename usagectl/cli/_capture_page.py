@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Protocol
 
 from usagectl.cli import _output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from usagectl.audit import AuditResult, Finding
@@ -46,6 +48,13 @@ class Outcome:
         self.kept = kept
         self.is_deaf = session.is_deaf
 
+    def hide(self, name: Callable[[str], str]) -> None:
+        """Leave out the names that may not be shown."""
+        by_name: Counter[str] = Counter()
+        for each, count in self.sums.by_name.items():
+            by_name[name(each)] += count
+        self.sums = replace(self.sums, by_name=by_name)
+
     @property
     def unread(self) -> int:
         """Count what arrived and no rule has looked at."""
@@ -55,6 +64,15 @@ class Outcome:
     def loud(self) -> int:
         """Count the findings of the level error."""
         return sum(each.level == "error" for each in self.found.findings)
+
+
+def names_shown(environment: Environment, is_revealed: bool) -> Callable[[str], str]:  # noqa: FBT001
+    """Make what shows a name or a path as it may be shown."""
+    from usagectl import audit
+
+    if is_revealed:
+        return str
+    return audit.Auditor(audit.Context.from_environment(environment)).shown_name
 
 
 def has_containers(environment: Environment) -> bool:

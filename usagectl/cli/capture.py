@@ -192,7 +192,9 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     # What CMD writes on stdout is left alone: our own answer goes to stderr.
     with redirect_stdout(sys.stderr) if words else nullcontext():
         with page.watch(is_wanted=live, has_table=not words) as watch:
-            on_arrival = _both(first.add, watch.show)
+            on_arrival = _shown(
+                _both(first.add, watch.show), page.names_shown(invocation.environment, reveal)
+            )
             with capturing.opened(
                 invocation.environment, options, on_arrival=on_arrival
             ) as session:
@@ -208,11 +210,21 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
                 ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
                 found = page.audit_file(invocation.environment, session.file, words)
                 outcome = page.Outcome(session, found, status=status, kept=options.file)
+                outcome.hide(page.names_shown(invocation.environment, reveal))
         errors = _errors(outcome, first, expect)
         data = page.outcome_data(outcome)
         result = _output.Answer(data, lambda: page.show_outcome(outcome), errors)
         _output.emit(result, invocation, as_json=json)
     raise typer.Exit(status or 0)
+
+
+def _shown(
+    tell: Callable[[Arrival], None], name: Callable[[str], str]
+) -> Callable[[Arrival], None]:
+    """Tell of requests without the names in them that give something of this machine away."""
+    return lambda each: tell(
+        each._replace(path=name(each.path), names=[name(text) for text in each.names])
+    )
 
 
 def _check_address(text: str) -> None:
