@@ -171,7 +171,7 @@ _usagectl_commands() {
             reply=(set)
             ;;
         'usagectl cache-dir')
-            reply=(set clear)
+            reply=(set unset clear)
             ;;
         'usagectl settings')
             reply=(set unset)
@@ -261,7 +261,7 @@ _usagectl_options() {
             reply=(--reveal --json --help,-h)
             ;;
         'usagectl machine-id set')
-            reply=(--dry-run --json --help,-h)
+            reply=(--yes,-y --dry-run --json --help,-h)
             ;;
         'usagectl reset-machine-id')
             reply=(--yes,-y --dry-run --reveal --json --help,-h)
@@ -270,6 +270,9 @@ _usagectl_options() {
             reply=(--json --help,-h)
             ;;
         'usagectl cache-dir set')
+            reply=(--dry-run --json --help,-h)
+            ;;
+        'usagectl cache-dir unset')
             reply=(--dry-run --json --help,-h)
             ;;
         'usagectl cache-dir clear')
@@ -340,17 +343,17 @@ _usagectl_values() {
             reply=(command)
             ;;
         'usagectl audit --state')
-            reply=(choice pending sent rejected)
+            reply=(choice waiting sent rejected)
             ;;
         'usagectl audit --rule')
-            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 UC302
-                UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503 UC504
-                UC505)
+            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 UC301
+                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503
+                UC504 UC505)
             ;;
         'usagectl audit --ignore')
-            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 UC302
-                UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503 UC504
-                UC505)
+            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 UC301
+                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503
+                UC504 UC505)
             ;;
         'usagectl audit --baseline')
             reply=(file)
@@ -381,7 +384,7 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool list --state')
-            reply=(choice pending sent rejected)
+            reply=(choice waiting sent rejected)
             ;;
         'usagectl spool list --limit')
             reply=(text)
@@ -403,7 +406,7 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool show --state')
-            reply=(choice pending sent rejected)
+            reply=(choice waiting sent rejected)
             ;;
         'usagectl spool show +')
             reply=(text)
@@ -425,7 +428,7 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool stats --state')
-            reply=(choice pending sent rejected)
+            reply=(choice waiting sent rejected)
             ;;
         'usagectl spool export --tool')
             reply=(choice localstack lstk usagectl)
@@ -444,7 +447,7 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool export --state')
-            reply=(choice pending sent rejected)
+            reply=(choice waiting sent rejected)
             ;;
         'usagectl spool export 1')
             reply=(file)
@@ -466,7 +469,7 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool purge --state')
-            reply=(choice pending sent rejected)
+            reply=(choice waiting sent rejected)
             ;;
         'usagectl replay --file')
             reply=(file)
@@ -592,6 +595,9 @@ _usagectl_values() {
             ;;
         'usagectl machine-id set 1')
             reply=(text)
+            ;;
+        'usagectl machine-id set +')
+            reply=(choice localstack lstk usagectl)
             ;;
         'usagectl cache-dir set 1')
             reply=(folder)

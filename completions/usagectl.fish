@@ -151,9 +151,10 @@ function __usagectl_commands
                 'cli_cmd	Record cli_cmd: that a command of the CLI was invoked, with the names of its parameters and never their values. By the notice it cannot be tied to a session or token.' \
                 'run_init	Record run_init: that init scripts were executed. The notice gives the three facts; the names of the event and of its fields are those that real clients use.'
         case 'usagectl machine-id'
-            printf '%s\n' 'set	Write an ID of your own into every place where a tool keeps one.'
+            printf '%s\n' 'set	Write an ID of your own into every place where LocalStack and lstk keep one.'
         case 'usagectl cache-dir'
             printf '%s\n' 'set	Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.' \
+                'unset	Take back what `usagectl cache-dir set` chose; no machine ID and no folder is touched.' \
                 'clear	Remove the machine ID\'s file from every place; no other file is touched.'
         case 'usagectl settings'
             printf '%s\n' 'set	Store a setting; other lines and comments of the file stay.' \
@@ -174,7 +175,7 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl disable'
-            printf '%s\n' '--keep-spool	Keep usagectl\'s own waiting events.' \
+            printf '%s\n' '--keep-spool	Keep the events that wait in the spool.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -205,7 +206,7 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl audit'
-            printf '%s\n' '+--state	Of the spool: pending, sent or rejected; can be repeated. All without it.' \
+            printf '%s\n' '+--state	Of the spool: waiting, sent or rejected; can be repeated. All without it.' \
                 '+--rule	Only this rule, by ID or name; can be repeated.' \
                 '+--ignore	Do not count this; the reason stays in the output. Can be repeated.' \
                 '--baseline	Do not count what stands in this file, so that only what is new fails.' \
@@ -224,7 +225,7 @@ function __usagectl_options
                 '+--event	Only events of this name; can be repeated.' \
                 '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
-                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '+--state	Events of this state: waiting, sent or rejected; can be repeated.' \
                 '--sent	Those that were sent: --state sent.' \
                 '--rejected	Those that were refused: --state rejected.' \
                 '--limit	Show the newest so many events; 0 shows all.' \
@@ -235,7 +236,7 @@ function __usagectl_options
                 '+--event	Only events of this name; can be repeated.' \
                 '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
-                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '+--state	Events of this state: waiting, sent or rejected; can be repeated.' \
                 '--sent	Those that were sent: --state sent.' \
                 '--rejected	Those that were refused: --state rejected.' \
                 '--raw	Print the exact bytes of the events alone, one a line.' \
@@ -246,7 +247,7 @@ function __usagectl_options
                 '+--event	Only events of this name; can be repeated.' \
                 '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
-                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '+--state	Events of this state: waiting, sent or rejected; can be repeated.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl spool export'
@@ -254,7 +255,7 @@ function __usagectl_options
                 '+--event	Only events of this name; can be repeated.' \
                 '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
-                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '+--state	Events of this state: waiting, sent or rejected; can be repeated.' \
                 '--events	Write the events alone, without their envelopes.' \
                 '--force	Replace a file that is there.' \
                 '--dry-run	Say what would change; change nothing.' \
@@ -265,7 +266,7 @@ function __usagectl_options
                 '+--event	Only events of this name; can be repeated.' \
                 '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
-                '+--state	Events of this state: pending, sent or rejected; can be repeated.' \
+                '+--state	Events of this state: waiting, sent or rejected; can be repeated.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--yes,-y	Do not ask on a terminal.' '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -347,7 +348,8 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl machine-id set'
-            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+            printf '%s\n' '--yes,-y	Do not ask on a terminal.' \
+                '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl reset-machine-id'
@@ -363,8 +365,12 @@ function __usagectl_options
             printf '%s\n' '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
+        case 'usagectl cache-dir unset'
+            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
         case 'usagectl cache-dir clear'
-            printf '%s\n' '--yes,-y	Do not ask on a terminal.' \
+            printf '%s\n' '--yes,-y	Do not ask; needed with --json and without a terminal.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -423,15 +429,15 @@ function __usagectl_values
         case 'usagectl capture +'
             printf '%s\n' command
         case 'usagectl audit --state'
-            printf '%s\n' choice pending sent rejected
+            printf '%s\n' choice waiting sent rejected
         case 'usagectl audit --rule'
-            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 \
-                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 \
-                UC503 UC504 UC505
+            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 \
+                UC301 UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 \
+                UC502 UC503 UC504 UC505
         case 'usagectl audit --ignore'
-            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC201 UC202 UC203 UC301 \
-                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 \
-                UC503 UC504 UC505
+            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 \
+                UC301 UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 \
+                UC502 UC503 UC504 UC505
         case 'usagectl audit --baseline'
             printf '%s\n' file
         case 'usagectl audit --fail-on'
@@ -453,7 +459,7 @@ function __usagectl_values
         case 'usagectl spool list --until'
             printf '%s\n' text
         case 'usagectl spool list --state'
-            printf '%s\n' choice pending sent rejected
+            printf '%s\n' choice waiting sent rejected
         case 'usagectl spool list --limit'
             printf '%s\n' text
         case 'usagectl spool show --tool'
@@ -469,7 +475,7 @@ function __usagectl_values
         case 'usagectl spool show --until'
             printf '%s\n' text
         case 'usagectl spool show --state'
-            printf '%s\n' choice pending sent rejected
+            printf '%s\n' choice waiting sent rejected
         case 'usagectl spool show +'
             printf '%s\n' text
         case 'usagectl spool stats --tool'
@@ -485,7 +491,7 @@ function __usagectl_values
         case 'usagectl spool stats --until'
             printf '%s\n' text
         case 'usagectl spool stats --state'
-            printf '%s\n' choice pending sent rejected
+            printf '%s\n' choice waiting sent rejected
         case 'usagectl spool export --tool'
             printf '%s\n' choice localstack lstk usagectl
         case 'usagectl spool export --event'
@@ -499,7 +505,7 @@ function __usagectl_values
         case 'usagectl spool export --until'
             printf '%s\n' text
         case 'usagectl spool export --state'
-            printf '%s\n' choice pending sent rejected
+            printf '%s\n' choice waiting sent rejected
         case 'usagectl spool export 1'
             printf '%s\n' file
         case 'usagectl spool purge --tool'
@@ -515,7 +521,7 @@ function __usagectl_values
         case 'usagectl spool purge --until'
             printf '%s\n' text
         case 'usagectl spool purge --state'
-            printf '%s\n' choice pending sent rejected
+            printf '%s\n' choice waiting sent rejected
         case 'usagectl replay --file'
             printf '%s\n' file
         case 'usagectl replay --to'
@@ -602,6 +608,8 @@ function __usagectl_values
                 ls_shutdown lstk_command lstk_lifecycle
         case 'usagectl machine-id set 1'
             printf '%s\n' text
+        case 'usagectl machine-id set +'
+            printf '%s\n' choice localstack lstk usagectl
         case 'usagectl cache-dir set 1'
             printf '%s\n' folder
         case 'usagectl env 1'

@@ -37,10 +37,11 @@ function global:__usagectl_commands([string]$key) {
                 'run_init|Record run_init: that init scripts were executed. The notice gives the three facts; the names of the event and of its fields are those that real clients use.'
         }
         'usagectl machine-id' {
-            'set|Write an ID of your own into every place where a tool keeps one.'
+            'set|Write an ID of your own into every place where LocalStack and lstk keep one.'
         }
         'usagectl cache-dir' {
             'set|Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.',
+                'unset|Take back what `usagectl cache-dir set` chose; no machine ID and no folder is touched.',
                 'clear|Remove the machine ID''s file from every place; no other file is touched.'
         }
         'usagectl settings' {
@@ -62,7 +63,7 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl disable' {
-            '--keep-spool|Keep usagectl''s own waiting events.',
+            '--keep-spool|Keep the events that wait in the spool.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -97,7 +98,7 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl audit' {
-            '+--state|Of the spool: pending, sent or rejected; can be repeated. All without it.',
+            '+--state|Of the spool: waiting, sent or rejected; can be repeated. All without it.',
                 '+--rule|Only this rule, by ID or name; can be repeated.',
                 '+--ignore|Do not count this; the reason stays in the output. Can be repeated.',
                 '--baseline|Do not count what stands in this file, so that only what is new fails.',
@@ -117,7 +118,7 @@ function global:__usagectl_options([string]$key) {
                 '+--event|Only events of this name; can be repeated.',
                 '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
-                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '+--state|Events of this state: waiting, sent or rejected; can be repeated.',
                 '--sent|Those that were sent: --state sent.',
                 '--rejected|Those that were refused: --state rejected.',
                 '--limit|Show the newest so many events; 0 shows all.',
@@ -129,7 +130,7 @@ function global:__usagectl_options([string]$key) {
                 '+--event|Only events of this name; can be repeated.',
                 '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
-                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '+--state|Events of this state: waiting, sent or rejected; can be repeated.',
                 '--sent|Those that were sent: --state sent.',
                 '--rejected|Those that were refused: --state rejected.',
                 '--raw|Print the exact bytes of the events alone, one a line.',
@@ -141,7 +142,7 @@ function global:__usagectl_options([string]$key) {
                 '+--event|Only events of this name; can be repeated.',
                 '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
-                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '+--state|Events of this state: waiting, sent or rejected; can be repeated.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
@@ -150,7 +151,7 @@ function global:__usagectl_options([string]$key) {
                 '+--event|Only events of this name; can be repeated.',
                 '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
-                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '+--state|Events of this state: waiting, sent or rejected; can be repeated.',
                 '--events|Write the events alone, without their envelopes.',
                 '--force|Replace a file that is there.',
                 '--dry-run|Say what would change; change nothing.',
@@ -162,7 +163,7 @@ function global:__usagectl_options([string]$key) {
                 '+--event|Only events of this name; can be repeated.',
                 '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
-                '+--state|Events of this state: pending, sent or rejected; can be repeated.',
+                '+--state|Events of this state: waiting, sent or rejected; can be repeated.',
                 '--dry-run|Say what would change; change nothing.',
                 '--yes,-y|Do not ask on a terminal.', '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -252,7 +253,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl machine-id set' {
-            '--dry-run|Say what would change; change nothing.',
+            '--yes,-y|Do not ask on a terminal.',
+                '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
@@ -271,8 +273,13 @@ function global:__usagectl_options([string]$key) {
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
+        'usagectl cache-dir unset' {
+            '--dry-run|Say what would change; change nothing.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
         'usagectl cache-dir clear' {
-            '--yes,-y|Do not ask on a terminal.',
+            '--yes,-y|Do not ask; needed with --json and without a terminal.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -347,19 +354,19 @@ function global:__usagectl_values([string]$key) {
             'command'
         }
         'usagectl audit --state' {
-            'choice', 'pending', 'sent', 'rejected'
+            'choice', 'waiting', 'sent', 'rejected'
         }
         'usagectl audit --rule' {
-            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC201',
-                'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306', 'UC401',
-                'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503', 'UC504',
-                'UC505'
+            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC108',
+                'UC201', 'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306',
+                'UC401', 'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503',
+                'UC504', 'UC505'
         }
         'usagectl audit --ignore' {
-            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC201',
-                'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306', 'UC401',
-                'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503', 'UC504',
-                'UC505'
+            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC108',
+                'UC201', 'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306',
+                'UC401', 'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503',
+                'UC504', 'UC505'
         }
         'usagectl audit --baseline' {
             'file'
@@ -390,7 +397,7 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool list --state' {
-            'choice', 'pending', 'sent', 'rejected'
+            'choice', 'waiting', 'sent', 'rejected'
         }
         'usagectl spool list --limit' {
             'text'
@@ -412,7 +419,7 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool show --state' {
-            'choice', 'pending', 'sent', 'rejected'
+            'choice', 'waiting', 'sent', 'rejected'
         }
         'usagectl spool show +' {
             'text'
@@ -434,7 +441,7 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool stats --state' {
-            'choice', 'pending', 'sent', 'rejected'
+            'choice', 'waiting', 'sent', 'rejected'
         }
         'usagectl spool export --tool' {
             'choice', 'localstack', 'lstk', 'usagectl'
@@ -453,7 +460,7 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool export --state' {
-            'choice', 'pending', 'sent', 'rejected'
+            'choice', 'waiting', 'sent', 'rejected'
         }
         'usagectl spool export 1' {
             'file'
@@ -475,7 +482,7 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool purge --state' {
-            'choice', 'pending', 'sent', 'rejected'
+            'choice', 'waiting', 'sent', 'rejected'
         }
         'usagectl replay --file' {
             'file'
@@ -601,6 +608,9 @@ function global:__usagectl_values([string]$key) {
         }
         'usagectl machine-id set 1' {
             'text'
+        }
+        'usagectl machine-id set +' {
+            'choice', 'localstack', 'lstk', 'usagectl'
         }
         'usagectl cache-dir set 1' {
             'folder'
