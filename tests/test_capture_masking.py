@@ -84,6 +84,11 @@ def test_what_python_cannot_read_is_masked_all_the_same(inner: str) -> None:
         b"{'api_key': 'geheim'}",
         b'x {\\"api_key\\":\\"geheim\\"}',
         b'x {"token": 123geheim}',
+        b'x {"api_key": "a\\"geheim"',
+        b'x {"api_key": "it\'s geheim"}',
+        b'x {"api_key": ["a", "geheim"], "b"',
+        b'x {"token": {"v": "geheim"}',
+        b"api_key='geheim'",
     ],
 )
 def test_fields_of_what_is_no_json_are_masked(body: bytes) -> None:
@@ -95,5 +100,6 @@ def test_fields_of_what_is_no_json_are_masked(body: bytes) -> None:
 
 def test_utf_16_cannot_be_searched() -> None:
     """A token between zero bytes is seen; noise alone is kept."""
-    assert not masking.is_searchable('{"api_key":"geheim"}'.encode("utf-16"))
-    assert masking.is_searchable(b"\x00\xff noise")
+    assert not masking.is_searchable('{"api_key":"geheim"}'.encode("utf-16"), ())
+    assert not masking.is_searchable(f"it is {SECRET}".encode("utf-16"), SECRETS)
+    assert masking.is_searchable(b"\x00\xff noise", SECRETS)

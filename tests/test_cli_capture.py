@@ -316,6 +316,17 @@ def test_what_does_not_fit_is_said(
     assert "listens on" not in found.stderr
 
 
+def test_a_place_that_takes_no_file_is_called_by_what_it_is(tool: Machine) -> None:
+    """A missing folder is to be made; a link and a pipe are not written to."""
+    (tool.cwd / "link").symlink_to("elsewhere")
+    os.mkfifo(tool.cwd / "pipe")
+    missing = capture(tool, "-o", "no/such/x", "--", "tool").stderr
+    assert f"there is no folder {tool.cwd / 'no/such'}" in missing
+    assert "try: mkdir -p" in missing
+    assert "it is a link" in capture(tool, "-o", "link", "--force", "--", "tool").stderr
+    assert "it is a pipe" in capture(tool, "-o", "pipe", "--force", "--", "tool").stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_reach_the_command(tool: Machine, number: int) -> None:
     """The command ends by the signal, and its status says so."""

@@ -335,6 +335,7 @@ def test_a_message_of_ordinary_words_is_unchanged(text: str) -> None:
         ("at s3://photos/cat.png, https://u:p@h/x?y=1", "at <url>, <url>"),
         ("Ann Smith <ann@corp.example> failed", "<email> failed"),
         ("to 10.0.0.1:4566 or [fe80::1]", "to <ip> or [<ip>]"),
+        ("password: hunter at ::1. Please retry", "password: <name>. Please retry"),
         ("to db1.corp.internal:5432", "to <host>"),
         ("account 123456789012 or 000000000000", "account <account> or 000000000000"),
         ("call 1234 5678 9012", "call <number> <number> <number>"),

@@ -137,7 +137,11 @@ def read_baseline(file: Path) -> dict[str, str]:
             raise ValueError  # noqa: TRY301  (one sentence for all that is wrong with it)
         return {str(each["fingerprint"]): str(each["level"]) for each in document["findings"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileCorruptError(file, reason="it is no baseline of an audit") from error
+        raise FileCorruptError(
+            file,
+            reason="it is no baseline of an audit",
+            hint="usagectl audit --baseline FILE --write-baseline makes one",
+        ) from error
 
 
 def write_baseline(file: Path, findings: Iterable[Finding]) -> int:

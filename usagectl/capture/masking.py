@@ -28,9 +28,15 @@ _NAME = (
 _SECRET_NAME = re.compile(_NAME + rb"$", re.IGNORECASE)
 # The closing quote may be missing: a client may be killed in the middle of its body.
 _FIELD = re.compile(
-    rb"[\w.-]*" + _NAME + rb"(?:\\*[\"']\s*:\s*(?:\\*[\"'])?|=)"
-    rb"((?:[^\"'\\&\s,}\]]|\\[^\"'])(?:[^\"'\\&]|\\[^\"'])*)",
-    re.IGNORECASE,
+    _NAME + rb"(?:"
+    rb"\\*[\"']\s*:\s*(?:"
+    rb"\"((?:[^\"\\]|\\.)+)"  # "api_key": "…"
+    rb"|'((?:[^'\\]|\\.)+)"  # 'api_key': '…'
+    rb"|\\+[\"']((?:[^\"\\]|\\[^\"'])+)"  # JSON in a text: \"api_key\":\"…\"
+    rb"|([\[{][^\n]+)"  # A list or an object goes up to the end of its line.
+    rb"|([^\s,}\]\"'\\]+)"
+    rb")|=([^&\s]+))",  # api_key=…
+    re.IGNORECASE | re.DOTALL,
 )
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]|-?[0-9][0-9.eE+-]*', re.DOTALL)
 _CREDENTIALS = re.compile(r"(?i)(\b(?:bearer|basic)\s+)([^\s,;]+)")
@@ -100,9 +106,12 @@ def _holds_secret(text: bytes) -> bool:
     return inner != text and _mask_fields(inner) != inner
 
 
-def is_searchable(data: bytes) -> bool:
-    """Tell whether a body is written in bytes that are searched; texts of UTF-16 are not."""
-    return b"\0" not in data or _FIELD.search(data.replace(b"\0", b"")) is None
+def is_searchable(data: bytes, secrets: tuple[str, ...]) -> bool:
+    """Tell whether what is hidden in a body can be found there; in texts of UTF-16 it cannot."""
+    if b"\0" not in data:
+        return True
+    bare = data.replace(b"\0", b"")
+    return mask_bytes(bare, secrets) == bare
 
 
 def encoded(secret: str) -> bytes:
@@ -139,7 +148,7 @@ def mask_bytes(data: bytes, secrets: tuple[str, ...]) -> bytes:
 
 
 def _hide_value(match: re.Match[bytes]) -> bytes:
-    whole, value = match[0], match[1]
+    whole, value = match[0], match[match.lastindex or 0]
     return whole[: -len(value)] + b"*" * len(value)
 
 

@@ -6,6 +6,7 @@ be killed the moment it is answered. Nothing of an event is held in memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -179,12 +180,23 @@ def _open(file: Path, *, overwrite: bool) -> int:
             file, hint=f"usagectl capture --force --output {quote(str(file))}"
         ) from error
     except OSError as error:
-        raise FileUnwritableError(file, reason=(error.strerror or "unknown").lower()) from error
+        raise _unwritable(file, error) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileUnwritableError(file, reason="it is no regular file")
     os.ftruncate(descriptor, 0)
     return descriptor
+
+
+def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
+    """Say in plain words why a file cannot be written to, and what helps."""
+    if error.errno == errno.ENOENT:
+        folder = file.parent
+        hint = f"mkdir -p {quote(str(folder))}"
+        return FileUnwritableError(file, reason=f"there is no folder {folder}", hint=hint)
+    reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
+    reason = reasons.get(error.errno or 0, (error.strerror or "unknown").lower())
+    return FileUnwritableError(file, reason=reason)
 
 
 def sums_data(sums: Sums) -> Mapping[str, object]:

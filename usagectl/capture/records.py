@@ -129,7 +129,7 @@ def _kept_body(body: bytes, privacy: Privacy, *, is_coded: bool) -> dict[str, ob
     """Keep a body that nothing could be cut out of, masked; one that cannot be looked into not."""
     size = len(body)
     if not privacy.reveal:
-        if is_coded or not masking.is_searchable(body):
+        if is_coded or not masking.is_searchable(body, privacy.secrets):
             return {"bytes": size, "withheld_body": True}
         body = masking.mask_bytes(body, privacy.secrets)
     return {"bytes": size, "body": base64.b64encode(body).decode("ascii")}

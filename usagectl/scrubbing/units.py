@@ -28,7 +28,7 @@ _NOUN = re.compile(
 _HOME = re.compile(r"[\\/](?:Users|home|Documents and Settings)[\\/][^\\/]+$")
 _IPV6 = re.compile(
     r"(?<![A-Za-z0-9])(?=[:.]{0,9}[0-9A-Fa-f])(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f.]{0,15}"
-    r"(?![A-Za-z0-9])"
+    r"(?<!\.)(?![A-Za-z0-9])"
 )
 _FEW_COLONS = 3
 _ANGLED = re.compile(r"<([A-Za-z](?:[^<>@:/\\]*[^<>@:/\\\s])?)>")
