@@ -22,13 +22,12 @@ from usagectl.audit.selection import UnknownRuleError
 from usagectl.botocore import NotAttachableError
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
-from usagectl.cli.audit import FindingsError
+from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.capture import (
     NoticeNotKeptError,
     SilenceUnprovenError,
     UnexpectedEventsError,
 )
-from usagectl.cli.machine_id import ConfirmationMissingError
 from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
@@ -84,12 +83,13 @@ SAMPLES: list[UsagectlError] = [
     errors.NoEventsError("a.jsonl", bad_lines=2),
     UnknownRuleError("UC999"),
     FindingsError(2, fail_on="error"),
+    LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
     NoticeNotKeptError(2),
     SilenceUnprovenError(2),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
-    ConfirmationMissingError("remove it", hint="x"),
+    errors.ConfirmationNeededError("remove it", hint="x"),
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),

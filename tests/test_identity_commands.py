@@ -128,7 +128,7 @@ def test_nothing_is_cleared_where_nobody_can_be_asked(
     before = snapshot(owner.folder)
     done = owner.run("cache-dir", "clear", *option, variables=QUIET)
     assert done.status == 2
-    assert "confirmation-missing" in done.stdout + done.stderr
+    assert "confirmation-needed" in done.stdout + done.stderr
     assert "usagectl cache-dir clear --yes" in done.stdout + done.stderr
     assert snapshot(owner.folder) == before
     owner.machine_json.unlink()

@@ -7,6 +7,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     ├── ExpectationFailedError      exit status 1
     ├── SwitchIneffectiveError      exit status 1
     ├── UsageError                  exit status 2
+    │   ├── ConfirmationNeededError
     │   ├── UnknownToolError
     │   ├── UnknownEventError
     │   └── InvalidValueError
@@ -85,6 +86,15 @@ class UsageError(UsagectlError):
 
     code = "usage"
     exit_status = 2
+
+
+class ConfirmationNeededError(UsageError):
+    """Tell that a question stands, that nobody can be asked here, and that --yes is not there."""
+
+    code = "confirmation-needed"
+
+    def __init__(self, what: str, *, hint: str) -> None:
+        super().__init__(f"Nobody can be asked here whether to {what}: say --yes.", hint=hint)
 
 
 def _guess(name: str, candidates: Sequence[str]) -> str:

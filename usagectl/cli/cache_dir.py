@@ -11,13 +11,8 @@ from usagectl import identity, paths, replacement, saving
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli.machine_id import (
-    ConfirmationMissingError,
-    can_ask,
-    confirm,
-    show_replacements,
-    whose,
-)
+from usagectl.cli.machine_id import can_ask, confirm, show_replacements, whose
+from usagectl.errors import ConfirmationNeededError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,14 +132,14 @@ def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
     """Ask before IDs are removed; refuse where nobody can be asked: a removed one is lost.
 
     Raises:
-        ConfirmationMissingError: there is no terminal, or the answer is for a program.
+        ConfirmationNeededError: there is no terminal, or the answer is for a program.
     """
     if not any(found.changed for found in planned):
         return
     files = "1 file" if len(planned) == 1 else f"{len(planned)} files"
     what = f"remove the machine ID of {whose(planned)} ({files})"
     if as_json or not can_ask():
-        raise ConfirmationMissingError(what, hint="usagectl cache-dir clear --yes")
+        raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
     confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
 
 

@@ -12,7 +12,6 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import machine_id_data
-from usagectl.errors import UsageError
 from usagectl.tools.base import Caution, find_executable
 
 if TYPE_CHECKING:
@@ -28,15 +27,6 @@ reset_app = new_app()
 apps = {"machine-id": show_app, "reset-machine-id": reset_app}
 
 _SHOWN_CHARACTERS = 200
-
-
-class ConfirmationMissingError(UsageError):
-    """Tell that something would be lost, that nobody can be asked, and that --yes is not there."""
-
-    code = "confirmation-missing"
-
-    def __init__(self, what: str, *, hint: str) -> None:
-        super().__init__(f"Nobody can be asked here whether to {what}: say --yes.", hint=hint)
 
 
 @show_app.callback()

@@ -23,7 +23,7 @@ from usagectl.cli._filters import (
 )
 from usagectl.cli._options import Json, Yes  # noqa: TC001
 from usagectl.cli._replay_files import folder_of_events, say_left_out, say_waiting
-from usagectl.errors import UsagectlError, UsageError
+from usagectl.errors import ConfirmationNeededError, UsagectlError, UsageError
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
@@ -40,20 +40,6 @@ def _refuse_what_is_no_number(seconds: float) -> float:
     if isnan(seconds):  # It is neither below nor above any bound.
         raise typer.BadParameter("nan is not a number of seconds.")
     return seconds
-
-
-class UnaskedError(UsageError):
-    """Tell that events would leave this machine and nobody said that they may."""
-
-    code = "confirmation-needed"
-
-    def __init__(self, count: int, origin: str, *, hint: str) -> None:
-        events = "1 event" if count == 1 else f"{count} events"
-        super().__init__(
-            f"{events} would go to {origin}, and there is no terminal to ask on; --yes says that "
-            "they may.",
-            hint=hint,
-        )
 
 
 class ReplayInterruptedError(UsagectlError):
@@ -277,7 +263,7 @@ def _ask(
     """Ask before anything leaves the machine; where nobody can be asked, a switch must be on.
 
     Raises:
-        UnaskedError: it is not.
+        ConfirmationNeededError: it is not.
         typer.Exit: the answer was no; the status is 1.
     """
     from usagectl import endpoint
@@ -294,9 +280,10 @@ def _ask(
     if not count:
         return
     origin = endpoint.origin_of(route.base)
-    if not is_asked:
-        raise UnaskedError(count, origin, hint=again(invocation, "--yes"))
     events = "1 event" if count == 1 else f"{count} events"
+    if not is_asked:
+        what = f"send {events} to {origin}"
+        raise ConfirmationNeededError(what, hint=again(invocation, "--yes"))
     if not typer.confirm(f"Send {events} to {origin}?", err=True):
         _output.print_notice("Nothing was sent.")
         raise typer.Exit(1)
