@@ -154,7 +154,7 @@ function __usagectl_commands
             printf '%s\n' 'set	Write an ID of your own into every place where LocalStack and lstk keep one.'
         case 'usagectl cache-dir'
             printf '%s\n' 'set	Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.' \
-                'unset	Take back what `usagectl cache-dir set` chose; no machine ID and no folder is touched.' \
+                'unset	Undo `usagectl cache-dir set`; no machine ID and no folder is touched.' \
                 'clear	Remove the machine ID\'s file from every place; no other file is touched.'
         case 'usagectl settings'
             printf '%s\n' 'set	Store a setting; other lines and comments of the file stay.' \

@@ -41,7 +41,7 @@ function global:__usagectl_commands([string]$key) {
         }
         'usagectl cache-dir' {
             'set|Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.',
-                'unset|Take back what `usagectl cache-dir set` chose; no machine ID and no folder is touched.',
+                'unset|Undo `usagectl cache-dir set`; no machine ID and no folder is touched.',
                 'clear|Remove the machine ID''s file from every place; no other file is touched.'
         }
         'usagectl settings' {

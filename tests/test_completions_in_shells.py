@@ -47,7 +47,7 @@ CASES = {
     "usagectl sta": {"status"},
     "./bin/usagectl sta": {"status"},
     "usagectl machine-id ": {"set"},
-    "usagectl cache-dir ": {"set", "clear"},
+    "usagectl cache-dir ": {"set", "unset", "clear"},
     "usagectl settings un": {"unset"},
     "usagectl nonsense ": set(),
     "usagectl status --re": {"--reveal"},

@@ -72,7 +72,7 @@ def set_dir(
 
 @app.command("unset", cls=RecordedCommand)
 def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False, json: Json = False) -> None:
-    """Take back what `usagectl cache-dir set` chose; no machine ID and no folder is touched."""
+    """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
     invocation: Invocation = ctx.obj
     saved = saving.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
 
