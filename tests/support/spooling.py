@@ -79,9 +79,9 @@ def make_line(event: bytes = EVENT, *, uid: str = "u", kind: str = "k") -> bytes
 
 
 def aside(machine: Machine) -> bytes:
-    """Read what deliveries set aside."""
-    file = spool_dir(machine) / "aside" / "lines.txt"
-    return file.read_bytes() if file.exists() else b""
+    """Read what deliveries set aside, the older file first."""
+    files = [spool_dir(machine) / "aside" / name for name in ("lines.before.txt", "lines.txt")]
+    return b"".join(file.read_bytes() for file in files if file.exists())
 
 
 @contextmanager
