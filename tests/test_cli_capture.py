@@ -28,7 +28,7 @@ import json, os, subprocess, sys, time, urllib.request
 def post(body, url=None):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
     request = urllib.request.Request(url or os.environ["ANALYTICS_API"] + "/events", body)
-    opener.open(request, timeout=5).read()
+    opener.open(request, timeout=30).read()
 
 words = sys.argv[1:]
 if "say" in words:
@@ -183,7 +183,7 @@ def test_a_signal_ends_the_wait_and_leaves_nothing(tool: Machine) -> None:
     assert process.stdout.readline() == b"done\n"
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=5) == 128 + signal.SIGTERM
+    assert process.wait(timeout=30) == 128 + signal.SIGTERM
     assert process.stderr is not None
     assert b"Nothing arrived here" in process.stderr.readline()
     assert [path.name for path in (tool.folder / "tmp").glob("usagectl-capture*")] == []

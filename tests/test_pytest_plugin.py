@@ -21,7 +21,7 @@ def post(name, body=None):
     url = os.environ.get("MYTOOL_URL") or os.environ["ANALYTICS_API"] + "/events"
     data = body or json.dumps({"events": [{"name": name}]}).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(urllib.request.Request(url, data), timeout=5).read()
+    opener.open(urllib.request.Request(url, data), timeout=30).read()
 
 if sys.argv[1] == "late":
     subprocess.Popen([sys.executable, __file__, "later"], start_new_session=True)

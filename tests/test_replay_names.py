@@ -60,5 +60,5 @@ def test_a_name_that_cannot_be_resolved(way: str, machine: Machine) -> None:
     answer = json.loads(done.stdout)
     assert answer["errors"][0]["code"] == "endpoint-unreachable"
     assert (answer["data"]["sent"], answer["data"]["kept"]) == (0, answer["data"]["planned"])
-    assert answer["data"]["seconds"] < 2.5
-    assert took < 6
+    assert answer["data"]["seconds"] < 10
+    assert took < 20

@@ -257,7 +257,7 @@ def test_few_descriptors_are_enough(machine: Machine, words: tuple[str, ...]) ->
         to = ("--to", there.base) if words[0] == "replay" else ()
         done = start(machine, *words, *to, limits=_few_descriptors)
         _, err = done.communicate(timeout=60)
-    assert (done.returncode, err) == (0, b"")
+    assert (done.returncode, b"error" in err) == (0, False), err
     assert sorted(numbers(there)) == (list(range(150)) if to else [])
     left = lines.Selection(events=("e",))
     assert (
@@ -295,10 +295,11 @@ def test_a_base_that_a_path_cannot_follow_is_none(base: str) -> None:
 def test_what_is_shown_next_is_the_same_command(machine: Machine) -> None:
     """After a dry run, the next step sends what was planned to where it was planned."""
     (machine.cwd / "a file.jsonl").write_bytes(event(1) + b"\n")
-    words = ("replay", "--file", "a file.jsonl", "--to", "http://127.0.0.1:9/v1")
-    found: Outcome = machine.run(*words, "--dry-run")
-    assert "Next: usagectl replay --file 'a file.jsonl' --to http://127.0.0.1:9/v1" in found.stdout
-    failed = machine.run(*words, "--timeout", "0.2")
+    with Endpoint(hang) as there:
+        words = ("replay", "--file", "a file.jsonl", "--to", there.base)
+        found: Outcome = machine.run(*words, "--dry-run")
+        assert f"Next: usagectl replay --file 'a file.jsonl' --to {there.base}" in found.stdout
+        failed = machine.run(*words, "--timeout", "0.2")
     assert "try: usagectl replay --file 'a file.jsonl' --to http" in failed.stderr
     assert "--timeout 0.2 --dry-run" in failed.stderr
 

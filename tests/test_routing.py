@@ -11,7 +11,7 @@ import pytest
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import number, put, read
-from usagectl import registry, routing, saving, sender
+from usagectl import registry, routing, saving, sender, spool
 from usagectl.registry import Registration
 from usagectl.spool.lines import Selection
 
@@ -108,6 +108,18 @@ def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
     assert sorted(read(machine)) == [number(3), number(4), number(5)]
 
 
+def test_what_a_program_still_holds_is_waited_for(machine: Machine) -> None:
+    """A program that ends while its child is at work can start no other: that one goes on."""
+    with Endpoint() as endpoint:
+        register(machine, one=endpoint.base)
+        allow(machine, "one")
+        with spool.Writer(machine.environment()) as writer:
+            writer.append(number(1), tool="one", kind="n", consent=NOW.isoformat())
+            sender.send(machine.environment(), sleep=lambda _seconds: writer.release())
+        assert endpoint.bodies == [b'{"events":[' + number(1) + b"]}"]
+    assert read(machine) == []
+
+
 def test_a_dead_endpoint_holds_up_its_own_tool_alone(machine: Machine) -> None:
     """A failure is remembered for that tool; the others go on, and take no part of its wait."""
     with Endpoint(hang) as dead, Endpoint() as alive:
@@ -115,7 +127,7 @@ def test_a_dead_endpoint_holds_up_its_own_tool_alone(machine: Machine) -> None:
         for tool in ("one", "two"):
             allow(machine, tool)
             put(machine, number(1), tool=tool, consent=NOW.isoformat())
-        sender.send(machine.environment(), patience=timedelta(seconds=1), jitter=lambda: 0.5)
+        sender.send(machine.environment(), patience=timedelta(seconds=6), jitter=lambda: 0.5)
         assert len(alive.bodies) == 1
     environment = machine.environment()
     found = sender.read_pause(environment, "one")

@@ -72,7 +72,10 @@ for turn in range(kills):
                     tracker.flush()
         threading.Thread(target=work, args=(1,), daemon=True).start()
         work(0)
-    draw.random()
+    # Some may be killed before they have begun.
+    until = time.monotonic() + (10 if draw.random() < 0.6 else 0)
+    while not sum(done) and time.monotonic() < until:
+        time.sleep(0.001)
     time.sleep(draw.uniform(0, 0.25))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

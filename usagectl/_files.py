@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 * 1024 * 1024
 """No settings, profile or identity file is larger; what is, is not read."""
 
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 30.0
+"""Sixty-four commands of a busy machine take their turns in less; a lock ends with its holder."""
 
 _FAR_OFF = 1 << 40
 """Windows locks bytes, not files: this one is none that any file of ours has."""

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+import time
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _PATIENCE = timedelta(seconds=7)
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=24)
+_TURN_SECONDS = 0.5
 _LOCK = "child.lock"
 _SLEEPING_SHELL = ("/bin/sh", "-c", 'sleep 1; exec "$@"', "sh")
 
@@ -185,6 +187,7 @@ def send(
     *,
     patience: timedelta = _PATIENCE,
     jitter: Callable[[], float] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Deliver what may leave by itself, once; remember a failure so that the next one waits.
 
@@ -208,7 +211,13 @@ def send(
     ]
     for verdict in due:
         share = patience / len(due)  # A dead endpoint takes no other tool's time.
-        _send_of(environment, verdict, patience=share, jitter=jitter or random.random)
+        until = time.monotonic() + share.total_seconds()
+        # What a program still held, or recorded meanwhile, could start no other child.
+        while _send_of(environment, verdict, patience=share, jitter=jitter or random.random):
+            if time.monotonic() + _TURN_SECONDS > until:
+                break
+            sleep(_TURN_SECONDS)
+            share = timedelta(seconds=until - time.monotonic())
 
 
 def _send_of(
@@ -217,7 +226,8 @@ def _send_of(
     *,
     patience: timedelta,
     jitter: Callable[[], float],
-) -> None:
+) -> bool:
+    """Deliver what waits of a tool, and tell whether another turn may find more."""
     from usagectl import delivery, replay, routing
     from usagectl.spool.lines import Selection
 
@@ -245,16 +255,19 @@ def _send_of(
         )
     except SpoolUnwritableError as error:
         _remember(environment, tool, error, jitter=jitter)
-        return
+        return False
     except LockTimeoutError:  # Another delivery is at work.
         raise
     except Exception as error:
         _remember(environment, tool, error, jitter=jitter)  # Else each command would try again.
         raise
-    if isinstance(result.problem, routing.TelemetryOffError | replay.EventsHeldError):
-        return
+    if isinstance(result.problem, replay.EventsHeldError):
+        return True
+    if isinstance(result.problem, routing.TelemetryOffError):
+        return False
     if result.planned or result.problem:
         _remember(environment, tool, result.problem, jitter=jitter)
+    return result.problem is None and result.planned > 0
 
 
 def _remember(

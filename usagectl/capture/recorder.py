@@ -115,8 +115,8 @@ class Recorder:
                 self.sums.unstored += 1
             raise
         with self._lock:
-            self._count(request, recorded)
             self._write(recorded.lines)
+            self._count(request, recorded)  # What is counted can be read.
         problem = request.problem or ("" if recorded.names else "no event in it")
         size = len(request.body)
         self._on_arrival(
