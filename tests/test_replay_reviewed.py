@@ -15,13 +15,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, strategies
 
 from tests.support import confined
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
-from usagectl import delivery, endpoint, registry, replay, routing, saving, sender, spool
+from usagectl import delivery, endpoint, registry, replay, routing, saving, sender, settings, spool
 from usagectl.errors import SpoolUnwritableError
 from usagectl.posts import build_post
 from usagectl.registry import Registration
@@ -290,6 +291,14 @@ def test_missing_certificates_are_said_at_once(machine: Machine) -> None:
 def test_a_base_that_a_path_cannot_follow_is_none(base: str) -> None:
     """A query or a fragment would swallow the path that is put behind it."""
     assert endpoint.problem_of(base) == "invalid"
+
+
+@given(strategies.from_regex(endpoint.USUAL, fullmatch=True))
+def test_the_short_cut_for_usual_addresses_takes_none_that_is_wrong(base: str) -> None:
+    """What it takes is usable by the long way too: a URL, of this machine or with https."""
+    assert settings.is_http_url(base)
+    assert base.startswith("https:") or endpoint.is_loopback(base)
+    assert not {"?", "#"} & set(base)
 
 
 def test_what_is_shown_next_is_the_same_command(machine: Machine) -> None:
