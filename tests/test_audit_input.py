@@ -55,6 +55,19 @@ def test_forms(lines: tuple[str, ...], events: int) -> None:
     assert result.findings == ()
 
 
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_a_shell_redirected(coding: str, size: int) -> None:
+    """PowerShell writes UTF-16 or a mark before UTF-8: what is in it is found all the same."""
+    mail = TEXT.replace('"params":', '"mail": "jane.doe@acme.io", "params":')
+    mark = "\ufeff" if coding == "utf-16-be" else ""
+    data = f"{mark}{TEXT}\r\n{mail}\r\n".encode(coding)
+    pieces = (data[start : start + size] for start in range(0, len(data), size))
+    result = audit.audit_stream(pieces, context=NOTHING)
+    assert (result.events, result.bad_lines) == (2, 0)
+    assert {finding.rule for finding in result.findings} == {"UC102", "UC501"}
+
+
 def test_lines_of_windows() -> None:
     """A carriage return before the line end changes nothing."""
     assert run(f"{TEXT}\r", f"{RECORD}\r").events == 2

@@ -6,9 +6,11 @@ event can be is passed over in pieces. It must not know rules.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -47,6 +49,19 @@ def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
     return iter(lambda: read(BLOCK_BYTES), b"")
 
 
+def as_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Give pieces in UTF-8: a shell may write what it redirects in UTF-16, with a mark before."""
+    waiting = iter(pieces)
+    head = b""
+    while len(head) < len(codecs.BOM_UTF16) and (piece := next(waiting, None)) is not None:
+        head += piece
+    whole = chain([head], waiting)
+    if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return whole
+    texts = codecs.iterdecode(whole, "utf-16", errors="replace")
+    return (text.encode() for text in texts)
+
+
 def cut(pieces: Iterable[bytes]) -> Iterator[Block]:
     """Cut pieces of any size into blocks of whole lines."""
     rest: list[bytes] = []
@@ -77,7 +92,7 @@ def cut(pieces: Iterable[bytes]) -> Iterator[Block]:
 
 def feed(auditor: Auditor, pieces: Iterable[bytes], *, after: Callable[[int], None]) -> None:
     """Audit everything in a stream of bytes; `after` is told of each block's size."""
-    blocks = cut(pieces)
+    blocks = cut(as_utf8(pieces))
     head = next(blocks, None)
     if head is not None and not head.is_too_long and _looks_like_document(head.data):
         head = _feed_document(auditor, head, blocks)
