@@ -65,10 +65,12 @@ DRIVER = textwrap.dedent(
     def purge(turn):
         purging.purge(environment, selection=lines.Selection(tools=("junk",)))
 
+    appends = (append_many, append_one_by_one)
     spans = []
     draw = random.Random(20261123)
     for turn in range(kills):
         deed = draw.choice([append_many, append_one_by_one, send, send, purge])
+        size = os.fstat(acked).st_size
         started = time.monotonic()
         child = os.fork()
         if not child:
@@ -76,6 +78,10 @@ DRIVER = textwrap.dedent(
                 deed(turn)
             finally:
                 os._exit(0)
+        # Some are killed before they have begun; on a busy machine that must not be all.
+        until = time.monotonic() + (5 if deed in appends and draw.random() < 0.5 else 0)
+        while os.fstat(acked).st_size == size and time.monotonic() < until:
+            time.sleep(0.001)
         time.sleep(draw.uniform(0, 0.03 if deed is not send else 0.06))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
