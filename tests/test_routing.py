@@ -120,6 +120,22 @@ def test_what_a_program_still_holds_is_waited_for(machine: Machine) -> None:
     assert read(machine) == []
 
 
+def test_no_turn_begins_with_too_little_time(machine: Machine) -> None:
+    """One that has no time to be answered would make a good endpoint look dead."""
+    with Endpoint() as endpoint:
+        register(machine, one=endpoint.base)
+        allow(machine, "one")
+        with spool.Writer(machine.environment()) as writer:
+            writer.append(number(1), tool="one", kind="n", consent=NOW.isoformat())
+            patience = timedelta(seconds=2)
+            sender.send(
+                machine.environment(), patience=patience, sleep=lambda _seconds: writer.release()
+            )
+        assert endpoint.bodies == []
+    assert sender.read_pause(machine.environment(), "one") is None
+    assert read(machine) == [number(1)]
+
+
 def test_a_dead_endpoint_holds_up_its_own_tool_alone(machine: Machine) -> None:
     """A failure is remembered for that tool; the others go on, and take no part of its wait."""
     with Endpoint(hang) as dead, Endpoint() as alive:

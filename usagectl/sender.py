@@ -38,6 +38,8 @@ _PATIENCE = timedelta(seconds=7)
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=24)
 _TURN_SECONDS = 0.5
+_LEAST_PATIENCE = timedelta(seconds=2)
+"""With less time left, a good endpoint would look dead, and sending would rest for nothing."""
 _LOCK = "child.lock"
 _SLEEPING_SHELL = ("/bin/sh", "-c", 'sleep 1; exec "$@"', "sh")
 
@@ -214,10 +216,10 @@ def send(
         until = time.monotonic() + share.total_seconds()
         # What a program still held, or recorded meanwhile, could start no other child.
         while _send_of(environment, verdict, patience=share, jitter=jitter or random.random):
-            if time.monotonic() + _TURN_SECONDS > until:
-                break
             sleep(_TURN_SECONDS)
             share = timedelta(seconds=until - time.monotonic())
+            if share < _LEAST_PATIENCE:
+                break
 
 
 def _send_of(
