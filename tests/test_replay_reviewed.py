@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import resource
 import signal
 import subprocess
@@ -258,7 +259,8 @@ def test_few_descriptors_are_enough(machine: Machine, words: tuple[str, ...]) ->
         to = ("--to", there.base) if words[0] == "replay" else ()
         done = start(machine, *words, *to, limits=_few_descriptors)
         _, err = done.communicate(timeout=60)
-    assert (done.returncode, b"error" in err) == (0, False), err
+    said = [line for line in err.splitlines() if not re.match(rb"\d+ of \d+ sent, ", line)]
+    assert (done.returncode, said) == (0, [])  # A replay of over a second tells how far it is.
     assert sorted(numbers(there)) == (list(range(150)) if to else [])
     left = lines.Selection(events=("e",))
     assert (
