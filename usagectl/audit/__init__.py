@@ -102,7 +102,7 @@ def audit_spool(
     for state in states:
         for segment in reading.list_segments(purging.folder_of(folder, state)):
             for block in reading.blocks(segment):
-                forms.feed_block(auditor, forms.Block(0, block))
+                forms.feed_block(auditor, forms.block_of(0, block))
                 read += len(block)
                 if on_progress is not None:
                     on_progress(auditor.events, read)

@@ -7,27 +7,27 @@ import binascii
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.audit import tree
-from usagectl.audit.checks import CLI, Checker
+from usagectl.audit import tree, usual
+from usagectl.audit.checks import CLI, Checker, remember
 from usagectl.audit.context import Context
 from usagectl.audit.findings import Ledger
 from usagectl.audit.masking import clean
+from usagectl.audit.payloads import Payloads
 from usagectl.audit.sharing import SharedIds
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from usagectl.audit.findings import Finding
     from usagectl.audit.repeats import Repeats
+    from usagectl.audit.tree import Node
+    from usagectl.audit.usual import Record
 
 _MOST_NAMES = 1000
-_MOST_COMMANDS = 4096
 _OTHER = "*"
 _UNPARSED = "unparsed"
-_LSTK = "lstk_command"
 _SESSION_HEADER = "localstack-session-id"
 _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})")
-_CLIENT_ERROR, _SERVER_ERROR, _INTERNAL = 400, 500, 500
 
 
 class AuditResult(NamedTuple):
@@ -69,11 +69,11 @@ class Auditor:
         self._ledger = Ledger(shows_values=shows_values, only=only)
         self._ids = SharedIds(self._ledger)
         self._checker = Checker(self._context, self._ledger, self._ids)
+        self._payloads = Payloads(self._context, self._ledger)
         self._trees = tree.compile_events()
+        self._usual = dict(self._usual_events())
         self._names: dict[str, int] = {}
-        self._commands: set[str] = set()
         self._versions: dict[str, str | None] = {}
-        self._has_words = any(rule == "UC401" and texts for rule, texts in self._context.values)
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
@@ -100,6 +100,50 @@ class Auditor:
                 self._add_sent(event, headers)
             return True
         return self._add_other(record)
+
+    def _usual_events(self) -> Iterator[tuple[str, tuple[Node, ...]]]:
+        """Give of each event that is known the nodes of its three members."""
+        for name, node in self._trees.items():
+            plan = self._checker.plan(node, usual.MEMBERS)
+            _, metadata, payload = plan.children
+            if not plan.tallies and metadata.children and payload.children:
+                yield name, (node, *plan.children)
+
+    def add_usual(self, record: Record, *, line: int = 0) -> bool:
+        """Audit a record whose payload is still bytes; False where it has to be read whole.
+
+        It finds what `add` finds in the same record, and counts as much.
+        """
+        event = record.event
+        nodes = self._usual.get(event.name)
+        if nodes is None:
+            return False
+        node, name, metadata, below = nodes
+        written = bytes(event.payload)
+        is_new = written not in below.good_objects
+        payload = usual.read_payload(written) if is_new else None
+        if is_new and payload is None:
+            return False
+        self._ledger.line = line
+        session = self._take_headers(record.headers, event.name)
+        self.events += 1
+        self._count(node)
+        if event.name not in name.good:
+            self._checker.text(name, event.name)
+        self._checker.walk(metadata, event.metadata)
+        if payload is not None:
+            self._add_payload(below, payload, written=written)
+        if session and event.name == CLI:
+            self._add_session(session)
+        return True
+
+    def _add_payload(self, node: Node, payload: dict[str, object], *, written: bytes) -> None:
+        """Audit a payload, and remember its bytes where nothing was found nor noted of it."""
+        before = self._ledger.counted + self._ids.seen
+        self._checker.walk(node, payload)
+        self._payloads.check(node.event, payload)
+        if self._ledger.counted + self._ids.seen == before:
+            remember(node.good_objects, written)
 
     def _add_other(self, record: dict[str, object]) -> bool:
         """Audit what is no record of an event: a plain event, a body, a header."""
@@ -137,7 +181,7 @@ class Auditor:
 
     def result(self) -> AuditResult:
         """Give what was found so far; more may be added after it."""
-        words = {word for command in self._commands for word in command.split()}
+        words = self._payloads.words_of_commands()
         findings = tuple(self._ledger.findings(left_out=words))
         return AuditResult(
             self.events, dict(self._names), findings, self.bad_lines, self.first_bad_line
@@ -158,30 +202,36 @@ class Auditor:
         if node is None or not isinstance(name, str):
             self._add_unknown(event, name)
             return
-        names = self._names
-        names[name] = names.get(name, 0) + 1
-        if not node.is_documented:
-            self._ledger.add("UC101", name, "")
+        self._count(node)
         self._checker.walk(node, event)
-        if name == CLI:
-            self._add_command(event, session)
-        elif name == "aws_request":
-            self._check_status(event.get("payload"))
-        elif name == _LSTK:
-            self._note_command(event, "parameters", "command")
+        if session and name == CLI:
+            self._add_session(session)
+        self._payloads.check(name, event.get("payload"))
+
+    def _count(self, node: Node) -> None:
+        self._names[node.event] = self._names.get(node.event, 0) + 1
+        if not node.is_documented:
+            self._ledger.add("UC101", node.event, "")
 
     def _add_sent(self, event: object, headers: object) -> None:
         """Audit an event together with the headers of the request that brought it."""
-        session = None
-        if isinstance(headers, dict):
-            agent = headers.get("user-agent")
-            self._ledger.version = self._version_of(agent) if isinstance(agent, str) else None
-            found = headers.get(_SESSION_HEADER)
-            session = found if isinstance(found, str) and found else None
         name = event.get("name") if isinstance(event, dict) else None
-        if session and name != CLI:
-            self._ids.see(str(name), "", session)
+        session = self._take_headers(headers, str(name)) if isinstance(headers, dict) else None
         self._add_event(event, session)
+
+    def _take_headers(self, headers: Mapping[str, object] | None, name: str) -> str | None:
+        """Take from a request's headers the client's version, and the session that it names."""
+        if not headers:
+            self._ledger.version = None
+            return None
+        agent = headers.get("user-agent")
+        self._ledger.version = self._version_of(agent) if isinstance(agent, str) else None
+        session = headers.get(_SESSION_HEADER)
+        if not isinstance(session, str) or not session:
+            return None
+        if name != CLI:
+            self._ids.see(name, "", session)
+        return session
 
     def _version_of(self, agent: str) -> str | None:
         if agent not in self._versions:
@@ -191,36 +241,11 @@ class Auditor:
             self._versions[agent] = found[1] if found else None
         return self._versions[agent]
 
-    def _add_command(self, event: Mapping[str, object], session: str | None) -> None:
-        if session:
-            pointer = f"/headers/{_SESSION_HEADER}"
-            self._ledger.add("UC201", CLI, pointer, session)
-            self._ids.see(CLI, pointer, session)
-        self._note_command(event, "cmd")
-
-    def _note_command(self, event: object, *path: str) -> None:
-        """Remember a command's name: a word of it that was typed is no parameter's value."""
-        if not self._has_words or len(self._commands) >= _MOST_COMMANDS:
-            return
-        found = event
-        for key in ("payload", *path):
-            found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, str):
-            self._commands.add(found[:200])
-
-    def _check_status(self, payload: object) -> None:
-        """Look for error texts with a status that the notice does not allow them with."""
-        if type(payload) is not dict:
-            return
-        status = payload.get("status_code")
-        if "err_type" in payload or "err_msg" in payload:
-            is_allowed = isinstance(status, int) and _CLIENT_ERROR <= status < _SERVER_ERROR
-            for key in () if is_allowed else ("err_type", "err_msg"):
-                if payload.get(key):
-                    self._ledger.add("UC306", "aws_request", f"/payload/{key}", payload[key])
-        if payload.get("stack_trace") and status != _INTERNAL:
-            trace = payload["stack_trace"]
-            self._ledger.add("UC305", "aws_request", "/payload/stack_trace", trace)
+    def _add_session(self, session: str) -> None:
+        """Note that a header names the session of a CLI event."""
+        pointer = f"/headers/{_SESSION_HEADER}"
+        self._ledger.add("UC201", CLI, pointer, session)
+        self._ids.see(CLI, pointer, session)
 
     def _add_unknown(self, event: dict[str, object], name: object) -> None:
         shown = self.shown_name(name)

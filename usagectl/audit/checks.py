@@ -7,22 +7,22 @@ was not seen before goes the slow way, so nothing is left out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, AnyStr
 
 from usagectl.audit.exempt import EXEMPT, INSTEAD
 from usagectl.audit.masking import clean
 from usagectl.audit.shapes import (
     DERIVED_ID,
     SHAPES,
-    UUID,
     is_free_text,
+    is_uuid,
+    may_tell,
     names_secret,
 )
 from usagectl.audit.tree import Node, Plan
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from usagectl.audit.context import Context
     from usagectl.audit.findings import Ledger, Tally
@@ -34,6 +34,9 @@ _MOST_PLANS = 256
 _LONGEST_KEY = 80
 
 CLI = "cli_cmd"
+
+Hit = tuple[str, str, str]
+"""A rule, what matched, and which typed word that is."""
 
 
 class Checker:
@@ -50,32 +53,29 @@ class Checker:
     def walk(self, node: Node, event: dict[str, object]) -> None:
         """Lay an object against a node of which something is known."""
         keys = tuple(event)
-        plan = node.plans.get(keys)
-        if plan is None:
-            plan = self._learn(node, keys)
-        if plan.tallies:
-            for tally, key in plan.tallies:
-                self._ledger.count(tally, event.get(key))
+        plan = node.plans.get(keys) or self.plan(node, keys)
+        for tally, key in plan.tallies:
+            self._ledger.count(tally, event.get(key))
         for child, value in zip(plan.children, event.values()):  # noqa: B905  (each event)
-            kind = type(value)
-            if kind is str:
-                text = cast("str", value)
-                if text in child.good or (child.skips is not None and child.skips(text)):
-                    continue
-                self.text(child, text)
-            elif kind is dict and child.children:
-                self.walk(child, value)  # type: ignore[arg-type]
-            elif kind is list and child.item is not None:
-                self._items(child.item, value)  # type: ignore[arg-type]
-            elif kind not in child.free:
+            if type(value) is str:
+                if not child.accepts(value):
+                    self.text(child, value)
+            elif type(value) in child.free:
+                continue
+            elif type(value) is dict and child.children:
+                self.walk(child, value)
+            elif type(value) is list and child.item is not None:
+                self._items(child.item, value)
+            elif type(value) is not int or value not in child.span:
                 self.value(child, value)
 
     def _items(self, node: Node, values: list[object]) -> None:
-        good = node.good
+        if not node.children and _are_all_in(node.good, values):
+            return
         for value in values:
             if type(value) is dict and node.children:
                 self.walk(node, value)
-            elif type(value) is not str or value not in good:
+            elif type(value) is not str or value not in node.good:
                 self.value(node, value)
 
     def value(self, node: Node, value: object) -> None:
@@ -113,20 +113,22 @@ class Checker:
         elif node.is_tight:
             if node.is_id:
                 self._ids.see(node.event, node.pointer, text)
-                _remember(node.good, text)
+                remember(node.good, text)
             return
         may_tie = node.is_id or node.event == CLI
         is_id = may_tie and self._ids.see(node.event, node.pointer, text)
         # What ties a CLI event to others counts each time, so it is not remembered.
-        if self._search(node, node.pointer, text) and not (is_id and node.event == CLI):
-            _remember(node.good, text)
-
-    def _search(self, node: Node, pointer: str, text: str) -> bool:
-        """Write down what a text holds; tell whether that was nothing."""
         hits = self._hits(text)
-        if not hits and not node.role and not is_free_text(text):
+        is_good = self._judge(node, text, hits, pointer=node.pointer, exempt=node.exempt)
+        if is_good and not (is_id and node.event == CLI):
+            remember(node.good, text)
+
+    def _judge(
+        self, node: Node, text: str, hits: Sequence[Hit], *, pointer: str, exempt: Sequence[str]
+    ) -> bool:
+        """Write down what a text holds; tell whether that was nothing."""
+        if not (hits or node.role) and ("UC306" in exempt or not is_free_text(text)):
             return True
-        exempt = EXEMPT.get((node.event, pointer), ())
         found = {
             (rule, part): match
             for rule, match, part in (*self._by_role(node, text), *hits)
@@ -160,34 +162,43 @@ class Checker:
     def _is_derived(self, text: str) -> bool:
         return DERIVED_ID.fullmatch(text) is not None or text in self._context.derived_ids
 
-    def _hits(self, text: str) -> list[tuple[str, str, str]]:
-        """Find values of this machine and telling shapes: rule, what matched, which typed word."""
-        if text in self._clean:
-            return []
-        found = [
-            (match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
-            for match in self._values_in(text)
-        ]
-        if UUID.fullmatch(text):
+    def _hits(self, text: str) -> list[Hit]:
+        """Find values of this machine and telling shapes."""
+        found = self._values_in(text)
+        if is_uuid(text):
             return found  # It looks like nothing else, whatever it is.
-        taken = {match for _, match, _ in found}
-        for rule, find in SHAPES:
-            found += [(rule, match, "") for match in find(text) if match not in taken]
-        if not found:
-            _remember(self._clean, text)
+        if may_tell(text):
+            taken = {match for _, match, _ in found}
+            for rule, find in SHAPES:
+                found += [(rule, match, "") for match in find(text) if match not in taken]
         return found
 
-    def _values_in(self, text: str) -> Iterator[re.Match[str]]:
-        if self._finder is not None:
-            lowered = text.casefold()
-            for value in self._values:
-                if value in lowered:
-                    return self._finder.finditer(text)
-        return iter(())
+    def _hits_once(self, text: str) -> list[Hit]:
+        """Find the same where no node remembers that a text is in order."""
+        if text in self._clean:
+            return []
+        found = self._hits(text)
+        if not found:
+            remember(self._clean, text)
+        return found
+
+    def _values_in(self, text: str) -> list[Hit]:
+        if self._finder is None:
+            return []
+        lowered = text.casefold()
+        for value in self._values:
+            if value in lowered:
+                break
+        else:
+            return []
+        return [
+            (match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
+            for match in self._finder.finditer(text)
+        ]
 
     def gives_away(self, text: str) -> bool:
         """Tell whether a name holds something that is not to be shown."""
-        return bool(self._hits(text))
+        return bool(self._hits_once(text))
 
     def below(self, node: Node, value: object, *, pointer: str | None = None) -> None:
         """Search everything in a value of which nothing more is known."""
@@ -206,7 +217,8 @@ class Checker:
     def _leaf(self, node: Node, place: str, text: str) -> None:
         if node.event == CLI or place.endswith(("/session_id", "/machine_id")):
             self._ids.see(node.event, place, text)
-        self._search(node, place, text)
+        exempt = EXEMPT.get((node.event, place), ())
+        self._judge(node, text, self._hits_once(text), pointer=place, exempt=exempt)
         if text and node.role != "secret" and names_secret(place.rpartition("/")[2]):
             self._ledger.add("UC302", node.event, place, text)
 
@@ -215,7 +227,7 @@ class Checker:
 
     def _name_place(self, node: Node, place: str, key: str) -> str:
         """Name a place below another; a key that gives something away is not named."""
-        hits = self._hits(key)
+        hits = self._hits_once(key)
         for rule, match, part in hits:
             self._ledger.add(rule, node.event, f"{place}/*", match, part)
         return _place_below(place, key, is_hidden=bool(hits))
@@ -224,7 +236,8 @@ class Checker:
         """Name a place below another, as far as the key may be shown."""
         return _place_below(place, key, is_hidden=self.gives_away(key))
 
-    def _learn(self, node: Node, keys: tuple[str, ...]) -> Plan:
+    def plan(self, node: Node, keys: tuple[str, ...]) -> Plan:
+        """Plan how an object with these keys is laid against a node; the plan is kept there."""
         tallies: list[tuple[Tally, str]] = []
         children: list[Node] = []
         is_flagged = False
@@ -270,8 +283,16 @@ def _is_of(types: frozenset[type], value: object) -> bool:
     return isinstance(value, float) and int in types and value.is_integer()
 
 
-def _remember(texts: set[str], text: str) -> None:
-    if len(text) <= _LONGEST_REMEMBERED:
-        if len(texts) >= _MOST_REMEMBERED:
-            texts.clear()
-        texts.add(text)
+def _are_all_in(texts: set[str], values: list[object]) -> bool:
+    try:
+        return texts.issuperset(values)
+    except TypeError:  # A list or an object is in no set.
+        return False
+
+
+def remember(known: set[AnyStr], each: AnyStr) -> None:
+    """Remember what was in order, unless it is long; when there are too many, begin anew."""
+    if len(each) <= _LONGEST_REMEMBERED:
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known.add(each)

@@ -121,6 +121,7 @@ class Ledger:
     def __init__(self, *, shows_values: bool = False, only: Container[str] | None = None) -> None:
         self.version: str | None = None
         self.line = 0
+        self.counted = 0
         self._tallies: dict[tuple[str, str, str, str], Tally] = {}
         self._fields: Counter[tuple[str, str]] = Counter()
         self._show = reveal if shows_values else mask
@@ -146,6 +147,7 @@ class Ledger:
             tally.line = self.line
             tally.example = self._example(tally.rule, value)
         tally.count += times
+        self.counted += 1
         if self.version not in tally.versions:
             self._explain(tally)
 

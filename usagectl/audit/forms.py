@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from usagectl.audit import usual
 from usagectl.audit.repeats import Repeats, may_repeat
 from usagectl.spool import lines as spool_lines
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit.auditor import Auditor
 
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 64 * 1024
 _MOST_LINE_BYTES = 32 * 1024 * 1024
 _MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
 _MOST_DIGITS = 300
@@ -37,7 +38,13 @@ class Block(NamedTuple):
 
     line: int
     data: bytes
+    amount: int
     is_too_long: bool = False
+
+
+def block_of(line: int, data: bytes) -> Block:
+    """Make a block of whole lines; the last may lack its end."""
+    return Block(line, data, data.count(b"\n") + (not data.endswith(b"\n")))
 
 
 def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
@@ -74,20 +81,21 @@ def cut(pieces: Iterable[bytes]) -> Iterator[Block]:
             continue
         if is_skipping:
             start = piece.find(b"\n") + 1
-            yield Block(line, b"", is_too_long=True)
+            yield Block(line, b"", 1, is_too_long=True)
             line, is_skipping = line + 1, False
             data = piece[start:end]
         else:
             data = b"".join([*rest, piece[:end]])
         if data:
-            yield Block(line, data)
-        line += data.count(b"\n")
+            block = block_of(line, data)
+            yield block
+            line += block.amount
         rest = [piece[end:]] if end < len(piece) else []
         held = len(piece) - end
     if is_skipping:
-        yield Block(line, b"", is_too_long=True)
+        yield Block(line, b"", 1, is_too_long=True)
     elif held:
-        yield Block(line, b"".join(rest))
+        yield block_of(line, b"".join(rest))
 
 
 def feed(auditor: Auditor, pieces: Iterable[bytes], *, after: Callable[[int], None]) -> None:
@@ -138,7 +146,7 @@ def _feed_values(auditor: Auditor, data: bytes) -> None:
         try:
             value, place = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
-            feed_block(auditor, Block(line, text[start:].encode()))
+            feed_block(auditor, block_of(line, text[start:].encode()))
             return
         _add(auditor, value, repeats, line)
         line += text.count("\n", start, place)
@@ -148,24 +156,36 @@ def feed_block(auditor: Auditor, block: Block) -> None:
     """Audit a block of whole lines."""
     if block.is_too_long:
         auditor.add_bad_line(block.line)
-        return
+    elif not (_feed_usual(auditor, block) or _feed_sound(auditor, block)):
+        for line, text in enumerate(spool_lines.split_lines(block.data), start=block.line):
+            if text.strip():
+                feed_line(auditor, text.strip(), line)
+
+
+def _feed_usual(auditor: Auditor, block: Block) -> bool:
+    """Audit lines that are records of the usual build; False, and nothing done, if they are not."""
+    records = usual.read(block.data)
+    if records is None or len(records) != block.amount:
+        return False
+    add = auditor.add_usual
+    for line, record in enumerate(records, start=block.line):
+        if not add(record, line=line):
+            feed_line(auditor, usual.write(record), line)
+    return True
+
+
+def _feed_sound(auditor: Auditor, block: Block) -> bool:
+    """Audit lines of JSON in which no name stands twice; False, and nothing done, if one may."""
     try:
         values = _decoder.decode_lines(block.data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        values = None
-    line = block.line
-    amount = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
-    if values is not None and len(values) == amount and not may_repeat(block.data, values):
-        add = auditor.add
-        for value in values:
-            if not add(value, line=line):
-                auditor.add_bad_line(line)
-            line += 1
-        return
-    for text in spool_lines.split_lines(block.data):
-        if text.strip():
-            feed_line(auditor, text.strip(), line)
-        line += 1
+        return False
+    if len(values) != block.amount or may_repeat(block.data, values):
+        return False
+    for line, value in enumerate(values, start=block.line):
+        if not auditor.add(value, line=line):
+            auditor.add_bad_line(line)
+    return True
 
 
 def _number(digits: str) -> float:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12)))
 DERIVED_ID = re.compile(r"(?:dkr|sys)_[0-9a-f]{12}")
 MACHINE_ID = re.compile(r"(?:dkr|sys|gen)_[0-9a-f-]{12}")
 
+_UUID_LENGTH = 36
 _SENTENCE_WORDS = 5
 _SENTENCE_CHARACTERS = 25
 
@@ -61,7 +62,9 @@ _TOKEN = re.compile(
     r"|[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s/@:*]{1,100}:[^\s/@*]{1,200}@"
     r"|(?i:[?&](?:x-amz-(?:signature|credential|security-token)|signature|sig|access_token)=)[^\s&*]{6,2000}"
 )
-_RUN = re.compile(r"[A-Za-z0-9+/_=.~-]{11}")
+_RUN_LENGTH = 11
+_RUN = re.compile(rf"[A-Za-z0-9+/_=.~-]{{{_RUN_LENGTH}}}")
+_MARK = re.compile(r"[@:=/\\\n\"(\[]")
 _HOME = re.compile(
     r"(?<![\w.])(?:/home/|/Users/|/root/|/var/root/)[^/\s\"':,;<>*]{1,64}"
     r"|(?<!\w)[A-Za-z]:[\\/]{1,2}(?:Users|Documents and Settings)[\\/]{1,2}[^\\/\s\"':,;<>*]{1,64}"
@@ -140,6 +143,19 @@ SHAPES: tuple[tuple[str, Callable[[str], Iterator[str]]], ...] = (
     ("UC305", _with(_TRACE, "Traceback", 'File "', "goroutine ", "\n", "panic: ")),
 )
 """For each rule about the look of a text, what finds it."""
+
+
+def may_tell(text: str) -> bool:
+    """Tell at a glance whether a text can have one of the `SHAPES`; most have none."""
+    if _MARK.search(text) or text.count(".") > 2 or "-----" in text:  # noqa: PLR2004
+        return True
+    longest = max(text.split(), key=len, default="")
+    return len(longest) >= _RUN_LENGTH and _RUN.search(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID and nothing besides."""
+    return len(text) == _UUID_LENGTH and _UUID.fullmatch(text) is not None
 
 
 def is_free_text(text: str) -> bool:

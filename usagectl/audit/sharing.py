@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from usagectl.audit.shapes import MACHINE_ID, UUID
+from usagectl.audit.shapes import MACHINE_ID, is_uuid
 
 if TYPE_CHECKING:
     from usagectl.audit.findings import Ledger
@@ -28,7 +28,8 @@ class _Recent(Generic[Value]):
         self._old: dict[int, Value] = {}
 
     def get(self, key: int) -> Value | None:
-        return self._new.get(key, self._old.get(key))
+        found = self._new.get(key)
+        return self._old.get(key) if found is None else found
 
     def put(self, key: int, value: Value) -> None:
         if len(self._new) >= _MOST_IDS:
@@ -44,6 +45,7 @@ class SharedIds:
     """Notice when an ID of a CLI event stands in another event, whichever comes first."""
 
     def __init__(self, ledger: Ledger) -> None:
+        self.seen = 0
         self._ledger = ledger
         self._cli: _Recent[tuple[str, int, int]] = _Recent()
         self._others: _Recent[str] = _Recent()
@@ -54,10 +56,11 @@ class SharedIds:
             return False
         if event != CLI:
             self._see_elsewhere(hash(text), event)
-            return True
-        if not (UUID.fullmatch(text) or MACHINE_ID.fullmatch(text) or text.startswith("ls-")):
+        elif is_uuid(text) or MACHINE_ID.fullmatch(text) or text.startswith("ls-"):
+            self._see_in_cli(hash(text), pointer)
+        else:
             return False
-        self._see_in_cli(hash(text), pointer)
+        self.seen += 1
         return True
 
     def _see_in_cli(self, key: int, pointer: str) -> None:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import notice
+from usagectl.audit.exempt import EXEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,19 +52,26 @@ class Node:
         fullmatch: matches a text that is in the documented format.
         is_id: whether it holds an ID that ties events together.
         is_tight: whether nothing but a number, a time or an ID has that format.
-        skips: the same as fullmatch, where the format is tight and no ID stands.
+        accepts: tells of a text at a glance that it is in order; where the format is tight and
+            no ID stands, the format alone decides, else what is remembered.
         good: texts that stood here and were in order.
+        good_objects: objects that did, as they were written.
         free: types whose every value is in order.
+        span: whole numbers that are in order.
+        exempt: rules about what a text looks like that do not hold here.
     """
 
     __slots__ = (
+        "accepts",
         "any_key",
         "children",
         "event",
+        "exempt",
         "field",
         "free",
         "fullmatch",
         "good",
+        "good_objects",
         "is_documented",
         "is_id",
         "is_known",
@@ -74,7 +82,7 @@ class Node:
         "pointer",
         "required",
         "role",
-        "skips",
+        "span",
         "types",
     )
 
@@ -86,6 +94,8 @@ class Node:
         self.field: Field | None = None
         self.types: frozenset[type] | None = None
         self.free: frozenset[type] = frozenset((int, float, bool, type(None)))
+        self.span = range(0)
+        self.exempt = EXEMPT.get((event, pointer), ())
         self.children: dict[str, Node] = {}
         self.any_key: Node | None = None
         self.item: Node | None = None
@@ -93,10 +103,11 @@ class Node:
         self.limits: tuple[float, float] | None = None
         self.fullmatch: Callable[[str], object] | None = None
         self.is_tight = False
-        self.skips: Callable[[str], object] | None = None
         self.role = ""
         self.is_id = pointer.endswith(("/session_id", "/machine_id", "/api_key", "/auth_token_id"))
         self.good: set[str] = set()
+        self.accepts: Callable[[str], object] = self.good.__contains__
+        self.good_objects: set[bytes] = set()
         self.plans: dict[tuple[str, ...], Plan] = {}
 
     @property
@@ -174,6 +185,8 @@ def _constrain(node: Node, schema: Mapping[str, object]) -> None:
     node.free = node.types & {bool, type(None)}
     if node.limits is None:
         node.free |= node.types & {int, float}
+    elif int in node.types and isinstance(low, int) and isinstance(high, int):
+        node.span = range(low, high + 1)
     pattern = schema.get("pattern")
     choices = schema.get("enum")
     if isinstance(choices, list):  # Of a declared kind; the notice has none.
@@ -181,8 +194,9 @@ def _constrain(node: Node, schema: Mapping[str, object]) -> None:
     if isinstance(pattern, str):
         node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch
         is_tight = not any(map(node.fullmatch, _WORDS))
-        node.skips = node.fullmatch if is_tight and not node.is_id else None
         node.is_tight = is_tight
+        if is_tight and not node.is_id:
+            node.accepts = node.fullmatch
 
 
 def _plant(root: Node, field: Field) -> None:

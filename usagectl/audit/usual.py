@@ -1,0 +1,69 @@
+"""Own the quick reading of records of the usual build, many at once.
+
+That is the spool's and a capture's line around an event of a name, metadata and a
+payload. The payload stays bytes, so that one that was in order before need not be
+read again. Whatever is built otherwise is not read here. It must not know rules.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from usagectl.audit.repeats import may_repeat
+
+
+class Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """Hold an event, its payload as it was written."""
+
+    name: str
+    metadata: dict[str, object]
+    payload: msgspec.Raw
+
+
+class Record(
+    msgspec.Struct, gc=False, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """Hold one line; what only a capture has may be missing."""
+
+    uid: str
+    time: str
+    tool: str
+    kind: str
+    consent: str = ""
+    request: str = ""
+    method: str = ""
+    path: str = ""
+    headers: dict[str, str] | None = None
+    withheld: list[str] | None = None
+    masked: list[str] | None = None
+    event: Event
+
+
+MEMBERS = Event.__struct_fields__
+_records = msgspec.json.Decoder(Record)
+_payload = msgspec.json.Decoder(dict[str, object])
+_write = msgspec.json.encode
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def read(lines: bytes) -> list[Record] | None:
+    """Read lines; None unless each is such a record, and no name stands twice around a payload."""
+    try:
+        records = _records.decode_lines(lines)
+    except _REFUSED:
+        return None
+    return None if may_repeat(lines, records) else records
+
+
+def read_payload(text: bytes) -> dict[str, object] | None:
+    """Read a payload; None when it is no object, or when a name may stand in it twice."""
+    try:
+        found = _payload.decode(text)
+    except _REFUSED:
+        return None
+    return None if _write(found) != text and may_repeat(text, [found]) else found
+
+
+def write(record: Record) -> bytes:
+    """Write a record again as one line without its end, the payload byte for byte."""
+    return _write(record)
