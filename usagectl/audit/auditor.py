@@ -125,7 +125,8 @@ class Auditor:
         if is_new and payload is None:
             return False
         self._ledger.line = line
-        session = self._take_headers(record.headers, event.name)
+        self._ledger.version = None
+        session = self._take_headers(record.headers, event.name) if record.headers else None
         self.events += 1
         self._count(node)
         if event.name not in name.good:
@@ -219,11 +220,8 @@ class Auditor:
         session = self._take_headers(headers, str(name)) if isinstance(headers, dict) else None
         self._add_event(event, session)
 
-    def _take_headers(self, headers: Mapping[str, object] | None, name: str) -> str | None:
+    def _take_headers(self, headers: Mapping[str, object], name: str) -> str | None:
         """Take from a request's headers the client's version, and the session that it names."""
-        if not headers:
-            self._ledger.version = None
-            return None
         agent = headers.get("user-agent")
         self._ledger.version = self._version_of(agent) if isinstance(agent, str) else None
         session = headers.get(_SESSION_HEADER)

@@ -152,8 +152,6 @@ class Checker:
             yield "UC302", text, ""
         elif node.role == "derived-id" and self._is_derived(text):
             yield "UC303", text, ""
-        if node.role == "scrubbed":
-            return  # The text of an error may stand here, without what the other rules find.
         if node.role == "error-text" or (
             (node.is_documented or not node.is_known) and is_free_text(text)
         ):
@@ -217,7 +215,8 @@ class Checker:
     def _leaf(self, node: Node, place: str, text: str) -> None:
         if node.event == CLI or place.endswith(("/session_id", "/machine_id")):
             self._ids.see(node.event, place, text)
-        exempt = EXEMPT.get((node.event, place), ())
+        at_home = place == node.pointer
+        exempt = node.exempt if at_home else EXEMPT.get((node.event, place), ())
         self._judge(node, text, self._hits_once(text), pointer=place, exempt=exempt)
         if text and node.role != "secret" and names_secret(place.rpartition("/")[2]):
             self._ledger.add("UC302", node.event, place, text)

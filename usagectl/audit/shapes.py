@@ -7,6 +7,7 @@ here knows events, fields or this machine.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,7 @@ def may_tell(text: str) -> bool:
     return len(longest) >= _RUN_LENGTH and _RUN.search(text) is not None
 
 
+@lru_cache(maxsize=1)  # An ID is asked about more than once.
 def is_uuid(text: str) -> bool:
     """Tell whether a text is a UUID and nothing besides."""
     return len(text) == _UUID_LENGTH and _UUID.fullmatch(text) is not None

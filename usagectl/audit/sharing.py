@@ -5,57 +5,65 @@ Only hashes of IDs are kept, so that neither many IDs nor long ones cost much.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from usagectl.audit.shapes import MACHINE_ID, is_uuid
 
 if TYPE_CHECKING:
     from usagectl.audit.findings import Ledger
 
-Value = TypeVar("Value")
-
 CLI = "cli_cmd"
 _MOST_IDS = 65_536
+_MOST_PLACES = 1024
 _SHORTEST = 8
 _LONGEST = 128
 
 
-class _Recent(Generic[Value]):
-    """Remember what was noted last: at least the bound, at most twice as many."""
+class _Recent:
+    """Remember a number of what was noted last: at least the bound, at most twice as many."""
 
     def __init__(self) -> None:
-        self._new: dict[int, Value] = {}
-        self._old: dict[int, Value] = {}
+        self._new: dict[int, int] = {}
+        self._old: dict[int, int] = {}
 
-    def get(self, key: int) -> Value | None:
+    def get(self, key: int) -> int | None:
         found = self._new.get(key)
         return self._old.get(key) if found is None else found
 
-    def put(self, key: int, value: Value) -> None:
+    def put(self, key: int, number: int) -> None:
         if len(self._new) >= _MOST_IDS:
             self._old, self._new = self._new, {}
-        self._new[key] = value
+        self._new[key] = number
 
-    def forget(self, key: int) -> None:
-        self._new.pop(key, None)
-        self._old.pop(key, None)
+    def take(self, key: int) -> int | None:
+        newer, older = self._new.pop(key, None), self._old.pop(key, None)
+        return older if newer is None else newer
 
 
 class SharedIds:
-    """Notice when an ID of a CLI event stands in another event, whichever comes first."""
+    """Notice when an ID of a CLI event stands in another event, whichever comes first.
+
+    Attributes:
+        seen: how many IDs were noted.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self.seen = 0
         self._ledger = ledger
-        self._cli: _Recent[tuple[str, int, int]] = _Recent()
-        self._others: _Recent[str] = _Recent()
+        self._others = _Recent()
+        self._first = _Recent()
+        """Of an ID in CLI events the line and the place where it stood first, in one number."""
+        self._again = _Recent()
+        """How many times it stood in one again."""
+        self._places = ["*"]
+        self._numbers: dict[str, int] = {}
 
     def see(self, event: str, pointer: str, text: str) -> bool:
         """Take notice of a text; tell whether it is an ID."""
         if not _SHORTEST <= len(text) <= _LONGEST or not text.strip("*"):
             return False
         if event != CLI:
-            self._see_elsewhere(hash(text), event)
+            self._see_elsewhere(hash(text))
         elif is_uuid(text) or MACHINE_ID.fullmatch(text) or text.startswith("ls-"):
             self._see_in_cli(hash(text), pointer)
         else:
@@ -64,21 +72,33 @@ class SharedIds:
         return True
 
     def _see_in_cli(self, key: int, pointer: str) -> None:
-        if self._others.get(key):
+        if self._others.get(key) is not None:
             self._ledger.add("UC202", CLI, pointer)
             return
-        place, line, count = self._cli.get(key) or (pointer, self._ledger.line, 0)
-        self._cli.put(key, (place, line, count + 1))
+        first = self._first.get(key)
+        if first is None:
+            first = self._ledger.line * _MOST_PLACES + self._number_of(pointer)
+        else:
+            self._again.put(key, (self._again.get(key) or 0) + 1)
+        self._first.put(key, first)
 
-    def _see_elsewhere(self, key: int, event: str) -> None:
-        if self._others.get(key):
+    def _number_of(self, pointer: str) -> int:
+        number = self._numbers.get(pointer)
+        if number is not None:
+            return number
+        if len(self._places) >= _MOST_PLACES:
+            return 0
+        self._places.append(pointer)
+        return self._numbers.setdefault(pointer, len(self._places) - 1)
+
+    def _see_elsewhere(self, key: int) -> None:
+        if self._others.get(key) is not None:
             return
-        self._others.put(key, event)
-        seen = self._cli.get(key)
-        if seen is not None:
-            self._cli.forget(key)
-            place, line, count = seen
-            tally = self._ledger.tally("UC202", CLI, place)
+        self._others.put(key, 1)
+        first = self._first.take(key)
+        if first is not None:
+            line, number = divmod(first, _MOST_PLACES)
+            tally = self._ledger.tally("UC202", CLI, self._places[number])
             here, self._ledger.line = self._ledger.line, line
-            self._ledger.count(tally, times=count)
+            self._ledger.count(tally, times=1 + (self._again.take(key) or 0))
             self._ledger.line = here
