@@ -1,9 +1,10 @@
 """Print how fast an audit is and what memory it takes, beside `jq -c .` on the same files.
 
 Run it with `python -m tests.benchmarks.audit [--events N]`. Every program is a process of
-its own and takes turns with the other; each figure is the best of the rounds. Three
+its own and takes turns with the other; each figure is the best of the rounds. Four
 files: CLI events as the notice has them, CLI events with a session of their own as
-real clients send them, and failed API calls whose texts all differ.
+real clients send them, the same as a capture keeps them with the headers of their
+requests, and failed API calls whose texts all differ.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ _LINKED = (
     '{"name":"cli_cmd","metadata":{"session_id":"%08x-0000-4000-8000-000000000000",'
     '"client_time":"%s"},"payload":{"cmd":"localstack config show","params":["format_"]}}'
 )
+_HEADERS = (
+    '"headers":{"host":"127.0.0.1:46645","user-agent":"localstack/4.12.0",'
+    '"localstack-session-id":"%08x-0000-4000-8000-000000000000","content-length":"215"},"event"'
+)
 _CALL = (
     '{"name":"aws_request","metadata":{"session_id":"64517be1-7dd0-479b-a8ec-88d3e544afd9",'
     '"client_time":"%s"},"payload":{"service":"sqs","operation":"DeleteQueue","status_code":400,'
@@ -57,9 +62,17 @@ def _lines(form: str, amount: int) -> Iterator[str]:
             event = _CLI % time_text
         elif form == "linked":
             event = _LINKED % (number, time_text)
+        elif form == "captured":
+            event = _spaced(_LINKED % (number, time_text))
         else:
             event = _CALL % (time_text, number)
-        yield _RECORD % (number, "localstack", "cli_cmd", event)
+        line = _RECORD % (number, "localstack", "cli_cmd", event)
+        yield line.replace('"event"', _HEADERS % number, 1) if form == "captured" else line
+
+
+def _spaced(event: str) -> str:
+    """Give an event the blanks with which LocalStack's client writes it."""
+    return event.replace('":', '": ').replace('",', '", ').replace("},", "}, ")
 
 
 def _measure(command: list[str]) -> tuple[float, int]:
@@ -83,7 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     jq = shutil.which("jq")
     with tempfile.TemporaryDirectory() as folder:
-        for form in ("cli", "linked", "calls"):
+        for form in ("cli", "linked", "captured", "calls"):
             file = Path(folder, f"{form}.jsonl")
             with file.open("w") as stream:
                 stream.writelines(_lines(form, options.events))
