@@ -140,6 +140,21 @@ def test_version_of_the_client_counts(context: audit.Context) -> None:
     assert finding.level == "warning"
 
 
+@pytest.mark.parametrize("value", [2, 2.5, True, False, "v2", [1], {"a": 1}])
+def test_a_setting_of_any_type_is_a_configuration_value(
+    value: object, context: audit.Context
+) -> None:
+    """A number or a switch that was set is told as a text would be."""
+    result = run(context, other("lambda:config", version=value))
+    assert [each.count for each in result.findings if each.rule == "UC301"] == [1]
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_setting_that_is_not_set_is_none(value: object, context: audit.Context) -> None:
+    """What says that nothing is set gives no value away."""
+    assert "UC301" not in found(run(context, other("lambda:config", version=value)))
+
+
 def test_new_field_of_a_known_event_is_an_error(context: audit.Context) -> None:
     """That an event is known explains none of its fields that nobody has seen."""
     findings = run(context, other("container_info", serial="x")).findings

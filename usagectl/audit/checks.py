@@ -95,11 +95,11 @@ class Checker:
             self._number(node, value)
 
     def _number(self, node: Node, value: object) -> None:
-        if value is None or isinstance(value, bool):
+        if value is None:
             return
         if node.limits is not None and isinstance(value, (int, float)):
             low, high = node.limits
-            if not low <= value <= high:
+            if not (low <= value <= high or isinstance(value, bool)):
                 self._ledger.add("UC105", node.event, node.pointer, value)
         if node.role == "configuration":
             self._ledger.add("UC301", node.event, node.pointer, value)

@@ -207,6 +207,8 @@ def _plant(root: Node, field: Field) -> None:
         node = _step(node, part, "/" + "/".join(parts[:depth]))
     node.field = field
     node.role = _role(field)
+    if node.role == "configuration":  # A number tells a setting's value as a text does.
+        node.free = frozenset((type(None),))
 
 
 def _step(node: Node, part: str, pointer: str) -> Node:
