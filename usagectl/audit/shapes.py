@@ -147,7 +147,11 @@ SHAPES: tuple[tuple[str, Callable[[str], Iterator[str]]], ...] = (
 
 
 def may_tell(text: str) -> bool:
-    """Tell at a glance whether a text can have one of the `SHAPES`; most have none."""
+    """Tell at a glance whether a text can have one of the `SHAPES`; most have none.
+
+    Each shape holds one of a few marks, the dots of an address, or a run of characters
+    without a blank that is longer than most words.
+    """
     if _MARK.search(text) or text.count(".") > 2 or "-----" in text:  # noqa: PLR2004
         return True
     longest = max(text.split(), key=len, default="")
