@@ -155,6 +155,23 @@ def test_a_setting_that_is_not_set_is_none(value: object, context: audit.Context
     assert "UC301" not in found(run(context, other("lambda:config", version=value)))
 
 
+@pytest.mark.parametrize(
+    ("rule", "event"),
+    [
+        ("UC103", example("session", is_ci="no")),
+        ("UC103", example("run_init", duration="x")),
+        ("UC105", call(account_id="nothing of the kind")),
+        ("UC105", {**cli(), "metadata": {"client_time": "today"}}),
+    ],
+)
+def test_the_same_departure_counts_each_time(
+    rule: str, event: dict[str, object], context: audit.Context
+) -> None:
+    """A text that departs is never remembered as one that is in order."""
+    result = run(context, event, event, event)
+    assert [each.count for each in result.findings if each.rule == rule] == [3]
+
+
 def test_new_field_of_a_known_event_is_an_error(context: audit.Context) -> None:
     """That an event is known explains none of its fields that nobody has seen."""
     findings = run(context, other("container_info", serial="x")).findings

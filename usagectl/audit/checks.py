@@ -106,21 +106,24 @@ class Checker:
 
     def text(self, node: Node, text: str) -> None:
         """Lay a text against a node, and remember it where it is in order."""
+        departure = ""
         if node.types is not None and str not in node.types:
-            self._ledger.add("UC103", node.event, node.pointer, text)
+            departure = "UC103"
         elif node.fullmatch is not None and not node.fullmatch(text):
-            self._ledger.add("UC105", node.event, node.pointer, text)
+            departure = "UC105"
         elif node.is_tight:
             if node.is_id:
                 self._ids.see(node.event, node.pointer, text)
                 remember(node.good, text)
             return
+        if departure:
+            self._ledger.add(departure, node.event, node.pointer, text)
         may_tie = node.is_id or node.event == CLI
         is_id = may_tie and self._ids.see(node.event, node.pointer, text)
-        # What ties a CLI event to others counts each time, so it is not remembered.
         hits = self._hits(text)
         is_good = self._judge(node, text, hits, pointer=node.pointer, exempt=node.exempt)
-        if is_good and not (is_id and node.event == CLI):
+        # What ties a CLI event to others counts each time, so it is not remembered.
+        if is_good and not departure and not (is_id and node.event == CLI):
             remember(node.good, text)
 
     def _judge(
