@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support.machine import DEAD_PROXY, Machine, cleared_variables
 
@@ -20,6 +21,11 @@ for _name in ("SIGINT", "SIGQUIT", "SIGHUP"):
     _number = getattr(signal, _name, None)
     if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
+
+
+# How long an example takes depends on the machine, and no test holds a stopwatch.
+settings.register_profile("usagectl", deadline=None)
+settings.load_profile("usagectl")
 
 
 @pytest.fixture(autouse=True)

@@ -105,9 +105,7 @@ def audit_twice(
     return quick, audit.audit_stream([unusual], context=context, shows_values=True)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pool=st.lists(st.tuples(events(), headers), min_size=1, max_size=4),
     order=st.lists(st.integers(0, 3), min_size=1, max_size=8),
@@ -234,7 +232,7 @@ pieces = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(pieces, max_size=4).map("".join))
 def test_a_glance_misses_nothing(text: str) -> None:
     """A text in which a shape is found is one that is searched for shapes."""
@@ -246,7 +244,7 @@ PATTERNS = ("_EMAIL", "_IPV4", "_IPV6", "_CLOUD_KEY", "_LOCALSTACK_TOKEN", "_TOK
 
 
 @pytest.mark.parametrize("name", [*PATTERNS, "_RESOURCE", "_TRACE"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_glance_misses_no_form_of_a_pattern(name: str, data: st.DataObject) -> None:
     """Whatever a pattern matches, and however short, is searched."""

@@ -28,7 +28,6 @@ HELP = st.lists(
 )
 BATCH = settings(
     max_examples=20,
-    deadline=None,
     # The folder is only a place for the file that the shell reads.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

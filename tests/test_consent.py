@@ -85,7 +85,7 @@ switch_lists = st.lists(
 )
 
 
-@settings(deadline=None, database=None)
+@settings(database=None)
 @given(switch_lists, switch_lists, st.sampled_from(SOURCES))
 def test_a_no_among_any_switches(before: list[Switch], after: list[Switch], source: Source) -> None:
     """Whatever stands before and after it, a No makes it off."""
@@ -94,7 +94,7 @@ def test_a_no_among_any_switches(before: list[Switch], after: list[Switch], sour
     assert found.decided_by.says == "off"
 
 
-@settings(deadline=None, database=None)
+@settings(database=None)
 @given(switch_lists, switch_lists, st.sampled_from(SOURCES[1:3]), st.sampled_from(SAYS))
 def test_a_restricting_file_never_raises(
     before: list[Switch], after: list[Switch], source: Source, says: Telemetry | None
@@ -106,7 +106,7 @@ def test_a_restricting_file_never_raises(
     assert RANK[found] <= RANK[without]
 
 
-@settings(deadline=None, database=None)
+@settings(database=None)
 @given(switch_lists, st.booleans())
 def test_the_decider_and_the_overridden(switches: list[Switch], any_no_wins: bool) -> None:  # noqa: FBT001
     """The decider says the verdict; every overridden switch says something else."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FUZZ = settings(
     max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "200")),
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -52,7 +52,7 @@ def survives(folder: Path, data: bytes) -> bool:
     return any(path.read_bytes() == data for path in folder.glob("*.corrupt-*"))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(data=CONTENTS, clears=st.booleans())
 def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> None:
     """Reading, replacing and clearing never raise; what is not understood is set aside whole."""
@@ -86,7 +86,7 @@ def keys_as_text(document: dict[str, object] | None) -> set[str]:
     return set(json.loads(json.dumps(document or {})))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=64) | st.text(max_size=20).map(lambda text: text.encode()))
 def test_no_content_of_lstks_file_is_too_odd(data: bytes) -> None:
     """Any bytes in lstk's bare file are read and replaced by twelve characters."""

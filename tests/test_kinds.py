@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
@@ -218,7 +218,6 @@ JUNK: st.SearchStrategy[object] = st.sampled_from(
 WHOLE = {kind.name: kind.schema("my-tool") for kind in KINDS}
 
 
-@settings(deadline=None)
 @given(st.sampled_from(KINDS), st.data())
 def test_a_schema_that_somebody_edited_is_read_or_refused(kind: Kind, data: st.DataObject) -> None:
     """Any one value of it replaced by any other: a kind comes out, or one error."""

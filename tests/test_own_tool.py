@@ -268,7 +268,7 @@ def lay_out(folder: Path, chosen: dict[str, str]) -> Consent:
     return verdict(machine, **{name: chosen[name] for name in chosen if name not in files})
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300, database=None)
 @given(choices, st.sampled_from(PLACES))
 def test_adding_a_no_never_makes_it_louder(chosen: dict[str, str], place: str) -> None:
     """Whatever stands where: a No put anywhere makes the verdict off."""
@@ -277,7 +277,7 @@ def test_adding_a_no_never_makes_it_louder(chosen: dict[str, str], place: str) -
         assert lay_out(folder, {**chosen, place: NO_VALUES.get(place, "off")}).telemetry == "off"
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300, database=None)
 @given(choices, st.sampled_from(["policy", "project", "parent"]), st.sampled_from(["on", "local"]))
 def test_policy_and_project_never_make_it_louder(
     chosen: dict[str, str], place: str, says: str

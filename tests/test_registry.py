@@ -140,9 +140,7 @@ def test_a_file_for_a_folder(machine: Machine) -> None:
     assert registry.read_all(machine.environment()) == ()
 
 
-@profile(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@profile(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

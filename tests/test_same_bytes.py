@@ -49,7 +49,6 @@ def generate(count: int) -> list[bytes]:
     @settings(
         max_examples=count,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(texts.filter(lambda name: name not in ("", "session")), values, st.integers(0, 3))

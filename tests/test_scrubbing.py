@@ -255,7 +255,7 @@ def leaked(hidden: list[str], text: str) -> list[str]:
     return [each for each in windows if each in left and bare[each] not in allowed]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(messages())
 def test_nothing_of_a_secret_remains_and_every_word_does(
     message: tuple[str, list[str], list[str]],
@@ -269,7 +269,7 @@ def test_nothing_of_a_secret_remains_and_every_word_does(
         assert all(word in words for word in kept), found
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(messages(), st.sampled_from(["json", "repr", "nested", "lines", "upper"]))
 def test_nothing_of_a_secret_remains_in_any_wrapping(
     message: tuple[str, list[str], list[str]], wrapping: str
@@ -287,7 +287,7 @@ def test_nothing_of_a_secret_remains_in_any_wrapping(
     assert leaked(hidden, scrub(wrapped)) == []
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(messages() | st.text().map(lambda text: (text, [], [])))
 @example(("\ud800 \x00 \u202e\u2066 \x1b[31m", [], []))
 @example(("x" * 5000, [], []))

@@ -303,7 +303,7 @@ LINES = st.sampled_from(
 EDITS: list[dict[settings.Name, object]] = [ALL, dict.fromkeys(ALL), {"mode": "off"}]
 
 
-@profile(max_examples=300, deadline=None, database=None)
+@profile(max_examples=300, database=None)
 @given(st.lists(LINES, max_size=8).map("\n".join), st.sampled_from(EDITS))
 def test_saving_changes_what_it_says_and_nothing_else(
     text: str, values: dict[settings.Name, object]
@@ -345,7 +345,7 @@ TOOL_LINES = st.sampled_from(
 )
 
 
-@profile(max_examples=300, deadline=None, database=None)
+@profile(max_examples=300, database=None)
 @given(st.lists(TOOL_LINES, max_size=8).map("\n".join), st.sampled_from(OF_A_TOOL))
 def test_saving_what_holds_for_one_tool_changes_no_other(
     text: str, values: dict[settings.Name, object]

@@ -35,7 +35,6 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 VALUES = st.lists(st.one_of(st.text(SPECIAL, max_size=12), TEXT), min_size=1, max_size=40)
 BATCH = settings(
     max_examples=20,
-    deadline=None,
     # The folder is only a place for the file that the shell reads.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

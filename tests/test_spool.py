@@ -65,7 +65,7 @@ json_values = st.recursive(
 texts = st.sampled_from([',"event":', "\n", "\r", "\u2028", "}", '"', "\\", "\0", "é"]) | st.text()
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100, database=None)
 @given(st.lists(st.dictionaries(texts, json_values | texts, max_size=3), min_size=1, max_size=4))
 def test_the_bytes_of_an_event_never_change(
     tmp_path_factory: pytest.TempPathFactory, payloads: list[dict[str, object]]
@@ -86,7 +86,7 @@ def build(payload: dict[str, object]) -> bytes:
     return events.build_event("e", metadata={}, payload=clean)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100, database=None)
 @given(texts, texts, texts)
 def test_labels_of_any_text_are_read_back(tool: str, kind: str, consent: str) -> None:
     """A tool, a kind or a consent with quotes, line ends or `,"event":` breaks no line."""

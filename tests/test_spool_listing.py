@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 REST = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # A segment is written anew.
 )
 

@@ -57,7 +57,7 @@ def test_a_header_says_when_where_and_what_came_back(machine: Machine) -> None:
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100, database=None)
 @given(st.text(), st.text(), st.integers(), st.text())
 def test_headers_are_read_back(at: str, to: str, status: int, answer: str) -> None:
     """Whatever an endpoint answered, the header is one line, and no record."""

@@ -74,7 +74,7 @@ def test_odd_bytes_are_shown_and_sent_alike(machine: Machine, event: bytes) -> N
     assert (aside(machine), names(machine)) == (b"", [])
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150, database=None)
 @given(written, st.integers(1, 8), st.integers(1, 3000), st.integers(0, 3))
 def test_batches_hold_every_byte_in_order(
     tmp_path_factory: pytest.TempPathFactory,
@@ -112,7 +112,7 @@ def kind_of(line: bytes) -> str:
     return record.kind
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100, database=None)
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.randoms(use_true_random=False))
 def test_a_batch_can_be_cut_down_to_single_events(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], random: object
