@@ -16,7 +16,7 @@ from usagectl.audit.payloads import Payloads
 from usagectl.audit.sharing import SharedIds
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from usagectl.audit.findings import Finding
     from usagectl.audit.repeats import Repeats
@@ -71,7 +71,7 @@ class Auditor:
         self._checker = Checker(self._context, self._ledger, self._ids)
         self._payloads = Payloads(self._context, self._ledger)
         self._trees = tree.compile_events()
-        self._usual = dict(self._usual_events())
+        self._usual: dict[str, tuple[Node, ...] | None] = {}
         self._names: dict[str, int] = {}
         self._versions: dict[str, str | None] = {}
         self.events = 0
@@ -101,21 +101,13 @@ class Auditor:
             return True
         return self._add_other(record)
 
-    def _usual_events(self) -> Iterator[tuple[str, tuple[Node, ...]]]:
-        """Give of each event that is known the nodes of its three members."""
-        for name, node in self._trees.items():
-            plan = self._checker.plan(node, usual.MEMBERS)
-            _, metadata, payload = plan.children
-            if not plan.tallies and metadata.children and payload.children:
-                yield name, (node, *plan.children)
-
     def add_usual(self, record: Record, *, line: int = 0) -> bool:
         """Audit a record whose payload is still bytes; False where it has to be read whole.
 
         It finds what `add` finds in the same record, and counts as much.
         """
         event = record.event
-        nodes = self._usual.get(event.name)
+        nodes = self._usual.get(event.name) or self._nodes_of(event.name)
         if nodes is None:
             return False
         node, name, metadata, below = nodes
@@ -137,6 +129,18 @@ class Auditor:
         if session and event.name == CLI:
             self._add_session(session)
         return True
+
+    def _nodes_of(self, name: str) -> tuple[Node, ...] | None:
+        """Give the node of an event that is known, and those of its three members."""
+        node = self._trees.get(name)
+        if node is None:
+            return None
+        if name not in self._usual:
+            plan = self._checker.plan(node, usual.MEMBERS)
+            _, metadata, payload = plan.children
+            is_usual = not plan.tallies and metadata.children and payload.children
+            self._usual[name] = (node, *plan.children) if is_usual else None
+        return self._usual[name]
 
     def _add_payload(self, node: Node, payload: dict[str, object], *, written: bytes) -> None:
         """Audit a payload, and remember its bytes where nothing was found nor noted of it."""
