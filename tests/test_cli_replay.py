@@ -261,6 +261,10 @@ TWO = b'{"name":"e","metadata":{},"payload":{"n":2}}'
         (b'{"events":[]}\n' + ONE, [1]),
         (b'{"events":[1,2]}\n' + ONE, [1]),
         (b'{"name":5}\n[]\n5\n"x"\n' + ONE, [1]),
+        ((ONE + b"\r\n" + TWO + b"\r\n").decode().encode("utf-16"), [1, 2]),
+        (b"\xfe\xff" + (ONE + b"\n" + TWO).decode().encode("utf-16-be"), [1, 2]),
+        (ONE.decode().encode("utf-8-sig") + b"\n" + TWO, [1, 2]),
+        (json.dumps([json.loads(ONE)], indent=2).encode("utf-16"), [1]),
     ],
 )
 def test_forms_of_a_file(data: bytes, expected: list[int], machine: Machine) -> None:

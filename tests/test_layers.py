@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LAYERS = (
     "_version",
     "errors",
+    "_redirected",
     "_files",
     "environment",
     "paths",

@@ -17,6 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
 from usagectl import _files, slicing
+from usagectl._redirected import as_utf8, lines_of
 from usagectl.errors import (
     FileUnreadableError,
     LockTimeoutError,
@@ -181,14 +182,14 @@ class _Layout:
 
     def __init__(self, environment: Environment, stream: BinaryIO) -> None:
         self._environment = environment
-        self._stream = stream
+        self._lines = lines_of(as_utf8(_read(stream)))
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
 
     def lines(self) -> Iterator[bytes]:
         """Give one record a line, line ends included."""
-        first = next(self._read(), b"")
+        first = next(self._lines, b"")
         head = [first]
         if not _is_understood(first):
             head += self._read_at_most(_MAX_DOCUMENT_BYTES)
@@ -197,7 +198,7 @@ class _Layout:
                 self.events = len(events)
                 yield from (self._record(event) for event in events)
                 return
-        for number, line in enumerate(chain(head, self._read()), start=1):
+        for number, line in enumerate(chain(head, self._lines), start=1):
             found = list(self._records_of(line.strip()))
             if not found and line.strip() and logs.parse_header(line) is None:
                 self.bad_lines += 1
@@ -205,15 +206,8 @@ class _Layout:
             self.events += len(found)
             yield from found
 
-    def _read(self) -> Iterator[bytes]:
-        try:
-            # With `yield from` the stream itself, ending early would close it.
-            yield from iter(self._stream.readline, b"")
-        except OSError as error:
-            raise _UnreadableError((error.strerror or "it broke off").lower()) from error
-
     def _read_at_most(self, limit: int) -> Iterator[bytes]:
-        for line in self._read():
+        for line in self._lines:
             yield line
             limit -= len(line)
             if limit < 0:
@@ -234,6 +228,18 @@ class _Layout:
         return envelope.build_line(
             event, labels, now=environment.now(), entropy=environment.entropy
         )
+
+
+def _read(stream: BinaryIO) -> Iterator[bytes]:
+    """Give what is left of a stream, as it comes.
+
+    Raises:
+        _UnreadableError: it broke off.
+    """
+    try:
+        yield from iter(stream.readline, b"")
+    except OSError as error:
+        raise _UnreadableError((error.strerror or "it broke off").lower()) from error
 
 
 def _is_understood(line: bytes) -> bool:

@@ -6,15 +6,14 @@ event can be is passed over in pieces. It must not know rules.
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from usagectl._redirected import as_utf8
 from usagectl.audit import usual
 from usagectl.audit.repeats import Repeats, may_repeat
 from usagectl.spool import lines as spool_lines
@@ -54,19 +53,6 @@ def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
         return source
     read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
     return iter(lambda: read(BLOCK_BYTES), b"")
-
-
-def as_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Give pieces in UTF-8: a shell may write what it redirects in UTF-16, with a mark before."""
-    waiting = iter(pieces)
-    head = b""
-    while len(head) < len(codecs.BOM_UTF16) and (piece := next(waiting, None)) is not None:
-        head += piece
-    whole = chain([head], waiting)
-    if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return whole
-    texts = codecs.iterdecode(whole, "utf-16", errors="replace")
-    return (text.encode() for text in texts)
 
 
 def cut(pieces: Iterable[bytes]) -> Iterator[Block]:
