@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from usagectl.audit.findings import Finding
     from usagectl.audit.repeats import Repeats
     from usagectl.audit.tree import Node
-    from usagectl.audit.usual import Record
+    from usagectl.audit.usual import Event
 
 _MOST_NAMES = 1000
 _OTHER = "*"
@@ -101,12 +101,13 @@ class Auditor:
             return True
         return self._add_other(record)
 
-    def add_usual(self, record: Record, *, line: int = 0) -> bool:
-        """Audit a record whose payload is still bytes; False where it has to be read whole.
+    def add_usual(
+        self, event: Event, headers: Mapping[str, object] | None, *, line: int = 0
+    ) -> bool:
+        """Audit an event whose payload is still bytes; False where it has to be read whole.
 
-        It finds what `add` finds in the same record, and counts as much.
+        It finds what `add` finds in the same event or record, and counts as much.
         """
-        event = record.event
         nodes = self._usual.get(event.name) or self._nodes_of(event.name)
         if nodes is None:
             return False
@@ -118,7 +119,7 @@ class Auditor:
             return False
         self._ledger.line = line
         self._ledger.version = None
-        session = self._take_headers(record.headers, event.name) if record.headers else None
+        session = self._take_headers(headers, event.name) if headers else None
         self.events += 1
         self._count(node)
         if event.name not in name.good:

@@ -149,14 +149,18 @@ def feed_block(auditor: Auditor, block: Block) -> None:
 
 
 def _feed_usual(auditor: Auditor, block: Block) -> bool:
-    """Audit lines that are records of the usual build; False, and nothing done, if they are not."""
-    records = usual.read(block.data)
-    if records is None or len(records) != block.amount:
+    """Audit lines that are events of the usual build; False, and nothing done, if they are not."""
+    found = usual.read(block.data)
+    if found is None or len(found) != block.amount:
         return False
     add = auditor.add_usual
-    for line, record in enumerate(records, start=block.line):
-        if not add(record, line=line):
-            feed_line(auditor, usual.write(record), line)
+    for line, each in enumerate(found, start=block.line):
+        if isinstance(each, usual.Event):
+            is_done = add(each, None, line=line)
+        else:
+            is_done = add(each.event, each.headers, line=line)
+        if not is_done:
+            feed_line(auditor, usual.write(each), line)
     return True
 
 

@@ -1,15 +1,20 @@
-"""Own the quick reading of records of the usual build, many at once.
+"""Own the quick reading of events of the usual build, many at once.
 
-That is the spool's and a capture's line around an event of a name, metadata and a
-payload. The payload stays bytes, so that one that was in order before need not be
+That is an event of a name, metadata and a payload, by itself or in a line of the spool or
+of a capture. The payload stays bytes, so that one that was in order before need not be
 read again. Whatever is built otherwise is not read here. It must not know rules.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from usagectl.audit.repeats import may_repeat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -40,19 +45,28 @@ class Record(
 
 
 MEMBERS = Event.__struct_fields__
+_PLAIN = b'{"name"'
+_events = msgspec.json.Decoder(Event)
 _records = msgspec.json.Decoder(Record)
 _payload = msgspec.json.Decoder(dict[str, object])
 _write = msgspec.json.encode
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def read(lines: bytes) -> list[Record] | None:
-    """Read lines; None unless each is such a record, and no name stands twice around a payload."""
+def read(lines: bytes) -> Sequence[Event | Record] | None:
+    """Read lines that are all of one kind.
+
+    None unless each is such an event or record, and no name stands twice around a payload.
+    """
+    found: Sequence[Event | Record]
     try:
-        records = _records.decode_lines(lines)
+        if lines.startswith(_PLAIN):
+            found = _events.decode_lines(lines)
+        else:
+            found = _records.decode_lines(lines)
     except _REFUSED:
         return None
-    return None if may_repeat(lines, records) else records
+    return None if may_repeat(lines, found) else found
 
 
 def read_payload(text: bytes) -> dict[str, object] | None:
@@ -64,6 +78,6 @@ def read_payload(text: bytes) -> dict[str, object] | None:
     return None if _write(found) != text and may_repeat(text, [found]) else found
 
 
-def write(record: Record) -> bytes:
-    """Write a record again as one line without its end, the payload byte for byte."""
-    return _write(record)
+def write(each: Event | Record) -> bytes:
+    """Write one again as a line without its end, the payload byte for byte."""
+    return _write(each)
