@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -108,30 +108,26 @@ def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
     assert sorted(read(machine)) == [number(3), number(4), number(5)]
 
 
-def test_what_a_program_still_holds_is_waited_for(machine: Machine) -> None:
-    """A program that ends while its child is at work can start no other: that one goes on."""
+def send_what_is_held(machine: Machine, **options: Any) -> list[bytes]:  # noqa: ANN401
+    """Send while a program holds an event, which it lets go before the next turn; what arrived."""
     with Endpoint() as endpoint:
         register(machine, one=endpoint.base)
         allow(machine, "one")
         with spool.Writer(machine.environment()) as writer:
             writer.append(number(1), tool="one", kind="n", consent=NOW.isoformat())
-            sender.send(machine.environment(), sleep=lambda _seconds: writer.release())
-        assert endpoint.bodies == [b'{"events":[' + number(1) + b"]}"]
+            sender.send(machine.environment(), sleep=lambda _seconds: writer.release(), **options)
+        return list(endpoint.bodies)
+
+
+def test_what_a_program_still_holds_is_waited_for(machine: Machine) -> None:
+    """A program that ends while its child is at work can start no other: that one goes on."""
+    assert send_what_is_held(machine) == [b'{"events":[' + number(1) + b"]}"]
     assert read(machine) == []
 
 
 def test_no_turn_begins_with_too_little_time(machine: Machine) -> None:
     """One that has no time to be answered would make a good endpoint look dead."""
-    with Endpoint() as endpoint:
-        register(machine, one=endpoint.base)
-        allow(machine, "one")
-        with spool.Writer(machine.environment()) as writer:
-            writer.append(number(1), tool="one", kind="n", consent=NOW.isoformat())
-            patience = timedelta(seconds=2)
-            sender.send(
-                machine.environment(), patience=patience, sleep=lambda _seconds: writer.release()
-            )
-        assert endpoint.bodies == []
+    assert send_what_is_held(machine, patience=timedelta(seconds=2)) == []
     assert sender.read_pause(machine.environment(), "one") is None
     assert read(machine) == [number(1)]
 
