@@ -49,7 +49,6 @@ _PLAIN = b'{"name"'
 _events = msgspec.json.Decoder(Event)
 _records = msgspec.json.Decoder(Record)
 _payload = msgspec.json.Decoder(dict[str, object])
-_write = msgspec.json.encode
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -75,9 +74,9 @@ def read_payload(text: bytes) -> dict[str, object] | None:
         found = _payload.decode(text)
     except _REFUSED:
         return None
-    return None if _write(found) != text and may_repeat(text, [found]) else found
+    return None if may_repeat(text, [found]) else found
 
 
 def write(each: Event | Record) -> bytes:
     """Write one again as a line without its end, the payload byte for byte."""
-    return _write(each)
+    return msgspec.json.encode(each)
