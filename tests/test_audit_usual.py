@@ -77,13 +77,15 @@ def text_of(value: object, *, spaced: bool = False) -> bytes:
     return json.dumps(value, separators=separators, ensure_ascii=False).encode() + b"\n"
 
 
-def line_of(event: object, headers: object, *more: object, spaced: bool = False) -> bytes:
+def line_of(
+    event: object, headers: object, *, spaced: bool = False, unusual: bool = False
+) -> bytes:
     """Write a record as the spool and a capture do, or with a member that they do not have."""
     members: dict[str, object] = {"uid": "1", "time": "t", "tool": "x", "kind": "k"}
     if headers is not None:
         members["headers"] = headers
-    for each in more:
-        members["more"] = each
+    if unusual:
+        members["more"] = 1
     return text_of({**members, "event": event}, spaced=spaced)
 
 
@@ -106,7 +108,7 @@ def audit_twice(
         text_of(event, spaced=spaced) if plain else line_of(event, known, spaced=spaced)
         for event, known in sent
     )
-    unusual = b"".join(line_of(event, known, 1) for event, known in sent)
+    unusual = b"".join(line_of(event, known, unusual=True) for event, known in sent)
     assert usual.read(lines) is not None
     assert usual.read(unusual) is None
     quick = audit.audit_stream([lines], context=context, shows_values=True)

@@ -55,8 +55,8 @@ class SharedIds:
         """Of an ID in CLI events the line and the place where it stood first, in one number."""
         self._again = _Recent()
         """How many times it stood in one again."""
-        self._places = ["*"]
-        self._numbers: dict[str, int] = {}
+        self._numbers = {"*": 0}
+        """The number of each place, in their order."""
 
     def see(self, event: str, pointer: str, text: str) -> bool:
         """Take notice of a text; tell whether it is an ID."""
@@ -83,13 +83,9 @@ class SharedIds:
         self._first.put(key, first)
 
     def _number_of(self, pointer: str) -> int:
-        number = self._numbers.get(pointer)
-        if number is not None:
-            return number
-        if len(self._places) >= _MOST_PLACES:
-            return 0
-        self._places.append(pointer)
-        return self._numbers.setdefault(pointer, len(self._places) - 1)
+        if len(self._numbers) < _MOST_PLACES:
+            return self._numbers.setdefault(pointer, len(self._numbers))
+        return self._numbers.get(pointer, 0)
 
     def _see_elsewhere(self, key: int) -> None:
         if self._others.get(key) is not None:
@@ -98,7 +94,7 @@ class SharedIds:
         first = self._first.take(key)
         if first is not None:
             line, number = divmod(first, _MOST_PLACES)
-            tally = self._ledger.tally("UC202", CLI, self._places[number])
+            tally = self._ledger.tally("UC202", CLI, list(self._numbers)[number])
             here, self._ledger.line = self._ledger.line, line
             self._ledger.count(tally, times=1 + (self._again.take(key) or 0))
             self._ledger.line = here
