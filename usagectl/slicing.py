@@ -33,14 +33,15 @@ _body = msgspec.json.Decoder(_Body)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _named = msgspec.json.Decoder(_Named)
-_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises at bytes that are no JSON to it, or not of the form that is asked for."""
 
 
 def name_of(event: bytes) -> str:
     """Name an event; empty when it is none."""
     try:
         return _named.decode(event).name
-    except _REFUSED:
+    except REFUSED:
         return _name_slowly(event) if b"\\u" in event else ""
 
 
@@ -61,7 +62,7 @@ def events_of(text: bytes) -> list[bytes]:
         return [text]
     try:
         found = [bytes(raw) for raw in _body.decode(text).events]
-    except _REFUSED:
+    except REFUSED:
         found = objects_of(text) or [] if b"\\u" in text else []
     return found if all(name_of(event) for event in found) else []
 
@@ -70,7 +71,7 @@ def events_of_list(text: bytes) -> list[bytes]:
     """Cut the events out of a list of them; empty when it is none."""
     try:
         found = [bytes(raw) for raw in _list.decode(text)]
-    except _REFUSED:
+    except REFUSED:
         return []
     return found if all(name_of(event) for event in found) else []
 
@@ -88,7 +89,7 @@ def objects_of(text: bytes) -> list[bytes] | None:
     text = text.strip(b" \t\r\n")
     try:
         found = _cut(text)
-    except _REFUSED:
+    except REFUSED:
         try:
             found = _cut_slowly(str(text, "utf-8"))
         except (ValueError, RecursionError):

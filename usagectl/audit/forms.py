@@ -16,6 +16,7 @@ import msgspec
 from usagectl._redirected import as_utf8
 from usagectl.audit import usual
 from usagectl.audit.repeats import Repeats, may_repeat
+from usagectl.slicing import REFUSED
 from usagectl.spool import lines as spool_lines
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _feed_sound(auditor: Auditor, block: Block) -> bool:
     """Audit lines of JSON in which no name stands twice; False, and nothing done, if one may."""
     try:
         values = _decoder.decode_lines(block.data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         return False
     if len(values) != block.amount or may_repeat(block.data, values):
         return False
@@ -206,7 +207,7 @@ def decode(text: bytes) -> tuple[object, Repeats]:
     repeats = Repeats()
     try:
         found: object = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         found = None
     if found is not None and not may_repeat(text, [found]):
         return found, repeats

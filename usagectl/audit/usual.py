@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from usagectl.audit.repeats import may_repeat
+from usagectl.slicing import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,6 @@ _PLAIN = b'{"name"'
 _events = msgspec.json.Decoder(Event)
 _records = msgspec.json.Decoder(Record)
 _payload = msgspec.json.Decoder(dict[str, object])
-_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read(lines: bytes) -> Sequence[Event | Record] | None:
@@ -63,7 +63,7 @@ def read(lines: bytes) -> Sequence[Event | Record] | None:
             found = _events.decode_lines(lines)
         else:
             found = _records.decode_lines(lines)
-    except _REFUSED:
+    except REFUSED:
         return None
     return None if may_repeat(lines, found) else found
 
@@ -72,7 +72,7 @@ def read_payload(text: bytes) -> dict[str, object] | None:
     """Read a payload; None when it is no object, or when a name may stand in it twice."""
     try:
         found = _payload.decode(text)
-    except _REFUSED:
+    except REFUSED:
         return None
     return None if may_repeat(text, [found]) else found
 

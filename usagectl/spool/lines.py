@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
+from usagectl.slicing import REFUSED
 from usagectl.spool import envelope, journal
 from usagectl.spool.journal import Span
 
@@ -220,7 +221,7 @@ def _decode_alike(source: Source, start: int, block: bytes) -> Run | None:
     try:
         str(block, "utf-8")  # msgspec does not look into an event that it slices.
         found = _only_line.decode_lines(block)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         return None
     # A line of known members that ends with two braces ends with its event, and that is an object.
     if not block.endswith(_END) or block.count(_END_AND_NEXT) != len(found) - 1:
@@ -271,7 +272,7 @@ def decode(line: bytes) -> Line | None:
     try:
         str(line, "utf-8")  # msgspec does not look into an event that it slices.
         found = _line.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         return _decode_slowly(line)
     # The event stands last in the line, as it is: so says the form.
     tail = envelope.EVENT_KEY + bytes(found.event) + b"}"
@@ -295,13 +296,13 @@ def labels(block: bytes) -> list[Label]:
     """
     try:
         return _label.decode_lines(block)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except REFUSED:
         pass
     found: list[Label] = []
     for line in split_lines(block):
         try:
             found.append(_label.decode(line))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except REFUSED:
             slow = _decode_slowly(line)
             if slow is not None:
                 found.append(Label(slow.uid, slow.time, slow.tool, slow.kind))
