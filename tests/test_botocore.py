@@ -18,7 +18,7 @@ from tests.support.calling import QUEUES, Desk
 from tests.support.emulator import REGION
 from tests.support.endpoint import always, in_turn
 from usagectl.botocore import attach
-from usagectl.tracker import Tracker
+from usagectl.emitting.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

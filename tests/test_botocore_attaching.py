@@ -14,8 +14,8 @@ from tests.support.calling import Desk, stub, stub_from_nowhere
 from tests.support.emulator import KEYS, REGION, config, session
 from usagectl import spool
 from usagectl.botocore import NotAttachableError, attach
+from usagectl.emitting.tracker import Tracker
 from usagectl.errors import InvalidValueError
-from usagectl.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -135,7 +135,8 @@ def test_every_command_and_option_has_its_line(shell: str) -> None:
 
 def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
     """Where a command takes a TOOL, a FORMAT, a SHELL or a NAME, the known ones are offered."""
-    from usagectl import shells, tools
+    from usagectl import tools
+    from usagectl.machine import shells
 
     offered = {
         path: [argument.values for argument in node.arguments] for path, node in REAL_NODES.items()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.desks import BASH, BREAKS, DESKS, FOLDER, Bash, Desk, Terminal, output, sit_down
-from usagectl import completions, shells, tools
+from usagectl import completions, tools
 from usagectl.cli import _tree
+from usagectl.machine import shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

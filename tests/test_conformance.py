@@ -14,9 +14,10 @@ import pytest
 
 from tests.support import sample_tool
 from tests.support.machine import REPOSITORY
-from usagectl import conformance, environment
+from usagectl import conformance
 from usagectl.conformance import Check, Kit, Spec, Switch
-from usagectl.processes import CommandNotFoundError
+from usagectl.machine import environment
+from usagectl.machine.processes import CommandNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

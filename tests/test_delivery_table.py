@@ -24,13 +24,14 @@ from tests.support.endpoint import (
     reset_in_body,
     too_large_above,
 )
-from usagectl import delivery, replay, spool
+from usagectl import spool
+from usagectl.delivery import attempts, replay
 from usagectl.spool import listing
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
-    from usagectl.replay import ReplayResult
+    from usagectl.delivery.replay import ReplayResult
 
 EVENTS = 5
 PATIENCE = timedelta(seconds=1.5)
@@ -51,7 +52,7 @@ def fill(machine: Machine, count: int = EVENTS, *, kind: str = "cli_cmd") -> lis
 
 def send(machine: Machine, base: str, **options: object) -> ReplayResult:
     """Replay everything that waits to an address."""
-    policy = delivery.Policy(patience=PATIENCE)
+    policy = attempts.Policy(patience=PATIENCE)
     chosen = replay.Options(to=base, **{"policy": policy, **options})  # type: ignore[arg-type]
     environment = machine.environment()
     folder = replay.folder_for(environment, chosen)
@@ -194,7 +195,7 @@ def test_retry_after_is_read(text: str, seconds: float | None) -> None:
     from datetime import UTC, datetime
 
     now = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
-    found = delivery.parse_retry_after(text, now=lambda: now)
+    found = attempts.parse_retry_after(text, now=lambda: now)
     assert (None if found is None else found.total_seconds()) == seconds
 
 
@@ -260,7 +261,7 @@ def test_gzip_is_for_who_asks(machine: Machine) -> None:
 
     bodies = fill(machine)
     with Endpoint() as endpoint:
-        send(machine, endpoint.base, policy=delivery.Policy(compress=True))
+        send(machine, endpoint.base, policy=attempts.Policy(compress=True))
     (request,) = endpoint.received
     assert request.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(request.body) == b'{"events":[' + b",".join(bodies) + b"]}"

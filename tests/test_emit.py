@@ -10,9 +10,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import recorded
-from usagectl import emission, notice, registry, saving, spool
+from usagectl import notice, settings_writer, spool
 from usagectl.cli import _emit_options
-from usagectl.kinds import Field, Kind
+from usagectl.emitting import permission
+from usagectl.events.kinds import Field, Kind
+from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -114,7 +116,7 @@ def test_off_records_nothing_and_fails_nothing(variable: str, machine: Machine) 
 
 def test_each_tool_has_its_own_switch(machine: Machine) -> None:
     """The switches of the tool that is named decide, not usagectl's."""
-    saving.save(machine.environment(), {"mode": "off"}, tool="mytool")
+    settings_writer.save(machine.environment(), {"mode": "off"}, tool="mytool")
     words = ("run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
     assert not emitted(machine, *words, "--tool", "mytool")["recorded"]
     assert emitted(machine, *words)["recorded"]
@@ -232,7 +234,7 @@ def test_events_of_one_session(machine: Machine) -> None:
 def test_a_declared_kind_is_a_command(machine: Machine) -> None:
     """What a registered program declares can be emitted, explained and audited by its name."""
     environment = machine.environment()
-    assert emission.permit(environment, emission.Emitter("mytool", "1.0", kinds=(BUILT,)))
+    assert permission.permit(environment, permission.Emitter("mytool", "1.0", kinds=(BUILT,)))
     assert registry.read_all(environment)[0].kinds == (BUILT,)
     found = emitted(machine, "mytool_built", "--seconds", "2.5")
     assert (found["tool"], found["recorded"]) == ("mytool", True)
@@ -249,7 +251,7 @@ def test_with_consent_it_is_sent(machine: Machine) -> None:
     """Under consent to send, what a script emits leaves by itself, soon after."""
     with Endpoint() as endpoint:
         machine.variables["ANALYTICS_API"] = endpoint.base
-        saving.save(
+        settings_writer.save(
             machine.environment(),
             {"mode": "on", "mode_since": machine.environment().now()},
             tool="mytool",

@@ -14,7 +14,7 @@ from tests.support.emulated import CANARY, Call, Program
 from tests.support.emulator import Emulator, config, session
 from tests.support.endpoint import Endpoint
 from usagectl import audit, botocore, spool
-from usagectl.tracker import Tracker
+from usagectl.emitting.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

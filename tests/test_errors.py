@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import usagectl
-from usagectl import delivery, errors, replay, routing
+from usagectl import errors
 from usagectl.audit.selection import UnknownRuleError
 from usagectl.botocore import NotAttachableError
 from usagectl.capture.server import AddressUnavailableError
@@ -31,13 +31,14 @@ from usagectl.cli.capture import (
 from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
+from usagectl.delivery import attempts, replay, routing
+from usagectl.delivery.transport import NotAnsweringError
+from usagectl.emitting.ledger import LedgerFullError
 from usagectl.errors import UsagectlError
-from usagectl.kinds import InvalidKindError
-from usagectl.ledger import LedgerFullError
+from usagectl.events.kinds import InvalidKindError
+from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError
-from usagectl.processes import CommandNotExecutableError, CommandNotFoundError
-from usagectl.shapes import EventShapeError
-from usagectl.transport import NotAnsweringError
+from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,11 +68,11 @@ SAMPLES: list[UsagectlError] = [
     CommandNotExecutableError("x", reason="permission denied"),
     NotAnsweringError("http://127.0.0.1:1/x", reason="it took too long"),
     DockerNotAnsweringError("it is not on PATH"),
-    delivery.DeliveryStoppedError("Something stopped it.", hint="x"),
-    delivery.EndpointUnreachableError("https://x", reason="nothing listens there", tries=2),
-    delivery.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
-    delivery.EndpointRedirectsError("https://x", status=302, target="https://y"),
-    delivery.TrackingRefusedError("https://x"),
+    attempts.DeliveryStoppedError("Something stopped it.", hint="x"),
+    attempts.EndpointUnreachableError("https://x", reason="nothing listens there", tries=2),
+    attempts.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
+    attempts.EndpointRedirectsError("https://x", status=302, target="https://y"),
+    attempts.TrackingRefusedError("https://x"),
     routing.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
     routing.EndpointNotSecureError("http://x"),
     routing.EndpointInvalidError(origin="--to"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from usagectl import report
+from usagectl import status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ def check(machine: Machine, file: Path, data: bytes) -> str:
     file.write_bytes(data)
     before = sorted(os.listdir(file.parent))  # noqa: PTH208
     stamp = file.stat().st_mtime_ns
-    found = report.collect(machine.environment())
+    found = status.collect(machine.environment())
     assert len(found.consents) == 5
     assert {consent.telemetry for consent in found.consents} <= {"on", "local", "off"}
     assert file.read_bytes() == data

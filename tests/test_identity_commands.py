@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import snapshot
-from usagectl import emission
+from usagectl.emitting import permission
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,9 +93,9 @@ def test_a_yes_on_the_terminal_replaces_the_id(owner: Machine) -> None:
 
 def register(machine: Machine) -> Path:
     """Make a program known that records through usagectl, and give it an ID."""
-    emitter = emission.Emitter("mytool")
-    assert emission.permit(machine.environment(), emitter)
-    emission.machine_id(machine.environment(), emitter)
+    emitter = permission.Emitter("mytool")
+    assert permission.permit(machine.environment(), emitter)
+    permission.machine_id(machine.environment(), emitter)
     return machine.state_dir / "machine-ids" / "mytool.json"
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support import terminals
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import APPS, commands, recorded, run_app
-from usagectl import instrumentation
+from usagectl.emitting import instrumentation
 from usagectl.errors import InvalidValueError
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from tests.support.endpoint import Endpoint
 from tests.support.machine import REPOSITORY
-from usagectl import replay, spool
+from usagectl import spool
+from usagectl.delivery import replay
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Received

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
 from tests.support.commands import run_inside
-from usagectl import kinds, notice, registry, spool
+from usagectl import notice, spool
 from usagectl.errors import UnknownEventError
-from usagectl.kinds import Field, InvalidKindError, Kind
+from usagectl.events import kinds
+from usagectl.events.kinds import Field, InvalidKindError, Kind
+from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

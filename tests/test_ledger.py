@@ -14,8 +14,9 @@ import pytest
 from tests.support.counting import ledgers, left_in, memory_of
 from tests.support.crowds import in_threads
 from tests.support.spooling import read, run, start, wait_for_word
-from usagectl import ledger, spool
-from usagectl.ledger import Form, Ledger, LedgerFullError, files, places
+from usagectl import spool
+from usagectl.emitting import ledger
+from usagectl.emitting.ledger import Form, Ledger, LedgerFullError, files, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ ITEM = '{"outcome":"hit","count":'
 
 # Counts, says so, and stays until it is killed.
 COUNT = """
-from usagectl.ledger import Form, Ledger
+from usagectl.emitting.ledger import Form, Ledger
 form = Form(*sys.argv[2:6])
 ledger = Ledger(machine.environment(), "t", "c")
 assert ledger.is_kept
@@ -343,7 +344,7 @@ def test_folders_that_are_tidied_away_meanwhile_are_made_again(
 
 LIMITED = """
 import resource
-from usagectl.ledger import Form, Ledger
+from usagectl.emitting.ledger import Form, Ledger
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 ledger = Ledger(machine.environment(), "t", "")
 form = Form(*sys.argv[2:6])

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tests.support.counting import ledgers, left_in, memory_of
 from tests.support.machine import NOW
 from tests.support.spooling import aside, deliver, run, start, wait_for_word
-from usagectl import ledger, spool
-from usagectl.ledger import EVENTS, EventWriter, Series, TimedLines, files
+from usagectl import spool
+from usagectl.emitting import ledger
+from usagectl.emitting.ledger import EVENTS, EventWriter, Series, TimedLines, files
 from usagectl.spool import envelope
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SERIES = Series("t", "k", "c", OPENING, "abc-8def-", 1000)
 # Adds events of two kinds of tails, says so, and stays until it is killed.
 ADD = """
 from usagectl import ledger
-from usagectl.ledger import EventWriter, Series
+from usagectl.emitting.ledger import EventWriter, Series
 series = Series("t", "k", "c", sys.argv[2], "abc-8def-", 1000)
 backlog = ledger.make_backlog(machine.environment(), series)
 texts = [backlog.enter(each.encode()) for each in sys.argv[3:5]]
@@ -210,7 +211,7 @@ def test_a_backlog_that_somebody_wrote_makes_no_trouble(
 
 
 CLOSE_ALL = """
-from usagectl.ledger import EventWriter, Series, TimedLines
+from usagectl.emitting.ledger import EventWriter, Series, TimedLines
 writer = EventWriter(machine.environment(), tool="t", consent="c")
 lines = TimedLines(Series("t", "k", "c", sys.argv[2], "abc-8def-", 1000))
 writer.add_timed(lines, sys.argv[3].encode())

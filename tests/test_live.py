@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl import live, transport
-from usagectl.transport import NotAnsweringError
+from usagectl import live
+from usagectl.delivery import transport
+from usagectl.delivery.transport import NotAnsweringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from usagectl import events, recorded, spool
-from usagectl.saving import save
+from usagectl import recorded, spool
+from usagectl.events import encoding
+from usagectl.settings_writer import save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def test_own_bytes_are_the_spools_and_the_present_events(machine: Machine) -> No
     keep(machine, b'{"name":"other","metadata":{},"payload":{}}', tool="localstack")
     (request,) = own(machine).requests
     assert request.body == b'{"events":[' + LAST + b"," + PRESENT + b"]}"
-    assert request.body == events.join_events([LAST, PRESENT])
+    assert request.body == encoding.join_events([LAST, PRESENT])
     assert request.headers["Content-Length"] == str(len(request.body))
     assert (request.events, request.masked) == (("cli_cmd", "cli_cmd"), ())
     assert own(machine, present=None).requests[0].body == b'{"events":[' + LAST + b"]}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl.processes import CommandNotExecutableError, CommandNotFoundError, run_child
+from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError, run_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if sys.stdin.isatty() and os.getsid(0) == os.getpid():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if sys.argv[1] == "exec":
         os.execvp(sys.argv[2], sys.argv[2:])
-from usagectl.processes import run_child
+from usagectl.machine.processes import run_child
 sys.exit(run_child(sys.argv[1:], os.environ))
 """
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")

@@ -7,7 +7,7 @@ import re
 from tests.support import readme
 from tests.support.machine import REPOSITORY
 from usagectl.cli import _commands
-from usagectl.shells import FORMATS
+from usagectl.machine.shells import FORMATS
 
 TEXT = readme.README.read_text(encoding="utf-8")
 

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from usagectl import consent, emission, registry, tools
+from usagectl import consent, tools
+from usagectl.emitting import permission
 from usagectl.errors import InvalidValueError, UnknownToolError
-from usagectl.kinds import Kind
-from usagectl.registry import Registration
+from usagectl.events.kinds import Kind
+from usagectl.tools import registry
+from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -71,7 +73,7 @@ def test_a_program_without_endpoint_sends_where_its_tool_does(machine: Machine) 
     """A tracker without an endpoint beside an instrumented command line has that one's."""
     environment = machine.environment()
     for endpoint in ("https://example.org/v1", ""):
-        given = emission.permit(environment, emission.Emitter("mytool", endpoint=endpoint))
+        given = permission.permit(environment, permission.Emitter("mytool", endpoint=endpoint))
         assert given is not None
         assert given.verdict.endpoint == "https://example.org/v1"
 
@@ -226,11 +228,11 @@ def test_a_project_file_restricts_every_tool(machine: Machine) -> None:
 def test_its_machine_id_is_its_own_and_can_be_replaced(machine: Machine) -> None:
     """The random ID of a tool is listed, masked and reset with all others."""
     environment = machine.environment()
-    emitter = emission.Emitter("mytool")
-    assert emission.permit(environment, emitter)
-    drawn = emission.machine_id(environment, emitter)
-    assert emission.machine_id(environment, emitter) == drawn
+    emitter = permission.Emitter("mytool")
+    assert permission.permit(environment, emitter)
+    drawn = permission.machine_id(environment, emitter)
+    assert permission.machine_id(environment, emitter) == drawn
     assert drawn.startswith("gen_")
     assert drawn not in machine.run("status", "--json").stdout
     assert machine.run("reset-machine-id", "--json").status == 0
-    assert emission.machine_id(environment, emitter) not in ("", drawn)
+    assert permission.machine_id(environment, emitter) not in ("", drawn)

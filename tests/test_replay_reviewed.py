@@ -23,13 +23,15 @@ from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
-from usagectl import delivery, endpoint, registry, replay, routing, saving, sender, settings, spool
+from usagectl import endpoint, settings, settings_writer, spool
+from usagectl.delivery import attempts, replay, routing, sender
+from usagectl.delivery.requests import build_post
+from usagectl.delivery.transport import Answer, HttpxTransport, NoAnswerError
 from usagectl.errors import SpoolUnwritableError
-from usagectl.posts import build_post
-from usagectl.registry import Registration
 from usagectl.spool import lines, purging, queue
 from usagectl.spool.queue import Batch
-from usagectl.transport import Answer, HttpxTransport, NoAnswerError
+from usagectl.tools import registry
+from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from tests.support.endpoint import Connection, Received
     from tests.support.machine import Machine, Outcome
-    from usagectl.posts import Post
+    from usagectl.delivery.requests import Post
 
 HALF = rb'{"name":"e","metadata":{},"payload":{"path":"\udcff"}}'
 
@@ -142,10 +144,10 @@ def test_an_opt_out_ends_a_rest() -> None:
         if now[0] > 3:
             raise routing.TelemetryOffError("DISABLE_EVENTS=1")
 
-    deliverer = delivery.Deliverer(
+    deliverer = attempts.Deliverer(
         _Busy(),
         "http://127.0.0.1:9/v1",
-        policy=delivery.Policy(),
+        policy=attempts.Policy(),
         may_continue=may_continue,
         clock=lambda: now[0],
         sleep=sleep,
@@ -166,7 +168,7 @@ def test_an_opt_out_ends_a_rest() -> None:
 )
 def test_any_retry_after_is_read(text: str) -> None:
     """A number that fits no date is no wait, and no traceback."""
-    found = delivery.parse_retry_after(text)
+    found = attempts.parse_retry_after(text)
     assert found is None or timedelta() <= found <= timedelta(days=30)
 
 
@@ -423,7 +425,7 @@ def test_a_registered_tool_that_is_local_is_not_sent_unasked(machine: Machine) -
     put(machine, event(1), kind="e", tool="one")
     put(machine, event(2), kind="e")
     machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
-    saving.save(machine.environment(), {"mode": "on", "mode_since": NOW})
+    settings_writer.save(machine.environment(), {"mode": "on", "mode_since": NOW})
     found = machine.run("replay", "--timeout", "0.3")
     assert found.status == 2
     assert machine.run("replay", "--timeout", "0.3", "--tool", "usagectl").status == 5
@@ -435,7 +437,7 @@ def test_what_stays_says_why(machine: Machine) -> None:
         registry.register(machine.environment(), Registration(name, endpoint=to))
         put(machine, event(1), kind="e", tool=name)
     put(machine, event(2), kind="e", tool="own")
-    saving.save(machine.environment(), {"mode": "off"}, tool="off")
+    settings_writer.save(machine.environment(), {"mode": "off"}, tool="off")
     told = machine.run("replay", "--dry-run").stderr
     assert "1 event of none stays here: that tool names no endpoint." in told
     assert "usagectl replay --tool none --to http://127.0.0.1:8123/v1" in told

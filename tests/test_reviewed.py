@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl import consent, errors, report, saving
+from usagectl import consent, errors, settings_writer, status
 from usagectl.errors import FileCorruptError, InvalidValueError
-from usagectl.paths import parse_folder
+from usagectl.machine.paths import parse_folder
 from usagectl.tools.base import mask_credentials
 from usagectl.tools.localstack_rules import is_version
 
@@ -25,7 +25,7 @@ def test_another_setting_is_not_written_into_a_corrupt_file(machine: Machine) ->
     file = machine.config_dir / "settings.toml"
     file.write_text('[telemetry]\nmode = "off"\nbroken')
     with pytest.raises(FileCorruptError):
-        saving.save(machine.environment(), {"cache_dir": "/x"})
+        settings_writer.save(machine.environment(), {"cache_dir": "/x"})
     assert consent.evaluate(machine.environment(), ["usagectl"])[0].telemetry == "off"
     assert file.read_text().endswith("broken")
 
@@ -107,7 +107,7 @@ def test_the_environment_that_beats_a_profile_is_said(machine: Machine) -> None:
 def test_a_neutral_variable_is_not_overridden(machine: Machine) -> None:
     """DO_NOT_TRACK=0 wanted nothing, so nothing was beaten."""
     machine.variables = {"DO_NOT_TRACK": "0"}
-    assert all(not found.overridden for found in report.collect(machine.environment()).consents)
+    assert all(not found.overridden for found in status.collect(machine.environment()).consents)
 
 
 def test_a_hint_is_one_safe_command(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import number, put, read
-from usagectl import registry, routing, saving, sender, spool
-from usagectl.registry import Registration
+from usagectl import settings_writer, spool
+from usagectl.delivery import routing, sender
 from usagectl.spool.lines import Selection
+from usagectl.tools import registry
+from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -31,7 +33,7 @@ def register(machine: Machine, **endpoints: str) -> None:
 def allow(machine: Machine, tool: str, mode: str = "on") -> None:
     """Set a tool's mode."""
     values = {"mode": mode, "mode_since": NOW}
-    saving.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
+    settings_writer.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
 
 def test_other_endpoints_are_left_out(machine: Machine) -> None:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from usagectl.scrubbing import clean_user_agent, scrub, scrub_trace
-from usagectl.scrubbing.credentials import SECRETS as SECRET_WORDS
-from usagectl.scrubbing.words import CLOSED, FOLLOWERS, HEADS, NOUNS, PLACEHOLDERS, VERBS
+from usagectl.events.scrubbing import clean_user_agent, scrub, scrub_trace
+from usagectl.events.scrubbing.credentials import SECRETS as SECRET_WORDS
+from usagectl.events.scrubbing.words import CLOSED, FOLLOWERS, HEADS, NOUNS, PLACEHOLDERS, VERBS
 
 WORDS = """the specified value is invalid because it was too long and cannot be used here please
 try again later request failed while reading response from remote after several attempts

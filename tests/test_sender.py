@@ -15,7 +15,8 @@ import pytest
 
 from tests.support.endpoint import Endpoint, always, hang, reset
 from tests.support.machine import NOW
-from usagectl import _child, consent, sender, spool
+from usagectl import consent, spool
+from usagectl.delivery import child, sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def children(machine: Machine) -> dict[int, list[str]]:
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        if str(machine.state_dir).encode() in environ and words[-1:] == ["usagectl._child"]:
+        if str(machine.state_dir).encode() in environ and words[-1:] == ["usagectl.delivery.child"]:
             found[folder.name] = (parent, words)
     return {int(pid): words for pid, (parent, words) in found.items() if parent not in found}
 
@@ -54,7 +55,7 @@ def held_back(machine: Machine) -> Iterator[None]:
 
 def wait_for_end(machine: Machine) -> None:
     """Wait until no child is at work: its lifetime, and what a busy machine takes to start it."""
-    until = time.monotonic() + _child.LIFETIME_SECONDS + 15
+    until = time.monotonic() + child.LIFETIME_SECONDS + 15
     while children(machine):
         assert time.monotonic() < until, "a child outlives its time"
         time.sleep(0.05)
@@ -105,7 +106,7 @@ def test_a_child_has_nothing_on_its_command_line_and_one_is_enough(machine: Mach
             assert len(found) <= 1
             most = max(most, len(found))
             for words in found.values():
-                assert words[-3:] == ["-P", "-m", "usagectl._child"]
+                assert words[-3:] == ["-P", "-m", "usagectl.delivery.child"]
                 assert words[:-4] in ([], ["/bin/sh", "-c", 'sleep 1; exec "$@"', "sh"])
         assert most >= 1
         endpoint.wait_for(1)

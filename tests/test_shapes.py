@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
-from usagectl import notice, shapes
-from usagectl._tokens import looks_like_token
-from usagectl.closing import CLOSINGS
+from usagectl import notice
 from usagectl.errors import UnknownEventError
-from usagectl.kinds import Field, InvalidKindError, Kind
-from usagectl.shapes import EventShapeError
+from usagectl.events import schemas
+from usagectl.events.kinds import Field, InvalidKindError, Kind
+from usagectl.events.schemas import EventShapeError
+from usagectl.events.text_rules import CLOSINGS
+from usagectl.events.tokens import looks_like_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,14 +103,14 @@ def test_the_examples_of_the_notice_come_out_member_for_member(
     name: str, payload: dict[str, Any]
 ) -> None:
     """The same inputs, in any order, give the notice's bytes: its members in its order."""
-    written = shapes.of(name).payload(dict(reversed(payload.items())))
+    written = schemas.of(name).payload(dict(reversed(payload.items())))
     assert written == json.dumps(payload, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize("event", [AWS_REQUEST, CLI_CMD], ids=lambda each: str(each["name"]))
 def test_whole_events_of_the_notice_come_out_too(event: dict[str, Any]) -> None:
     """Name, metadata and payload, byte for byte."""
-    shape = shapes.of(event["name"])
+    shape = schemas.of(event["name"])
     written = shape.event(shape.payload(event["payload"]), **event["metadata"])
     assert written == json.dumps(event, separators=(",", ":")).encode()
 
@@ -118,7 +119,7 @@ def test_whole_events_of_the_notice_come_out_too(event: dict[str, Any]) -> None:
 def test_the_example_of_each_event_comes_out(name: str) -> None:
     """What the data shows of an event can be written, and the schema allows it."""
     example: Any = notice.find_event(name).example
-    shape = shapes.of(name)
+    shape = schemas.of(name)
     written = json.loads(shape.event(shape.payload(example["payload"]), **example["metadata"]))
     assert written == example
     Draft202012Validator(notice.event_schema(name)).validate(written)
@@ -201,7 +202,7 @@ def test_what_does_not_fit_is_refused_by_name_and_never_by_value(
     """A field too many, of another type, or of another form: the event and field are named."""
     example: Any = notice.find_event(name).example
     with pytest.raises(EventShapeError) as caught:
-        shapes.of(name).payload({**example["payload"], **change})
+        schemas.of(name).payload({**example["payload"], **change})
     assert (caught.value.event, caught.value.field) == (name, field)
     assert caught.value.message.startswith(f"{name}: {field} ")
     assert "canary" not in caught.value.message.lower()
@@ -215,17 +216,17 @@ def test_each_required_field_is_missed(name: str) -> None:
     for field in notice.event_schema(name)["properties"]["payload"]["required"]:  # type: ignore[index]
         payload = {key: each for key, each in example["payload"].items() if key != field}
         with pytest.raises(EventShapeError, match=f"{name}: {field} is missing"):
-            shapes.of(name).payload(payload)
+            schemas.of(name).payload(payload)
 
 
 def test_what_may_be_absent_may_be_none() -> None:
     """A caller can pass what it has; only where the notice has null is null written."""
-    shape = shapes.of("aws_request")
+    shape = schemas.of("aws_request")
     absent = {"err_type": None, "err_msg": None, "stack_trace": None, "status_code": 200}
     assert "err" not in shape.payload({**PLAIN_CALL, **absent}).decode()
-    assert b'"api_key":null' in shapes.of("session").payload({**SESSION, "api_key": None})
+    assert b'"api_key":null' in schemas.of("session").payload({**SESSION, "api_key": None})
     del (without := dict(SESSION))["api_key"]
-    assert b"api_key" not in shapes.of("session").payload(without)
+    assert b"api_key" not in schemas.of("session").payload(without)
 
 
 class Stage(enum.StrEnum):
@@ -237,9 +238,9 @@ class Stage(enum.StrEnum):
 def test_enumerations_are_written_as_what_they_are() -> None:
     """A status of `http` and an enumerated text are a number and a text."""
     call = {**PLAIN_CALL, "status_code": http.HTTPStatus.OK}
-    assert b'"status_code":200,' in shapes.of("aws_request").payload(call)
+    assert b'"status_code":200,' in schemas.of("aws_request").payload(call)
     payload = {"stage": Stage.READY, "scripts": 1, "duration": 2}
-    assert shapes.of("run_init").payload(payload) == b'{"stage":"READY","scripts":1,"duration":2}'
+    assert schemas.of("run_init").payload(payload) == b'{"stage":"READY","scripts":1,"duration":2}'
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ def test_enumerations_are_written_as_what_they_are() -> None:
 )
 def test_what_servers_and_machines_say_is_closed(change: dict[str, str], expected: str) -> None:
     """An account becomes the dummy, an unknown region or error type `other`, a text is scrubbed."""
-    written = json.loads(shapes.of("aws_request").payload({**CALL, **change}))
+    written = json.loads(schemas.of("aws_request").payload({**CALL, **change}))
     (field,) = change
     assert written[field] == expected
 
@@ -282,7 +283,7 @@ def test_what_servers_and_machines_say_is_closed(change: dict[str, str], expecte
 @pytest.mark.parametrize("word", ["db:migrate", "cache:clear:all", "a2:b", "sync-all", "mytool"])
 def test_a_command_may_have_colons_within(word: str) -> None:
     """Some programs name their commands so; what has other marks beside is a value."""
-    written = json.loads(shapes.of("cli_cmd").payload({"cmd": f"mytool {word}", "params": []}))
+    written = json.loads(schemas.of("cli_cmd").payload({"cmd": f"mytool {word}", "params": []}))
     assert written["cmd"] == f"mytool {word}"
 
 
@@ -303,10 +304,11 @@ def test_every_name_that_boto3_knows_is_taken_as_it_is() -> None:
 def test_what_records_no_call_pays_for_no_list_and_no_scrubber() -> None:
     """A command's event holds neither a service nor an error's text, and starts a program fast."""
     lines = (
-        "import sys; from usagectl import shapes",
-        "shapes.of('cli_cmd').payload({'cmd': 'mytool', 'params': ['file']})",
-        "shapes.of('aws_request'); shapes.of('session')",
-        "assert not {'usagectl._service_names', 'usagectl.scrubbing'} & sys.modules.keys()",
+        "import sys; from usagectl.events import schemas",
+        "schemas.of('cli_cmd').payload({'cmd': 'mytool', 'params': ['file']})",
+        "schemas.of('aws_request'); schemas.of('session')",
+        "late = {'usagectl.events.service_names', 'usagectl.events.scrubbing'}",
+        "assert not late & sys.modules.keys()",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=60)
 
@@ -330,11 +332,11 @@ def test_a_stack_trace_goes_with_status_500_alone() -> None:
     """As the notice says; it is written without paths."""
     trace = f'Traceback (most recent call last):\n  File "/{CANARY}.py", line 1, in f\nKeyError: 1'
     call = {**PLAIN_CALL, "status_code": 500, "stack_trace": trace}
-    written = json.loads(shapes.of("aws_request").payload(call))
+    written = json.loads(schemas.of("aws_request").payload(call))
     assert written["stack_trace"].endswith('File "<path>", line 1, in f\nKeyError: 1')
     for status in (200, 404, 501, 503):
         with pytest.raises(EventShapeError, match="aws_request: stack_trace"):
-            shapes.of("aws_request").payload({**call, "status_code": status})
+            schemas.of("aws_request").payload({**call, "status_code": status})
 
 
 @pytest.mark.parametrize(
@@ -353,14 +355,14 @@ def test_a_stack_trace_goes_with_status_500_alone() -> None:
 def test_metadata_is_closed_too(name: str, metadata: dict[str, str], field: str) -> None:
     """An event without a session cannot be given one, and one with it needs one."""
     with pytest.raises(EventShapeError) as caught:
-        shapes.of(name).event(b"{}", **metadata)
+        schemas.of(name).event(b"{}", **metadata)
     assert caught.value.field == field
     assert "canary" not in caught.value.message
 
 
 def test_a_declared_kind_has_a_shape() -> None:
     """Its payload holds its fields in their order; a counter's is a list of labels and counts."""
-    built, cached = (shapes.of(kind.name, (BUILT, CACHED)) for kind in (BUILT, CACHED))
+    built, cached = (schemas.of(kind.name, (BUILT, CACHED)) for kind in (BUILT, CACHED))
     failed = {**BUILD, "result": "failed", "reason": f"No file {CANARY}"}
     assert json.loads(built.payload(failed)) == {**failed, "reason": "No file <token>"}
     assert list(json.loads(built.payload(dict(reversed(BUILD.items()))))) == list(BUILD)
@@ -368,7 +370,7 @@ def test_a_declared_kind_has_a_shape() -> None:
     assert json.loads(cached.payload(counts)) == counts
     assert not built.has_session
     for kind, payload in ((BUILT, BUILD), (CACHED, counts)):
-        shape = shapes.of(kind.name, (BUILT, CACHED))
+        shape = schemas.of(kind.name, (BUILT, CACHED))
         event = shape.event(shape.payload(payload), client_time="2022-08-30 14:46:54.116457")
         Draft202012Validator(kind.schema("mytool")).validate(json.loads(event))
 
@@ -393,7 +395,7 @@ def test_a_declared_kind_has_a_shape() -> None:
 def test_a_declared_kind_is_closed_too(kind: Kind, payload: dict[str, Any]) -> None:
     """Nothing but what was declared gets in."""
     with pytest.raises(EventShapeError) as caught:
-        shapes.of(kind.name, (BUILT, CACHED)).payload(payload)
+        schemas.of(kind.name, (BUILT, CACHED)).payload(payload)
     assert "canary" not in caught.value.message
 
 
@@ -401,12 +403,12 @@ def test_an_event_of_another_name_has_no_shape() -> None:
     """Neither one that only real clients send, nor a kind that was not given."""
     for name in ("config", "mytool_built", ""):
         with pytest.raises(UnknownEventError):
-            shapes.of(name)
+            schemas.of(name)
     with pytest.raises(InvalidKindError):
-        shapes.of("mytool_open", (Kind("mytool_open", "x", "", (Field("a", "string", "x"),)),))
+        schemas.of("mytool_open", (Kind("mytool_open", "x", "", (Field("a", "string", "x"),)),))
     unhashable: Any = Kind("mytool_open", "x", "", [Field("a", "string", "x")])  # type: ignore[arg-type]
     with pytest.raises(InvalidKindError):
-        shapes.of("mytool_open", (unhashable,))
+        schemas.of("mytool_open", (unhashable,))
 
 
 VALUES = st.recursive(
@@ -424,7 +426,7 @@ def test_whatever_is_given_the_event_is_allowed_by_the_notice_or_refused(
     example: Any = notice.find_event(name).example
     fields = [*example["payload"], "stack_trace", "extra"]
     change = data.draw(st.dictionaries(st.sampled_from(fields), VALUES, max_size=2))
-    shape = shapes.of(name)
+    shape = schemas.of(name)
     try:
         payload = shape.payload({**example["payload"], **change})
     except EventShapeError as error:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from usagectl.errors import InvalidValueError
-from usagectl.shells import FORMATS, detect_shell, render
+from usagectl.machine.shells import FORMATS, detect_shell, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

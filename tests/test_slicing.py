@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usagectl import slicing
+from usagectl.events import slicing
 
 SPACES = st.sampled_from(["", " ", "\n", "\t ", "\r\n  "])
 STRINGS = st.text(max_size=12) | st.sampled_from(

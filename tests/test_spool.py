@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.support.machine import NOW, Machine
 from tests.support.spooling import EVENT, put, read, segment
-from usagectl import events, spool
+from usagectl import spool
 from usagectl.errors import FolderUnknownError, SpoolUnwritableError
+from usagectl.events import encoding
 from usagectl.spool import envelope, purging
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def test_the_bytes_of_an_event_never_change(
 def build(payload: dict[str, object]) -> bytes:
     """Serialise an event as usagectl does; text that is no Unicode has no bytes."""
     clean = json.loads(json.dumps(payload).encode("ascii", "ignore"))
-    return events.build_event("e", metadata={}, payload=clean)
+    return encoding.build_event("e", metadata={}, payload=clean)
 
 
 @settings(max_examples=100, database=None)

@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.confined import full_disk, powerless, read_only, run_behind
 from tests.support.spooling import put, spool_dir, start
-from usagectl import paths, spool
+from usagectl import spool
 from usagectl.errors import SpoolUnwritableError
+from usagectl.machine import paths
 from usagectl.spool import losses
 from usagectl.spool.losses import Losses
 

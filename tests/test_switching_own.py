@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.machine import NOW
-from usagectl import consent, emission, settings, spool, switching
+from usagectl import consent, settings, spool, switching
+from usagectl.emitting import permission
 from usagectl.errors import UnknownToolError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def test_disable_purges_unsent_events(machine: Machine) -> None:
 def test_the_answer_names_whose_events_were_removed(machine: Machine) -> None:
     """Events of one tool are not laid at another's door."""
     environment = machine.environment()
-    assert emission.permit(environment, emission.Emitter("mytool"))
+    assert permission.permit(environment, permission.Emitter("mytool"))
     spool.append(environment, EVENT, tool="mytool", kind="cli_cmd")
     record(machine)
     of_tool = machine.run("disable", "mytool").stdout

@@ -12,12 +12,13 @@ import pytest
 
 from tests.support.counting import events, ledgers, left_in, memory_of, sum_of
 from tests.support.machine import NOW
-from usagectl import Field, Kind, Tracker, ledger, notice, settings, spool
-from usagectl.emission import Emitter
+from usagectl import Field, Kind, Tracker, notice, settings, spool
+from usagectl.emitting import ledger
+from usagectl.emitting.permission import Emitter
+from usagectl.emitting.tracker import session
 from usagectl.errors import InvalidValueError, UsagectlError
-from usagectl.kinds import InvalidKindError
-from usagectl.shapes import EventShapeError
-from usagectl.tracker import session
+from usagectl.events.kinds import InvalidKindError
+from usagectl.events.schemas import EventShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

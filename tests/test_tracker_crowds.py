@@ -15,7 +15,8 @@ import pytest
 from tests.support.counting import events, ledgers, memory_of, sum_of
 from tests.support.crowds import OPERATIONS, in_threads, record, tracker_in
 from tests.support.spooling import run
-from usagectl import ledger, spool
+from usagectl import spool
+from usagectl.emitting import ledger
 from usagectl.spool import losses
 
 if TYPE_CHECKING:

@@ -21,7 +21,9 @@ from tests.support.counting import events, ledgers, memory_of, sum_of
 from tests.support.crowds import record, tracker_in
 from tests.support.endpoint import Endpoint, always, drip, drip_body, hang, reset
 from tests.support.spooling import run, start, wait_for_word
-from usagectl import ledger, replay, spool
+from usagectl import spool
+from usagectl.delivery import replay
+from usagectl.emitting import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +50,7 @@ KILL = """
 import json, mmap, random
 from datetime import UTC, datetime, timedelta
 from usagectl import Tracker, ledger
-from usagectl.tracker import recorder  # loaded once, before the forks
+from usagectl.emitting.tracker import recorder  # loaded once, before the forks
 kills, aggregate = int(sys.argv[2]), bool(int(sys.argv[3]))
 draw = random.Random(20261123)
 turns = []
@@ -414,7 +416,7 @@ def test_no_socket_is_opened_in_the_program_s_process(machine: Machine, runtime:
         wait_for_sender(machine)
         assert endpoint.received
     loaded = set(done.stdout.split())
-    assert "usagectl.tracker.recorder" in loaded
+    assert "usagectl.emitting.tracker.recorder" in loaded
     heavy = {"httpx", "ssl", "socket", "rich", "typer", "asyncio", "msgspec", "subprocess"}
     assert loaded & heavy == set()
     assert ledgers(runtime) == []

@@ -29,12 +29,12 @@ from urllib.parse import urlsplit
 
 from usagectl import echoes, endpoint
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.naming import OTHER
+from usagectl.events.naming import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from usagectl.tracker import Tracker
+    from usagectl.emitting.tracker import Tracker
 
 _Foreign: TypeAlias = Any
 """What botocore hands over: it declares no types."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import settings, tools
 from usagectl.tools.base import is_no
-from usagectl.tools.emitting import Emitting
+from usagectl.tools.instrumented import Emitting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.environment import Environment
-    from usagectl.registry import Registration
+    from usagectl.machine.environment import Environment
     from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
+    from usagectl.tools.registry import Registration
 
 _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 

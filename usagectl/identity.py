@@ -10,18 +10,19 @@ import json
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl import _files, settings, tools
+from usagectl import settings, tools
 from usagectl.errors import (
     FileUnreadableError,
     InvalidValueError,
 )
+from usagectl.machine import files
 from usagectl.tools.base import IdentityFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.base import Source
     from usagectl.tools.localstack_rules import Rules
 
@@ -94,7 +95,7 @@ def folder_of(found: Sequence[IdentityFile]) -> tuple[Path, Source]:
 def read(place: IdentityFile) -> MachineId:
     """Read one place as its client does; a problem is part of the answer."""
     try:
-        data = _files.read_bytes(place.path)
+        data = files.read_bytes(place.path)
     except FileUnreadableError as error:
         return MachineId(place, None, "unreadable", error.message)
     if data is None:

@@ -10,15 +10,17 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from usagectl import _files, endpoint, transport
+from usagectl import endpoint
+from usagectl.delivery import transport
 from usagectl.errors import FileUnreadableError, UsagectlError
+from usagectl.machine import files
 from usagectl.preview import Live, instance_port
 from usagectl.tools.base import find_executable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 INSTANCE_TIMEOUT = timedelta(seconds=1)
 DOCKER_TIMEOUT = timedelta(seconds=3)
@@ -116,7 +118,7 @@ def is_on_this_machine(address: str) -> bool:
 def _member(file: Path, *keys: str) -> object:
     """Read one member of a JSON file; None when there is none."""
     try:
-        found: object = json.loads(_files.read_bytes(file) or b"{}")
+        found: object = json.loads(files.read_bytes(file) or b"{}")
     except (FileUnreadableError, ValueError, RecursionError):
         return None
     for key in keys:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from usagectl.consent import Consent
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _DEFAULT_PORT = 4566

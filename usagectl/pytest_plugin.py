@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit import AuditResult
     from usagectl.capture import Captured, Session
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -150,8 +150,9 @@ class UsageCapture:
 
     def audit(self) -> AuditResult:
         """Hold all that arrived against the notice, and search it for values of this machine."""
-        from usagectl import audit, notice, registry
-        from usagectl.environment import with_account_home
+        from usagectl import audit, notice
+        from usagectl.machine.environment import with_account_home
+        from usagectl.tools import registry
 
         declared = notice.declared(registry.declarations(self._environment))
         context = audit.Context.from_environment(
@@ -170,7 +171,8 @@ def _list(found: list[Captured]) -> str:
 @pytest.fixture
 def usagectl_capture(tmp_path: Path) -> Iterator[UsageCapture]:
     """Serve a telemetry endpoint on loopback for one test; nothing that it gets leaves."""
-    from usagectl import capture, environment
+    from usagectl import capture
+    from usagectl.machine import environment
 
     surroundings = environment.from_process()
     options = capture.Options(file=tmp_path / "usagectl-capture.jsonl")

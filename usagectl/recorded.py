@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from usagectl import consent, spool, tools
+from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
-from usagectl.posts import build_post
 from usagectl.preview import Preview, Request, endpoint_caution
 from usagectl.settings import OWN_NAME
 from usagectl.tools.base import MASK, Caution, mask_credentials
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.consent import Consent
-    from usagectl.environment import Environment
-    from usagectl.posts import Post
+    from usagectl.delivery.requests import Post
+    from usagectl.machine.environment import Environment
     from usagectl.spool.lines import Selection
 
 _MOST_DIGITS = 4000
@@ -136,7 +136,8 @@ def _preview_waiting(
     limit: int | None = None,
     reveal: bool,
 ) -> Preview:
-    from usagectl import ledger, replay
+    from usagectl.delivery import replay
+    from usagectl.emitting import ledger
 
     if caution := endpoint_caution(verdict, "ANALYTICS_API"):
         return Preview(verdict, (), (caution,))

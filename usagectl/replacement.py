@@ -12,14 +12,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import _files, identity
+from usagectl import identity
 from usagectl.errors import FolderUnknownError, LinkOutsideError, StateError
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.environment import Environment
     from usagectl.identity import MachineId
+    from usagectl.machine.environment import Environment
     from usagectl.tools.base import IdentityFile
 
 _SHARED_MODE = 0o644
@@ -76,7 +77,7 @@ def replace(
     """
     with ExitStack() as stack:
         if not dry_run:
-            stack.enter_context(_files.lock(_lock_folder(environment)))
+            stack.enter_context(files.lock(_lock_folder(environment)))
         targets = [place for place in identity.places(environment) if place.tool in bodies]
         return tuple(
             _replace_one(environment, place, whole=_whole(place, bodies, prefix), dry_run=dry_run)
@@ -113,9 +114,9 @@ def _replace_one(
         if dry_run:
             return Replacement(place, before, whole, changed=True)
         aside = _set_aside_if_corrupt(environment, before)
-        _files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
+        files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
     except StateError as error:
-        if aside is not None and _files.put_back(aside, place.path):
+        if aside is not None and files.put_back(aside, place.path):
             aside = None
         return Replacement(place, before, whole, changed=False, set_aside=aside, problem=error)
     return Replacement(place, before, whole, changed=True, set_aside=aside)
@@ -141,13 +142,13 @@ def _refuse_link_outside(path: Path) -> None:
 def _set_aside_if_corrupt(environment: Environment, before: MachineId) -> Path | None:
     if before.kind != "unreadable":
         return None
-    return _files.set_aside(before.place.path, environment.now())
+    return files.set_aside(before.place.path, environment.now())
 
 
 def _render(place: IdentityFile, whole: str) -> bytes:
     if place.form == "bare":
         return whole.encode()
-    data = _files.read_bytes(place.path)
+    data = files.read_bytes(place.path)
     document = identity.parse_document(data) if data is not None else {}
     document["machine_id"] = whole
     return json.dumps(document).encode()
@@ -161,7 +162,7 @@ def clear(environment: Environment, *, dry_run: bool = False) -> tuple[Replaceme
     """
     with ExitStack() as stack:
         if not dry_run:
-            stack.enter_context(_files.lock(_lock_folder(environment)))
+            stack.enter_context(files.lock(_lock_folder(environment)))
         return tuple(
             _clear_one(environment, place, dry_run=dry_run)
             for place in identity.places(environment)
@@ -177,7 +178,7 @@ def _clear_one(environment: Environment, place: IdentityFile, *, dry_run: bool) 
             return Replacement(place, before, None, changed=True)
         aside = _set_aside_if_corrupt(environment, before)
         if aside is None:
-            _files.remove(place.path)
+            files.remove(place.path)
     except StateError as error:
         return Replacement(place, before, None, changed=False, problem=error)
     return Replacement(place, before, None, changed=True, set_aside=aside)

@@ -16,8 +16,8 @@ from usagectl.tools.localstack_rules import is_true
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from usagectl.environment import Environment
     from usagectl.identity import MachineId
+    from usagectl.machine.environment import Environment
     from usagectl.tools.localstack_client import LocalStackClient
 
 STATIC_LIBS = "/usr/lib/localstack"

@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeGuard, get_args
 
-from usagectl import _files, paths
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
     InvalidValueError,
 )
+from usagectl.machine import files, paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 Mode = Literal["off", "local", "on"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
@@ -125,7 +125,7 @@ def load_projects(environment: Environment) -> tuple[SettingsFile, ...]:
 def read(file: Path) -> SettingsFile:
     """Read one settings, policy or project file; a problem is part of the answer."""
     try:
-        data = _files.read_bytes(file)
+        data = files.read_bytes(file)
     except FileUnreadableError as error:
         return SettingsFile(file=file, exists=True, problem=error.message)
     if data is None:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from usagectl import _files, consent, paths, saving, settings, tools
+from usagectl import consent, settings, settings_writer, tools
 from usagectl.errors import (
     FileCorruptError,
     FolderUnknownError,
@@ -20,6 +20,7 @@ from usagectl.errors import (
     SwitchIneffectiveError,
     UsagectlError,
 )
+from usagectl.machine import files, paths
 from usagectl.tools import profiles
 from usagectl.tools.base import is_dir, is_file
 from usagectl.tools.localstack_client import PLAIN, PREFIXED, LocalStackClient
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.consent import Consent
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.profiles import Profiles
 
 Wish = Literal["off", "undo", "on"]
@@ -150,7 +151,7 @@ def _carry_out(
 
 def _purge(environment: Environment, wishes: Mapping[str, Wish], *, dry_run: bool) -> int:
     """Remove what waits of the tools that are switched off; of all of them, whatever waits."""
-    from usagectl import ledger
+    from usagectl.emitting import ledger
     from usagectl.spool import lines, purging  # it reads many lines; enable does not
 
     names = [tool.name for tool in tools.emitters(environment)]
@@ -172,7 +173,7 @@ def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -
         return _edit_profiles(environment, wish, dry_run=True)
     # The folder may be made on the way: all processes share the nearest one above it.
     above = next((path for path in folder.parents if is_dir(path)), folder)
-    with _files.lock(above):
+    with files.lock(above):
         return _edit_profiles(environment, wish, dry_run=False)
 
 
@@ -219,14 +220,14 @@ def _current(found: Profiles) -> str | None:
 def _has_block(file: Path, *, opts_out_only: bool = False) -> bool:
     if not is_file(file):
         return False
-    data = _files.read_bytes(file, limit=profiles.MAX_BYTES) or b""
+    data = files.read_bytes(file, limit=profiles.MAX_BYTES) or b""
     return profiles.has_block(data, opts_out_only=opts_out_only)
 
 
 def _edit(
     environment: Environment, found: Profiles, file: Path, *, wish: Wish, dry_run: bool
 ) -> list[Change]:
-    before = _files.read_bytes(file, limit=profiles.MAX_BYTES)
+    before = files.read_bytes(file, limit=profiles.MAX_BYTES)
     after, assignments = plan_profile(
         file,
         before,
@@ -237,9 +238,9 @@ def _edit(
     changed = after != before
     if changed and not dry_run:
         if after is None:
-            _files.remove(file.resolve())  # A link that led nowhere stays; its new target goes.
+            files.remove(file.resolve())  # A link that led nowhere stays; its new target goes.
         else:
-            _files.replace_bytes(file, after)
+            files.replace_bytes(file, after)
     return [
         Change("localstack", file, name, value, changed=changed)
         for name, value in assignments.items()
@@ -258,7 +259,7 @@ def _values_before(
         merged |= profile.values
         if wish == "on" and _has_block(profile.file):
             bare = profiles.remove_block(
-                _files.read_bytes(profile.file, limit=profiles.MAX_BYTES) or b""
+                files.read_bytes(profile.file, limit=profiles.MAX_BYTES) or b""
             )
             merged |= {PLAIN: None, PREFIXED: None}
             merged |= profiles.parse(bare or b"", environment.variables)
@@ -314,7 +315,7 @@ def _switch_emitting(
 ) -> list[Change]:
     user = settings.load(environment)
     before = user.of_tool(tool)
-    key = ".".join(saving.place_of("mode", tool))
+    key = ".".join(settings_writer.place_of("mode", tool))
     modes: dict[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
     wanted = modes[wish]
     is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
@@ -329,7 +330,7 @@ def _switch_emitting(
         "mode_since": environment.now().replace(microsecond=0) if wanted else None,
         "mode_set_by": "disable" if wish == "off" else None,
     }
-    saved = saving.save(environment, values, tool=tool, dry_run=dry_run)
+    saved = settings_writer.save(environment, values, tool=tool, dry_run=dry_run)
     return [Change(tool, saved.file, key, wanted, saved.changed, saved.set_aside)]
 
 

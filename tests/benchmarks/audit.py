@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _AUDIT = """
 import sys
 from usagectl import audit
-from usagectl.environment import from_process
+from usagectl.machine.environment import from_process
 with open(sys.argv[1], "rb") as stream:
     context = audit.Context.from_environment(from_process())
     print(audit.audit_stream(stream, context=context).events)

@@ -122,7 +122,7 @@ def end_children() -> None:
     for folder in Path("/proc").iterdir():
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"usagectl._child" in words:
+            if b"usagectl.delivery.child" in words:
                 os.kill(int(folder.name), signal.SIGKILL)
         except (OSError, ValueError):
             continue

@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.support.machine import REPOSITORY, Machine
-from usagectl import replay, spool
-from usagectl.posts import build_post
+from usagectl import spool
+from usagectl.delivery import replay
+from usagectl.delivery.requests import build_post
+from usagectl.delivery.transport import HttpxTransport
 from usagectl.spool import listing
-from usagectl.transport import HttpxTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 EVENT = (
     b'{"name":"cli_cmd","metadata":{"client_time":"2026-11-23 09:00:00.123456"},'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from usagectl import capture
-from usagectl.environment import from_process
+from usagectl.machine.environment import from_process
 
 from .browser import ATTEMPTS, LOOPBACK, PageServer, browsing, find_browser
 from .support import LoopbackServer

@@ -2,8 +2,9 @@
 
 import pytest
 
-from usagectl import conformance, environment
+from usagectl import conformance
 from usagectl.conformance import Check, Kit, Spec, Switch
+from usagectl.machine import environment
 
 from .support import DEAD_ENDPOINT, Client
 

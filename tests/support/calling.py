@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from tests.support.emulator import config, session
 from tests.support.endpoint import Endpoint, always
 from usagectl import spool
-from usagectl.tracker import Tracker
+from usagectl.emitting.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

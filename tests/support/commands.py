@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typer.core import TyperCommand
 
     from tests.support.machine import Machine
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "status": (),

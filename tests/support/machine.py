@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usagectl.environment import Environment
+from usagectl.machine.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

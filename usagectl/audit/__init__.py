@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usagectl import paths
 from usagectl.audit import forms
 from usagectl.audit.auditor import Auditor, AuditResult
 from usagectl.audit.context import Context
 from usagectl.audit.findings import Finding, Known, Suppression
 from usagectl.audit.rules import LEVELS, RULES, Level, Rule
 from usagectl.audit.selection import UnknownRuleError, select
+from usagectl.machine import paths
 from usagectl.spool import purging, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
     from typing import BinaryIO
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.purging import State
 
 __all__ = [

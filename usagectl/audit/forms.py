@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from usagectl._redirected import as_utf8
 from usagectl.audit import usual
 from usagectl.audit.repeats import Repeats, may_repeat
-from usagectl.slicing import REFUSED
+from usagectl.events.redirected import as_utf8
+from usagectl.events.slicing import REFUSED
 from usagectl.spool import lines as spool_lines
 
 if TYPE_CHECKING:

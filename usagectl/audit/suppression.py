@@ -11,11 +11,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import _files, notice
+from usagectl import notice
 from usagectl.audit import rules
 from usagectl.audit.findings import Suppression
 from usagectl.audit.selection import find
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -124,7 +125,7 @@ def read_baseline(file: Path) -> dict[str, str]:
         FileUnreadableError: it is not there or cannot be read.
         FileCorruptError: it is no baseline.
     """
-    data = _files.read_bytes(file)
+    data = files.read_bytes(file)
     if data is None:
         raise FileUnreadableError(
             file,
@@ -166,5 +167,5 @@ def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
     if file.exists():
         read_baseline(file)  # What is none of ours is not written over.
     document = {"usagectl_baseline": FORM, "findings": listed}
-    _files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
+    files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
     return len(listed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from usagectl.audit.repeats import may_repeat
-from usagectl.slicing import REFUSED
+from usagectl.events.slicing import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

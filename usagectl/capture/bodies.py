@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import NamedTuple
 
-from usagectl import slicing
+from usagectl.events import slicing
 
 MAX_DECODED_BYTES = 32 * 1024 * 1024
 """No body becomes larger than this, however small it came in: a decompression bomb ends here."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.capture.records import Privacy, Request
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 _MOST_NAMES = 1000
 OTHERS = "(others)"

@@ -12,8 +12,8 @@ import base64
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
-from usagectl import slicing
 from usagectl.capture import bodies, masking
+from usagectl.events import slicing
 from usagectl.spool import envelope
 
 if TYPE_CHECKING:

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usagectl import processes, sensitive
+from usagectl import sensitive
 from usagectl.capture import children
 from usagectl.capture.app import Behaviour
 from usagectl.capture.recorder import Recorder
 from usagectl.capture.records import Privacy
 from usagectl.capture.server import LOOPBACK, CaptureServer, can_bind
+from usagectl.machine import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from usagectl.capture.recorder import Arrival, Sums
-    from usagectl.environment import Environment
     from usagectl.errors import UsagectlError
+    from usagectl.machine.environment import Environment
 
 _KEPT_ARRIVALS = 20
 _DOCKER_BRIDGE = "172.17.0.1"

@@ -16,13 +16,13 @@ import typer
 from usagectl.cli import _output
 from usagectl.cli._commands import CommandGroup
 from usagectl.cli._invocation import Invocation
+from usagectl.emitting.instrumentation import watch
 from usagectl.errors import UsagectlError, UsageError
-from usagectl.instrumentation import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 INTERRUPTED = 130
 _BROKEN_PIPE = 141

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from usagectl.audit import AuditResult, Finding
     from usagectl.capture import Arrival, Session, Sums
     from usagectl.cli._render import Page
-    from usagectl.environment import Environment
     from usagectl.errors import UsagectlError
+    from usagectl.machine.environment import Environment
 
 _SHOWN_FINDINGS = 10
 
@@ -84,7 +84,7 @@ def has_containers(environment: Environment) -> bool:
 def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
     """Hold what was captured against the notice."""
     from usagectl import audit
-    from usagectl.environment import with_account_home
+    from usagectl.machine.environment import with_account_home
 
     context = audit.Context.from_environment(with_account_home(environment), arguments=command)
     with file.open("rb") as stream:

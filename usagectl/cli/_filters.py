@@ -14,7 +14,7 @@ from usagectl.spool import envelope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.lines import Selection
     from usagectl.spool.purging import State
 

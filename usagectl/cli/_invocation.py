@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from usagectl.emission import Emitter
-from usagectl.instrumentation import Recording
+from usagectl.emitting.instrumentation import Recording
+from usagectl.emitting.permission import Emitter
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 
 class Invocation:

@@ -23,7 +23,7 @@ from usagectl.cli._output import printable_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.replay import Progress as ReplayProgress
+    from usagectl.delivery.replay import Progress as ReplayProgress
     from usagectl.tools.base import Caution
 
 _PIPE_WIDTH = 100_000

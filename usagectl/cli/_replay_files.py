@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from usagectl.cli._invocation import Invocation
-    from usagectl.replay import Options
-    from usagectl.staging import Staged
+    from usagectl.delivery.replay import Options
+    from usagectl.delivery.replay_files import Staged
 
 
 class Place:
@@ -34,8 +34,9 @@ def folder_of_events(
     """Find the events; those of a file are laid out, and that is removed when it is done with."""
     from tempfile import TemporaryDirectory
 
-    from usagectl import paths, staging
-    from usagectl import replay as replaying
+    from usagectl.delivery import replay as replaying
+    from usagectl.delivery import replay_files
+    from usagectl.machine import paths
 
     environment = invocation.environment
     if file is None:
@@ -46,7 +47,7 @@ def folder_of_events(
         spool_dir = Path(temporary) if dry_run else paths.require_spool_dir(environment)
         with (
             _opened(path) as stream,
-            staging.staged(
+            replay_files.staged(
                 environment, spool_dir, file=path, stream=stream, base=base, on_wait=say_waiting
             ) as staged,
         ):
@@ -88,8 +89,8 @@ def _remark(staged: Staged) -> None:
 
 def say_left_out(invocation: Invocation, place: Place, names: Sequence[str]) -> None:
     """Say on stderr whose events wait here and go elsewhere, or nowhere."""
-    from usagectl import replay as replaying
-    from usagectl import routing
+    from usagectl.delivery import replay as replaying
+    from usagectl.delivery import routing
     from usagectl.spool.lines import Selection
 
     for name in names:

@@ -15,8 +15,8 @@ from usagectl.tools.base import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from usagectl.posts import Post
-    from usagectl.replay import Progress, ReplayResult
+    from usagectl.delivery.replay import Progress, ReplayResult
+    from usagectl.delivery.requests import Post
 
 _MOST_REQUESTS = 1000
 _SHOWN_REQUESTS = 20

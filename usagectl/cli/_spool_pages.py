@@ -9,8 +9,8 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl import endpoint
-from usagectl.environment import STATE_DIR_VARIABLE
 from usagectl.errors import FolderUnknownError
+from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

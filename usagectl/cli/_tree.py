@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from usagectl import notice, shells, tools
+from usagectl import notice, tools
 from usagectl.audit.rules import RULES
 from usagectl.cli.settings import NAMES as SETTING_NAMES
 from usagectl.completions import SHELLS, Argument, CommandNode, Option, Values
+from usagectl.machine import shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from usagectl.audit import AuditResult, Finding
     from usagectl.audit.suppression import Ignore
     from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.purging import State
 
 app = new_app()
@@ -142,8 +142,9 @@ def audit(  # noqa: PLR0913  (each is an option)
     addresses, also those of this machine. No value is shown whole without --reveal.
     Without FILE the spool is audited. Exits 1 when a finding is as bad as --fail-on.
     """
-    from usagectl import notice, registry
+    from usagectl import notice
     from usagectl.cli import _audit_page as page
+    from usagectl.tools import registry
 
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
@@ -215,7 +216,7 @@ def _audit(
     from usagectl import audit as auditing
     from usagectl.cli import _audit_page as page
     from usagectl.cli._filters import parse_states
-    from usagectl.environment import with_account_home
+    from usagectl.machine.environment import with_account_home
 
     only = auditing.select(rule or ())
     context = auditing.Context.from_environment(with_account_home(environment))

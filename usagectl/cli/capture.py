@@ -153,8 +153,9 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     usagectl capture --expect none -- localstack config show
     """
     from usagectl import capture as capturing
-    from usagectl import notice, registry
+    from usagectl import notice
     from usagectl.cli import _capture_page as page
+    from usagectl.tools import registry
 
     invocation: Invocation = ctx.obj
     words = command or []
@@ -249,7 +250,7 @@ def _both(
 
 def _serve(session: Session, *, as_json: bool) -> None:
     """Serve until a signal; say how to lead a program here."""
-    from usagectl import processes, shells
+    from usagectl.machine import processes, shells
 
     text = shells.render(session.variables, "bash")
     with processes.noting_end() as ended:

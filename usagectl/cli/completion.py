@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import _files, completions, shells
+from usagectl import completions
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError
+from usagectl.machine import files, shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,9 +101,9 @@ def _write_files(folder: Path, names: list[str], *, dry_run: bool) -> Iterator[d
     for name in names:
         file = folder / completions.SHELLS[name].file_name
         data = _text(name).encode()
-        changed = _files.read_bytes(file) != data
+        changed = files.read_bytes(file) != data
         if changed and not dry_run:
-            _files.replace_bytes(file, data, new_mode=0o644)
+            files.replace_bytes(file, data, new_mode=0o644)
         yield {"shell": name, "path": str(file), "changed": changed}
 
 

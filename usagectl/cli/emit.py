@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from usagectl import notice, registry
+from usagectl import notice
 from usagectl.cli import _emit_options, _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.tools import registry
 from usagectl.tools.base import MASK
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from usagectl.cli._emit_options import Field, Form
     from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
-    from usagectl.emission import Emitter
-    from usagectl.environment import Environment
+    from usagectl.emitting.permission import Emitter
+    from usagectl.machine.environment import Environment
 
 
 class EmitGroup(RecordedGroup):
@@ -115,20 +116,21 @@ def _add_command(to: typer.Typer, name: str, schema: Mapping[str, Any]) -> None:
 
 def _emit_one(form: Form, *, ctx: typer.Context, **values: Any) -> None:  # noqa: ANN401
     """Build the event, record it if the tool's switches let it, and say what became of it."""
-    from usagectl import emission, spool
+    from usagectl import spool
+    from usagectl.emitting import permission
 
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    emitter = emission.emitter_of(environment, _tool_of(form, values[_emit_options.TOOL], ctx))
+    emitter = permission.emitter_of(environment, _tool_of(form, values[_emit_options.TOOL], ctx))
     is_dry = values[_emit_options.DRY_RUN]
-    verdict = emission.verdict_of(environment, emitter)
+    verdict = permission.verdict_of(environment, emitter)
     is_off = is_dry or verdict.telemetry == "off"
     body, session_id = _build(environment, form, emitter, values, keeps=not is_off)
-    given = None if is_off else emission.permit(environment, emitter)
+    given = None if is_off else permission.permit(environment, emitter)
     shown = _masked(environment, body, values)
     if given is not None:
         spool.append(environment, body, tool=emitter.name, kind=form.name, consent=given.consent)
-        emission.deliver(environment, given)
+        permission.deliver(environment, given)
     data = {
         "event": form.name,
         "tool": emitter.name,
@@ -166,8 +168,8 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
     Raises:
         EventShapeError: the version is none, or the variable holds no token.
     """
-    from usagectl.closing import CLOSINGS
-    from usagectl.shapes import EventShapeError
+    from usagectl.events.schemas import EventShapeError
+    from usagectl.events.text_rules import CLOSINGS
 
     if CLOSINGS["version"](values["version"]) is None:
         reason = f"must be {notice.closed_form('version')}"
@@ -208,8 +210,9 @@ def _build(
     Raises:
         EventShapeError: a value does not fit the notice.
     """
-    from usagectl import emission, events, shapes
-    from usagectl.tracker import session
+    from usagectl.emitting import permission
+    from usagectl.emitting.tracker import session
+    from usagectl.events import encoding, schemas
 
     started = session.start(environment)
     if typed := values.get(_emit_options.SESSION_ID):
@@ -222,12 +225,12 @@ def _build(
             started,
             token=_token(environment, values) or None,
             is_testing=values["is_testing"],
-            machine_id=emission.machine_id(environment, emitter, keep=keeps),
+            machine_id=permission.machine_id(environment, emitter, keep=keeps),
         )
         return body, started.session_id
-    shape = shapes.of(form.name, emitter.kinds)
+    shape = schemas.of(form.name, emitter.kinds)
     session_id = started.session_id if form.has_session else ""
-    time = events.format_client_time(environment.now())
+    time = encoding.format_client_time(environment.now())
     body = shape.event(shape.payload(form.payload(values)), client_time=time, session_id=session_id)
     return body, session_id or None
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import shells, tools
+from usagectl import tools
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.machine import shells
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 app = new_app()
 apps = {"env": app}

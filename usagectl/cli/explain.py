@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import notice, registry
+from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import UnknownEventError
+from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation

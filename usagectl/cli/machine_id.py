@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
     from usagectl.identity import MachineId
+    from usagectl.machine.environment import Environment
     from usagectl.replacement import Replacement
 
 show_app = new_app(cls=RecordedGroup, invoke_without_command=True)

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, notice, recorded, registry, tools
+from usagectl import consent, notice, recorded, tools
 from usagectl import preview as requests
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError, UsageError
+from usagectl.tools import registry
 from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.preview import Live, Preview, Request
 
 app = new_app()

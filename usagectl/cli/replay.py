@@ -29,8 +29,8 @@ from usagectl.tools.base import mask_credentials
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
     from usagectl.cli._replay_files import Place
-    from usagectl.replay import Options
-    from usagectl.routing import Route
+    from usagectl.delivery.replay import Options
+    from usagectl.delivery.routing import Route
 
 app = new_app()
 apps = {"replay": app}
@@ -124,8 +124,9 @@ def replay(  # noqa: PLR0913  (each is an option)
     anything leaves it, a terminal is asked; where there is none, give --yes, unless
     sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
-    from usagectl import delivery, ledger, routing
-    from usagectl import replay as replaying
+    from usagectl.delivery import attempts, routing
+    from usagectl.delivery import replay as replaying
+    from usagectl.emitting import ledger
 
     invocation: Invocation = ctx.obj
     if raw and (json or not dry_run):
@@ -143,7 +144,7 @@ def replay(  # noqa: PLR0913  (each is an option)
         rejected=rejected,
         copies=copy,
         allow_http=allow_http,
-        policy=delivery.Policy(patience=timedelta(seconds=timeout), compress=gzip),
+        policy=attempts.Policy(patience=timedelta(seconds=timeout), compress=gzip),
     )
     ledger.recover(invocation.environment)
     try:
@@ -183,8 +184,8 @@ def _plan(
     raw: bool,
     as_json: bool,
 ) -> None:
-    from usagectl import replay as replaying
     from usagectl.cli import _replay_page
+    from usagectl.delivery import replay as replaying
     from usagectl.spool.lines import ALL
 
     posts = replaying.posts(options, base=base, folder=place.folder)
@@ -212,8 +213,8 @@ def _send(
     place: Place,
     as_json: bool,
 ) -> None:
-    from usagectl import replay as replaying
     from usagectl.cli import _replay_page
+    from usagectl.delivery import replay as replaying
     from usagectl.spool.lines import ALL
 
     started = time.monotonic()
@@ -270,8 +271,8 @@ def _ask(
 
     if endpoint.is_loopback(route.base):
         return
-    from usagectl import replay as replaying
     from usagectl.cli.machine_id import can_ask
+    from usagectl.delivery import replay as replaying
 
     is_asked = can_ask()
     if route.is_on and (as_json or not is_asked):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import processes, tools
+from usagectl import tools
 from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.machine import processes
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, paths, registry, saving, tools
+from usagectl import identity, settings_writer, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
+from usagectl.machine import paths
 from usagectl.spool import bounds
-from usagectl.tools import emitting
+from usagectl.tools import instrumented, registry
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
 apps = {"settings": app}
@@ -127,7 +128,7 @@ def _save(
     as_json: bool,
 ) -> None:
     tool = _key(name)[0]
-    saved = saving.save(invocation.environment, values, tool=tool, dry_run=dry_run)
+    saved = settings_writer.save(invocation.environment, values, tool=tool, dry_run=dry_run)
     data = {
         "file": str(saved.file),
         "changed": saved.changed,
@@ -148,7 +149,7 @@ def _save(
 def _collect(environment: Environment) -> list[dict[str, object]]:
     user = stored.load(environment)
     consent = evaluate(environment, ["usagectl"])[0]
-    endpoint, endpoint_source = emitting.endpoint(environment, user)
+    endpoint, endpoint_source = instrumented.endpoint(environment, user)
     folder, folder_source = identity.cache_dir(environment)
     origin = str(user.file) if user.file else ""
     since = user.mode_since.isoformat() if user.mode_since else None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.listing import Entry
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
@@ -175,7 +175,7 @@ def show(  # noqa: PLR0913  (each is an option)
 
 def _take_in(environment: Environment) -> None:
     """Put into the spool what programs left in memory when they were killed: it waits too."""
-    from usagectl import ledger
+    from usagectl.emitting import ledger
 
     ledger.recover(environment)
 
@@ -268,8 +268,8 @@ def export(  # noqa: PLR0913  (each is an option)
     form that `usagectl replay --file` reads; it reads --events as well. The
     spool stays as it is. FILE appears whole or not at all.
     """
-    from usagectl import _files
     from usagectl.cli import _spool_pages as pages
+    from usagectl.machine import files
     from usagectl.spool import listing
 
     invocation: Invocation = ctx.obj
@@ -293,7 +293,7 @@ def export(  # noqa: PLR0913  (each is an option)
         _output.emit(_output.Answer({}, lambda: None, problems), invocation, as_json=False)
         return
     target = invocation.environment.cwd / file
-    count, size = _files.write_lines(target, texts, replaces=force, dry_run=dry_run)
+    count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
     answer = _output.Answer(data, lambda: pages.show_export(target, count, size, dry_run=dry_run))

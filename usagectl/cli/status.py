@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from usagectl import consent, identity, report, tools
+from usagectl import consent, identity, tools
+from usagectl import status as answers
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
-    from usagectl.report import Report
     from usagectl.spool import SpoolState
+    from usagectl.status import Report
     from usagectl.tools.base import IdentityFile
 
 app = new_app()
@@ -49,8 +50,8 @@ def status(
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
-    found = report.collect(invocation.environment)
-    loud = report.offending(found.consents, expect) if expect else ()
+    found = answers.collect(invocation.environment)
+    loud = answers.offending(found.consents, expect) if expect else ()
     errors = []
     if loud:
         names = [f"{part.name} is {part.telemetry}" for part in loud]
@@ -66,7 +67,7 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     folder, source = found.cache_dir
     return {
         "tools": [
-            consent_data(part, report.machine_id_of(part, found.machine_ids), reveal=reveal)
+            consent_data(part, answers.machine_id_of(part, found.machine_ids), reveal=reveal)
             for part in found.consents
         ],
         "cache_dir": {"path": str(folder), "source": source},
@@ -83,7 +84,7 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
             "rejected": found.spool.rejected,
             "lost": found.spool.losses._asdict(),
         },
-        "not_covered": list(report.NOT_COVERED),
+        "not_covered": list(answers.NOT_COVERED),
     }
 
 
@@ -135,7 +136,7 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
     page.heading("No opt-out covers")
-    page.bullets(report.NOT_COVERED)
+    page.bullets(answers.NOT_COVERED)
     page.line()
     page.line(f"Next: {_next_step(found.consents)}")
 

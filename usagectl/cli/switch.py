@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, identity, report, switching
+from usagectl import consent, identity, switching
+from usagectl import status as answers
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
@@ -70,7 +71,7 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_j
         "changes": [_change_data(change) for change in result.changes],
         "purged": result.purged,
         "tools": [
-            consent_data(part, report.machine_id_of(part, ids), reveal=False)
+            consent_data(part, answers.machine_id_of(part, ids), reveal=False)
             for part in result.consents
         ],
     }

@@ -12,7 +12,7 @@ from usagectl.conformance.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 Answer = Literal["on", "error", "hang", "drip", "drop", "refuse"]
 _MOST_LINES = 10

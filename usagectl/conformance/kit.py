@@ -11,8 +11,8 @@ from usagectl.conformance import canaries, judging
 from usagectl.conformance.facts import Facts, answers
 from usagectl.conformance.report import Report, Result
 from usagectl.conformance.stage import Stage
-from usagectl.environment import with_account_home
-from usagectl.processes import CommandNotFoundError
+from usagectl.machine.environment import with_account_home
+from usagectl.machine.processes import CommandNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from usagectl.conformance.endpoints import Answer
     from usagectl.conformance.judging import Verdict
     from usagectl.conformance.spec import Spec, Switch, Words
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 Rule = Literal["on", "off", "silent", "values", "delay", "output"]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from usagectl.conformance.endpoints import Answer, Traffic
     from usagectl.conformance.machine import Done
     from usagectl.conformance.spec import Spec, Words
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 Afterwards = Literal["wait", "kill", "leave"]
 Meets = Literal["endpoint", "nobody", "other"]

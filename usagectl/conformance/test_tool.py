@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from usagectl import environment
 from usagectl.conformance import Check, Kit, Spec, load, plan
 from usagectl.errors import UsagectlError
+from usagectl.machine import environment
 
 OPTION = "--usagectl-conformance"
 """As `usagectl.pytest_plugin` declares it."""

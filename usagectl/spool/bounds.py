@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.losses import Reason
 
 SEGMENT_BYTES = 1024 * 1024

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from usagectl.slicing import REFUSED
+from usagectl.events.slicing import REFUSED
 from usagectl.spool import envelope, journal
 from usagectl.spool.journal import Span
 

@@ -7,14 +7,14 @@ from collections import Counter, deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from usagectl import paths
 from usagectl.errors import FileUnreadableError
+from usagectl.machine import paths
 from usagectl.spool import envelope, lines, logs, purging, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.lines import Line, Selection
     from usagectl.spool.logs import Handover
     from usagectl.spool.purging import State

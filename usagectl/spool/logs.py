@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 SENT, REJECTED = "sent", "rejected"
 ANSWER_CHARACTERS = 500

@@ -15,13 +15,13 @@ import time
 import zlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl import _files, paths
+from usagectl.machine import files, paths
 from usagectl.spool import segments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 Reason = Literal["full", "old", "unwritable"]
 
@@ -119,7 +119,7 @@ def _add(file: Path, reason: Reason, count: int) -> None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "something that is no file lies in the count's place")
         for _ in range(_TRIES):  # A stopped process that holds it must not hold us.
-            if _files.try_lock(descriptor):
+            if files.try_lock(descriptor):
                 break
             time.sleep(0.0005)
         before = _parse(os.pread(descriptor, _FILE_BYTES, 0))

@@ -7,15 +7,15 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from usagectl import paths
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError, UsagectlError
+from usagectl.machine import paths
 from usagectl.spool import journal, lines, logs, queue, reading, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.lines import Selection
 
 State = Literal["pending", "sent", "rejected"]

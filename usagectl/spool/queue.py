@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from usagectl import _files, paths
 from usagectl.errors import SpoolUnwritableError
+from usagectl.machine import files, paths
 from usagectl.spool import envelope, journal, lines, logs, reading, segments
 from usagectl.spool.journal import Span
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.lines import Piece, Run, Selection, Source
 
 ASIDE, ASIDE_FILES = "aside", ("lines.txt", "lines.before.txt")
@@ -253,7 +253,7 @@ def held(environment: Environment, *, seconds: float) -> Iterator[Path]:
     folder = paths.require_spool_dir(environment)
     if folder.exists() and not folder.is_dir():
         raise SpoolUnwritableError(folder, reason="it is no folder")
-    with _files.lock(folder, seconds=seconds):
+    with files.lock(folder, seconds=seconds):
         yield folder
 
 
@@ -358,7 +358,7 @@ def _end_line(descriptor: int) -> None:
 def _lock_patiently(descriptor: int) -> bool:
     """Lock a segment, past a process that just appends one line to it."""
     for _ in range(_TRIES):
-        if _files.try_lock(descriptor):
+        if files.try_lock(descriptor):
             return True
         time.sleep(0.001)
     return False

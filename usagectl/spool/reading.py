@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import paths
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl.machine import paths
 from usagectl.spool import envelope, journal, logs, losses, segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.spool.envelope import Record
     from usagectl.spool.losses import Losses
 

@@ -14,7 +14,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import _files
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -99,7 +99,7 @@ def create(folder: Path, role: str = SHARED) -> tuple[Segment, int]:
         except FileExistsError:
             continue  # Another process was faster, or something that is no file lies there.
         # A delivery may have taken it, empty as it was, and removed it since.
-        if _files.try_lock(descriptor) and is_still(segment, descriptor):
+        if files.try_lock(descriptor) and is_still(segment, descriptor):
             return segment, descriptor
         os.close(descriptor)
     raise OSError(errno.EBUSY, "no segment can be made")
@@ -169,7 +169,7 @@ def locked(segment: Segment) -> Iterator[int | None]:
         if descriptor is None:
             yield None
         else:
-            can_have = _files.try_lock(descriptor) and is_still(segment, descriptor)
+            can_have = files.try_lock(descriptor) and is_still(segment, descriptor)
             yield descriptor if can_have else None
 
 

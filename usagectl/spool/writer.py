@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
-from usagectl import _files, paths
 from usagectl.errors import SpoolUnwritableError
+from usagectl.machine import files, paths
 from usagectl.spool import bounds, envelope, losses, segments
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 _SUPPLY = 256
 
@@ -232,7 +232,7 @@ def _open_shared(
         descriptor = segments.try_open(shared[-1])
         if descriptor is None:  # It is gone, or something else lies there.
             break
-        if _files.try_lock(descriptor):
+        if files.try_lock(descriptor):
             if segments.is_still(shared[-1], descriptor):
                 if _finds_usable(descriptor, now=now, room=room):
                     return descriptor

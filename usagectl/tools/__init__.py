@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usagectl import registry
 from usagectl.errors import UnknownToolError
-from usagectl.tools.emitting import Emitting
+from usagectl.tools import registry
+from usagectl.tools.instrumented import Emitting
 from usagectl.tools.localstack import LocalStack
 from usagectl.tools.lstk import Lstk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
 
 ALL: tuple[Tool, ...] = (LocalStack(), Lstk(), Emitting())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 MASK = "********"
 """Stands for what is hidden."""

@@ -11,7 +11,7 @@ from usagectl.tools.base import exists, is_dir, is_file
 from usagectl.tools.localstack_rules import is_true, parse_boolean
 
 if TYPE_CHECKING:
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.localstack_rules import Rules
 
 _IMAGE_MARKERS = (

@@ -32,7 +32,7 @@ from usagectl.tools.localstack_rules import is_true
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.base import Telemetry
 
 

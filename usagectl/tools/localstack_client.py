@@ -17,7 +17,7 @@ from usagectl.tools.localstack_rules import rules_for
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.localstack_rules import Rules
     from usagectl.tools.profiles import Profiles
 

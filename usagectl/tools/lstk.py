@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usagectl import _files
 from usagectl.errors import FileUnreadableError
+from usagectl.machine import files
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -32,7 +32,7 @@ from usagectl.tools.localstack_rules import is_true
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 NAME = "lstk"
 SWITCH = "LOCALSTACK_DISABLE_EVENTS"
@@ -209,7 +209,7 @@ def _opts_out(variables: dict[str, tuple[str, Path]]) -> bool:
 
 def _parse_config(file: Path) -> dict[str, object]:
     try:
-        data = _files.read_bytes(file)
+        data = files.read_bytes(file)
     except FileUnreadableError:
         return {}
     if data is None:

@@ -12,15 +12,15 @@ import re
 from collections import ChainMap
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import _files
 from usagectl.errors import FileUnreadableError
+from usagectl.machine import files
 from usagectl.tools.base import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
     from usagectl.tools.localstack_rules import Rules
 
 _SUFFIX = ".env"
@@ -144,7 +144,7 @@ def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
     try:
         if file.stat().st_size > MAX_BYTES:
             return found._replace(unread="is too large to be read here")
-        data = _files.read_bytes(file, limit=2 * MAX_BYTES) or b""
+        data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
         return found._replace(values=parse(data, environment.variables))
     except FileUnreadableError as error:
         return found._replace(problem=error.message)

@@ -1,0 +1,302 @@
+"""Own what becomes of a batch: retries, waits, and what an answer means.
+
+An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; what may
+pass is tried again (design, section 5). Knows nothing of files.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl import endpoint
+from usagectl.delivery import requests
+from usagectl.delivery.transport import NOBODY_LISTENS, Answer, NoAnswerError
+from usagectl.errors import UsagectlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from usagectl.delivery.requests import Post
+    from usagectl.delivery.transport import Transport
+    from usagectl.spool.queue import Batch
+
+REQUEST_SECONDS = 10.0
+"""How long one attempt may take, name lookup and all."""
+
+_CHECK_SECONDS = 0.1
+_REST_SECONDS = 0.5
+_BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 8.0
+_TOO_LARGE = 413
+_PROXY_AUTHENTICATION = 407
+_RETRIED = frozenset({408, 425, 429})
+_MAX_RETRY_AFTER = timedelta(days=30)
+
+
+class DeliveryStoppedError(UsagectlError):
+    """Tell that a delivery ended before everything was sent; what is left stays in the spool."""
+
+    code = "delivery-stopped"
+    exit_status = 5
+
+
+class EndpointUnreachableError(DeliveryStoppedError):
+    """Tell that an endpoint gave no useful answer within the time it had."""
+
+    code = "endpoint-unreachable"
+
+    def __init__(self, origin: str, *, reason: str, tries: int) -> None:
+        times = "" if tries == 1 else f", tried {tries} times"
+        hint = "usagectl replay --dry-run"
+        if reason == NOBODY_LISTENS and origin.startswith("http:") and endpoint.is_loopback(origin):
+            hint = f"usagectl capture --port {endpoint.port_of(origin)}"
+        super().__init__(f"{origin} took nothing: {reason}{times}.", hint=hint)
+        self.reason = reason
+
+
+class EndpointBusyError(DeliveryStoppedError):
+    """Tell that an endpoint answers, but asks to come back later."""
+
+    code = "endpoint-busy"
+
+    def __init__(self, origin: str, *, status: int, wait: timedelta) -> None:
+        later = f" and wants {wait.total_seconds():.0f} s of rest" if wait else ""
+        super().__init__(f"{origin} answers with status {status}{later}.", hint="usagectl replay")
+        self.wait = wait
+
+
+class EndpointRedirectsError(DeliveryStoppedError):
+    """Tell that an endpoint wants the events sent to another address."""
+
+    code = "endpoint-redirects"
+
+    def __init__(self, origin: str, *, status: int, target: str) -> None:
+        super().__init__(
+            f"{origin} answers with status {status} and leads to {target}; a redirect is not "
+            "followed, since it would hand the events to another address.",
+            hint="usagectl settings",
+        )
+
+
+class TrackingRefusedError(DeliveryStoppedError):
+    """Tell that an endpoint wants no more events (`track_events` is false)."""
+
+    code = "tracking-refused"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"{origin} answers that it wants no events (track_events is false), so no more were "
+            "sent.",
+            hint="usagectl spool list",
+        )
+
+
+class Handed(NamedTuple):
+    """Hold what became of a batch that an endpoint has decided on.
+
+    Attributes:
+        batch: the batch, or a part of one that was too large.
+        answer: what was answered.
+        is_accepted: whether it was acknowledged; else it was refused for good.
+        size: bytes of the request's body.
+    """
+
+    batch: Batch
+    answer: Answer
+    is_accepted: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Hold how hard a delivery tries.
+
+    Attributes:
+        patience: how long an endpoint may take nothing: lookups, attempts and waits together.
+        compress: whether bodies are sent with gzip.
+    """
+
+    patience: timedelta = timedelta(seconds=30)
+    compress: bool = False
+
+
+class Deliverer:
+    """Hand batches to one endpoint, one request at a time."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        base: str,
+        *,
+        policy: Policy,
+        may_continue: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._transport = transport
+        self._base = base
+        self._policy = policy
+        self._may_continue = may_continue
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self._origin = endpoint.origin_of(base)
+        self._checked: float | None = None
+
+    def deliver(
+        self, batch: Batch, *, meanwhile: Callable[[], None] = lambda: None
+    ) -> Iterator[Handed]:
+        """Deliver a batch, in parts where it is too large, and say what became of each.
+
+        Args:
+            batch: the events.
+            meanwhile: is called once while the first request is under way.
+
+        Raises:
+            DeliveryStoppedError: what was not yielded is to be kept.
+        """
+        waiting = [batch]
+        deadline = self._clock() + self._policy.patience.total_seconds()
+        while waiting:
+            part = waiting.pop(0)
+            answer, size = self._ask(part, deadline=deadline, meanwhile=meanwhile)
+            meanwhile = _nothing
+            if answer.status == _TOO_LARGE and len(part.events) > 1:
+                waiting[:0] = part.split(len(part.events) // 2)
+                continue
+            is_accepted = answer.status // 100 == 2  # noqa: PLR2004
+            refuses = _refuses_tracking(answer)
+            if is_accepted or not refuses:
+                yield Handed(part, answer, is_accepted, size)
+            if refuses:
+                raise TrackingRefusedError(self._origin)
+            deadline = self._clock() + self._policy.patience.total_seconds()
+
+    def _ask(
+        self, batch: Batch, *, deadline: float, meanwhile: Callable[[], None]
+    ) -> tuple[Answer, int]:
+        """Send a batch until it gets an answer that decides on it."""
+        post = requests.build_post(
+            batch.events,
+            base=self._base,
+            is_session=batch.is_session,
+            compress=self._policy.compress,
+        )
+        tries = 0
+        said: Answer | None = None
+        while True:
+            self._check()
+            tries += 1
+            answer, problem = self._try_once(post, deadline=deadline, meanwhile=meanwhile)
+            meanwhile = _nothing
+            # An attempt that the end of all patience cut off says less than the one before.
+            said = answer or (said if self._clock() >= deadline else None)
+            if answer is not None and self._is_decisive(answer):
+                return answer, len(post.body)
+            wait = self._wait_before(tries, answer)
+            if self._clock() + wait >= deadline or (problem and problem.is_final):
+                raise self._give_up(said, problem, tries=tries, wait=wait)
+            self._rest(wait)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait in small steps: an opt-out ends a long rest too."""
+        while seconds > 0:
+            step = min(seconds, _REST_SECONDS)
+            self._sleep(step)
+            seconds -= step
+            self._check()
+
+    def _check(self) -> None:
+        """Ask whether to go on, but not for each of a thousand requests a second."""
+        now = self._clock()
+        if self._checked is None or now - self._checked >= _CHECK_SECONDS:
+            self._may_continue()
+            self._checked = now
+
+    def _try_once(
+        self, post: Post, *, deadline: float, meanwhile: Callable[[], None]
+    ) -> tuple[Answer | None, NoAnswerError | None]:
+        until = min(deadline, self._clock() + REQUEST_SECONDS)
+        exchange = self._transport.start(post, deadline=until)
+        meanwhile()
+        try:
+            return exchange.result(), None
+        except NoAnswerError as error:
+            return None, error
+
+    def _is_decisive(self, answer: Answer) -> bool:
+        """Tell whether an answer decides on the batch; a redirect ends the delivery."""
+        if answer.status // 100 == 3:  # noqa: PLR2004
+            target = _target_of(answer, self._origin)
+            raise EndpointRedirectsError(self._origin, status=answer.status, target=target)
+        if answer.status == _PROXY_AUTHENTICATION:
+            reason = "a proxy asks for a password (status 407)"
+            raise EndpointUnreachableError(self._origin, reason=reason, tries=1)
+        return answer.status // 100 in (2, 4) and answer.status not in _RETRIED
+
+    def _wait_before(self, tries: int, answer: Answer | None) -> float:
+        """Say how many seconds to wait: twice as long each time, or what the endpoint asks for."""
+        grown = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
+        wait = grown * (0.5 + self._jitter() / 2)
+        asked = parse_retry_after(answer.retry_after) if answer else None
+        return max(wait, asked.total_seconds()) if asked else wait
+
+    def _give_up(
+        self, answer: Answer | None, problem: NoAnswerError | None, *, tries: int, wait: float
+    ) -> DeliveryStoppedError:
+        if answer is not None:
+            asked = parse_retry_after(answer.retry_after)
+            rest = timedelta(seconds=wait) if asked else timedelta()
+            return EndpointBusyError(self._origin, status=answer.status, wait=rest)
+        reason = problem.reason if problem else "no answer"
+        return EndpointUnreachableError(self._origin, reason=reason, tries=tries)
+
+
+def _nothing() -> None:
+    return
+
+
+def _target_of(answer: Answer, origin: str) -> str:
+    """Name where a redirect leads; its path and query stay unsaid, they may hold anything."""
+    if not answer.location:
+        return "nowhere"
+    if answer.location.startswith("/") and not answer.location.startswith("//"):
+        return f"another address of {origin}"
+    return endpoint.origin_of(answer.location) if "://" in answer.location else "another address"
+
+
+def _refuses_tracking(answer: Answer) -> bool:
+    """Tell whether a 2xx or 403 says `track_events: false` (facts, part 1)."""
+    if answer.status // 100 != 2 and answer.status != 403:  # noqa: PLR2004
+        return False
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("track_events") is False
+
+
+def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -> timedelta | None:
+    """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None when it is neither.
+
+    A date that has passed is no wait at all, and no wait is longer than 30 days.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
+    from email.utils import parsedate_to_datetime  # few answers have one
+
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # A year of twenty digits, say.
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    left = until - (now() if now else datetime.now(UTC))
+    return min(max(left, timedelta()), _MAX_RETRY_AFTER)

@@ -1,0 +1,125 @@
+"""Own where usagectl's own files lie; know nothing of what they hold."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usagectl.errors import FolderUnknownError, InvalidValueError
+from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
+
+if TYPE_CHECKING:
+    from usagectl.machine.environment import Environment
+
+PROJECT_FILE_NAME = ".usagectl.toml"
+
+_POLICY_FILES = {
+    "Darwin": "/Library/Application Support/usagectl/policy.toml",
+    "Linux": "/etc/usagectl/policy.toml",
+}
+
+
+def settings_file(environment: Environment) -> Path | None:
+    """Name the user's settings file; None when this account has no home."""
+    folder = environment.config_dir
+    return folder / "settings.toml" if folder else None
+
+
+def require_settings_file(environment: Environment) -> Path:
+    """Name the user's settings file.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    file = settings_file(environment)
+    if file is None:
+        raise FolderUnknownError("usagectl's settings", variable=CONFIG_DIR_VARIABLE)
+    return file
+
+
+def spool_dir(environment: Environment) -> Path | None:
+    """Name the spool's folder; None when this account has no home."""
+    folder = environment.state_dir
+    return folder / "spool" if folder else None
+
+
+def require_spool_dir(environment: Environment) -> Path:
+    """Name the spool's folder.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    folder = spool_dir(environment)
+    if folder is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return folder
+
+
+def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
+    """Name a folder for what must be noted although the spool takes nothing; None without one.
+
+    It is the user's own, in the system's folder for temporary files: nobody
+    else may have made it, or be able to write to it.
+    """
+    if environment.system == "Windows":
+        return None
+    variables = environment.variables
+    base = variables.get("XDG_RUNTIME_DIR") or variables.get("TMPDIR")
+    parent = environment.cwd / base if base else environment.at_root("/tmp")  # noqa: S108
+    return private_dir(parent, make=make)
+
+
+def private_dir(parent: Path, *, make: bool = False) -> Path | None:
+    """Name the user's own folder in one that all users share; None where it is not theirs alone."""
+    folder = parent / f"usagectl-{os.getuid()}"
+    try:
+        if make:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return folder if is_ours and not status.st_mode & 0o077 else None
+
+
+def policy_file(environment: Environment) -> Path:
+    """Name the machine-wide policy file.
+
+    No variable moves it: a policy that its users can point elsewhere is none.
+    """
+    if environment.system == "Windows":
+        return environment.at_root("C:/ProgramData/usagectl/policy.toml")
+    return environment.at_root(_POLICY_FILES.get(environment.system, _POLICY_FILES["Linux"]))
+
+
+def project_files(environment: Environment) -> tuple[Path, ...]:
+    """Name every project file from the working folder up to the root, nearest first."""
+    folders = (environment.cwd, *environment.cwd.parents)
+    files = (folder / PROJECT_FILE_NAME for folder in folders)
+    return tuple(file for file in files if os.path.lexists(file))
+
+
+def parse_folder(environment: Environment, text: str) -> Path:
+    """Turn what a person typed into an absolute folder, which need not exist; `~` is home.
+
+    Raises:
+        InvalidValueError: it is empty, or a file is in the way.
+    """
+    if not text.strip() or "\0" in text:
+        raise InvalidValueError("folder", text, wanted="name a folder such as ./volume/cache")
+    folder = environment.cwd / text
+    first, _, rest = text.partition("/")
+    if first == "~" and environment.home:
+        folder = environment.home / rest.lstrip("/")
+    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
+    folder = Path(os.path.realpath(folder))
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wanted = "its whole name has to be UTF-8 to be kept in the settings"
+        raise InvalidValueError("folder", text, wanted=wanted) from error
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
+        raise InvalidValueError("folder", text, wanted="there is a file of that name")
+    return folder

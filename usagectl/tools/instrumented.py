@@ -1,0 +1,220 @@
+"""Own the switches of what records its events through usagectl, usagectl itself among it.
+
+Any No wins, and what is not understood is a No. One variable, policy, project
+file or general setting that says No holds for every such tool; a Yes holds for
+the tool alone that it names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from usagectl import settings
+from usagectl.endpoint import origin_of, problem_of
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Caution,
+    IdentityFile,
+    Installation,
+    PartReading,
+    Source,
+    Switch,
+    Telemetry,
+    Tool,
+    environment_switch,
+    exists,
+    find_executable,
+    is_no,
+)
+from usagectl.tools.localstack_rules import is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usagectl.machine.environment import Environment
+    from usagectl.settings import SettingsFile
+    from usagectl.tools.registry import Registration
+
+NAME = settings.OWN_NAME
+
+_NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
+
+
+class Emitting(Tool):
+    """Describe a tool that records its events through usagectl: one part, `cli`.
+
+    Attributes:
+        registration: what it says about itself; None for usagectl, which needs none.
+    """
+
+    parts = ("cli",)
+
+    def __init__(self, registration: Registration | None = None) -> None:
+        self.registration = registration
+        self.name = registration.name if registration else NAME
+        self.always_counts = registration is None
+
+    def find(self, environment: Environment) -> Installation:
+        """Say whether it is here, and its version; usagectl is, and a script that named no file."""
+        if self.registration is None:
+            from usagectl._version import __version__
+
+            return Installation(installed=True, version=__version__)
+        program = self.registration.program
+        found = Path(program) if program and exists(Path(program)) else None
+        found = found or find_executable(self.name, environment)
+        is_here = found is not None or not program
+        return Installation(is_here, found, self.registration.version or None)
+
+    def read(self, environment: Environment) -> tuple[PartReading, ...]:
+        """Read its switches in the order in which they are named (design, section 4)."""
+        user = settings.load(environment)
+        files: list[tuple[Source, SettingsFile]] = [("policy", settings.load_policy(environment))]
+        files += [("project", project) for project in settings.load_projects(environment)]
+        files.append(("setting", user))
+        switches = [*_variable_switches(environment), *_mode_variables(environment, self.name)]
+        for source, file in files:
+            switches += _file_switches(source, file, self.name)
+        if user.file is None:
+            switches.append(Switch("setting", "settings file", None, "", "off"))
+        switches.append(Switch("default", "no switch", None, "", "local"))
+        base = self.endpoint(environment, user)[0]
+        cautions = (
+            *_variable_cautions(environment, self.name),
+            *_file_cautions(files),
+            *self._registration_cautions(),
+            *_sending_cautions(switches, base, self.name),
+        )
+        reading = PartReading(self.name, "cli", base, tuple(switches), any_no_wins=True)
+        return (reading._replace(cautions=cautions),)
+
+    def endpoint(self, environment: Environment, user: SettingsFile) -> tuple[str, Source]:
+        """Return the base URL for its events, empty without one, and what chose it."""
+        variable = environment.variables.get("ANALYTICS_API", "")
+        if variable:
+            return variable.rstrip("/"), "environment"
+        chosen = user.of_tool(self.name).endpoint
+        if chosen:
+            return chosen.rstrip("/"), "setting"
+        if self.registration is None:
+            return LOCALSTACK_ENDPOINT, "default"
+        return self.registration.endpoint.rstrip("/"), "default"
+
+    def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
+        """Name the file of its machine ID; usagectl keeps none."""
+        if self.registration is None or environment.state_dir is None:
+            return ()
+        return (identity_file(environment.state_dir, self.name),)
+
+    def _registration_cautions(self) -> Iterator[Caution]:
+        if self.registration is not None and self.registration.problem:
+            yield Caution("registration-unreadable", self.registration.problem, "usagectl status")
+
+
+def endpoint(environment: Environment, user: SettingsFile) -> tuple[str, Source]:
+    """Return the base URL for usagectl's own events, and what chose it."""
+    return Emitting().endpoint(environment, user)
+
+
+def identity_file(state_dir: Path, tool: str) -> IdentityFile:
+    """Name the file in which usagectl keeps the random machine ID of a tool."""
+    file = state_dir / "machine-ids" / f"{tool}.json"
+    return IdentityFile(tool, "cli", file, "json", is_primary=False)
+
+
+def variable_of(name: str) -> str:
+    """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
+    return f"{name.upper().replace('-', '_')}_TELEMETRY"
+
+
+def _variable_switches(environment: Environment) -> Iterator[Switch]:
+    variables = environment.variables
+    for name in _NO_VARIABLES:
+        if name in variables:
+            yield environment_switch(
+                variables, name, says="off" if is_no(variables[name]) else None
+            )
+
+
+def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
+    for variable in dict.fromkeys((settings.MODE_VARIABLE, variable_of(tool))):
+        text = environment.variables.get(variable, "")
+        if text.strip():
+            mode = text.strip().lower()
+            says: Telemetry | None = mode if settings.is_mode(mode) else "off"
+            if says == "on" and variable != variable_of(tool):
+                says = None  # It was said of usagectl alone.
+            yield environment_switch(environment.variables, variable, says=says)
+
+
+def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
+    origin = str(file.file) if file.file else ""
+    if file.problem or (file.unknown and source != "setting"):
+        # A restriction with a slip of the pen in it must not become none at all.
+        yield Switch(source, "telemetry.mode", file.mode, origin, "off")
+        return
+    modes = {"telemetry.mode": file.mode}
+    if tool != NAME:
+        modes[f"tools.{tool}.mode"] = file.of_tool(tool).mode
+    for name, mode in modes.items():
+        is_about_it = name != "telemetry.mode" or tool == NAME
+        if mode is None or (source == "setting" and not is_about_it and mode != "off"):
+            continue
+        # A policy or a project file may only restrict: its "on" gives nothing.
+        says = None if source != "setting" and mode == "on" else mode
+        yield Switch(source, name, mode, origin, says)
+
+
+def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
+    variables = environment.variables
+    if tool != NAME:
+        yield from _mode_cautions(environment, variable_of(tool))
+        return
+    for name in _NO_VARIABLES[1:]:
+        value = variables.get(name)
+        if is_no(value) and not is_true(value):
+            message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
+            yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
+    yield from _mode_cautions(environment, settings.MODE_VARIABLE)
+
+
+def _mode_cautions(environment: Environment, variable: str) -> Iterator[Caution]:
+    text = environment.variables.get(variable, "")
+    if text.strip() and not settings.is_mode(text.strip().lower()):
+        message = f"{variable}={text} is not understood, so it counts as off."
+        yield Caution("mode-not-understood", message, f"export {variable}=off")
+
+
+def _sending_cautions(switches: list[Switch], base: str, tool: str) -> Iterator[Caution]:
+    says = [switch.says for switch in switches]
+    if "on" not in says or "off" in says:
+        return
+    problem = problem_of(base)
+    if not base:
+        message = f"{tool} names no endpoint, so nothing is sent; its events wait in the spool."
+        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {tool}")
+    elif problem == "plain-http":
+        message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
+        yield Caution("endpoint-not-https", message, "usagectl settings")
+    elif problem:
+        message = "The endpoint is no http or https URL, so nothing can be sent."
+        yield Caution("endpoint-invalid", message, "usagectl settings")
+
+
+def _file_cautions(files: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
+    for source, file in files:
+        if file.problem:
+            message = f"{file.problem} It counts as off until it can be read."
+            yield Caution(f"{source}-unreadable", message, f"cat {quote(str(file.file))}")
+        elif file.unknown:
+            rest = "." if source == "setting" else ", so it counts as off."
+            message = f"{file.file} holds {', '.join(file.unknown)}, which means nothing here{rest}"
+            yield Caution(f"{source}-unknown-key", message, f"cat {quote(str(file.file))}")
+        elif source != "setting" and file.mode == "on":
+            message = f"{file.file} asks for on, but a {source} file can only restrict."
+            yield Caution(f"{source}-cannot-enable", message, f"cat {quote(str(file.file))}")
+        elif source == "setting" and file.file is None:
+            message = "This account has no home, so no setting can be read; that counts as off."
+            yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
