@@ -19,7 +19,7 @@ from usagectl.errors import UsagectlError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.tools.base import Caution, Switch
 
 SCHEMA = 1

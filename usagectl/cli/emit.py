@@ -17,8 +17,8 @@ from usagectl.tools.base import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from usagectl.cli._commands import Invocation
     from usagectl.cli._emit_options import Field, Form
-    from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
     from usagectl.emitting.permission import Emitter
     from usagectl.machine.environment import Environment

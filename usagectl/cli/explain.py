@@ -15,7 +15,7 @@ from usagectl.errors import UnknownEventError
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
 

@@ -17,7 +17,7 @@ from usagectl.tools.base import Caution, find_executable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.identity import MachineId
     from usagectl.machine.environment import Environment
     from usagectl.replacement import Replacement

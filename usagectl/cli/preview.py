@@ -18,7 +18,7 @@ from usagectl.tools import registry
 from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
     from usagectl.preview import Live, Preview, Request
 

@@ -22,7 +22,7 @@ from usagectl.tools.base import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)

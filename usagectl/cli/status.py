@@ -17,7 +17,7 @@ from usagectl.tools.base import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
     from usagectl.spool import SpoolState

@@ -14,7 +14,7 @@ from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer rea
 from usagectl.cli.status import consent_data
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.switching import Change, SwitchResult
 
 disable_app = new_app()
