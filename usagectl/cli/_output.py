@@ -169,6 +169,25 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
+def confirm(question: str, *, skip: bool) -> None:
+    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
+
+    Raises:
+        typer.Exit: the answer was no; the status is 1.
+        typer.Abort: it was interrupted.
+    """
+    if skip or not can_ask():
+        return
+    if not typer.confirm(question, err=True):
+        print_notice("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def can_ask() -> bool:
+    """True if a person can read a question and answer it; a closed stream is None."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
 def _print_envelope(
     command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
 ) -> None:

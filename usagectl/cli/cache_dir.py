@@ -12,7 +12,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli.machine_id import can_ask, confirm, show_replacements, whose
+from usagectl.cli.machine_id import show_replacements, whose
 from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.machine import paths
 
@@ -141,9 +141,9 @@ def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
     if not any(found.changed for found in planned):
         return
     what = f"remove the machine ID of {whose(planned)} ({count_of(len(planned), 'file')})"
-    if as_json or not can_ask():
+    if as_json or not _output.can_ask():
         raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
-    confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
+    _output.confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
 
 
 def _show(folder: Path, source: str) -> None:

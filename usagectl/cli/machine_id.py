@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -82,7 +81,7 @@ def set_id(
     planned = replacement.replace(environment, bodies, prefix="", dry_run=True)
     if any(found.changed and found.before.exists for found in planned):
         question = f"Replace the machine ID of {whose(planned)} by {whole}?"
-        confirm(question, skip=yes or dry_run or json)
+        _output.confirm(question, skip=yes or dry_run or json)
     replacements = replacement.replace(environment, bodies, prefix="", dry_run=dry_run)
     _answer(
         invocation,
@@ -112,39 +111,16 @@ def reset_machine_id(
     invocation: Invocation = ctx.obj
     bodies = replacement.plan_reset(invocation.environment)
     planned = replacement.replace(invocation.environment, bodies, dry_run=True)
-    confirm(f"Replace the machine ID of {whose(planned)}?", skip=yes or dry_run or json)
+    question = f"Replace the machine ID of {whose(planned)}?"
+    _output.confirm(question, skip=yes or dry_run or json)
     replacements = replacement.replace(invocation.environment, bodies, dry_run=dry_run)
     _answer(invocation, replacements, dry_run=dry_run, reveal=reveal, as_json=json)
-
-
-def confirm(question: str, *, skip: bool) -> None:
-    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
-
-    Raises:
-        typer.Exit: the answer was no; the status is 1.
-        typer.Abort: it was interrupted.
-    """
-    if skip or not can_ask():
-        return
-    if not typer.confirm(question, err=True):
-        _output.print_notice("Nothing was changed.")
-        raise typer.Exit(1)
 
 
 def whose(replacements: Sequence[Replacement]) -> str:
     """Name the tools whose machine ID is about to change."""
     names = dict.fromkeys(found.place.tool for found in replacements if found.changed)
     return ", ".join(names) or "no tool"
-
-
-def can_ask() -> bool:
-    """Tell whether a person can read a question and answer it."""
-    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person sits there; a stream that was closed before the start is None."""
-    return stream is not None and stream.isatty()
 
 
 def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
