@@ -36,7 +36,7 @@ MODULES: Mapping[str, str] = {
     "reset-machine-id": "machine_id",
     "cache-dir": "cache_dir",
     "env": "env",
-    "run": "run",
+    "run": "env",
     "settings": "settings",
     "completion": "completion",
 }

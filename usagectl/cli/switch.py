@@ -1,4 +1,4 @@
-"""Own `usagectl disable` and `usagectl enable`."""
+"""`usagectl disable` and `usagectl enable`: write the tools' own switches, and read them back."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import typer
 
 from usagectl import consent, identity, switching
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import Invocation, RecordedCommand, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import part_data
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from usagectl.cli._commands import Invocation
     from usagectl.switching import Change, SwitchResult
 
 disable_app = new_app()
@@ -101,7 +100,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
 
 
 def _owners(result: SwitchResult) -> str:
-    """Name whose events were removed: LocalStack and lstk keep none here."""
+    """Name the tools whose events were removed: LocalStack and lstk keep none here."""
     names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
     return ", ".join(dict.fromkeys(names))
 
