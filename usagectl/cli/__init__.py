@@ -1,7 +1,7 @@
-"""Own the command line: the only layer that prints, prompts and exits.
+"""The command line: the only layer that prints, prompts and exits.
 
-One module a command group; each is imported only when its command is run or
-the whole help is asked for. `main` turns every outcome into an exit status.
+A module a command, imported only when that command is run or the whole help is
+asked for. `main` turns every outcome into an exit status.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
 _STREAM_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What stdout raises when it takes nothing more; files of ours raise errors of ours."""
+"""What stdout raises when it takes nothing more; our own files raise our own errors."""
 
 _CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
-"""Typer keeps Click to itself: this parent of a public error is what bad usage raises."""
+"""Click's error of bad usage: Typer does not export it, but a child of it."""
 
 app = typer.Typer(
     name="usagectl",
@@ -70,7 +70,7 @@ def root(
 
 
 def main(arguments: Sequence[str], environment: Environment | None = None) -> int:
-    """Run one command line and return its exit status; raises nothing but bugs."""
+    """Run one command line and return its exit status; only bugs are raised."""
     _prepare_streams()
     invocation = Invocation(arguments, environment)
     try:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
     except SystemExit as error:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
-        _output.silence(sys.stdout)  # Typer makes an exit with 1 of it: that would mean findings.
+        _output.silence(sys.stdout)  # Typer would exit with 1: that means findings.
         status = _BROKEN_PIPE
     except OSError as error:
         if error.errno not in _STREAM_FULL and not _output.is_broken(sys.stdout):
@@ -119,7 +119,7 @@ def _run_command(invocation: Invocation) -> int:
 
 
 def _prepare_streams() -> None:
-    """Let no stream fail us: one that is closed leads nowhere, odd characters are escaped."""
+    """Lead closed streams nowhere, and escape characters that a stream cannot write."""
     for name, flags, mode in (
         ("stdin", os.O_RDONLY, "r"),
         ("stdout", os.O_WRONLY, "w"),

@@ -1,4 +1,4 @@
-"""Own the options and arguments that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 

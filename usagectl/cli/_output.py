@@ -1,4 +1,4 @@
-"""Own how an answer leaves the program: stdout or the JSON envelope, errors beside it.
+"""Answers, errors and questions: what goes to stdout, into the JSON envelope, to stderr.
 
 The envelope is `{"schema": 1, "command": …, "data": {…}, "errors": […]}`, the
 same on failure (design, section 3).
@@ -25,7 +25,7 @@ SCHEMA = 1
 
 
 class OutputUnwritableError(UsagectlError):
-    """Tell that stdout takes nothing more, so that the answer is lost."""
+    """Stdout takes nothing more, so the answer is lost."""
 
     code = "output-unwritable"
     exit_status = 3
@@ -35,7 +35,7 @@ class OutputUnwritableError(UsagectlError):
 
 
 class Answer(NamedTuple):
-    """Hold what a command answers, for a machine and for a person.
+    """What a command answers, for a machine and for a person.
 
     Attributes:
         data: the `data` member of the envelope.
@@ -70,11 +70,11 @@ def fail(error: UsagectlError, invocation: Invocation) -> None:
 
 
 def fail_usage(error: Exception, invocation: Invocation) -> None:
-    """Print Click's own word on a command line that does not fit."""
+    """Print what Click says of a command line that does not fit, in our words."""
     context = getattr(error, "ctx", None)
     if context:
         invocation.command = context.command_path.removeprefix("usagectl").strip()
-    elif not invocation.command:  # Click forgets where an option lacks its value.
+    elif not invocation.command:  # Click names no command where an option lacks its value.
         invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
     text = error.format_message() if hasattr(error, "format_message") else str(error)
     sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
@@ -83,7 +83,7 @@ def fail_usage(error: Exception, invocation: Invocation) -> None:
 
 
 def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
-    """Say which numbers fit, where Click speaks of an int range or of 1<=x<=9."""
+    """Name the numbers that fit, where Click writes `int range` or `1<=x<=9`."""
     kind = getattr(getattr(parameter, "type", None), "name", "")
     if not kind.startswith(("int", "float")):
         return sentence
@@ -95,7 +95,7 @@ def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Cli
 
 
 def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
-    """Put right what people type most: an option before its command, a word too many."""
+    """Correct what people type most: an option before its command, a word too many."""
     context = getattr(error, "ctx", None)
     if context is None:
         return None
@@ -116,7 +116,7 @@ def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
 
 
 def fail_unwritable(error: OSError) -> int:
-    """Say on stderr that stdout cannot be written (a full disk, say); return the exit status."""
+    """Print that stdout cannot be written (the disk is full, say); return the exit status."""
     silence(sys.stdout)
     unwritable = OutputUnwritableError(reason=(error.strerror or "unknown").lower())
     print_error(unwritable)
@@ -124,7 +124,7 @@ def fail_unwritable(error: OSError) -> int:
 
 
 def is_broken(stream: TextIO) -> bool:
-    """Tell whether a stream still refuses what it was given."""
+    """True if a stream still refuses what it was given."""
     try:
         stream.flush()
     except OSError:
@@ -133,7 +133,7 @@ def is_broken(stream: TextIO) -> bool:
 
 
 def silence(stream: TextIO) -> None:
-    """Lead a broken stream nowhere; Python would try it again at exit, and fail."""
+    """Lead a broken stream nowhere; at exit Python would try it again, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -145,7 +145,7 @@ def print_error(error: UsagectlError, *, command: str = "") -> None:
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
-    """Give every failure a next step: its own, else the help of its command."""
+    """Return the next step of a failure: its own, else the help of its command."""
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
@@ -159,7 +159,7 @@ def print_notice(text: str, *, hint: str = "") -> None:
 
 
 def _wrap(text: str) -> list[str]:
-    """Wrap at words on a terminal; elsewhere a line stays one, to be searched."""
+    """Wrap at words on a terminal; elsewhere keep one line, so that it can be searched."""
     if not sys.stderr.isatty():
         return [text]
     from shutil import get_terminal_size

@@ -1,4 +1,4 @@
-"""Own `usagectl cache-dir`."""
+"""`usagectl cache-dir`: the folder of LocalStack's machine ID; choose it, or clear it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from usagectl import identity, replacement, settings_writer
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._commands import Invocation, RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli.machine_id import show_replacements, whose
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from usagectl.cli._commands import Invocation
     from usagectl.replacement import Replacement
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
@@ -133,7 +132,7 @@ def clear(
 
 
 def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
-    """Ask before IDs are removed; refuse where nobody can be asked: a removed one is lost.
+    """Ask before IDs are removed; where nobody can be asked, refuse: a removed ID is lost.
 
     Raises:
         ConfirmationNeededError: there is no terminal, or the answer is for a program.

@@ -1,4 +1,4 @@
-"""Own `usagectl completion`."""
+"""`usagectl completion`: print the completion script of a shell, or write all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from usagectl import completions
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import Invocation, RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError
 from usagectl.machine import files, shells
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from usagectl.cli._commands import Invocation
 
 app = new_app()
 apps = {"completion": app}

@@ -1,4 +1,4 @@
-"""Own `usagectl explain`."""
+"""`usagectl explain`: the notice in plain words, and where real clients depart from it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import typer
 
 from usagectl import notice
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import Invocation, RecordedCommand, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import UnknownEventError
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
-    from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
 

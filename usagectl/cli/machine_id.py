@@ -1,4 +1,4 @@
-"""Own `usagectl machine-id` and `usagectl reset-machine-id`."""
+"""`usagectl machine-id` and `usagectl reset-machine-id`: read, write and replace the ID."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from usagectl import identity, replacement, tools
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._commands import Invocation, RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.tools.base import Caution, find_executable
@@ -16,7 +16,6 @@ from usagectl.tools.base import Caution, find_executable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._commands import Invocation
     from usagectl.identity import MachineId
     from usagectl.machine.environment import Environment
     from usagectl.replacement import Replacement
