@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.machine import REPOSITORY, Machine
 from usagectl.cli import _tree
-from usagectl.completions import SHELLS, Argument, CommandNode, Option, Values
+from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -300,15 +300,3 @@ def test_order_does_not_change_from_run_to_run(machine: Machine) -> None:
         for seed in range(6)
     }
     assert len(texts) == 1
-
-
-def test_module_knows_no_command_line() -> None:
-    """Making the text loads neither the command line nor what it draws with."""
-    code = (
-        "import sys; from usagectl import completions as c; c.bash(c.CommandNode('usagectl'));"
-        "print([n for n in sys.modules if n.split('.')[0] in ('typer', 'rich') or '.cli' in n])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.desks import BASH, BREAKS, DESKS, FOLDER, Bash, Desk, Terminal, output, sit_down
-from usagectl import completions, tools
+from usagectl import tools
+from usagectl.cli import _completion_scripts as completions
 from usagectl.cli import _tree
 from usagectl.machine import shells
 

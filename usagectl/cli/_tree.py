@@ -15,8 +15,8 @@ from typer.core import TyperGroup
 
 from usagectl import notice, tools
 from usagectl.audit.rules import RULES
+from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
 from usagectl.cli.settings import NAMES as SETTING_NAMES
-from usagectl.completions import SHELLS, Argument, CommandNode, Option, Values
 from usagectl.machine import shells
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import completions
+from usagectl.cli import _completion_scripts as completions
 from usagectl.cli import _output
 from usagectl.cli._commands import Invocation, RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
