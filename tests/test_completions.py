@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.machine import REPOSITORY, Machine
-from usagectl.cli import _tree
+from usagectl.cli import completion
 from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def nodes(node: CommandNode, above: str = "") -> Iterator[tuple[str, CommandNode
         yield from nodes(child, path)
 
 
-REAL_NODES = dict(nodes(_tree.read()))
+REAL_NODES = dict(nodes(completion.read_tree()))
 
 
 def tree_with(texts: Sequence[str]) -> CommandNode:
@@ -94,7 +94,7 @@ def written(folder: Path, shell: str, tree: CommandNode) -> Path:
 def test_checked_in_file_is_what_is_generated(shell: str) -> None:
     """`python -m usagectl completion --write completions` would change nothing."""
     file = FOLDER / SHELLS[shell].file_name
-    assert file.read_text(encoding="utf-8") == SHELLS[shell].write(_tree.read())
+    assert file.read_text(encoding="utf-8") == SHELLS[shell].write(completion.read_tree())
 
 
 def test_nothing_else_is_checked_in() -> None:
@@ -121,7 +121,7 @@ def test_tree_has_what_the_help_has(path: str, machine: Machine) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_option_has_its_line(shell: str) -> None:
     """Each script's tables name every command, option and choice, and all help but bash's."""
-    text = SHELLS[shell].write(_tree.read())
+    text = SHELLS[shell].write(completion.read_tree())
     for quoted in ("'\\''", "\\'", "''"):
         text = text.replace(quoted, "'")
     for path, node in REAL_NODES.items():
@@ -205,7 +205,7 @@ def test_powershell_spells_any_help_in_ascii(texts: list[str]) -> None:
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="pwsh is not installed")
 def test_powershell_itself_offers(tmp_path: Path) -> None:
     """PowerShell offers sub-commands, choices and the help of options."""
-    script = written(tmp_path, "powershell", _tree.read())
+    script = written(tmp_path, "powershell", completion.read_tree())
     ask = (
         f". '{script}'; foreach ($line in 'usagectl sta', 'usagectl status --expect ') {{"
         " (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText }"

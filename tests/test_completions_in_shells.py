@@ -12,7 +12,7 @@ import pytest
 from tests.support.desks import BASH, BREAKS, DESKS, FOLDER, Bash, Desk, Terminal, output, sit_down
 from usagectl import tools
 from usagectl.cli import _completion_scripts as completions
-from usagectl.cli import _tree
+from usagectl.cli import completion
 from usagectl.machine import shells
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def commands_by_path() -> dict[str, completions.CommandNode]:
         for child in node.children:
             yield from walk(child, path)
 
-    return dict(walk(_tree.read(), ""))
+    return dict(walk(completion.read_tree(), ""))
 
 
 def test_every_command_offers_its_options(desk: Desk) -> None:
@@ -116,7 +116,7 @@ def test_every_command_offers_its_options(desk: Desk) -> None:
 
 def test_fields_wait_for_their_event(desk: Desk) -> None:
     """`explain` offers the events alone, then the fields of the one that is typed."""
-    names = _tree.word_values()["EVENT"].choices
+    names = completion.word_values()["EVENT"].choices
     events = {name for name in names if "." not in name}
     assert set(desk.offers("usagectl explain ")) == events
     of_session = {name for name in names if name.startswith("session.")}
