@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import settings
 from tests.support.machine import DEAD_PROXY, Machine, cleared_variables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -57,6 +59,13 @@ def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def machine(tmp_path: Path) -> Machine:
     """Make a machine in a temporary folder: empty home, nothing installed."""
     return Machine(tmp_path / "machine")
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Callable[[], Machine]:
+    """Make machines for a test that needs an untouched one for each row of its data."""
+    folders = (tmp_path / f"machine-{number}" for number in count())
+    return lambda: Machine(next(folders))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
