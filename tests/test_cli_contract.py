@@ -307,13 +307,6 @@ def test_a_slip_is_answered_with_the_way_on(machine: Machine, subtests: pytest.S
             assert outcome.stderr.endswith(f"\n  try: {hint}\n")
 
 
-def test_help_has_words_for_numbers(machine: Machine) -> None:
-    """An option that takes a number says so, not `<int range>`."""
-    shown = run_inside(machine.environment(), "replay", "--help").stdout
-    assert "--limit NUMBER " in shown
-    assert "range>" not in shown
-
-
 def test_json_before_its_command_is_put_right(machine: Machine) -> None:
     """The envelope names the command that was meant, and where --json goes."""
     for words, command in (("--json status", "status"), ("--version --json", "")):
