@@ -13,8 +13,9 @@ from hypothesis import settings
 from tests.support.machine import DEAD_PROXY, Machine, cleared_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.machine import Machines
 
 
 for _name in ("SIGINT", "SIGQUIT", "SIGHUP"):
@@ -62,7 +63,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Callable[[], Machine]:
+def machines(tmp_path: Path) -> Machines:
     """Make machines for a test that needs an untouched one for each row of its data."""
     folders = (tmp_path / f"machine-{number}" for number in count())
     return lambda: Machine(next(folders))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from tests.support.commands import ANSWERING, EXAMPLES, example, furnish, run_inside, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pytest
 
-    from tests.support.machine import Machine, Outcome
+    from tests.support.machine import Machine, Machines, Outcome
 
 ENVELOPE = ["schema", "command", "data", "errors"]
 ERROR = ["code", "message", "hint"]
@@ -201,7 +201,7 @@ def test_every_command_is_in_the_contract() -> None:
 
 
 def test_json_is_one_envelope_with_exact_keys(
-    machines: Callable[[], Machine], subtests: pytest.Subtests
+    machines: Machines, subtests: pytest.Subtests
 ) -> None:
     """No public key comes or goes unnoticed: a script may rely on each."""
     for path, places in KEYS.items():
@@ -379,7 +379,7 @@ def test_a_spool_that_cannot_be_emptied_is_status_4(machine: Machine) -> None:
 
 
 def test_expectations_look_at_every_part_that_counts(
-    machines: Callable[[], Machine], subtests: pytest.Subtests
+    machines: Machines, subtests: pytest.Subtests
 ) -> None:
     """`--expect off` wants all parts off, `local` that nothing is sent; no absent lstk."""
     for localstack, own, lstk in itertools.product(

@@ -12,9 +12,7 @@ from tests.support.commands import ANSWERING, example, furnish, run_inside
 from tests.support.terminals import ESCAPE, draw_all, needs_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.machine import Machine, Outcome
+    from tests.support.machine import Machine, Machines, Outcome
 
 # Colour, cursor, a C1 control, carriage return, a line end, right-to-left override, a half pair.
 EVIL = "A\x1b[31mB\x1b[2JC\x9bD\rE\nFORGED: off\u202eF\x07"
@@ -90,9 +88,7 @@ def test_force_color_colours_a_pipe(furnished: Machine) -> None:
     assert ESCAPE.sub("", forced.stdout) == plain.stdout == both.stdout
 
 
-def test_a_pipe_gets_plain_whole_lines(
-    machines: Callable[[], Machine], subtests: pytest.Subtests
-) -> None:
+def test_a_pipe_gets_plain_whole_lines(machines: Machines, subtests: pytest.Subtests) -> None:
     """In a pipe there is no escape code, no blank at a line's end and no stray message."""
     for path in ANSWERING:
         outcome = run_inside(well_furnished(machines()).environment(), *example(path))
@@ -166,9 +162,7 @@ WARNED = [
 ]
 
 
-def test_each_warning_shows_a_next_step(
-    machines: Callable[[], Machine], subtests: pytest.Subtests
-) -> None:
+def test_each_warning_shows_a_next_step(machines: Machines, subtests: pytest.Subtests) -> None:
     """A warning without something to do about it only worries; each has a hint, and shows it."""
     for variables in WARNED:
         machine = machines()
