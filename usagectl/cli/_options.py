@@ -19,6 +19,5 @@ Tools = Annotated[
     typer.Argument(
         metavar="[TOOL]...",
         help=f"Which tools: {', '.join(tools.NAMES)}. All of them without a name.",
-        show_default=False,
     ),
 ]

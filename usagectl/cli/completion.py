@@ -36,7 +36,6 @@ def completion(
         typer.Argument(
             metavar="[SHELL]",
             help=f"{', '.join(SHELLS)}. Yours without a name.",
-            show_default=False,
         ),
     ] = None,
     *,
@@ -46,7 +45,6 @@ def completion(
             "--write",
             metavar="FOLDER",
             help="Write the file of this SHELL, or of all, into a folder, as packages need them.",
-            show_default=False,
         ),
     ] = None,
     dry_run: DryRun = False,

@@ -28,7 +28,6 @@ def env(
         typer.Argument(
             metavar="[FORMAT]",
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
-            show_default=False,
         ),
     ] = None,
     *,

@@ -31,7 +31,6 @@ def explain(
         typer.Argument(
             metavar="[EVENT[.FIELD]]",
             help="An event, a field of one such as session.machine_id, or a departure such as D03.",
-            show_default=False,
         ),
     ] = None,
     *,

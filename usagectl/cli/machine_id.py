@@ -58,7 +58,6 @@ def set_id(
         typer.Argument(
             metavar="[TOOL]...",
             help="Whose; that of LocalStack and lstk without a name.",
-            show_default=False,
         ),
     ] = None,
     *,

@@ -42,7 +42,6 @@ def preview(  # noqa: PLR0913  (each is an option)
         typer.Argument(
             metavar="[TOOL]",
             help=f"Which tool: {', '.join(tools.NAMES)}. All of them without a name.",
-            show_default=False,
         ),
     ] = None,
     *,
@@ -54,7 +53,6 @@ def preview(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="VERSION",
             help="Follow the rules of this LocalStack version, not of the installed one.",
-            show_default=False,
         ),
     ] = None,
     waiting: Annotated[

@@ -36,7 +36,6 @@ def status(
         Literal["off", "local"] | None,
         typer.Option(
             help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
-            show_default=False,
         ),
     ] = None,
     reveal: Reveal = False,
