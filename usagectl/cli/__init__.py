@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from usagectl.cli import _output
-from usagectl.cli._commands import CommandGroup, Invocation
+from usagectl.cli._commands import MODULES, CommandGroup, Invocation
 from usagectl.emitting.instrumentation import watch
 from usagectl.errors import UsagectlError, UsageError
 
@@ -113,9 +114,55 @@ def _run_command(invocation: Invocation) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except _CLICK_USAGE_ERROR as error:
-        _output.fail_usage(error, invocation)
+        _fail_usage(error, invocation)
         return UsageError.exit_status
     return result if isinstance(result, int) else 0
+
+
+def _fail_usage(error: Exception, invocation: Invocation) -> None:
+    """Print what Click says of a command line that does not fit, in our words."""
+    context = getattr(error, "ctx", None)
+    if context:
+        invocation.command = context.command_path.removeprefix("usagectl").strip()
+    elif not invocation.command:  # Click names no command where an option lacks its value.
+        invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
+    sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
+    _output.fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
+
+
+def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
+    """Name the numbers that fit, where Click writes `int range` or `1<=x<=9`."""
+    kind = getattr(getattr(parameter, "type", None), "name", "")
+    if not kind.startswith(("int", "float")):
+        return sentence
+    least, most = (getattr(parameter.type, name, None) for name in ("min", "max"))
+    wanted = "a whole number" if kind.startswith("int") else "a number"
+    if least is not None:
+        wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
+    return re.sub(r"is not (?:a valid|in the range) .*", f"is not {wanted}", sentence)
+
+
+def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
+    """Correct what people type most: an option before its command, a word too many."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return None
+    option = getattr(error, "option_name", None)
+    if option is not None and context.parent is None:
+        name = next((word for word in invocation.arguments if word in MODULES), "")
+        command = context.command.get_command(context, name or "status")
+        if option not in [text for each in command.params for text in each.opts]:
+            return None
+        invocation.command = name
+        hint = f"usagectl {name or 'status'} {option}"
+        return UsageError(f"{option} goes after the command: {hint}.", hint=hint)
+    takes_words = any(each.param_type_name == "argument" for each in context.command.params)
+    if "unexpected extra argument" in str(error) and not takes_words:
+        sentence = f"{context.command_path} takes no name, but options alone."
+        return UsageError(sentence, hint=f"{context.command_path} --help")
+    return None
 
 
 def _prepare_streams() -> None:

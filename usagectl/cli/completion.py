@@ -11,10 +11,10 @@ from typer.core import TyperGroup
 
 from usagectl import notice, tools
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
 from usagectl.cli._data import as_data
-from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli.settings import NAMES as SETTING_NAMES
 from usagectl.errors import InvalidValueError
 from usagectl.machine import files, shells
@@ -28,7 +28,7 @@ app = new_app()
 apps = {"completion": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def completion(
     ctx: typer.Context,
     shell: Annotated[
@@ -48,8 +48,7 @@ def completion(
         ),
     ] = None,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Print the script that completes usagectl in a shell; put it where the shell looks.
 
     A Tab press then runs that text alone: it starts no usagectl.
@@ -72,10 +71,8 @@ def completion(
         raise InvalidValueError("shell", shell, wanted=wanted, hint="usagectl completion --help")
     if write is not None:
         folder = invocation.environment.cwd / write
-        answer = _write(folder, [shell] if shell else list(SHELLS), dry_run=dry_run)
-    else:
-        answer = _print(shell or _own_shell(invocation))
-    _output.emit(answer, invocation, as_json=json)
+        return _write(folder, [shell] if shell else list(SHELLS), dry_run=dry_run)
+    return _print(shell or _own_shell(invocation))
 
 
 def _own_shell(invocation: Invocation) -> str:

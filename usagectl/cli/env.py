@@ -8,8 +8,7 @@ import typer
 
 from usagectl import tools
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, RecordedCommand, new_app
 from usagectl.machine import processes, shells
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ run_app = new_app()
 apps = {"env": env_app, "run": run_app}
 
 
-@env_app.command(cls=RecordedCommand)
+@env_app.command(cls=AnsweringCommand)
 def env(
     ctx: typer.Context,
     format_name: Annotated[
@@ -30,9 +29,7 @@ def env(
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
         ),
     ] = None,
-    *,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Print every opt-out variable, ready for a shell or a file.
 
     For this shell:      eval "$(usagectl env)"
@@ -47,8 +44,7 @@ def env(
     chosen = format_name or _default_format(invocation.environment)
     text = shells.render(tools.OPT_OUT_VARIABLES, chosen)
     data = {"format": chosen, "variables": dict(tools.OPT_OUT_VARIABLES), "text": text}
-    answer = _output.Answer(data, lambda: typer.echo(text, nl=False))
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: typer.echo(text, nl=False))
 
 
 def _default_format(environment: Environment) -> str:

@@ -9,9 +9,8 @@ import typer
 
 from usagectl import notice
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import UnknownEventError
 from usagectl.tools import registry
 
@@ -23,7 +22,7 @@ app = new_app()
 apps = {"explain": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def explain(
     ctx: typer.Context,
     name: Annotated[
@@ -33,9 +32,7 @@ def explain(
             help="An event, a field of one such as session.machine_id, or a departure such as D03.",
         ),
     ] = None,
-    *,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Read the notice in plain words: which events, which fields, what is never collected.
 
     Where real clients are known to go beyond the notice, that is said too, with
@@ -43,8 +40,7 @@ def explain(
     """
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-    answer = _explain_all() if name is None else _explain_name(name)
-    _output.emit(answer, invocation, as_json=json)
+    return _explain_all() if name is None else _explain_name(name)
 
 
 def _explain_name(name: str) -> _output.Answer:

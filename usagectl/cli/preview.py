@@ -11,9 +11,8 @@ import typer
 from usagectl import consent, notice, recorded, tools
 from usagectl import preview as requests
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.tools import registry
 from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
@@ -34,7 +33,7 @@ _OTHER_EVENTS = (
 )
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def preview(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     tool: Annotated[
@@ -76,8 +75,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show the auth token whole instead of masked.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer | None:
     """Show the exact requests that would be sent: method, URL, headers, body.
 
     For LocalStack that is its session event, after the rules of the installed
@@ -91,7 +89,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     member that is drawn when it is sent (session ID, time) is marked as varying.
     """
     invocation: Invocation = ctx.obj
-    if raw and json:
+    if raw and invocation.as_json:
         raise UsageError("--raw and --json cannot be had at once.", hint="usagectl preview --raw")
     if localstack_version is not None and not is_version(localstack_version):
         raise InvalidValueError(
@@ -111,9 +109,8 @@ def preview(  # noqa: PLR0913  (each is an option)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     if raw:
         _print_raw(previews, again)
-        return
-    answer = _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
-    _output.emit(answer, invocation, as_json=json)
+        return None
+    return _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
 
 
 def _collect(

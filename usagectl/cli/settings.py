@@ -10,9 +10,9 @@ import typer
 from usagectl import identity, settings_writer, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
 from usagectl.machine import paths
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
 
-app = new_app(cls=RecordedGroup, invoke_without_command=True)
+app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 apps = {"settings": app}
 
 KEYS: Mapping[str, stored.Name] = {
@@ -49,44 +49,40 @@ SettingName = Annotated[
 
 
 @app.callback()
-def settings(ctx: typer.Context, *, json: Json = False) -> None:
+def settings(ctx: typer.Context) -> _output.Answer | None:
     """Show usagectl's own settings, each with the place it comes from."""
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     invocation: Invocation = ctx.obj
     user = stored.load(invocation.environment)
     rows = tuple(_collect(invocation.environment, user))
     data = as_data({"file": user.file, "problem": user.problem, "settings": rows})
-    answer = _output.Answer(data, lambda: _show(rows, user))
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: _show(rows, user))
 
 
-@app.command("set", cls=RecordedCommand)
+@app.command("set", cls=AnsweringCommand)
 def set_value(
     ctx: typer.Context,
     name: SettingName,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The new value.")],
     *,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Store a setting; other lines and comments of the file stay."""
     invocation: Invocation = ctx.obj
     values = _parse(invocation.environment, name, value)
-    _save(invocation, name, values, dry_run=dry_run, as_json=json)
+    return _save(invocation, name, values, dry_run=dry_run)
 
 
-@app.command("unset", cls=RecordedCommand)
-def unset(
-    ctx: typer.Context, name: SettingName, *, dry_run: DryRun = False, json: Json = False
-) -> None:
+@app.command("unset", cls=AnsweringCommand)
+def unset(ctx: typer.Context, name: SettingName, *, dry_run: DryRun = False) -> _output.Answer:
     """Remove a setting, so that its default holds again."""
     invocation: Invocation = ctx.obj
     key = _key(name)[1]
     values: dict[stored.Name, object] = {key: None}
     if key == "mode":
         values |= {"mode_since": None, "mode_set_by": None}
-    _save(invocation, name, values, dry_run=dry_run, as_json=json)
+    return _save(invocation, name, values, dry_run=dry_run)
 
 
 def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name, object]:
@@ -121,8 +117,7 @@ def _save(
     values: Mapping[stored.Name, object],
     *,
     dry_run: bool,
-    as_json: bool,
-) -> None:
+) -> _output.Answer:
     tool = _key(name)[0]
     saved = settings_writer.save(invocation.environment, values, tool=tool, dry_run=dry_run)
     data = {**as_data(saved), "dry_run": dry_run}
@@ -134,7 +129,7 @@ def _save(
             aside = f"What could not be understood is now {saved.set_aside}."
             typer.echo(_output.printable_line(aside))
 
-    _output.emit(_output.Answer(data, show), invocation, as_json=as_json)
+    return _output.Answer(data, show)
 
 
 class Row(NamedTuple):

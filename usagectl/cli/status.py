@@ -9,9 +9,9 @@ import typer
 from usagectl import consent, identity, tools
 from usagectl import status as answers
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import ExpectationFailedError
 from usagectl.tools.base import mask_credentials
 
@@ -28,7 +28,7 @@ app = new_app()
 apps = {"status": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def status(
     ctx: typer.Context,
     *,
@@ -39,8 +39,7 @@ def status(
         ),
     ] = None,
     reveal: Reveal = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Show for each tool whether its telemetry is on, and which switch decided.
 
     The verdict on a tool is what that tool would do: its own switches are
@@ -51,8 +50,7 @@ def status(
     invocation: Invocation = ctx.obj
     found = answers.collect(invocation.environment)
     data, errors = _data(found, reveal=reveal), _failures(found, expect)
-    answer = _output.Answer(data, lambda: _show(found, reveal=reveal), errors)
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: _show(found, reveal=reveal), errors)
 
 
 def _failures(

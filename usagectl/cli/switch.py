@@ -8,9 +8,9 @@ import typer
 
 from usagectl import consent, identity, switching
 from usagectl.cli import _output
-from usagectl.cli._commands import Invocation, RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
+from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import part_data
 from usagectl.errors import count_of
 
@@ -22,7 +22,7 @@ enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
 
 
-@disable_app.command(cls=RecordedCommand)
+@disable_app.command(cls=AnsweringCommand)
 def disable(
     ctx: typer.Context,
     names: Tools = None,
@@ -31,8 +31,7 @@ def disable(
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
 
     For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
@@ -46,13 +45,11 @@ def disable(
     result = switching.disable(
         invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run
     )
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-@enable_app.command(cls=RecordedCommand)
-def enable(
-    ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False, json: Json = False
-) -> None:
+@enable_app.command(cls=AnsweringCommand)
+def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo what `usagectl disable` did, and no more.
 
     With a TOOL, its file is made to say on, whoever made it say off; a variable or
@@ -61,10 +58,10 @@ def enable(
     """
     invocation: Invocation = ctx.obj
     result = switching.enable(invocation.environment, names or (), dry_run=dry_run)
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_json: bool) -> None:
+def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
     ids = identity.read_all(invocation.environment)
     data = {
         "dry_run": dry_run,
@@ -72,8 +69,7 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_j
         "purged": result.purged,
         "tools": [part_data(part, ids) for part in result.consents],
     }
-    answer = _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
-    _output.emit(answer, invocation, as_json=as_json)
+    return _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
