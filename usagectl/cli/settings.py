@@ -14,7 +14,7 @@ from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation,
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
-from usagectl.errors import InvalidValueError
+from usagectl.errors import InvalidValueError, nearest
 from usagectl.machine import paths
 from usagectl.spool import bounds
 from usagectl.tools import instrumented, registry
@@ -103,10 +103,8 @@ def _key(name: str) -> tuple[str, stored.Name]:
     if of_tool:
         return registry.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
     if name not in KEYS:
-        from difflib import get_close_matches  # a slip of the finger alone needs it
-
-        near = get_close_matches(name, NAMES, n=1)
-        wanted = f"{f'did you mean {near[0]}? Use' if near else 'use'} {', '.join(NAMES)}"
+        near = nearest(name, NAMES)
+        wanted = f"{f'did you mean {near}? Use' if near else 'use'} {', '.join(NAMES)}"
         raise InvalidValueError("setting", name, wanted=wanted, hint="usagectl settings")
     return stored.OWN_NAME, KEYS[name]
 
