@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LAYERS = """
 _version errors
 machine sensitive
-settings settings_writer endpoint
+settings endpoint
 _notice_values _notice_data notice
 events
 tools

@@ -14,7 +14,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from tests.support.machine import NOW
-from usagectl import settings, settings_writer
+from usagectl import settings
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -49,26 +49,26 @@ ALL: dict[settings.Name, object] = {
 def test_a_round_trip(machine: Machine) -> None:
     """What is saved is read back; what is removed is gone, and so is the file."""
     environment = machine.environment()
-    assert settings_writer.save(environment, ALL).changed
+    assert settings.save(environment, ALL).changed
     read = settings.load(environment)
     assert {name: getattr(read, name) for name in ALL} == ALL
     assert (read.exists, read.problem, read.file) == (True, "", file_of(machine))
-    assert not settings_writer.save(environment, ALL).changed
-    assert settings_writer.save(environment, dict.fromkeys(ALL)).changed
+    assert not settings.save(environment, ALL).changed
+    assert settings.save(environment, dict.fromkeys(ALL)).changed
     assert not file_of(machine).exists()
     assert settings.load(environment) == settings.SettingsFile(file=file_of(machine))
 
 
 def test_a_new_file_is_the_owners_alone(machine: Machine) -> None:
     """The settings file and its folder can be read by the owner only."""
-    settings_writer.save(machine.environment(), ALL)
+    settings.save(machine.environment(), ALL)
     assert file_of(machine).stat().st_mode & 0o777 == 0o600
     assert machine.config_dir.stat().st_mode & 0o777 == 0o700
 
 
 def test_removing_nothing_makes_no_file(machine: Machine) -> None:
     """A removal where nothing stands changes nothing."""
-    assert not settings_writer.save(machine.environment(), {"mode": None}).changed
+    assert not settings.save(machine.environment(), {"mode": None}).changed
     assert not machine.config_dir.joinpath("settings.toml").exists()
 
 
@@ -88,9 +88,9 @@ y = 1
 def test_comments_and_unknown_keys_stay(machine: Machine) -> None:
     """Saving changes the line of the key and leaves every other line."""
     file = file_of(machine, COMMENTED)
-    settings_writer.save(machine.environment(), {"mode": "off"})
+    settings.save(machine.environment(), {"mode": "off"})
     assert file.read_text() == COMMENTED.replace('"local"', '"off"')
-    settings_writer.save(machine.environment(), {"mode": None})
+    settings.save(machine.environment(), {"mode": None})
     kept = [line for line in COMMENTED.splitlines() if not line.startswith("mode")]
     assert file.read_text().splitlines() == kept
 
@@ -98,7 +98,7 @@ def test_comments_and_unknown_keys_stay(machine: Machine) -> None:
 def test_line_ends_stay(machine: Machine) -> None:
     """A file with CRLF keeps its line ends."""
     file = file_of(machine, b'# c\r\n[telemetry]\r\nmode = "local"\r\nx = 1\r\n')
-    settings_writer.save(machine.environment(), {"mode": "off"})
+    settings.save(machine.environment(), {"mode": "off"})
     assert file.read_bytes() == b'# c\r\n[telemetry]\r\nmode = "off"\r\nx = 1\r\n'
 
 
@@ -130,7 +130,7 @@ def test_corrupt_files_are_set_aside(machine: Machine, data: bytes) -> None:
     read = settings.load(machine.environment())
     assert str(file) in read.problem
     assert read.mode is None
-    result = settings_writer.save(machine.environment(), {"mode": "local"})
+    result = settings.save(machine.environment(), {"mode": "local"})
     assert result.set_aside is not None
     assert result.set_aside.read_bytes() == data
     assert result.set_aside.name == "settings.toml.corrupt-20261123T063000Z"
@@ -141,7 +141,7 @@ def test_setting_aside_twice_keeps_both(machine: Machine) -> None:
     """A second corrupt file in the same second gets another name."""
     for data in (b"[[1", b"[[2"):
         file_of(machine, data)
-        settings_writer.save(machine.environment(), {"mode": "local"})
+        settings.save(machine.environment(), {"mode": "local"})
     kept = sorted(machine.config_dir.glob("*.corrupt-*"))
     assert [file.read_bytes() for file in kept] == [b"[[1", b"[[2"]
 
@@ -149,7 +149,7 @@ def test_setting_aside_twice_keeps_both(machine: Machine) -> None:
 def test_a_dry_run_of_a_corrupt_file(machine: Machine) -> None:
     """A dry run sets nothing aside."""
     file = file_of(machine, b"[[[")
-    assert settings_writer.save(machine.environment(), {"mode": "off"}, dry_run=True).changed
+    assert settings.save(machine.environment(), {"mode": "off"}, dry_run=True).changed
     assert file.read_bytes() == b"[[["
     assert list(machine.config_dir.iterdir()) == [file]
 
@@ -159,7 +159,7 @@ def test_a_huge_file_is_not_read(machine: Machine) -> None:
     file_of(machine, b"#" * (files.MAX_BYTES + 1))
     assert "larger" in settings.load(machine.environment()).problem
     with pytest.raises(FileUnreadableError):
-        settings_writer.save(machine.environment(), {"mode": "off"})
+        settings.save(machine.environment(), {"mode": "off"})
 
 
 def test_a_large_file_within_the_bound_is_read(machine: Machine) -> None:
@@ -175,7 +175,7 @@ def test_a_pipe_does_not_hang(machine: Machine) -> None:
     os.mkfifo(file)
     assert "a pipe" in settings.load(machine.environment()).problem
     with pytest.raises(FileUnreadableError):
-        settings_writer.save(machine.environment(), {"mode": "off"})
+        settings.save(machine.environment(), {"mode": "off"})
     assert file.is_fifo()
 
 
@@ -204,7 +204,7 @@ def test_without_a_home(machine: Machine) -> None:
     bare = machine.environment(config_dir=None)
     assert settings.load(bare) == settings.SettingsFile(file=None)
     with pytest.raises(FolderUnknownError) as caught:
-        settings_writer.save(bare, {"mode": "off"})
+        settings.save(bare, {"mode": "off"})
     assert "USAGECTL_CONFIG_DIR" in caught.value.hint
 
 
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_made(machine: Machine) -> None:
     """A file where the settings folder should be is an error, and stays."""
     machine.config_dir.write_text("mine")
     with pytest.raises(FileUnwritableError):
-        settings_writer.save(machine.environment(), {"mode": "off"})
+        settings.save(machine.environment(), {"mode": "off"})
     assert machine.config_dir.read_text() == "mine"
 
 
@@ -315,8 +315,8 @@ def test_saving_changes_what_it_says_and_nothing_else(
         settings._narrow(Path("x"), before)  # noqa: SLF001
     except (tomllib.TOMLDecodeError, FileCorruptError):
         return
-    placed = {settings_writer.place_of(name): value for name, value in values.items()}
-    after = tomllib.loads(settings_writer._edit(text, placed))  # noqa: SLF001
+    placed = {settings.place_of(name): value for name, value in values.items()}
+    after = tomllib.loads(settings._edit(text, placed))  # noqa: SLF001
     found = settings._narrow(Path("x"), after)  # noqa: SLF001
     assert {name: getattr(found, name) for name in values} == values
     assert foreign(after) == foreign(before)
@@ -356,9 +356,9 @@ def test_saving_what_holds_for_one_tool_changes_no_other(
         before = settings._narrow(Path("x"), tomllib.loads(text))  # noqa: SLF001
     except (tomllib.TOMLDecodeError, FileCorruptError):
         return
-    placed = {settings_writer.place_of(name, "mytool"): value for name, value in values.items()}
+    placed = {settings.place_of(name, "mytool"): value for name, value in values.items()}
     try:
-        edited = settings_writer._edit(text, placed)  # noqa: SLF001
+        edited = settings._edit(text, placed)  # noqa: SLF001
     except ValueError:
         return  # A form that cannot be edited is left as it is, with an error.
     after = settings._narrow(Path("x"), tomllib.loads(edited))  # noqa: SLF001
@@ -376,11 +376,11 @@ def _write(machine: Machine, text: str) -> None:
 def test_what_is_saved_of_a_tool_is_what_is_read(machine: Machine) -> None:
     """A tool's mode is written beside usagectl's own, and an empty table goes."""
     environment = machine.environment()
-    settings_writer.save(environment, {"mode": "off"})
-    settings_writer.save(environment, {"mode": "on"}, tool="mytool")
+    settings.save(environment, {"mode": "off"})
+    settings.save(environment, {"mode": "on"}, tool="mytool")
     found = settings.load(environment)
     assert (found.mode, found.of_tool("mytool").mode, found.unknown) == ("off", "on", ())
-    settings_writer.save(environment, {"mode": None}, tool="mytool")
+    settings.save(environment, {"mode": None}, tool="mytool")
     assert b"tools" not in (machine.config_dir / "settings.toml").read_bytes()
 
 
@@ -388,7 +388,7 @@ def test_a_form_that_cannot_be_edited_is_left_as_it_is(machine: Machine) -> None
     """Dotted keys beside a new table would be no TOML: an error says so, the file stays."""
     _write(machine, text := 'tools.other.mode = "off"\nmode = "on"\n')
     with pytest.raises(FileCorruptError, match="cannot be edited"):
-        settings_writer.save(machine.environment(), OF_A_TOOL[0], tool="mytool")
+        settings.save(machine.environment(), OF_A_TOOL[0], tool="mytool")
     assert (machine.config_dir / "settings.toml").read_text() == text
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, replacement, settings_writer
+from usagectl import identity, replacement, settings
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
@@ -61,9 +61,7 @@ def set_dir(
     """
     invocation: Invocation = ctx.obj
     folder = paths.parse_folder(invocation.environment, path)
-    saved = settings_writer.save(
-        invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run
-    )
+    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
     data = {"path": str(folder), **_saved_data(saved, dry_run=dry_run)}
 
     def show() -> None:
@@ -77,7 +75,7 @@ def set_dir(
 def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False, json: Json = False) -> None:
     """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
     invocation: Invocation = ctx.obj
-    saved = settings_writer.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
+    saved = settings.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
 
     def show() -> None:
         if not saved.changed:
@@ -146,7 +144,7 @@ def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
     confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
 
 
-def _saved_data(saved: settings_writer.SaveResult, *, dry_run: bool) -> dict[str, object]:
+def _saved_data(saved: settings.SaveResult, *, dry_run: bool) -> dict[str, object]:
     return {
         "file": str(saved.file),
         "changed": saved.changed,

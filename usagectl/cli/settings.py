@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, settings_writer, tools
+from usagectl import identity, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
@@ -128,7 +128,7 @@ def _save(
     as_json: bool,
 ) -> None:
     tool = _key(name)[0]
-    saved = settings_writer.save(invocation.environment, values, tool=tool, dry_run=dry_run)
+    saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
     data = {
         "file": str(saved.file),
         "changed": saved.changed,
