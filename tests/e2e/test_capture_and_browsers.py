@@ -35,12 +35,12 @@ def browser() -> str:
 class Attack:
     """A capture that was attacked, and what the page could read."""
 
-    session: capture.Session
+    session: capture.Capture
     report: dict[str, str]
 
 
 @contextmanager
-def captured(file: Path, port: int = 0) -> Iterator[capture.Session]:
+def captured(file: Path, port: int = 0) -> Iterator[capture.Capture]:
     """Open a capture."""
     options = capture.Options(file=file, port=port)
     with capture.opened(from_process(), options) as session:
@@ -108,7 +108,7 @@ def test_the_same_page_gets_through_elsewhere(browser: str, tmp_path: Path) -> N
     }
 
 
-def wait_for_all(session: capture.Session) -> None:
+def wait_for_all(session: capture.Capture) -> None:
     """Wait for the last of the page's requests: nobody tells when a beacon has arrived."""
     sums = session.sums
     wait_until(lambda: sums.requests + sums.refused >= len(ATTEMPTS))

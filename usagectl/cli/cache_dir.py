@@ -62,9 +62,7 @@ def set_dir(
     """
     invocation: Invocation = ctx.obj
     folder = paths.parse_folder(invocation.environment, path)
-    saved = settings.save(
-        invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run
-    )
+    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
     data = {"path": str(folder), **as_data(saved), "dry_run": dry_run}
 
     def show() -> None:

@@ -52,7 +52,7 @@ class Traffic(NamedTuple):
 class Endpoint:
     """Be what a step sends to; without a capture behind the wire nothing answers."""
 
-    def __init__(self, wire: Wire, session: capture.Session | None) -> None:
+    def __init__(self, wire: Wire, session: capture.Capture | None) -> None:
         self.port = wire.port
         self._wire = wire
         self._session = session

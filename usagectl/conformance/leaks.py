@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.capture import bodies
+from usagectl.capture import records
 from usagectl.conformance import canaries
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def search(
     for each in traffic.captured:
         try:
             parts = list(_parts(each))
-        except bodies.UndecodableError:
+        except records.UndecodableError:
             unreadable += 1
             continue
         for where, data in parts:
@@ -77,7 +77,7 @@ def _parts(request: Captured) -> Iterator[tuple[str, bytes]]:
         yield f"the header {name}", f"{name}: {value}".encode()
     body = request.body
     if request.problem:  # It is kept as it came, its coding still on.
-        body = bodies.decode(body, request.headers.get("content-encoding", ""))
+        body = records.decode(body, request.headers.get("content-encoding", ""))
     yield f"the body of {request.method} {path}", body
 
 
