@@ -94,7 +94,7 @@ def test_the_bound_of_reading(folder: Path) -> None:
         files.read_bytes(file, limit=4)
 
 
-def test_what_is_no_file_is_refused(folder: Path) -> None:
+def test_only_files_are_read(folder: Path) -> None:
     """A folder, a pipe, a device, a loop and an impossible name are refused without hanging."""
     (folder / "folder").mkdir()
     os.mkfifo(folder / "pipe")
@@ -122,14 +122,14 @@ def test_a_new_file_and_its_folders(folder: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o400, 0o777])
-def test_replacing_keeps_the_mode(folder: Path, mode: int) -> None:
+def test_replacing_keeps_the_mode(folder: Path) -> None:
     """An existing file keeps its mode, whatever the mask of the process."""
     file = folder / "f"
     file.write_bytes(b"old")
-    file.chmod(mode)
-    files.replace_bytes(file, b"new", new_mode=0o606)
-    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", mode)
+    for mode in (0o600, 0o644, 0o664, 0o400, 0o777):
+        file.chmod(mode)
+        files.replace_bytes(file, b"new", new_mode=0o606)
+        assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"new", mode)
 
 
 def test_replacing_follows_links(folder: Path) -> None:
@@ -279,11 +279,11 @@ def test_without_a_folder_the_body_runs(folder: Path) -> None:
 
 
 def test_the_lock_excludes(folder: Path) -> None:
-    """Eight processes that read, add and write under the lock lose no addition."""
+    """Four processes that read, add and write under the lock lose no addition."""
     file = folder / "number"
-    children = [process(COUNTER, str(file)) for _ in range(8)]
+    children = [process(COUNTER, str(file)) for _ in range(4)]
     for child in children:
         child.communicate(timeout=120)
-    assert [child.returncode for child in children] == [0] * 8
-    assert file.read_bytes() == b"400"
+    assert [child.returncode for child in children] == [0] * 4
+    assert file.read_bytes() == b"200"
     assert list(folder.iterdir()) == [file]
