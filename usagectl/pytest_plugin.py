@@ -47,7 +47,7 @@ class UsageCapture:
         self._environment = environment
         self._capture = capture
         self._seen = 0
-        self._sums = self._counts()
+        self._before = self._counts()
         self._words: list[str] = []
 
     @property
@@ -113,12 +113,12 @@ class UsageCapture:
     def clear(self) -> None:
         """Forget what has arrived so far."""
         self._seen += len(self.events)
-        self._sums = self._counts()
+        self._before = self._counts()
 
     def assert_silent(self) -> None:
         """Fail the test if anything arrived."""
         found = self.events
-        if found or self._has_more():
+        if found or self._counts() != self._before:
             pytest.fail(
                 f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}",
                 pytrace=False,
@@ -126,27 +126,19 @@ class UsageCapture:
 
     def assert_only(self, *names: str) -> None:
         """Fail the test unless events of these names arrived, each at least once, and no others."""
-        found = self.events
-        if {event.name for event in found} != set(names) or self._turned_away():
+        found, more = self.events, self._more()
+        if {event.name for event in found} != set(names) or more:
             wanted = ", ".join(names) or "nothing"
-            pytest.fail(
-                f"wanted {wanted}; this arrived:\n{_list(found)}{self._more()}", pytrace=False
-            )
+            pytest.fail(f"wanted {wanted}; this arrived:\n{_list(found)}{more}", pytrace=False)
 
-    def _counts(self) -> tuple[int, int, int]:
+    def _counts(self) -> tuple[int, int]:
         sums = self._capture.sums
-        return sums.requests, sums.refused, sums.unstored
-
-    def _turned_away(self) -> int:
-        (_, refused, unstored), (_, refused_before, unstored_before) = self._counts(), self._sums
-        return refused - refused_before + unstored - unstored_before
-
-    def _has_more(self) -> bool:
-        return self._counts() != self._sums
+        return sums.requests, sums.refused + sums.unstored
 
     def _more(self) -> str:
-        away = self._turned_away()
-        return f"\n  and {away} that could not be taken in" if away else ""
+        """Say how many requests were turned away or could not be stored since the last `clear`."""
+        lost = self._counts()[1] - self._before[1]
+        return f"\n  and {lost} that could not be taken in" if lost else ""
 
     def audit(self) -> AuditResult:
         """Audit all that arrived: against the notice, and for values of this machine."""

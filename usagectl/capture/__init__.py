@@ -129,16 +129,18 @@ class Capture:
             CommandNotFoundError: no such program.
             CommandNotExecutableError: there is one, but it cannot be started.
         """
-        with children.adopting_orphans():
+        with children.adopting_orphans() as adopts:
             status = processes.run_child(command, self.child_variables())
             with processes.noting_end() as ended:
-                self.wait_for_late(is_ended=lambda: bool(ended))
+                self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
 
-    def wait_for_late(self, *, is_ended: Callable[[], bool] = lambda: False) -> None:
+    def wait_for_late(
+        self, *, adopts: bool = False, is_ended: Callable[[], bool] = lambda: False
+    ) -> None:
         """Wait until nothing of a command runs any more, or as long as the options say."""
         children.wait_for_late(
-            self.address,
+            lambda: children.has_descendants(self.address, adopts=adopts),
             lambda: self._server.is_busy,
             lambda: self.sums.requests,
             seconds=self._options.grace_seconds,

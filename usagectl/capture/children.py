@@ -24,7 +24,7 @@ _QUIET_SECONDS = 0.3
 _BLIND_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
-_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
+_SET_CHILD_SUBREAPER = 36
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROXIES_TO_EVERYTHING = (
@@ -110,7 +110,7 @@ def variables_for_child(
 
 
 def wait_for_late(
-    address: Address,
+    still_runs: Callable[[], bool | None],
     is_busy: Callable[[], bool],
     count: Callable[[], int],
     *,
@@ -122,7 +122,7 @@ def wait_for_late(
     """Wait until nothing of a command runs any more and nothing comes in.
 
     Args:
-        address: marks the descendants.
+        still_runs: see `has_descendants`.
         is_busy: True while a request is under way.
         count: the number of requests so far.
         seconds: the longest wait.
@@ -137,7 +137,7 @@ def wait_for_late(
     while (now := clock()) < end and not is_ended():
         if is_busy() or count() != seen:
             seen, since = count(), now
-        left = has_descendants(address)
+        left = still_runs()
         # Where processes cannot be seen, only silence says that nothing runs.
         quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
         if now >= patience and now - since >= _QUIET_SECONDS:
@@ -147,9 +147,17 @@ def wait_for_late(
         sleep(_STEP_SECONDS)
 
 
-def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None:
-    """True if a process with the mark runs; None where processes cannot be seen."""
-    if _has_adopted(proc):
+def has_descendants(
+    address: Address, *, adopts: bool = False, proc: Path = Path("/proc")
+) -> bool | None:
+    """True if a process of a captured command runs; None where processes cannot be seen.
+
+    Args:
+        address: the endpoint, whose port is the mark.
+        adopts: True while orphans become ours, see `adopting_orphans`.
+        proc: the folder of processes.
+    """
+    if adopts and _has_children():
         return True
     mark = f"{MARK}={address.port}".encode()
     try:
@@ -162,50 +170,31 @@ def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None
 
 
 @contextmanager
-def adopting_orphans() -> Iterator[None]:
-    """Become the parent of what a command leaves behind, even without its mark.
+def adopting_orphans() -> Iterator[bool]:
+    """Become the parent of what a command leaves behind, even without its mark; True if so.
 
     Linux alone can do that (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
     """
     if sys.platform != "linux":
-        yield
+        yield False
         return
     import ctypes
 
     library = ctypes.CDLL(None)
-    library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        yield
+        yield library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     finally:
         library.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def _has_adopted(proc: Path) -> bool:
-    """True if a child of ours runs; those that have ended are reaped first.
-
-    Only while orphans are adopted: at other times somebody else may wait for a child.
-    """
-    if not _is_adopting():
-        return False
+def _has_children() -> bool:
+    """True if a child of ours runs; those that have ended are reaped first."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False
-    try:
-        return any(file.read_text().strip() for file in (proc / "self").glob("task/*/children"))
-    except OSError:
-        return False
-
-
-def _is_adopting() -> bool:
-    if sys.platform != "linux":
-        return False
-    import ctypes
-
-    found = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
-    return bool(found.value)
+    return True
 
 
 def _bears(process: Path, mark: bytes) -> bool:

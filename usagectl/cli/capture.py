@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from usagectl.capture import Arrival, Capture, FirstArrivals, Options
     from usagectl.cli._capture_page import Outcome
     from usagectl.cli._commands import Invocation
-    from usagectl.machine.environment import Environment
 
 app = new_app()
 apps = {"capture": app}
@@ -168,12 +167,17 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         reveal=reveal,
         grace_seconds=grace,
     )
-    _remark_on_reach(invocation.environment, options, proves=bool(expect and words))
+    is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
+    if expect and words and not is_reached:
+        _output.print_notice(
+            "Containers cannot reach this endpoint, so nothing is said of them; --bind "
+            "172.17.0.1 or 0.0.0.0 lets them."
+        )
     first = capturing.FirstArrivals()
     # Stdout is left to CMD: our own answer goes to stderr.
     with redirect_stdout(sys.stderr) if words else nullcontext():
         with page.watch(is_wanted=live, has_table=not words) as show:
-            outcome = _capture(ctx, options, words, tell=_both(first.add, show), as_json=json)
+            outcome = _capture(ctx, options, words, tell=(first.add, show), as_json=json)
         errors = _errors(outcome, first, expect)
         data = page.outcome_data(outcome)
         result = _output.Answer(data, lambda: page.show_outcome(outcome), errors)
@@ -203,23 +207,12 @@ def _check(*, expect: str | None, answer: str, force: bool, output: str | None, 
         ) from None
 
 
-def _remark_on_reach(environment: Environment, options: Options, *, proves: bool) -> None:
-    """Say what a proof leaves out."""
-    from usagectl.cli import _capture_page as page
-
-    if proves and not options.reaches_containers and page.has_containers(environment):
-        _output.print_notice(
-            "Containers cannot reach this endpoint, so nothing is said of them; --bind "
-            "172.17.0.1 or 0.0.0.0 lets them."
-        )
-
-
 def _capture(
     ctx: typer.Context,
     options: Options,
     words: list[str],
     *,
-    tell: Callable[[Arrival], None],
+    tell: Sequence[Callable[[Arrival], None]],
     as_json: bool,
 ) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
@@ -230,7 +223,13 @@ def _capture(
 
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
-    on_arrival = _shown(tell, name)
+
+    def on_arrival(arrival: Arrival) -> None:
+        """Pass a request on, without the names in it that reveal something of this machine."""
+        shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
+        for each in tell:
+            each(shown)
+
     with capturing.opened(environment, options, on_arrival=on_arrival) as capture:
         host = f"[{options.address}]" if ":" in options.address else options.address
         if not endpoint.is_loopback(f"http://{host}"):
@@ -245,25 +244,6 @@ def _capture(
         ctx.with_resource(notice.declared(registry.declarations(environment)))
         found = page.audit_file(environment, capture.file, words)
         return page.outcome_of(capture, found, name, status=status, kept=options.file)
-
-
-def _shown(
-    tell: Callable[[Arrival], None], name: Callable[[str], str]
-) -> Callable[[Arrival], None]:
-    """Pass requests on without the names in them that reveal something of this machine."""
-    return lambda each: tell(
-        each._replace(path=name(each.path), names=[name(text) for text in each.names])
-    )
-
-
-def _both(
-    first: Callable[[Arrival], None], second: Callable[[Arrival], None]
-) -> Callable[[Arrival], None]:
-    def tell(arrival: Arrival) -> None:
-        first(arrival)
-        second(arrival)
-
-    return tell
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:

@@ -78,37 +78,12 @@ def replace_bytes(file: Path, data: bytes, *, new_mode: int = 0o600) -> None:
     Raises:
         FileUnwritableError: nothing was changed.
     """
-    target = _resolve(file)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        before = target.stat() if target.exists() else None
-        mode = stat.S_IMODE(before.st_mode) if before else new_mode
-        _write_new(temporary, data, mode=mode)
-        if before and hasattr(os, "geteuid") and os.geteuid() == 0:
-            os.chown(temporary, before.st_uid, before.st_gid)  # sudo must not take it away.
-        temporary.replace(target)
-    except (OSError, ValueError) as error:
-        raise FileUnwritableError(file, reason=reason_of(error)) from error
-    finally:
-        _unlink_quietly(temporary)
-
-
-def _resolve(file: Path) -> Path:
-    try:
-        return file.resolve() if file.is_symlink() else file
-    except (OSError, RuntimeError) as error:
-        raise FileUnwritableError(file, reason=reason_of(error)) from error
-
-
-def _write_new(file: Path, data: bytes, *, mode: int) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
+    with _replacing(file) as (stream, target):
+        if target.exists():
+            _copy_owner_and_mode(stream, target.stat())
+        elif hasattr(os, "fchmod"):
+            os.fchmod(stream.fileno(), new_mode)
         stream.write(data)
-        stream.flush()
-        if hasattr(os, "fchmod"):
-            os.fchmod(stream.fileno(), mode)
-        os.fsync(stream.fileno())
 
 
 def write_lines(
@@ -123,27 +98,58 @@ def write_lines(
         FileExistsAlreadyError: there is a file, and `replaces` is false.
         FileUnwritableError: nothing was written.
     """
-    target = _resolve(file)
     if not replaces and os.path.lexists(file):
         raise FileExistsAlreadyError(file)
-    _refuse_special(target)
+    _refuse_special(_resolve(file))
     if dry_run:
         return _write_to(None, lines)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            written = _write_to(stream, lines)
-            stream.flush()
-            os.fsync(stream.fileno())
+    if not file.parent.is_dir():
+        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}")
+    with _replacing(file) as (stream, _):
+        written = _write_to(stream, lines)
         if not replaces and os.path.lexists(file):  # Somebody made it meanwhile.
             raise FileExistsAlreadyError(file)
+    return written
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a new file that takes the place of another when the body ends; remove it on an error.
+
+    Yields:
+        The new file, and the one that it replaces: a link's target.
+
+    Raises:
+        FileUnwritableError: nothing was changed.
+    """
+    target = _resolve(file)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream, target
+            stream.flush()
+            os.fsync(stream.fileno())
         temporary.replace(target)
     except (OSError, ValueError) as error:
         raise FileUnwritableError(file, reason=reason_of(error)) from error
     finally:
         _unlink_quietly(temporary)
-    return written
+
+
+def _resolve(file: Path) -> Path:
+    try:
+        return file.resolve() if file.is_symlink() else file
+    except (OSError, RuntimeError) as error:
+        raise FileUnwritableError(file, reason=reason_of(error)) from error
+
+
+def _copy_owner_and_mode(stream: BinaryIO, before: os.stat_result) -> None:
+    if hasattr(os, "fchmod"):
+        os.fchmod(stream.fileno(), stat.S_IMODE(before.st_mode))
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        os.fchown(stream.fileno(), before.st_uid, before.st_gid)  # sudo must not take it away.
 
 
 def _write_to(stream: BinaryIO | None, lines: Iterable[bytes]) -> tuple[int, int]:
