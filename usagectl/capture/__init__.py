@@ -27,14 +27,12 @@ __all__ = [
     "Arrival",
     "Capture",
     "Captured",
-    "FirstArrivals",
     "Options",
     "Sums",
     "load",
     "opened",
 ]
 
-_KEPT_ARRIVALS = 20
 _DOCKER_BRIDGE = "172.17.0.1"
 _DOCKER_DESKTOP = "host.docker.internal"
 
@@ -192,18 +190,6 @@ def opened(
         )
         stack.enter_context(server)
         yield Capture(environment, options, file=file, server=server)
-
-
-class FirstArrivals:
-    """The first requests of a capture, and no more."""
-
-    def __init__(self) -> None:
-        self.found: list[Arrival] = []
-
-    def add(self, arrival: Arrival) -> None:
-        """Keep a request if it is one of the first."""
-        if len(self.found) < _KEPT_ARRIVALS:
-            self.found.append(arrival)
 
 
 def _privacy(environment: Environment, options: Options) -> Privacy:

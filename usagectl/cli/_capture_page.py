@@ -17,7 +17,7 @@ from usagectl.cli._data import as_data
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from rich.table import Table
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from usagectl.audit import AuditResult, Finding
     from usagectl.capture import Arrival, Capture, Sums
     from usagectl.cli._render import Page
-    from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
 _MOST_FINDINGS = 10
@@ -38,22 +37,20 @@ class Outcome(NamedTuple):
     """Result of a capture that is over.
 
     Attributes:
-        sums: counts of what came in.
+        capture: the capture.
+        sums: counts of what came in, under names that may be shown.
+        first: the first requests that arrived.
         found: the result of its audit.
-        variables: the variables that led events here.
         status: the command's exit status, None without a command.
         kept: the capture file, None if it is gone.
-        problem: why not everything could be written to it.
-        is_deaf: True if nothing listened.
     """
 
+    capture: Capture
     sums: Sums
+    first: Sequence[Arrival]
     found: AuditResult
-    variables: Mapping[str, str]
     status: int | None
     kept: Path | None
-    problem: UsagectlError | None
-    is_deaf: bool
 
     @property
     def unread(self) -> int:
@@ -66,22 +63,12 @@ class Outcome(NamedTuple):
         return sum(each.level == "error" for each in self.found.findings)
 
 
-def outcome_of(
-    capture: Capture,
-    found: AuditResult,
-    name: Callable[[str], str],
-    *,
-    status: int | None,
-    kept: Path | None,
-) -> Outcome:
-    """Sum up a capture; `name` turns the name of an event into what may be shown of it."""
+def sums_shown(sums: Sums, name: Callable[[str], str]) -> Sums:
+    """Return the same sums; `name` turns the name of an event into what may be shown of it."""
     by_name: Counter[str] = Counter()
-    for each, count in sorted(capture.sums.by_name.items()):
+    for each, count in sorted(sums.by_name.items()):
         by_name[name(each)] += count
-    sums = replace(capture.sums, by_name=by_name)
-    return Outcome(
-        sums, found, capture.variables, status, kept, capture.problem, is_deaf=capture.is_deaf
-    )
+    return replace(sums, by_name=by_name)
 
 
 def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:
@@ -117,7 +104,7 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
         **as_data(outcome.sums),
         "status": outcome.status,
         "file": as_data(outcome.kept),
-        "variables": as_data(outcome.variables),
+        "variables": as_data(outcome.capture.variables),
         "findings": [finding_data(each) for each in outcome.found.findings],
     }
 
@@ -139,7 +126,7 @@ def show_outcome(outcome: Outcome) -> None:
 
 def _show_sums(outcome: Outcome, page: Page) -> None:
     sums = outcome.sums
-    if outcome.is_deaf:
+    if outcome.capture.is_deaf:
         page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
     elif not sums.requests and not sums.refused:
         page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")

@@ -19,9 +19,11 @@ from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from usagectl.capture import Arrival, Capture, FirstArrivals, Options
+    from usagectl.capture import Arrival, Capture, Options
     from usagectl.cli._capture_page import Outcome
     from usagectl.cli._commands import Invocation
+
+_MOST_FIRST = 5
 
 app = new_app()
 apps = {"capture": app}
@@ -173,12 +175,11 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             "Containers cannot reach this endpoint, so nothing is said of them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
-    first = capturing.FirstArrivals()
     # Stdout is left to CMD: our own answer goes to stderr.
     with redirect_stdout(sys.stderr) if words else nullcontext():
         with page.watch(is_wanted=live, has_table=not words) as show:
-            outcome = _capture(ctx, options, words, tell=(first.add, show), as_json=json)
-        errors = _errors(outcome, first, expect)
+            outcome = _capture(ctx, options, words, show, as_json=json)
+        errors = _errors(outcome, expect)
         data = page.outcome_data(outcome)
         result = _output.Answer(data, lambda: page.show_outcome(outcome), errors)
         _output.emit(result, invocation, as_json=json)
@@ -211,8 +212,8 @@ def _capture(
     ctx: typer.Context,
     options: Options,
     words: list[str],
+    show: Callable[[Arrival], None],
     *,
-    tell: Sequence[Callable[[Arrival], None]],
     as_json: bool,
 ) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
@@ -223,12 +224,14 @@ def _capture(
 
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
+    first: list[Arrival] = []
 
     def on_arrival(arrival: Arrival) -> None:
         """Pass a request on, without the names in it that reveal something of this machine."""
         shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
-        for each in tell:
-            each(shown)
+        show(shown)
+        if len(first) < _MOST_FIRST:
+            first.append(shown)
 
     with capturing.opened(environment, options, on_arrival=on_arrival) as capture:
         host = f"[{options.address}]" if ":" in options.address else options.address
@@ -243,7 +246,8 @@ def _capture(
         capture.finish()
         ctx.with_resource(notice.declared(registry.declarations(environment)))
         found = page.audit_file(environment, capture.file, words)
-        return page.outcome_of(capture, found, name, status=status, kept=options.file)
+        sums = page.sums_shown(capture.sums, name)
+        return page.Outcome(capture, sums, first, found, status, options.file)
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:
@@ -260,21 +264,19 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
     capture.wait_for_late()
 
 
-def _errors(
-    outcome: Outcome, first: FirstArrivals, expect: Literal["none", "notice"] | None
-) -> list[UsagectlError]:
+def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[UsagectlError]:
     """List the expectations that failed; what could not be written proves nothing."""
     found: list[UsagectlError] = []
     sums = outcome.sums
     if expect == "none" and sums.requests:
-        shown = [_describe(each) for each in first.found[:5]]
+        shown = [_describe(each) for each in outcome.first]
         found.append(UnexpectedEventsError(sums.requests, first=shown))
     if expect and sums.refused and not found:
         found.append(SilenceUnprovenError(sums.refused))
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
-    if outcome.problem is not None:
-        found.append(outcome.problem)
+    if outcome.capture.problem is not None:
+        found.append(outcome.capture.problem)
     return found
 
 
