@@ -54,7 +54,7 @@ def process(program: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def held_by_another(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Let another process hold a folder's lock."""
+    """Run a process that holds a folder's lock."""
     with process(HOLDER, str(folder)) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_reading(folder: Path) -> None:
-    """A file is read whole, an empty one as empty, and what is not there is None."""
+    """A file is read whole, an empty one as empty, and a missing one as None."""
     file = folder / "f"
     assert files.read_bytes(file) is None
     assert files.read_bytes(file / "below") is None
@@ -113,7 +113,7 @@ def test_only_files_are_read(folder: Path) -> None:
 
 
 def test_a_new_file_and_its_folders(folder: Path) -> None:
-    """A file that is missing is made with the mode asked for, its folders for the owner alone."""
+    """A missing file is made with the given mode, and its folders for the owner alone."""
     file = folder / "a" / "b" / "f"
     files.replace_bytes(file, b"x", new_mode=0o640)
     assert file.read_bytes() == b"x"
@@ -209,7 +209,7 @@ def test_removing(folder: Path) -> None:
 
 
 def test_setting_aside(folder: Path) -> None:
-    """What is set aside keeps its content, and none that was set aside before is lost."""
+    """What is set aside keeps its content, and nothing that was set aside before is lost."""
     file = folder / "f.json"
     names = []
     for data in (b"1", b"2", b"3"):
@@ -270,7 +270,7 @@ def test_a_failing_body_frees_the_lock(folder: Path) -> None:
 
 
 def test_without_a_folder_the_body_runs(folder: Path) -> None:
-    """Where no folder can be locked the work is done all the same."""
+    """Where no folder can be locked, the body runs without a lock."""
     (folder / "file").write_bytes(b"")
     ran = False
     with files.lock(folder / "file" / "below"):

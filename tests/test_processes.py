@@ -54,7 +54,7 @@ DRIVE = (sys.executable, "-c", DRIVER)
 
 
 def environment() -> dict[str, str]:
-    """Give the driver this run's modules, whether installed or not."""
+    """Build the driver's environment, with the modules of this run."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 

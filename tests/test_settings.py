@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def file_of(machine: Machine, text: str | bytes | None = None) -> Path:
-    """Name the settings file; write it if there is text for it."""
+    """Return the settings file; write it if there is text for it."""
     file = machine.config_dir / "settings.toml"
     file.parent.mkdir(exist_ok=True)
     if text is not None:
@@ -378,7 +378,7 @@ def test_an_unknown_key_of_a_tool_is_named(machine: Machine) -> None:
 
 
 def foreign(document: dict[str, object]) -> dict[str, object]:
-    """Return what is not ours: no key of a setting, no empty table."""
+    """Return a document without our keys and without empty tables."""
     own = {"mode", "since", "set_by", "endpoint", "cache_dir"}
     kept: dict[str, object] = {}
     for name, value in document.items():

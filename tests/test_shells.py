@@ -49,7 +49,7 @@ SHELLS = {
 
 
 def named(values: Sequence[str]) -> dict[str, str]:
-    """Give each value a name of its own."""
+    """Name the values V0, V1 and so on."""
     return {f"V{index}": value for index, value in enumerate(values)}
 
 

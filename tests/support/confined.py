@@ -1,7 +1,7 @@
-"""Own processes behind walls: files that may not be written, a full disk, an account without home.
+"""Processes behind walls: files that may not be written, a full disk, an account without home.
 
-The tests may run as root, for whom a mode is no wall. Then the process gives
-up every capability first, or runs in a mount namespace of its own.
+Tests may run as root, whom no file mode stops. Such a process first gives up every
+capability, or runs in a mount namespace of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 STRANGER = 54321
-"""A user ID that no account has."""
+"""A user ID without an account."""
 
 _POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
 _STRANGE = (
@@ -56,9 +56,9 @@ def _works(*prefix: str) -> bool:
 
 
 def powerless() -> tuple[str, ...]:
-    """Give what goes before a command for which a file's mode is a wall."""
+    """Return the words before a command that file modes stop."""
     if sys.platform == "win32":
-        pytest.skip("modes are no walls on Windows")
+        pytest.skip("file modes stop nobody on Windows")
     if not _is_root():
         return ()
     if not _works(*_POWERLESS):
@@ -67,7 +67,7 @@ def powerless() -> tuple[str, ...]:
 
 
 def without_account() -> tuple[str, ...]:
-    """Give what goes before a command so that it runs as a user that no account database knows."""
+    """Return the words before a command that runs as a user without an account."""
     if not _is_root():
         pytest.skip("only root can become a user that does not exist")
     if not _works(*_STRANGE, sys.executable, "-c", "pass"):
@@ -83,14 +83,14 @@ def _namespace() -> tuple[str, ...]:
 
 
 def read_only(machine: Machine) -> tuple[str, ...]:
-    """Give what goes before a command that sees the whole machine mounted read-only."""
+    """Return the words before a command for which the whole machine is read-only."""
     return (*_namespace(), "sh", "-c", _READ_ONLY, str(machine.folder))
 
 
 def full_disk(machine: Machine) -> tuple[str, ...]:
-    """Give what goes before a command that sees the machine on a small disk without a free byte.
+    """Return the words before a command for which the machine lies on a full, small disk.
 
-    What the disk holds afterwards lies beside the machine's folder, under `.after`.
+    A copy of the disk afterwards lies beside the machine's folder, under `.after`.
     """
     return (*_namespace(), "sh", "-c", _FULL, str(machine.folder))
 
@@ -101,7 +101,7 @@ def run_behind(
     *arguments: str,
     variables: Mapping[str, str | None] | None = None,
 ) -> Outcome:
-    """Run the command line behind a wall; a variable that is None is taken away."""
+    """Run the command line behind a wall; a variable that is None is removed."""
     changed = {**machine.process_variables(), **(variables or {})}
     done = subprocess.run(
         [*wall, sys.executable, "-m", "usagectl", *arguments],
