@@ -9,7 +9,7 @@ import pytest
 
 from usagectl import recorded, spool
 from usagectl.events import encoding
-from usagectl.settings_writer import save
+from usagectl.settings import save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl import consent, errors, settings_writer, status
+from usagectl import consent, errors, settings, status
 from usagectl.errors import FileCorruptError, InvalidValueError
 from usagectl.machine.paths import parse_folder
 from usagectl.tools.base import mask_credentials
@@ -25,7 +25,7 @@ def test_another_setting_is_not_written_into_a_corrupt_file(machine: Machine) ->
     file = machine.config_dir / "settings.toml"
     file.write_text('[telemetry]\nmode = "off"\nbroken')
     with pytest.raises(FileCorruptError):
-        settings_writer.save(machine.environment(), {"cache_dir": "/x"})
+        settings.save(machine.environment(), {"cache_dir": "/x"})
     assert consent.evaluate(machine.environment(), ["usagectl"])[0].telemetry == "off"
     assert file.read_text().endswith("broken")
 

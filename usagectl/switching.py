@@ -12,7 +12,7 @@ from itertools import takewhile
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from usagectl import consent, settings, settings_writer, tools
+from usagectl import consent, settings, tools
 from usagectl.errors import (
     FileCorruptError,
     FolderUnknownError,
@@ -315,7 +315,7 @@ def _switch_emitting(
 ) -> list[Change]:
     user = settings.load(environment)
     before = user.of_tool(tool)
-    key = ".".join(settings_writer.place_of("mode", tool))
+    key = ".".join(settings.place_of("mode", tool))
     modes: dict[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
     wanted = modes[wish]
     is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
@@ -330,7 +330,7 @@ def _switch_emitting(
         "mode_since": environment.now().replace(microsecond=0) if wanted else None,
         "mode_set_by": "disable" if wish == "off" else None,
     }
-    saved = settings_writer.save(environment, values, tool=tool, dry_run=dry_run)
+    saved = settings.save(environment, values, tool=tool, dry_run=dry_run)
     return [Change(tool, saved.file, key, wanted, saved.changed, saved.set_aside)]
 
 

@@ -63,12 +63,13 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
 
     With `reveal` nothing is masked. Bytes have to be UTF-8.
     """
-    for kind, write in _TEXTS:
-        if isinstance(value, kind):
+    for form, write in _TEXTS:
+        if isinstance(value, form):
             return write(value)
     if isinstance(value, Mapping):
         return {str(name): as_data(each, reveal=reveal) for name, each in value.items()}
-    if members := _members(type(value)):
+    kind: Any = type(value)
+    if members := _members(kind):
         return {name: _shown(value, name, path, reveal=reveal) for name, path in members.items()}
     if isinstance(value, tuple | list):
         return [as_data(each, reveal=reveal) for each in value]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from usagectl import identity, settings_writer, tools
+from usagectl import identity, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
@@ -117,7 +117,7 @@ def _save(
     dry_run: bool,
 ) -> _output.Answer:
     tool = _key(name)[0]
-    saved = settings_writer.save(invocation.environment, values, tool=tool, dry_run=dry_run)
+    saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
     data = {**as_data(saved), "dry_run": dry_run}
 
     def show() -> None:
