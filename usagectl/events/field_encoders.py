@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from usagectl.events.text_rules import CLOSINGS
+from usagectl.events.text_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ def text_encoder(closing: str) -> Encode:
     """Close texts of one field; what often comes again, as most of them do, is remembered."""
     import json
 
-    close = CLOSINGS[closing]
+    close = RULES[closing]
 
     def find(text: str) -> str | None:
         found = close(text)

@@ -14,7 +14,7 @@ from usagectl import notice
 from usagectl.errors import UnknownEventError, UsageError
 from usagectl.events import field_encoders
 from usagectl.events import kinds as declared_kinds
-from usagectl.events.text_rules import CLOSINGS
+from usagectl.events.text_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,11 +88,11 @@ class Shape:
         Raises:
             EventShapeError: the time or the session's ID is none, or not for this event.
         """
-        if CLOSINGS["time"](client_time) is None:
+        if RULES["time"](client_time) is None:
             raise EventShapeError(self.name, "metadata.client_time", reason="must be an instant")
         if not self.has_session and session_id:
             raise EventShapeError(self.name, "metadata.session_id", reason="is none of its fields")
-        if self.has_session and CLOSINGS["uuid"](session_id) is None:
+        if self.has_session and RULES["uuid"](session_id) is None:
             raise EventShapeError(self.name, "metadata.session_id", reason="must be a UUID")
         session = f'"session_id":"{session_id}",' if self.has_session else ""
         metadata = f'{{{session}"client_time":"{client_time}"}}'
