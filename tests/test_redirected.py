@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usagectl.events.redirected import as_utf8, lines_of
+from usagectl.events.slicing import as_utf8, lines_of
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"))
 codings = st.sampled_from(
