@@ -67,6 +67,7 @@ REMAINS = [
     ("it\u2019s \u2018my table\u2019, \u201emy table\u201c", "it's <name>, <name>"),
     ("the &quot;my own queue&quot; or &#39;my own one&#39;", "the <name> or <name>"),
     ("the \\u201cmy own queue\\u201d or \\x27my own one\\x27", "the <name> or <name>"),
+    ('{"error": "the \\u0022my table\\u0022 is gone"}', "{<name>: <name>}"),
     ("on /home/al/My Secret Space/x.txt now", "on <path> now"),
     ("move /home/al/x to photos/cat", "move <path> to <path>"),
     ("C:\\Users\\Al Smith\\x and \\\\host\\share", "<path> and <path>"),
@@ -112,6 +113,9 @@ REMAINS = [
 LETTERS = string.ascii_lowercase
 NAME = st.text(LETTERS, min_size=7, max_size=12).filter(lambda text: not is_word(text))
 MIXED = st.text(string.ascii_letters + string.digits, min_size=6, max_size=16)
+ONLY_HIDDEN = st.sampled_from(["instance", "repository", "workflow", "snapshot"])
+"""Words of the vocabulary that no message holds outside of a secret."""
+
 DIGITS = st.text(string.digits, min_size=12, max_size=12).filter(lambda text: text != "0" * 12)
 FORMS = (
     *("AKIA{upper}", "ASIA{upper}", "ghp_{base}", "glpat-{base}", "xoxb-{base}", "sk-{base}"),
@@ -178,7 +182,7 @@ def names(draw: st.DrawFn) -> str:
     first, second = draw(NAME), draw(NAME | MIXED)
     forms = [first, f"{first}-{second}", f"{first}_{second}", f"{first.title()}{second.title()}"]
     forms += [f"{first}.{second}", f"{first}7", f"{first}ü{second}", f"{first}\u200b{second}"]
-    quoted = " ".join(draw(st.lists(NAME | st.sampled_from(WORDS), min_size=1, max_size=3)))
+    quoted = " ".join(draw(st.lists(NAME | ONLY_HIDDEN, min_size=1, max_size=3)))
     marks = ["''", '""', "``", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb"]
     opening, closing = tuple(draw(st.sampled_from(marks)))
     forms += [f"{opening}{quoted} {first}{closing}", f"b{opening}{first} {quoted}{closing}"]
