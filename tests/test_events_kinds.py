@@ -56,7 +56,7 @@ def example_of(kind: Kind, **changes: object) -> bytes:
 
 @pytest.fixture
 def registered(machine: Machine) -> Machine:
-    """Give a machine on which a program has declared its kinds."""
+    """A machine on which a program has declared its kinds."""
     schemas = tuple(kind.schema("my-tool") for kind in KINDS)
     found = registry.Registration("my-tool", endpoint="http://127.0.0.1:9/v1", schemas=schemas)
     registry.register(machine.environment(), found)

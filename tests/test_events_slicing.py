@@ -74,7 +74,7 @@ def test_an_object_without_events_is_the_one(data: st.DataObject, value: dict[st
 
 @given(st.binary(max_size=60))
 def test_any_bytes_give_an_answer(data: bytes) -> None:
-    """What is no JSON object is None; nothing raises."""
+    """Anything but JSON objects gives None; nothing raises."""
     found = slicing.objects_of(data)
     assert found is None or all(each.startswith(b"{") for each in found)
 
@@ -98,7 +98,7 @@ def test_what_reports_no_objects_is_none() -> None:
 
 
 def test_half_a_surrogate_pair_is_taken() -> None:
-    """Python's json writes a path that is no UTF-8 with one; it is JSON all the same."""
+    """Python's json writes a path that is not UTF-8 with one; it is valid JSON."""
     event = rb'{"name":"a","payload":{"x":"\udcff"}}'
     assert slicing.objects_of(b'{"events":[%b ,%b]}' % (event, event)) == [event, event]
     assert slicing.objects_of(rb'{"other": 1, "events" :[ ' + event + b"]}") == [event]

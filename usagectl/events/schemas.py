@@ -97,7 +97,9 @@ class Shape:
         if RULES["time"](client_time) is None:
             raise EventShapeError(self.name, "metadata.client_time", reason="must be an instant")
         if not self.has_session and session_id:
-            raise EventShapeError(self.name, "metadata.session_id", reason="is none of its fields")
+            raise EventShapeError(
+                self.name, "metadata.session_id", reason="is not one of its fields"
+            )
         if self.has_session and RULES["uuid"](session_id) is None:
             raise EventShapeError(self.name, "metadata.session_id", reason="must be a UUID")
         session = f'"session_id":"{session_id}",' if self.has_session else ""
@@ -186,7 +188,7 @@ class _Object:
         unknown = next((name for name in values if name not in self._known), None)
         is_name = isinstance(unknown, str) and unknown.isidentifier() and len(unknown) < 40  # noqa: PLR2004
         name = str(unknown) if is_name and str(unknown).isascii() else "a field"
-        raise self._error(name, "is none of its fields")
+        raise self._error(name, "is not one of its fields")
 
     def _apply(self, rule: _Rule, values: Mapping[str, object]) -> None:
         number = cast("float", values[rule.field])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DUMMY_ACCOUNT = "000000000000"
 OTHER = "other"
-"""What stands for a word, region, error type, service or system that is none of those known."""
+"""What stands for a word, region, error type, service or system that is not a known one."""
 
 STAGES = ("BOOT", "START", "READY", "SHUTDOWN")
 
@@ -109,7 +109,7 @@ def _name(pattern: str, *, otherwise: str | None = None) -> Rule:
 
 
 def _service(text: str) -> str | None:
-    """Take a service of the list; another one's name is `other`, what is no name is refused."""
+    """Take a service of the list; another service is `other`, an invalid name is refused."""
     if not _compile(_SERVICE).fullmatch(text):
         return None
     return text if is_service(text) else OTHER

@@ -20,7 +20,6 @@ PLACEHOLDERS = (
 
 _LONGEST_READ = 4096
 _LONGEST_WRITTEN = 512
-_LONGEST_WORD = 40
 _MOST_PASSES = 8
 _MOST_MARKS = 3
 
@@ -40,7 +39,7 @@ _ALIKE = str.maketrans(
     }
 )
 _ESCAPED = r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})"
-# An apostrophe within a word opens only before what is no ending, as in `table'orders'`. A quote
+# An apostrophe within a word opens only if no ending follows, as in `table'orders'`. A quote
 # that never closes lasts to the end of the text.
 _QUOTED = (
     r"(?P<mark>\\{0,3}(?:[\"`]|(?<![A-Za-z0-9])'(?=\S)"
@@ -83,7 +82,7 @@ _KINDS = tuple(
 
 
 def scrub(text: str) -> str:
-    """Replace whatever is no word of the vocabulary by its kind.
+    """Replace everything but words of the vocabulary by its kind.
 
     Never raises. Takes time in proportion to the text, of which 4 KiB are read and at most
     512 characters come out. What was scrubbed comes out again as it is.
