@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from usagectl.cli._output import Answer, emit
 from usagectl.emitting.instrumentation import Recording
 from usagectl.emitting.permission import Emitter
-from usagectl.errors import UsageError
+from usagectl.errors import UsageError, nearest
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ MODULES: Mapping[str, str] = {
     "reset-machine-id": "machine_id",
     "cache-dir": "cache_dir",
     "env": "env",
-    "run": "run",
+    "run": "env",
     "settings": "settings",
     "completion": "completion",
 }
@@ -52,12 +53,14 @@ class Invocation:
     Attributes:
         arguments: what was typed after `usagectl`.
         command: the command path without the program's name, once it is known.
+        as_json: whether the command that runs answers as JSON.
         recording: what the run has to record.
     """
 
     def __init__(self, arguments: Sequence[str], environment: Environment | None = None) -> None:
         self.arguments = tuple(arguments)
         self.command = ""
+        self.as_json = False
         self.recording = Recording(Emitter(OWN_NAME), environment)
         self._takes_json = True
 
@@ -153,6 +156,43 @@ class RecordedGroup(TyperGroup):
         return found
 
 
+class _Answering:
+    """What adds --json to a command, and prints the `Answer` that the command returns."""
+
+    params: list[Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.params.append(_json_option())
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the command and print its answer; a sub-command has printed its own."""
+        invocation: Invocation = ctx.obj
+        invocation.as_json = ctx.params.pop("json")
+        returned = super().invoke(ctx)  # type: ignore[misc]
+        if not isinstance(returned, Answer):
+            return returned
+        return emit(returned, invocation, as_json=invocation.as_json)
+
+
+class AnsweringCommand(_Answering, RecordedCommand):
+    """A command that takes --json and returns an answer."""
+
+
+class AnsweringGroup(_Answering, RecordedGroup):
+    """A command with sub-commands that takes --json, and returns an answer without one."""
+
+
+def _json_option() -> TyperOption:
+    return TyperOption(
+        param_decls=["--json"],
+        is_flag=True,
+        default=False,
+        show_default=False,
+        help="Answer as one JSON object on stdout.",
+    )
+
+
 class CommandGroup(TyperGroup):
     """The commands by name; a run imports the module of its own command alone."""
 
@@ -189,10 +229,8 @@ def _first_paragraph(text: str | None) -> str:
 
 def _guess(name: str, names: Sequence[str]) -> str:
     """End a sentence on an unknown name with the nearest one; `get` is no slip for `set`."""
-    from difflib import get_close_matches  # a slip of the finger alone needs it
-
-    near = get_close_matches(name, names, n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else "."
+    near = nearest(name, names, cutoff=0.7)
+    return f"; did you mean {near}?" if near else "."
 
 
 def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401

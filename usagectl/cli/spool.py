@@ -328,9 +328,7 @@ def purge(  # noqa: PLR0913  (each is an option)
             invocation.environment, states=states, selection=selection, dry_run=True
         )
         if planned:
-            from usagectl.cli.machine_id import confirm
-
-            confirm(f"Remove {pages.events(planned)} for good?", skip=False)
+            _output.confirm(f"Remove {pages.events(planned)} for good?", skip=False)
     problems: list[UsagectlError] = []
     with pages.purge_meter() as meter:
         gone = purging.purge(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Narrower than what shlex calls safe: zsh expands `export A==ls`.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./,:+-]+")
 # A lone surrogate stands for a byte that is not UTF-8: no text can carry it.
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
@@ -72,22 +72,12 @@ def _lines(template: str, variables: Mapping[str, str], quote: Callable[[str], s
 
 def _posix(variables: Mapping[str, str]) -> str:
     """Write for `eval "$(usagectl env)"` in bash, zsh and every POSIX shell."""
-    return _lines("export {}={}", variables, _posix_word)
-
-
-def _posix_word(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else "'" + value.replace("'", "'\"'\"'") + "'"
+    return _lines("export {}={}", variables, quote_posix)
 
 
 def _fish(variables: Mapping[str, str]) -> str:
     """Write for `usagectl env fish | source`."""
-    return _lines("set -gx {} {}", variables, _fish_word)
-
-
-def _fish_word(value: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return _lines("set -gx {} {}", variables, quote_fish)
 
 
 def _powershell(variables: Mapping[str, str]) -> str:
@@ -98,6 +88,18 @@ def _powershell(variables: Mapping[str, str]) -> str:
     ends. An empty value removes the variable in every PowerShell before 7.5.
     """
     return _lines("$Env:{} = {}", variables, quote_powershell)
+
+
+def quote_posix(text: str) -> str:
+    """Quote a word for bash, zsh and every POSIX shell, if it has to be."""
+    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def quote_fish(text: str) -> str:
+    """Quote a word for fish, if it has to be; its single quotes keep a tab as it is."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def quote_powershell(value: str) -> str:
