@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from usagectl.capture import bodies, masking
 from usagectl.events import slicing
 from usagectl.spool import envelope
+from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,7 +84,7 @@ def build(
         parsed = bodies.Parsed([], request.problem)
     shown = [_shown(event, privacy) for event in parsed.events]
     names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
-    tool = _tool_of(request.headers.get("user-agent", ""), names)
+    tool = sender_of(names, request.headers.get("user-agent", ""))
     path, method = shown_path(request, privacy), shown_method(request, privacy)
     about = _about(request, envelope.build_uid(now, entropy), privacy)
     assembler = envelope.Assembler()
@@ -187,11 +188,3 @@ def _query_names(query: str, privacy: Privacy) -> str:
         names = []
     found = "?" + "&".join(f"{name}=*" for name in names)
     return masking.mask_text(found, privacy.secrets)
-
-
-def _tool_of(user_agent: str, names: list[str]) -> str:
-    """Tell whose request it is, by what the client calls itself (facts, part 1)."""
-    if user_agent.startswith("localstack lstk/") or any(n.startswith("lstk_") for n in names):
-        return "lstk"
-    known = {"localstack/": "localstack", "usagectl/": "usagectl"}
-    return next((tool for start, tool in known.items() if user_agent.startswith(start)), "unknown")

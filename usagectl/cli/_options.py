@@ -18,7 +18,7 @@ Tools = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TOOL]...",
-        help=f"Which tools: {', '.join(tools.NAMES)}. All of them without a name.",
+        help=f"Which tools: {', '.join(tools.names())}. All of them without a name.",
         show_default=False,
     ),
 ]

@@ -11,7 +11,8 @@ from usagectl.cli._render import Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from usagectl.preview import Preview, Request
+    from usagectl.preview import Preview
+    from usagectl.tools.requests import Request
 
 
 def draw(
@@ -36,7 +37,7 @@ def draw(
             continue
         page.line(_headline(found), style="bold red" if found.would_send else "bold")
         for request in found.requests:
-            _draw_request(page, request)
+            _draw_request(page, request, is_ours=found.consent.is_ours)
         page.cautions([(found.consent.name, caution) for caution in found.cautions])
     for text in notices:
         page.line()
@@ -53,9 +54,9 @@ def _headline(found: Preview) -> str:
     return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
 
 
-def _draw_request(page: Page, request: Request) -> None:
+def _draw_request(page: Page, request: Request, *, is_ours: bool) -> None:
     page.line()
-    instants = list(_instants(request))
+    instants = list(_instants(request, is_ours=is_ours))
     for text in instants:
         page.line(text)
     if instants:
@@ -69,11 +70,11 @@ def _draw_request(page: Page, request: Request) -> None:
     page.rows(list(_field_rows(request)))
 
 
-def _instants(request: Request) -> Iterator[str]:
-    """Say when each event is sent: the notice does for LocalStack, a declared event itself."""
+def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
+    """Say when each event is sent: the notice does for its clients, a declared event itself."""
     declared = {event.name: event.when for event in notice.load().declared_events}
     for name in dict.fromkeys(request.events):
-        if request.tool == "localstack":
+        if not is_ours:
             yield f"{name}: {notice.find_event(name).when}"
         elif declared.get(name):
             yield f"{name}: {declared[name]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, replacement, settings_writer
+from usagectl import identity, settings_writer
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.cli._invocation import Invocation
-    from usagectl.replacement import Replacement
+    from usagectl.identity import Replacement
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
 apps = {"cache-dir": app}
@@ -112,8 +112,8 @@ def clear(
     """
     invocation: Invocation = ctx.obj
     if not (yes or dry_run):
-        _require_yes(replacement.clear(invocation.environment, dry_run=True), as_json=json)
-    removed = replacement.clear(invocation.environment, dry_run=dry_run)
+        _require_yes(identity.clear(invocation.environment, dry_run=True), as_json=json)
+    removed = identity.clear(invocation.environment, dry_run=dry_run)
     data = {
         "dry_run": dry_run,
         "removed": [str(found.place.path) for found in removed if found.changed],
@@ -121,7 +121,7 @@ def clear(
     answer = _output.Answer(
         data,
         lambda: show_replacements(removed, (), dry_run=dry_run, reveal=False),
-        replacement.failures(removed),
+        identity.failures(removed),
     )
     _output.emit(answer, invocation, as_json=json)
     is_derived = any(found.changed and "derived" in found.before.kind for found in removed)

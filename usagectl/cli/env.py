@@ -47,8 +47,8 @@ def env(
     invocation: Invocation = ctx.obj
     environment = invocation.environment
     chosen = format_name or _default_format(environment)
-    text = shells.render(tools.OPT_OUT_VARIABLES, chosen)
-    data = {"format": chosen, "variables": dict(tools.OPT_OUT_VARIABLES), "text": text}
+    text = shells.render(tools.opt_out_variables(), chosen)
+    data = {"format": chosen, "variables": tools.opt_out_variables(), "text": text}
     answer = _output.Answer(data, lambda: typer.echo(text, nl=False))
     _output.emit(answer, invocation, as_json=json)
 

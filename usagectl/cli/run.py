@@ -30,5 +30,5 @@ def run(
     when there is no such command, 126 when it cannot be run.
     """
     invocation: Invocation = ctx.obj
-    variables = {**invocation.environment.variables, **tools.OPT_OUT_VARIABLES}
+    variables = {**invocation.environment.variables, **tools.opt_out_variables()}
     raise typer.Exit(processes.run_child(command, variables))

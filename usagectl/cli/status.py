@@ -67,7 +67,7 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     folder, source = found.cache_dir
     return {
         "tools": [
-            consent_data(part, answers.machine_id_of(part, found.machine_ids), reveal=reveal)
+            consent_data(part, identity.of_part(part, found.machine_ids), reveal=reveal)
             for part in found.consents
         ],
         "cache_dir": {"path": str(folder), "source": source},
@@ -187,7 +187,7 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
 
 
 def _name_of(place: IdentityFile) -> str:
-    return f"{place.tool} {place.part}" if place.tool in tools.NAMES else place.tool
+    return f"{place.tool} {place.part}" if place.tool in tools.names() else place.tool
 
 
 def _describe_spool(found: SpoolState) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagectl import consent, identity, switching
-from usagectl import status as answers
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
@@ -15,7 +14,8 @@ from usagectl.cli.status import consent_data
 
 if TYPE_CHECKING:
     from usagectl.cli._invocation import Invocation
-    from usagectl.switching import Change, SwitchResult
+    from usagectl.switching import SwitchResult
+    from usagectl.tools.base import Change
 
 disable_app = new_app()
 enable_app = new_app()
@@ -71,7 +71,7 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_j
         "changes": [_change_data(change) for change in result.changes],
         "purged": result.purged,
         "tools": [
-            consent_data(part, answers.machine_id_of(part, ids), reveal=False)
+            consent_data(part, identity.of_part(part, ids), reveal=False)
             for part in result.consents
         ],
     }
@@ -114,8 +114,8 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
 
 
 def _owners(result: SwitchResult) -> str:
-    """Name whose events were removed: LocalStack and lstk keep none here."""
-    names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
+    """Name whose events were removed: only tools of ours keep events here."""
+    names = (part.tool for part in result.consents if part.is_ours)
     return ", ".join(dict.fromkeys(names))
 
 

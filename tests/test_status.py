@@ -1,4 +1,4 @@
-"""Fuzz of every file that status reads: it always answers, and no file is changed or lost.
+"""Tests of the whole answer of status; fuzz of every file it reads: none is changed or lost.
 
 USAGECTL_FUZZ_EXAMPLES sets how many inputs each file gets (the full run takes 10000).
 """
@@ -106,7 +106,7 @@ TOML = mixed(
 
 
 def check(machine: Machine, file: Path, data: bytes) -> str:
-    """Write a file, collect the status, and hold that nothing in its folder changed.
+    """Write a file, collect the status, and check that nothing in its folder changed.
 
     Returns:
         What usagectl's own telemetry is then.
@@ -121,6 +121,14 @@ def check(machine: Machine, file: Path, data: bytes) -> str:
     assert file.stat().st_mtime_ns == stamp
     assert sorted(os.listdir(file.parent)) == before  # noqa: PTH208
     return found.consents[-1].telemetry
+
+
+def test_what_is_louder_than_expected(machine: Machine) -> None:
+    """`off` wants every part off, `local` that nothing is sent; an absent lstk does not count."""
+    consents = status.collect(machine.environment()).consents
+    loud = [found.name for found in status.offending(consents, "local")]
+    assert loud == ["localstack cli", "localstack container"]
+    assert [found.name for found in status.offending(consents, "off")] == [*loud, "usagectl"]
 
 
 @FUZZ
