@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.support import readme
+from tests.support import contributing, readme
 from tests.support.machine import REPOSITORY
 from usagectl.cli import _commands
 from usagectl.machine.shells import FORMATS
@@ -15,6 +15,12 @@ TEXT = readme.README.read_text(encoding="utf-8")
 def test_the_field_table_is_the_notice() -> None:
     """The README's field table is what the notice's data says, to the letter."""
     assert readme.with_field_table(TEXT) == TEXT
+
+
+def test_the_table_of_modules_is_what_they_say() -> None:
+    """CONTRIBUTING's table holds each module's own first line, to the letter."""
+    text = contributing.CONTRIBUTING.read_text(encoding="utf-8")
+    assert contributing.with_module_table(text) == text
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:
