@@ -6,6 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.consent import evaluate
+from usagectl.errors import count_of
 from usagectl.identity import folder_of, read_all
 from usagectl.machine.environment import is_ci, is_container
 from usagectl.settings import OWN_NAME
@@ -92,7 +93,7 @@ def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
     elif queue.unwritable and found.telemetry != "off":
         yield Caution("spool-unwritable", queue.unwritable, hint)
     if queue.losses.total:
-        events = "1 event was" if queue.losses.total == 1 else f"{queue.losses.total} events were"
+        events = count_of(queue.losses.total, "event was", "events were")
         message = f"{events} lost; the spool was full or too old, or the disk took nothing."
         yield Caution("events-lost", message, "usagectl spool")
 
