@@ -10,7 +10,7 @@ import pytest
 from tests.support.machine import REPOSITORY
 from usagectl import tools
 from usagectl.errors import UnknownToolError
-from usagectl.tools.base import built_in, is_no, is_version, mask_credentials
+from usagectl.tools.base import built_in, is_no, is_version
 from usagectl.tools.requests import endpoint_caution
 
 if TYPE_CHECKING:
@@ -150,15 +150,3 @@ def test_an_endpoint_that_cannot_be_used_is_said() -> None:
         "usagectl spool show --raw --tool t",
     )
     assert (invalid.code, invalid.hint) == ("endpoint-invalid", "unset X")
-
-
-def test_credentials_of_a_url_are_masked() -> None:
-    """No part of a user, a password or a query is shown."""
-    cases = {
-        "http://h/v1": "http://h/v1",
-        "https://me:secret@h/v1": "https://********@h/v1",
-        "me:secret@h/v1": "********@h/v1",
-        "http://me:s3/cret@h/v1": "http://********@h/v1",
-        "http://h/v1?token=secret": "http://h/v1?********",
-    }
-    assert {url: mask_credentials(url) for url in cases} == cases

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.machine import NOW, Machine
 from usagectl.preview import preview
-from usagectl.tools.base import MASK, select
+from usagectl.sensitive import MASK
+from usagectl.tools.base import select
 from usagectl.tools.localstack_client import rules_for
 from usagectl.tools.localstack_session import derive_machine_id, instance_url
 from usagectl.tools.requests import Live, PreviewWish

@@ -13,9 +13,10 @@ from usagectl.consent import evaluate_tool
 from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
 from usagectl.identity import read_all
+from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
 from usagectl.spool import last_event
-from usagectl.tools.base import MASK, Caution, emitters, mask_credentials
+from usagectl.tools.base import Caution, emitters
 from usagectl.tools.requests import Request, endpoint_caution
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _endpoint_caution(verdict: Consent) -> Caution | None:
 
 
 def _base(verdict: Consent, wish: PreviewWish) -> str:
-    return verdict.endpoint if wish.reveal else mask_credentials(verdict.endpoint)
+    return verdict.endpoint if wish.reveal else mask_url_credentials(verdict.endpoint)
 
 
 def _request(post: Post, *, tool: str = OWN_NAME) -> Request:

@@ -11,6 +11,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
+from usagectl.sensitive import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +173,7 @@ def _show_places(
 
 def _shown(value: object, *, reveal: bool) -> str:
     if not reveal:
-        return identity.redact(value)
+        return redact(value)
     text = str(value)
     # A file may hold anything, and laying out megabytes takes minutes; --json has it whole.
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

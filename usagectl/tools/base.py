@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from usagectl.tools.registry import Registration
     from usagectl.tools.requests import PartPreview, PreviewWish
 
-MASK = "********"
-"""Stands for what is hidden."""
-
 Telemetry = Literal["on", "local", "off"]
 Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
 Wish = Literal["off", "undo", "on"]
@@ -335,12 +332,3 @@ def is_version(text: str) -> bool:
     import re
 
     return re.fullmatch(r"\d+(?:\.\d+)*(?:[.+-]?[0-9A-Za-z]+)?", text, re.ASCII) is not None
-
-
-def mask_credentials(url: str) -> str:
-    """Hide what a URL may carry besides its address: user, password, query."""
-    address, mark, _ = url.partition("?")
-    head, scheme, rest = address.rpartition("://")
-    if "@" in rest:
-        rest = f"{MASK}@{rest.rpartition('@')[2]}"
-    return f"{head}{scheme}{rest}{mark}{MASK if mark else ''}"

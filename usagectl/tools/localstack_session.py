@@ -12,12 +12,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
-    MASK,
     Caution,
     find_executable,
-    mask_credentials,
     new_random_id,
     read_system_id,
 )
@@ -183,7 +182,7 @@ def _request(
         "Content-Type": "application/json",
     }
     body = _serialise(metadata, shown)
-    url = url if reveal else mask_credentials(url)
+    url = url if reveal else mask_url_credentials(url)
     return Request(NAME, part, "POST", url, headers, body, ("session",), masked, varying, version)
 
 
