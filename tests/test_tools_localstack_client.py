@@ -14,10 +14,11 @@ from usagectl.tools.localstack_client import (
     find,
     is_in_container,
     is_known,
+    is_true,
+    parse_boolean,
     parse_version,
     rules_for,
 )
-from usagectl.tools.localstack_profiles import is_true, parse_boolean
 
 if TYPE_CHECKING:
     from pathlib import Path

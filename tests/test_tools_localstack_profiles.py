@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support.machine import Machine
 from usagectl import consent, switching
-from usagectl.tools import localstack_profiles as profiles
+from usagectl.tools.localstack_client import parse_profile, why_unholdable
+from usagectl.tools.localstack_profiles import has_block
 
 if TYPE_CHECKING:
     from usagectl.switching import SwitchResult
@@ -54,11 +55,11 @@ def profile(machine: Machine, data: bytes | None = None, *, name: str = "default
 def is_usable(data: bytes) -> bool:
     """True if the client can read these bytes, and usagectl has not been there yet."""
     try:
-        values = profiles.parse(data, {})
+        values = parse_profile(data, {})
     except ValueError:
         return False
-    bad = any(profiles.why_unholdable(name, value, {}) for name, value in values.items())
-    return not bad and not profiles.has_block(data)
+    bad = any(why_unholdable(name, value, {}) for name, value in values.items())
+    return not bad and not has_block(data)
 
 
 LINES = st.sampled_from(

@@ -18,7 +18,7 @@ from usagectl.settings import OWN_NAME
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
@@ -304,6 +304,59 @@ def glob_quietly(folder: Path, pattern: str) -> list[Path]:
         return sorted(folder.glob(pattern))
     except OSError:
         return []
+
+
+def find_python_program(
+    name: str, distributions: Sequence[str], environment: Environment
+) -> Installation:
+    """Find a command on PATH, and its version in the metadata of the packages that it imports.
+
+    Of several `distributions` the first one found in a folder has the version.
+    """
+    executable = find_executable(name, environment)
+    if executable is None:
+        return Installation(installed=False)
+    for folder in _package_folders(executable, environment):
+        for distribution in distributions:
+            for info in glob_quietly(folder, f"{distribution}-*.dist-info"):
+                version = info.name.removesuffix(".dist-info").rpartition("-")[2]
+                return Installation(
+                    installed=True, executable=executable, version=version, packages=folder
+                )
+    return Installation(installed=True, executable=executable)
+
+
+def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:
+    for prefix in dict.fromkeys(_prefixes(executable)):
+        yield from glob_quietly(prefix, "lib/python*/site-packages")
+        yield from glob_quietly(prefix, "lib/python3/dist-packages")
+        yield from glob_quietly(prefix, "local/lib/python*/dist-packages")
+        yield prefix / "Lib" / "site-packages"
+    if environment.home:
+        yield from glob_quietly(environment.home, ".local/lib/python*/site-packages")
+
+
+def _prefixes(executable: Path) -> Iterator[Path]:
+    # The interpreter decides what is imported; the folder of a link on PATH says least.
+    for program in (_interpreter(executable), executable.resolve(), executable):
+        if program is not None:
+            yield program.parent.parent
+
+
+def _interpreter(script: Path) -> Path | None:
+    from pathlib import Path
+
+    try:
+        if not is_file(script):  # A pipe would hang the command.
+            return None
+        with script.open("rb") as stream:
+            first = stream.readline(512)
+    except OSError:
+        return None
+    words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
+    program = Path(words[0].decode(errors="replace")) if words else None
+    # `/usr/bin/env` and `/bin/sh` say nothing about where Python lies.
+    return program if program and program.name.startswith(("python", "pypy")) else None
 
 
 def environment_switch(

@@ -31,7 +31,7 @@ from usagectl.tools.base import (
     find_executable,
     is_no,
 )
-from usagectl.tools.localstack_profiles import is_true
+from usagectl.tools.localstack_client import is_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

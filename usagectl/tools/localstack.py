@@ -5,11 +5,11 @@ Facts, parts 1, 4 and 5.
 
 from __future__ import annotations
 
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
 
 from usagectl import settings
-from usagectl.tools import localstack_profiles as profile_files
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -23,21 +23,24 @@ from usagectl.tools.base import (
 )
 from usagectl.tools.localstack_client import (
     NAME,
-    VOLUME_CACHE,
+    PLAIN,
+    PREFIXED,
     LocalStackClient,
     find,
-    temporary_dir,
-    user_cache_dir,
+    is_true,
+    other_names,
+    read_other,
 )
-from usagectl.tools.localstack_profiles import PLAIN, PREFIXED, is_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Change, Source, Telemetry, Wish
     from usagectl.tools.requests import PartPreview, PreviewWish
+
+
+_VOLUME_CACHE = "/var/lib/localstack/cache"
 
 
 class LocalStack(Tool):
@@ -60,10 +63,10 @@ class LocalStack(Tool):
 
     def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
+        from usagectl.tools import localstack_profiles  # of no use to status
+
         reads_list = LocalStackClient(environment).rules.reads_profile_list
-        return profile_files.switch(
-            environment, wish, reads_list=reads_list, tool=NAME, dry_run=dry_run
-        )
+        return localstack_profiles.switch(environment, wish, reads_list=reads_list, dry_run=dry_run)
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the chosen folder's file, the command line's, the volume's, and older versions'."""
@@ -238,9 +241,8 @@ def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
     found = client.profiles
     return [
         name
-        for name in profile_files.other_names(found)
-        if is_true(profile_files.read_other(client.environment, found, name).values.get(PLAIN))
-        is opting_out
+        for name in other_names(found)
+        if is_true(read_other(client.environment, found, name).values.get(PLAIN)) is opting_out
     ]
 
 
@@ -302,22 +304,54 @@ def _prefixed_name_wins(switches: Sequence[Switch]) -> list[Caution]:
 
 def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:
     environment, variables = client.environment, client.variables
-    folder, source = client.cache_dir
+    folder, source = _own_cache_dir(client)
     yield _place(folder / "machine.json", source, part="cli", is_primary=True)
     volume = variables.get("LOCALSTACK_VOLUME_DIR", "").strip()
-    user_cache, cache_source = user_cache_dir(environment, variables)
+    user_cache, cache_source = _user_cache_dir(client)
     host = environment.cwd / volume if volume else user_cache / "localstack" / "volume"
     yield _place(host / "cache" / "machine.json", "environment" if volume else cache_source)
     root = variables.get("FILESYSTEM_ROOT", "").strip()
-    below = VOLUME_CACHE.lstrip("/")
+    below = _VOLUME_CACHE.lstrip("/")
     if root:
         yield _place(environment.cwd / root / below / "machine.json", "environment")
     elif client.installation.packages:
         packages = client.installation.packages
         yield _place(packages / ".filesystem" / below / "machine.json", "default")
     legacy = variables.get("CACHE_DIR", "").strip()
-    old = environment.cwd / legacy if legacy else temporary_dir(environment) / "localstack/cache"
+    old = environment.cwd / legacy if legacy else _temporary_dir(environment) / "localstack/cache"
     yield _place(old / "machine.json", "environment" if legacy else "default")
+
+
+def _own_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
+    """Name the folder of the command line's `machine.json`, and what chose it."""
+    if client.is_in_container:
+        return client.environment.at_root(_VOLUME_CACHE), "state"
+    folder, source = _user_cache_dir(client)
+    return folder / "localstack-cli", source
+
+
+def _user_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
+    """Name the user's cache folder as LocalStack's `get_user_cache_dir` does."""
+    environment, variables = client.environment, client.variables
+    home = environment.home or environment.cwd / "~"
+    if environment.system == "Windows":
+        local = variables.get("LOCALAPPDATA")
+        chosen = Path(local) / "cache" if local else environment.cwd / "%LOCALAPPDATA%" / "cache"
+        return chosen, "environment" if local else "default"
+    if environment.system == "Darwin":
+        return home / "Library" / "Caches", "default"
+    xdg = variables.get("XDG_CACHE_HOME", "")
+    if environment.system == "Linux" and xdg.startswith("/"):
+        return Path(xdg), "environment"
+    return home / ".cache", "default"
+
+
+def _temporary_dir(environment: Environment) -> Path:
+    """Name the folder for temporary files as Python does: TMPDIR, TEMP, TMP, else the system's."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        if environment.variables.get(name):
+            return environment.cwd / environment.variables[name]
+    return environment.at_root("/tmp")  # noqa: S108
 
 
 def _place(

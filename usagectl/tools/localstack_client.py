@@ -8,35 +8,43 @@ line that was split off later has the 4.12 rules again.
 
 from __future__ import annotations
 
+import io
 import re
+from collections import ChainMap
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.tools import localstack_profiles as profile_files
+from usagectl.errors import FileUnreadableError
+from usagectl.machine import files
 from usagectl.tools.base import (
     Installation,
-    Source,
     exists,
-    find_executable,
-    glob_quietly,
+    find_python_program,
     is_dir,
     is_file,
 )
-from usagectl.tools.localstack_profiles import is_true, parse_boolean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.localstack_profiles import Profiles
 
 NAME = "localstack"
-VOLUME_CACHE = "/var/lib/localstack/cache"
 
 NEWEST_KNOWN = "2026.8.2"
 """The newest version whose rules were read; its rules hold where LocalStack is not installed."""
 
+PLAIN = "DISABLE_EVENTS"
+PREFIXED = "LOCALSTACK_DISABLE_EVENTS"
+"""The name that reaches the container and lstk; LocalStack's own command line does not read it."""
+
+MAX_BYTES = 32 * 1024 * 1024
+"""The client has no bound. What a larger profile says counts as unknown, never as off."""
+
+_SUFFIX = ".env"
+_TRUE = ("1", "true", "True")
+_FALSE = ("0", "false", "False")
 _DISTRIBUTIONS = ("localstack_core", "localstack")
 _IMAGE_MARKERS = (
     "/usr/lib/localstack/.community-version",
@@ -101,6 +109,62 @@ def rules_for(version: str | None) -> Rules:
     )
 
 
+def is_true(value: str | None) -> bool:
+    """Apply LocalStack's own truth test: `1` or `true`, any case, trimmed (facts, part 5)."""
+    return value is not None and value.lower().strip() in _TRUE
+
+
+def parse_boolean(value: str | None) -> bool | None:
+    """Apply LocalStack's own three-way test: True, False, or None for anything else."""
+    text = (value or "").lower().strip()
+    if text in _TRUE:
+        return True
+    return False if text in _FALSE else None
+
+
+class ProfileFile(NamedTuple):
+    """One profile: its name, file and what it sets.
+
+    Attributes:
+        name: as CONFIG_PROFILE names it.
+        file: where it is looked for.
+        values: what it sets; a bare name without `=` has None.
+        problem: why the client would stop at it, else empty.
+        unread: why its content is not known, as the end of a sentence, else empty.
+    """
+
+    name: str
+    file: Path
+    values: Mapping[str, str | None]
+    problem: str = ""
+    unread: str = ""
+
+
+class Profiles(NamedTuple):
+    """The active profiles in the order in which the client reads them."""
+
+    folder: Path
+    active: tuple[ProfileFile, ...]
+
+    @property
+    def problem(self) -> str:
+        """Say why the client would stop at start; empty when it does not."""
+        return next((profile.problem for profile in self.active if profile.problem), "")
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        """Merge what the profiles set; a later file wins, a bare name takes a value away."""
+        merged: dict[str, str | None] = {}
+        for profile in self.active:
+            merged |= profile.values
+        return merged
+
+    def merged_with(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the client's variables once it has read the profiles; the environment wins."""
+        values = {name: value for name, value in self.values.items() if value is not None}
+        return {**values, **variables}
+
+
 class LocalStackClient:
     """The installed client's view of an environment: rules, profiles, variables."""
 
@@ -122,7 +186,7 @@ class LocalStackClient:
     def profiles(self) -> Profiles:
         """Read the active profiles."""
         reads_list = self.rules.reads_profile_list
-        return profile_files.load(self.environment, reads_list=reads_list)
+        return load_profiles(self.environment, reads_list=reads_list)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -134,82 +198,121 @@ class LocalStackClient:
         """True if the client takes this machine for a container."""
         return is_in_container(self.environment, self.rules)
 
-    @cached_property
-    def cache_dir(self) -> tuple[Path, Source]:
-        """Name the folder of the command line's `machine.json`, and what chose it."""
-        if self.is_in_container:
-            return self.environment.at_root(VOLUME_CACHE), "state"
-        folder, source = user_cache_dir(self.environment, self.variables)
-        return folder / "localstack-cli", source
+
+def config_dir(environment: Environment) -> Path:
+    """Name the folder of the profiles: CONFIG_DIR, even empty, else `~/.localstack`."""
+    chosen = environment.variables.get("CONFIG_DIR")
+    if chosen is not None:
+        return environment.cwd / chosen
+    home = environment.home
+    # Without any home the client looks into a folder named "~".
+    return home / ".localstack" if home else environment.cwd / "~" / ".localstack"
 
 
-def user_cache_dir(environment: Environment, variables: Mapping[str, str]) -> tuple[Path, Source]:
-    """Name the user's cache folder as LocalStack's `get_user_cache_dir` does."""
-    home = environment.home or environment.cwd / "~"
-    if environment.system == "Windows":
-        local = variables.get("LOCALAPPDATA")
-        chosen = Path(local) / "cache" if local else environment.cwd / "%LOCALAPPDATA%" / "cache"
-        return chosen, "environment" if local else "default"
-    if environment.system == "Darwin":
-        return home / "Library" / "Caches", "default"
-    xdg = variables.get("XDG_CACHE_HOME", "")
-    if environment.system == "Linux" and xdg.startswith("/"):
-        return Path(xdg), "environment"
-    return home / ".cache", "default"
+def load_profiles(environment: Environment, *, reads_list: bool) -> Profiles:
+    """Read every profile that CONFIG_PROFILE names, else `default`, as the client does.
+
+    A version that does not read a list takes the whole text for one name.
+    """
+    folder = config_dir(environment)
+    text = environment.variables.get("CONFIG_PROFILE", "").strip() or "default"
+    names = [name.strip() for name in text.split(",")] if reads_list else [text]
+    active = tuple(_read(environment, folder, name=name) for name in names)
+    return Profiles(folder, tuple(_mark_unholdable(active, environment.variables)))
 
 
-def temporary_dir(environment: Environment) -> Path:
-    """Name the folder for temporary files as Python does: TMPDIR, TEMP, TMP, else the system's."""
-    for name in ("TMPDIR", "TEMP", "TMP"):
-        if environment.variables.get(name):
-            return environment.cwd / environment.variables[name]
-    return environment.at_root("/tmp")  # noqa: S108
+def _mark_unholdable(
+    active: tuple[ProfileFile, ...], variables: Mapping[str, str]
+) -> Iterator[ProfileFile]:
+    """Mark the files whose winning values no environment can hold; a later file may repair one."""
+    winners = {name: profile.file for profile in active for name in profile.values}
+    for profile in active:
+        reasons = (
+            why_unholdable(name, value, variables)
+            for name, value in profile.values.items()
+            if winners[name] == profile.file
+        )
+        reason = next((text for text in reasons if text), "")
+        problem = f"{profile.file} cannot be understood: {reason}."
+        yield profile._replace(problem=problem) if reason else profile
+
+
+def profile_file(folder: Path, name: str) -> Path:
+    """Name the file of a profile."""
+    return folder / f"{name}{_SUFFIX}"
+
+
+def other_names(profiles: Profiles) -> tuple[str, ...]:
+    """List the profiles in the folder that are not active."""
+    active = {profile.name for profile in profiles.active}
+    try:
+        found = sorted(file.name for file in profiles.folder.glob(f"*{_SUFFIX}"))
+    except OSError:
+        return ()
+    return tuple(name[: -len(_SUFFIX)] for name in found if name[: -len(_SUFFIX)] not in active)
+
+
+def read_other(environment: Environment, profiles: Profiles, name: str) -> ProfileFile:
+    """Read a profile that is not active."""
+    return _read(environment, profiles.folder, name=name)
+
+
+def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
+    file = profile_file(folder, name)
+    found = ProfileFile(name, file, values={})
+    if not exists(file):
+        return found
+    if not file.is_file():
+        # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
+        # pipe may be served by a password manager: a look would take its content away.
+        return found._replace(unread="is a pipe" if file.is_fifo() else "")
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            return found._replace(unread="is too large to be read here")
+        data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
+        return found._replace(values=parse_profile(data, environment.variables))
+    except FileUnreadableError as error:
+        return found._replace(problem=error.message)
+    except UnicodeDecodeError:
+        return found._replace(problem=f"{file} cannot be understood: it is not UTF-8.")
+
+
+def parse_profile(data: bytes, variables: Mapping[str, str]) -> dict[str, str | None]:
+    """Parse a profile's bytes with python-dotenv's parser and `${NAME}` expansion.
+
+    Raises:
+        UnicodeDecodeError: the client would stop at them.
+    """
+    from dotenv.parser import parse_stream  # only when a profile is there
+    from dotenv.variables import parse_variables
+
+    values: dict[str, str | None] = {}
+    known: Mapping[str, str | None] = ChainMap(values, {**variables})
+    stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+    for binding in parse_stream(stream):
+        if binding.key is None:
+            continue
+        if binding.value is None:
+            values[binding.key] = None
+            continue
+        atoms = parse_variables(binding.value)
+        value = "".join(atom.resolve(known) for atom in atoms)
+        values[binding.key] = value
+    return values
+
+
+def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -> str:
+    """Say why the client stops when it puts an assignment into its environment; else empty."""
+    if value is None or name in variables:
+        return ""
+    if not name or "=" in name:
+        return "it sets a name that no environment can hold"
+    return "it holds a NUL character" if "\0" in name + value else ""
 
 
 def find(environment: Environment) -> Installation:
     """Find LocalStack's command on PATH; read its version from the metadata of its packages."""
-    executable = find_executable(NAME, environment)
-    if executable is None:
-        return Installation(installed=False)
-    for folder in _package_folders(executable, environment):
-        for distribution in _DISTRIBUTIONS:
-            for info in glob_quietly(folder, f"{distribution}-*.dist-info"):
-                version = info.name.removesuffix(".dist-info").rpartition("-")[2]
-                return Installation(
-                    installed=True, executable=executable, version=version, packages=folder
-                )
-    return Installation(installed=True, executable=executable)
-
-
-def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:
-    for prefix in dict.fromkeys(_prefixes(executable)):
-        yield from glob_quietly(prefix, "lib/python*/site-packages")
-        yield from glob_quietly(prefix, "lib/python3/dist-packages")
-        yield from glob_quietly(prefix, "local/lib/python*/dist-packages")
-        yield prefix / "Lib" / "site-packages"
-    if environment.home:
-        yield from glob_quietly(environment.home, ".local/lib/python*/site-packages")
-
-
-def _prefixes(executable: Path) -> Iterator[Path]:
-    # The interpreter decides what is imported; the folder of a link on PATH says least.
-    for program in (_interpreter(executable), executable.resolve(), executable):
-        if program is not None:
-            yield program.parent.parent
-
-
-def _interpreter(script: Path) -> Path | None:
-    try:
-        if not is_file(script):  # A pipe would hang the command.
-            return None
-        with script.open("rb") as stream:
-            first = stream.readline(512)
-    except OSError:
-        return None
-    words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
-    program = Path(words[0].decode(errors="replace")) if words else None
-    # `/usr/bin/env` and `/bin/sh` say nothing about where Python lies.
-    return program if program and program.name.startswith(("python", "pypy")) else None
+    return find_python_program(NAME, _DISTRIBUTIONS, environment)
 
 
 def is_in_container(environment: Environment, rules: Rules) -> bool:

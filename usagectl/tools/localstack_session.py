@@ -26,8 +26,8 @@ from usagectl.tools.localstack_client import (
     LocalStackClient,
     container_runtime,
     is_known,
+    is_true,
 )
-from usagectl.tools.localstack_profiles import is_true
 from usagectl.tools.requests import PartPreview, Request, endpoint_caution
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from usagectl.tools.base import (
     is_no,
     read_system_id,
 )
-from usagectl.tools.localstack_profiles import PLAIN, PREFIXED, is_true
+from usagectl.tools.localstack_client import PLAIN, PREFIXED, is_true
 from usagectl.tools.requests import PartPreview
 
 if TYPE_CHECKING:
