@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from usagectl import sensitive
 from usagectl.capture import masking
 from usagectl.events import record, slicing
+from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -111,7 +112,7 @@ def build(
     parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
     names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
-    tool = _tool_of(request.headers.get("user-agent", ""), names)
+    tool = sender_of(names, request.headers.get("user-agent", ""))
     method, path = (_cut(_masked(text, privacy)) for text in (request.method, request.path))
     about = _about(request, record.build_uid(now, entropy), privacy)
 
@@ -264,14 +265,6 @@ def _query_names(query: str) -> str:
     except ValueError:
         return "*"
     return "&".join(f"{name}=*" for name in names)
-
-
-def _tool_of(user_agent: str, names: list[str]) -> str:
-    """Return the tool that a request comes from, by its User-Agent (facts, part 1)."""
-    if user_agent.startswith("localstack lstk/") or any(n.startswith("lstk_") for n in names):
-        return "lstk"
-    known = {"localstack/": "localstack", "usagectl/": "usagectl"}
-    return next((tool for start, tool in known.items() if user_agent.startswith(start)), "unknown")
 
 
 class Captured(NamedTuple):
