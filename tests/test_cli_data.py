@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from usagectl.cli._data import as_data
-from usagectl.identity import MachineId
-from usagectl.replacement import Replacement
+from usagectl.identity import MachineId, Replacement
 from usagectl.tools.base import IdentityFile
 
 

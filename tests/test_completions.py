@@ -113,7 +113,7 @@ def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
     offered = {
         path: [argument.values for argument in node.arguments] for path, node in REAL_NODES.items()
     }
-    tool = Values("choice", tools.NAMES)
+    tool = Values("choice", tools.names())
     assert offered["usagectl disable"] == offered["usagectl enable"] == [tool]
     assert REAL_NODES["usagectl disable"].arguments[0].is_variadic
     assert offered["usagectl preview"] == [tool]

@@ -31,7 +31,7 @@ IS_WHOLE = bool(os.environ.get("USAGECTL_CONFORMANCE"))
 
 
 class Defect(NamedTuple):
-    """A defect of the sample tool: what is checked of it, what fails, and what is said of it."""
+    """A defect of the sample tool: the checks to run, those that fail, and a line of evidence."""
 
     checked: str
     failed: set[str]

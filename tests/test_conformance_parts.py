@@ -144,7 +144,7 @@ def test_outputs_are_compared_but_for_what_differs_by_itself() -> None:
 
 
 def test_an_output_of_its_own_length_cannot_be_compared() -> None:
-    """Where the number of lines differs by itself, nothing is said."""
+    """Outputs with different numbers of lines by themselves are an error."""
     with pytest.raises(verdicts.IncomparableError):
         verdicts.difference([b"a\n", b"a\nb\n"], b"c")
 

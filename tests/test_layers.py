@@ -18,10 +18,10 @@ settings endpoint
 notice
 events
 tools
-identity replacement consent
+identity consent
 spool
 delivery emitting echoes botocore
-session preview recorded live switching status
+preview live switching status
 capture
 audit
 conformance pytest_plugin

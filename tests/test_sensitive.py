@@ -154,3 +154,13 @@ def test_values_are_named_and_not_shown() -> None:
         *("te******", "******", "******", "empty text", "number", "number", "boolean", "null"),
         *("list", "object", "value"),
     ]
+
+
+def test_a_redacted_id_shows_its_kind_alone() -> None:
+    """People paste status into bug reports: of an ID only the prefix is shown."""
+    for value in ("gen_1a55233f-ee4", "secret", "", None, 5, ["gen_x"], "ab\x1b_c"):
+        shown = sensitive.redact(value)
+        assert shown.endswith("********")
+        assert len(shown) <= 12
+        assert "1a55" not in shown
+        assert "secret" not in shown

@@ -363,7 +363,7 @@ def test_a_tool_that_cannot_be_parsed_makes_the_file_unreadable(machine: Machine
     for text, reason in (
         ("tools = 1", "tools is not a table"),
         ("tools.mytool = 1", "tools.mytool is not a table"),
-        ('tools.mytool.mode = "loud"', "tools.mytool.mode is none of"),
+        ('tools.mytool.mode = "loud"', "tools.mytool.mode is not one of"),
         ("tools.mytool.since = 1", "tools.mytool.since is not an instant"),
         ("tools.mytool.endpoint = 1", "tools.mytool.endpoint is not text"),
     ):

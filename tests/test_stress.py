@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.commands import furnish
 from usagectl import consent, identity
-from usagectl.tools import profiles
+from usagectl.tools import localstack_profiles as profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

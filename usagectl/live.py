@@ -1,4 +1,4 @@
-"""Own the questions of `preview --live`: what Docker and a running LocalStack say.
+"""Answers of running programs for `preview --live`: Docker, and the tool's own instance.
 
 Both are on this machine. Nothing else in usagectl asks a running program.
 """
@@ -10,12 +10,12 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from usagectl import endpoint
 from usagectl.delivery import transport
+from usagectl.endpoint import is_loopback
 from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.machine import files
-from usagectl.preview import Live, instance_port
 from usagectl.tools.base import find_executable
+from usagectl.tools.requests import Live
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ DOCKER_TIMEOUT = timedelta(seconds=3)
 
 
 class DockerNotAnsweringError(UsagectlError):
-    """Tell that Docker is not here, or its daemon gave no answer."""
+    """Docker is not here, or its daemon gave no answer."""
 
     code = "docker-not-answering"
     exit_status = 1
@@ -36,10 +36,12 @@ class DockerNotAnsweringError(UsagectlError):
         super().__init__(f"Docker gave no answer: {reason}.", hint="docker info")
 
 
-def ask(environment: Environment) -> tuple[Live, list[UsagectlError]]:
-    """Ask Docker for its `info` and LocalStack for `/_localstack/info`, each briefly.
+def ask(
+    environment: Environment, instance_url: str, *, timeout: timedelta = INSTANCE_TIMEOUT
+) -> tuple[Live, list[UsagectlError]]:
+    """Ask Docker for its `info`, and an instance what it says at a URL, each briefly.
 
-    Who does not answer leaves an empty mapping and a problem.
+    A program that does not answer leaves an empty mapping and a problem.
     """
     problems: list[UsagectlError] = []
     docker: dict[str, object] = {}
@@ -48,9 +50,8 @@ def ask(environment: Environment) -> tuple[Live, list[UsagectlError]]:
         docker = docker_info(environment)
     except DockerNotAnsweringError as error:
         problems.append(error)
-    url = f"http://127.0.0.1:{instance_port(environment)}/_localstack/info"
     try:
-        instance = transport.get_json(url, INSTANCE_TIMEOUT)
+        instance = transport.get_json(instance_url, timeout)
     except transport.NotAnsweringError as error:
         problems.append(error)
     return Live(docker, instance), problems
@@ -109,14 +110,14 @@ def docker_host(environment: Environment) -> str:
 
 
 def is_on_this_machine(address: str) -> bool:
-    """Tell whether an address of Docker's is a local socket or a loopback port."""
+    """True if an address of Docker's is a local socket or a loopback port."""
     if address.startswith(("unix://", "npipe://")):
         return True
-    return endpoint.is_loopback(address)
+    return is_loopback(address)
 
 
 def _member(file: Path, *keys: str) -> object:
-    """Read one member of a JSON file; None when there is none."""
+    """Read one member of a JSON file; None without it."""
     try:
         found: object = json.loads(files.read_bytes(file) or b"{}")
     except (FileUnreadableError, ValueError, RecursionError):

@@ -179,7 +179,7 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
 def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> ToolSettings:
     mode, since = table.get("mode"), table.get("since")
     if mode is not None and not is_mode(mode):
-        raise FileCorruptError(file, reason=f"{place}.mode is none of {', '.join(MODES)}")
+        raise FileCorruptError(file, reason=f"{place}.mode is not one of {', '.join(MODES)}")
     if since is not None and not isinstance(since, datetime):
         raise FileCorruptError(file, reason=f"{place}.since is not an instant")
     return ToolSettings(

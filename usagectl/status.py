@@ -1,18 +1,20 @@
-"""Own the whole answer of `status`: verdicts, identity, folders, spool, surroundings."""
+"""The whole answer of `status`: verdicts, machine IDs, folders, spool, surroundings."""
 
 from __future__ import annotations
 
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import consent, identity, spool
+from usagectl.consent import evaluate
 from usagectl.errors import count_of
-from usagectl.machine import environment as surroundings
-from usagectl.tools import instrumented
+from usagectl.identity import folder_of, read_all
+from usagectl.machine.environment import is_ci, is_container
+from usagectl.settings import OWN_NAME
+from usagectl.spool import state as spool_state
 from usagectl.tools.base import Caution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from usagectl.consent import Consent
@@ -33,7 +35,7 @@ NOT_COVERED: tuple[str, ...] = (
 
 
 class Report(NamedTuple):
-    """Hold everything that `status` shows.
+    """Everything that `status` shows.
 
     Attributes:
         consents: one verdict a tool part.
@@ -54,71 +56,64 @@ class Report(NamedTuple):
     spool: SpoolState
 
 
-def machine_id_of(found: Consent, machine_ids: Sequence[MachineId]) -> MachineId | None:
-    """Return the ID that a tool part uses, None for a tool without one.
-
-    LocalStack mounts the command line's file into the container over the volume's.
-    """
-    same = [mid for mid in machine_ids if mid.place.tool == found.tool]
-    mounted = [mid for mid in same if mid.place.part == "cli" and mid.exists]
-    if found.tool == "localstack" and mounted:
-        return mounted[0]
-    own = [mid for mid in same if mid.place.part == found.part]
-    return next((mid for mid in own if mid.exists), next(iter(own), None))
-
-
 def collect(environment: Environment) -> Report:
     """Collect the whole status; opens no socket, runs no program, writes nothing."""
-    queue = spool.state(environment)
-    consents = consent.evaluate(environment)
-    machine_ids = identity.read_all(environment)
+    queue = spool_state(environment)
+    machine_ids = read_all(environment)
     return Report(
         consents=tuple(
-            _with_pause(environment, _with_spool_problem(found, queue)) for found in consents
+            _with_cautions(environment, found, queue) for found in evaluate(environment)
         ),
         machine_ids=machine_ids,
-        cache_dir=identity.folder_of([mid.place for mid in machine_ids]),
-        is_ci=surroundings.is_ci(environment),
-        is_docker=surroundings.is_container(environment),
+        cache_dir=folder_of([mid.place for mid in machine_ids]),
+        is_ci=is_ci(environment),
+        is_docker=is_container(environment),
         system=environment.system,
         spool=queue,
     )
 
 
-def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
-    """Say beside usagectl's own verdict what keeps its events from being kept, counted or sent."""
-    if found.tool != instrumented.NAME or queue.path is None:
+def _with_cautions(environment: Environment, found: Consent, queue: SpoolState) -> Consent:
+    """Add to the verdict on a tool of ours what keeps its events from being kept or sent."""
+    if not found.is_ours:
         return found
-    cautions = list(found.cautions)
+    more = [*_pause_cautions(environment, found)]
+    if found.tool == OWN_NAME:
+        more = [*_spool_cautions(found, queue), *more]
+    return found._replace(cautions=(*found.cautions, *more))
+
+
+def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
+    """Warn of a spool that cannot be read or written, and of events that were lost."""
+    if queue.path is None:
+        return
     hint = f"ls -la {quote(str(queue.path))}"
     if queue.problem:
-        cautions.append(Caution("spool-unreadable", queue.problem, hint))
+        yield Caution("spool-unreadable", queue.problem, hint)
     elif queue.unwritable and found.telemetry != "off":
-        cautions.append(Caution("spool-unwritable", queue.unwritable, hint))
+        yield Caution("spool-unwritable", queue.unwritable, hint)
     if queue.losses.total:
         events = count_of(queue.losses.total, "event was", "events were")
         message = f"{events} lost; the spool was full or too old, or the disk took nothing."
-        cautions.append(Caution("events-lost", message, "usagectl spool"))
-    return found._replace(cautions=tuple(cautions))
+        yield Caution("events-lost", message, "usagectl spool")
 
 
-def _with_pause(environment: Environment, found: Consent) -> Consent:
-    """Say beside the verdict of a tool that automatic sending rests, and until when."""
-    if found.tool in ("localstack", "lstk") or found.telemetry != "on":
-        return found
+def _pause_cautions(environment: Environment, found: Consent) -> Iterator[Caution]:
+    """Warn that automatic sending rests, and say until when."""
+    if found.telemetry != "on":
+        return
     from usagectl.delivery import sender  # few let usagectl send
 
     pause = sender.read_pause(environment, found.tool)
     if pause is None:
-        return found
+        return
     times = "once" if pause.failures == 1 else f"{pause.failures} times"
     message = (
         f"Sending failed {times} ({pause.reason}) and rests until {pause.until.isoformat()}; "
         "events wait in the spool."
     )
-    hint = "usagectl replay" + (f" --tool {found.tool}" if found.tool != instrumented.NAME else "")
-    caution = Caution("sending-paused", message, hint)
-    return found._replace(cautions=(*found.cautions, caution))
+    hint = "usagectl replay" + (f" --tool {found.tool}" if found.tool != OWN_NAME else "")
+    yield Caution("sending-paused", message, hint)
 
 
 def offending(consents: tuple[Consent, ...], expected: Telemetry) -> tuple[Consent, ...]:

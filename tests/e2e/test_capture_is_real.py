@@ -308,7 +308,7 @@ def test_a_node_tool_opted_out_is_silent(node: Path, node_package: Path, sandbox
 
 
 def test_what_node_itself_fetches_is_captured(node: Path, sandbox: Sandbox) -> None:
-    """Node's built-in `fetch` calls itself a fetch as a browser does, and is none."""
+    """Node's built-in `fetch` calls itself a fetch, as a browser does, and is a program."""
     recorded = record_node(node, sandbox, NODE_FETCH)
     assert (recorded.data["refused"], recorded.run.stdout) == (0, "200\n")
     assert [each.name for each in recorded.captured] == ["build"]

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 
 from usagectl import sensitive
 from usagectl.capture import masking
-from usagectl.events import slicing
-from usagectl.spool import envelope
+from usagectl.events import record, slicing
+from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -112,29 +112,28 @@ def build(
     parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
     names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
-    tool = _tool_of(request.headers.get("user-agent", ""), names)
+    tool = sender_of(names, request.headers.get("user-agent", ""))
     method, path = (_cut(_masked(text, privacy)) for text in (request.method, request.path))
-    about = _about(request, envelope.build_uid(now, entropy), privacy)
+    about = _about(request, record.build_uid(now, entropy), privacy)
 
-    def line(event: bytes, members: Mapping[str, object]) -> bytes:
-        labels = envelope.build_members({"tool": tool, **members})
-        return envelope.build_line(event, labels, now=now, entropy=entropy)
+    def line(event: bytes, kind: str, members: Mapping[str, object]) -> bytes:
+        made = record.new_record(event, tool=tool, kind=kind, now=now, entropy=entropy)
+        return record.to_line(made, {**about, **members})
 
     def unparsed(body: bytes, problem: str, *, is_coded: bool) -> bytes:
         kept = _kept_body(body, privacy, is_coded=is_coded)
-        found = line(b"", {"kind": UNPARSED, **about, "problem": problem, **kept})
-        return found.removesuffix(envelope.EVENT_KEY + b"}\n") + b"}\n"
+        found = line(b"", UNPARSED, {"problem": problem, **kept})
+        return found.removesuffix(record.EVENT_KEY + b"}") + b"}"
 
     lines = [
-        line(event, {"kind": name, **about, **members})
-        for name, (event, members) in zip(names, shown, strict=True)
+        line(event, name, members) for name, (event, members) in zip(names, shown, strict=True)
     ]
     if parsed.problem:
         is_coded = bool(request.headers.get("content-encoding"))
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     if parsed.beside:
         lines.append(unparsed(parsed.beside, _BESIDE, is_coded=False))
-    return RequestLines(b"".join(lines), names, tool, path, method)
+    return RequestLines(b"".join(each + b"\n" for each in lines), names, tool, path, method)
 
 
 def _parse_body(request: Request) -> _Body:
@@ -268,14 +267,6 @@ def _query_names(query: str) -> str:
     return "&".join(f"{name}=*" for name in names)
 
 
-def _tool_of(user_agent: str, names: list[str]) -> str:
-    """Return the tool that a request comes from, by its User-Agent (facts, part 1)."""
-    if user_agent.startswith("localstack lstk/") or any(n.startswith("lstk_") for n in names):
-        return "lstk"
-    known = {"localstack/": "localstack", "usagectl/": "usagectl"}
-    return next((tool for start, tool in known.items() if user_agent.startswith(start)), "unknown")
-
-
 class Captured(NamedTuple):
     """One event as a client sent it, or one request without an event.
 
@@ -326,7 +317,7 @@ def load(file: Path) -> Iterator[Captured]:
 
 
 def _parse_line(line: bytes) -> Captured | None:
-    head, key, event = line.partition(envelope.EVENT_KEY)
+    head, key, event = line.partition(record.EVENT_KEY)
     try:
         members = json.loads(head + b"}" if key else line)
         body = event.removesuffix(b"}")

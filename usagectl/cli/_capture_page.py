@@ -87,7 +87,7 @@ def has_containers(environment: Environment) -> bool:
 
 
 def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
-    """Hold what was captured against the notice."""
+    """Audit what was captured."""
     from usagectl import audit
     from usagectl.machine.environment import with_account_home
 

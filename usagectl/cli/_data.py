@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-from usagectl import identity
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials, redact
 
 _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (bytes, bytes.decode),
@@ -42,12 +41,12 @@ def _shown_id(value: object, *, reveal: bool) -> object:
     if value is None:
         return None
     if not reveal:
-        return identity.redact(value)
+        return redact(value)
     return value if isinstance(value, str | int) else json.dumps(value)
 
 
 def _shown_address(url: str, *, reveal: bool) -> str:
-    return url if reveal else mask_credentials(url)
+    return url if reveal else mask_url_credentials(url)
 
 
 _MASKED: Mapping[str, Callable[..., object]] = {

@@ -18,6 +18,6 @@ Tools = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TOOL]...",
-        help=f"Which tools: {', '.join(tools.NAMES)}. All of them without a name.",
+        help=f"Which tools: {', '.join(tools.names())}. All of them without a name.",
     ),
 ]

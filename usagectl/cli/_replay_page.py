@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from usagectl import endpoint
 from usagectl.cli import _output
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ def summarise(posts: Iterable[tuple[Post, int]]) -> Planned:
     count = events = size = 0
     for post, held in posts:
         if count < _MOST_REQUESTS:
-            requests.append((mask_credentials(post.url), held, len(post.body)))
+            requests.append((mask_url_credentials(post.url), held, len(post.body)))
         count += 1
         events += held
         size += len(post.body)
@@ -49,7 +49,7 @@ def plan_data(planned: Planned, base: str) -> dict[str, object]:
     """Give a plan its public JSON form; `requests` lists a thousand at most."""
     return {
         **_counts(planned.events, 0, 0, planned.events, planned.count, planned.bytes, 0.0),
-        "endpoint": mask_credentials(base),
+        "endpoint": mask_url_credentials(base),
         "requests": [
             {"method": "POST", "url": url, "events": events, "bytes": size}
             for url, events, size in planned.requests
@@ -70,7 +70,7 @@ def result_data(result: ReplayResult, base: str) -> dict[str, object]:
             done.bytes,
             round(result.seconds, 3),
         ),
-        "endpoint": mask_credentials(base),
+        "endpoint": mask_url_credentials(base),
     }
 
 

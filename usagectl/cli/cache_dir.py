@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, replacement, settings
+from usagectl import identity, settings
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from usagectl.replacement import Replacement
+    from usagectl.identity import Replacement
 
 app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 apps = {"cache-dir": app}
@@ -106,8 +106,8 @@ def clear(
     """
     invocation: Invocation = ctx.obj
     if not (yes or dry_run):
-        _require_yes(replacement.clear(invocation.environment, dry_run=True), invocation)
-    removed = replacement.clear(invocation.environment, dry_run=dry_run)
+        _require_yes(identity.clear(invocation.environment, dry_run=True), invocation)
+    removed = identity.clear(invocation.environment, dry_run=dry_run)
     gone = [found for found in removed if found.changed]
     data = {"dry_run": dry_run, "removed": as_data([found.place.path for found in gone])}
 
@@ -119,7 +119,7 @@ def clear(
                 "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
             )
 
-    return _output.Answer(data, show, replacement.failures(removed))
+    return _output.Answer(data, show, identity.failures(removed))
 
 
 def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None:

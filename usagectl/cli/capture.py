@@ -172,7 +172,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
     if expect and words and not is_reached:
         _output.print_notice(
-            "Containers cannot reach this endpoint, so nothing is said of them; --bind "
+            "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
     # Stdout is left to CMD: our own answer goes to stderr.

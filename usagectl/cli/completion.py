@@ -139,7 +139,7 @@ def word_values() -> Mapping[str, Values]:
         "RULE": Values("choice", tuple(rule.id for rule in RULES)),
         "SHELL": Values("choice", tuple(SHELLS)),
         "STATE": Values("choice", ("waiting", "sent", "rejected")),
-        "TOOL": Values("choice", tools.NAMES),
+        "TOOL": Values("choice", tools.names()),
         "VALUE": text,
         "UID": text,
         "URL": text,

@@ -12,8 +12,8 @@ from usagectl.cli import _emit_options, _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.sensitive import MASK
 from usagectl.tools import registry
-from usagectl.tools.base import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -42,8 +42,8 @@ def env(
     """
     invocation: Invocation = ctx.obj
     chosen = format_name or _default_format(invocation.environment)
-    text = shells.render(tools.OPT_OUT_VARIABLES, chosen)
-    data = {"format": chosen, "variables": dict(tools.OPT_OUT_VARIABLES), "text": text}
+    text = shells.render(tools.opt_out_variables(), chosen)
+    data = {"format": chosen, "variables": tools.opt_out_variables(), "text": text}
     return _output.Answer(data, lambda: typer.echo(text, nl=False))
 
 
@@ -66,5 +66,5 @@ def run(
     when there is no such command, 126 when it cannot be run.
     """
     invocation: Invocation = ctx.obj
-    variables = {**invocation.environment.variables, **tools.OPT_OUT_VARIABLES}
+    variables = {**invocation.environment.variables, **tools.opt_out_variables()}
     raise typer.Exit(processes.run_child(command, variables))

@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, replacement, tools
+from usagectl import identity, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
-from usagectl.tools.base import Caution, find_executable
+from usagectl.sensitive import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.identity import MachineId
-    from usagectl.machine.environment import Environment
-    from usagectl.replacement import Replacement
+    from usagectl.identity import MachineId, Replacement
+    from usagectl.tools.base import Caution
 
 show_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 reset_app = new_app()
@@ -38,10 +37,10 @@ def machine_id(ctx: typer.Context, *, reveal: Reveal = False) -> _output.Answer 
         return None
     invocation: Invocation = ctx.obj
     found = identity.read_all(invocation.environment)
-    cautions = derived_cautions(invocation.environment)
+    cautions = identity.cautions(invocation.environment)
     data = {
         "places": [_place_data(mid, reveal=reveal) for mid in found],
-        "warnings": as_data(cautions),
+        "warnings": as_data([caution for _, caution in cautions]),
     }
     return _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
 
@@ -74,11 +73,11 @@ def set_id(
     own = {tool.name for tool in tools.emitters(environment)}
     chosen = [tool.name for tool in tools.select(environment, names or ())]
     bodies = {name: whole for name in chosen if names or name not in own}
-    planned = replacement.replace(environment, bodies, prefix="", dry_run=True)
+    planned = identity.replace(environment, bodies, prefix="", dry_run=True)
     if any(found.changed and found.before.exists for found in planned):
         question = f"Replace the machine ID of {whose(planned)} by {whole}?"
         _output.confirm(question, skip=yes or dry_run or invocation.as_json)
-    replacements = replacement.replace(environment, bodies, prefix="", dry_run=dry_run)
+    replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
 
 
@@ -97,11 +96,11 @@ def reset_machine_id(
     understood is set aside. LocalStack and lstk get different IDs.
     """
     invocation: Invocation = ctx.obj
-    bodies = replacement.plan_reset(invocation.environment)
-    planned = replacement.replace(invocation.environment, bodies, dry_run=True)
+    bodies = identity.plan_reset(invocation.environment)
+    planned = identity.replace(invocation.environment, bodies, dry_run=True)
     question = f"Replace the machine ID of {whose(planned)}?"
     _output.confirm(question, skip=yes or dry_run or invocation.as_json)
-    replacements = replacement.replace(invocation.environment, bodies, dry_run=dry_run)
+    replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
 
 
@@ -109,20 +108,6 @@ def whose(replacements: Sequence[Replacement]) -> str:
     """Name the tools whose machine ID is about to change."""
     names = dict.fromkeys(found.place.tool for found in replacements if found.changed)
     return ", ".join(names) or "no tool"
-
-
-def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
-    """Warn where a tool derives its ID whatever its file says (facts, part 4: lstk)."""
-    if not tools.select(environment, ["lstk"])[0].find(environment).installed:
-        return ()
-    has_docker = find_executable("docker", environment) is not None
-    if not (has_docker or identity.has_system_id(environment)):
-        return ()
-    message = (
-        "lstk derives its ID from Docker or /etc/machine-id on every run while one of them is "
-        "there; its file is only the last resort. Opting out is what silences it."
-    )
-    return (Caution("derived-anyway", message, "export LOCALSTACK_DISABLE_EVENTS=1"),)
 
 
 def _answer(
@@ -133,20 +118,20 @@ def _answer(
     reveal: bool = False,
     is_typed: bool = False,
 ) -> _output.Answer:
-    cautions = derived_cautions(invocation.environment)
+    cautions = identity.cautions(invocation.environment)
     data = {
         "dry_run": dry_run,
         "replaced": [
             _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
         ],
-        "warnings": as_data(cautions),
+        "warnings": as_data([caution for _, caution in cautions]),
     }
     return _output.Answer(
         data,
         lambda: show_replacements(
             replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
         ),
-        replacement.failures(replacements),
+        identity.failures(replacements),
     )
 
 
@@ -165,7 +150,9 @@ def _replacement_data(found: Replacement, *, reveal: bool, is_typed: bool) -> di
     return {**data, "after": found.after} if is_typed else data
 
 
-def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, reveal: bool) -> None:
+def _show_places(
+    found: Sequence[MachineId], cautions: Sequence[tuple[str, Caution]], *, reveal: bool
+) -> None:
     from usagectl.cli._render import Page
 
     page = Page()
@@ -179,14 +166,14 @@ def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, rev
         for mid in found
     ]
     page.rows(rows)
-    page.cautions([("lstk", caution) for caution in cautions])
+    page.cautions(cautions)
     page.line()
     page.line("Next: usagectl reset-machine-id writes a new random one.")
 
 
 def _shown(value: object, *, reveal: bool) -> str:
     if not reveal:
-        return identity.redact(value)
+        return redact(value)
     text = str(value)
     # A file may hold anything, and laying out megabytes takes minutes; --json has it whole.
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
@@ -194,7 +181,7 @@ def _shown(value: object, *, reveal: bool) -> str:
 
 def show_replacements(
     replacements: Sequence[Replacement],
-    cautions: Sequence[Caution],
+    cautions: Sequence[tuple[str, Caution]],
     *,
     dry_run: bool,
     reveal: bool,
@@ -211,7 +198,7 @@ def show_replacements(
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
         page.line("No tool keeps a machine ID here; nothing was changed.")
-    page.cautions([("lstk", caution) for caution in cautions])
+    page.cautions(cautions)
 
 
 def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool) -> str:

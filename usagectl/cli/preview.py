@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, notice, recorded, tools
-from usagectl import preview as requests
+from usagectl import consent, notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.errors import InvalidValueError, UsageError
+from usagectl.preview import preview as build
 from usagectl.tools import registry
-from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
+from usagectl.tools.base import is_version
+from usagectl.tools.requests import PreviewWish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
-    from usagectl.preview import Live, Preview, Request
+    from usagectl.preview import Preview
+    from usagectl.tools.base import Tool
+    from usagectl.tools.requests import Live, Request
 
 app = new_app()
 apps = {"preview": app}
-
-_OTHER_EVENTS = (
-    "localstack: its commands also post a cli_cmd event each, which usagectl capture -- localstack "
-    "config show catches byte for byte; its container sends more, see usagectl explain."
-)
 
 
 @app.command(cls=AnsweringCommand)
@@ -40,7 +38,7 @@ def preview(  # noqa: PLR0913  (each is an option)
         str | None,
         typer.Argument(
             metavar="[TOOL]",
-            help=f"Which tool: {', '.join(tools.NAMES)}. All of them without a name.",
+            help=f"Which tool: {', '.join(tools.names())}. All of them without a name.",
         ),
     ] = None,
     *,
@@ -96,16 +94,9 @@ def preview(  # noqa: PLR0913  (each is an option)
             "LocalStack version", localstack_version, wanted="use one such as 4.12.0"
         )
     ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-    chosen = [found.name for found in tools.select(invocation.environment, [tool] if tool else [])]
-    previews, notices = _collect(
-        invocation,
-        chosen,
-        version=localstack_version,
-        if_enabled=if_enabled,
-        reveal=reveal,
-        live=live,
-        waiting=waiting,
-    )
+    chosen = tools.select(invocation.environment, [tool] if tool else [])
+    wish = PreviewWish(if_enabled=if_enabled, reveal=reveal, version=localstack_version)
+    previews, notices = _collect(invocation, chosen, wish, live=live, waiting=waiting)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     if raw:
         _print_raw(previews, again)
@@ -114,63 +105,35 @@ def preview(  # noqa: PLR0913  (each is an option)
 
 
 def _collect(
-    invocation: Invocation,
-    chosen: list[str],
-    *,
-    version: str | None,
-    if_enabled: bool,
-    reveal: bool,
-    live: bool,
-    waiting: bool,
+    invocation: Invocation, chosen: Sequence[Tool], wish: PreviewWish, *, live: bool, waiting: bool
 ) -> tuple[list[Preview], list[str]]:
     environment = invocation.environment
     previews: list[Preview] = []
     notices: list[str] = []
-    if "localstack" in chosen:
-        asked = _ask(environment, notices) if live else None
-        previews += requests.preview_localstack(
-            environment, version=version, if_enabled=if_enabled, reveal=reveal, live=asked
-        )
-        installation = previews[0].consent.installation
-        if version is None and installation.version is None:
-            found = "its version is not known" if installation.installed else "it is not found"
-            notices.append(f"localstack: {found} here; these are the rules of {NEWEST_KNOWN}.")
-        shown = version or installation.version
-        if shown is not None and not is_known(shown):
-            notices.append(
-                f"localstack: the rules of {shown} were never read; these are those of the "
-                "version nearest before it, and may be wrong."
-            )
-        if any(found.requests or found.is_unknown for found in previews):
-            notices.append(_OTHER_EVENTS)
-    if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
-        previews += requests.preview_lstk(environment)
-    for name in chosen:
-        if name in ("localstack", "lstk"):
+    for tool in chosen:
+        is_here = tool.always_counts or len(chosen) == 1 or tool.find(environment).installed
+        if not tool.is_ours and not is_here:
             continue
-        if waiting:
-            previews.append(recorded.preview_waiting(environment, name, reveal=reveal))
-        elif name == "usagectl":
-            previews.append(
-                recorded.preview_own(
-                    environment, present=invocation.event, if_enabled=if_enabled, reveal=reveal
-                )
-            )
-        else:
-            previews.append(
-                recorded.preview_tool(environment, name, if_enabled=if_enabled, reveal=reveal)
-            )
+        asked = _ask(environment, tool, notices) if live else None
+        found, remarks = build(
+            environment,
+            tool,
+            wish._replace(live=asked),
+            present=invocation.event,
+            waiting=waiting,
+        )
+        previews += found
+        notices += remarks
     return previews, notices
 
 
-def _is_installed(environment: Environment, name: str) -> bool:
-    return tools.select(environment, [name])[0].find(environment).installed
-
-
-def _ask(environment: Environment, notices: list[str]) -> Live:
+def _ask(environment: Environment, tool: Tool, notices: list[str]) -> Live | None:
     from usagectl import live  # it opens sockets; nothing else may load it
 
-    answer, problems = live.ask(environment)
+    url = tool.instance_url(environment)
+    if not url:
+        return None
+    answer, problems = live.ask(environment, url)
     notices += [f"{problem.message} ({problem.code})" for problem in problems]
     return answer
 
@@ -235,7 +198,7 @@ def _show_preview(page: Page, found: Preview, again: str) -> None:
         return
     page.line(_headline(found), style="bold red" if found.would_send else "bold")
     for request in found.requests:
-        _show_request(page, request)
+        _show_request(page, request, is_ours=found.consent.is_ours)
     page.cautions([(found.consent.name, caution) for caution in found.cautions])
 
 
@@ -263,9 +226,9 @@ def _headline(found: Preview) -> str:
     return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
 
 
-def _show_request(page: Page, request: Request) -> None:
+def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:
     page.line()
-    instants = list(_instants(request))
+    instants = list(_instants(request, is_ours=is_ours))
     for text in instants:
         page.line(text)
     if instants:
@@ -279,11 +242,11 @@ def _show_request(page: Page, request: Request) -> None:
     page.rows(list(_field_rows(request)))
 
 
-def _instants(request: Request) -> Iterator[str]:
+def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
     """Say when each event is sent, in the words of the notice or of the event's declaration."""
     declared = {event.name: event.when for event in notice.load().declared_events}
     for name in dict.fromkeys(request.events):
-        if request.tool == "localstack":
+        if not is_ours:
             yield f"{name}: {notice.find_event(name).when}"
         elif declared.get(name):
             yield f"{name}: {declared[name]}"

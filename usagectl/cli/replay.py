@@ -24,7 +24,7 @@ from usagectl.cli._filters import (
 from usagectl.cli._options import Json, Yes  # noqa: TC001
 from usagectl.cli._replay_files import folder_of_events, say_left_out, say_waiting
 from usagectl.errors import ConfirmationNeededError, UsagectlError, UsageError
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials
 
 if TYPE_CHECKING:
     from usagectl.cli._commands import Invocation
@@ -168,7 +168,7 @@ def again(invocation: Invocation, *more: str) -> str:
     left_out = ("--dry-run", "--raw", "--json", "--yes", "-y")
     # An address may hold a password.
     words = [
-        mask_credentials(word) if "://" in word else word
+        mask_url_credentials(word) if "://" in word else word
         for word in invocation.arguments
         if word not in left_out
     ]

@@ -16,9 +16,9 @@ from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annota
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError, nearest
 from usagectl.machine import paths
+from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import bounds
 from usagectl.tools import instrumented, registry
-from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +168,11 @@ def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Ro
 
 
 def _tool_rows(
-    environment: Environment, user: stored.SettingsFile, tool: instrumented.Emitting, *, prefix: str
+    environment: Environment,
+    user: stored.SettingsFile,
+    tool: instrumented.Instrumented,
+    *,
+    prefix: str,
 ) -> Iterator[Row]:
     """Show the mode and the endpoint of a tool that records through usagectl."""
     found = evaluate(environment, [tool.name])[0]
@@ -176,8 +180,8 @@ def _tool_rows(
     yield Row(f"{prefix}.mode", found.telemetry, decider.source, decider.origin, chosen.mode)
     base, source = tool.endpoint(environment, user)
     origin = {"setting": str(user.file or ""), "environment": "ANALYTICS_API"}.get(source, "")
-    kept = mask_credentials(chosen.endpoint) if chosen.endpoint else None
-    yield Row(f"{prefix}.endpoint", mask_credentials(base), source, origin, kept)
+    kept = mask_url_credentials(chosen.endpoint) if chosen.endpoint else None
+    yield Row(f"{prefix}.endpoint", mask_url_credentials(base), source, origin, kept)
 
 
 def _stored_row(name: str, chosen: object, file: str, default: object = None) -> Row:

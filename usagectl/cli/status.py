@@ -13,7 +13,7 @@ from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import ExpectationFailedError
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def part_data(
     part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
 ) -> dict[str, object]:
     """Give the verdict on a tool part, with its machine ID, its public JSON form."""
-    machine_id = as_data(answers.machine_id_of(part, machine_ids), reveal=reveal)
+    machine_id = as_data(identity.of_part(part, machine_ids), reveal=reveal)
     return {**as_data(part, reveal=reveal), "machine_id": machine_id}
 
 
@@ -138,7 +138,7 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
     shown = [part for part in found.consents if part.counts and part.endpoint]
     endpoints = {part.endpoint: part.name for part in reversed(shown)}
     for url, name in reversed(endpoints.items()):
-        rows.append(("Endpoint", f"{url if reveal else mask_credentials(url)} ({name})"))
+        rows.append(("Endpoint", f"{url if reveal else mask_url_credentials(url)} ({name})"))
     rows.append(("Spool", _describe_spool(found.spool)))
     rows.append(("CI", _yes_or_no(found.is_ci)))
     rows.append(("Container", _yes_or_no(found.is_docker)))
@@ -147,7 +147,7 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
 
 
 def _name_of(place: IdentityFile) -> str:
-    return f"{place.tool} {place.part}" if place.tool in tools.NAMES else place.tool
+    return f"{place.tool} {place.part}" if place.tool in tools.names() else place.tool
 
 
 def _describe_spool(found: SpoolState) -> str:
@@ -165,7 +165,7 @@ def _describe_id(found: MachineId, *, reveal: bool) -> str:
         return found.problem
     if not found.exists:
         return f"none yet, {found.place.path}"
-    value = found.value if reveal else identity.redact(found.value)
+    value = found.value if reveal else redact(found.value)
     return f"{value} ({found.kind}) in {found.place.path}"
 
 

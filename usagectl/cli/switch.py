@@ -15,7 +15,8 @@ from usagectl.cli.status import part_data
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from usagectl.switching import Change, SwitchResult
+    from usagectl.switching import SwitchResult
+    from usagectl.tools.base import Change
 
 disable_app = new_app()
 enable_app = new_app()
@@ -96,8 +97,8 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
 
 
 def _owners(result: SwitchResult) -> str:
-    """Name the tools whose events were removed: LocalStack and lstk keep none here."""
-    names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
+    """Name the tools whose events were removed: only tools of ours keep events here."""
+    names = (part.tool for part in result.consents if part.is_ours)
     return ", ".join(dict.fromkeys(names))
 
 

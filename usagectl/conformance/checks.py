@@ -152,7 +152,7 @@ class Kit:
                 future.result()
 
     def run(self, check: Check) -> Result:
-        """Hold the tool to one rule.
+        """Check one rule of the tool.
 
         Raises:
             AddressUnavailableError: nothing can listen on loopback.
@@ -198,7 +198,7 @@ _EXPECTED: dict[Rule, str] = {
 
 
 def check(spec: Spec, environment: Environment) -> Report:
-    """Hold a tool to every rule.
+    """Check every rule of a tool.
 
     Raises:
         CommandNotFoundError: there is no such program.

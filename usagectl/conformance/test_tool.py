@@ -67,7 +67,7 @@ def _say(config: pytest.Config, checks: list[Check]) -> None:
 
 
 def test_conformance(kit: Kit, check: Check) -> None:
-    """Hold the tool to one rule; an unproved one fails too."""
+    """Check one rule of the tool; an unproved one fails too."""
     result = kit.run(check)
     if result.outcome != "passed":
         pytest.fail(result.text, pytrace=False)

@@ -26,6 +26,7 @@ from usagectl.events import slicing
 from usagectl.events.slicing import as_utf8, lines_of
 from usagectl.machine import files
 from usagectl.spool import envelope, lines, logs, queue
+from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -223,8 +224,7 @@ class _Layout:
 
     def _record(self, event: bytes) -> bytes:
         name = slicing.name_of(event)
-        tool = "lstk" if name.startswith("lstk_") else "unknown"
-        labels = envelope.build_labels(tool, name)
+        labels = envelope.build_labels(sender_of([name]), name)
         environment = self._environment
         return envelope.build_line(
             event, labels, now=environment.now(), entropy=environment.entropy

@@ -138,9 +138,10 @@ def machine_id(environment: Environment, emitter: Emitter, *, keep: bool = True)
     (`keep`), each call draws another.
     """
     from usagectl import identity
+    from usagectl.tools.base import new_random_id
     from usagectl.tools.instrumented import identity_file
 
-    drawn = f"gen_{identity.new_random(environment)}"
+    drawn = f"gen_{new_random_id(environment)}"
     if emitter.name == OWN_NAME or environment.state_dir is None:
         return drawn
     place = identity_file(environment.state_dir, emitter.name)

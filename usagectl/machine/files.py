@@ -37,7 +37,7 @@ _FAR_OFF = 1 << 40
 
 
 def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
-    """Read a whole regular file; None if there is none.
+    """Read a whole regular file; None if it does not exist.
 
     Raises:
         FileUnreadableError: it may not be read, is no regular file, or is

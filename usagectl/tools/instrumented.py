@@ -1,21 +1,24 @@
-"""Own the switches of what records its events through usagectl, usagectl itself among it.
+"""Tools that record their events through usagectl, usagectl itself among them.
 
-Any No wins, and what is not understood is a No. One variable, policy, project
-file or general setting that says No holds for every such tool; a Yes holds for
-the tool alone that it names.
+Any No wins, and a switch that cannot be understood is a No. One variable, policy, project
+file or general setting that says No holds for every such tool; a Yes holds only
+for the tool that it names.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from usagectl import settings
 from usagectl.endpoint import origin_of, problem_of
+from usagectl.errors import FileCorruptError
+from usagectl.machine import paths
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
+    Change,
     IdentityFile,
     Installation,
     PartReading,
@@ -28,13 +31,14 @@ from usagectl.tools.base import (
     find_executable,
     is_no,
 )
-from usagectl.tools.localstack_rules import is_true
+from usagectl.tools.localstack_client import is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
     from usagectl.settings import SettingsFile
+    from usagectl.tools.base import Wish
     from usagectl.tools.registry import Registration
 
 NAME = settings.OWN_NAME
@@ -42,14 +46,20 @@ NAME = settings.OWN_NAME
 _NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
 
 
-class Emitting(Tool):
-    """Describe a tool that records its events through usagectl: one part, `cli`.
+_MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
+
+
+class Instrumented(Tool):
+    """A tool that records its events through usagectl: one part, `cli`.
 
     Attributes:
-        registration: what it says about itself; None for usagectl, which needs none.
+        registration: what it says about itself; None for usagectl, which needs no registration.
     """
 
     parts = ("cli",)
+    opt_out: ClassVar[Mapping[str, str]] = {"DO_NOT_TRACK": "1", settings.MODE_VARIABLE: "off"}
+    is_ours = True
+    user_agents = (f"{NAME}/",)
 
     def __init__(self, registration: Registration | None = None) -> None:
         self.registration = registration
@@ -57,7 +67,7 @@ class Emitting(Tool):
         self.always_counts = registration is None
 
     def find(self, environment: Environment) -> Installation:
-        """Say whether it is here, and its version; usagectl is, and a script that named no file."""
+        """Find its program; usagectl is always here, and so is a script that named no file."""
         if self.registration is None:
             from usagectl._version import __version__
 
@@ -103,10 +113,31 @@ class Emitting(Tool):
         return self.registration.endpoint.rstrip("/"), "default"
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
-        """Name the file of its machine ID; usagectl keeps none."""
+        """Name the file of its machine ID; usagectl has no ID of its own."""
         if self.registration is None or environment.state_dir is None:
             return ()
         return (identity_file(environment.state_dir, self.name),)
+
+    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+        """Set its mode in the user's settings; undo takes out only what disable wrote."""
+        user = settings.load(environment)
+        before = user.of_tool(self.name)
+        key = ".".join(settings.place_of("mode", self.name))
+        wanted = _MODES[wish]
+        if user.problem and user.file and wish == "undo":
+            reason = "so what disable wrote there cannot be taken out"
+            raise FileCorruptError(user.file, reason=reason)
+        is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
+        if is_done and not user.problem:
+            file = paths.require_settings_file(environment)
+            return (Change(self.name, file, key, before.mode, changed=False),)
+        values: dict[settings.Name, object] = {
+            "mode": wanted,
+            "mode_since": environment.now().replace(microsecond=0) if wanted else None,
+            "mode_set_by": "disable" if wish == "off" else None,
+        }
+        saved = settings.save(environment, values, tool=self.name, dry_run=dry_run)
+        return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
 
     def _registration_cautions(self) -> Iterator[Caution]:
         if self.registration is not None and self.registration.problem:
@@ -115,7 +146,7 @@ class Emitting(Tool):
 
 def endpoint(environment: Environment, user: SettingsFile) -> tuple[str, Source]:
     """Return the base URL for usagectl's own events, and what chose it."""
-    return Emitting().endpoint(environment, user)
+    return TOOL.endpoint(environment, user)
 
 
 def identity_file(state_dir: Path, tool: str) -> IdentityFile:
@@ -152,7 +183,7 @@ def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
 def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
     origin = str(file.file) if file.file else ""
     if file.problem or (file.unknown and source != "setting"):
-        # A restriction with a slip of the pen in it must not become none at all.
+        # A restriction with a slip of the pen in it must still restrict.
         yield Switch(source, "telemetry.mode", file.mode, origin, "off")
         return
     modes = {"telemetry.mode": file.mode}
@@ -218,3 +249,6 @@ def _file_cautions(files: list[tuple[Source, SettingsFile]]) -> Iterator[Caution
         elif source == "setting" and file.file is None:
             message = "This account has no home, so no setting can be read; that counts as off."
             yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
+
+
+TOOL = Instrumented()

@@ -1,4 +1,4 @@
-"""Own what is known of lstk, LocalStack's Go command line, and its container.
+"""lstk, LocalStack's Go command line, and its container: switches, machine IDs, preview.
 
 Facts, parts 1, 4 and 5, and lstk's public source for its configuration file.
 """
@@ -6,7 +6,7 @@ Facts, parts 1, 4 and 5, and lstk's public source for its configuration file.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
@@ -26,25 +26,30 @@ from usagectl.tools.base import (
     glob_quietly,
     is_dir,
     is_no,
+    read_system_id,
 )
-from usagectl.tools.localstack_rules import is_true
+from usagectl.tools.localstack_client import PLAIN, PREFIXED, is_true
+from usagectl.tools.requests import PartPreview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
+    from usagectl.tools.requests import PreviewWish
 
 NAME = "lstk"
-SWITCH = "LOCALSTACK_DISABLE_EVENTS"
-_PLAIN = "DISABLE_EVENTS"
 _DEFAULT = Switch("default", "no switch", None, "", "on")
 
 
 class Lstk(Tool):
-    """Describe lstk, parts `cli` and `container`."""
+    """lstk, parts `cli` and `container`; it takes only the environment's word."""
 
     name = NAME
     parts = ("cli", "container")
+    opt_out: ClassVar[Mapping[str, str]] = {PREFIXED: "1"}
+    can_be_written = False
+    user_agents = ("localstack lstk/",)
+    event_prefix = "lstk_"
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH; a Go program's version cannot be read without running it."""
@@ -63,17 +68,46 @@ class Lstk(Tool):
         )
         return (own, *_volume_files(environment))
 
+    def identity_cautions(self, environment: Environment) -> tuple[Caution, ...]:
+        """Warn where lstk derives its ID whatever its file says (facts, part 4)."""
+        if find_executable(NAME, environment) is None:
+            return ()
+        has_docker = find_executable("docker", environment) is not None
+        if not has_docker and not (read_system_id(environment) or "").strip():
+            return ()
+        message = (
+            "lstk derives its ID from Docker or /etc/machine-id on every run while one of them is "
+            "there; its file is only the last resort. Opting out is what silences it."
+        )
+        return (Caution("derived-anyway", message, f"export {PREFIXED}=1"),)
+
+    def preview(
+        self,
+        environment: Environment,  # noqa: ARG002
+        wish: PreviewWish,
+    ) -> tuple[PartPreview, ...]:
+        """Say of each part that its bytes are not known."""
+        caution = Caution(
+            "bytes-not-known",
+            "What lstk sends is known only from reading its source, so no bytes are shown.",
+            "usagectl explain lstk_command",
+        )
+        return tuple(
+            PartPreview(part, (), (caution,) if part in wish.on else (), is_unknown=True)
+            for part in self.parts
+        )
+
 
 def _read_cli(environment: Environment) -> PartReading:
     variables = environment.variables
-    value = variables.get(SWITCH)
+    value = variables.get(PREFIXED)
     switches: list[Switch] = []
     if value is not None:
-        switches.append(environment_switch(variables, SWITCH, says=_says(value == "1")))
+        switches.append(environment_switch(variables, PREFIXED, says=_says(value == "1")))
     switches.append(_DEFAULT)
     switches += [
         environment_switch(variables, name, says=None)
-        for name in (_PLAIN, "DO_NOT_TRACK")
+        for name in (PLAIN, "DO_NOT_TRACK")
         if name in variables
     ]
     endpoint = variables.get("LSTK_ANALYTICS_ENDPOINT") or f"{LOCALSTACK_ENDPOINT}/events"
@@ -87,32 +121,32 @@ def _says(is_off: bool) -> Telemetry:  # noqa: FBT001
 
 def _cli_cautions(environment: Environment) -> Iterator[Caution]:
     variables = environment.variables
-    hint = f"export {SWITCH}=1"
-    if is_no(variables.get(SWITCH)):
-        message = f"{SWITCH}={variables[SWITCH]} does not switch lstk off: it takes only 1."
+    hint = f"export {PREFIXED}=1"
+    if is_no(variables.get(PREFIXED)):
+        message = f"{PREFIXED}={variables[PREFIXED]} does not switch lstk off: it takes only 1."
         yield Caution("value-ignored", message, hint)
-    for name in (_PLAIN, "DO_NOT_TRACK"):
+    for name in (PLAIN, "DO_NOT_TRACK"):
         if is_no(variables.get(name)):
-            code = "plain-name-not-read" if name == _PLAIN else "do-not-track-ignored"
+            code = "plain-name-not-read" if name == PLAIN else "do-not-track-ignored"
             yield Caution(code, f"{name} is set, but lstk does not read it.", hint)
 
 
 def _read_container(environment: Environment) -> PartReading:
-    """Read what reaches the container: every single-line LOCALSTACK_* beats the file's sections."""
+    """Read the container's variables: every single-line LOCALSTACK_* beats the file's sections."""
     variables = environment.variables
     switches: list[Switch] = []
-    value = variables.get(SWITCH)
+    value = variables.get(PREFIXED)
     if value is not None and "\n" not in value and "\r" not in value:
-        switches.append(environment_switch(variables, SWITCH, says=_says(is_true(value))))
+        switches.append(environment_switch(variables, PREFIXED, says=_says(is_true(value))))
     section = _section_variables(environment)
-    for name in (SWITCH, _PLAIN):
+    for name in (PREFIXED, PLAIN):
         if name in section:
             text, file = section[name]
             switches.append(Switch("profile", name, text, str(file), _says(is_true(text))))
     switches.append(_DEFAULT)
     is_on = next(switch.says for switch in switches if switch.says) == "on"
-    if _PLAIN in variables:
-        switches.append(environment_switch(variables, _PLAIN, says=None))
+    if PLAIN in variables:
+        switches.append(environment_switch(variables, PLAIN, says=None))
     endpoint = variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
     cautions = tuple(_container_cautions(environment)) if is_on else ()
     return PartReading(NAME, "container", endpoint.rstrip("/"), tuple(switches), cautions=cautions)
@@ -120,9 +154,9 @@ def _read_container(environment: Environment) -> PartReading:
 
 def _container_cautions(environment: Environment) -> Iterator[Caution]:
     variables = environment.variables
-    if is_no(variables.get(SWITCH)):
-        message = f"{SWITCH}={variables[SWITCH]} does not reach the container as a yes: use 1."
-        yield Caution("value-ignored", message, f"export {SWITCH}=1")
+    if is_no(variables.get(PREFIXED)):
+        message = f"{PREFIXED}={variables[PREFIXED]} does not reach the container as a yes: use 1."
+        yield Caution("value-ignored", message, f"export {PREFIXED}=1")
 
 
 def config_dir(environment: Environment) -> tuple[Path, Source]:
@@ -169,9 +203,9 @@ def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
 
 
 def _section_variables(environment: Environment) -> dict[str, tuple[str, Path]]:
-    """Collect what the `[env.NAME]` sections that a container block names would set.
+    """Collect what the `[env.NAME]` sections named by a container block would set.
 
-    Of several blocks, the loudest counts: one that is not opted out is enough.
+    Of several blocks the loudest counts: one that is not opted out is enough.
     """
     file = config_dir(environment)[0] / "config.toml"
     document = _parse_config(file)
@@ -203,7 +237,7 @@ def _block_variables(
 
 
 def _opts_out(variables: dict[str, tuple[str, Path]]) -> bool:
-    chosen = variables.get(SWITCH) or variables.get(_PLAIN)
+    chosen = variables.get(PREFIXED) or variables.get(PLAIN)
     return chosen is not None and is_true(chosen[0])
 
 
@@ -220,3 +254,6 @@ def _parse_config(file: Path) -> dict[str, object]:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError):
         return {}
+
+
+TOOL = Lstk()

@@ -1,4 +1,4 @@
-"""Tests of the commands that write the machine ID: who is asked, what is chosen or refused."""
+"""Tests of `machine-id`, `reset-machine-id` and `cache-dir`: who is asked, what is refused."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import snapshot
+from tests.support.commands import run_inside, snapshot
 from usagectl.emitting import permission
+from usagectl.errors import InvalidValueError
+from usagectl.machine.paths import parse_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,22 +66,17 @@ def _read(terminal: int) -> bytes:
 
 
 @posix
-@pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=["no", "enter", "end of file"])
-@pytest.mark.parametrize(
-    "words",
-    [("reset-machine-id",), ("cache-dir", "clear"), ("machine-id", "set", "custom-1")],
-    ids=" ".join,
-)
-def test_a_no_on_the_terminal_changes_nothing(
-    owner: Machine, words: tuple[str, ...], typed: bytes
-) -> None:
-    """All three ask on a terminal; all but a yes leaves every file and says so by status."""
+def test_a_no_on_the_terminal_changes_nothing(owner: Machine) -> None:
+    """All three ask on a terminal; any answer but a yes leaves every file and sets the status."""
     before = snapshot(owner.folder)
-    status, screen = answer(owner, *words, typed=typed)
-    assert b"[y/N]" in screen
-    assert status != 0
-    assert b"Traceback" not in screen
-    assert snapshot(owner.folder) == before
+    commands = (("reset-machine-id",), ("cache-dir", "clear"), ("machine-id", "set", "custom-1"))
+    for words in commands:
+        for typed in (b"n\n", b"\n", b"\x04"):  # no, only enter, end of file
+            status, screen = answer(owner, *words, typed=typed)
+            assert b"[y/N]" in screen, words
+            assert status != 0, (words, typed)
+            assert b"Traceback" not in screen
+            assert snapshot(owner.folder) == before, (words, typed)
 
 
 @posix
@@ -120,19 +117,19 @@ def test_set_leaves_other_programs_alone_unless_named(owner: Machine) -> None:
     assert "custom-1" in owner.machine_json.read_text()
 
 
-@pytest.mark.parametrize("option", [(), ("--json",)], ids=["pipe", "json"])
-def test_nothing_is_cleared_where_nobody_can_be_asked(
-    owner: Machine, option: tuple[str, ...]
-) -> None:
+def test_nothing_is_cleared_where_nobody_can_be_asked(owner: Machine) -> None:
     """A removed ID is lost, so a pipe or a program has to say --yes; else no file changes."""
     before = snapshot(owner.folder)
-    done = owner.run("cache-dir", "clear", *option, variables=QUIET)
-    assert done.status == 2
-    assert "confirmation-needed" in done.stdout + done.stderr
-    assert "usagectl cache-dir clear --yes" in done.stdout + done.stderr
-    assert snapshot(owner.folder) == before
+    options: tuple[tuple[str, ...], ...] = ((), ("--json",))
+    for option in options:
+        done = owner.run("cache-dir", "clear", *option, variables=QUIET)
+        assert done.status == 2
+        assert "confirmation-needed" in done.stdout + done.stderr
+        assert "usagectl cache-dir clear --yes" in done.stdout + done.stderr
+        assert snapshot(owner.folder) == before
     owner.machine_json.unlink()
-    assert owner.run("cache-dir", "clear", *option, variables=QUIET).status == 0
+    for option in options:
+        assert owner.run("cache-dir", "clear", *option, variables=QUIET).status == 0
 
 
 def test_clear_says_removed(owner: Machine) -> None:
@@ -159,12 +156,11 @@ def test_unset_takes_back_what_set_chose(owner: Machine) -> None:
 
 
 @posix
-@pytest.mark.parametrize("option", ["--yes", "-y", "--json", "--dry-run"])
-def test_an_option_that_answers_is_not_asked(owner: Machine, option: str) -> None:
+def test_an_option_that_answers_is_not_asked(owner: Machine) -> None:
     """--yes is the answer; a script's --json and a dry run need none."""
-    status, screen = answer(owner, "reset-machine-id", option, typed=b"")
-    assert status == 0
-    assert b"[y/N]" not in screen
+    for option in ("--yes", "-y", "--json", "--dry-run"):
+        status, screen = answer(owner, "reset-machine-id", option, typed=b"")
+        assert (status, b"[y/N]" in screen) == (0, False), option
 
 
 def test_without_a_terminal_nothing_is_asked(owner: Machine) -> None:
@@ -176,21 +172,21 @@ def test_without_a_terminal_nothing_is_asked(owner: Machine) -> None:
 
 
 @posix
-@pytest.mark.parametrize("stream", ["0", "1", "2"])
-def test_a_closed_stream_is_no_terminal(owner: Machine, stream: str) -> None:
+def test_a_closed_stream_is_no_terminal(owner: Machine) -> None:
     """A stream that was closed before the start is not asked, and nothing breaks."""
     command = (sys.executable, "-m", "usagectl", "reset-machine-id")
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {stream}>&-', "sh", *command],
-        env=owner.process_variables(),
-        cwd=owner.cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
-    assert "gen_" in owner.machine_json.read_text()
+    for stream in ("0", "1", "2"):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {stream}>&-', "sh", *command],
+            env=owner.process_variables(),
+            cwd=owner.cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), stream
+        assert "gen_" in owner.machine_json.read_text()
 
 
 def test_ids_are_masked_unless_revealed(owner: Machine) -> None:
@@ -205,32 +201,31 @@ def test_ids_are_masked_unless_revealed(owner: Machine) -> None:
     assert json.loads(owner.machine_json.read_text())["machine_id"] in revealed
 
 
-@pytest.mark.parametrize("text", ["", "a b", "x" * 65, "../x"])
-def test_set_refuses_an_odd_id(owner: Machine, text: str) -> None:
+def test_set_refuses_an_odd_id(owner: Machine) -> None:
     """An ID that no client would write is a usage error and changes nothing."""
     before = owner.machine_json.read_bytes()
-    done = owner.run("machine-id", "set", "--json", "--", text)
-    assert (done.status, done.envelope["errors"][0]["code"]) == (2, "invalid-value")
+    for text in ("", "a b", "x" * 65, "../x"):
+        done = run_inside(owner.environment(), "machine-id", "set", "--json", "--", text)
+        assert (done.status, done.envelope["errors"][0]["code"]) == (2, "invalid-value"), text
     assert owner.machine_json.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("typed", "folder"),
-    [
-        ("volume/cache", "work/volume/cache"),
-        ("./a/../b", "work/b"),
-        ("~/volume", "home/volume"),
-        ("~", "home"),
-        ("~other/volume", "work/~other/volume"),
-        ("missing/but/fine", "work/missing/but/fine"),
-    ],
-)
-def test_the_chosen_folder_is_stored_absolute(machine: Machine, typed: str, folder: str) -> None:
+def test_the_chosen_folder_is_stored_absolute(machine: Machine) -> None:
     """A relative path and ~ are resolved when they are typed, so that they hold elsewhere too."""
-    done = machine.run("cache-dir", "set", typed, "--json")
-    assert done.status == 0
-    assert done.data["path"] == str(machine.folder / folder)
-    assert machine.run("cache-dir", "--json").data["path"] == str(machine.folder / folder)
+    folders = {
+        "volume/cache": "work/volume/cache",
+        "./a/../b": "work/b",
+        "~/volume": "home/volume",
+        "~": "home",
+        "~other/volume": "work/~other/volume",
+        "missing/but/fine": "work/missing/but/fine",
+    }
+    environment = machine.environment()
+    for typed, folder in folders.items():
+        done = run_inside(environment, "cache-dir", "set", typed, "--json")
+        assert (done.status, done.data["path"]) == (0, str(machine.folder / folder)), typed
+        stored = run_inside(environment, "cache-dir", "--json").data["path"]
+        assert stored == str(machine.folder / folder), typed
 
 
 def test_a_file_in_the_folders_place_is_refused(machine: Machine) -> None:
@@ -262,29 +257,43 @@ def test_the_folder_survives_a_dry_run_unchosen(machine: Machine) -> None:
     assert snapshot(machine.folder) == before
 
 
-def deep_file(machine: Machine, data: str) -> Path:
-    """Put anything into the identity file."""
-    machine.machine_json.parent.mkdir(parents=True, exist_ok=True)
-    machine.machine_json.write_text(data)
-    return machine.machine_json
+CONTENTS = {
+    "nested": '{"machine_id": ' + "[" * 90 + "]" * 90 + "}",
+    "deep": '{"machine_id": ' + "[" * 9000 + "]" * 9000 + "}",
+    "long": '{"machine_id": "' + "ab " * 300_000 + '"}',
+    "control characters": '{"machine_id": "\\ud800\\u001b[31m\\u0000"}',
+    "no JSON number": '{"machine_id": {"a": NaN}}',
+}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        '{"machine_id": ' + "[" * 90 + "]" * 90 + "}",
-        '{"machine_id": ' + "[" * 9000 + "]" * 9000 + "}",
-        '{"machine_id": "' + "ab " * 300_000 + '"}',
-        '{"machine_id": "\\ud800\\u001b[31m\\u0000"}',
-        '{"machine_id": {"a": NaN}}',
-    ],
-    ids=["nested", "deep", "long", "control characters", "no JSON number"],
-)
-def test_any_content_can_be_shown(machine: Machine, data: str) -> None:
+@pytest.mark.parametrize("name", CONTENTS)
+def test_any_content_can_be_shown(owner: Machine, name: str) -> None:
     """Whatever a file holds, every command that shows it answers, and no byte drives the screen."""
-    deep_file(machine, data)
+    owner.machine_json.write_text(CONTENTS[name])
     for words in (("status",), ("machine-id", "--reveal"), ("preview", "localstack")):
-        done = machine.run(*words)
+        done = run_inside(owner.environment(), *words)
         assert (done.status, "Traceback" in done.stderr) == (0, False), words
         assert "\x1b" not in done.stdout
-        assert machine.run(*words, "--json").envelope["schema"] == 1
+        assert run_inside(owner.environment(), *words, "--json").envelope["schema"] == 1
+
+
+def test_every_command_names_the_same_machine_id(owner: Machine) -> None:
+    """The container reads the command line's mounted file, whichever command is asked."""
+    answers = [
+        run_inside(owner.environment(), *words, "--json").data
+        for words in (["status"], ["enable", "--dry-run"])
+    ]
+    seen = [[part["machine_id"] for part in answer["tools"]] for answer in answers]
+    assert seen[0] == seen[1]
+    assert seen[0][1] == {
+        "value": "dkr_********",
+        "kind": "docker-derived",
+        "path": str(owner.machine_json),
+    }
+
+
+def test_a_folder_that_is_no_utf8_is_refused(machine: Machine) -> None:
+    """A name that settings cannot hold is an error, not a traceback."""
+    environment = machine.environment(cwd=machine.folder / "bad\udcff")
+    with pytest.raises(InvalidValueError):
+        parse_folder(environment, "./x")

@@ -1,4 +1,4 @@
-"""Fuzz of every file that status reads: it always answers, and no file is changed or lost.
+"""Tests of the whole answer of status; fuzz of every file it reads: none is changed or lost.
 
 USAGECTL_FUZZ_EXAMPLES sets how many inputs each file gets (the full run takes 10000).
 """
@@ -43,36 +43,16 @@ def mixed(*tokens: bytes) -> st.SearchStrategy[bytes]:
 
 
 JSON = mixed(
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b":",
-    b",",
-    b'"machine_id"',
+    *b"""{ } [ ] : , "machine_id" "\\ud800ab_" null NaN -1e999 "x" [["machine_id",1]]""".split(),
     b'{"machine_id": "gen_1a55233f-ee4"}',
     b'{"machine_id": ',
-    b'"\\ud800ab_"',
-    b'[["machine_id", 1]]',
-    b"null",
-    b"NaN",
-    b"-1e999",
     b"9" * 5000,
-    b'"x"',
 )
 PROFILE = mixed(
+    *b"DISABLE_EVENTS = ' \" # ${X:-1} ${ } X=".split(),
     b"DISABLE_EVENTS=1\n",
-    b"DISABLE_EVENTS",
     b"LOCALSTACK_DISABLE_EVENTS=0\n",
-    b"=",
-    b"'",
-    b'"',
     b"export ",
-    b"#",
-    b"${X:-1}",
-    b"${",
-    b"}",
-    b"X=",
     b"XDG_CACHE_HOME=/\n",
     b"LOCALSTACK_VOLUME_DIR='a\\nb'\n",
     b"LOCALSTACK_VOLUME_DIR=~x\n",
@@ -81,32 +61,23 @@ PROFILE = mixed(
     b"# >>> usagectl >>>\nDISABLE_EVENTS=1\n# <<< usagectl <<<\n",
 )
 TOML = mixed(
-    b"[telemetry]\n",
-    b"[localstack]\n",
-    b'mode = "off"\n',
-    b'mode = "on"\n',
-    b"since = 2026-01-01T00:00:00Z\n",
-    b"since = 0001-01-01T00:00:00+23:59\n",
-    b'cache_dir = "\\u0000"\n',
-    b'cache_dir = "' + b"y" * 300 + b'"\n',
-    b'endpoint = "http://[::1"\n',
-    b'set_by = "disable"\n',
-    b"[[telemetry]]\n",
-    b"telemetry",
-    b".",
-    b"=",
-    b"{",
-    b"}",
-    b"'''",
-    b'"""',
-    b"1e999",
-    b"0x",
+    *b"""telemetry . = { } ''' \"\"\" 1e999 0x""".split(),
+    *(
+        line + b"\n"
+        for line in (
+            *(b"[telemetry]", b"[[telemetry]]", b"[localstack]"),
+            *(b'mode = "off"', b'mode = "on"', b'set_by = "disable"'),
+            *(b"since = 2026-01-01T00:00:00Z", b"since = 0001-01-01T00:00:00+23:59"),
+            *(b'cache_dir = "\\u0000"', b'cache_dir = "' + b"y" * 300 + b'"'),
+            b'endpoint = "http://[::1"',
+        )
+    ),
     b"9" * 5000,
 )
 
 
 def check(machine: Machine, file: Path, data: bytes) -> str:
-    """Write a file, collect the status, and hold that nothing in its folder changed.
+    """Write a file, collect the status, and check that nothing in its folder changed.
 
     Returns:
         What usagectl's own telemetry is then.
@@ -121,6 +92,14 @@ def check(machine: Machine, file: Path, data: bytes) -> str:
     assert file.stat().st_mtime_ns == stamp
     assert sorted(os.listdir(file.parent)) == before  # noqa: PTH208
     return found.consents[-1].telemetry
+
+
+def test_what_is_louder_than_expected(machine: Machine) -> None:
+    """`off` wants every part off, `local` that nothing is sent; an absent lstk does not count."""
+    consents = status.collect(machine.environment()).consents
+    loud = [found.name for found in status.offending(consents, "local")]
+    assert loud == ["localstack cli", "localstack container"]
+    assert [found.name for found in status.offending(consents, "off")] == [*loud, "usagectl"]
 
 
 @FUZZ
