@@ -15,7 +15,7 @@ LAYERS = """
 _version errors
 machine sensitive
 settings endpoint
-_notice_values _notice_data notice
+notice
 events
 tools
 identity consent

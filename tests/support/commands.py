@@ -153,7 +153,10 @@ def furnish(machine: Machine) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Give mode, time and bytes of everything below a folder."""
+    """Give mode, time and bytes of everything below a folder.
+
+    SQLite's shared memory is left out: readers put their locks there.
+    """
     return {
         str(path.relative_to(folder)): (
             path.lstat().st_mode,
@@ -165,4 +168,5 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
             else b"",
         )
         for path in [folder, *folder.rglob("*")]
+        if not path.name.endswith("-shm")
     }
