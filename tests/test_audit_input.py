@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.machine import REPOSITORY
 from usagectl import audit, notice, spool
-from usagectl.audit import forms
+from usagectl.audit.reading import cut
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -128,7 +128,7 @@ def test_line_longer_than_any_event() -> None:
     pieces = [TEXT.encode() + b"\n", *[b"x" * (1 << 20)] * 100, b"\n" + TEXT.encode() + b"\n"]
     result = audit.audit_stream(pieces, context=NOTHING)
     assert (result.events, result.bad_lines, result.first_bad_line) == (2, 1, 2)
-    assert max(len(block.data) for block in forms.cut(pieces)) < 1 << 20
+    assert max(len(block.data) for block in cut(pieces)) < 1 << 20
 
 
 values = st.recursive(

@@ -22,7 +22,7 @@ from tests.support.audit_cases import (
     somebodys_machine,
 )
 from usagectl import audit, notice
-from usagectl.audit import shapes, usual
+from usagectl.audit import patterns, usual
 from usagectl.capture import records
 from usagectl.spool import envelope
 
@@ -249,9 +249,9 @@ pieces = (
 @settings(max_examples=500)
 @given(st.lists(pieces, max_size=4).map("".join))
 def test_a_glance_misses_nothing(text: str) -> None:
-    """A text in which a shape is found is one that is searched for shapes."""
-    if any(list(find(text)) for _, find in shapes.SHAPES):
-        assert shapes.may_tell(text)
+    """A text in which a shape is found is one that is searched for patterns."""
+    if any(list(find(text)) for _, find in patterns.SHAPES):
+        assert patterns.may_tell(text)
 
 
 PATTERNS = ("_EMAIL", "_IPV4", "_IPV6", "_CLOUD_KEY", "_LOCALSTACK_TOKEN", "_TOKEN", "_HOME")
@@ -262,5 +262,5 @@ PATTERNS = ("_EMAIL", "_IPV4", "_IPV6", "_CLOUD_KEY", "_LOCALSTACK_TOKEN", "_TOK
 @given(data=st.data())
 def test_a_glance_misses_no_form_of_a_pattern(name: str, data: st.DataObject) -> None:
     """Whatever a pattern matches, and however short, is searched."""
-    text = data.draw(st.from_regex(getattr(shapes, name), fullmatch=True))
-    assert shapes.may_tell(text)
+    text = data.draw(st.from_regex(getattr(patterns, name), fullmatch=True))
+    assert patterns.may_tell(text)

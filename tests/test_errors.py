@@ -18,7 +18,7 @@ import pytest
 
 import usagectl
 from usagectl import errors
-from usagectl.audit.selection import UnknownRuleError
+from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError

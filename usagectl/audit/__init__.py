@@ -1,7 +1,7 @@
 """Own the audit: events laid against the notice, and searched for what must not leave the machine.
 
 `rules` names what can be found, `context` what to look for on this machine, `tree` and
-`checks` find it, `forms` reads events from streams, `suppression` and `sarif` work on
+`checks` find it, `reading` reads events from streams, `baseline` and `sarif` work on
 the outcome. Nothing here prints, and no value to look for is ever part of an outcome.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usagectl.audit import forms
+from usagectl.audit import reading
 from usagectl.audit.auditor import Auditor, AuditResult
 from usagectl.audit.context import Context
 from usagectl.audit.findings import Finding, Known, Suppression
-from usagectl.audit.rules import LEVELS, RULES, Level, Rule
-from usagectl.audit.selection import UnknownRuleError, select
+from usagectl.audit.rules import LEVELS, RULES, Level, Rule, UnknownRuleError, select
 from usagectl.machine import paths
-from usagectl.spool import purging, reading
+from usagectl.spool import purging
+from usagectl.spool import reading as spool_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -75,7 +75,7 @@ def audit_stream(
         if on_progress is not None:
             on_progress(auditor.events, read)
 
-    forms.feed(auditor, forms.pieces_of(source), after=note)
+    reading.feed(auditor, reading.pieces_of(source), after=note)
     return auditor.result()
 
 
@@ -100,9 +100,9 @@ def audit_spool(
     if folder is None:
         return auditor.result()
     for state in states:
-        for segment in reading.list_segments(purging.folder_of(folder, state)):
-            for block in reading.blocks(segment):
-                forms.feed_block(auditor, forms.block_of(0, block))
+        for segment in spool_reading.list_segments(purging.folder_of(folder, state)):
+            for block in spool_reading.blocks(segment):
+                reading.feed_block(auditor, reading.block_of(0, block))
                 read += len(block)
                 if on_progress is not None:
                     on_progress(auditor.events, read)

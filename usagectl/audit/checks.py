@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, AnyStr
 
-from usagectl.audit.exempt import EXEMPT, INSTEAD
 from usagectl.audit.masking import clean
-from usagectl.audit.shapes import (
+from usagectl.audit.patterns import (
     DERIVED_ID,
     SHAPES,
     is_free_text,
@@ -19,6 +18,7 @@ from usagectl.audit.shapes import (
     may_tell,
     names_secret,
 )
+from usagectl.audit.rules import EXEMPT, INSTEAD
 from usagectl.audit.tree import Node, Plan
 
 if TYPE_CHECKING:

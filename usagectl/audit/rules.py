@@ -1,15 +1,17 @@
 """Own the rules of an audit as data: what each is called, how bad it is, what it rests on.
 
 Adding a rule is adding a `Rule` here, and the code that finds it: in `checks` what stands
-in a field, in `shapes` what a text looks like. It must not know how events are read or shown.
+in a field, in `patterns` what a text looks like. It must not know how events are read or shown.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from usagectl.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Level = Literal["error", "warning", "note"]
 
@@ -289,3 +291,69 @@ RULES: tuple[Rule, ...] = (
 )
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
+
+INSTEAD: Mapping[tuple[str, str], str] = {
+    ("cli_cmd", "/metadata/session_id"): "UC201",
+    ("run_init", "/metadata/session_id"): "UC203",
+    ("ls_metrics", "/metadata/session_id"): "UC203",
+    ("aws_request_agg", "/payload/api_calls/*/err_type"): "UC304",
+}
+"""Undocumented fields that a rule of their own tells more about than `undocumented-field`."""
+
+_SECRETS = ("UC302", "UC401", "UC402", "UC503", "UC504")
+_TYPED = ("UC401",)
+
+EXEMPT: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("session", "/payload/api_key"): (*_SECRETS, "UC403", "UC404", "UC501", "UC505"),
+    ("session", "/payload/version"): ("UC401", "UC502"),
+    ("session", "/payload/system"): ("UC306", "UC401"),
+    ("aws_request", "/payload/service"): _TYPED,
+    ("aws_request", "/payload/operation"): _TYPED,
+    ("aws_request", "/payload/region"): _TYPED,
+    ("aws_request", "/payload/account_id"): _TYPED,
+    ("aws_request", "/payload/user_agent"): ("UC306", "UC401", "UC502"),
+    ("aws_request", "/payload/err_msg"): ("UC306",),
+    ("aws_request", "/payload/stack_trace"): ("UC305", "UC306", "UC405"),
+    ("aws_request_agg", "/payload/api_calls/*/service"): _TYPED,
+    ("aws_request_agg", "/payload/api_calls/*/operation"): _TYPED,
+}
+"""Rules that do not hold in a field, because the notice says that it holds such a thing."""
+
+
+def find(name: str) -> Rule:
+    """Return the rule of that ID or name.
+
+    Raises:
+        UnknownRuleError: there is none.
+    """
+    for rule in RULES:
+        if name.strip().lower() in (rule.id.lower(), rule.name):
+            return rule
+    raise UnknownRuleError(name)
+
+
+class UnknownRuleError(UsageError):
+    """Tell that no rule goes by that ID or name."""
+
+    code = "unknown-rule"
+
+    def __init__(self, name: str) -> None:
+        from difflib import get_close_matches  # a slip of the finger alone needs it
+
+        candidates = [word for rule in RULES for word in (rule.name, rule.id)]
+        near = get_close_matches(name.strip().upper(), candidates, n=1) or get_close_matches(
+            name.strip().lower(), candidates, n=1
+        )
+        guess = f" Did you mean {near[0]}?" if near else ""
+        super().__init__(
+            f"{name!r} is no rule of an audit.{guess}", hint="usagectl audit --list-rules"
+        )
+
+
+def select(names: Iterable[str]) -> frozenset[str] | None:
+    """Turn IDs and names of rules into IDs; None for no names, which is all rules.
+
+    Raises:
+        UnknownRuleError: one is none.
+    """
+    return frozenset(find(name).id for name in names) or None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usagectl.audit.shapes import MACHINE_ID, is_uuid
+from usagectl.audit.patterns import MACHINE_ID, is_uuid
 
 if TYPE_CHECKING:
     from usagectl.audit.findings import Ledger

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import notice
-from usagectl.audit.exempt import EXEMPT
+from usagectl.audit.rules import EXEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.audit import AuditResult, Finding
-    from usagectl.audit.suppression import Ignore
+    from usagectl.audit.baseline import Ignore
     from usagectl.cli._invocation import Invocation
     from usagectl.machine.environment import Environment
     from usagectl.spool.purging import State
@@ -191,9 +191,9 @@ def _read_suppressions(
     baseline: str | None,
     writes: bool,  # noqa: FBT001
 ) -> tuple[list[Ignore], dict[str, str]]:
-    from usagectl.audit import suppression
+    from usagectl.audit import baseline as baselines
 
-    ignores = [suppression.parse_ignore(text) for text in ignore or ()]
+    ignores = [baselines.parse_ignore(text) for text in ignore or ()]
     if writes and baseline is None:
         raise UsageError(
             "--write-baseline needs --baseline FILE.",
@@ -201,7 +201,7 @@ def _read_suppressions(
         )
     known: dict[str, str] = {}
     if baseline is not None and not writes:
-        known = suppression.read_baseline(environment.cwd / baseline)
+        known = baselines.read_baseline(environment.cwd / baseline)
     return ignores, known
 
 
@@ -248,10 +248,10 @@ def _unreadable(path: Path, error: OSError) -> FileUnreadableError:
 
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
-    from usagectl.audit import suppression
+    from usagectl.audit import baseline as baselines
 
-    suppression.check_places(ignores, result.by_name)
-    return result._replace(findings=suppression.suppress(result.findings, ignores, known))
+    baselines.check_places(ignores, result.by_name)
+    return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 
 
 def _check_lines(result: AuditResult, file: str | None) -> None:
@@ -270,11 +270,11 @@ def _unread(result: AuditResult, file: str | None) -> LinesUnreadError:
 def _write_baseline(
     environment: Environment, file: str, result: AuditResult, *, dry_run: bool
 ) -> int:
-    from usagectl.audit import suppression
+    from usagectl.audit import baseline as baselines
 
     if dry_run:
         return len(result.findings)
-    return suppression.write_baseline(environment.cwd / file, result.findings)
+    return baselines.write_baseline(environment.cwd / file, result.findings)
 
 
 def _failures(result: AuditResult, fail_on: str, file: str | None) -> list[UsagectlError]:

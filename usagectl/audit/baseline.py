@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl import notice
 from usagectl.audit import rules
 from usagectl.audit.findings import Suppression
-from usagectl.audit.selection import find
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
 from usagectl.machine import files
 
@@ -59,11 +58,11 @@ def parse_ignore(text: str) -> Ignore:
     match = _SPLIT.fullmatch(text.strip())
     if match is None:
         if re.fullmatch(r"[\w-]+", text.strip()):
-            find(text)
+            rules.find(text)
         raise InvalidValueError(
             "--ignore", text, wanted="use RULE[=EVENT.FIELD]:REASON", hint=_HINT
         )
-    rule, place, reason = find(match[1]), "", match[3]
+    rule, place, reason = rules.find(match[1]), "", match[3]
     if match[2] == "=":
         place, reason = _split_place(match[3])
     if not reason.strip():
