@@ -133,7 +133,7 @@ def _cloud_keys(text: str) -> Iterator[str]:
     return (match[0] for match in _CLOUD_KEY.finditer(text)) if _RUN.search(text) else iter(())
 
 
-SHAPES: tuple[tuple[str, Callable[[str], Iterator[str]]], ...] = (
+PATTERNS: tuple[tuple[str, Callable[[str], Iterator[str]]], ...] = (
     ("UC501", _emails),
     ("UC502", _addresses),
     ("UC503", _cloud_keys),

@@ -1,50 +1,84 @@
-"""Own the forms that events come in: blocks of lines, one JSON value each, or one document.
+"""JSON values of a stream: one a line or one after another, each with its line and repeated names.
 
-Reading is streaming: a block holds whole lines, and a line that is longer than any
-event can be is passed over in pieces. It must not know rules.
+A line is forgotten once it is read. Of a line longer than any event, as of a document
+larger than memory should hold, nothing is kept whole.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from usagectl.audit import usual
-from usagectl.audit.repeats import Repeats, may_repeat
 from usagectl.events.redirected import as_utf8
-from usagectl.events.slicing import REFUSED
-from usagectl.spool import lines as spool_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
-    from usagectl.audit.auditor import Auditor
-
-BLOCK_BYTES = 64 * 1024
+PIECE_BYTES = 64 * 1024
 _MOST_LINE_BYTES = 32 * 1024 * 1024
 _MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
 _MOST_DIGITS = 300
-_BLANK = re.compile(r"[ \t\r\n]*")
-_decoder = msgspec.json.Decoder()
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_NO_JSON = b"\0"
 
 
-class Block(NamedTuple):
-    """Hold whole lines, and the number of the first; a line too long stands there empty-handed."""
+class Item(NamedTuple):
+    """One JSON value of a stream.
+
+    Attributes:
+        line: the number of the line in which it begins; 0 where there are no lines.
+        value: JSON as Python values; None where the line holds no JSON.
+        repeats: what other members of the same name hide in it.
+    """
 
     line: int
-    data: bytes
-    amount: int
-    is_too_long: bool = False
+    value: object
+    repeats: Repeats
 
 
-def block_of(line: int, data: bytes) -> Block:
-    """Make a block of whole lines; the last may lack its end."""
-    return Block(line, data, data.count(b"\n") + (not data.endswith(b"\n")))
+class Repeats:
+    """Values that a later member of the same name overwrites; they were sent all the same."""
+
+    def __init__(self) -> None:
+        self._lost: dict[int, tuple[object, list[tuple[str, object]]]] = {}
+
+    def __bool__(self) -> bool:
+        """True if something was lost that nobody has taken yet."""
+        return bool(self._lost)
+
+    def build(self, members: list[tuple[str, object]]) -> dict[str, object]:
+        """Make an object of its members, as `json` hands them over."""
+        found = dict(members)
+        if len(found) != len(members):
+            seen: dict[str, object] = {}
+            lost = []
+            for name, value in members:
+                if name in seen:
+                    lost.append((name, seen[name]))
+                seen[name] = value
+            self._lost[id(found)] = (found, lost)  # Kept alive, so that no other gets its number.
+        return found
+
+    def take(self, root: object, name: Callable[[str, str], str]) -> Iterator[tuple[str, object]]:
+        """Take out what was lost in a value and below it: its pointer, and what stood there.
+
+        Args:
+            root: the value, or a part of it.
+            name: makes a pointer of the one above it and a key.
+        """
+        waiting = [("", root)]
+        while waiting and self._lost:
+            place, each = waiting.pop()
+            if isinstance(each, dict):
+                _, lost = self._lost.pop(id(each), (None, []))
+                below = [(name(place, key), value) for key, value in lost]
+                yield from below
+                waiting += [(name(place, key), value) for key, value in each.items()] + below
+            elif isinstance(each, list):
+                waiting += [(f"{place}/*", item) for item in each]
 
 
 def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
@@ -53,167 +87,89 @@ def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
     if not hasattr(stream, "read"):
         return source
     read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
-    return iter(lambda: read(BLOCK_BYTES), b"")
+    return iter(lambda: read(PIECE_BYTES), b"")
 
 
-def cut(pieces: Iterable[bytes]) -> Iterator[Block]:
-    """Cut pieces of any size into blocks of whole lines."""
-    rest: list[bytes] = []
-    held, line, is_skipping = 0, 1, False
+def read(pieces: Iterable[bytes]) -> Iterator[Item]:
+    """Read every JSON value of a stream; a line that holds none gives an item without a value."""
+    lines = cut(as_utf8(pieces))
+    for blank_lines, line in enumerate(lines):
+        if line.strip():
+            reader = _read_document if _begins_document(line.strip()) else _read_lines
+            yield from reader(chain([line], lines), first=blank_lines + 1)
+
+
+def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut pieces of any size into lines; one that is too long becomes a line without JSON."""
+    held: list[bytes] = []
     for piece in pieces:
-        end = piece.rfind(b"\n") + 1
-        if not end:
-            is_skipping = is_skipping or held + len(piece) > _MOST_LINE_BYTES
-            rest, held = ([], 0) if is_skipping else ([*rest, piece], held + len(piece))
-            continue
-        if is_skipping:
-            start = piece.find(b"\n") + 1
-            yield Block(line, b"", 1, is_too_long=True)
-            line, is_skipping = line + 1, False
-            data = piece[start:end]
-        else:
-            data = b"".join([*rest, piece[:end]])
-        if data:
-            block = block_of(line, data)
-            yield block
-            line += block.amount
-        rest = [piece[end:]] if end < len(piece) else []
-        held = len(piece) - end
-    if is_skipping:
-        yield Block(line, b"", 1, is_too_long=True)
-    elif held:
-        yield block_of(line, b"".join(rest))
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            yield b"".join([*held, part])
+            held = []
+        held.append(rest)
+        if sum(map(len, held)) > _MOST_LINE_BYTES:
+            held = [_NO_JSON]
+    if any(held):
+        yield b"".join(held)
 
 
-def feed(auditor: Auditor, pieces: Iterable[bytes], *, after: Callable[[int], None]) -> None:
-    """Audit everything in a stream of bytes; `after` is told of each block's size."""
-    blocks = cut(as_utf8(pieces))
-    head = next(blocks, None)
-    if head is not None and not head.is_too_long and _looks_like_document(head.data):
-        head = _feed_document(auditor, head, blocks)
-    while head is not None:
-        feed_block(auditor, head)
-        after(len(head.data))
-        head = next(blocks, None)
+def _begins_document(line: bytes) -> bool:
+    """True if JSON begins in this line and goes on in the next."""
+    return line.startswith((b"{", b"[")) and decode(line).value is None
 
 
-def _looks_like_document(data: bytes) -> bool:
-    """Tell whether JSON is set out over many lines: the first of them is none by itself."""
-    first = data.lstrip().partition(b"\n")[0].strip()
-    return first.startswith((b"{", b"[")) and decode(first)[0] is None
+def _read_lines(lines: Iterable[bytes], *, first: int) -> Iterator[Item]:
+    for number, line in enumerate(lines, start=first):
+        text = line.strip()
+        if text:
+            yield decode(text, line=number)
 
 
-def _feed_document(auditor: Auditor, head: Block, blocks: Iterator[Block]) -> Block | None:
-    """Audit JSON that is set out over many lines; what is none is gone through by line."""
-    held, size = [head], len(head.data)
-    for block in blocks:
-        held.append(block)
-        size += len(block.data)
-        if size > _MOST_DOCUMENT_BYTES or block.is_too_long:
-            break
-    else:
-        _feed_values(auditor, b"".join(block.data for block in held))
-        return None
-    for block in held[:-1]:
-        feed_block(auditor, block)
-    return held[-1]
-
-
-def _feed_values(auditor: Auditor, data: bytes) -> None:
-    """Audit JSON values that stand one after another; from the first that is none on, by line."""
-    text = data.decode("utf-8", "replace")
-    place, line = 0, 1
+def _read_document(lines: Iterator[bytes], *, first: int) -> Iterator[Item]:
+    """Read a pretty-printed document, or several; fall back to one event a line."""
+    held, size = [], 0
+    for each in lines:
+        held.append(each)
+        size += len(each)
+        if size > _MOST_DOCUMENT_BYTES:
+            yield from _read_lines(chain(held, lines), first=first)
+            return
+    text = b"\n".join(held).decode("utf-8", "replace")
+    place, line = 0, first
     while True:
-        start = _BLANK.match(text, place).end()  # type: ignore[union-attr]
+        start = _BLANKS.match(text, place).end()  # type: ignore[union-attr]  # It matches nothing too.
         line += text.count("\n", place, start)
-        if start >= len(text):
+        if start == len(text):
             return
         repeats = Repeats()
-        decoder = json.JSONDecoder(object_pairs_hook=repeats.build)
         try:
-            value, place = decoder.raw_decode(text, start)
+            value, place = _decoder(repeats).raw_decode(text, start)
         except (ValueError, RecursionError):
-            feed_block(auditor, block_of(line, text[start:].encode()))
+            yield from _read_lines(text[start:].encode().split(b"\n"), first=line)
             return
-        _add(auditor, value, repeats, line)
+        yield Item(line, value, repeats)
         line += text.count("\n", start, place)
 
 
-def feed_block(auditor: Auditor, block: Block) -> None:
-    """Audit a block of whole lines."""
-    if block.is_too_long:
-        auditor.add_bad_line(block.line)
-    elif not (_feed_usual(auditor, block) or _feed_sound(auditor, block)):
-        for line, text in enumerate(spool_lines.split_lines(block.data), start=block.line):
-            if text.strip():
-                feed_line(auditor, text.strip(), line)
+def decode(text: bytes, *, line: int = 0) -> Item:
+    """Read one JSON value as Python's clients write it: with NaN, or half of a surrogate pair.
 
-
-def _feed_usual(auditor: Auditor, block: Block) -> bool:
-    """Audit lines that are events of the usual build; False, and nothing done, if they are not."""
-    found = usual.read(block.data)
-    if found is None or len(found) != block.amount:
-        return False
-    add = auditor.add_usual
-    for line, each in enumerate(found, start=block.line):
-        if isinstance(each, usual.Event):
-            is_done = add(each, None, line=line)
-        else:
-            is_done = add(each.event, each.headers, line=line)
-        if not is_done:
-            feed_line(auditor, usual.write(each), line)
-    return True
-
-
-def _feed_sound(auditor: Auditor, block: Block) -> bool:
-    """Audit lines of JSON in which no name stands twice; False, and nothing done, if one may."""
-    try:
-        values = _decoder.decode_lines(block.data)
-    except REFUSED:
-        return False
-    if len(values) != block.amount or may_repeat(block.data, values):
-        return False
-    for line, value in enumerate(values, start=block.line):
-        if not auditor.add(value, line=line):
-            auditor.add_bad_line(line)
-    return True
-
-
-def _number(digits: str) -> float:
-    return float(digits) if len(digits) > _MOST_DIGITS else int(digits)
-
-
-def feed_line(auditor: Auditor, text: bytes, line: int) -> None:
-    """Audit one line."""
-    value, repeats = decode(text)
-    if value is None:
-        auditor.add_bad_line(line)
-    else:
-        _add(auditor, value, repeats, line)
-
-
-def _add(auditor: Auditor, value: object, repeats: Repeats, line: int) -> None:
-    add = auditor.add if not repeats else partial(auditor.add_repeating, repeats)
-    if not add(value, line=line):
-        auditor.add_bad_line(line)
-
-
-def decode(text: bytes) -> tuple[object, Repeats]:
-    """Read one JSON value, and what it lost to names that stand twice; None when it is none.
-
-    What msgspec refuses Python's own reader may take: clients written in Python send
-    NaN, and texts with half of a surrogate pair.
+    The mark that Windows programs put before UTF-8 may stand inside a file as well, where
+    two such files were joined.
     """
     repeats = Repeats()
     try:
-        found: object = _decoder.decode(text)
-    except REFUSED:
-        found = None
-    if found is not None and not may_repeat(text, [found]):
-        return found, repeats
-    try:
-        # Thousands of digits are no int to Python; how large a number is decides on nothing.
-        found = json.loads(text, parse_int=_number, object_pairs_hook=repeats.build)
+        value = _decoder(repeats).decode(str(text, "utf-8", "surrogatepass").removeprefix("\ufeff"))
     except (ValueError, RecursionError):
-        return None, repeats
-    return found, repeats
+        return Item(line, None, repeats)
+    return Item(line, value, repeats)
+
+
+def _decoder(repeats: Repeats) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=repeats.build, parse_int=_number)
+
+
+def _number(digits: str) -> float:
+    """Read a whole number; one of thousands of digits, which Python refuses, as a float."""
+    return float(digits) if len(digits) > _MOST_DIGITS else int(digits)
