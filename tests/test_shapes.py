@@ -24,7 +24,7 @@ from usagectl.events import schemas
 from usagectl.events.kinds import Field, InvalidKindError, Kind
 from usagectl.events.schemas import EventShapeError
 from usagectl.events.text_rules import CLOSINGS
-from usagectl.events.tokens import looks_like_token
+from usagectl.sensitive import looks_like_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,7 +297,7 @@ def test_every_name_that_boto3_knows_is_taken_as_it_is() -> None:
         members = {name for shape in model["shapes"].values() for name in shape.get("members", {})}
         errors = {name for name, shape in model["shapes"].items() if shape.get("exception")}
         assert [each for each in model["operations"] if not CLOSINGS["operation-name"](each)] == []
-        assert [each for each in members if looks_like_token(each)] == []
+        assert [each for each in members if looks_like_secret(each)] == []
         assert [each for each in errors if CLOSINGS["error-type"](each) != each] == []
 
 

@@ -19,7 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from usagectl.events import naming
-from usagectl.events.tokens import looks_like_token
+from usagectl.sensitive import looks_like_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def _name(pattern: str, *, otherwise: str | None = None) -> Callable[[str], str 
 
     def close_name(text: str) -> str | None:
         found = close(text)
-        return otherwise if found is None or looks_like_token(text) else found
+        return otherwise if found is None or looks_like_secret(text) else found
 
     return close_name
 
