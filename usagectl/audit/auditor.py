@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl.audit import checks, reading
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.context import Context
-from usagectl.audit.findings import CLI, Ledger
-from usagectl.audit.masking import clean
+from usagectl.audit.findings import CLI, Ledger, clean
 from usagectl.machine import paths
 from usagectl.spool import purging
 from usagectl.spool import reading as spool_reading

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import notice
-from usagectl.audit.findings import CLI, SharedIds
-from usagectl.audit.masking import clean
+from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.patterns import (
     DERIVED_ID,
-    PATTERNS,
+    find_telling,
     is_free_text,
     is_uuid,
-    names_secret,
 )
 from usagectl.audit.rules import EXEMPT, INSTEAD
+from usagectl.sensitive import names_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -225,6 +224,7 @@ class Checker:
         self._ledger = ledger
         self._derived_ids = context.derived_ids
         self._finder = context.finder()
+        self._values = {text.casefold() for _, texts in context.values for text in texts}
 
     def walk(self, node: Node, members: Mapping[str, object]) -> None:
         """Lay an object against a node of which something is known."""
@@ -287,11 +287,10 @@ class Checker:
 
     def _judge(self, node: Node, text: str, *, pointer: str, exempt: Sequence[str]) -> bool:
         """Write down what a text gives away; True if that is nothing."""
-        found = {
-            (hit.rule, hit.part): hit.match
-            for hit in (*self._by_role(node, text), *self._search(text))
-            if hit.rule not in exempt
-        }
+        hits = [*self._by_role(node, text), *self._search(text)]
+        if not hits:
+            return True
+        found = {(hit.rule, hit.part): hit.match for hit in hits if hit.rule not in exempt}
         named = {rule for rule, _ in found}
         for (rule, part), match in found.items():
             if rule == "UC306" and "UC305" in named:
@@ -320,15 +319,21 @@ class Checker:
 
     def _search(self, text: str) -> list[Hit]:
         """Find values of this machine and telling patterns."""
-        found = [
-            Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
-            for match in (self._finder.finditer(text) if self._finder else ())
-        ]
+        found = self._values_in(text)
         if not is_uuid(text):  # A UUID looks like nothing else, whatever it is.
             taken = {hit.match for hit in found}
-            for rule, find in PATTERNS:
-                found += [Hit(rule, match) for match in find(text) if match not in taken]
+            found += [Hit(rule, match) for rule, match in find_telling(text) if match not in taken]
         return found
+
+    def _values_in(self, text: str) -> list[Hit]:
+        """Find values of this machine; one with many secrets has a pattern that is slow to try."""
+        folded = text.casefold()
+        if self._finder is None or not any(value in folded for value in self._values):
+            return []
+        return [
+            Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
+            for match in self._finder.finditer(text)
+        ]
 
     def gives_away(self, text: str) -> bool:
         """True if a name holds something that is not to be shown."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from usagectl import notice
 from usagectl.audit import rules
-from usagectl.audit.masking import clean, mask, reveal
 from usagectl.audit.patterns import MACHINE_ID, is_uuid
+from usagectl.sensitive import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -131,7 +131,7 @@ class Ledger:
         self.line = 0
         self._tallies: dict[tuple[str, str, str, str], Tally] = {}
         self._fields: Counter[tuple[str, str]] = Counter()
-        self._show = reveal if shows_values else mask
+        self._show = _show_whole if shows_values else summarize
         self._only = only
 
     def tally(self, rule: str, event: str, field: str, part: str = "") -> Tally:
@@ -162,8 +162,8 @@ class Ledger:
     def _example(self, rule: str, value: object) -> str:
         if rule in _WITHOUT_EXAMPLE:
             return ""
-        if rule in _OF_THIS_MACHINE and self._show is mask:
-            return "*" * 6 if value else mask(value)
+        if rule in _OF_THIS_MACHINE and self._show is summarize:
+            return "*" * 6 if value else summarize(value)
         return self._show(value)
 
     def add(self, rule: str, event: str, field: str, value: object = None, part: str = "") -> None:
@@ -266,6 +266,19 @@ def _event_named(name: str) -> notice.Event | None:
     return next((event for event in notice.all_events() if event.name == name), None)
 
 
+def _show_whole(value: object) -> str:
+    """Show a value whole, up to a length that a line can hold."""
+    if isinstance(value, str):
+        return clean(value, most=500)
+    return summarize(value) if isinstance(value, (dict, list)) else str(value)[:100]
+
+
+def clean(text: str, *, most: int = 80) -> str:
+    """Make a text printable in any encoding and of bounded length."""
+    short = text if len(text) <= most else f"{text[:most]}…"
+    return short.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class _Stand(NamedTuple):
     """Where an ID stood first in CLI events, and how often it stood in them."""
 
@@ -304,8 +317,8 @@ class SharedIds:
         if key in self._elsewhere:
             self._ledger.add("UC202", CLI, pointer)
             return
-        first = self._in_cli.get(key, _Stand(self._ledger.line, pointer, 0))
-        _keep(self._in_cli, key, first._replace(times=first.times + 1))
+        line, first_pointer, times = self._in_cli.get(key) or (self._ledger.line, pointer, 0)
+        _keep(self._in_cli, key, _Stand(line, first_pointer, times + 1))
 
     def _see_elsewhere(self, key: int) -> None:
         _keep(self._elsewhere, key, value=True)
@@ -316,8 +329,7 @@ class SharedIds:
 
 
 def _keep(known: OrderedDict[int, _Value], key: int, value: _Value) -> None:
-    """Keep a value as the newest, and forget the oldest if there are too many."""
+    """Keep a value, and forget the oldest if there are too many."""
     known[key] = value
-    known.move_to_end(key)
     if len(known) > _MOST_IDS:
         known.popitem(last=False)
