@@ -144,8 +144,10 @@ def read_baseline(file: Path) -> dict[str, str]:
         ) from error
 
 
-def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
+def write_baseline(file: Path, findings: Iterable[Finding], *, is_dry_run: bool = False) -> int:
     """Write the findings that are not ignored; return how many. FILE changes whole or not at all.
+
+    A dry run checks the same, and writes nothing.
 
     Raises:
         FileCorruptError: a file is there that is no baseline; it stays as it is.
@@ -166,5 +168,6 @@ def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
     if file.exists():
         read_baseline(file)  # What is none of ours is not written over.
     document = {"usagectl_baseline": FORM, "findings": listed}
-    files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
+    if not is_dry_run:
+        files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
     return len(listed)

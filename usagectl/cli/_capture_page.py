@@ -94,14 +94,14 @@ def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Give a capture its public JSON form."""
     from usagectl import capture
-    from usagectl.cli._audit_page import finding_data
+    from usagectl.cli._data import as_data
 
     return {
         **capture.sums_data(outcome.sums),
         "status": outcome.status,
         "file": None if outcome.kept is None else str(outcome.kept),
         "variables": dict(outcome.variables),
-        "findings": [finding_data(each) for each in outcome.found.findings],
+        "findings": as_data(outcome.found.findings),
     }
 
 
