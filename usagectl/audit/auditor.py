@@ -11,9 +11,6 @@ from usagectl.audit import checks, reading
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.context import Context
 from usagectl.audit.findings import CLI, Ledger, clean
-from usagectl.machine import paths
-from usagectl.spool import purging
-from usagectl.spool import reading as spool_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -127,6 +124,10 @@ def audit_spool(
 
 def _lines_of_spool(environment: Environment, states: Sequence[State]) -> Iterator[bytes]:
     """Read the records of the spool, oldest first, state after state."""
+    from usagectl.machine import paths
+    from usagectl.spool import purging
+    from usagectl.spool import reading as spool_reading
+
     folder = paths.spool_dir(environment)
     if folder is None:
         return
