@@ -21,7 +21,7 @@ PIECE_BYTES = 64 * 1024
 _MOST_LINE_BYTES = 32 * 1024 * 1024
 _MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
 _MOST_DIGITS = 300
-_BLANKS = re.compile(r"[ \t\r\n]*")
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
 _NO_JSON = b"\0"
 
 
@@ -137,11 +137,9 @@ def _read_document(lines: Iterator[bytes], *, first: int) -> Iterator[Item]:
             return
     text = b"\n".join(held).decode("utf-8", "replace")
     place, line = 0, first
-    while True:
-        start = _BLANKS.match(text, place).end()  # type: ignore[union-attr]  # It matches nothing too.
+    while (found := _NOT_BLANK.search(text, place)) is not None:
+        start = found.start()
         line += text.count("\n", place, start)
-        if start == len(text):
-            return
         repeats = Repeats()
         try:
             value, place = _decoder(repeats).raw_decode(text, start)
