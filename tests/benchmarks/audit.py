@@ -1,9 +1,10 @@
 """Print how long an audit of a full default spool takes, and what memory; the limit is 5 s.
 
 Run it with `python -m tests.benchmarks.audit [--events N]`. Each round is a process of its
-own; each figure is the best of the rounds, in seconds of the processor. Four files: CLI events as the notice has them,
-CLI events with a session of their own as real clients send them, the same as a capture
-keeps them with the headers of their requests, and failed API calls whose texts all differ.
+own; each figure is the best of the rounds, in seconds of the processor. Four files: CLI
+events as the notice has them, CLI events with a session of their own as real clients send
+them, the same as a capture keeps them with the headers of their requests, and failed API
+calls whose texts all differ.
 """
 
 from __future__ import annotations
