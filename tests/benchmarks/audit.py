@@ -4,7 +4,7 @@ Run it with `python -m tests.benchmarks.audit [--events N]`. Each round is a pro
 own; each figure is the best of the rounds, in seconds of the processor. Four files: CLI
 events as the notice has them, CLI events with a session of their own as real clients send
 them, the same as a capture keeps them with the headers of their requests, and failed API
-calls whose texts all differ.
+calls whose texts all differ; then a spool with such calls.
 """
 
 from __future__ import annotations
@@ -34,6 +34,30 @@ from usagectl.machine.environment import from_process
 with open(sys.argv[1], "rb") as stream:
     context = audit.Context.from_environment(from_process())
     print(audit.audit_stream(stream, context=context).events)
+"""
+
+_FILL = """
+import sys
+from datetime import UTC, datetime
+from usagectl.events.record import new_record
+from usagectl.machine.environment import from_process
+from usagectl.machine.paths import spool_file
+from usagectl.spool import Bounds, opened
+now = datetime.now(UTC)
+with open(sys.argv[1], "rb") as stream, opened(spool_file(from_process())) as store:
+    events = (line.partition(b'"event":')[2][:-2] for line in stream)
+    store.add(
+        new_record(each, tool="x", kind="aws_request", now=now, entropy=bytes) for each in events
+    )
+    print(store.count(["pending"]))
+"""
+
+_AUDIT_SPOOL = """
+from usagectl import audit
+from usagectl.machine.environment import from_process
+environment = from_process()
+context = audit.Context.from_environment(environment)
+print(audit.audit_spool(environment, context=context).events)
 """
 
 _RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"%s","kind":"%s","event":%s}\n'
@@ -78,9 +102,10 @@ def _spaced(event: str) -> str:
     return event.replace('":', '": ').replace('",', '", ').replace("},", "}, ")
 
 
-def _measure(command: list[str]) -> tuple[float, int]:
-    """Run a program; return its processor seconds and its peak memory in KiB."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+def _measure(home: str, *words: str) -> tuple[float, int]:
+    """Run Python in a home; return its processor seconds and its peak memory in KiB."""
+    command = [sys.executable, "-c", *words]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": home}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -97,12 +122,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for form in ("cli", "linked", "captured", "calls"):
+        for form in ("cli", "linked", "captured", "calls", "spool"):
             file = Path(folder, f"{form}.jsonl")
             with file.open("w") as stream:
                 stream.writelines(_lines(form, options.events))
-            command = [sys.executable, "-c", _AUDIT, str(file)]
-            runs = [_measure(command) for _ in range(options.rounds)]
+            words: tuple[str, ...] = (_AUDIT, str(file))
+            if form == "spool":
+                _measure(folder, _FILL, str(file))
+                words = (_AUDIT_SPOOL,)
+            runs = [_measure(folder, *words) for _ in range(options.rounds)]
             seconds, memory = min(runs)[0], max(run[1] for run in runs)
             print(
                 f"{form:9} {options.events:>9,} events in {seconds:5.2f} s, "

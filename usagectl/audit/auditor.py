@@ -11,6 +11,7 @@ from usagectl.audit import checks, reading
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.context import Context
 from usagectl.audit.findings import CLI, Ledger, clean
+from usagectl.spool import open_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from usagectl.audit.findings import Finding
     from usagectl.audit.reading import Item, Repeats
     from usagectl.machine.environment import Environment
-    from usagectl.spool.purging import State
+    from usagectl.spool import State
 
 _MOST_NAMES = 1000
 _OTHER = "*"
@@ -80,7 +81,7 @@ def audit_stream(
     pieces = reading.pieces_of(source)
     if on_progress is not None:
         pieces = _reported(pieces, auditor, on_progress)
-    for item in reading.read(pieces):
+    for item in reading.Reader().read(pieces):
         auditor.add_item(item)
     return auditor.result()
 
@@ -110,31 +111,18 @@ def audit_spool(
     """Audit what waits in the spool, and what was sent or rejected; the spool stays as it is.
 
     Raises:
-        SpoolUnwritableError: its folder cannot be listed.
-        FileUnreadableError: a part of it cannot be read.
+        FileUnreadableError: the spool cannot be read.
+        SpoolSetAsideError: it was not a spool of ours.
     """
-    auditor = Auditor(context, shows_values=shows_values, only=only)
-    lines = _lines_of_spool(environment, states)
-    if on_progress is not None:
-        lines = _reported(lines, auditor, on_progress)
-    for line in lines:
-        auditor.add_item(reading.decode(line))
+    auditor, reader = Auditor(context, shows_values=shows_values, only=only), reading.Reader()
+    with open_spool(environment, read_only=True) as store:
+        bodies: Iterable[bytes] = (entry.body for entry in store.entries(states))
+        if on_progress is not None:
+            bodies = _reported(bodies, auditor, on_progress)
+        for body in bodies:
+            item = reader.decode(body)
+            auditor.add_item(item._replace(value={"event": item.value}))
     return auditor.result()
-
-
-def _lines_of_spool(environment: Environment, states: Sequence[State]) -> Iterator[bytes]:
-    """Read the records of the spool, oldest first, state after state."""
-    from usagectl.machine import paths
-    from usagectl.spool import purging
-    from usagectl.spool import reading as spool_reading
-
-    folder = paths.spool_dir(environment)
-    if folder is None:
-        return
-    for state in states:
-        for segment in spool_reading.list_segments(purging.folder_of(folder, state)):
-            for block in spool_reading.blocks(segment):
-                yield from filter(None, block.split(b"\n"))
 
 
 class Auditor:

@@ -249,7 +249,7 @@ class Checker:
         if isinstance(value, str):
             if value not in node.harmless:
                 self._check_text(node, value)
-        elif node.types is not None and not _is_of(node.types, value):
+        elif node.types and type(value) not in node.types and not _is_whole(node.types, value):
             self._ledger.add("UC103", node.event, node.pointer, value)
             self.below(node, value)
         elif isinstance(value, dict) and not node.is_open:
@@ -389,7 +389,6 @@ def _departure_of(node: Node, text: str) -> str:
     return "UC105" if is_odd else ""
 
 
-def _is_of(types: frozenset[type], value: object) -> bool:
-    if type(value) in types:
-        return True
+def _is_whole(types: frozenset[type], value: object) -> bool:
+    """True for a whole number that is written with a point, such as 3.0."""
     return isinstance(value, float) and int in types and value.is_integer()

@@ -70,32 +70,34 @@ class Pattern(NamedTuple):
     Attributes:
         rule: the rule's ID.
         marks: one of these stands in every text that matches; most texts hold none.
+        times: how often it does at least.
         pattern: what matches.
         counts: whether a match counts; None: always.
     """
 
     rule: str
     marks: str
+    times: int
     pattern: re.Pattern[str]
     counts: Callable[[str], bool] | None = None
 
 
 PATTERNS = (
-    Pattern("UC501", "@", _EMAIL, _is_somebodys),
-    Pattern("UC502", ".", _IPV4, _is_telling),
-    Pattern("UC502", ":", _IPV6, _is_telling),
-    Pattern("UC405", "/\\", _HOME),
-    Pattern("UC505", ":", _RESOURCE),
-    Pattern("UC305", '("[\n:', _TRACE),
+    Pattern("UC501", "@", 1, _EMAIL, _is_somebodys),
+    Pattern("UC502", ".", 3, _IPV4, _is_telling),
+    Pattern("UC502", ":", 3, _IPV6, _is_telling),
+    Pattern("UC405", "/\\", 1, _HOME),
+    Pattern("UC505", ":", 1, _RESOURCE),
+    Pattern("UC305", '("[\n:', 1, _TRACE),
 )
 _RULES_OF_SECRETS = {"cloud-key": "UC503", "emulator-token": "UC302"}
 
 
 def find_telling(text: str) -> Iterator[tuple[str, str]]:
     """Find everything telling in a text: the rule that it breaks, and what matched."""
-    for rule, marks, pattern, counts in PATTERNS:
+    for rule, marks, times, pattern, counts in PATTERNS:
         for mark in marks:
-            if mark in text:
+            if text.count(mark) >= times:
                 for match in pattern.finditer(text):
                     if counts is None or counts(match[0]):
                         yield rule, match[0]

@@ -49,18 +49,15 @@ class Repeats:
         """True if something was lost that nobody has taken yet."""
         return bool(self._lost)
 
-    def build(self, members: list[tuple[str, object]]) -> dict[str, object]:
-        """Make an object of its members, as `json` hands them over."""
-        found = dict(members)
-        if len(found) != len(members):
-            seen: dict[str, object] = {}
-            lost = []
-            for name, value in members:
-                if name in seen:
-                    lost.append((name, seen[name]))
-                seen[name] = value
-            self._lost[id(found)] = (found, lost)  # Kept alive, so that no other gets its number.
-        return found
+    def note(self, found: dict[str, object], members: list[tuple[str, object]]) -> None:
+        """Note what an object that was made of these members has lost of them."""
+        seen: dict[str, object] = {}
+        lost = []
+        for name, value in members:
+            if name in seen:
+                lost.append((name, seen[name]))
+            seen[name] = value
+        self._lost[id(found)] = (found, lost)  # Kept alive, so that no other gets its number.
 
     def take(self, root: object, name: Callable[[str, str], str]) -> Iterator[tuple[str, object]]:
         """Take out what was lost in a value and below it: its pointer, and what stood there.
@@ -90,15 +87,6 @@ def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
     return iter(lambda: read(PIECE_BYTES), b"")
 
 
-def read(pieces: Iterable[bytes]) -> Iterator[Item]:
-    """Read every JSON value of a stream; a line that holds none gives an item without a value."""
-    lines = cut(as_utf8(pieces))
-    for blank_lines, line in enumerate(lines):
-        if line.strip():
-            reader = _read_document if _begins_document(line.strip()) else _read_lines
-            yield from reader(chain([line], lines), first=blank_lines + 1)
-
-
 def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Cut pieces of any size into lines; one that is too long becomes a line without JSON."""
     held: list[bytes] = []
@@ -114,58 +102,73 @@ def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _begins_document(line: bytes) -> bool:
-    """True if JSON begins in this line and goes on in the next."""
-    return line.startswith((b"{", b"[")) and decode(line).value is None
+class Reader:
+    """Reader of JSON values that keeps, for each of them, what repeated names hide."""
 
+    def __init__(self) -> None:
+        self._json = json.JSONDecoder(object_pairs_hook=self._build, parse_int=_number)
+        self._repeats = Repeats()
 
-def _read_lines(lines: Iterable[bytes], *, first: int) -> Iterator[Item]:
-    for number, line in enumerate(lines, start=first):
-        text = line.strip()
-        if text:
-            yield decode(text, line=number)
+    def _build(self, members: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(members)
+        if len(found) != len(members):
+            self._repeats.note(found, members)
+        return found
 
+    def decode(self, text: bytes, *, line: int = 0) -> Item:
+        """Read one JSON value as Python's clients write it: with NaN, or half a surrogate pair.
 
-def _read_document(lines: Iterator[bytes], *, first: int) -> Iterator[Item]:
-    """Read a pretty-printed document, or several; fall back to one event a line."""
-    held, size = [], 0
-    for each in lines:
-        held.append(each)
-        size += len(each)
-        if size > _MOST_DOCUMENT_BYTES:
-            yield from _read_lines(chain(held, lines), first=first)
-            return
-    text = b"\n".join(held).decode("utf-8", "replace")
-    place, line = 0, first
-    while (found := _NOT_BLANK.search(text, place)) is not None:
-        start = found.start()
-        line += text.count("\n", place, start)
-        repeats = Repeats()
+        The mark that Windows programs put before UTF-8 may stand inside a file as well, where
+        two such files were joined.
+        """
+        self._repeats = Repeats()
         try:
-            value, place = _decoder(repeats).raw_decode(text, start)
+            value = self._json.decode(str(text, "utf-8", "surrogatepass").removeprefix("\ufeff"))
         except (ValueError, RecursionError):
-            yield from _read_lines(text[start:].encode().split(b"\n"), first=line)
-            return
-        yield Item(line, value, repeats)
-        line += text.count("\n", start, place)
+            return Item(line, None, Repeats())
+        return Item(line, value, self._repeats)
 
+    def read(self, pieces: Iterable[bytes]) -> Iterator[Item]:
+        """Read every JSON value of a stream; a line without one gives an item without a value."""
+        lines = cut(as_utf8(pieces))
+        for blank_lines, line in enumerate(lines):
+            if line.strip():
+                is_document = self._begins_document(line.strip())
+                read = self._read_document if is_document else self._read_lines
+                yield from read(chain([line], lines), first=blank_lines + 1)
 
-def decode(text: bytes, *, line: int = 0) -> Item:
-    """Read one JSON value as Python's clients write it: with NaN, or half of a surrogate pair.
+    def _begins_document(self, line: bytes) -> bool:
+        """True if JSON begins in this line and goes on in the next."""
+        return line.startswith((b"{", b"[")) and self.decode(line).value is None
 
-    The mark that Windows programs put before UTF-8 may stand inside a file as well, where
-    two such files were joined.
-    """
-    repeats = Repeats()
-    try:
-        value = _decoder(repeats).decode(str(text, "utf-8", "surrogatepass").removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
-        return Item(line, None, repeats)
-    return Item(line, value, repeats)
+    def _read_lines(self, lines: Iterable[bytes], *, first: int) -> Iterator[Item]:
+        for number, line in enumerate(lines, start=first):
+            text = line.strip()
+            if text:
+                yield self.decode(text, line=number)
 
-
-def _decoder(repeats: Repeats) -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=repeats.build, parse_int=_number)
+    def _read_document(self, lines: Iterator[bytes], *, first: int) -> Iterator[Item]:
+        """Read a pretty-printed document, or several; fall back to one event a line."""
+        held, size = [], 0
+        for each in lines:
+            held.append(each)
+            size += len(each)
+            if size > _MOST_DOCUMENT_BYTES:
+                yield from self._read_lines(chain(held, lines), first=first)
+                return
+        text = b"\n".join(held).decode("utf-8", "replace")
+        place, line = 0, first
+        while (found := _NOT_BLANK.search(text, place)) is not None:
+            start = found.start()
+            line += text.count("\n", place, start)
+            self._repeats = Repeats()
+            try:
+                value, place = self._json.raw_decode(text, start)
+            except (ValueError, RecursionError):
+                yield from self._read_lines(text[start:].encode().split(b"\n"), first=line)
+                return
+            yield Item(line, value, self._repeats)
+            line += text.count("\n", start, place)
 
 
 def _number(digits: str) -> float:
