@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import usagectl
 from usagectl import errors
-from usagectl.audit.selection import UnknownRuleError
+from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError

@@ -25,11 +25,16 @@ _FORMS: Mapping[str, str] = {
         "name=tool part telemetry installed=installation.installed version=installation.version "
         "endpoint decided_by overridden warnings=cautions"
     ),
+    "Finding": (
+        "rule name level event field count message example sentence known since advice line "
+        "suppressed fingerprint"
+    ),
     "MachineId": "value kind path=place.path",
     "Replacement": (
         "tool=place.tool part=place.part path=place.path before after changed set_aside "
         "problem=problem.code"
     ),
+    "Rule": "id name level title explanation known advice",
     "SpoolState": "path pending sent rejected bytes lost=losses",
     "Switch": "source name value origin",
 }

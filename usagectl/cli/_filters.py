@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagectl.errors import InvalidValueError
-from usagectl.spool import envelope
+from usagectl.events.record import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.spool.lines import Selection
-    from usagectl.spool.purging import State
+    from usagectl.spool import Selection, State
 
 ToolNames = Annotated[
     list[str] | None,
@@ -84,7 +83,7 @@ def parse_selection(
     Raises:
         InvalidValueError: an instant cannot be understood.
     """
-    from usagectl.spool.lines import Selection  # it loads msgspec
+    from usagectl.spool import Selection  # it loads msgspec
 
     now = environment.now()
     return Selection(
@@ -107,7 +106,7 @@ def parse_when(text: str, *, now: datetime) -> datetime:
     try:
         if ago:
             return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-        found = envelope.parse_time(text.strip())
+        found = parse_time(text.strip())
     except OverflowError as error:
         raise InvalidValueError("instant", text, wanted=wanted) from error
     if found is None:
@@ -129,7 +128,7 @@ def parse_states(
     Raises:
         InvalidValueError: one is none.
     """
-    from usagectl.spool.listing import STATES
+    from usagectl.spool import STATES
 
     named = [*(chosen or ()), *["sent"] * sent, *["rejected"] * rejected]
     for name in named:

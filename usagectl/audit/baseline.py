@@ -1,4 +1,4 @@
-"""Own which findings do not count: those ignored for a reason, and those of a baseline.
+"""Findings that do not count: those ignored for a reason, and those of a baseline file.
 
 They stay in every output, with what suppresses them. A baseline names places by
 fingerprint, rule, event and field; it holds no value of an event.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl import notice
 from usagectl.audit import rules
 from usagectl.audit.findings import Suppression
-from usagectl.audit.selection import find
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
 from usagectl.machine import files
 
@@ -30,7 +29,7 @@ _HINT = 'usagectl audit --ignore "UC201=cli_cmd:known since 4.12"'
 
 
 class Ignore(NamedTuple):
-    """Hold what is not to count, and why.
+    """A place whose findings do not count, and why.
 
     Attributes:
         rule: the rule's ID.
@@ -43,7 +42,7 @@ class Ignore(NamedTuple):
     reason: str
 
     def covers(self, finding: Finding) -> bool:
-        """Tell whether a finding is meant."""
+        """True if the finding is of this rule and place."""
         if finding.rule != self.rule:
             return False
         return not self.place or f"{finding.place}.".startswith(f"{self.place}.")
@@ -53,17 +52,17 @@ def parse_ignore(text: str) -> Ignore:
     """Read `RULE:REASON` or `RULE=EVENT[.FIELD]:REASON`.
 
     Raises:
-        InvalidValueError: it is neither, or the reason is missing.
+        InvalidValueError: it has another form, or the reason is missing.
         UnknownRuleError: there is no such rule.
     """
     match = _SPLIT.fullmatch(text.strip())
     if match is None:
         if re.fullmatch(r"[\w-]+", text.strip()):
-            find(text)
+            rules.find(text)
         raise InvalidValueError(
             "--ignore", text, wanted="use RULE[=EVENT.FIELD]:REASON", hint=_HINT
         )
-    rule, place, reason = find(match[1]), "", match[3]
+    rule, place, reason = rules.find(match[1]), "", match[3]
     if match[2] == "=":
         place, reason = _split_place(match[3])
     if not reason.strip():
@@ -72,7 +71,7 @@ def parse_ignore(text: str) -> Ignore:
 
 
 def _split_place(text: str) -> tuple[str, str]:
-    """Cut a place from its reason; names of events and fields that hold a colon are known."""
+    """Cut a place from its reason; the notice knows names of events that hold a colon."""
     events = notice.all_events()
     fields = [field for event in events for field in (*event.fields, *event.undocumented_fields)]
     names = [event.name for event in events] + [f"{each.event}.{each.name}" for each in fields]
@@ -87,18 +86,13 @@ def check_places(ignores: Iterable[Ignore], names: Iterable[str]) -> None:
     """Refuse to ignore an event that is neither known nor among those that were audited.
 
     Raises:
-        UnknownEventError: one is neither.
+        UnknownEventError: there is such an event among them.
     """
     seen = tuple(names)
     for ignore in ignores:
         is_seen = any(f"{ignore.place}.".startswith(f"{name}.") for name in seen)
         if ignore.place and not is_seen:
-            event = _event_of(ignore.place)
-            notice.find_event(event)
-
-
-def _event_of(place: str) -> str:
-    return place.partition(".")[0]
+            notice.find_event(ignore.place.partition(".")[0])
 
 
 def suppress(
@@ -123,7 +117,7 @@ def read_baseline(file: Path) -> dict[str, str]:
 
     Raises:
         FileUnreadableError: it is not there or cannot be read.
-        FileCorruptError: it is no baseline.
+        FileCorruptError: it is not a baseline.
     """
     data = files.read_bytes(file)
     if data is None:
@@ -140,16 +134,18 @@ def read_baseline(file: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FileCorruptError(
             file,
-            reason="it is no baseline of an audit",
+            reason="it is not an audit baseline",
             hint="usagectl audit --baseline FILE --write-baseline makes one",
         ) from error
 
 
-def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
+def write_baseline(file: Path, findings: Iterable[Finding], *, is_dry_run: bool = False) -> int:
     """Write the findings that are not ignored; return how many. FILE changes whole or not at all.
 
+    A dry run checks the same, and writes nothing.
+
     Raises:
-        FileCorruptError: a file is there that is no baseline; it stays as it is.
+        FileCorruptError: the file is not a baseline; it stays as it is.
         FileUnwritableError: nothing was written.
     """
     listed = [
@@ -165,7 +161,8 @@ def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
     ]
     listed.sort(key=lambda each: (each["rule"], each["event"], each["field"]))
     if file.exists():
-        read_baseline(file)  # What is none of ours is not written over.
+        read_baseline(file)  # Another file is not written over.
     document = {"usagectl_baseline": FORM, "findings": listed}
-    files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
+    if not is_dry_run:
+        files.replace_bytes(file, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o644)
     return len(listed)

@@ -1,10 +1,11 @@
-"""Hold the command: its answers, its exit statuses, what it suppresses and what it hides."""
+"""The audit command: its answers, its exit statuses, what it suppresses and what it hides."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from tests.support.commands import run_inside
@@ -30,7 +31,7 @@ GOOD = json.dumps(notice.find_event("run_init").example)
 
 @pytest.fixture
 def file(machine: Machine) -> Path:
-    """Give a file with a known departure, a new one, and a good event."""
+    """Write a file with a good event, a known departure, and a new one."""
     path = machine.cwd / "events.jsonl"
     path.write_text(f"{GOOD}\n{KNOWN}\n{NEW}\n")
     return path
@@ -60,20 +61,22 @@ def test_json(machine: Machine) -> None:
     assert finding["sentence"] in (REPOSITORY / "tests" / "data" / "notice.md").read_text()
     assert finding["line"] == 2
     assert outcome.envelope["errors"][0]["code"] == "findings"
-    same = audit(machine, "--format", "json")
-    assert same.data == outcome.data
+    assert audit(machine, "--format", "json").data == outcome.data
 
 
 @pytest.mark.usefixtures("file")
-@pytest.mark.parametrize("level", ["error", "warning", "never"])
-@pytest.mark.parametrize("worst", ["error", "warning", "none"])
-def test_fail_on(level: str, worst: str, machine: Machine) -> None:
+def test_fail_on(machine: Machine) -> None:
     """It exits 1 when a finding is as bad as --fail-on or worse, in every form."""
-    rule = {"error": "undocumented-event", "warning": "UC201", "none": "UC503"}[worst]
-    fails = worst == "error" if level == "error" else level == "warning" and worst != "none"
-    for form in ("table", "json", "sarif"):
-        outcome = audit(machine, "--rule", rule, "--fail-on", level, "--format", form)
-        assert outcome.status == int(fails)
+    rules = {"error": "undocumented-event", "warning": "UC201", "none": "UC503"}
+    fails = {("error", "error"), ("warning", "error"), ("warning", "warning")}
+    wrong = []
+    for worst, rule in rules.items():
+        for level in ("error", "warning", "never"):
+            for form in ("table", "json", "sarif"):
+                words = ("--rule", rule, "--fail-on", level, "--format", form)
+                if audit(machine, *words).status != int((level, worst) in fails):
+                    wrong.append(words)
+    assert wrong == []
 
 
 @pytest.mark.usefixtures("file")
@@ -93,62 +96,57 @@ def test_good_events(machine: Machine) -> None:
     file = machine.cwd / "events.jsonl"
     file.write_text(f"{GOOD}\n")
     assert audit(machine).stdout.startswith("No findings in 1 event.")
-    file.write_text("")
-    assert audit(machine).status == 0
+    for text in ("", f"\n{GOOD}\n \n"):
+        file.write_text(text)
+        assert audit(machine).status == 0
 
 
-@pytest.mark.parametrize(
-    ("text", "status"), [("junk\n", 3), (f"junk\n{GOOD}\n", 1), (f"{GOOD}\njunk", 1)]
+def test_bad_lines(machine: Machine) -> None:
+    """Lines that hold no event are counted aloud; what could not be audited proves nothing."""
+    file = machine.cwd / "events.jsonl"
+    for text, status in (("junk\n", 3), (f"junk\n{GOOD}\n", 1), (f"{GOOD}\njunk", 1)):
+        file.write_text(text)
+        outcome = audit(machine)
+        assert outcome.status == status
+        assert "no event" in outcome.stderr
+        assert "Traceback" not in outcome.stderr
+        if status == 1:
+            errors = audit(machine, "--json").envelope["errors"]
+            assert [each["code"] for each in errors] == ["lines-unread"]
+            assert audit(machine, "--format", "sarif").status == 1
+            forgiven = audit(machine, "--fail-on", "never")
+            assert (forgiven.status, "no event" in forgiven.stderr) == (0, True)
+
+
+USAGE_ERRORS = (
+    ("--rule", "UC999"),
+    ("--rule", "undocumented-evnt"),
+    ("--ignore", "UC201"),
+    ("--ignore", "UC201:"),
+    ("--ignore", "UC201=cli_cmd: "),
+    ("--ignore", "UC201=cli_cnd:typo"),
+    ("--fail-on", "bad"),
+    ("--format", "xml"),
+    ("--format", "sarif", "--json"),
+    ("--write-baseline",),
+    ("--state", "sent"),
 )
-def test_bad_lines(text: str, status: int, machine: Machine) -> None:
-    """Lines that are no event are counted aloud; what could not be audited proves nothing."""
-    (machine.cwd / "events.jsonl").write_text(text)
-    outcome = audit(machine)
-    assert outcome.status == status
-    assert "no event" in outcome.stderr
-    assert "Traceback" not in outcome.stderr
-    if status == 1:
-        errors = audit(machine, "--json").envelope["errors"]
-        assert [each["code"] for each in errors] == ["lines-unread"]
-        assert audit(machine, "--format", "sarif").status == 1
-        assert audit(machine, "--fail-on", "never").status == 0
-    (machine.cwd / "events.jsonl").write_text(f"\n{GOOD}\n \n")
-    assert audit(machine).status == 0
 
 
 @pytest.mark.usefixtures("file")
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--rule", "UC999"),
-        ("--rule", "undocumented-evnt"),
-        ("--ignore", "UC201"),
-        ("--ignore", "UC201:"),
-        ("--ignore", "UC201=cli_cmd: "),
-        ("--ignore", "UC201=cli_cnd:typo"),
-        ("--fail-on", "bad"),
-        ("--format", "xml"),
-        ("--format", "sarif", "--json"),
-        ("--write-baseline",),
-        ("--state", "sent"),
-    ],
-)
-def test_usage_errors(arguments: tuple[str, ...], machine: Machine) -> None:
-    """Words that do not fit exit 2 and say what would."""
-    outcome = audit(machine, *arguments)
-    assert outcome.status == 2
-    assert outcome.stdout == "" or outcome.data == {}
-
-
-@pytest.mark.usefixtures("file")
-def test_near_match(machine: Machine) -> None:
-    """A slip of the finger is answered with what was meant."""
-    assert "undocumented-event" in audit(machine, "--rule", "undocumented-evnt").stderr
-    assert "cli_cmd" in audit(machine, "--ignore", "UC201=cli_cnd:typo").stderr
+def test_usage_errors(machine: Machine) -> None:
+    """Words that do not fit exit 2, in the envelope for a program, and say what would fit."""
+    outcomes = {words: audit(machine, *words) for words in USAGE_ERRORS}
+    assert {words: each.status for words, each in outcomes.items()} == dict.fromkeys(outcomes, 2)
+    assert [words for words, each in outcomes.items() if each.stdout and each.data] == []
+    assert "undocumented-event" in outcomes["--rule", "undocumented-evnt"].stderr
+    assert "cli_cmd" in outcomes["--ignore", "UC201=cli_cnd:typo"].stderr
+    enveloped = audit(machine, "--format", "json", "--rule", "UC999").envelope
+    assert [each["code"] for each in enveloped["errors"]] == ["unknown-rule"]
 
 
 def test_unreadable(machine: Machine) -> None:
-    """A file that is not there exits 3; so does a baseline that is none."""
+    """A file that is not there exits 3; so does a file that is not a baseline."""
     assert run_inside(machine.environment(), "audit", "gone.jsonl").status == 3
     (machine.cwd / "events.jsonl").write_text(GOOD)
     (machine.cwd / "base.json").write_text("{}")
@@ -171,9 +169,8 @@ def test_ignore(machine: Machine) -> None:
     assert "all" in everything.stdout
 
 
-@pytest.mark.usefixtures("file")
 def test_ignore_of_a_name_with_a_colon(machine: Machine) -> None:
-    """A colon within an event's name is no end of it."""
+    """A colon within an event's name does not end it."""
     event = {"name": "lambda:config", "payload": {"executor_mode": "docker"}}
     (machine.cwd / "events.jsonl").write_text(json.dumps(event))
     words = ("--ignore", "UC101=lambda:config:why: because", "--fail-on", "never", "--json")
@@ -185,6 +182,9 @@ def test_ignore_of_a_name_with_a_colon(machine: Machine) -> None:
 def test_baseline(machine: Machine, file: Path) -> None:
     """With a baseline nothing that was there before fails, and what is new does."""
     words = ("--baseline", "base.json")
+    dry = audit(machine, *words, "--write-baseline", "--dry-run", "--json", "--ignore", "UC101:x")
+    assert (dry.status, dry.data["baseline_written"]) == (0, 2)
+    assert not (machine.cwd / "base.json").exists()
     assert audit(machine, *words, "--write-baseline").status == 0
     outcome = audit(machine, *words, "--json")
     assert (outcome.status, rules_of(outcome)) == (0, [])
@@ -192,6 +192,14 @@ def test_baseline(machine: Machine, file: Path) -> None:
     file.write_text(file.read_text() + json.dumps({"name": "newer"}) + "\n")
     outcome = audit(machine, *words, "--json")
     assert (outcome.status, rules_of(outcome)) == (1, ["UC101"])
+
+
+def test_baseline_is_written_over_a_baseline_alone(machine: Machine, file: Path) -> None:
+    """A file that is not a baseline stays as it is, in a dry run too."""
+    words = ("--baseline", "events.jsonl", "--write-baseline")
+    before = file.read_bytes()
+    assert [audit(machine, *words).status, audit(machine, *words, "--dry-run").status] == [3, 3]
+    assert file.read_bytes() == before
 
 
 def test_baseline_does_not_hide_what_got_worse(machine: Machine, file: Path) -> None:
@@ -202,8 +210,7 @@ def test_baseline_does_not_hide_what_got_worse(machine: Machine, file: Path) -> 
     assert isinstance(payload, dict)
     record = {"event": {**event, "payload": {**payload, "container_runtime": "docker"}}}
     for agent, status in (("localstack/2026.3.0", 0), ("localstack/4.12.0", 1)):
-        text = json.dumps({"headers": {"user-agent": agent}, **record})
-        file.write_text(text)
+        file.write_text(json.dumps({"headers": {"user-agent": agent}, **record}))
         if not status:
             audit(machine, "--baseline", "base.json", "--write-baseline")
         assert audit(machine, "--baseline", "base.json").status == status
@@ -215,6 +222,7 @@ def test_spool_is_audited_without_a_file(machine: Machine) -> None:
     outcome = run_inside(machine.environment(), "audit", "--json")
     assert outcome.data["source"] == "spool"
     assert (outcome.status, outcome.data["findings"]) == (0, [])
+    assert outcome.data["by_name"] == {"cli_cmd": 1}
 
 
 def test_list_rules(machine: Machine) -> None:
@@ -225,15 +233,52 @@ def test_list_rules(machine: Machine) -> None:
     assert all(rule.name in listed for rule in RULES)
 
 
+def sarif(machine: Machine, *arguments: str) -> dict[str, Any]:
+    """Audit the file into a SARIF log."""
+    log = json.loads(audit(machine, "--format", "sarif", *arguments).stdout)
+    assert isinstance(log, dict)
+    return log
+
+
+@pytest.mark.usefixtures("file")
+def test_sarif_is_valid(machine: Machine) -> None:
+    """The log conforms to the published schema of SARIF 2.1.0, suppressed findings too."""
+    schema = json.loads((REPOSITORY / "tests" / "data" / "sarif-2.1.0-rtm.5.json").read_text())
+    validator = jsonschema.Draft4Validator(schema)
+    for arguments in ((), ("--ignore", "UC201:known"), ("--reveal",)):
+        log = sarif(machine, *arguments)
+        validator.validate(log)
+        run = log["runs"][0]
+        rules = run["tool"]["driver"]["rules"]
+        assert len(run["results"]) == 3
+        for result in run["results"]:
+            assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+            location = result["locations"][0]
+            assert location["physicalLocation"]["artifactLocation"]["uri"] == "events.jsonl"
+            assert location["physicalLocation"]["region"]["startLine"] in (2, 3)
+        assert sum("suppressions" in each for each in run["results"]) == ("--ignore" in arguments)
+        log["runs"][0]["results"][0]["level"] = "fatal"
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate(log)
+
+
+def test_sarif_fingerprints_are_stable(machine: Machine, file: Path) -> None:
+    """The same departure has the same fingerprint in another run, in another line."""
+    before = [each["partialFingerprints"] for each in sarif(machine)["runs"][0]["results"]]
+    file.write_text(f"{GOOD}\n" * 5 + file.read_text())
+    after = [each["partialFingerprints"] for each in sarif(machine)["runs"][0]["results"]]
+    assert before == after
+    assert len({str(each) for each in before}) == 3
+
+
 CANARY = "c4n4ry-5c2e9a71-token"
 USER = "canaryuser"
 HOST = "canaryhost"
 SECRETS = (CANARY, USER, HOST, "ghp_" + "c4" * 18, "canary@corp.io", "10.66.77.88")
 
 
-@pytest.fixture
-def leaking(machine: Machine) -> Machine:
-    """Give a machine whose events leak everything, in values, in names, and where no event is."""
+def test_no_secret_is_shown(machine: Machine) -> None:
+    """No secret of the machine stands in any answer, error or file, unless --reveal is typed."""
     machine.variables |= {"DEPLOY_TOKEN": CANARY, "USER": USER, "HOSTNAME": HOST}
     text = " ".join(SECRETS)
     event = {
@@ -245,29 +290,18 @@ def leaking(machine: Machine) -> Machine:
     cli["payload"] = {"cmd": text, "params": list(SECRETS), CANARY: text}
     lines = [json.dumps(each) for each in (event, cli, {**cli, "name": CANARY})]
     (machine.cwd / "events.jsonl").write_text("\n".join([*lines, f"junk {text}", ""]))
-    return machine
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
+    base = machine.cwd / "base.json"
+    leaks = []
+    for arguments in (
         (),
         ("--json",),
         ("--format", "sarif"),
         ("--baseline", "base.json", "--write-baseline"),
         ("--ignore", "UC402=nothing:x"),
         ("--ignore", "UC402:known"),
-    ],
-)
-def test_canary(arguments: tuple[str, ...], leaking: Machine) -> None:
-    """No secret of the machine stands in any answer, error or file."""
-    outcome = audit(leaking, *arguments)
-    shown = outcome.stdout + outcome.stderr
-    base = leaking.cwd / "base.json"
-    shown += base.read_text() if base.exists() else ""
-    assert [secret for secret in SECRETS if secret in shown] == []
-
-
-def test_canary_can_be_revealed(leaking: Machine) -> None:
-    """The search above looks for what can be found: --reveal shows it."""
-    assert CANARY in audit(leaking, "--json", "--reveal").stdout
+    ):
+        outcome = audit(machine, *arguments)
+        shown = outcome.stdout + outcome.stderr + (base.read_text() if base.exists() else "")
+        leaks += [(arguments, secret) for secret in SECRETS if secret in shown]
+    assert leaks == []
+    assert CANARY in audit(machine, "--json", "--reveal").stdout
