@@ -1,4 +1,4 @@
-"""Own the walls around every test: a home of its own, no telling variables, loopback only."""
+"""Walls around every test: a home of its own, no telling variables, loopback only."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 LAYERS = """
 _version errors
 machine sensitive
-settings settings_writer endpoint
-_notice_values _notice_data notice
+settings endpoint
+notice
 events
 tools
 identity consent
@@ -35,9 +35,9 @@ ORDER = {name: place for place, line in enumerate(LAYERS.split("\n")) for name i
 
 ONLY_IMPORTERS = {
     "httpx": {"delivery/transport.py"},
-    "rich": {"cli/_render.py", "cli/_render_live.py"},
-    "uvicorn": {"capture/protocol.py", "capture/server.py"},
-    "h11": {"capture/protocol.py"},
+    "rich": {"cli/_capture_page.py", "cli/_render.py"},
+    "uvicorn": {"capture/server.py"},
+    "h11": {"capture/server.py"},
 }
 
 PACKAGE = REPOSITORY / "usagectl"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import run_inside
 from usagectl.preview import preview
-from usagectl.settings_writer import save
+from usagectl.settings import save
 from usagectl.spool import append
 from usagectl.tools.base import select
 from usagectl.tools.requests import Live, PreviewWish

@@ -23,7 +23,7 @@ from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import put, spool_dir
-from usagectl import endpoint, settings, settings_writer, spool
+from usagectl import endpoint, settings, spool
 from usagectl.delivery import attempts, replay, routing, sender
 from usagectl.delivery.requests import build_post
 from usagectl.delivery.transport import Answer, HttpxTransport, NoAnswerError
@@ -425,7 +425,7 @@ def test_a_registered_tool_that_is_local_is_not_sent_unasked(machine: Machine) -
     put(machine, event(1), kind="e", tool="one")
     put(machine, event(2), kind="e")
     machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
-    settings_writer.save(machine.environment(), {"mode": "on", "mode_since": NOW})
+    settings.save(machine.environment(), {"mode": "on", "mode_since": NOW})
     found = machine.run("replay", "--timeout", "0.3")
     assert found.status == 2
     assert machine.run("replay", "--timeout", "0.3", "--tool", "usagectl").status == 5
@@ -437,7 +437,7 @@ def test_what_stays_says_why(machine: Machine) -> None:
         registry.register(machine.environment(), Registration(name, endpoint=to))
         put(machine, event(1), kind="e", tool=name)
     put(machine, event(2), kind="e", tool="own")
-    settings_writer.save(machine.environment(), {"mode": "off"}, tool="off")
+    settings.save(machine.environment(), {"mode": "off"}, tool="off")
     told = machine.run("replay", "--dry-run").stderr
     assert "1 event of none stays here: that tool names no endpoint." in told
     assert "usagectl replay --tool none --to http://127.0.0.1:8123/v1" in told

@@ -11,7 +11,7 @@ import pytest
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.machine import NOW
 from tests.support.spooling import number, put, read
-from usagectl import settings_writer, spool
+from usagectl import settings, spool
 from usagectl.delivery import routing, sender
 from usagectl.spool.lines import Selection
 from usagectl.tools import registry
@@ -33,7 +33,7 @@ def register(machine: Machine, **endpoints: str) -> None:
 def allow(machine: Machine, tool: str, mode: str = "on") -> None:
     """Set a tool's mode."""
     values = {"mode": mode, "mode_since": NOW}
-    settings_writer.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
+    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
 
 def test_other_endpoints_are_left_out(machine: Machine) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.commands import run_inside, snapshot
 from tests.support.machine import NOW, Machine
-from usagectl import consent, settings, settings_writer, spool, switching
+from usagectl import consent, settings, spool, switching
 from usagectl.emitting import permission
 from usagectl.errors import FileCorruptError, UnknownToolError
 
@@ -140,7 +140,7 @@ def test_another_setting_is_not_written_into_a_corrupt_file(machine: Machine) ->
     """An off that stands in a file nobody can read is not lost by storing something else."""
     file = settings_file(machine, '[telemetry]\nmode = "off"\nbroken')
     with pytest.raises(FileCorruptError):
-        settings_writer.save(machine.environment(), {"cache_dir": "/x"})
+        settings.save(machine.environment(), {"cache_dir": "/x"})
     assert own_state(machine) == "off"
     assert file.read_text().endswith("broken")
 

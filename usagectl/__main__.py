@@ -1,4 +1,4 @@
-"""Own the entry point: `usagectl` and `python -m usagectl`."""
+"""The entry point: `usagectl` and `python -m usagectl`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from usagectl import echoes, endpoint
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.events.naming import OTHER
+from usagectl.events.text_rules import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -102,11 +102,16 @@ class ConfirmationNeededError(UsageError):
         super().__init__(f"Nobody can be asked here whether to {what}: say --yes.", hint=hint)
 
 
-def _guess(name: str, candidates: Sequence[str]) -> str:
+def nearest(name: str, candidates: Sequence[str], *, cutoff: float = 0.6) -> str:
+    """Return the candidate that a mistyped name resembles most; empty where none does."""
     from difflib import get_close_matches  # a slip of the finger alone needs it
 
-    near = get_close_matches(name.lower(), candidates, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    return next(iter(get_close_matches(name, candidates, n=1, cutoff=cutoff)), "")
+
+
+def _guess(name: str, candidates: Sequence[str]) -> str:
+    near = nearest(name.lower(), candidates)
+    return f" Did you mean {near}?" if near else ""
 
 
 class UnknownToolError(UsageError):

@@ -158,7 +158,7 @@ def looks_like_secret(name: str) -> bool:
 
 
 def _is_drawn(part: str) -> bool:
-    """True if letters and digits are no words written as one."""
+    """True if letters and digits were drawn, and are not words written as one."""
     if re.fullmatch(_COUNTED, part):
         return True
     if len(part) < _SHORTEST_DRAWN:

@@ -1,4 +1,4 @@
-"""Own a small tool with telemetry, in good order or with one defect, for the conformance kit."""
+"""A small tool with telemetry, in good order or with one defect, for the conformance kit."""
 
 from __future__ import annotations
 

@@ -15,8 +15,7 @@ import msgspec
 
 from usagectl.audit import usual
 from usagectl.audit.repeats import Repeats, may_repeat
-from usagectl.events.redirected import as_utf8
-from usagectl.events.slicing import REFUSED
+from usagectl.events.slicing import REFUSED, as_utf8
 from usagectl.spool import lines as spool_lines
 
 if TYPE_CHECKING:

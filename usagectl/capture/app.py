@@ -1,7 +1,7 @@
-"""Own what the capture endpoint does with a request: whom it refuses, what it keeps, its answer.
+"""The capture endpoint as an ASGI application: whom it refuses, what it records, its answer.
 
-An ASGI application. The body is stored before the answer: real clients are
-killed half a second after they began (facts, part 1). Knows no server.
+The body is stored before the answer: real clients are killed half a second after they
+began (facts, part 1).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from usagectl.capture.records import Request
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from usagectl.capture.recorder import Recorder
+    from usagectl.capture.file import CaptureFile
 
     Scope = Mapping[str, Any]
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -33,16 +33,16 @@ _BROWSER_HEADERS = ("origin", "sec-fetch-site")
 
 
 class Behaviour(NamedTuple):
-    """Say how the endpoint behaves.
+    """Behaviour of the endpoint: its answer and its limits.
 
     Attributes:
         answer: `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no
             answer at all; `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
         slow_seconds: see `answer`.
-        body_seconds: how long a client may take over its body.
-        max_body_bytes: no body is larger.
-        max_waiting_bytes: no more is held of bodies that are still coming in.
-        host: another address than loopback that clients may ask for, empty without one.
+        body_seconds: how long a client may take to send its body.
+        max_body_bytes: the size of the largest body.
+        max_waiting_bytes: the size of all bodies that are coming in at once.
+        host: an address besides loopback that clients may use, empty without one.
     """
 
     answer: str = "on"
@@ -54,7 +54,7 @@ class Behaviour(NamedTuple):
 
 
 class _BodyError(Exception):
-    """Tell why a body was not taken, and with which status."""
+    """The reason why a body was not taken, and the status that says so."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -62,10 +62,10 @@ class _BodyError(Exception):
 
 
 class CaptureApp:
-    """Record every request of a client, and answer as the analytics endpoint would."""
+    """ASGI application that records every request and answers as an analytics endpoint."""
 
-    def __init__(self, recorder: Recorder, behaviour: Behaviour) -> None:
-        self._recorder = recorder
+    def __init__(self, file: CaptureFile, behaviour: Behaviour) -> None:
+        self._file = file
         self._behaviour = behaviour
         self._waiting_bytes = 0
         self.open_requests = 0
@@ -76,7 +76,7 @@ class CaptureApp:
             return
         headers = _headers_of(scope)
         if not self._is_welcome(scope["method"], headers):
-            self._recorder.refuse()
+            self._file.refuse()
             await _answer(send, 403, {"error": "only programs on this machine may post here"})
             return
         self.open_requests += 1
@@ -101,7 +101,7 @@ class CaptureApp:
             problem = _ENDED
         finally:
             self._waiting_bytes -= len(body)
-        self._recorder.store(
+        self._file.store(
             Request(
                 method=scope["method"],
                 path=_path_of(scope),
@@ -147,28 +147,28 @@ class CaptureApp:
             await _answer(send, 200, {"track_events": answer != "off"})
 
     def _is_welcome(self, method: str, headers: Mapping[str, str]) -> bool:
-        """Tell a program from a page in a browser, which anyone on the web may have made."""
+        """True for a program, false for a page in a browser: anyone on the web may write one."""
         if any(name in headers for name in _BROWSER_HEADERS):
             return False
         if "host" not in headers:  # HTTP/1.0: every browser names a host.
             return True
         host = headers["host"]
-        # To any name but loopback's, a page reads an image without saying that it is a page.
+        # Asking for an image under another name than loopback's, a page does not say what it is.
         if method != "POST" and not is_own_host(host, names=("localhost",)):
             return False
         return is_own_host(host, self._behaviour.host)
 
 
 def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF_HOST) -> bool:
-    """Tell whether a Host header names this machine: loopback, or the address that was bound.
+    """True if a Host header names this machine: loopback, or the address that was bound.
 
-    A page whose name was made to lead here (DNS rebinding) still names its own host.
+    A page whose name was made to resolve to this machine (DNS rebinding) names its own host.
     """
     if "@" in host or "\\" in host:
         return False
     try:
         parts = urlsplit(f"//{host}")
-        name, _ = (parts.hostname or "").lower(), parts.port  # Asked for, a port is looked at.
+        name, _ = (parts.hostname or "").lower(), parts.port  # Reading the port checks it.
     except ValueError:
         return False
     if name in names or (also and name == also.lower()):
@@ -177,7 +177,7 @@ def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    # Bound to everything, any address of this machine may be asked for; a page has a name.
+    # Bound to all addresses, any of them may be used; a page has a name.
     return address.is_loopback or also in ("0.0.0.0", "::")  # noqa: S104
 
 

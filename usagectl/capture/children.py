@@ -1,6 +1,6 @@
-"""Own what a captured command runs with, and how long to wait for what it leaves behind.
+"""The environment of a captured command, and the wait for what it leaves running.
 
-The variables lead every known client here (facts, parts 1 and 5); a variable of
+Variables lead every known client to the endpoint (facts, parts 1 and 5). A variable of
 ours marks the command's descendants, so that a detached sender is waited for.
 """
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 MARK = "USAGECTL_CAPTURE"
-"""Set for the command and its children: the port that it is captured on."""
+"""A variable of the command and its children: the port that it is captured on."""
 
 GRACE_SECONDS = 10.0
 _QUIET_SECONDS = 0.3
 _BLIND_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
-_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
+_SET_CHILD_SUBREAPER = 36
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROXIES_TO_EVERYTHING = (
@@ -38,12 +38,12 @@ _LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TE
 
 
 class Address(NamedTuple):
-    """Say where the endpoint is found.
+    """Address of the endpoint, as programs use it.
 
     Attributes:
-        port: on which port.
-        host: how a program on this machine names it.
-        container_host: how a container names this machine; empty when it cannot reach it.
+        port: its port.
+        host: its host for a program on this machine.
+        container_host: its host for a container; empty if that cannot reach it.
     """
 
     port: int
@@ -52,12 +52,12 @@ class Address(NamedTuple):
 
     @property
     def base(self) -> str:
-        """Name the base URL for programs on this machine."""
+        """The base URL for programs on this machine."""
         return _base(self.host, self.port)
 
     @property
     def container_base(self) -> str:
-        """Name the base URL for programs in a container; empty when there is none."""
+        """The base URL for programs in a container; empty without one."""
         return _base(self.container_host, self.port) if self.container_host else ""
 
 
@@ -68,8 +68,8 @@ def _base(host: str, port: int) -> str:
 def endpoint_variables(address: Address) -> dict[str, str]:
     """List the variables that lead each tool's events to an endpoint.
 
-    A container cannot reach loopback of the host: without an address for it, its
-    events are led to its own loopback, where they end, and not to LocalStack.
+    A container cannot reach the host's loopback: without an address for it, its
+    events go to its own loopback and end there, instead of reaching LocalStack.
     """
     return {
         "ANALYTICS_API": address.base,
@@ -79,7 +79,7 @@ def endpoint_variables(address: Address) -> dict[str, str]:
 
 
 def leading_variables(variables: Mapping[str, str], address: Address) -> dict[str, str]:
-    """List the same, and those that keep proxies from coming between."""
+    """List the same, and those that keep every proxy out of the way."""
     known = f"{variables.get('no_proxy', '')},{variables.get('NO_PROXY', '')}".split(",")
     hosts = [each.strip() for each in known if each.strip()]
     hosts = ["*"] if "*" in hosts else [*hosts, *_LOOPBACK_NAMES, address.host]
@@ -97,10 +97,10 @@ def variables_for_child(
 ) -> dict[str, str]:
     """Build the environment of a captured command.
 
-    Proxies are told to leave loopback alone. LocalStack applies its own two to
-    loopback as well, so these are emptied: present and empty also wins over a
-    profile file. As if enabled: every opt-out is answered in the environment,
-    which each client reads before its files.
+    `NO_PROXY` keeps proxies away from loopback. LocalStack applies its own two to
+    loopback as well, so these are empty: that also wins over a profile file. With
+    `as_if_enabled`, variables lift every opt-out: each client reads them before its
+    files.
     """
     found = {**variables, **leading_variables(variables, address), MARK: str(address.port)}
     if as_if_enabled:
@@ -110,7 +110,7 @@ def variables_for_child(
 
 
 def wait_for_late(
-    address: Address,
+    still_runs: Callable[[], bool | None],
     is_busy: Callable[[], bool],
     count: Callable[[], int],
     *,
@@ -119,26 +119,26 @@ def wait_for_late(
     is_ended: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Wait for what a command left behind, until nothing of it runs and nothing comes in.
+    """Wait until nothing of a command runs any more and nothing comes in.
 
     Args:
-        address: which capture's descendants are meant.
-        is_busy: whether a request is under way.
-        count: how many requests came in so far.
+        still_runs: see `has_descendants`.
+        is_busy: True while a request is under way.
+        count: the number of requests so far.
         seconds: the longest wait.
-        is_ended: whether the wait is to end at once.
         clock: seconds that only grow.
+        is_ended: True to end the wait at once.
         sleep: waits.
     """
-    # What the command has sent by its end is taken in, whatever the patience.
+    # What the command has sent by its end is taken in, however short the wait.
     end = clock() + max(seconds, _DRAIN_SECONDS)
     patience = clock() + seconds
     seen, since = count(), clock()
     while (now := clock()) < end and not is_ended():
         if is_busy() or count() != seen:
             seen, since = count(), now
-        left = has_descendants(address)
-        # Where processes cannot be looked at, silence alone has to tell.
+        left = still_runs()
+        # Where processes cannot be seen, only silence says that nothing runs.
         quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
         if now >= patience and now - since >= _QUIET_SECONDS:
             return
@@ -147,9 +147,17 @@ def wait_for_late(
         sleep(_STEP_SECONDS)
 
 
-def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None:
-    """Tell whether a process runs that bears the mark; None where that cannot be seen."""
-    if _has_adopted(proc):
+def has_descendants(
+    address: Address, *, adopts: bool = False, proc: Path = Path("/proc")
+) -> bool | None:
+    """True if a process of a captured command runs; None where processes cannot be seen.
+
+    Args:
+        address: the endpoint, whose port is the mark.
+        adopts: True while orphans become ours, see `adopting_orphans`.
+        proc: the folder of processes.
+    """
+    if adopts and _has_children():
         return True
     mark = f"{MARK}={address.port}".encode()
     try:
@@ -162,54 +170,35 @@ def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None
 
 
 @contextmanager
-def adopting_orphans() -> Iterator[None]:
-    """Have what a command leaves behind become ours for a while, whatever it makes of its mark.
+def adopting_orphans() -> Iterator[bool]:
+    """Become the parent of what a command leaves behind, even without its mark; True if so.
 
     Linux alone can do that (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
     """
     if sys.platform != "linux":
-        yield
+        yield False
         return
     import ctypes
 
     library = ctypes.CDLL(None)
-    library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        yield
+        yield library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     finally:
         library.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def _has_adopted(proc: Path) -> bool:
-    """Tell whether a child of ours runs; those that have ended are let go first.
-
-    Only while orphans are adopted: elsewhere somebody else may wait for a child.
-    """
-    if not _is_adopting():
-        return False
+def _has_children() -> bool:
+    """True if a child of ours runs; those that have ended are reaped first."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False
-    try:
-        return any(file.read_text().strip() for file in (proc / "self").glob("task/*/children"))
-    except OSError:
-        return False
-
-
-def _is_adopting() -> bool:
-    if sys.platform != "linux":
-        return False
-    import ctypes
-
-    found = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
-    return bool(found.value)
+    return True
 
 
 def _bears(process: Path, mark: bytes) -> bool:
     try:
         return mark in (process / "environ").read_bytes().split(b"\0")
-    except OSError:  # Somebody else's, or it has ended meanwhile.
+    except OSError:  # It belongs to somebody else, or has ended.
         return False

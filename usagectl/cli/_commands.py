@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from usagectl.cli._output import Answer, emit
 from usagectl.emitting.instrumentation import Recording
 from usagectl.emitting.permission import Emitter
-from usagectl.errors import UsageError
+from usagectl.errors import UsageError, nearest
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -229,10 +229,8 @@ def _first_paragraph(text: str | None) -> str:
 
 def _guess(name: str, names: Sequence[str]) -> str:
     """End a sentence on an unknown name with the nearest one; `get` is no slip for `set`."""
-    from difflib import get_close_matches  # a slip of the finger alone needs it
-
-    near = get_close_matches(name, names, n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else "."
+    near = nearest(name, names, cutoff=0.7)
+    return f"; did you mean {near}?" if near else "."
 
 
 def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -61,24 +62,26 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
 
     With `reveal` nothing is masked. Bytes have to be UTF-8.
     """
-    for kind, write in _TEXTS:
-        if isinstance(value, kind):
+    for form, write in _TEXTS:
+        if isinstance(value, form):
             return write(value)
     if isinstance(value, Mapping):
         return {str(name): as_data(each, reveal=reveal) for name, each in value.items()}
-    if members := _members(value):
+    kind: Any = type(value)
+    if members := _members(kind):
         return {name: _shown(value, name, path, reveal=reveal) for name, path in members.items()}
     if isinstance(value, tuple | list):
         return [as_data(each, reveal=reveal) for each in value]
     return value
 
 
-def _members(value: object) -> Mapping[str, str]:
-    """Map public names to paths; empty for a value that is no NamedTuple or dataclass."""
-    if form := _FORMS.get(type(value).__name__):
+@cache
+def _members(kind: type) -> Mapping[str, str]:
+    """Map public names to paths; empty for a class that is no NamedTuple or dataclass."""
+    if form := _FORMS.get(kind.__name__):
         pairs = (word.partition("=") for word in form.split())
         return {name: path or name for name, _, path in pairs}
-    fields: Iterable[str] = getattr(value, "_fields", getattr(value, "__dataclass_fields__", ()))
+    fields: Iterable[str] = getattr(kind, "_fields", getattr(kind, "__dataclass_fields__", ()))
     return {name: name for name in fields}
 
 

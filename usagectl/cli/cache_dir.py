@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, settings_writer
+from usagectl import identity, settings
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
@@ -59,9 +59,7 @@ def set_dir(
     """
     invocation: Invocation = ctx.obj
     folder = paths.parse_folder(invocation.environment, path)
-    saved = settings_writer.save(
-        invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run
-    )
+    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
     data = {"path": str(folder), **as_data(saved), "dry_run": dry_run}
 
     def show() -> None:
@@ -75,7 +73,7 @@ def set_dir(
 def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
     invocation: Invocation = ctx.obj
-    saved = settings_writer.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
+    saved = settings.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
 
     def show() -> None:
         if not saved.changed:

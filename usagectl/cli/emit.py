@@ -170,9 +170,9 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
         EventShapeError: the version is none, or the variable holds no token.
     """
     from usagectl.events.schemas import EventShapeError
-    from usagectl.events.text_rules import CLOSINGS
+    from usagectl.events.text_rules import RULES
 
-    if CLOSINGS["version"](values["version"]) is None:
+    if RULES["version"](values["version"]) is None:
         reason = f"must be {notice.closed_form('version')}"
         raise EventShapeError("session", "--version", reason=reason)
     if values.get(_emit_options.TOKEN_VARIABLE) is None:
@@ -181,7 +181,7 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
     token = _token(environment, values)
     if not token:
         reason = "must name a variable that is set"
-    elif CLOSINGS["token"](token) is None:
+    elif RULES["token"](token) is None:
         reason = f"must name a variable that holds {notice.closed_form('token')}"
     else:
         return

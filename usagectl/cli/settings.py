@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from usagectl import identity, settings_writer, tools
+from usagectl import identity, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
-from usagectl.errors import InvalidValueError
+from usagectl.errors import InvalidValueError, nearest
 from usagectl.machine import paths
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import bounds
@@ -103,10 +103,8 @@ def _key(name: str) -> tuple[str, stored.Name]:
     if of_tool:
         return registry.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
     if name not in KEYS:
-        from difflib import get_close_matches  # a slip of the finger alone needs it
-
-        near = get_close_matches(name, NAMES, n=1)
-        wanted = f"{f'did you mean {near[0]}? Use' if near else 'use'} {', '.join(NAMES)}"
+        near = nearest(name, NAMES)
+        wanted = f"{f'did you mean {near}? Use' if near else 'use'} {', '.join(NAMES)}"
         raise InvalidValueError("setting", name, wanted=wanted, hint="usagectl settings")
     return stored.OWN_NAME, KEYS[name]
 
@@ -119,7 +117,7 @@ def _save(
     dry_run: bool,
 ) -> _output.Answer:
     tool = _key(name)[0]
-    saved = settings_writer.save(invocation.environment, values, tool=tool, dry_run=dry_run)
+    saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
     data = {**as_data(saved), "dry_run": dry_run}
 
     def show() -> None:

@@ -1,8 +1,8 @@
-"""Own the description of a tool that is to be held to the rules: how it is run and switched.
+"""The description of a tool that is held to the rules: how it is run and switched.
 
 A TOML file with one table, `[conformance]`. Everywhere in it `{endpoint}` stands for
 the endpoint's address (`http://127.0.0.1:40123`), `{value}` for a text that must not
-be sent, `{here}` for the folder that the file lies in.
+be sent, `{here}` for the folder of the file.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.errors import FileUnreadableError, UsagectlError
+from usagectl.machine.files import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ Words = tuple[str, ...]
 
 
 class SpecInvalidError(UsagectlError):
-    """Tell what in the description of a tool cannot be taken, and what can."""
+    """The description of a tool has an unknown, missing or invalid key."""
 
     code = "conformance-spec"
     exit_status = 2
@@ -40,11 +41,11 @@ off = [{ DO_NOT_TRACK = "1" }, { run = ["telemetry", "off"] }]"""
 
 
 class Switch(NamedTuple):
-    """Hold one way to switch telemetry on or off.
+    """One way to switch telemetry on or off.
 
     Attributes:
         variables: environment variables to set.
-        run: a command line of the tool's own that is run before; empty without one.
+        run: a command line of the tool to run before; empty without one.
         files: files to write before, by name below the working folder, or below home after `~/`.
     """
 
@@ -54,7 +55,7 @@ class Switch(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name the switch in a few words, as its author wrote it."""
+        """The switch in a few words, as its author wrote it."""
         parts = [f"{name}={value}" for name, value in self.variables.items()]
         parts += [" ".join(self.run)] if self.run else []
         return ", ".join([*parts, *self.files]) or "nothing"
@@ -62,21 +63,21 @@ class Switch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Hold how a tool is run, what makes it send, and every switch that must silence it.
+    """How a tool is run, what makes it send, and every switch that must silence it.
 
     Attributes:
         command: the words before every command line: `("mytool",)`.
         sends: command lines that send something once telemetry is on.
         silent: command lines that must never send, such as `--help`.
-        on: what switches telemetry on, where it is not on by itself.
-        off: each switch that must silence it; it is set beside what switches it on.
+        on: the switch that turns telemetry on, where it is off by default.
+        off: each switch that must silence it; it is set beside `on`.
         variables: environment variables of every run, such as the one with the endpoint.
         files: files of every run, named as those of a switch.
-        inherit: names of variables that are handed on from this environment, beside `PATH`.
-        delay_seconds: by how much telemetry may delay a command.
+        inherit: names of variables to take from this environment, beside `PATH`.
+        delay_seconds: the longest delay by telemetry.
         rounds: how many times each duration is measured.
-        timeout_seconds: how long a command line may take.
-        grace_seconds: how long is waited for what it leaves behind.
+        timeout_seconds: the longest time that a command line may take.
+        grace_seconds: the longest wait for what it leaves running.
         folder: what `{here}` stands for.
     """
 
@@ -100,15 +101,14 @@ def load(file: Path) -> Spec:
 
     Raises:
         FileUnreadableError: it cannot be read.
-        SpecInvalidError: it is no TOML, or says something that cannot be taken.
+        SpecInvalidError: it is not TOML, or a key is unknown, missing or invalid.
     """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        reason = (error.strerror or "unknown").lower()
-        raise FileUnreadableError(file, reason=reason) from error
+        raise FileUnreadableError(file, reason=reason_of(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecInvalidError(file, "the file", wanted=f"is no TOML ({error})") from error
+        raise SpecInvalidError(file, "the file", wanted=f"is not TOML ({error})") from error
     reader = _Reader(file)
     for key in document:
         if key != "conformance":
@@ -117,7 +117,7 @@ def load(file: Path) -> Spec:
 
 
 class _Reader:
-    """Turn what TOML gives into a spec, and name what does not fit."""
+    """Turns a TOML table into a spec, and names the key that does not fit."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -172,14 +172,14 @@ class _Reader:
         return tuple(self._switch(key, each) for each in value)
 
     def _switch(self, key: str, value: object) -> Switch:
-        """Tell variables from the two words of ours by what they hold."""
+        """Read a switch; `run` and `files` are variables too if they hold a text."""
         if not isinstance(value, dict):
             raise self.refusal(key, 'has to be a switch: { DO_NOT_TRACK = "1" }')
         rest = dict(value)
         run = rest.pop("run") if isinstance(rest.get("run"), list) else []
         files = rest.pop("files") if isinstance(rest.get("files"), dict) else {}
         if not all(isinstance(each, str) for each in rest.values()):
-            raise self.refusal(key, "has a switch that is no text, run = [...] or files = {...}")
+            raise self.refusal(key, "has a switch that is not a text, run = [...] or files = {...}")
         return Switch(rest, self._words(key, run), self._texts(key, files))
 
     def _seconds(self, key: str, value: object) -> float:

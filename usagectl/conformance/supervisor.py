@@ -1,9 +1,8 @@
-"""Own the running of command lines in a process that becomes the parent of all they leave behind.
+"""A process that runs command lines and becomes the parent of all that they leave running.
 
-Run as a script of its own (`run` in `stage`), so that what a command detaches is
-waited for or ended by its number, whatever it made of its environment. A job comes
-in on stdin and its outcome goes out on stdout, both JSON. The standard library
-alone is at hand here, and of usagectl nothing.
+`sandbox` runs it as a script, so that what a command detaches is waited for or ended by
+its number, whatever its environment. The job comes in on stdin and the result goes out
+on stdout, both JSON. Only the standard library is imported here, and nothing of usagectl.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def run_step(step: dict[str, Any]) -> dict[str, Any]:
         return _outcome(_CANNOT_START, b"", str(error).encode())
     readers = [_Reader(child.stdout), _Reader(child.stderr)]
     ended: list[float] = []
-    # A wait with a limit looks every 50 ms only, and that would be measured.
+    # A wait with a limit looks every 50 ms only, which would lengthen the duration.
     waiter = threading.Thread(target=_wait, args=(child, ended))
     waiter.start()
     limit = began + step["timeout_seconds"]
@@ -81,7 +80,7 @@ def _wait(child: subprocess.Popen[bytes], ended: list[float]) -> None:
 
 
 class _Reader:
-    """Read a stream to its end in a thread."""
+    """Thread that reads a stream to its end."""
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401  (a binary stream)
         self.data = bytearray()
@@ -107,7 +106,7 @@ def _outcome(status: int, stdout: bytes, stderr: bytes) -> dict[str, Any]:
 
 
 def await_late(seconds: float) -> bool:
-    """Wait until nothing of a command runs any more; tell whether something still does."""
+    """Wait until nothing of a command runs any more; True if something still does."""
     end = time.monotonic() + seconds
     while _has_children():
         if time.monotonic() >= end:
@@ -117,7 +116,7 @@ def await_late(seconds: float) -> bool:
 
 
 def end_all() -> None:
-    """End whatever a command left behind: what a child leaves becomes a child in its place."""
+    """Kill whatever a command left running; the children of a killed child become ours."""
     end = time.monotonic() + _LONGEST_END_SECONDS
     while _has_children() and time.monotonic() < end:
         for number in _children():
@@ -159,7 +158,7 @@ def adopt_orphans() -> bool:
 
 
 def main() -> None:
-    """Run the job on stdin, step by step; one that had to be ended is the last."""
+    """Run the job on stdin, step by step, up to one that took too long."""
     job = json.load(sys.stdin.buffer)
     adopts = adopt_orphans()
     done: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ from usagectl.errors import (
     SpoolUnwritableError,
 )
 from usagectl.events import slicing
-from usagectl.events.redirected import as_utf8, lines_of
+from usagectl.events.slicing import as_utf8, lines_of
 from usagectl.machine import files
 from usagectl.spool import envelope, lines, logs, queue
 from usagectl.tools import sender_of

@@ -1,7 +1,6 @@
-"""Own the bytes of usagectl's own events: built once, never changed after.
+"""The bytes of an event, built once: what preview shows, the spool keeps and delivery sends.
 
-An event is compact UTF-8 JSON with keys in the notice's order. What this
-module makes is what preview shows, the spool keeps and delivery sends.
+An event is compact UTF-8 JSON with keys in the notice's order.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from usagectl.events import naming
+from usagectl.events import text_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +30,8 @@ def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetim
 
     Args:
         command: the words of the command path, such as `usagectl`, `cache-dir` and `set`;
-            one that has not the form of a name becomes `other`.
-        params: names of the parameters typed, in declaration order; what has not the form
+            `other` stands for one without the form of a name.
+        params: names of the parameters typed, in declaration order; one without the form
             of a name is left out.
         now: the instant of the invocation.
     """
@@ -40,8 +39,8 @@ def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetim
         CLI_CMD,
         metadata={"client_time": format_client_time(now)},
         payload={
-            "cmd": naming.close_path(command),
-            "params": naming.close_parameters(params),
+            "cmd": text_rules.close_path(command),
+            "params": text_rules.close_parameters(params),
         },
     )
 
@@ -49,7 +48,7 @@ def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetim
 def format_client_time(now: datetime) -> str:
     """Write an instant as the notice does: `2022-08-30 14:46:54.116457`.
 
-    The notice names no zone; ours is UTC, so that the time tells no place.
+    The notice names no zone; it is UTC, so that the time gives no place away.
     """
     from datetime import UTC  # the module is a type here otherwise
 

@@ -1,52 +1,85 @@
-"""Own event kinds that a program declares as data: a name, a description, typed and closed fields.
+"""Event kinds that a program declares as data: a name, a description, typed and closed fields.
 
-A declared kind has the notice's own form, so that whatever reads the notice knows it
-too. It must not know which programs there are, nor how their kinds are kept.
+A declared kind has the notice's own form, so whatever reads the notice knows it too.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl import notice
-from usagectl.events import kind_fields
-from usagectl.events.kind_fields import PRIVACY, TYPES, Field, InvalidKindError
+from usagectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from usagectl.notice import Declaration
 
-__all__ = [
-    "PRIVACY",
-    "TYPES",
-    "Field",
-    "InvalidKindError",
-    "Kind",
-    "check",
-    "declare",
-    "from_schema",
-    "has_name_of",
-]
+FieldType = Literal["integer", "number", "boolean", "string"]
 
+TYPES: tuple[FieldType, ...] = ("integer", "number", "boolean", "string")
+PRIVACY = ("usage", "environment", "time", "error-text")
+"""The privacy classes of declared fields; the notice's others are for what is never recorded."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TOOL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_CHOICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 _.+-]{0,62}[A-Za-z0-9+])?")
+_TEXT = re.compile(r"[ -~]{0,400}")
+_MOST_CHOICES = 64
 _MOST_FIELDS = 32
+_EXAMPLES: Mapping[str, object] = {"integer": 3, "number": 1.5, "boolean": True}
+_ERROR_EXAMPLE = "The file is too long."
 _COUNTS = "counts"
-_COUNT = Field("count", "integer", "How often this combination occurred.")
 _TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{6})?$"
 _INSTANT = "2022-08-30 14:46:54.116457"
 
 
+class InvalidKindError(UsageError):
+    """An event kind that cannot be declared, and the reason."""
+
+    code = "invalid-kind"
+
+    def __init__(self, kind: object, *, reason: str) -> None:
+        is_name = isinstance(kind, str) and _NAME.fullmatch(kind)
+        name = f"The event kind {kind}" if is_name else "An event kind"
+        super().__init__(f"{name} cannot be declared: {reason}.", hint="usagectl explain")
+
+
+class Field(NamedTuple):
+    """One member of a declared event.
+
+    Attributes:
+        name: lower-case letters, digits and underscores.
+        type: of each value.
+        description: one sentence that says what it means.
+        privacy: one of `PRIVACY`.
+        choices: all that a text may be; a text of `error-text` has none and is scrubbed.
+        is_list: True for a list of such values.
+        is_optional: True if it may be absent.
+    """
+
+    name: str
+    type: FieldType
+    description: str
+    privacy: str = "usage"
+    choices: tuple[str, ...] = ()
+    is_list: bool = False
+    is_optional: bool = False
+
+
+_COUNT = Field("count", "integer", "How often this combination occurred.")
+
+
 class Kind(NamedTuple):
-    """Tell what a declared event is for, when it is recorded and what it holds.
+    """A declared event: its purpose, when it is recorded and what it holds.
 
     Attributes:
         name: begins with the name of its tool (`-` as `_`) and `_`.
-        description: one sentence that says what it tells.
+        description: one sentence that says what it means.
         when: one sentence that says when it is recorded.
         fields: the members of its payload; of a counter, the labels that are counted by.
-        is_counter: whether it counts: its payload is `{"counts":[{<labels…>,"count":n}]}`.
+        is_counter: True if it counts; its payload is `{"counts":[{<labels…>,"count":n}]}`.
     """
 
     name: str
@@ -59,7 +92,7 @@ class Kind(NamedTuple):
         """Return its JSON Schema in the form of the notice's own events.
 
         Raises:
-            InvalidKindError: it is no kind that can be declared.
+            InvalidKindError: it cannot be declared.
         """
         check(self)
         metadata = _object_schema(
@@ -96,22 +129,24 @@ def check(kind: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
     Raises:
         InvalidKindError: the kind cannot be declared.
     """
-    if not isinstance(kind, Kind) or not kind_fields.is_name(kind.name):
+    if not isinstance(kind, Kind) or not _is_name(kind.name):
         raise InvalidKindError(None, reason="its name is not of a-z, 0-9 and _, 64 at most")
     if notice.is_of_notice(kind.name):
         raise InvalidKindError(kind.name, reason="the notice has an event of that name")
-    if not kind_fields.is_line(kind.description):
+    if not _is_line(kind.description):
         reason = "it has no description of one plain line, 400 characters at most"
         raise InvalidKindError(kind.name, reason=reason)
-    if not kind_fields.is_line(kind.when, may_be_empty=True):
-        raise InvalidKindError(kind.name, reason="when is no plain line of 400 characters at most")
+    if not _is_line(kind.when, may_be_empty=True):
+        raise InvalidKindError(
+            kind.name, reason="when is not a plain line of 400 characters at most"
+        )
     if type(kind.is_counter) is not bool:
         raise InvalidKindError(kind.name, reason="is_counter is true or false")
     fields: object = kind.fields
     if not isinstance(fields, tuple) or len(fields) > _MOST_FIELDS:
         raise InvalidKindError(kind.name, reason=f"fields is a tuple of {_MOST_FIELDS} at most")
     for field in kind.fields:
-        kind_fields.check(kind.name, field)
+        _check_field(kind.name, field)
         if kind.is_counter:
             _check_label(kind.name, field)
     if len({field.name for field in kind.fields}) < len(kind.fields):
@@ -119,7 +154,7 @@ def check(kind: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
 
 
 def has_name_of(tool: str, kind: Kind) -> bool:
-    """Tell whether a kind's name begins with that of its tool."""
+    """True if a kind's name begins with that of its tool."""
     return kind.name.startswith(f"{tool.replace('-', '_')}_")
 
 
@@ -130,7 +165,7 @@ def declare(tool: str, kinds: Iterable[Kind]) -> tuple[Declaration, ...]:
         InvalidKindError: one cannot be declared, or is not named after the tool.
     """
     if not _TOOL.fullmatch(tool):
-        raise InvalidKindError(None, reason="the name of its tool is none")
+        raise InvalidKindError(None, reason="the name of its tool is invalid")
     found = []
     for kind in kinds:
         schema = kind.schema(tool)
@@ -142,10 +177,10 @@ def declare(tool: str, kinds: Iterable[Kind]) -> tuple[Declaration, ...]:
 
 
 def from_schema(schema: object) -> Kind:
-    """Read a kind from its JSON Schema, as `Kind.schema` wrote it; what is unknown is left out.
+    """Read a kind from its JSON Schema, as `Kind.schema` wrote it; unknown keys are left out.
 
     Raises:
-        InvalidKindError: it is no schema of a kind that can be declared.
+        InvalidKindError: it is not the schema of a kind that can be declared.
     """
     try:
         kind = _read_kind(schema)
@@ -155,11 +190,82 @@ def from_schema(schema: object) -> Kind:
     return kind
 
 
+def _is_name(text: object) -> bool:
+    """True for a text that can name a kind or a field."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
+def _is_line(text: object, *, may_be_empty: bool = False) -> bool:
+    """True for one plain line that can be shown to a person."""
+    if not isinstance(text, str) or not _TEXT.fullmatch(text):
+        return False
+    return may_be_empty or bool(text.strip())
+
+
+def _check_field(kind: str, field: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
+    """Refuse a field that is open, or in a form that could not be shown.
+
+    Raises:
+        InvalidKindError: the field cannot be declared.
+    """
+    if not isinstance(field, Field) or not _is_name(field.name):
+        raise InvalidKindError(kind, reason="a field's name is not of a-z, 0-9 and _, 64 at most")
+    if field.type not in TYPES or field.privacy not in PRIVACY:
+        reason = f"the type or the privacy class of {field.name} cannot be declared"
+        raise InvalidKindError(kind, reason=reason)
+    flags: tuple[object, ...] = (field.is_list, field.is_optional)
+    if not all(type(flag) is bool for flag in flags):
+        reason = f"is_list and is_optional of {field.name} are true or false"
+        raise InvalidKindError(kind, reason=reason)
+    if not _is_line(field.description):
+        reason = f"{field.name} has no description of one plain line, 400 characters at most"
+        raise InvalidKindError(kind, reason=reason)
+    _check_choices(kind, field)
+
+
+def _check_choices(kind: str, field: Field) -> None:
+    choices: Any = field.choices
+    if not isinstance(choices, tuple) or len(choices) > _MOST_CHOICES:
+        reason = f"choices of {field.name} is a tuple of {_MOST_CHOICES} at most"
+        raise InvalidKindError(kind, reason=reason)
+    if not all(isinstance(each, str) and _CHOICE.fullmatch(each) for each in choices):
+        reason = f"a choice of {field.name} is not a short plain text"
+        raise InvalidKindError(kind, reason=reason)
+    is_text, is_error = field.type == "string", field.privacy == "error-text"
+    if bool(choices) != (is_text and not is_error) or (is_error and not is_text):
+        reason = f"{field.name} needs choices if it is a text, unless that is one of error-text"
+        raise InvalidKindError(kind, reason=reason)
+
+
 def _check_label(kind: str, field: Field) -> None:
     is_open = field.is_list or field.is_optional or field.privacy == "error-text"
     if is_open or field.type == "number" or field.name == _COUNT.name:
-        reason = f"{field.name} is no label: one closed value, always there, not named count"
+        reason = f"{field.name} is not a label: one closed value, always there, not named count"
         raise InvalidKindError(kind, reason=reason)
+
+
+def _field_schema(field: Field) -> dict[str, Any]:
+    """Return the JSON Schema of one field, in the form of the notice's own."""
+    closing: dict[str, Any] = {}
+    if field.choices:
+        closing = {"enum": list(field.choices)}
+    elif field.type == "string":
+        closing = {"x-emit": "scrubbed"}
+    head: dict[str, Any] = {"type": field.type, "description": field.description, **closing}
+    if field.is_list:
+        head = {"type": "array", "description": field.description, "items": head}
+    return {
+        **head,
+        "examples": [_field_example(field)],
+        "x-privacy": field.privacy,
+        "x-sentence": "",
+    }
+
+
+def _field_example(field: Field) -> object:
+    """Return a value that the field may have."""
+    one = field.choices[0] if field.choices else _EXAMPLES.get(field.type, _ERROR_EXAMPLE)
+    return [one] if field.is_list else one
 
 
 def _object_schema(
@@ -187,11 +293,11 @@ def _client_time_schema() -> dict[str, Any]:
 
 
 def _payload_schema(kind: Kind) -> dict[str, Any]:
-    properties = {field.name: kind_fields.schema(field) for field in kind.fields}
+    properties = {field.name: _field_schema(field) for field in kind.fields}
     required = [field.name for field in kind.fields if not field.is_optional]
     if not kind.is_counter:
         return _object_schema("What was recorded.", properties, required)
-    properties[_COUNT.name] = {**kind_fields.schema(_COUNT), "minimum": 1}
+    properties[_COUNT.name] = {**_field_schema(_COUNT), "minimum": 1}
     items = _object_schema("One combination of labels.", properties, [*required, _COUNT.name])
     counts = {
         "type": "array",
@@ -205,10 +311,10 @@ def _payload_schema(kind: Kind) -> dict[str, Any]:
 
 
 def _example(kind: Kind) -> dict[str, Any]:
-    values = {field.name: kind_fields.example(field) for field in kind.fields}
+    values = {field.name: _field_example(field) for field in kind.fields}
     if not kind.is_counter:
         return values
-    return {_COUNTS: [{**values, _COUNT.name: kind_fields.example(_COUNT)}]}
+    return {_COUNTS: [{**values, _COUNT.name: _field_example(_COUNT)}]}
 
 
 def _read_kind(schema: Any) -> Kind:  # noqa: ANN401
@@ -217,9 +323,24 @@ def _read_kind(schema: Any) -> Kind:  # noqa: ANN401
     if is_counter:
         payload = payload["properties"][_COUNTS]["items"]
     fields = tuple(
-        kind_fields.read(name, each, is_optional=name not in payload["required"])
+        _read_field(name, each, is_optional=name not in payload["required"])
         for name, each in payload["properties"].items()
         if not (is_counter and name == _COUNT.name)
     )
     name = schema["properties"]["name"]["const"]
     return Kind(name, schema["description"], schema["x-when"], fields, is_counter=is_counter)
+
+
+def _read_field(name: str, schema: Any, *, is_optional: bool) -> Field:  # noqa: ANN401
+    """Read a field from its JSON Schema, without checking it."""
+    is_list = schema["type"] == "array"
+    one = schema["items"] if is_list else schema
+    return Field(
+        name,
+        one["type"],
+        schema["description"],
+        schema["x-privacy"],
+        tuple(one.get("enum", ())),
+        is_list=is_list,
+        is_optional=is_optional,
+    )

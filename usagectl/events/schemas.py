@@ -1,4 +1,4 @@
-"""Own the closed shapes of the events that we record: typed fields, and no open text.
+"""Schemas of the events that are recorded: typed fields, closed texts, exact bytes.
 
 A shape is compiled once from the notice's data, or from a kind that a program declares.
 Nothing but what that names gets into a payload: whatever else is given is refused, under
@@ -7,14 +7,14 @@ the names of the event and the field and never with the value.
 
 from __future__ import annotations
 
+import json
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from usagectl import notice
 from usagectl.errors import UnknownEventError, UsageError
-from usagectl.events import field_encoders
 from usagectl.events import kinds as declared_kinds
-from usagectl.events.text_rules import CLOSINGS
+from usagectl.events.text_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from usagectl.events.kinds import Kind
 
     Encode = Callable[[object], str | None]
+    """Gives a value's JSON, or None for one that does not fit."""
+
+_LARGEST = 2**63 - 1
+_MOST_ITEMS = 4096
+_LONGEST_REMEMBERED = 512
+_REMEMBERED = 512
 
 
 class EventShapeError(UsageError):
-    """Tell that an event cannot hold what it was given; no value is ever named."""
+    """A value that an event cannot hold; event and field are named, the value never."""
 
     code = "event-shape"
 
@@ -45,7 +51,7 @@ class _Member(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """Hold that some members go only with certain numbers of another one."""
+    """Members that go only with certain numbers of another one."""
 
     field: str
     low: float
@@ -54,11 +60,11 @@ class _Rule(NamedTuple):
 
 
 class Shape:
-    """Hold what one event may hold, and write its payload.
+    """What one event may hold, and the writer of its payload.
 
     Attributes:
         name: of the event.
-        has_session: whether its metadata holds the ID of a session, beside the time.
+        has_session: True if its metadata holds the ID of a session, beside the time.
         endpoint: `session` or `events`.
     """
 
@@ -86,13 +92,15 @@ class Shape:
         """Put the metadata before a payload: the exact bytes of the whole event.
 
         Raises:
-            EventShapeError: the time or the session's ID is none, or not for this event.
+            EventShapeError: the time or the session's ID is invalid, or not for this event.
         """
-        if CLOSINGS["time"](client_time) is None:
+        if RULES["time"](client_time) is None:
             raise EventShapeError(self.name, "metadata.client_time", reason="must be an instant")
         if not self.has_session and session_id:
-            raise EventShapeError(self.name, "metadata.session_id", reason="is none of its fields")
-        if self.has_session and CLOSINGS["uuid"](session_id) is None:
+            raise EventShapeError(
+                self.name, "metadata.session_id", reason="is not one of its fields"
+            )
+        if self.has_session and RULES["uuid"](session_id) is None:
             raise EventShapeError(self.name, "metadata.session_id", reason="must be a UUID")
         session = f'"session_id":"{session_id}",' if self.has_session else ""
         metadata = f'{{{session}"client_time":"{client_time}"}}'
@@ -101,10 +109,10 @@ class Shape:
 
 
 def of(name: str, kinds: Sequence[Kind] = ()) -> Shape:
-    """Return the shape of an event: one of the notice, else one of the kinds that are given.
+    """Return the shape of an event of the notice, or else of one of the kinds given.
 
     Raises:
-        UnknownEventError: neither names such an event.
+        UnknownEventError: neither has such an event.
         InvalidKindError: the kind cannot be declared.
     """
     if name in _names():
@@ -133,7 +141,7 @@ def _of_kind(kind: Kind) -> Shape:
 
 
 class _Object:
-    """Write objects of known members."""
+    """A writer of objects with known members."""
 
     __slots__ = ("_event", "_known", "_members", "_place", "_rules")
 
@@ -149,7 +157,7 @@ class _Object:
         self._rules = tuple(_read_rules(schema))
 
     def write(self, values: Mapping[str, object]) -> str:
-        """Write one object, or raise what is wrong with it."""
+        """Write one object, or raise an error that names the wrong field."""
         parts = []
         taken = 0
         for member in self._members:
@@ -176,11 +184,11 @@ class _Object:
         return f"{{{','.join(parts)}}}"
 
     def _refuse_unknown(self, values: Mapping[str, object]) -> None:
-        # What is unknown may be a value itself, so it is named only if it is a plain name.
+        # An unknown key may be a value itself, so it is named only if it is a plain name.
         unknown = next((name for name in values if name not in self._known), None)
         is_name = isinstance(unknown, str) and unknown.isidentifier() and len(unknown) < 40  # noqa: PLR2004
         name = str(unknown) if is_name and str(unknown).isascii() else "a field"
-        raise self._error(name, "is none of its fields")
+        raise self._error(name, "is not one of its fields")
 
     def _apply(self, rule: _Rule, values: Mapping[str, object]) -> None:
         number = cast("float", values[rule.field])
@@ -206,28 +214,86 @@ def _encoder(event: str, place: str, kind: str, schema: Mapping[str, Any]) -> tu
     if kind == "array":
         items = schema["items"]
         if items["type"] == "object":
-            return field_encoders.list_encoder(
-                _object_encoder(_Object(event, f"{place}.", items))
-            ), "a list"
+            return _list_encoder(_object_encoder(_Object(event, f"{place}.", items))), "a list"
         encode, wanted = _encoder(event, place, items["type"], items)
-        return field_encoders.list_encoder(encode), f"a list, each of it {wanted}"
+        return _list_encoder(encode), f"a list, each of it {wanted}"
     if kind == "boolean":
-        return field_encoders.encode_boolean, "true or false"
+        return _encode_boolean, "true or false"
     if kind in ("integer", "number"):
         low, high = (
-            schema.get("minimum", -field_encoders.LARGEST),
-            schema.get("maximum", field_encoders.LARGEST),
+            schema.get("minimum", -_LARGEST),
+            schema.get("maximum", _LARGEST),
         )
         wanted = "a whole number" if kind == "integer" else "a number"
         if "maximum" in schema:
             wanted += f" from {low} to {high}"
         elif "minimum" in schema:
             wanted += f" of {low} or more"
-        return field_encoders.number_encoder(low, high, is_integer=kind == "integer"), wanted
+        return _number_encoder(low, high, is_integer=kind == "integer"), wanted
     if "enum" in schema:
         choices = {each: f'"{each}"' for each in schema["enum"]}
-        return field_encoders.choice_encoder(choices), f"one of {', '.join(choices)}"
-    return field_encoders.text_encoder(schema["x-emit"]), notice.closed_form(schema["x-emit"])
+        return _choice_encoder(choices), f"one of {', '.join(choices)}"
+    return _text_encoder(schema["x-emit"]), notice.closed_form(schema["x-emit"])
+
+
+def _encode_boolean(value: object) -> str | None:
+    """Write true or false; a number is refused."""
+    return "true" if value is True else "false" if value is False else None
+
+
+def _number_encoder(low: float, high: float, *, is_integer: bool) -> Encode:
+    """Write numbers within limits; a truth value is refused."""
+
+    def encode(value: object) -> str | None:
+        if isinstance(value, bool):
+            return None
+        if isinstance(value, int):
+            return int.__repr__(value) if low <= value <= high else None
+        if is_integer or not isinstance(value, float) or not low <= value <= high:
+            return None  # Not a number and the infinities are outside of any limits.
+        return float.__repr__(value)
+
+    return encode
+
+
+def _choice_encoder(choices: Mapping[str, str]) -> Encode:
+    """Write one of a list of texts, each with what is written for it."""
+
+    def encode(value: object) -> str | None:
+        return choices.get(value) if isinstance(value, str) else None
+
+    return encode
+
+
+def _text_encoder(rule: str) -> Encode:
+    """Write texts by a rule; results are remembered, since a tracker meets the same texts again."""
+    apply = RULES[rule]
+
+    def find(text: str) -> str | None:
+        found = apply(text)
+        return json.dumps(found) if found is not None else None
+
+    remember = lru_cache(_REMEMBERED)(find)
+
+    def encode(value: object) -> str | None:
+        if not isinstance(value, str):
+            return None
+        text = value if type(value) is str else str.__str__(value)
+        return remember(text) if len(text) <= _LONGEST_REMEMBERED else find(text)
+
+    return encode
+
+
+def _list_encoder(encode: Encode) -> Encode:
+    """Write lists of what an encoder writes."""
+
+    def encode_all(value: object) -> str | None:
+        if not isinstance(value, (list, tuple)) or len(value) > _MOST_ITEMS:
+            return None
+        parts = [encode(each) for each in value]
+        return None if None in parts else f"[{','.join(cast('list[str]', parts))}]"
+
+    return encode_all
 
 
 def _object_encoder(shape: _Object) -> Encode:
@@ -240,7 +306,7 @@ def _object_encoder(shape: _Object) -> Encode:
 
 
 def _read_rules(schema: Mapping[str, Any]) -> Iterable[_Rule]:
-    """Read the conditions of the form: when a number is not within limits, no such members."""
+    """Read the schema's conditions: outside a number's limits some members are forbidden."""
     for each in schema.get("allOf", ()):
         ((field, test),) = each["if"]["properties"].items()
         limits = test["not"]

@@ -1,21 +1,24 @@
-"""Own the cutting of exact event bytes out of JSON text that others wrote.
+"""Exact event bytes, cut out of JSON text and streams that others wrote.
 
-Bytes are cut, never serialised again. msgspec does it; what is JSON and msgspec
-refuses all the same (half a surrogate pair as an escape, which Python's json
-writes for a path that is no UTF-8) is cut with Python's own reader.
+Bytes are cut, never serialised again. msgspec does it; what is JSON and refused by msgspec
+all the same (half a surrogate pair as an escape, which Python's json writes for a path that
+is not UTF-8) is cut with Python's own reader.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+_LONGEST_MARK = len(codecs.BOM_UTF8)
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -34,11 +37,11 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _named = msgspec.json.Decoder(_Named)
 REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises at bytes that are no JSON to it, or not of the form that is asked for."""
+"""What msgspec raises at bytes that it does not take for JSON of the wanted form."""
 
 
 def name_of(event: bytes) -> str:
-    """Name an event; empty when it is none."""
+    """Return an event's name; empty for anything else."""
     try:
         return _named.decode(event).name
     except REFUSED:
@@ -57,7 +60,7 @@ def _name_slowly(event: bytes) -> str:
 
 
 def events_of(text: bytes) -> list[bytes]:
-    """Cut the events out of one event or one body; empty when it is neither."""
+    """Cut the events out of one event or one body; empty for anything else."""
     if name_of(text):
         return [text]
     try:
@@ -68,7 +71,7 @@ def events_of(text: bytes) -> list[bytes]:
 
 
 def events_of_list(text: bytes) -> list[bytes]:
-    """Cut the events out of a list of them; empty when it is none."""
+    """Cut the events out of a list of events; empty for anything else."""
     try:
         found = [bytes(raw) for raw in _list.decode(text)]
     except REFUSED:
@@ -77,10 +80,10 @@ def events_of_list(text: bytes) -> list[bytes]:
 
 
 def objects_of(text: bytes) -> list[bytes] | None:
-    """Cut out what a request reports, whatever its form: named or not, each a JSON object.
+    """Cut out the JSON objects that a request reports, with a name or without.
 
-    That is each member of the list `events`, each of a list of objects, or the
-    one object. None when the text is no JSON, or holds anything else.
+    These are the members of the list `events`, those of a list, or the one object. None
+    when the text is not JSON, or holds anything else.
     """
     try:
         str(text, "utf-8")  # msgspec does not look into what it cuts.
@@ -98,7 +101,7 @@ def objects_of(text: bytes) -> list[bytes] | None:
 
 
 def beside_events(text: bytes) -> bytes:
-    """Cut out what an object with a list of events holds besides: an object again, or nothing."""
+    """Cut out the other members of an object with a list of events, as an object or as nothing."""
     document = str(text, "utf-8").strip(" \t\r\n")
     if not document.startswith("{") or '"events"' not in document:
         return b""
@@ -108,8 +111,8 @@ def beside_events(text: bytes) -> bytes:
         return b""
     lists = [value for name, value in members if name == "events" and value.startswith("[")]
     if not lists:
-        return b""  # It is the one event.
-    # Of a doubled member the last one counts, as for every reader of JSON.
+        return b""  # The object is itself the event.
+    # Of a repeated member the last one counts, as for every reader of JSON.
     rest = [
         f"{json.dumps(name)}:{value}"
         for name, value in members
@@ -131,7 +134,7 @@ def _cut_slowly(document: str) -> list[bytes]:
     """Cut with Python's own reader.
 
     Raises:
-        ValueError: it is no JSON, or neither an object nor a list.
+        ValueError: it is not JSON, or neither an object nor a list.
     """
     _reader.decode(document)
     found = [document]
@@ -153,7 +156,7 @@ _reader = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refus
 
 
 def _elements(document: str, at: int) -> Iterator[str]:
-    """Cut a list, sound as a whole, into its elements."""
+    """Cut a valid list into its elements."""
     at = _skip(document, at + 1)
     while document[at] != "]":
         end = _reader.raw_decode(document, at)[1]
@@ -163,7 +166,7 @@ def _elements(document: str, at: int) -> Iterator[str]:
 
 
 def _members(document: str) -> Iterator[tuple[str, str]]:
-    """Cut an object, sound as a whole, into its members: name and text of each value."""
+    """Cut a valid object into its members: name and text of each value."""
     if not document.startswith("{"):
         raise ValueError(document[:1])
     at = _skip(document, 1)
@@ -179,3 +182,32 @@ def _members(document: str) -> Iterator[tuple[str, str]]:
 def _skip(document: str, at: int) -> int:
     found = _BLANKS.match(document, at)
     return found.end() if found else at
+
+
+def as_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces in UTF-8, without a byte order mark.
+
+    PowerShell writes UTF-16, or a mark first, into a file that it redirects to.
+    """
+    waiting = iter(pieces)
+    head = b""
+    while len(head) < _LONGEST_MARK and (piece := next(waiting, None)) is not None:
+        head += piece
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        texts = codecs.iterdecode(chain([head], waiting), "utf-16", errors="replace")
+        return (text.encode() for text in texts)
+    return chain([head.removeprefix(codecs.BOM_UTF8)], waiting)
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut pieces into lines with their ends; the last may lack its end."""
+    rest: list[bytes] = []
+    for piece in pieces:
+        *whole, last = piece.split(b"\n")
+        for line in whole:
+            yield b"".join([*rest, line, b"\n"])
+            rest = []
+        if last:
+            rest.append(last)
+    if rest:
+        yield b"".join(rest)

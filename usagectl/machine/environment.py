@@ -1,7 +1,7 @@
-"""Own what this process runs on: variables, home, folders, clock, CI, system.
+"""The surroundings of a process as one value: variables, home, folders, clock, CI, system.
 
-Everything that differs between two machines enters here, as one value, so
-that no other module asks the process and no test has to patch it.
+Everything that differs between two machines enters here, so that no other module
+asks the process and no test has to patch it.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
 
 
 class Environment(NamedTuple):
-    """Hold what a process can see of its machine.
+    """Everything that a process can see of its machine.
 
     Attributes:
         variables: the environment variables.
         cwd: the working folder, absolute.
-        account_home: the home that the account database names, None without one and
-            where nobody asked it.
+        account_home: the home that the account database names; None without one, and
+            as long as nobody asked for it.
         config_dir: usagectl's own settings folder, None when there is no home.
         state_dir: usagectl's own state folder, None when there is no home.
         now: the present instant, aware.
@@ -74,14 +74,14 @@ class Environment(NamedTuple):
 
     @property
     def home(self) -> Path | None:
-        """Name the home folder as Python's `expanduser` does, None without one."""
+        """The home folder as Python's `expanduser` finds it, None without one."""
         name = "USERPROFILE" if self.system == "Windows" else "HOME"
         if name in self.variables:
             return self.cwd / (self.variables[name].rstrip("/") or "/")
         return self.account_home
 
     def at_root(self, path: str) -> Path:
-        """Name an absolute path of this machine, below `root`."""
+        """Return an absolute path of this machine, below `root`."""
         return self.root / path.lstrip("/")
 
 
@@ -108,20 +108,20 @@ def from_process() -> Environment:
 
 
 def with_account_home(environment: Environment) -> Environment:
-    """Ask the account database too, for the home of which HOME may say nothing."""
+    """Return the same with the account's home, which HOME may hide."""
     if environment.account_home is not None:
         return environment
     return environment._replace(account_home=_account_home())
 
 
 def is_ci(environment: Environment) -> bool:
-    """Tell whether a CI service runs this; `CI=false` and an empty value do not count."""
+    """True if a CI service runs this; `CI=false` and an empty value do not count."""
     values = (environment.variables.get(name, "") for name in _CI_VARIABLES)
     return any(value.strip().lower() not in ("", "0", "false", "no") for value in values)
 
 
 def is_container(environment: Environment) -> bool:
-    """Tell whether this runs inside a container, by the marks that engines leave."""
+    """True if this runs inside a container, by the marks that engines leave."""
     if environment.variables.get("KUBERNETES_SERVICE_HOST"):
         return True
     return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
@@ -144,7 +144,7 @@ def _uname() -> tuple[str, str, str, str, str]:
 def _cwd() -> Path:
     try:
         return Path.cwd()
-    except OSError:  # The folder was removed under our feet.
+    except OSError:  # Somebody removed the folder.
         return Path(os.environ.get("PWD", "/"))
 
 

@@ -1,7 +1,7 @@
-"""Own how files are read, replaced and locked; know nothing of what they hold.
+"""Safe reading, replacing and locking of files.
 
-Reading is bounded and never blocks: a FIFO or a device in the place of a file
-is refused. Writing replaces a file whole or leaves it as it was.
+Reading is bounded and never blocks: it refuses a FIFO or a device in the place of a
+file. Writing replaces the whole file or leaves it as it was.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     Write = Callable[[int, bytes], int]
 
 MAX_BYTES = 4 * 1024 * 1024
-"""No settings, profile or identity file is larger; what is, is not read."""
+"""Settings, profile and identity files are smaller; a larger file is not read."""
 
 LOCK_SECONDS = 30.0
-"""Sixty-four commands of a busy machine take their turns in less; a lock ends with its holder."""
+"""Longer than 64 commands on a busy machine take in turns; a lock ends with its holder."""
 
 _FAR_OFF = 1 << 40
-"""Windows locks bytes, not files: this one is none that any file of ours has."""
+"""Windows locks bytes, not files: this one lies beyond the end of every file of ours."""
 
 
 def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
-    """Read a regular file whole; None when nothing is there.
+    """Read a whole regular file; None if it does not exist.
 
     Raises:
         FileUnreadableError: it may not be read, is no regular file, or is
@@ -49,11 +49,11 @@ def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise FileUnreadableError(file, reason=_reason(error)) from error
+        raise FileUnreadableError(file, reason=reason_of(error)) from error
     try:
         return _read_descriptor(file, descriptor, limit=limit)
     except OSError as error:
-        raise FileUnreadableError(file, reason=_reason(error)) from error
+        raise FileUnreadableError(file, reason=reason_of(error)) from error
     finally:
         os.close(descriptor)
 
@@ -70,10 +70,54 @@ def _read_descriptor(file: Path, descriptor: int, *, limit: int) -> bytes:
 
 
 def replace_bytes(file: Path, data: bytes, *, new_mode: int = 0o600) -> None:
-    """Replace a file's bytes at once, keeping its mode; make it and its folders if missing.
+    """Replace a file's bytes at once and keep its mode; make it and its folders if missing.
 
-    Another process sees the old bytes or the new ones, never a part. A link
-    is followed, so the link itself stays. `new_mode` is for a file that was not there.
+    Another process sees the old bytes or the new ones, never a part. A link stays and
+    its target is replaced. `new_mode` is the mode of a file that did not exist.
+
+    Raises:
+        FileUnwritableError: nothing was changed.
+    """
+    with _replacing(file) as (stream, target):
+        if target.exists():
+            _copy_owner_and_mode(stream, target.stat())
+        elif hasattr(os, "fchmod"):
+            os.fchmod(stream.fileno(), new_mode)
+        stream.write(data)
+
+
+def write_lines(
+    file: Path, lines: Iterable[bytes], *, replaces: bool, dry_run: bool = False
+) -> tuple[int, int]:
+    """Write lines, with line ends added, to a file that appears whole or not at all.
+
+    Returns:
+        The numbers of lines and of bytes.
+
+    Raises:
+        FileExistsAlreadyError: there is a file, and `replaces` is false.
+        FileUnwritableError: nothing was written.
+    """
+    if not replaces and os.path.lexists(file):
+        raise FileExistsAlreadyError(file)
+    _refuse_special(_resolve(file))
+    if dry_run:
+        return _write_to(None, lines)
+    if not file.parent.is_dir():
+        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}")
+    with _replacing(file) as (stream, _):
+        written = _write_to(stream, lines)
+        if not replaces and os.path.lexists(file):  # Somebody made it meanwhile.
+            raise FileExistsAlreadyError(file)
+    return written
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a new file that takes the place of another when the body ends; remove it on an error.
+
+    Yields:
+        The new file, and the one that it replaces: a link's target.
 
     Raises:
         FileUnwritableError: nothing was changed.
@@ -82,14 +126,14 @@ def replace_bytes(file: Path, data: bytes, *, new_mode: int = 0o600) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        before = target.stat() if target.exists() else None
-        mode = stat.S_IMODE(before.st_mode) if before else new_mode
-        _write_new(temporary, data, mode=mode)
-        if before and hasattr(os, "geteuid") and os.geteuid() == 0:
-            os.chown(temporary, before.st_uid, before.st_gid)  # sudo must not take it away.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream, target
+            stream.flush()
+            os.fsync(stream.fileno())
         temporary.replace(target)
     except (OSError, ValueError) as error:
-        raise FileUnwritableError(file, reason=_reason(error)) from error
+        raise FileUnwritableError(file, reason=reason_of(error)) from error
     finally:
         _unlink_quietly(temporary)
 
@@ -98,52 +142,14 @@ def _resolve(file: Path) -> Path:
     try:
         return file.resolve() if file.is_symlink() else file
     except (OSError, RuntimeError) as error:
-        raise FileUnwritableError(file, reason=_reason(error)) from error
+        raise FileUnwritableError(file, reason=reason_of(error)) from error
 
 
-def _write_new(file: Path, data: bytes, *, mode: int) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        if hasattr(os, "fchmod"):
-            os.fchmod(stream.fileno(), mode)
-        os.fsync(stream.fileno())
-
-
-def write_lines(
-    file: Path, lines: Iterable[bytes], *, replaces: bool, dry_run: bool = False
-) -> tuple[int, int]:
-    """Write lines to a file that appears whole or not at all; line ends are added.
-
-    Returns:
-        How many lines, and how many bytes.
-
-    Raises:
-        FileExistsAlreadyError: a file is there that may not be replaced.
-        FileUnwritableError: nothing was written.
-    """
-    target = _resolve(file)
-    if not replaces and os.path.lexists(file):
-        raise FileExistsAlreadyError(file)
-    _refuse_what_is_no_file(target)
-    if dry_run:
-        return _write_to(None, lines)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            written = _write_to(stream, lines)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if not replaces and os.path.lexists(file):  # Somebody made it meanwhile.
-            raise FileExistsAlreadyError(file)
-        temporary.replace(target)
-    except (OSError, ValueError) as error:
-        raise FileUnwritableError(file, reason=_reason(error)) from error
-    finally:
-        _unlink_quietly(temporary)
-    return written
+def _copy_owner_and_mode(stream: BinaryIO, before: os.stat_result) -> None:
+    if hasattr(os, "fchmod"):
+        os.fchmod(stream.fileno(), stat.S_IMODE(before.st_mode))
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        os.fchown(stream.fileno(), before.st_uid, before.st_gid)  # sudo must not take it away.
 
 
 def _write_to(stream: BinaryIO | None, lines: Iterable[bytes]) -> tuple[int, int]:
@@ -156,18 +162,18 @@ def _write_to(stream: BinaryIO | None, lines: Iterable[bytes]) -> tuple[int, int
     return count, size
 
 
-def _refuse_what_is_no_file(file: Path) -> None:
-    """Raise where a rename would put a file in the place of a device, a pipe or a folder."""
+def _refuse_special(file: Path) -> None:
+    """Raise where the rename would replace a device, a pipe or a folder."""
     try:
         mode = file.stat().st_mode
     except (OSError, ValueError):
-        return  # Nothing is there, or writing says why it cannot.
+        return  # There is no file, or writing it raises the error.
     if not stat.S_ISREG(mode):
         raise FileUnwritableError(file, reason=f"it is {_kind(mode)}, not a file")
 
 
 def remove(file: Path) -> bool:
-    """Remove a file; False when there was none.
+    """Remove a file; False if there was none.
 
     Raises:
         FileUnwritableError: it is still there.
@@ -177,18 +183,18 @@ def remove(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise FileUnwritableError(file, reason=_reason(error)) from error
+        raise FileUnwritableError(file, reason=reason_of(error)) from error
     return True
 
 
 def set_aside(path: Path, now: datetime) -> Path:
-    """Rename a file or folder that cannot be understood, so that nothing of it is lost.
+    """Rename an unreadable file or folder, so that its content is kept.
 
     Returns:
         Its new name: the old one, `.corrupt-` and the UTC time.
 
     Raises:
-        FileUnwritableError: it is where it was.
+        FileUnwritableError: it keeps its name.
     """
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     for attempt in range(1000):
@@ -198,13 +204,13 @@ def set_aside(path: Path, now: datetime) -> Path:
             try:
                 path.rename(target)
             except OSError as error:
-                raise FileUnwritableError(path, reason=_reason(error)) from error
+                raise FileUnwritableError(path, reason=reason_of(error)) from error
             return target
     raise FileUnwritableError(path, reason="too many files were set aside beside it")
 
 
 def put_back(aside: Path, path: Path) -> bool:
-    """Undo `set_aside` after what should follow it failed; False when it stays aside."""
+    """Undo `set_aside` after the next step failed; False if it stays aside."""
     try:
         if os.path.lexists(path):
             return False
@@ -222,12 +228,11 @@ def lock(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
-    """Hold a folder for this process; others that lock it wait.
+    """Lock a folder for this process while the body runs; others that lock it wait.
 
-    The folder itself is locked, so no lock file is left behind and a
-    read-only folder can be locked too. Where the file system knows no locks,
-    or the folder cannot be made, the body runs without: each single
-    replacement is still whole.
+    The folder itself is locked: that leaves no lock file behind and works for a
+    read-only folder. Where the file system has no locks, or the folder cannot be
+    made, the body runs without a lock: each single replacement is still whole.
 
     Raises:
         LockTimeoutError: another process held it for `seconds`.
@@ -258,9 +263,9 @@ def _open_for_lock(folder: Path) -> int | None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file or folder for this process; False when another one has it.
+    """Lock an open file or folder for this process; False if another one has it.
 
-    The lock ends with the descriptor, so also when the process is killed.
+    The lock ends with the descriptor, so a killed process leaves none.
     """
     try:
         if os.name == "nt":
@@ -286,7 +291,8 @@ def _unlink_quietly(file: Path) -> None:
         return
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Say why the system refused, in the words of its own message: `permission denied`."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     return type(error).__name__

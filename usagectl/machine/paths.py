@@ -1,4 +1,4 @@
-"""Own where usagectl's own files lie; know nothing of what they hold."""
+"""Locations of usagectl's own files: settings, policy, project files, spool."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _POLICY_FILES = {
 
 
 def settings_file(environment: Environment) -> Path | None:
-    """Name the user's settings file; None when this account has no home."""
+    """Return the user's settings file; None when this account has no home."""
     folder = environment.config_dir
     return folder / "settings.toml" if folder else None
 
 
 def require_settings_file(environment: Environment) -> Path:
-    """Name the user's settings file.
+    """Return the user's settings file.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -85,9 +85,9 @@ def private_dir(parent: Path, *, make: bool = False) -> Path | None:
 
 
 def policy_file(environment: Environment) -> Path:
-    """Name the machine-wide policy file.
+    """Return the machine-wide policy file.
 
-    No variable moves it: a policy that its users can point elsewhere is none.
+    No variable moves it: its users could point it elsewhere.
     """
     if environment.system == "Windows":
         return environment.at_root("C:/ProgramData/usagectl/policy.toml")
@@ -95,7 +95,7 @@ def policy_file(environment: Environment) -> Path:
 
 
 def project_files(environment: Environment) -> tuple[Path, ...]:
-    """Name every project file from the working folder up to the root, nearest first."""
+    """List the project files from the working folder up to the root, nearest first."""
     folders = (environment.cwd, *environment.cwd.parents)
     files = (folder / PROJECT_FILE_NAME for folder in folders)
     return tuple(file for file in files if os.path.lexists(file))

@@ -1,9 +1,8 @@
-"""Own the running of a child program in our place: status, signals, streams.
+"""A child program in the foreground, in our place: exit status, signals, streams.
 
-What the child sees is what it would see without us: the same terminal, process
-group, standard streams and open descriptors. Knows nothing of tools and
-switches: the environment is an argument. No shell is used, and no message holds
-an argument of the command: it may be a token (design, rule 3).
+The child has what it would have without us: the same terminal, process group,
+standard streams and open descriptors. No shell is used, and no message holds an
+argument of the command: it may be a token (design, rule 3).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
     from types import FrameType
 
-# Windows lacks most of these, every other system the last.
+# Windows lacks most of these; all other systems lack the last.
 _PASSED_THROUGH = tuple(
     number
     for number in signal.Signals
@@ -36,12 +35,12 @@ _ENDING = tuple(
     for number in _PASSED_THROUGH
     if number.name in {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"}
 )
-# What a terminal itself sends, to the whole group in its foreground.
+# A terminal sends these to the whole group in its foreground.
 _FROM_TERMINAL = frozenset({"SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK"})
 
 
 class CommandNotFoundError(UsagectlError):
-    """Tell that no program goes by that name."""
+    """The command names no program."""
 
     code = "command-not-found"
     exit_status = 127
@@ -54,7 +53,7 @@ class CommandNotFoundError(UsagectlError):
 
 
 class CommandNotExecutableError(UsagectlError):
-    """Tell that a program is there but the system does not start it."""
+    """The program exists, and the system does not start it."""
 
     code = "command-not-executable"
     exit_status = 126
@@ -75,12 +74,12 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
     A program that signal N ended counts as 128 + N. The name is looked up on
     the PATH of `environment`, which is the child's whole environment. While the
-    child runs, the signals that would end or inform us go to it instead; one
+    child runs, the signals that would end or inform us go to it instead; a signal
     that we were started to ignore stays ignored, in the child too. Call it from
-    the main thread: no other can take signals.
+    the main thread: only that one can take signals.
 
-    In the foreground of a terminal, SIGINT, SIGQUIT and SIGWINCH are taken for
-    the terminal's own, which the child has had: it shares our process group.
+    In the foreground of a terminal, SIGINT, SIGQUIT and SIGWINCH are not sent on:
+    the terminal has sent them to the child too, which shares our process group.
     Ctrl-Z therefore stops both, and a shell's `fg` wakes both.
 
     Raises:
@@ -113,9 +112,9 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[byte
 
 
 def _translated(error: OSError, program: str, environment: Mapping[str, str]) -> UsagectlError:
-    """Tell a missing program from one that does not start.
+    """Return the error for a missing program or for one that does not start.
 
-    The number alone does not: a missing interpreter counts as "no such file",
+    The number alone does not say which: a missing interpreter counts as "no such file",
     and one closed folder on the PATH makes every unknown name "permission denied".
     """
     is_missing = isinstance(error, FileNotFoundError)
@@ -135,7 +134,7 @@ def _located(program: str, environment: Mapping[str, str], *, mode: int) -> str 
 
 
 class _Relay:
-    """Hand signals on to a child, those that came before it was there as well."""
+    """Passes signals on to a child, including those that came before it started."""
 
     def __init__(self) -> None:
         self._child: Popen[bytes] | None = None
@@ -173,7 +172,7 @@ def _has_reached_group(number: int) -> bool:
 
 @contextmanager
 def noting_end() -> Iterator[list[int]]:
-    """Give a list that gets the signals which would end us, so that we can end in order."""
+    """Collect the signals that would end us in a list, so that we can end in order."""
     ended: list[int] = []
     with _handling_signals(lambda number, _frame: ended.append(number), _ENDING):
         yield ended
@@ -184,9 +183,9 @@ def _handling_signals(
     take: Callable[[int, FrameType | None], None],
     numbers: Sequence[signal.Signals] = _PASSED_THROUGH,
 ) -> Iterator[None]:
-    """Give our signals to `take`, then put every handler back.
+    """Pass our signals to `take`, then restore every handler.
 
-    A handler that Python does not know could not be put back: it stays.
+    A handler that Python does not know could not be restored: it stays.
     """
     previous: dict[int, Callable[[int, FrameType | None], object] | int] = {}
     try:
@@ -195,7 +194,7 @@ def _handling_signals(
             if handler is not None and handler != signal.SIG_IGN:
                 previous[number] = handler
                 signal.signal(number, take)
-        # Where it is ignored the system drops exit statuses, and 3 would pass for 0.
+        # Where SIGCHLD is ignored the system drops exit statuses, and 3 would pass for 0.
         if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
             previous[signal.SIGCHLD] = signal.SIG_IGN
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -1,8 +1,8 @@
-"""Text for shells and files: quoted words, and environment variables in eight formats.
+"""Environment variables as text for shells and files: bash, zsh, fish, dotenv and others.
 
-Each format is one function in one table. Whatever characters a value holds, the
-text sets exactly that value; a value that a format cannot carry is refused. No
-message holds a value: it may be a token (design, rule 3).
+Each format is one function in one table. The text sets exactly the given values,
+whatever characters they hold; a value that a format cannot carry is refused, never
+changed. No message holds a value: it may be a token (design, rule 3).
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Narrower than what shlex takes for safe: zsh expands `export A==ls`.
+# Narrower than what shlex calls safe: zsh expands `export A==ls`.
 _PLAIN = re.compile(r"[A-Za-z0-9_./,:+-]+")
 # A lone surrogate stands for a byte that is not UTF-8: no text can carry it.
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def render(variables: Mapping[str, str], format_name: str) -> str:
-    """Write the variables as text that sets them, in the order given.
-
-    The text ends in a newline and holds the variables alone, without a comment.
+    """Write text that sets the variables, in the order given, and ends in a newline.
 
     Raises:
         InvalidValueError: the format is unknown, a name is not made of ASCII
@@ -34,15 +32,15 @@ def render(variables: Mapping[str, str], format_name: str) -> str:
     """
     write = _WRITERS.get(format_name)
     if write is None:
-        wanted = f"it has to be one of {', '.join(FORMATS)}"
+        wanted = f"use one of {', '.join(FORMATS)}"
         raise _invalid(format_name, what="format", because=wanted)
     for name, value in variables.items():
         if not _NAME.fullmatch(name):
-            wanted = "it has to be made of ASCII letters, digits and `_`, no digit first"
+            wanted = "use ASCII letters, digits and `_`, and no digit first"
             raise _invalid(name, what="variable name", because=wanted)
         if _NOT_TEXT.search(value):
             raise _invalid(
-                name, what="variable for text", because="its value holds NUL or what is not Unicode"
+                name, what="variable for text", because="its value holds NUL or invalid Unicode"
             )
     return write(variables) + "\n"
 
@@ -50,9 +48,9 @@ def render(variables: Mapping[str, str], format_name: str) -> str:
 def detect_shell(shell_path: str | None, system: str) -> str:
     """Choose the format that a user's shell reads.
 
-    `shell_path` is the value of `$SHELL`, `system` what `platform.system()`
-    says. Without a shell, Windows means powershell. Every other shell (sh, dash,
-    ksh) gets the text for bash, which they read.
+    `shell_path` is the value of `$SHELL`, `system` that of `platform.system()`.
+    Without a shell, Windows means powershell. Every other shell (sh, dash, ksh)
+    gets the text for bash, which they read.
     """
     if not shell_path:
         return "powershell" if system.casefold() == "windows" else "bash"
@@ -64,7 +62,7 @@ def detect_shell(shell_path: str | None, system: str) -> str:
 
 
 def _invalid(given: str, *, what: str, because: str) -> InvalidValueError:
-    """Make the error; `given` is a variable's name, never its value."""
+    """Build the error; `given` is a variable's name, never its value."""
     return InvalidValueError(what, given, wanted=because, hint="usagectl env --help")
 
 
@@ -85,10 +83,9 @@ def _fish(variables: Mapping[str, str]) -> str:
 def _powershell(variables: Mapping[str, str]) -> str:
     """Write for `usagectl env powershell | Out-String | Invoke-Expression`.
 
-    Pure ASCII: a Windows console decodes a program's output with another code
-    page than Python writes, PowerShell takes typographic quotes for quotes, and
-    the pipe rewrites line ends. An empty value removes the variable in every
-    PowerShell before 7.5; the language has no other way to say it.
+    Pure ASCII: a Windows console decodes output with another code page than Python
+    writes, PowerShell treats typographic quotes as quotes, and the pipe rewrites line
+    ends. An empty value removes the variable in every PowerShell before 7.5.
     """
     return _lines("$Env:{} = {}", variables, quote_powershell)
 
@@ -106,7 +103,7 @@ def quote_fish(text: str) -> str:
 
 
 def quote_powershell(value: str) -> str:
-    """Write any text as a PowerShell expression in ASCII, which no code page changes."""
+    """Write any text as a PowerShell expression in ASCII, safe from code pages and quotes."""
     return "'" + re.sub(r"[^ -~]+", _char_codes, value.replace("'", "''")) + "'"
 
 
@@ -118,18 +115,17 @@ def _char_codes(run: re.Match[str]) -> str:
 def _dotenv(variables: Mapping[str, str]) -> str:
     """Write a file that python-dotenv and Compose's `env_file` read alike.
 
-    Plain values stay bare, so that `docker run --env-file`, which takes quotes
-    for part of the value, reads them too.
+    Plain values have no quotes, so that `docker run --env-file`, for which quotes
+    are part of the value, reads them too.
     """
     return "\n".join(f"{name}={_dotenv_value(name, value)}" for name, value in variables.items())
 
 
 def _dotenv_value(name: str, value: str) -> str:
-    """Write a value in the first form that every reader takes for that value.
+    """Write a value in the first form that every reader reads back.
 
-    python-dotenv expands `${NAME}` in every form, and no form escapes it.
-    Compose expands `$` outside single quotes, and takes any backslash before a
-    quote for an escape of it.
+    python-dotenv expands `${NAME}` in every form, and no form escapes it. Compose
+    expands `$` outside single quotes, and any backslash before a quote escapes it.
     """
     if "${" in value:
         raise _invalid(
@@ -141,7 +137,7 @@ def _dotenv_value(name: str, value: str) -> str:
         if fits.fullmatch(value):
             return write(value)
     raise _invalid(
-        name, what="variable for dotenv", because="no quoting carries its value past every reader"
+        name, what="variable for dotenv", because="no form of quoting is read alike by all readers"
     )
 
 
@@ -156,11 +152,11 @@ def _double(value: str) -> str:
 _DOTENV_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 _DOTENV_FORMS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
     (re.compile(r"[A-Za-z0-9_./:@%+,=-]*"), str),
-    # Quoted and free of escapes: readers that know none (Node's) agree as well.
+    # Quoted, without escapes: a reader that has none (Node's) agrees as well.
     (re.compile(r"(?!.*\\\\)[^'\n\r]*(?<!\\)"), _single),
     (re.compile(r'[^"\\$]*'), _double),
     (re.compile(r"(?![\s'\"`])[^#$\n\r]*(?<!\s)"), str),
-    # Both readers know these, not every other one.
+    # Both readers know these; other readers may not.
     (re.compile(r"[^$]*(?<!\\)"), _double),
     (re.compile(r"(?s)(?!.*\\\\)[^'\r]*(?<!\\)"), _single),
 )
@@ -179,7 +175,7 @@ def _docker(variables: Mapping[str, str]) -> str:
             raise _invalid(
                 name,
                 what="variable for docker",
-                because="its value holds a line end, and options are one line",
+                because="its value holds a line end, and the options are one line",
             )
     return " ".join(f"-e {shlex.quote(f'{name}={value}')}" for name, value in variables.items())
 
@@ -192,7 +188,7 @@ def _compose(variables: Mapping[str, str]) -> str:
 
 
 def _yaml_string(value: str) -> str:
-    """Quote for YAML, then for Compose, which expands `$` in what YAML yields."""
+    """Quote for YAML, then for Compose, which expands `$` in the value."""
     body = "".join(_yaml_character(character) for character in value.replace("$", "$$"))
     return f'"{body}"'
 

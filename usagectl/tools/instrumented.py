@@ -15,7 +15,6 @@ from usagectl import settings
 from usagectl.endpoint import origin_of, problem_of
 from usagectl.errors import FileCorruptError
 from usagectl.machine import paths
-from usagectl.settings_writer import place_of, save
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -123,7 +122,7 @@ class Instrumented(Tool):
         """Set its mode in the user's settings; undo takes out only what disable wrote."""
         user = settings.load(environment)
         before = user.of_tool(self.name)
-        key = ".".join(place_of("mode", self.name))
+        key = ".".join(settings.place_of("mode", self.name))
         wanted = _MODES[wish]
         if user.problem and user.file and wish == "undo":
             reason = "so what disable wrote there cannot be taken out"
@@ -137,7 +136,7 @@ class Instrumented(Tool):
             "mode_since": environment.now().replace(microsecond=0) if wanted else None,
             "mode_set_by": "disable" if wish == "off" else None,
         }
-        saved = save(environment, values, tool=self.name, dry_run=dry_run)
+        saved = settings.save(environment, values, tool=self.name, dry_run=dry_run)
         return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
 
     def _registration_cautions(self) -> Iterator[Caution]:

@@ -1,4 +1,4 @@
-"""Own what is found out of a tool by running it: each fact once, however many checks need it."""
+"""Trial runs of a tool: each is made once, however many checks need it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,30 @@ import math
 import threading
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from usagectl.conformance.stage import Step
-from usagectl.conformance.wire import can_drop
+from usagectl.conformance.sandbox import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
-    from usagectl.conformance.endpoints import Answer
-    from usagectl.conformance.machine import Done
+    from usagectl.conformance.endpoint import Answer
+    from usagectl.conformance.sandbox import Done, Meets, Run, Sandbox
     from usagectl.conformance.spec import Spec, Switch, Words
-    from usagectl.conformance.stage import Meets, Run, Stage
 
     Fact = TypeVar("Fact")
-
-ANSWERS: tuple[Answer, ...] = ("on", "error", "hang", "drip", "refuse")
-"""How an endpoint may behave; `drop` joins them where the system can do that."""
 
 _PATIENCE_SECONDS = 8.0
 _MORE_ROUNDS = 3
 
 
-def answers() -> tuple[Answer, ...]:
-    """List how an endpoint may behave on this system."""
-    return (*ANSWERS, "drop") if can_drop() else ANSWERS
-
-
 class Compared(NamedTuple):
-    """Hold how a command line ended with telemetry off and on.
+    """Results of a command line with telemetry off and on.
 
     Attributes:
-        first_off: on new machines, with telemetry off.
+        first_off: in a new home, with telemetry off.
         first_on: the same with telemetry on.
-        off: with telemetry off, when the tool has run there before; empty: it did not end.
+        off: with telemetry off, where the tool has run before; empty: it did not end.
         on: the same with telemetry on.
-        fresh: as `first_off`, while other things ran: its duration says nothing.
+        fresh: as `first_off`, while other things ran: its duration means nothing.
     """
 
     first_off: tuple[Done, ...] = ()
@@ -50,10 +40,10 @@ class Compared(NamedTuple):
 
     @property
     def delay_seconds(self) -> float:
-        """Say how much longer it took with telemetry on, the first time or later.
+        """How much longer it took with telemetry on, the first time or later.
 
-        The least is compared with the least: other programs make a run longer and none
-        shorter. The first time counts too, as a tool may rest after a failure.
+        The shortest durations are compared: other programs can make a run longer, never
+        shorter. The first time counts too, since a tool may pause after a failure.
         """
         return max(
             least(self.first_on) - least(self.first_off),
@@ -62,26 +52,30 @@ class Compared(NamedTuple):
 
     @property
     def is_late(self) -> bool:
-        """Tell whether it had to be ended with telemetry on."""
+        """True if it took too long with telemetry on and was ended."""
         return not self.on or any(done.is_late for done in (*self.first_on, *self.on))
 
 
 def least(done: tuple[Done, ...]) -> float:
-    """Give the shortest duration."""
+    """Return the shortest duration."""
     return min(each.seconds for each in done)
 
 
-class Facts:
-    """Find out what a tool does, and remember it; safe to call from any thread.
+class Trials:
+    """Runs a tool in every way that checks need, each once; safe to call from any thread.
 
     Args:
-        spec: of the tool.
-        stage: runs it.
+        spec: the description of the tool.
+        sandbox: runs it.
+
+    Attributes:
+        answers: the answers of an endpoint that are measured together; others one by one.
     """
 
-    def __init__(self, spec: Spec, stage: Stage) -> None:
+    def __init__(self, spec: Spec, sandbox: Sandbox) -> None:
         self._spec = spec
-        self._stage = stage
+        self._sandbox = sandbox
+        self.answers: tuple[Answer, ...] = ()
         self._lock = threading.Lock()
         self._known: dict[Hashable, object] = {}
         self._locks: dict[Hashable, threading.Lock] = {}
@@ -91,7 +85,7 @@ class Facts:
         return self._once(("sending", words), lambda: self._run([self._on(words)] * 2))
 
     def silenced(self, words: Words, switch: Switch) -> tuple[Run, Run]:
-        """Run it with telemetry off, on a new machine and on one where something may wait."""
+        """Run it with telemetry off, in a new home and in one where events may wait."""
         off = [*self._switched(switch, "endpoint"), self._on(words, switch)]
         return self._once(
             ("silenced", words, switch.name),
@@ -99,28 +93,29 @@ class Facts:
         )
 
     def quiet(self, words: Words) -> tuple[Run, ...]:
-        """Run what must never send with telemetry on, likewise."""
+        """Run a command line that must never send with telemetry on, in both homes."""
         line = self._on(words)
         waiting = self._waiting(self._spec.sends[0])
         return self._once(("quiet", words), lambda: (self._run([line]), self._run([waiting, line])))
 
     def silencer(self, words: Words) -> Switch | None:
-        """Find a switch that does silence a command line: with it, durations can be compared."""
+        """Find a switch that silences a command line: its durations can be compared."""
         for switch in self._spec.off:
-            on_new_machine, _ = self.silenced(words, switch)
-            if not on_new_machine.traffic.connections:
+            in_new_home, _ = self.silenced(words, switch)
+            if not in_new_home.traffic.connections:
                 return switch
         return None
 
     def compared(self, words: Words, answer: Answer) -> Compared | None:
         """Run a command line with telemetry off and on; None without a switch that silences it.
 
-        What seems too slow is measured some more times, as another program may be the reason.
+        What seems too slow is measured again: another program may be the reason.
         """
         switch = self.silencer(words)
         if switch is None:
             return None
-        series = self._once(("series", words), lambda: self._series(words, switch))
+        wanted = self.answers if answer in self.answers else (answer,)
+        series = self._once(("series", words, wanted), lambda: self._series(words, switch, wanted))
         found = series[answer]
         if not found.off or found.is_late or found.delay_seconds <= self._spec.delay_seconds:
             return found
@@ -128,13 +123,15 @@ class Facts:
             ("more", words, answer), lambda: self._with_more(found, words, switch, answer)
         )
 
-    def _series(self, words: Words, switch: Switch) -> dict[Answer, Compared]:
-        """Measure every answer in turn, and off between them: a busy while falls on both."""
+    def _series(
+        self, words: Words, switch: Switch, wanted: Sequence[Answer]
+    ) -> dict[Answer, Compared]:
+        """Measure each answer in turn, and off between them: a busy time falls on both."""
         off = [self._timed(words, "refuse", switch, times=1)]
         on: dict[Answer, tuple[Done, ...]] = {}
-        for answer in answers():
+        for answer in wanted:
             if len(off[-1]) <= 1 or off[-1][-1].is_late:
-                return dict.fromkeys(answers(), Compared())
+                return dict.fromkeys(wanted, Compared())
             limit = max(done.seconds for done in off[-1]) + self._spec.delay_seconds
             on[answer] = self._timed(words, answer, seconds=limit + _PATIENCE_SECONDS)
             off.append(self._timed(words, "refuse", switch, times=1))
@@ -161,7 +158,7 @@ class Facts:
         times: int = 0,
         seconds: float = math.inf,
     ) -> tuple[Done, ...]:
-        """Run it once, then some times more: what one leaves may be in the next one's way."""
+        """Run it once, then some times more: what one run leaves may delay the next."""
         limit = min(seconds, self._spec.timeout_seconds)
         line = self._on(words, switch)._replace(timeout_seconds=limit, afterwards="leave")
         lines = [line] * (times or self._spec.rounds)
@@ -174,7 +171,7 @@ class Facts:
         return Step(words, switches=(self._spec.on, *([switch] if switch else [])))
 
     def _waiting(self, words: Words) -> Step:
-        """Have something wait to be sent, in a tool that keeps it: its endpoint is away."""
+        """Build a step after which events wait, in a tool that keeps them: nobody answers."""
         return self._on(words)._replace(meets="nobody", afterwards="kill")
 
     def _switched(self, switch: Switch, meets: Meets) -> list[Step]:
@@ -184,7 +181,7 @@ class Facts:
 
     def _run(self, steps: list[Step], answer: Answer = "on") -> Run:
         before = [self._on(self._spec.on.run)._replace(meets="other")]
-        return self._stage.run([*(before if self._spec.on.run else []), *steps], answer=answer)
+        return self._sandbox.run([*(before if self._spec.on.run else []), *steps], answer=answer)
 
     def _once(self, key: Hashable, make: Callable[[], Fact]) -> Fact:
         with self._lock:

@@ -1,11 +1,10 @@
-"""Own how a Python traceback is scrubbed: what the program's own files are called never stays."""
+"""Scrubbed tracebacks: types, functions, line numbers and the files of installed packages."""
 
 from __future__ import annotations
 
 import re
 
-from usagectl.events.scrubbing.sentences import scrub
-from usagectl.events.scrubbing.words import FOLLOWERS
+from usagectl.events.vocabulary import scrub
 
 _LONGEST_READ = 256 * 1024
 _MOST_FRAMES = 50
@@ -25,7 +24,6 @@ _FUNCTION = re.compile(
 _ERROR = re.compile(
     r"((?:[A-Za-z_][A-Za-z0-9_]{0,63}\.){0,8}[A-Za-z_][A-Za-z0-9_]{0,63})(?::(.*))?"
 )
-_ALONE = re.compile(r"[A-Za-z][^ ]*")
 _INSTALLED = re.compile(
     r".*[\\/](?:site-packages|dist-packages|lib(?:64)?[\\/]python3\.[0-9]{1,2}"
     r"|[Pp]ython3?[0-9.]{0,5}[\\/]Lib)[\\/](.+)"
@@ -37,10 +35,10 @@ _FROZEN = re.compile(r"<(?:frozen [A-Za-z0-9_.]{1,64}|string|stdin|unknown)>")
 
 
 def scrub_trace(text: str) -> str:
-    """Keep a traceback's types, functions, lines and the files of installed packages.
+    """Keep a traceback's types, functions, line numbers and the files of installed packages.
 
-    Paths of other files, lines of source and whatever else is no ordinary word of a message
-    go. Of many frames the last 50 stay. Never raises.
+    Paths of other files and lines of source go; messages are scrubbed. Of many frames the
+    last 50 stay. Never raises.
     """
     lines: list[str] = []
     is_error_next = False
@@ -77,13 +75,11 @@ def _file(path: str) -> str:
 
 
 def _error(line: str) -> str:
-    """Scrub the line with an error's type and message; the type stays."""
+    """Scrub the message of an error's last line; the type stays."""
     found = _ERROR.fullmatch(line.rstrip())
     if found is None:
         return scrub(line)
     message = scrub(found[2] or "")
-    if _ALONE.fullmatch(message) and message.lower() not in FOLLOWERS:
-        message = "<name>"  # `NotFound: orders`
     return f"{found[1]}: {message}" if message else found[1]
 
 

@@ -1,14 +1,14 @@
-"""Tests of how exact bytes are cut out of what others wrote."""
+"""Tests of exact event bytes, cut out of JSON and streams that others wrote."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from usagectl.events import slicing
+from usagectl.events.slicing import as_utf8, lines_of
 
 SPACES = st.sampled_from(["", " ", "\n", "\t ", "\r\n  "])
 STRINGS = st.text(max_size=12) | st.sampled_from(
@@ -74,14 +74,14 @@ def test_an_object_without_events_is_the_one(data: st.DataObject, value: dict[st
 
 @given(st.binary(max_size=60))
 def test_any_bytes_give_an_answer(data: bytes) -> None:
-    """What is no JSON object is None; nothing raises."""
+    """Anything but JSON objects gives None; nothing raises."""
     found = slicing.objects_of(data)
     assert found is None or all(each.startswith(b"{") for each in found)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_what_reports_no_objects_is_none() -> None:
+    """Numbers, broken text, bytes that are not UTF-8 and endless nesting are no events."""
+    texts = [
         b"",
         b"7",
         b'"x"',
@@ -93,15 +93,42 @@ def test_any_bytes_give_an_answer(data: bytes) -> None:
         b'{"a": "\xff"}',
         b"[" * 100_000,
         b'{"a":' * 100_000,
-    ],
-)
-def test_what_reports_no_objects_is_none(text: bytes) -> None:
-    """Numbers, broken text, bytes that are no UTF-8 and endless nesting are no events."""
-    assert slicing.objects_of(text) is None
+    ]
+    assert [text[:20] for text in texts if slicing.objects_of(text) is not None] == []
 
 
 def test_half_a_surrogate_pair_is_taken() -> None:
-    """Python's json writes a path that is no UTF-8 with one; it is JSON all the same."""
+    """Python's json writes a path that is not UTF-8 with one; it is valid JSON."""
     event = rb'{"name":"a","payload":{"x":"\udcff"}}'
     assert slicing.objects_of(b'{"events":[%b ,%b]}' % (event, event)) == [event, event]
     assert slicing.objects_of(rb'{"other": 1, "events" :[ ' + event + b"]}") == [event]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"))
+CODINGS = st.sampled_from(
+    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", ""), ("utf-16-be", "\ufeff")]
+)
+
+
+@given(text=TEXTS, coding=CODINGS, size=st.integers(1, 7))
+def test_any_coding_becomes_utf8(text: str, coding: tuple[str, str], size: int) -> None:
+    """Whatever coding a mark tells, and however the pieces are cut, the text is the same."""
+    name, mark = coding
+    data = (mark + text).encode(name)
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    assert b"".join(as_utf8(pieces)) == text.encode()
+
+
+@given(pieces=st.lists(st.binary(max_size=6).map(lambda data: data.replace(b"\0", b"\n"))))
+def test_pieces_become_lines(pieces: list[bytes]) -> None:
+    """Nothing is lost between pieces, and each line but the last has its end."""
+    lines = list(lines_of(pieces))
+    assert b"".join(lines) == b"".join(pieces)
+    assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines[:-1])
+    assert all(line.count(b"\n") <= 1 for line in lines)
+
+
+def test_less_than_a_mark_stays() -> None:
+    """What is too short to be a byte order mark stays as it is."""
+    for data in (b"", b"\xef", b"\xef\xbb", b"\xff", b"{"):
+        assert b"".join(as_utf8([data])) == data

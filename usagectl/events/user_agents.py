@@ -1,4 +1,4 @@
-"""Own what of a user agent stays: products and versions that programs send by themselves.
+"""Cleaned user agents: the products and versions that programs send by themselves.
 
 Anybody can put any text into a user agent, so only known products stay, each with what
 looks like its version and not like an address.
@@ -7,6 +7,8 @@ looks like its version and not like an address.
 from __future__ import annotations
 
 import re
+
+from usagectl.events.text_rules import is_service
 
 _LONGEST_READ = 2048
 _MOST_TOKENS = 40
@@ -77,7 +79,7 @@ def _clean(token: str) -> str:
 
 
 def _known_of(token: str) -> str:
-    """Keep a token that is known, or as much of it as is."""
+    """Keep a known token, or the part of it that is known."""
     if any(matches(token) for matches in _VALUES):
         return token
     system = _SYSTEM_TOKEN.match(token)
@@ -85,14 +87,8 @@ def _known_of(token: str) -> str:
         return system[0]
     api = _API.fullmatch(token)
     if api:
-        return token if _is_service(api[1]) else ""
+        return token if is_service(api[1]) else ""
     found = _TOKEN.match(token)
     if found is None or found[1].lower() not in _PRODUCTS:
         return ""
     return found[0]  # A version stays as far as it looks like one.
-
-
-def _is_service(name: str) -> bool:
-    from usagectl.events.service_names import is_service  # Few user agents need it.
-
-    return is_service(name)

@@ -56,21 +56,21 @@ def example_of(kind: Kind, **changes: object) -> bytes:
 
 @pytest.fixture
 def registered(machine: Machine) -> Machine:
-    """Give a machine on which a program has declared its kinds."""
+    """A machine on which a program has declared its kinds."""
     schemas = tuple(kind.schema("my-tool") for kind in KINDS)
     found = registry.Registration("my-tool", endpoint="http://127.0.0.1:9/v1", schemas=schemas)
     registry.register(machine.environment(), found)
     return machine
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_kind_survives_as_a_schema(kind: Kind) -> None:
+def test_a_kind_survives_as_a_schema() -> None:
     """Its JSON Schema is valid, allows its own example, and gives the kind back."""
-    schema = kind.schema("my-tool")
-    Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(schema["examples"][0])
-    assert not Draft202012Validator(schema).is_valid(json.loads(example_of(kind, extra=1)))
-    assert kinds.from_schema(json.loads(json.dumps(schema))) == kind
+    for kind in KINDS:
+        schema = kind.schema("my-tool")
+        Draft202012Validator.check_schema(schema)
+        Draft202012Validator(schema).validate(schema["examples"][0])
+        assert not Draft202012Validator(schema).is_valid(json.loads(example_of(kind, extra=1)))
+        assert kinds.from_schema(json.loads(json.dumps(schema))) == kind
 
 
 def test_a_schema_has_the_form_of_the_notice() -> None:
@@ -86,49 +86,48 @@ def test_a_schema_has_the_form_of_the_notice() -> None:
 LABEL = Field("outcome", "string", "x", choices=("hit",))
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        Kind("aws_request", "x"),
-        Kind("lstk_command", "x"),
-        Kind("ls:usage_analytics", "x"),
-        Kind("", "x"),
-        Kind("My_tool", "x"),
-        Kind("my tool", "x"),
-        Kind("a" * 65, "x"),
-        Kind("my_tool_x", ""),
-        Kind("my_tool_x", "two\nlines"),
-        Kind("my_tool_x", "\x1b[31mred"),
-        Kind("my_tool_x", "x" * 401),
-        Kind("my_tool_x", "x", "\x00"),
-        Kind("my_tool_x", "x", "", (LABEL, LABEL)),
-        Kind("my_tool_x", "x", "", (Field("a", "string", "x"),)),
-        Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=("a\n",)),)),
-        Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=("",)),)),
-        Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=('"',)),)),
-        Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=("a" * 65,)),)),
-        Kind("my_tool_x", "x", "", (Field("a", "string", "x", "error-text", ("a",)),)),
-        Kind("my_tool_x", "x", "", (Field("a", "integer", "x", "error-text"),)),
-        Kind("my_tool_x", "x", "", (Field("a", "integer", "x", choices=("1",)),)),
-        Kind("my_tool_x", "x", "", (Field("a", "integer", "x", "secret"),)),
-        Kind("my_tool_x", "x", "", (Field("a", "integer", ""),)),
-        Kind("my_tool_x", "x", "", (Field("a-b", "integer", "x"),)),
-        Kind("my_tool_x", "x", "", tuple(Field(f"f{n}", "integer", "x") for n in range(33))),
-        Kind("my_tool_x", "x", "", (Field("count", "integer", "x"),), is_counter=True),
-        Kind("my_tool_x", "x", "", (Field("a", "number", "x"),), is_counter=True),
-        Kind("my_tool_x", "x", "", (LABEL._replace(is_list=True),), is_counter=True),
-        Kind("my_tool_x", "x", "", (LABEL._replace(is_optional=True),), is_counter=True),
-        ("my_tool_x", "x", "", (), False),
-        None,
-    ],
-    ids=repr,
-)
-def test_an_open_or_ill_formed_kind_is_refused(kind: Any) -> None:  # noqa: ANN401
+REFUSED: list[Any] = [
+    Kind("aws_request", "x"),
+    Kind("lstk_command", "x"),
+    Kind("ls:usage_analytics", "x"),
+    Kind("", "x"),
+    Kind("My_tool", "x"),
+    Kind("my tool", "x"),
+    Kind("a" * 65, "x"),
+    Kind("my_tool_x", ""),
+    Kind("my_tool_x", "two\nlines"),
+    Kind("my_tool_x", "\x1b[31mred"),
+    Kind("my_tool_x", "x" * 401),
+    Kind("my_tool_x", "x", "\x00"),
+    Kind("my_tool_x", "x", "", (LABEL, LABEL)),
+    Kind("my_tool_x", "x", "", (Field("a", "string", "x"),)),
+    Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=("a\n",)),)),
+    Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=("",)),)),
+    Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=('"',)),)),
+    Kind("my_tool_x", "x", "", (Field("a", "string", "x", choices=("a" * 65,)),)),
+    Kind("my_tool_x", "x", "", (Field("a", "string", "x", "error-text", ("a",)),)),
+    Kind("my_tool_x", "x", "", (Field("a", "integer", "x", "error-text"),)),
+    Kind("my_tool_x", "x", "", (Field("a", "integer", "x", choices=("1",)),)),
+    Kind("my_tool_x", "x", "", (Field("a", "integer", "x", "secret"),)),
+    Kind("my_tool_x", "x", "", (Field("a", "integer", ""),)),
+    Kind("my_tool_x", "x", "", (Field("a-b", "integer", "x"),)),
+    Kind("my_tool_x", "x", "", tuple(Field(f"f{n}", "integer", "x") for n in range(33))),
+    Kind("my_tool_x", "x", "", (Field("count", "integer", "x"),), is_counter=True),
+    Kind("my_tool_x", "x", "", (Field("a", "number", "x"),), is_counter=True),
+    Kind("my_tool_x", "x", "", (LABEL._replace(is_list=True),), is_counter=True),
+    Kind("my_tool_x", "x", "", (LABEL._replace(is_optional=True),), is_counter=True),
+    ("my_tool_x", "x", "", (), False),
+    None,
+]
+
+
+def test_an_open_or_ill_formed_kind_is_refused() -> None:
     """No open text, no name of the notice, nothing that a terminal would take for a command."""
-    with pytest.raises(InvalidKindError) as caught:
-        kinds.check(kind)
-    assert caught.value.message.isprintable()
-    assert caught.value.code == "invalid-kind"
+    for kind in REFUSED:
+        with pytest.raises(InvalidKindError) as caught:
+            kinds.check(kind)
+        assert caught.value.message.isprintable()
+        assert caught.value.code == "invalid-kind"
 
 
 def test_a_kind_is_named_after_its_tool() -> None:
@@ -159,7 +158,6 @@ def test_the_notice_knows_what_is_declared() -> None:
             map(notice.find_event, [each.name for each in KINDS])
         )
         assert notice.load().events == before.events
-        assert "my_tool" not in notice.field_table()
     assert notice.load() is before
     with pytest.raises(UnknownEventError):
         notice.find_event("my_tool_built")

@@ -1,37 +1,38 @@
-"""Own the list of checks of a tool, and the running of them."""
+"""Checks of a tool: their list, how each is run, and the report."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl import audit
-from usagectl.conformance import canaries, judging
-from usagectl.conformance.facts import Facts, answers
-from usagectl.conformance.report import Report, Result
-from usagectl.conformance.stage import Stage
+from usagectl.conformance import canaries, verdicts
+from usagectl.conformance.endpoint import answers
+from usagectl.conformance.sandbox import Sandbox
+from usagectl.conformance.trials import Trials
 from usagectl.machine.environment import with_account_home
 from usagectl.machine.processes import CommandNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from usagectl.conformance.endpoints import Answer
-    from usagectl.conformance.judging import Verdict
-    from usagectl.conformance.spec import Spec, Switch, Words
+    from usagectl.conformance.endpoint import Answer
+    from usagectl.conformance.spec import Spec, Words
+    from usagectl.conformance.verdicts import Outcome, Verdict
     from usagectl.machine.environment import Environment
 
 Rule = Literal["on", "off", "silent", "values", "delay", "output"]
 
 
 class Check(NamedTuple):
-    """Hold one rule, and what of a tool it is held to.
+    """One rule for one command line.
 
     Attributes:
-        rule: which.
+        rule: the rule.
         words: the command line, after the tool's command.
-        switch: the number of the switch that is to silence it, for `off`.
+        switch: the number of the switch that must silence it, for `off`.
         label: the switch, or how the endpoint behaves; empty for the other rules.
     """
 
@@ -42,13 +43,53 @@ class Check(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name it, the same each time."""
+        """The name of the check, the same each time."""
         label = f" [{self.label}]" if self.label else ""
         return f"{self.rule}{label}: {' '.join(self.words)}"
 
 
+class Result(NamedTuple):
+    """Result of one check.
+
+    Attributes:
+        name: rule, switch or answer, and command line; stable for one spec.
+        outcome: `not-proved` if nothing wrong was found, or could have been.
+        expected: the rule, as a sentence.
+        found: what was found, as a sentence.
+        evidence: what the result rests on, line by line.
+    """
+
+    name: str
+    outcome: Outcome
+    expected: str
+    found: str
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The result in lines for a person."""
+        head = f"{self.outcome}: {self.name}"
+        lines = (f"  expected: {self.expected}", f"  found: {self.found}")
+        return "\n".join([head, *lines, *(f"    {line}" for line in self.evidence)])
+
+
+class Report(NamedTuple):
+    """Results of all checks, in their order."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        """True if every check passed; an unproved one did not."""
+        return all(each.outcome == "passed" for each in self.results)
+
+    def names(self, outcome: Outcome) -> tuple[str, ...]:
+        """List the names of the checks with an outcome."""
+        return tuple(each.name for each in self.results if each.outcome == outcome)
+
+
 def plan(spec: Spec) -> tuple[Check, ...]:
-    """List every check of a tool, what the others rest on first."""
+    """List every check of a tool; first those that the others rest on."""
     found = [Check("on", words) for words in spec.sends]
     found += [
         Check("off", words, number, switch.name)
@@ -68,11 +109,11 @@ def plan(spec: Spec) -> tuple[Check, ...]:
 
 
 class Kit:
-    """Check one tool.
+    """Runs the checks of one tool.
 
     Args:
-        spec: of the tool.
-        environment: what this process runs on.
+        spec: the description of the tool.
+        environment: the machine and user.
 
     Raises:
         CommandNotFoundError: there is no such program.
@@ -85,36 +126,33 @@ class Kit:
         self._spec = spec
         self._planted = canaries.plant(environment.entropy)
         self._machine = audit.Context.from_environment(with_account_home(environment)).finder()
-        self._facts = Facts(spec, Stage(spec, environment, self._planted))
+        self._trials = Trials(spec, Sandbox(spec, environment, self._planted))
 
     def prepare(self, checks: Sequence[Check]) -> None:
-        """Find out at once, side by side, what no clock is needed for."""
+        """Run side by side what some checks need and does not measure time.
+
+        Of the answers, only those of these checks are measured afterwards.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
-        needed = [self._spec.sends[0], *(each.words for each in checks if each.rule != "silent")]
+        trials, spec = self._trials, self._spec
+        measured = {each.label for each in checks if each.rule in ("output", "delay")}
+        trials.answers = tuple(each for each in answers() if each in measured)
+        senders = [spec.sends[0], *(each.words for each in checks if each.rule != "silent")]
         tasks: list[Callable[[], object]] = []
-        tasks += [self._sending(words) for words in dict.fromkeys(needed)]
+        tasks += [partial(trials.sending, words) for words in dict.fromkeys(senders)]
         tasks += [
-            self._silenced(c.words, self._spec.off[c.switch])
-            for c in checks
-            if c.label and c.switch >= 0
+            partial(trials.silenced, each.words, spec.off[each.switch])
+            for each in checks
+            if each.rule == "off"
         ]
-        tasks += [self._quiet(each.words) for each in checks if each.rule == "silent"]
+        tasks += [partial(trials.quiet, each.words) for each in checks if each.rule == "silent"]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             for future in [pool.submit(task) for task in tasks]:
                 future.result()
 
-    def _sending(self, words: Words) -> Callable[[], object]:
-        return lambda: self._facts.sending(words)
-
-    def _silenced(self, words: Words, switch: Switch) -> Callable[[], object]:
-        return lambda: self._facts.silenced(words, switch)
-
-    def _quiet(self, words: Words) -> Callable[[], object]:
-        return lambda: self._facts.quiet(words)
-
     def run(self, check: Check) -> Result:
-        """Hold the tool to one rule.
+        """Check one rule of the tool.
 
         Raises:
             AddressUnavailableError: nothing can listen on loopback.
@@ -127,26 +165,26 @@ class Kit:
         return Result(check.name, verdict.outcome, expected, verdict.found, verdict.evidence)
 
     def _judge(self, check: Check) -> Verdict:
-        words, found = check.words, self._facts
+        words, found = check.words, self._trials
         if check.rule == "silent":
-            could_send = judging.has_sent(found.sending(self._spec.sends[0]))
-            return judging.silence(found.quiet(words), could_send=could_send)
+            could_send = verdicts.has_sent(found.sending(self._spec.sends[0]))
+            return verdicts.silence(found.quiet(words), could_send=could_send)
         sending = found.sending(words)
-        could_send = judging.has_sent(sending)
+        could_send = verdicts.has_sent(sending)
         if check.rule == "on":
-            return judging.on(sending)
+            return verdicts.on(sending)
         if check.rule == "values":
             planted = self._planted.canaries(sending.home, sending.work)
-            return judging.values(sending, planted, self._machine)
+            return verdicts.values(sending, planted, self._machine)
         if check.rule == "off":
             runs = found.silenced(words, self._spec.off[check.switch])
-            return judging.silence(runs, could_send=could_send)
+            return verdicts.silence(runs, could_send=could_send)
         answer: Answer = check.label  # type: ignore[assignment]
         compared = found.compared(words, answer) if could_send else None
         if check.rule == "delay":
-            return judging.delay(compared, self._spec.delay_seconds, could_send=could_send)
+            return verdicts.delay(compared, self._spec.delay_seconds, could_send=could_send)
         complete = sending.done[-1:] if answer == "on" else ()
-        return judging.output(compared, complete, could_send=could_send)
+        return verdicts.output(compared, complete, could_send=could_send)
 
 
 _EXPECTED: dict[Rule, str] = {
@@ -160,7 +198,7 @@ _EXPECTED: dict[Rule, str] = {
 
 
 def check(spec: Spec, environment: Environment) -> Report:
-    """Hold a tool to every rule.
+    """Check every rule of a tool.
 
     Raises:
         CommandNotFoundError: there is no such program.

@@ -1,31 +1,38 @@
-"""Own the verdict of each rule on what was found out; a rule proves nothing of a silent tool."""
+"""The verdict of each rule on what a tool did; a silent tool proves nothing.
+
+Outputs are compared with those of two runs with telemetry off: what differs between
+those, such as a printed time, is not telemetry's doing.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.conformance import comparing, facts, leaks
+from usagectl.conformance import canaries, trials
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
     from usagectl.conformance.canaries import Canary
-    from usagectl.conformance.facts import Compared
-    from usagectl.conformance.machine import Done
-    from usagectl.conformance.report import Outcome
-    from usagectl.conformance.stage import Run
+    from usagectl.conformance.sandbox import Done, Run
+    from usagectl.conformance.trials import Compared
+
+Outcome = Literal["passed", "failed", "not-proved"]
 
 _NEVER_SENT = "with telemetry on nothing was sent either"
 _NO_SILENCER = "no switch silences this command line, so there is nothing to compare with"
 _NO_END = "with telemetry off it did not end either"
 _ENDED = "it did not end in time, and was ended"
 _OUTPUT_CHARACTERS = 300
+_LINE_CHARACTERS = 100
 _THREAD_SECONDS = 0.05
 
 
 class Verdict(NamedTuple):
-    """Hold an outcome, what was found, and what it rests on."""
+    """Outcome of a rule, what was found, and the evidence."""
 
     outcome: Outcome
     found: str
@@ -33,12 +40,12 @@ class Verdict(NamedTuple):
 
 
 def has_sent(run: Run) -> bool:
-    """Tell whether a run sent something that could be recorded."""
+    """True if a run sent something that could be recorded."""
     return run.traffic.requests > 0
 
 
 def on(run: Run) -> Verdict:
-    """Judge whether telemetry that is on sends: all else rests on it."""
+    """Judge whether telemetry sends when it is on: all else rests on it."""
     traffic = run.traffic
     if has_sent(run):
         return Verdict("passed", f"{_count(traffic.requests, 'request')} came", traffic.lines)
@@ -53,8 +60,8 @@ def on(run: Run) -> Verdict:
 
 
 def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
-    """Judge whether nothing reached the endpoint, neither at first nor where something waits."""
-    when = ("on a new machine", "after a command whose events had to wait")
+    """Judge whether nothing reached the endpoint, in a new home and where events wait."""
+    when = ("in a new home", "after a command whose events had to wait")
     loud = [(state, run) for state, run in zip(when, runs, strict=True) if run.traffic.connections]
     if loud:
         number = sum(run.traffic.connections for _, run in loud)
@@ -69,16 +76,16 @@ def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
 
 
 def values(run: Run, planted: tuple[Canary, ...], machine: re.Pattern[str] | None) -> Verdict:
-    """Judge whether a value of the run is found in anything that came."""
+    """Judge whether a value of the run stands in anything that came."""
     if not run.traffic.connections:
         return Verdict("not-proved", _NEVER_SENT)
-    found = leaks.search(run.traffic, planted, machine)
+    found = canaries.search(run.traffic, planted, machine)
     if found.leaks:
         evidence = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in found.leaks)
         return Verdict("failed", f"{_count(len(evidence), 'value')} came", evidence)
     if found.unreadable:
         what = _count(found.unreadable, "message")
-        return Verdict("not-proved", f"{what} could not be looked into (TLS, or an unknown coding)")
+        return Verdict("not-proved", f"{what} could not be searched (TLS, or an unknown coding)")
     return Verdict("passed", f"no value in {_count(run.traffic.requests, 'request')}")
 
 
@@ -92,7 +99,7 @@ def delay(compared: Compared | None, limit: float, *, could_send: bool) -> Verdi
         return Verdict("failed", _ENDED)
     found = compared.delay_seconds
     evidence = (
-        _duration_line("on a new machine", compared.first_off, compared.first_on),
+        _duration_line("in a new home", compared.first_off, compared.first_on),
         _duration_line("later", compared.off, compared.on),
     )
     return Verdict("passed" if found <= limit else "failed", f"{found:+.3f} s", evidence)
@@ -104,7 +111,7 @@ def output(compared: Compared | None, complete: Sequence[Done], *, could_send: b
     Args:
         compared: the runs.
         complete: runs with telemetry on whose senders were waited for.
-        could_send: whether there was anything that could have shown.
+        could_send: True if the tool sends at all.
     """
     if not could_send:
         return Verdict("not-proved", _NEVER_SENT)
@@ -112,11 +119,11 @@ def output(compared: Compared | None, complete: Sequence[Done], *, could_send: b
         return Verdict("not-proved", _NO_SILENCER if compared is None else _NO_END)
     withs = (*compared.on, *complete)
     try:
-        # A first run may tell on stderr that telemetry is there.
+        # A first run may mention telemetry on stderr.
         firsts = (*compared.first_off, *compared.fresh)
         found = _differences(firsts, compared.first_on, ("stdout",))
         found += _differences(compared.off, withs, ("stdout", "stderr"))
-    except comparing.IncomparableError:
+    except IncomparableError:
         return Verdict("not-proved", "its output differs from run to run with telemetry off too")
     if found:
         return Verdict("failed", "they differ", tuple(dict.fromkeys(found))[:10])
@@ -136,16 +143,14 @@ def _differences(
             wanted = " or ".join(map(str, sorted(statuses)))
             found.append(f"its exit status is {done.status} instead of {wanted}")
         for stream in streams:
-            told = comparing.difference(
-                [getattr(each, stream) for each in without], getattr(done, stream)
-            )
+            told = difference([getattr(each, stream) for each in without], getattr(done, stream))
             found += [f"{stream}: {told}"] if told else []
     return found
 
 
 def _duration_line(when: str, off: tuple[Done, ...], on: tuple[Done, ...]) -> str:
-    text = f"{when}: off {facts.least(off):.3f} s (of {len(off)}), "
-    text += f"on {facts.least(on):.3f} s (of {len(on)})"
+    text = f"{when}: off {trials.least(off):.3f} s (of {len(off)}), "
+    text += f"on {trials.least(on):.3f} s (of {len(on)})"
     held = min(done.seconds - done.own_seconds for done in on)
     if held > max(done.seconds - done.own_seconds for done in off) + _THREAD_SECONDS:
         text += f"; its output was held open for {held:.3f} s after its end"
@@ -158,3 +163,64 @@ def _lines(run: Run) -> tuple[str, ...]:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+class IncomparableError(Exception):
+    """The output differs so much without telemetry that nothing can be compared."""
+
+
+def difference(without: Sequence[bytes], found: bytes) -> str:
+    """Say where an output differs from those without telemetry; empty if it does not.
+
+    Raises:
+        IncomparableError: those have different numbers of lines.
+    """
+    if found in without:
+        return ""
+    shapes = {shape for each in without if (shape := _shape(each))}
+    if len(shapes) == 1 and all(map(_shape, without)):
+        shape = _shape(found)
+        if not shape:
+            return "it is not JSON any more"
+        if shape not in shapes:
+            return "its JSON has other members"
+    sets = [each.split(b"\n") for each in without]
+    if len({len(lines) for lines in sets}) > 1:
+        if len(shapes) == 1:
+            return ""
+        raise IncomparableError
+    return _first_other_line(sets, found.split(b"\n"))
+
+
+def _first_other_line(sets: Sequence[Sequence[bytes]], found: Sequence[bytes]) -> str:
+    for number, lines in enumerate(zip_longest(found, *sets), start=1):
+        mine, *others = lines
+        is_steady = len(set(others)) == 1
+        is_missing = mine is None or others[0] is None
+        if is_missing or (is_steady and mine != others[0]):
+            return f"line {number} is {_shown(mine)} instead of {_shown(others[0])}"
+    return ""
+
+
+def _shown(line: bytes | None) -> str:
+    if line is None:
+        return "missing"
+    text = repr(line.decode("utf-8", "replace"))
+    return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]}…"
+
+
+def _shape(output: bytes) -> str:
+    """Return the form of a JSON answer, without its values; empty for another text."""
+    try:
+        document = json.loads(output)
+    except (ValueError, RecursionError):
+        return ""
+    return json.dumps(_form(document), sort_keys=True) if isinstance(document, dict | list) else ""
+
+
+def _form(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _form(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_form(value[0])] if value else []
+    return type(value).__name__

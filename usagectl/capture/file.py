@@ -1,7 +1,7 @@
-"""Own the capture file while it is written, and the sums of what came in.
+"""The capture file while it is written, and the sums of what came in.
 
-A request is on disk before `store` returns, with a single write: the client may
-be killed the moment it is answered. Nothing of an event is held in memory.
+A request is on disk before `store` returns: its client may be killed the moment it is
+answered. No event is kept in memory.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.capture import records
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
+from usagectl.machine.files import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from usagectl.capture.records import Privacy, Request
@@ -30,7 +31,7 @@ OTHERS = "(others)"
 
 
 class Arrival(NamedTuple):
-    """Hold what is told of a request the moment it came in."""
+    """One request as it is shown the moment it comes in."""
 
     method: str
     path: str
@@ -42,16 +43,16 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """Hold what came in so far.
+    """Counts of what came in so far.
 
     Attributes:
         requests: requests that were recorded.
         events: events in them.
         bytes: bytes of their bodies, as they came.
-        by_name: events of each name; beyond a thousand names the rest counts as one.
-        unparsed: requests without an event that could be read.
+        by_name: events of each name; beyond a thousand names all others count as one.
+        unparsed: requests without a readable event.
         refused: what was turned away and not recorded: browsers, other hosts, no HTTP.
-        unstored: requests that could not be written down.
+        unstored: requests that could not be written to the file.
     """
 
     requests: int = 0
@@ -63,68 +64,66 @@ class Sums:
     unstored: int = 0
 
 
-class Recorder:
-    """Write requests to a capture file that nobody else may read.
+class CaptureFile:
+    """A capture file that is being written; only its owner may read it.
 
     Args:
         environment: clock and entropy.
-        file: the capture file.
+        path: the file.
         privacy: what is withheld.
-        on_arrival: is told of each request once it is stored; called in the server's thread.
-        overwrite: whether a file that is there may be replaced.
+        on_arrival: is called with each stored request, in the server's thread.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        FileExistsAlreadyError: it is there already.
+        FileExistsAlreadyError: there is such a file.
         FileUnwritableError: it cannot be made.
     """
 
     def __init__(
         self,
         environment: Environment,
-        file: Path,
+        path: Path,
         *,
         privacy: Privacy,
         on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
         overwrite: bool = False,
     ) -> None:
-        self.file = file
+        self.path = path
         self.sums = Sums()
         self.problem: FileUnwritableError | None = None
         self._environment = environment
         self._privacy = privacy
         self._on_arrival = on_arrival
         self._lock = threading.Lock()
-        self._descriptor = _open(file, overwrite=overwrite)
+        self._descriptor = _open(path, overwrite=overwrite)
 
     def store(self, request: Request) -> None:
-        """Write a request down; what cannot be is counted, and the client is answered all the same.
+        """Write a request to the file; one that cannot be written is counted.
 
         Safe to call from any thread.
         """
         try:
-            recorded = records.build(
+            built = records.build(
                 request,
                 now=self._environment.now(),
                 entropy=self._environment.entropy,
                 privacy=self._privacy,
             )
-        except Exception:  # A bug of ours must not pass for silence.
+        except Exception:  # A bug of ours must not look like silence.
             with self._lock:
                 self.sums.requests += 1
                 self.sums.unparsed += 1
                 self.sums.unstored += 1
             raise
         with self._lock:
-            self._write(recorded.lines)
-            self._count(request, recorded)  # What is counted can be read.
-        problem = request.problem or ("" if recorded.names else "no event in it")
+            self._write(built.lines)
+            self._count(request, built)  # What is counted can be read.
+        problem = request.problem or ("" if built.names else "no event in it")
         size = len(request.body)
-        self._on_arrival(
-            Arrival(recorded.method, recorded.path, recorded.tool, recorded.names, size, problem)
-        )
+        self._on_arrival(Arrival(built.method, built.path, built.tool, built.names, size, problem))
 
     def refuse(self) -> None:
-        """Count what was turned away."""
+        """Count a request that was turned away."""
         with self._lock:
             self.sums.refused += 1
 
@@ -135,13 +134,13 @@ class Recorder:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-    def _count(self, request: Request, recorded: records.Recorded) -> None:
+    def _count(self, request: Request, built: records.RequestLines) -> None:
         sums = self.sums
         sums.requests += 1
         sums.bytes += len(request.body)
-        sums.events += len(recorded.names)
-        sums.unparsed += not recorded.names
-        for name in recorded.names:
+        sums.events += len(built.names)
+        sums.unparsed += not built.names
+        for name in built.names:
             is_known = name in sums.by_name or len(sums.by_name) < _MOST_NAMES
             sums.by_name[name if is_known else OTHERS] += 1
 
@@ -156,21 +155,20 @@ class Recorder:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
             self.sums.unstored += 1
-            reason = (error.strerror or "unknown").lower()
-            self.problem = FileUnwritableError(self.file, reason=reason)
+            self.problem = FileUnwritableError(self.path, reason=reason_of(error))
             _cut_back(self._descriptor, before)
 
 
 def _cut_back(descriptor: int, size: int) -> None:
-    """Take back what was written of a request: half a line helps nobody."""
+    """Remove the written part of a request: half a line is useless."""
     try:
         os.ftruncate(descriptor, size)
-    except OSError:  # A pipe in its place: what is written there is gone.
+    except OSError:  # A pipe in its place: what went into it cannot be removed.
         return
 
 
 def _open(file: Path, *, overwrite: bool) -> int:
-    """Open a file of our own; a link, a pipe or a device in its place is not written to."""
+    """Open a regular file; refuse a link, a pipe or a device in its place."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     flags |= sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
     try:
@@ -183,30 +181,16 @@ def _open(file: Path, *, overwrite: bool) -> int:
         raise _unwritable(file, error) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise FileUnwritableError(file, reason="it is no regular file")
+        raise FileUnwritableError(file, reason="it is not a regular file")
     os.ftruncate(descriptor, 0)
     return descriptor
 
 
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
-    """Say in plain words why a file cannot be written to, and what helps."""
+    """Build the error: why a file cannot be written, and what helps."""
     if error.errno == errno.ENOENT:
         folder = file.parent
         hint = f"mkdir -p {quote(str(folder))}"
         return FileUnwritableError(file, reason=f"there is no folder {folder}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
-    reason = reasons.get(error.errno or 0, (error.strerror or "unknown").lower())
-    return FileUnwritableError(file, reason=reason)
-
-
-def sums_data(sums: Sums) -> Mapping[str, object]:
-    """Give the sums their public JSON form."""
-    return {
-        "requests": sums.requests,
-        "events": sums.events,
-        "bytes": sums.bytes,
-        "by_name": dict(sorted(sums.by_name.items())),
-        "unparsed": sums.unparsed,
-        "refused": sums.refused,
-        "unstored": sums.unstored,
-    }
+    return FileUnwritableError(file, reason=reasons.get(error.errno or 0) or reason_of(error))

@@ -1,8 +1,8 @@
-"""Own the wire between a command and the capture: it counts connections and keeps their bytes.
+"""The endpoint that a run sends to: a wire that counts connections, and a capture behind it.
 
-A capture tells of requests; a connection that says nothing is seen here alone. The
-wire can also let an answer drip, refuse, or drop what comes as a firewall does.
-It speaks no HTTP: the capture behind it does.
+A capture sees requests only; the wire also sees a connection that says nothing. It can let
+an answer drip, refuse a connection, or drop it as a firewall does. It speaks no HTTP: the
+capture behind it does.
 """
 
 from __future__ import annotations
@@ -11,28 +11,45 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
-from typing import Self
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+from usagectl import capture
+from usagectl.capture import children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usagectl.machine.environment import Environment
+
+Answer = Literal["on", "error", "hang", "drip", "refuse", "drop"]
 
 LOOPBACK = "127.0.0.1"
 _DRIP_SECONDS = 0.05
 _SETTLE_SECONDS = 5.0
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_FILLERS = 8
+_MOST_LINES = 10
 _CHUNK_BYTES = 65536
 
 
+def answers() -> tuple[Answer, ...]:
+    """List how an endpoint may behave on this system: a full queue drops on Linux alone."""
+    found: tuple[Answer, ...] = ("on", "error", "hang", "drip", "refuse")
+    return (*found, "drop") if sys.platform == "linux" else found
+
+
 class Wire:
-    """Be the address that a command sends to, from `with` to its end.
+    """The address that a command sends to, from `with` to its end.
 
     Args:
-        target: the port of what answers; 0 where nothing does.
-        drips: whether an answer comes byte by byte.
-        drops: whether not even a connection comes about, instead of one that is refused.
+        target: the port of the server that answers; 0 without one.
+        drips: send the answer byte by byte.
+        drops: drop connections instead of refusing them.
 
     Attributes:
-        port: where a command connects to.
-        connections: how many came about.
+        port: the port that a command connects to.
+        connections: the number of connections so far.
     """
 
     def __init__(self, target: int = 0, *, drips: bool = False, drops: bool = False) -> None:
@@ -53,12 +70,12 @@ class Wire:
 
     @property
     def heard(self) -> tuple[bytes, ...]:
-        """Give the bytes of each connection, as they came."""
+        """The bytes of each connection, as they came."""
         with self._lock:
             return tuple(bytes(each) for each in self._heard)
 
     def __enter__(self) -> Self:
-        """Begin; a port that refuses is taken all the same, so nobody else gets it."""
+        """Begin; a port that refuses is bound too, so that nobody else takes it."""
         if self._target:
             self._socket.listen(128)
             self._thread.start()
@@ -77,11 +94,11 @@ class Wire:
             each.close()
 
     def settle(self) -> bool:
-        """Wait until all that was sent so far is with the capture; the senders have ended."""
+        """Wait until the capture has all that was sent so far; the senders have ended."""
         if not self._target:
             return True
         end = time.monotonic() + _SETTLE_SECONDS
-        # Connections are accepted in order: after this one none of a sender's is waiting.
+        # Connections are accepted in order: after this one, no sender's is waiting.
         is_here = self._knock()
         for relay in list(self._relays):
             relay.join(max(0.0, end - time.monotonic()))
@@ -96,7 +113,7 @@ class Wire:
             return accepted.wait(_SETTLE_SECONDS)
 
     def _fill(self) -> None:
-        """Fill the queue of a listener that accepts nobody: who comes next waits for ever."""
+        """Fill the queue of a listener that accepts nobody: the next client waits for ever."""
         for _ in range(_MOST_FILLERS):
             filler = socket.socket()
             filler.settimeout(0)
@@ -160,6 +177,79 @@ class Wire:
             client.shutdown(socket.SHUT_RDWR)
 
 
-def can_drop() -> bool:
-    """Tell whether a full queue drops what comes, as it does on Linux alone."""
-    return sys.platform == "linux"
+class Traffic(NamedTuple):
+    """Everything that reached the endpoint.
+
+    Attributes:
+        captured: the events and requests in the capture, with nothing masked.
+        connections: the number of connections, silent ones included.
+        requests: the number of requests that were recorded.
+        refused: the number of messages that were not HTTP, such as a TLS handshake.
+        heard: the bytes of each connection.
+    """
+
+    captured: tuple[capture.Captured, ...]
+    connections: int
+    requests: int
+    refused: int
+    heard: tuple[bytes, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What arrived, line by line, for a person."""
+        found = [
+            f"{each.method} {each.path.partition('?')[0]} {each.name}" for each in self.captured
+        ]
+        silent = self.connections - self.requests
+        if silent > 0:
+            found.append(f"{silent} more connections than requests")
+        if len(found) > _MOST_LINES:
+            found[_MOST_LINES:] = [f"and {len(found) - _MOST_LINES} more"]
+        return tuple(found)
+
+
+class Endpoint:
+    """The endpoint of a step; without a capture behind the wire, nothing answers."""
+
+    def __init__(self, wire: Wire, behind: capture.Capture | None) -> None:
+        self.port = wire.port
+        self._wire = wire
+        self._behind = behind
+
+    def finish(self, *, blind: bool, seconds: float) -> Traffic:
+        """Wait for what is under way, and return what came."""
+        wire, behind = self._wire, self._behind
+        if behind is None:
+            return Traffic((), 0, 0, 0, ())
+        if blind:  # Orphans that cannot be adopted are known by their mark, or by silence.
+            children.wait_for_late(
+                lambda: children.has_descendants(children.Address(wire.port)),
+                lambda: False,
+                lambda: sum(map(len, wire.heard)),
+                seconds=seconds,
+            )
+        wire.settle()
+        behind.finish()
+        captured = tuple(capture.load(behind.file))
+        sums = behind.sums
+        return Traffic(captured, wire.connections, sums.requests, sums.refused, wire.heard)
+
+
+@contextmanager
+def opened(environment: Environment, answer: Answer) -> Iterator[Endpoint]:
+    """Open an endpoint with one behaviour.
+
+    Raises:
+        AddressUnavailableError: nothing can listen on loopback.
+        FileUnwritableError: no temporary file can be made.
+    """
+    if answer in ("refuse", "drop"):
+        with Wire(drops=answer == "drop") as wire:
+            yield Endpoint(wire, None)
+        return
+    options = capture.Options(answer="on" if answer == "drip" else answer, reveal=True)
+    with (
+        capture.opened(environment, options) as behind,
+        Wire(behind.address.port, drips=answer == "drip") as wire,
+    ):
+        yield Endpoint(wire, behind)
