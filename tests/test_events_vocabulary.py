@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import string
-from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
@@ -69,6 +68,7 @@ REMAINS = [
     ("the \\u201cmy own queue\\u201d or \\x27my own one\\x27", "the <name> or <name>"),
     ('{"error": "the \\u0022my table\\u0022 is gone"}', "{<name>: <name>}"),
     ("on /home/al/My Secret Space/x.txt now", "on <path> now"),
+    ("at file:///home/al/My Secret Space/x.txt now", "at <path> now"),
     ("move /home/al/x to photos/cat", "move <path> to <path>"),
     ("C:\\Users\\Al Smith\\x and \\\\host\\share", "<path> and <path>"),
     ("at s3://photos/cat.png, https://u:p@h/x?y=1", "at <url>, <url>"),
@@ -117,11 +117,6 @@ ONLY_HIDDEN = st.sampled_from(["instance", "repository", "workflow", "snapshot"]
 """Words of the vocabulary that no message holds outside of a secret."""
 
 DIGITS = st.text(string.digits, min_size=12, max_size=12).filter(lambda text: text != "0" * 12)
-FORMS = (
-    *("AKIA{upper}", "ASIA{upper}", "ghp_{base}", "glpat-{base}", "xoxb-{base}", "sk-{base}"),
-    *("ls-{name}-{name}-{name}", "eyJ{base}.eyJ{base}.{base}", "{uuid}", "{hex}", "{base}=="),
-    *("{base}/{base}+{base}=", "npm_{base}", "hvs.{base}", "{base}"),
-)
 ROOTS = (
     *(("/", "/"), ("~/", "/"), ("./", "/"), ("../", "/"), ("file:///", "/"), ("C:\\", "\\")),
     *(("D:/", "/"), ("\\\\", "\\"), ("s3://", "/"), ("https://", "/")),
@@ -146,18 +141,10 @@ def arns(draw: st.DrawFn) -> str:
     return f"{head}:{draw(DIGITS)}:{draw(NAME)}{mark}{draw(NAME | MIXED)}"
 
 
-@st.composite
-def tokens(draw: st.DrawFn) -> str:
-    """Draw a token as the known issuers make them."""
-    base = st.text(string.ascii_letters + string.digits, min_size=24, max_size=48)
-    upper = st.text(string.ascii_uppercase + "234567", min_size=16, max_size=16)
-    return draw(st.sampled_from(FORMS)).format(
-        upper=draw(upper),
-        base=f"{draw(base)}7aZ",
-        name=draw(MIXED),
-        uuid=draw(st.uuids()),
-        hex=draw(st.binary(min_size=16, max_size=32)).hex() + "0f1",
-    )
+BASE = st.text(string.ascii_letters + string.digits, min_size=24, max_size=48).map("{}7aZ".format)
+ISSUED = st.sampled_from(sorted(TOKENS.values()))
+DRAWN = BASE | st.uuids().map(str) | st.binary(min_size=16, max_size=32).map(bytes.hex)
+GLUED = st.builds("{}/{}+{}=".format, BASE, BASE, BASE) | BASE.map("ghp_{}".format)
 
 
 @st.composite
@@ -191,57 +178,39 @@ def names(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(forms))
 
 
-SECRETS = paths() | arns() | tokens() | addresses() | DIGITS | names()
-
-
-class Part(NamedTuple):
-    """One part of a message: a word, or a secret, and the punctuation around it."""
-
-    before: str
-    text: str
-    after: str
-    is_word: bool
+SECRETS = paths() | arns() | ISSUED | DRAWN | GLUED | addresses() | DIGITS | names()
 
 
 @st.composite
-def words(draw: st.DrawFn) -> Part:
-    """Draw a word of the vocabulary."""
-    mark = draw(st.sampled_from(["", "", "", ".", ",", ":", ";", "!"]))
-    return Part("", draw(st.sampled_from(WORDS)), mark, is_word=True)
-
-
-@st.composite
-def secrets(draw: st.DrawFn) -> Part:
-    """Draw a secret, shouted at times, glued to punctuation."""
+def secrets(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw a secret, shouted at times, alone and with punctuation around it."""
     secret: str = draw(SECRETS)
     secret = secret.upper() if draw(st.integers(0, 9)) == 0 else secret
     before = draw(st.sampled_from(["", "", "(", "[", "{", "<", "" if " " in secret else "id="]))
     after = draw(st.sampled_from(["", "", ".", ",", ")", "]:", "!", ";"]))
-    return Part(before, secret, after, is_word=False)
+    return secret, f"{before}{secret}{after}"
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[str, list[str], list[str]]:
-    """Draw a message of words and secrets in any order: its text, what remains, what goes."""
-    drawn = draw(st.lists(st.booleans(), min_size=1, max_size=14))
-    parts = [draw(words() if is_word else secrets()) for is_word in drawn]
-    text = " ".join(f"{part.before}{part.text}{part.after}" for part in parts)
-    kept = [
-        part.text
-        for index, part in enumerate(parts)
-        if part.is_word and not part.text.isdigit() and not is_in_secret(parts, index)
-    ]
-    return text, kept, [part.text for part in parts if not part.is_word]
+    """Draw a message of words and secrets in any order: its text, what remains, what goes.
 
-
-def is_in_secret(parts: list[Part], index: int) -> bool:
-    """True for a place in the clause of a password that stands before it."""
-    for part in reversed(parts[:index]):
-        if part.after not in ("", ":"):
-            return False
-        if part.text.lower().startswith(CLAUSE_HEAD):
-            return True
-    return False
+    After a password nothing need remain, and of numbers in a row none.
+    """
+    parts: list[str] = []
+    kept: list[str] = []
+    hidden: list[str] = []
+    for is_kept in draw(st.lists(st.booleans(), min_size=1, max_size=14)):
+        if is_kept:
+            word = draw(st.sampled_from(WORDS))
+            parts.append(word + draw(st.sampled_from(["", "", "", ".", ",", ":", ";", "!"])))
+            is_sure = not any(each.lower().startswith(CLAUSE_HEAD) for each in hidden)
+            kept += [word] if is_sure and not word.isdigit() else []
+        else:
+            secret, whole = draw(secrets())
+            parts.append(whole)
+            hidden.append(secret)
+    return " ".join(parts), kept, hidden
 
 
 def stripped(text: str) -> str:

@@ -50,22 +50,10 @@ DOCUMENTED = {
     "run_init": "metadata.client_time stage scripts duration",
 }
 UNDOCUMENTED = [
-    "config",
-    "container_info",
-    "ls_service_provider_assignment",
-    "services_notimplemented",
-    "deprecated_env_usage",
-    "non_prefixed_cli_env_vars",
-    "ls_metrics",
-    "ls:usage_analytics",
-    "cfn_stack_deploy_failures",
-    "lambda:config",
-    "infra_start",
-    "infra_ready",
-    "infra_stop",
-    "ls_shutdown",
-    "lstk_command",
-    "lstk_lifecycle",
+    *("config", "container_info", "ls_service_provider_assignment", "services_notimplemented"),
+    *("deprecated_env_usage", "non_prefixed_cli_env_vars", "ls_metrics", "ls:usage_analytics"),
+    *("cfn_stack_deploy_failures", "lambda:config", "infra_start", "infra_ready", "infra_stop"),
+    *("ls_shutdown", "lstk_command", "lstk_lifecycle"),
 ]
 
 # Facts, part 3: the number of each contradiction, and words that only its entry can do without.
@@ -158,14 +146,9 @@ def allows(event: object) -> bool:
     return whole
 
 
-def all_events() -> tuple[notice.Event, ...]:
-    """Return the documented and the undocumented events."""
-    return notice.load().events + notice.load().undocumented_events
-
-
 def all_fields() -> list[notice.Field]:
     """Return every field of every event."""
-    return [each for event in all_events() for each in event.all_fields]
+    return [each for event in notice.all_events() for each in event.all_fields]
 
 
 def ids(departures: tuple[notice.Departure, ...]) -> set[str]:
@@ -266,7 +249,7 @@ def test_an_undocumented_field_is_not_allowed_and_is_explained() -> None:
 def test_each_example_in_the_schema_fits_where_it_stands() -> None:
     """An example shows what its own schema allows."""
     checked = [each for each in walk(DOCUMENT["$defs"]) if "examples" in each]
-    assert len(checked) > len(all_events())
+    assert len(checked) > len(notice.all_events())
     for schema in checked:
         for example in schema["examples"]:
             try:
@@ -288,7 +271,12 @@ def test_the_undocumented_events_are_those_of_the_facts() -> None:
     assert [each.name for each in notice.load().undocumented_events] == UNDOCUMENTED
 
 
-def gaps(event: notice.Event) -> Iterator[str]:
+def falsehoods(name: str, facts: dict[str, bool]) -> list[str]:
+    """List the facts that are not true, with what they are about."""
+    return [f"{name}: {fact}" for fact, is_true in facts.items() if not is_true]
+
+
+def gaps(event: notice.Event) -> list[str]:
     """Say what is missing for an event to be explained."""
     facts = {
         "meaning": event.meaning.endswith("."),
@@ -300,10 +288,10 @@ def gaps(event: notice.Event) -> Iterator[str]:
         "example": event.documented == bool(event.example),
         "all_fields": bool(event.all_fields),
     }
-    yield from (f"{event.name}: {fact}" for fact, is_true in facts.items() if not is_true)
+    return falsehoods(event.name, facts)
 
 
-def gaps_of_field(field: notice.Field) -> Iterator[str]:
+def gaps_of_field(field: notice.Field) -> list[str]:
     """Say what is missing for a field to be explained, and found by what a person types."""
     parts = [part for part in field.pointer.split("/")[1:] if part != "*"]
     facts = {
@@ -318,15 +306,13 @@ def gaps_of_field(field: notice.Field) -> Iterator[str]:
         "found in payload": notice.find_field(field.event, f"payload.{field.name}") is field,
         "described": notice.describe(field.event, field.pointer) is field,
     }
-    yield from (
-        f"{field.event}.{field.name}: {fact}" for fact, is_true in facts.items() if not is_true
-    )
+    return falsehoods(f"{field.event}.{field.name}", facts)
 
 
 def test_each_event_and_each_field_is_complete() -> None:
     """All can be explained without a gap."""
-    assert len(all_fields()) > len(all_events()) > len(DOCUMENTED)
-    assert [gap for event in all_events() for gap in gaps(event)] == []
+    assert len(all_fields()) > len(notice.all_events()) > len(DOCUMENTED)
+    assert [gap for event in notice.all_events() for gap in gaps(event)] == []
     assert [gap for field in all_fields() for gap in gaps_of_field(field)] == []
 
 
@@ -334,7 +320,7 @@ def test_names_and_ids_are_unique() -> None:
     """One name leads to one thing."""
     known = notice.load()
     for names in (
-        [each.name for each in all_events()],
+        [each.name for each in notice.all_events()],
         [each.id for each in known.departures],
         [each.title for each in known.departures],
         [each.id for each in (*known.never_collected, known.licence, known.switch)],
@@ -364,7 +350,7 @@ def test_departure_ids_count_up() -> None:
     assert len(found) >= len(CONTRADICTIONS)
 
 
-def gaps_of_departure(departure: notice.Departure) -> Iterator[str]:
+def gaps_of_departure(departure: notice.Departure) -> list[str]:
     """Say what is missing for a departure to be shown, and which events and fields are unknown."""
     events = [notice.find_event(each) for each in departure.events]
     pointers = [f"{field.pointer}/" for event in events for field in event.all_fields]
@@ -378,7 +364,7 @@ def gaps_of_departure(departure: notice.Departure) -> Iterator[str]:
             any(each.startswith(f"{wanted}/") for each in pointers) for wanted in departure.fields
         ),
     }
-    yield from (f"{departure.id}: {fact}" for fact, is_true in facts.items() if not is_true)
+    return falsehoods(departure.id, facts)
 
 
 def test_each_departure_is_complete() -> None:
@@ -433,7 +419,7 @@ def test_an_unknown_event_is_told_with_the_known_ones() -> None:
     with pytest.raises(UnknownEventError) as caught:
         notice.find_event("cli-cmd")
     assert "'cli-cmd'" in caught.value.message
-    assert all(each.name in caught.value.message for each in all_events())
+    assert all(each.name in caught.value.message for each in notice.all_events())
     assert caught.value.code == "unknown-event"
 
 
