@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from usagectl import consent, identity, tools
-from usagectl import status as answers
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.consent import describe
 from usagectl.errors import ExpectationFailedError
+from usagectl.identity import of_part
 from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.status import NOT_COVERED, collect, offending
+from usagectl.tools import names as names_of_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,7 @@ def status(
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
-    found = answers.collect(invocation.environment)
+    found = collect(invocation.environment)
     data, errors = _data(found, reveal=reveal), _failures(found, expect)
     return _output.Answer(data, lambda: _show(found, reveal=reveal), errors)
 
@@ -56,7 +58,7 @@ def status(
 def _failures(
     found: Report, expect: Literal["off", "local"] | None
 ) -> list[ExpectationFailedError]:
-    loud = answers.offending(found.consents, expect) if expect else ()
+    loud = offending(found.consents, expect) if expect else ()
     if not loud:
         return []
     names = [f"{part.name} is {part.telemetry}" for part in loud]
@@ -71,7 +73,7 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
         "cache_dir": {"path": str(folder), "source": source},
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "spool": as_data(found.spool),
-        "not_covered": list(answers.NOT_COVERED),
+        "not_covered": list(NOT_COVERED),
     }
 
 
@@ -79,7 +81,7 @@ def part_data(
     part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
 ) -> dict[str, object]:
     """Give the verdict on a tool part, with its machine ID, its public JSON form."""
-    machine_id = as_data(identity.of_part(part, machine_ids), reveal=reveal)
+    machine_id = as_data(of_part(part, machine_ids), reveal=reveal)
     return {**as_data(part, reveal=reveal), "machine_id": machine_id}
 
 
@@ -96,7 +98,7 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
     page.heading("No opt-out covers")
-    page.bullets(answers.NOT_COVERED)
+    page.bullets(NOT_COVERED)
     page.line()
     page.line(f"Next: {_next_step(found.consents)}")
 
@@ -124,7 +126,7 @@ def _row(part: Consent) -> tuple[str, str, str, str]:
     if not part.counts:
         return (part.name, "-", "", "not found on this machine")
     version = part.installation.version or ("" if part.installation.installed else "not found")
-    return (part.name, part.telemetry, version, consent.describe(part.decided_by))
+    return (part.name, part.telemetry, version, describe(part.decided_by))
 
 
 def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
@@ -147,7 +149,7 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
 
 
 def _name_of(place: IdentityFile) -> str:
-    return f"{place.tool} {place.part}" if place.tool in tools.names() else place.tool
+    return f"{place.tool} {place.part}" if place.tool in names_of_tools() else place.tool
 
 
 def _describe_spool(found: SpoolState) -> str:

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, identity, switching
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import part_data
+from usagectl.consent import describe
 from usagectl.errors import count_of
+from usagectl.identity import read_all
+from usagectl.switching import disable as switch_off
+from usagectl.switching import enable as switch_on
 
 if TYPE_CHECKING:
     from usagectl.switching import SwitchResult
@@ -43,9 +46,7 @@ def disable(
     Exits with 1 when a part stays on, and says what to do. Sends nothing.
     """
     invocation: Invocation = ctx.obj
-    result = switching.disable(
-        invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run
-    )
+    result = switch_off(invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run)
     return _answer(invocation, result, dry_run=dry_run)
 
 
@@ -58,12 +59,12 @@ def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) 
     on only by name: usagectl enable usagectl.
     """
     invocation: Invocation = ctx.obj
-    result = switching.enable(invocation.environment, names or (), dry_run=dry_run)
+    result = switch_on(invocation.environment, names or (), dry_run=dry_run)
     return _answer(invocation, result, dry_run=dry_run)
 
 
 def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
-    ids = identity.read_all(invocation.environment)
+    ids = read_all(invocation.environment)
     data = {
         "dry_run": dry_run,
         "changes": as_data(result.changes),
@@ -91,7 +92,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
         page.line(f"{names}: not found on this machine, so there is nothing to switch.")
         return
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
-    rows = [(part.name, part.telemetry, consent.describe(part.decided_by)) for part in shown]
+    rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
     page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
 

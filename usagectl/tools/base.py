@@ -175,8 +175,9 @@ class Tool(ABC):
 
     def switch(
         self,
-        environment: Environment,  # noqa: ARG002  (for the tools that have a file)
-        wish: Wish,  # noqa: ARG002
+        _environment: Environment,
+        _wish: Wish,
+        /,
         *,
         dry_run: bool,  # noqa: ARG002
     ) -> tuple[Change, ...]:
@@ -187,19 +188,15 @@ class Tool(ABC):
         """
         return ()
 
-    def identity_cautions(self, environment: Environment) -> tuple[Caution, ...]:  # noqa: ARG002
+    def identity_cautions(self, _environment: Environment, /) -> tuple[Caution, ...]:
         """Warn where the tool does not heed what its identity file says."""
         return ()
 
-    def preview(
-        self,
-        environment: Environment,  # noqa: ARG002
-        wish: PreviewWish,  # noqa: ARG002
-    ) -> tuple[PartPreview, ...]:
+    def preview(self, _environment: Environment, _wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Build what its parts would send by themselves; for a tool of ours the spool has it."""
         return ()
 
-    def instance_url(self, environment: Environment) -> str:  # noqa: ARG002
+    def instance_url(self, _environment: Environment, /) -> str:
         """Name the loopback URL at which a running instance describes itself; empty without one."""
         return ""
 

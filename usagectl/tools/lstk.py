@@ -81,11 +81,7 @@ class Lstk(Tool):
         )
         return (Caution("derived-anyway", message, f"export {PREFIXED}=1"),)
 
-    def preview(
-        self,
-        environment: Environment,  # noqa: ARG002
-        wish: PreviewWish,
-    ) -> tuple[PartPreview, ...]:
+    def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
         caution = Caution(
             "bytes-not-known",
