@@ -27,7 +27,7 @@ from usagectl.errors import ConfirmationNeededError, UsagectlError, UsageError
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.cli._replay_files import Place
     from usagectl.delivery.replay import Options
     from usagectl.delivery.routing import Route
@@ -271,10 +271,9 @@ def _ask(
 
     if endpoint.is_loopback(route.base):
         return
-    from usagectl.cli.machine_id import can_ask
     from usagectl.delivery import replay as replaying
 
-    is_asked = can_ask()
+    is_asked = _output.can_ask()
     if route.is_on and (as_json or not is_asked):
         return
     count = replaying.plan(options, base=route.base, folder=place.folder).events

@@ -27,7 +27,7 @@ from usagectl.errors import UsagectlError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
     from usagectl.spool.listing import Entry
 
@@ -328,9 +328,7 @@ def purge(  # noqa: PLR0913  (each is an option)
             invocation.environment, states=states, selection=selection, dry_run=True
         )
         if planned:
-            from usagectl.cli.machine_id import confirm
-
-            confirm(f"Remove {pages.events(planned)} for good?", skip=False)
+            _output.confirm(f"Remove {pages.events(planned)} for good?", skip=False)
     problems: list[UsagectlError] = []
     with pages.purge_meter() as meter:
         gone = purging.purge(

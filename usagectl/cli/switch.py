@@ -1,4 +1,4 @@
-"""Own `usagectl disable` and `usagectl enable`."""
+"""`usagectl disable` and `usagectl enable`: write the tools' own switches, and read them back."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagectl import consent, identity, switching
-from usagectl import status as answers
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
-from usagectl.cli.status import consent_data
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._data import as_data
+from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
+from usagectl.cli.status import part_data
+from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
     from usagectl.switching import Change, SwitchResult
 
 disable_app = new_app()
@@ -22,7 +22,7 @@ enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
 
 
-@disable_app.command(cls=RecordedCommand)
+@disable_app.command(cls=AnsweringCommand)
 def disable(
     ctx: typer.Context,
     names: Tools = None,
@@ -31,8 +31,7 @@ def disable(
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
 
     For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
@@ -46,13 +45,11 @@ def disable(
     result = switching.disable(
         invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run
     )
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-@enable_app.command(cls=RecordedCommand)
-def enable(
-    ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False, json: Json = False
-) -> None:
+@enable_app.command(cls=AnsweringCommand)
+def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo what `usagectl disable` did, and no more.
 
     With a TOOL, its file is made to say on, whoever made it say off; a variable or
@@ -61,33 +58,18 @@ def enable(
     """
     invocation: Invocation = ctx.obj
     result = switching.enable(invocation.environment, names or (), dry_run=dry_run)
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_json: bool) -> None:
+def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
     ids = identity.read_all(invocation.environment)
     data = {
         "dry_run": dry_run,
-        "changes": [_change_data(change) for change in result.changes],
+        "changes": as_data(result.changes),
         "purged": result.purged,
-        "tools": [
-            consent_data(part, answers.machine_id_of(part, ids), reveal=False)
-            for part in result.consents
-        ],
+        "tools": [part_data(part, ids) for part in result.consents],
     }
-    answer = _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
-    _output.emit(answer, invocation, as_json=as_json)
-
-
-def _change_data(change: Change) -> dict[str, object]:
-    return {
-        "tool": change.tool,
-        "file": str(change.file),
-        "name": change.name,
-        "value": change.value,
-        "changed": change.changed,
-        "set_aside": str(change.set_aside) if change.set_aside else None,
-    }
+    return _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
@@ -100,8 +82,8 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
             page.indented(f"What could not be understood is now {change.set_aside}.")
     if result.purged:
         verb = "would be removed" if dry_run else "removed"
-        noun = "event" if result.purged == 1 else "events"
-        page.line(f"{_owners(result)}: {result.purged} waiting {noun} {verb}, unsent.")
+        events = count_of(result.purged, "waiting event")
+        page.line(f"{_owners(result)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
     if not shown:
         names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
@@ -114,7 +96,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
 
 
 def _owners(result: SwitchResult) -> str:
-    """Name whose events were removed: LocalStack and lstk keep none here."""
+    """Name the tools whose events were removed: LocalStack and lstk keep none here."""
     names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
     return ", ".join(dict.fromkeys(names))
 
