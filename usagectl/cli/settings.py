@@ -16,7 +16,7 @@ from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annota
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
 from usagectl.machine import paths
-from usagectl.spool import bounds
+from usagectl.spool import Bounds
 from usagectl.tools import instrumented, registry
 from usagectl.tools.base import mask_credentials
 
@@ -162,7 +162,7 @@ def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Ro
     variable = "LOCALAPPDATA" if environment.system == "Windows" else "XDG_CACHE_HOME"
     origin = {"setting": file, "environment": variable}.get(source, "")
     yield Row("localstack.cache_dir", folder, source, origin, user.cache_dir)
-    defaults = bounds.Bounds()
+    defaults = Bounds()
     yield _stored_row("spool.max_bytes", user.spool_max_bytes, file, defaults.max_bytes)
     yield _stored_row("spool.max_days", user.spool_max_days, file, defaults.max_days)
     for tool in others:
