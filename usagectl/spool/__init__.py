@@ -47,7 +47,10 @@ _ANSWER_CHARACTERS = 500
 _NO_END = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
-_INSERT = "INSERT INTO events (event, uid, time, instant, tool, kind, consent) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO events (event, uid, time, instant, tool, kind, consent) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _SETTLE = (
     "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE seq = ?"
 )
