@@ -57,6 +57,30 @@ def require_spool_dir(environment: Environment) -> Path:
     return folder
 
 
+def require_delivery_dir(environment: Environment) -> Path:
+    """Name the folder that a delivery locks, and that keeps its pauses.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    return _require_state_dir(environment) / "delivery"
+
+
+def require_files_dir(environment: Environment) -> Path:
+    """Name the folder where `replay --file` keeps what it has not sent yet.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    return _require_state_dir(environment) / "files"
+
+
+def _require_state_dir(environment: Environment) -> Path:
+    if environment.state_dir is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return environment.state_dir
+
+
 def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
     """Name a folder for what must be noted although the spool takes nothing; None without one.
 
