@@ -39,6 +39,24 @@ def require_settings_file(environment: Environment) -> Path:
     return file
 
 
+def spool_file(environment: Environment) -> Path | None:
+    """Name the spool's file; None when this account has no home."""
+    folder = environment.state_dir
+    return folder / "spool.db" if folder else None
+
+
+def require_spool_file(environment: Environment) -> Path:
+    """Name the spool's file.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    file = spool_file(environment)
+    if file is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return file
+
+
 def spool_dir(environment: Environment) -> Path | None:
     """Name the spool's folder; None when this account has no home."""
     folder = environment.state_dir
@@ -63,7 +81,10 @@ def require_delivery_dir(environment: Environment) -> Path:
     Raises:
         FolderUnknownError: this account has no home.
     """
-    return _require_state_dir(environment) / "delivery"
+    folder = environment.state_dir
+    if folder is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return folder / "delivery"
 
 
 def require_files_dir(environment: Environment) -> Path:
@@ -72,13 +93,7 @@ def require_files_dir(environment: Environment) -> Path:
     Raises:
         FolderUnknownError: this account has no home.
     """
-    return _require_state_dir(environment) / "files"
-
-
-def _require_state_dir(environment: Environment) -> Path:
-    if environment.state_dir is None:
-        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
-    return environment.state_dir
+    return require_delivery_dir(environment).with_name("files")
 
 
 def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
