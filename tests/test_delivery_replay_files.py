@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from usagectl.events.record import new_record, to_line
 
 from tests.support.delivering import event, fill, numbers, send, states
 from tests.support.endpoint import Endpoint, always
@@ -17,6 +16,7 @@ from tests.support.machine import NOW
 from usagectl import spool
 from usagectl.delivery import replay, replay_files
 from usagectl.errors import FileUnreadableError, NoEventsError
+from usagectl.events.record import new_record, to_line
 from usagectl.machine import paths
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def load(machine: Machine, data: bytes) -> tuple[list[bytes], int, int]:
     environment = machine.environment()
     folder = paths.require_files_dir(environment)
     stream = io.BytesIO(data)
-    with replay_files.opened(environment, folder, file=None, stream=stream, base=BASE) as found:
+    with replay_files.opened(
+        environment, folder, file=None, stream=stream, base=BASE, keeps=False
+    ) as found:
         bodies = [entry.body for entry in found.store.entries(("pending",))]
         return bodies, found.bad_lines, found.first_bad_line
 
@@ -105,7 +107,9 @@ def test_records_keep_their_labels_and_others_get_some(machine: Machine) -> None
     environment = machine.environment()
     stream = io.BytesIO(record(machine, ONE) + b"\n" + LSTK + b"\n" + TWO)
     folder = paths.require_files_dir(environment)
-    with replay_files.opened(environment, folder, file=None, stream=stream, base=BASE) as found:
+    with replay_files.opened(
+        environment, folder, file=None, stream=stream, base=BASE, keeps=False
+    ) as found:
         labels = [(each.tool, each.event) for each in found.store.entries(("pending",))]
     assert labels == [("mytool", "e"), ("lstk", "lstk_command"), ("unknown", "e")]
 
@@ -160,6 +164,9 @@ def test_a_file_is_taken_up_where_a_limit_ended(machine: Machine) -> None:
         assert left_behind(machine) == []
         assert send_file(machine, file, there.base, limit=1) is False
         assert send_file(machine, file, other.base) is False
+        assert len(left_behind(machine)) == 1
+        spool.purge(machine.environment())
+        assert left_behind(machine) == []
         file.write_bytes(before + event(5))
         assert send_file(machine, file, there.base) is False
     assert numbers(other) == [0, 1, 2, 3, 4]

@@ -148,7 +148,7 @@ def replay(  # noqa: PLR0913  (each is an option)
         error.hint = _again(invocation, "--allow-http")
         raise
     options = replace(options, selection=route.selection)
-    with _store_of(invocation, file=file, base=route.base, dry_run=dry_run) as store:
+    with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
             _plan(invocation, options, base=route.base, store=store, raw=raw, as_json=json)
@@ -172,7 +172,7 @@ def _again(invocation: Invocation, *more: str) -> str:
 
 @contextmanager
 def _store_of(
-    invocation: Invocation, *, file: str | None, base: str, dry_run: bool
+    invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
 ) -> Iterator[Spool]:
     """Open where the events wait: the spool, or the store of a file or of standard input."""
     from tempfile import TemporaryDirectory
@@ -183,13 +183,16 @@ def _store_of(
 
     environment = invocation.environment
     if file is None:
-        with spool.open_spool(environment) as store:
+        with spool.open_spool(environment, read_only=dry_run) as store:
             yield store
         return
     path = None if file == "-" else environment.cwd / file
     with TemporaryDirectory(prefix="usagectl-") as temporary, _opened(path) as stream:
         folder = Path(temporary) if dry_run else paths.require_files_dir(environment)
-        with replay_files.opened(environment, folder, file=path, stream=stream, base=base) as found:
+        keeps = path is not None and not options.copies
+        with replay_files.opened(
+            environment, folder, file=path, stream=stream, base=base, keeps=keeps
+        ) as found:
             _remark(found)
             yield found.store
 

@@ -50,7 +50,13 @@ class FileEvents(NamedTuple):
 
 @contextmanager
 def opened(
-    environment: Environment, folder: Path, *, file: Path | None, stream: BinaryIO, base: str
+    environment: Environment,
+    folder: Path,
+    *,
+    file: Path | None,
+    stream: BinaryIO,
+    base: str,
+    keeps: bool = True,
 ) -> Iterator[FileEvents]:
     """Load the events of a file, or take up what an earlier replay left of them.
 
@@ -60,6 +66,7 @@ def opened(
         file: the file; None for a stream that can be read but once.
         stream: its bytes.
         base: the address that they go to; for each, a file has a store of its own.
+        keeps: keep what still waits at the end, for the next replay of the file.
 
     Raises:
         FileUnreadableError: the file cannot be read.
@@ -76,7 +83,10 @@ def opened(
                     found = _load(environment, store, file=file, stream=stream)
                 yield found
             finally:
-                is_done = file is None or not store.count(("pending",))
+                with files.lock(folder, seconds=_PATIENCE_SECONDS):
+                    is_done = not (keeps and store.count(("pending",)))
+                    if is_done:
+                        _log(environment, store)
     finally:
         if is_done:
             _remove(place)
@@ -87,7 +97,7 @@ def _load(
 ) -> FileEvents:
     if store.count(("pending",)):
         return FileEvents(store, is_resumed=True)
-    store.purge(spool.STATES)  # A replay that was killed after its last answer left it.
+    _log(environment, store)  # A replay that was killed after its last answer left it.
     shown = file or environment.cwd / "standard input"
     reader = _Reader(environment, _read(stream, shown))
     added = store.add(reader.records())
@@ -99,6 +109,15 @@ def _load(
         bad_lines=reader.bad_lines,
         first_bad_line=reader.first_bad_line,
     )
+
+
+def _log(environment: Environment, store: Spool) -> None:
+    """Move what was sent or refused to the user's own spool."""
+    if store.count(("sent", "rejected")):
+        file, bounds = paths.require_spool_file(environment), spool.load_bounds(environment)
+        with spool.opened(file, bounds=bounds) as own:
+            own.take_over(store.entries(("sent", "rejected")))
+    store.purge(spool.STATES)
 
 
 def _key(environment: Environment, file: Path | None, base: str) -> str:

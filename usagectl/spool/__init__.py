@@ -5,7 +5,9 @@ One SQLite file in the user's state folder; each list, filter, count, purge and 
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -50,7 +52,7 @@ _DAY = timedelta(days=1) // timedelta(microseconds=1)
 _INSERT = "INSERT INTO events (event, uid, time, instant, tool, kind, consent) "
 _INSERT += "VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
-_SETTLE += "WHERE seq = ?"
+_SETTLE += "WHERE seq IN (SELECT value FROM json_each(?))"
 _ENTRY = "seq, event, kind, uid, time, tool, consent, at, destination, status, answer"
 
 
@@ -355,9 +357,26 @@ class Spool:
         at, to, status, answer = handover
         fate = [state, *map(_sound, (at, to, status, answer[:_ANSWER_CHARACTERS]))]
         with self._transaction():
-            self._connection.executemany(_SETTLE, ([*fate, seq] for seq in batch.ids))
+            self._execute(_SETTLE, [*fate, json.dumps(batch.ids)])
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
+
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """Add events that were settled in another store, and drop the oldest of such events."""
+        with self._transaction():
+            for entry in entries:
+                instant = _instant(parse_time(entry.time))
+                labels = (entry.uid, entry.time, instant, entry.tool, entry.event, entry.consent)
+                added = self._execute(_INSERT, (entry.body, *map(_sound, labels)))
+                fate = (
+                    entry.state,
+                    *(entry.handover or Handover("", "", 0)),
+                    f"[{added.lastrowid}]",
+                )
+                self._execute(_SETTLE, [*map(_sound, fate)])
+            if self._bounds is not None:
+                self._trim("sent", LOG_MAX_BYTES)
+                self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
@@ -542,14 +561,15 @@ def purge(
         LockTimeoutError: a delivery went on and on.
     """
     file = paths.spool_file(environment)
-    if file is None or not os.path.lexists(file):
+    if file is None:
         return 0
-    delivery_dir = paths.require_delivery_dir(environment)
-    with (
-        files.lock(delivery_dir, seconds=PATIENT.total_seconds()),
-        open_spool(environment) as store,
-    ):
-        return store.purge(states, selection)
+    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
+        if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
+            shutil.rmtree(paths.require_files_dir(environment), ignore_errors=True)
+        if not os.path.lexists(file):
+            return 0
+        with open_spool(environment) as store:
+            return store.purge(states, selection)
 
 
 def last_event(environment: Environment, *, tool: str) -> bytes | None:
