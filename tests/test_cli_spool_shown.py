@@ -17,7 +17,7 @@ import pytest
 from tests.support.commands import run_inside
 from tests.support.laid import CANARY, HOSTILE, header, lay, make_events, record
 from tests.support.machine import NOW
-from tests.test_cli_human import ESCAPE, needs_terminal, run_on_terminal
+from tests.support.terminals import ESCAPE, needs_terminal, run_on_terminal
 from usagectl.cli._filters import parse_when
 from usagectl.errors import InvalidValueError
 

@@ -11,6 +11,7 @@ from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
 from usagectl.preview import Preview, Request, endpoint_caution
 from usagectl.settings import OWN_NAME
+from usagectl.spool import ALL, Selection
 from usagectl.tools.base import MASK, Caution, mask_credentials
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.spool.lines import Selection
 
 _MOST_DIGITS = 4000
 _FIRST_EVENTS = 20
@@ -90,10 +90,8 @@ def preview_tool(
 
     Raises:
         UnknownToolError: no such tool registered.
-        SpoolUnwritableError: the spool cannot be listed.
+        FileUnreadableError: the spool cannot be read.
     """
-    from usagectl.spool.lines import Selection  # it loads msgspec
-
     verdict = consent.evaluate(environment, [tool])[0]
     if verdict.telemetry == "off" and not if_enabled:
         return Preview(verdict, ())
@@ -117,11 +115,8 @@ def preview_waiting(
 
     Raises:
         UnknownToolError: no such tool.
-        SpoolUnwritableError: the spool cannot be listed.
-        FileUnreadableError: a segment cannot be read.
+        FileUnreadableError: the spool cannot be read.
     """
-    from usagectl.spool.lines import ALL, Selection  # it loads msgspec
-
     verdict = consent.evaluate(environment, [tool])[0]
     others = tuple(each.name for each in tools.emitters(environment) if each.name != OWN_NAME)
     selection = Selection(tools=(tool,)) if tool != OWN_NAME else ALL._replace(without=others)
@@ -137,18 +132,16 @@ def _preview_waiting(
     reveal: bool,
 ) -> Preview:
     from usagectl.delivery import replay
-    from usagectl.emitting import ledger
 
     if caution := endpoint_caution(verdict, "ANALYTICS_API"):
         return Preview(verdict, (), (caution,))
-    ledger.recover(environment)
     base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
     options = replay.Options(selection=selection, limit=limit)
-    folder = replay.folder_for(environment, options)
-    requests = (
-        _own_request(post, tuple(_names_in(post.body)), tool=verdict.tool)
-        for post, _ in replay.posts(options, base=base, folder=folder)
-    )
+    with spool.open_spool(environment, read_only=True) as store:
+        requests = [
+            _own_request(post, tuple(_names_in(post.body)), tool=verdict.tool)
+            for post, _ in replay.posts(options, base=base, store=store)
+        ]
     return Preview(verdict, tuple(each if reveal else _mask_token(each) for each in requests))
 
 

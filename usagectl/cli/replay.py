@@ -15,27 +15,21 @@ import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._filters import (
-    EventNames,
-    Since,
-    ToolNames,
-    Until,
-    parse_selection,
-)
-from usagectl.cli._options import Json, Yes  # noqa: TC001
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._filters import selecting
+from usagectl.cli._options import Yes  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import (
     ConfirmationNeededError,
     FileUnreadableError,
     UsageError,
     count_of,
 )
+from usagectl.spool import ALL, Selection
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from usagectl.cli._commands import Invocation
     from usagectl.delivery.replay import Options
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.routing import Route
@@ -51,7 +45,8 @@ def _refuse_nan(seconds: float) -> float:
     return seconds
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
+@selecting
 def replay(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     *,
@@ -71,10 +66,7 @@ def replay(  # noqa: PLR0913  (each is an option)
             show_default=False,
         ),
     ] = None,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Send at most so many events.", show_default=False),
@@ -108,8 +100,7 @@ def replay(  # noqa: PLR0913  (each is an option)
         bool, typer.Option("--raw", help="With --dry-run: print the bodies alone, one a line.")
     ] = False,
     yes: Yes = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Send the events that wait in the spool, and keep what is not taken.
 
     Each request carries up to --batch-size events, their bytes as `usagectl
@@ -125,13 +116,10 @@ def replay(  # noqa: PLR0913  (each is an option)
     from usagectl.delivery import replay as replaying
 
     invocation: Invocation = ctx.obj
-    if raw and (json or not dry_run):
+    if raw and (invocation.as_json or not dry_run):
         raise UsageError("--raw goes with --dry-run, and not with --json.")
     if file is not None and rejected:
         raise UsageError("--file and --rejected name two places; give one of them.")
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
     options = replaying.Options(
         to=to,
         selection=selection,
@@ -151,11 +139,10 @@ def replay(  # noqa: PLR0913  (each is an option)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
-            _plan(invocation, options, base=route.base, store=store, raw=raw, as_json=json)
-            return
+            return _plan(invocation, options, base=route.base, store=store, raw=raw)
         if not yes:
-            _ask(invocation, options, route, store=store, as_json=json)
-        _send(invocation, options, base=route.base, store=store, as_json=json)
+            _ask(invocation, options, route, store=store)
+        return _send(invocation, options, base=route.base, store=store)
 
 
 def _again(invocation: Invocation, *more: str) -> str:
@@ -225,7 +212,6 @@ def _say_left_out(invocation: Invocation, options: Options, route: Route, store:
     """Say on stderr whose events wait here and go elsewhere, or nowhere."""
     from usagectl.delivery import replay as replaying
     from usagectl.delivery import routing
-    from usagectl.spool import Selection
 
     for name in route.left_out:
         only = replace(options, selection=Selection(tools=(name,)), limit=None)
@@ -236,17 +222,10 @@ def _say_left_out(invocation: Invocation, options: Options, route: Route, store:
 
 
 def _plan(
-    invocation: Invocation,
-    options: Options,
-    *,
-    base: str,
-    store: Spool,
-    raw: bool,
-    as_json: bool,
-) -> None:
+    invocation: Invocation, options: Options, *, base: str, store: Spool, raw: bool
+) -> _output.Answer:
     from usagectl.cli import _replay_page
     from usagectl.delivery import replay as replaying
-    from usagectl.spool import ALL
 
     posts = replaying.posts(options, base=base, store=store)
     if raw:
@@ -254,20 +233,17 @@ def _plan(
         for post, _ in posts:
             sys.stdout.buffer.write(post.body + b"\n")
         sys.stdout.buffer.flush()
-        return
+        return _output.Answer({}, lambda: None)
     planned = _replay_page.summarise(posts)
-    answer = _output.Answer(
+    return _output.Answer(
         {**_replay_page.plan_data(planned, base), "dry_run": True},
         lambda: _replay_page.show_plan(
             planned, base, is_chosen=options.selection != ALL, again=_again(invocation)
         ),
     )
-    _output.emit(answer, invocation, as_json=as_json)
 
 
-def _ask(
-    invocation: Invocation, options: Options, route: Route, *, store: Spool, as_json: bool
-) -> None:
+def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool) -> None:
     """Ask before anything leaves the machine; where nobody can be asked, a switch must be on.
 
     Raises:
@@ -276,11 +252,10 @@ def _ask(
     """
     if endpoint.is_loopback(route.base):
         return
-    from usagectl.cli.machine_id import can_ask
     from usagectl.delivery import replay as replaying
 
-    is_asked = can_ask()
-    if route.is_on and (as_json or not is_asked):
+    is_asked = _output.can_ask()
+    if route.is_on and (invocation.as_json or not is_asked):
         return
     count = replaying.count(options, store)
     if not count:
@@ -294,11 +269,10 @@ def _ask(
 
 
 def _send(
-    invocation: Invocation, options: Options, *, base: str, store: Spool, as_json: bool
-) -> None:
+    invocation: Invocation, options: Options, *, base: str, store: Spool
+) -> _output.Answer:
     from usagectl.cli import _replay_page
     from usagectl.delivery import replay as replaying
-    from usagectl.spool import ALL
 
     with _replay_page.meter() as meter:
         result = replaying.run(
@@ -311,14 +285,13 @@ def _send(
         )
     if result.problem and result.problem.hint.startswith("usagectl replay"):
         result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
-    answer = _output.Answer(
+    return _output.Answer(
         {**_replay_page.result_data(result, base), "dry_run": False},
         lambda: _replay_page.show_result(
             result, base, copies=options.copies, is_chosen=options.selection != ALL
         ),
         [result.problem] if result.problem else [],
     )
-    _output.emit(answer, invocation, as_json=as_json)
 
 
 def _say_waiting() -> None:

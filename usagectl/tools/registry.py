@@ -166,7 +166,7 @@ def register(environment: Environment, registration: Registration) -> bool:
     name = validate_name(registration.name)
     if name == OWN_NAME:
         return False
-    folder = paths.require_spool_dir(environment).parent / "tools"
+    folder = paths.require_spool_file(environment).parent / "tools"
     registration = merge(environment, registration)
     file = folder / f"{name}{_SUFFIX}"
     document = {
