@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,9 @@ from tests.support.delivering import fill, numbers, put, send, states
 from tests.support.endpoint import Connection, Endpoint, Received, always, in_turn
 from usagectl import spool
 from usagectl.delivery import replay
-from usagectl.errors import LockTimeoutError, SpoolUnwritableError
+from usagectl.errors import LockTimeoutError
 from usagectl.machine import files, paths
-from usagectl.spool import Handover, Selection, Spool
+from usagectl.spool import Selection
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -119,31 +118,26 @@ def test_a_replay_waits_for_another_one_as_long_as_it_may(machine: Machine) -> N
     assert there.accepted == 0
 
 
-class FailingStore(Spool):
-    """A store that cannot note more than one answer."""
-
-    notes = 0
-
-    def settle(self, batch: spool.Batch, state: str, handover: Handover) -> None:
-        """Note what became of a batch; from the second on there is no room."""
-        self.notes += 1
-        if self.notes > 1:
-            raise SpoolUnwritableError(Path("spool.db"), reason="no space left on device")
-        super().settle(batch, state, handover)  # type: ignore[arg-type]
-
-
 def test_a_store_that_takes_no_note_ends_the_replay(machine: Machine) -> None:
-    """The answer counts what was noted, beside the reason; the batch under way goes again."""
+    """Nothing goes that cannot be noted; what fails later goes again, and the counts are told."""
     fill(machine, 6)
     environment = machine.environment()
-    with Endpoint() as there, spool.open_spool(environment) as store:
-        store.__class__ = FailingStore
-        options = replay.Options(to=there.base, batch_size=2)
-        result = replay.run(environment, options, base=there.base, store=store)
-    assert len(there.received) == 2
-    assert (result.progress.sent, result.kept) == (2, 4)
-    assert result.problem is not None
-    assert result.problem.code == "spool-unwritable"
+
+    def end_writing(done: replay.Progress, _planned: int) -> None:
+        if done.sent == enough:
+            store._connection.execute("PRAGMA query_only = 1")  # noqa: SLF001
+
+    for enough, requests in ((0, 0), (2, 2)):
+        with Endpoint() as there, spool.open_spool(environment) as store:
+            options = replay.Options(to=there.base, batch_size=2)
+            result = replay.run(
+                environment, options, base=there.base, store=store, on_progress=end_writing
+            )
+        assert len(there.received) == requests
+        assert (result.progress.sent, result.kept) == (enough, 6 - enough)
+        assert result.problem is not None
+        assert result.problem.code == "spool-unwritable"
+        assert "spool.db cannot be written: attempt to write" in result.problem.message
     with Endpoint() as there:
         send(machine, there.base)
     assert numbers(there) == [2, 3, 4, 5]

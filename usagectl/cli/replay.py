@@ -268,9 +268,7 @@ def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool
         raise typer.Exit(1)
 
 
-def _send(
-    invocation: Invocation, options: Options, *, base: str, store: Spool
-) -> _output.Answer:
+def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:
     from usagectl.cli import _replay_page
     from usagectl.delivery import replay as replaying
 

@@ -6,6 +6,7 @@ events: a crash repeats at most the batch that was under way.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl import endpoint, spool
 from usagectl.delivery import attempts, replay_files, routing
 from usagectl.delivery.requests import build_post
-from usagectl.errors import LockTimeoutError, SpoolUnwritableError, UsagectlError, count_of
+from usagectl.errors import LockTimeoutError, UsagectlError, count_of
 from usagectl.machine import files, paths
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
-_ENDING = (attempts.DeliveryStoppedError, routing.TelemetryOffError, SpoolUnwritableError)
+_ENDING = (attempts.DeliveryStoppedError, routing.TelemetryOffError)
 _REFUSED_IN_A_ROW = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
@@ -244,6 +245,8 @@ class _Replay:
         """Send batch after batch; return what ended it early, or what was rejected."""
         self._on_progress(self.progress, self.planned)  # An interruption knows what was planned.
         try:
+            if self.planned and not self._options.copies:
+                self._store.check_room()  # What could not be noted would go again and again.
             for batch in _batches(self._options, self._store):
                 if self._is_refused_everywhere():
                     return self._rejection(has_stopped=True)
@@ -252,6 +255,8 @@ class _Replay:
                     self._on_progress(self.progress, self.planned)
         except _ENDING as error:  # What was sent until then is told with it.
             return error
+        except sqlite3.Error as error:
+            return self._store.explain(error)
         except KeyboardInterrupt:
             return ReplayInterruptedError()
         # Events that another process purged meanwhile are not kept.

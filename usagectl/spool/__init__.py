@@ -11,6 +11,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl import settings
@@ -23,7 +24,6 @@ from usagectl.spool.database import SpoolSetAsideError
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
 
@@ -377,6 +377,17 @@ class Spool:
             if self._bounds is not None:
                 self._trim("sent", LOG_MAX_BYTES)
                 self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
+
+    def check_room(self) -> None:
+        """Write what changes nothing: a full disk is known before anything is sent."""
+        with self._transaction():
+            for change in (1, -1):
+                self.add_loss("full", change)
+
+    def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
+        """Put what SQLite raised into words, for whoever goes on with the open store."""
+        ((_, _, file), *_) = self._execute("PRAGMA database_list")
+        return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
