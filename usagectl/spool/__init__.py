@@ -5,10 +5,13 @@ One SQLite file in the user's state folder; each list, filter, count, purge and 
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl import settings
@@ -21,7 +24,6 @@ from usagectl.spool.database import SpoolSetAsideError
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
 
@@ -52,7 +54,8 @@ _INSERT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _SETTLE = (
-    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE seq = ?"
+    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
+    "WHERE seq IN (SELECT value FROM json_each(?))"
 )
 _ENTRY = "seq, event, kind, uid, time, tool, consent, at, destination, status, answer"
 _DROP_OLDEST = "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events WHERE state = ?)"
@@ -337,9 +340,37 @@ class Spool:
         at, to, status, answer = handover
         fate = [state, *map(_sound, (at, to, status, answer[:_ANSWER_CHARACTERS]))]
         with self._transaction():
-            self._connection.executemany(_SETTLE, ([*fate, seq] for seq in batch.ids))
+            self._execute(_SETTLE, [*fate, json.dumps(batch.ids)])
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
+
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """Add events that were settled in another store, and drop the oldest of such events."""
+        with self._transaction():
+            for entry in entries:
+                instant = _instant(parse_time(entry.time))
+                labels = (entry.uid, entry.time, instant, entry.tool, entry.event, entry.consent)
+                added = self._execute(_INSERT, (entry.body, *map(_sound, labels)))
+                fate = (
+                    entry.state,
+                    *(entry.handover or Handover("", "", 0)),
+                    f"[{added.lastrowid}]",
+                )
+                self._execute(_SETTLE, [*map(_sound, fate)])
+            if self._bounds is not None:
+                self._trim("sent", LOG_MAX_BYTES)
+                self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
+
+    def check_room(self) -> None:
+        """Write what changes nothing: a full disk is known before anything is sent."""
+        with self._transaction():
+            for change in (1, -1):
+                self.add_loss("full", change)
+
+    def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
+        """Put what SQLite raised into words, for whoever goes on with the open store."""
+        ((_, _, file), *_) = self._execute("PRAGMA database_list")
+        return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
@@ -524,14 +555,15 @@ def purge(
         LockTimeoutError: a delivery went on and on.
     """
     file = paths.spool_file(environment)
-    if file is None or not os.path.lexists(file):
+    if file is None:
         return 0
-    delivery_dir = paths.require_delivery_dir(environment)
-    with (
-        files.lock(delivery_dir, seconds=PATIENT.total_seconds()),
-        open_spool(environment) as store,
-    ):
-        return store.purge(states, selection)
+    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
+        if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
+            shutil.rmtree(paths.require_files_dir(environment), ignore_errors=True)
+        if not os.path.lexists(file):
+            return 0
+        with open_spool(environment) as store:
+            return store.purge(states, selection)
 
 
 def last_event(environment: Environment, *, tool: str) -> bytes | None:

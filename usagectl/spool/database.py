@@ -76,7 +76,7 @@ def connected(
         finally:
             _close(connection, file, is_brief=is_brief)
     except (sqlite3.Error, _ForeignFileError) as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         if _is_foreign(error):
             raise _set_aside(file, found, reason=reason) from error
         raise SpoolUnwritableError(file, reason=reason) from error
@@ -227,7 +227,7 @@ def connected_for_reading(
     except (sqlite3.Error, _ForeignFileError) as error:
         assert file is not None  # noqa: S101  (an empty store raises nothing)
         told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
-        raise FileUnreadableError(file, reason=_reason(error) + told) from error
+        raise FileUnreadableError(file, reason=reason_of(error) + told) from error
 
 
 def _connect_for_reading(
@@ -274,7 +274,8 @@ def _is_foreign(error: Exception) -> bool:
     return isinstance(error, _ForeignFileError) or _code(error) in _FOREIGN
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Put into words what SQLite says of a file."""
     if isinstance(error, sqlite3.Error) and not _code(error):
         raise error  # It is not about a file: a bug keeps its traceback.
     is_busy = _code(error) == sqlite3.SQLITE_BUSY
