@@ -83,8 +83,7 @@ DRIVER = textwrap.dedent(
     import sys
     from types import SimpleNamespace
     import typer
-    from usagectl.cli._commands import RecordedCommand, new_app
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation, RecordedCommand, new_app
     from usagectl.instrumentation import watch
     app = new_app()
     @app.command(cls=RecordedCommand)

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def count_of(count: int, noun: str, plural: str = "") -> str:
+    """Count in words: "1 event", "3 events"; a plural other than with an s is given."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
+
+
 class UsagectlError(Exception):
     """Tell what went wrong, under a stable code, with a next step.
 
@@ -216,9 +221,8 @@ class NoEventsError(StateError):
     code = "no-events"
 
     def __init__(self, source: str, *, bad_lines: int, is_file: bool = True) -> None:
-        what = "1 line" if bad_lines == 1 else f"{bad_lines} lines"
         super().__init__(
-            f"{source} holds {what} and no event.",
+            f"{source} holds {count_of(bad_lines, 'line')} and no event.",
             hint=f"head -c 300 {quote(source)}" if is_file and source != "-" else "",
         )
 

@@ -6,6 +6,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, identity, spool
+from usagectl.errors import count_of
 from usagectl.machine import environment as surroundings
 from usagectl.tools import instrumented
 from usagectl.tools.base import Caution
@@ -95,7 +96,7 @@ def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
     elif queue.unwritable and found.telemetry != "off":
         cautions.append(Caution("spool-unwritable", queue.unwritable, hint))
     if queue.losses.total:
-        events = "1 event was" if queue.losses.total == 1 else f"{queue.losses.total} events were"
+        events = count_of(queue.losses.total, "event was", "events were")
         message = f"{events} lost; the spool was full or too old, or the disk took nothing."
         cautions.append(Caution("events-lost", message, "usagectl spool"))
     return found._replace(cautions=tuple(cautions))

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from usagectl.cli import _output
-from usagectl.cli._commands import CommandGroup
-from usagectl.cli._invocation import Invocation
+from usagectl.cli._commands import CommandGroup, Invocation
 from usagectl.emitting.instrumentation import watch
 from usagectl.errors import UsagectlError, UsageError
 
@@ -89,7 +88,8 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
         if error.errno not in _STREAM_FULL and not _output.is_broken(sys.stdout):
             raise
         status = _output.fail_unwritable(error)
-    invocation.record()
+    is_read = sys.stderr.isatty() and not invocation.wants_json
+    invocation.recording.record(_output.print_notice if is_read else None)
     return status
 
 

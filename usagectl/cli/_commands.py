@@ -1,4 +1,7 @@
-"""Own the list of commands, each in a module that is imported when it is needed."""
+"""Commands of `usagectl`: their list, their Click classes, and the run of one of them.
+
+Each command's module is imported when that command is run, or the whole help is asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from usagectl.emitting.instrumentation import Recording
+from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsageError
+from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from usagectl.machine.environment import Environment
 
 MODULES: Mapping[str, str] = {
     "status": "status",
@@ -38,8 +46,54 @@ A module keeps its commands in `apps`: a Typer application for each name.
 """
 
 
+class Invocation:
+    """One run of the command line: its arguments, its environment, its event.
+
+    Attributes:
+        arguments: what was typed after `usagectl`.
+        command: the command path without the program's name, once it is known.
+        recording: what the run has to record.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Environment | None = None) -> None:
+        self.arguments = tuple(arguments)
+        self.command = ""
+        self.recording = Recording(Emitter(OWN_NAME), environment)
+        self._takes_json = True
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that was given, else the process's own, read when first asked for."""
+        return self.recording.environment
+
+    @property
+    def event(self) -> bytes | None:
+        """The exact bytes of the event, once the command is about to run."""
+        return self.recording.event
+
+    @property
+    def wants_json(self) -> bool:
+        """True if --json was typed, also where the rest could not be parsed.
+
+        What follows `run` is another program's command line: its --json is not ours.
+        """
+        if not self._takes_json:
+            return False
+        own = self.arguments[: self.arguments.index("--")] if "--" in self.arguments else None
+        return "--json" in (self.arguments if own is None else own)
+
+    def expect(self, parent: typer.Context, name: str) -> None:
+        """Note the command whose words are about to be read."""
+        self.command = f"{parent.command_path} {name}".removeprefix("usagectl").strip()
+
+    def enter(self, context: typer.Context) -> None:
+        """Note the command that is about to run."""
+        self.command = context.command_path.removeprefix("usagectl").strip()
+        self._takes_json = any("--json" in each.opts for each in context.command.params)
+
+
 class RecordedCommand(TyperCommand):
-    """Be a command that says which it is before it runs."""
+    """A command that tells the invocation which it is before it runs."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
@@ -48,7 +102,7 @@ class RecordedCommand(TyperCommand):
                 parameter.metavar = parameter.metavar or "NUMBER"  # Not Click's `<int range>`.
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
-        """Give the first sentence of the help whole: a list that ends in dots helps nobody."""
+        """Return the first sentence of the help, never cut off with dots."""
         return _first_paragraph(self.help)
 
     def make_context(
@@ -58,31 +112,31 @@ class RecordedCommand(TyperCommand):
         parent: Any = None,  # noqa: ANN401
         **extra: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Read the command line; an option that lacks its value does not say of which command."""
+        """Read the command line; note the command first, for errors that do not name theirs."""
         if parent is not None and parent.obj is not None:
             parent.obj.expect(parent, info_name or "")
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Say which command runs, then run."""
+        """Note which command runs, then run it."""
         ctx.obj.enter(ctx)
         return super().invoke(ctx)
 
 
 class RecordedGroup(TyperGroup):
-    """Be a command with sub-commands that answers by itself without one."""
+    """A command with sub-commands, which answers by itself without one."""
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
-        """Give the first sentence of the help whole."""
+        """Return the first sentence of the help."""
         return _first_paragraph(self.help)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Say which command runs, then run; a sub-command says so for itself."""
+        """Note which command runs, then run it; a sub-command does so for itself."""
         ctx.obj.enter(ctx)
         return super().invoke(ctx)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Find the sub-command; an option before it would silently mean nothing."""
+        """Find the sub-command; refuse an option before it, which would silently mean nothing."""
         if self.get_command(ctx, args[0]) is None:
             names = self.list_commands(ctx)
             sentence = (
@@ -100,14 +154,14 @@ class RecordedGroup(TyperGroup):
 
 
 class CommandGroup(TyperGroup):
-    """Find a command's module by name, so that a run loads no other command."""
+    """The commands by name; a run imports the module of its own command alone."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """List the commands in the order of the help."""
         return list(MODULES)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Find the command; a name that is none is answered with the nearest one."""
+        """Find the command; an unknown name is answered with the nearest one."""
         if args[0] not in MODULES:
             if args[0] == "help":
                 named = [word for word in args[1:2] if word in MODULES]
@@ -118,7 +172,7 @@ class CommandGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
-        """Import and build one command; None when there is none of that name."""
+        """Import and build one command; None for an unknown name."""
         if cmd_name not in MODULES:
             return None
         if cmd_name not in self.commands:
@@ -134,7 +188,7 @@ def _first_paragraph(text: str | None) -> str:
 
 
 def _guess(name: str, names: Sequence[str]) -> str:
-    """End a sentence on a name that is none with the nearest one; `get` is no slip for `set`."""
+    """End a sentence on an unknown name with the nearest one; `get` is no slip for `set`."""
     from difflib import get_close_matches  # a slip of the finger alone needs it
 
     near = get_close_matches(name, names, n=1, cutoff=0.7)

@@ -19,8 +19,7 @@ from usagectl.errors import UsagectlError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from usagectl.cli._invocation import Invocation
-    from usagectl.tools.base import Caution, Switch
+    from usagectl.cli._commands import Invocation
 
 SCHEMA = 1
 
@@ -200,18 +199,3 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """Escape line ends too: a value from a file must not forge a line of the answer."""
     return printable(text).replace("\n", "\\n")
-
-
-def switch_data(switch: Switch) -> dict[str, object]:
-    """Give a switch its public JSON form."""
-    return {
-        "source": switch.source,
-        "name": switch.name,
-        "value": switch.value,
-        "origin": switch.origin,
-    }
-
-
-def caution_data(caution: Caution) -> dict[str, object]:
-    """Give a warning its public JSON form."""
-    return {"code": caution.code, "message": caution.message, "hint": caution.hint}

@@ -13,7 +13,7 @@ from usagectl.errors import FileUnreadableError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.delivery.replay import Options
     from usagectl.delivery.replay_files import Staged
 

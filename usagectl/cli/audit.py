@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.audit.suppression import Ignore
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
     from usagectl.spool.purging import State
 

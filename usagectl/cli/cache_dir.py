@@ -10,16 +10,17 @@ import typer
 from usagectl import identity, replacement, settings_writer
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli.machine_id import can_ask, confirm, show_replacements, whose
-from usagectl.errors import ConfirmationNeededError
+from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.machine import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.replacement import Replacement
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
@@ -40,8 +41,8 @@ def cache_dir(ctx: typer.Context, *, json: Json = False) -> None:
         return
     invocation: Invocation = ctx.obj
     folder, source = identity.cache_dir(invocation.environment)
-    places = [str(place.path) for place in identity.places(invocation.environment)]
-    data = {"path": str(folder), "source": source, "places": places}
+    places = [place.path for place in identity.places(invocation.environment)]
+    data = as_data({"path": folder, "source": source, "places": places})
     answer = _output.Answer(data, lambda: _show(folder, source))
     _output.emit(answer, invocation, as_json=json)
 
@@ -64,7 +65,7 @@ def set_dir(
     saved = settings_writer.save(
         invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run
     )
-    data = {"path": str(folder), **_saved_data(saved, dry_run=dry_run)}
+    data = {"path": str(folder), **as_data(saved), "dry_run": dry_run}
 
     def show() -> None:
         verb = "would be" if dry_run else "is"
@@ -89,7 +90,7 @@ def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False, json: Json = False
             text = f"The cache dir is {folder} again ({saved.file})."
         typer.echo(_output.printable_line(text))
 
-    answer = _output.Answer(_saved_data(saved, dry_run=dry_run), show)
+    answer = _output.Answer({**as_data(saved), "dry_run": dry_run}, show)
     _output.emit(answer, invocation, as_json=json)
 
 
@@ -139,20 +140,10 @@ def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
     """
     if not any(found.changed for found in planned):
         return
-    files = "1 file" if len(planned) == 1 else f"{len(planned)} files"
-    what = f"remove the machine ID of {whose(planned)} ({files})"
+    what = f"remove the machine ID of {whose(planned)} ({count_of(len(planned), 'file')})"
     if as_json or not can_ask():
         raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
     confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
-
-
-def _saved_data(saved: settings_writer.SaveResult, *, dry_run: bool) -> dict[str, object]:
-    return {
-        "file": str(saved.file),
-        "changed": saved.changed,
-        "set_aside": str(saved.set_aside) if saved.set_aside else None,
-        "dry_run": dry_run,
-    }
 
 
 def _show(folder: Path, source: str) -> None:

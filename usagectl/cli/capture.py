@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from usagectl.capture import Arrival, FirstArrivals, Session
     from usagectl.cli._capture_page import Outcome
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
 
 app = new_app()
 apps = {"capture": app}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
 
 app = new_app()
 apps = {"completion": app}

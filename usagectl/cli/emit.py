@@ -10,6 +10,7 @@ import typer
 from usagectl import notice
 from usagectl.cli import _emit_options, _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.tools import registry
 from usagectl.tools.base import MASK
@@ -17,8 +18,8 @@ from usagectl.tools.base import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from usagectl.cli._commands import Invocation
     from usagectl.cli._emit_options import Field, Form
-    from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
     from usagectl.emitting.permission import Emitter
     from usagectl.machine.environment import Environment
@@ -136,7 +137,7 @@ def _emit_one(form: Form, *, ctx: typer.Context, **values: Any) -> None:  # noqa
         "tool": emitter.name,
         "telemetry": verdict.telemetry,
         "recorded": given is not None,
-        "decided_by": _output.switch_data(verdict.decided_by),
+        "decided_by": as_data(verdict.decided_by),
         "session_id": session_id,
         "body": shown,
         "masked": ["/payload/api_key"] if shown != body.decode("utf-8") else [],

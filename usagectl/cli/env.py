@@ -13,7 +13,7 @@ from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotati
 from usagectl.machine import shells
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
 
 app = new_app()

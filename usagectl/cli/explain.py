@@ -10,12 +10,13 @@ import typer
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import UnknownEventError
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
 
@@ -51,7 +52,7 @@ def explain(
 def _explain_name(name: str) -> _output.Answer:
     named = tuple(found for found in notice.load().departures if found.id == name.upper())
     if named:
-        answer = {"departures": [_departure_data(found) for found in named]}
+        answer = {"departures": as_data(named)}
         return _output.Answer(answer, lambda: _show_departures(_page(), named))
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
@@ -63,75 +64,23 @@ def _explain_name(name: str) -> _output.Answer:
         return _output.Answer(_event_data(event), lambda: _show_event(event))
     field = notice.find_field(event_name, field_name)
     departures = notice.departures_of(event_name, field.pointer)
-    data = {"field": _field_data(field), "departures": [_departure_data(d) for d in departures]}
+    data = as_data({"field": field, "departures": departures})
     return _output.Answer(data, lambda: _show_field(field, departures))
 
 
 def _explain_all() -> _output.Answer:
     found = notice.load()
-    data = {
-        "events": [_event_data(event) for event in found.events],
-        "declared_events": [_event_data(event) for event in found.declared_events],
-        "undocumented_events": [_event_data(event) for event in found.undocumented_events],
-        "never_collected": [
-            {"id": promise.id, "sentence": promise.sentence, "meaning": promise.meaning}
-            for promise in found.never_collected
-        ],
-        "departures": [_departure_data(departure) for departure in found.departures],
-        "privacy_classes": dict(found.privacy_classes),
-        "switch": {"sentence": found.switch.sentence, "meaning": found.switch.meaning},
-        "licence": {"sentence": found.licence.sentence, "meaning": found.licence.meaning},
-    }
+    data = as_data(found)
+    for member in ("events", "declared_events", "undocumented_events"):
+        data[member] = [_event_data(event) for event in getattr(found, member)]
+    for member in ("switch", "licence"):
+        del data[member]["id"]
     return _output.Answer(data, lambda: _show_all(found))
 
 
 def _event_data(event: Event) -> dict[str, object]:
-    return {
-        "name": event.name,
-        "documented": event.documented,
-        "meaning": event.meaning,
-        "when": event.when,
-        "endpoint": event.endpoint,
-        "sentence": event.sentence,
-        "tools": list(event.tools),
-        "since": event.since,
-        "until": event.until,
-        "fields": [_field_data(field) for field in event.fields],
-        "undocumented_fields": [_field_data(field) for field in event.undocumented_fields],
-        "example": event.example,
-        "departures": [departure.id for departure in notice.departures_of(event.name)],
-    }
-
-
-def _field_data(field: Field) -> dict[str, object]:
-    return {
-        "event": field.event,
-        "name": field.name,
-        "pointer": field.pointer,
-        "type": field.type,
-        "meaning": field.meaning,
-        "privacy": field.privacy,
-        "sentence": field.sentence,
-        "example": field.example,
-        "documented": field.documented,
-        "since": field.since,
-        "until": field.until,
-    }
-
-
-def _departure_data(departure: Departure) -> dict[str, object]:
-    return {
-        "id": departure.id,
-        "title": departure.title,
-        "text": departure.text,
-        "tools": list(departure.tools),
-        "since": departure.since,
-        "until": departure.until,
-        "events": list(departure.events),
-        "fields": list(departure.fields),
-        "sentence": departure.sentence,
-        "evidence": departure.evidence,
-    }
+    departures = [departure.id for departure in notice.departures_of(event.name)]
+    return {**as_data(event), "departures": departures}
 
 
 def _show_all(found: Notice) -> None:

@@ -10,14 +10,14 @@ import typer
 from usagectl import identity, replacement, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
-from usagectl.cli.status import machine_id_data
 from usagectl.tools.base import Caution, find_executable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.identity import MachineId
     from usagectl.machine.environment import Environment
     from usagectl.replacement import Replacement
@@ -43,7 +43,7 @@ def machine_id(ctx: typer.Context, *, reveal: Reveal = False, json: Json = False
     cautions = derived_cautions(invocation.environment)
     data = {
         "places": [_place_data(mid, reveal=reveal) for mid in found],
-        "warnings": [_output.caution_data(caution) for caution in cautions],
+        "warnings": as_data(cautions),
     }
     answer = _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
     _output.emit(answer, invocation, as_json=json)
@@ -176,7 +176,7 @@ def _answer(
         "replaced": [
             _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
         ],
-        "warnings": [_output.caution_data(caution) for caution in cautions],
+        "warnings": as_data(cautions),
     }
     answer = _output.Answer(
         data,
@@ -192,27 +192,15 @@ def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
     return {
         "tool": found.place.tool,
         "part": found.place.part,
-        **machine_id_data(found, reveal=reveal),
+        **as_data(found, reveal=reveal),
         "source": found.place.source,
         "problem": found.problem,
     }
 
 
-def _replacement_data(
-    found: Replacement, *, reveal: bool, is_typed: bool = False
-) -> dict[str, object]:
-    shown = reveal or is_typed or found.after is None
-    after = found.after if shown else identity.redact(found.after)
-    return {
-        "tool": found.place.tool,
-        "part": found.place.part,
-        "path": str(found.place.path),
-        "before": machine_id_data(found.before, reveal=reveal),
-        "after": after,
-        "changed": found.changed,
-        "set_aside": str(found.set_aside) if found.set_aside else None,
-        "problem": found.problem.code if found.problem else None,
-    }
+def _replacement_data(found: Replacement, *, reveal: bool, is_typed: bool) -> dict[str, object]:
+    data: dict[str, object] = as_data(found, reveal=reveal)
+    return {**data, "after": found.after} if is_typed else data
 
 
 def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, reveal: bool) -> None:

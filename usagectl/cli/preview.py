@@ -12,15 +12,16 @@ from usagectl import consent, notice, recorded, tools
 from usagectl import preview as requests
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.tools import registry
 from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
-    from usagectl.preview import Live, Preview, Request
+    from usagectl.preview import Live, Preview
 
 app = new_app()
 apps = {"preview": app}
@@ -190,42 +191,26 @@ def _print_raw(previews: list[Preview], again: str) -> None:
 
 
 def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
-    decider = next((found for found in previews if found.would_send), None) or (
-        previews[0] if previews else None
-    )
+    sending = [found for found in previews if found.would_send]
+    decider = next(iter((*sending, *previews)), None)
     return {
-        "requests": [_request_data(request) for found in previews for request in found.requests],
-        "would_send": any(found.would_send for found in previews),
-        "decided_by": _output.switch_data(decider.consent.decided_by) if decider else None,
-        "verdicts": [
-            {
-                "tool": found.consent.tool,
-                "part": found.consent.part,
-                "telemetry": found.consent.telemetry,
-                "would_send": found.would_send,
-                "decided_by": _output.switch_data(found.consent.decided_by),
-            }
-            for found in previews
-        ],
-        "warnings": [
-            _output.caution_data(caution) for found in previews for caution in found.cautions
-        ],
+        "requests": as_data([request for found in previews for request in found.requests]),
+        "would_send": bool(sending),
+        "decided_by": as_data(decider.consent.decided_by) if decider else None,
+        "verdicts": [_verdict_data(found) for found in previews],
+        "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
     }
 
 
-def _request_data(request: Request) -> dict[str, object]:
+def _verdict_data(found: Preview) -> dict[str, object]:
+    part = found.consent
     return {
-        "tool": request.tool,
-        "part": request.part,
-        "version": request.version,
-        "method": request.method,
-        "url": request.url,
-        "headers": dict(request.headers),
-        "body": request.body.decode("utf-8"),
-        "events": list(request.events),
-        "masked": list(request.masked),
-        "varying": list(request.varying),
+        "tool": part.tool,
+        "part": part.part,
+        "telemetry": part.telemetry,
+        "would_send": found.would_send,
+        "decided_by": as_data(part.decided_by),
     }
 
 

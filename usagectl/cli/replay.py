@@ -27,7 +27,7 @@ from usagectl.errors import ConfirmationNeededError, UsagectlError, UsageError
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.cli._replay_files import Place
     from usagectl.delivery.replay import Options
     from usagectl.delivery.routing import Route

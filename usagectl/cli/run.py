@@ -11,7 +11,7 @@ from usagectl.cli._commands import RecordedCommand, new_app
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
 
 app = new_app()
 apps = {"run": app}

@@ -11,6 +11,7 @@ from usagectl import identity, settings_writer, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError
@@ -22,7 +23,7 @@ from usagectl.tools.base import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
 
 app = new_app(cls=RecordedGroup, invoke_without_command=True)
@@ -129,12 +130,7 @@ def _save(
 ) -> None:
     tool = _key(name)[0]
     saved = settings_writer.save(invocation.environment, values, tool=tool, dry_run=dry_run)
-    data = {
-        "file": str(saved.file),
-        "changed": saved.changed,
-        "set_aside": str(saved.set_aside) if saved.set_aside else None,
-        "dry_run": dry_run,
-    }
+    data = {**as_data(saved), "dry_run": dry_run}
 
     def show() -> None:
         verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"

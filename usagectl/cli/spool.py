@@ -27,7 +27,7 @@ from usagectl.errors import UsagectlError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
     from usagectl.spool.listing import Entry
 

@@ -10,6 +10,7 @@ from usagectl import consent, identity, tools
 from usagectl import status as answers
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import ExpectationFailedError
 from usagectl.tools.base import mask_credentials
@@ -17,7 +18,7 @@ from usagectl.tools.base import mask_credentials
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
     from usagectl.spool import SpoolState
@@ -66,61 +67,24 @@ def status(
 def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     folder, source = found.cache_dir
     return {
-        "tools": [
-            consent_data(part, answers.machine_id_of(part, found.machine_ids), reveal=reveal)
-            for part in found.consents
-        ],
+        "tools": [part_data(part, found.machine_ids, reveal=reveal) for part in found.consents],
         "cache_dir": {"path": str(folder), "source": source},
         "environment": {
             "is_ci": found.is_ci,
             "is_docker": found.is_docker,
             "system": found.system,
         },
-        "spool": {
-            "path": str(found.spool.path) if found.spool.path else None,
-            "pending": found.spool.pending,
-            "sent": found.spool.sent,
-            "bytes": found.spool.bytes,
-            "rejected": found.spool.rejected,
-            "lost": found.spool.losses._asdict(),
-        },
+        "spool": as_data(found.spool),
         "not_covered": list(answers.NOT_COVERED),
     }
 
 
-def consent_data(
-    found: Consent, machine_id: MachineId | None, *, reveal: bool
+def part_data(
+    part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
 ) -> dict[str, object]:
-    """Give the verdict on a tool part its public JSON form."""
-    return {
-        "name": found.tool,
-        "part": found.part,
-        "telemetry": found.telemetry,
-        "installed": found.installation.installed,
-        "version": found.installation.version,
-        "endpoint": found.endpoint if reveal else mask_credentials(found.endpoint),
-        "decided_by": _output.switch_data(found.decided_by),
-        "overridden": [_output.switch_data(switch) for switch in found.overridden],
-        "warnings": [_output.caution_data(caution) for caution in found.cautions],
-        "machine_id": machine_id_data(machine_id, reveal=reveal) if machine_id else None,
-    }
-
-
-def machine_id_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
-    """Give what one identity file holds its public JSON form."""
-    value = found.value
-    if value is not None:
-        value = _whole(value) if reveal else identity.redact(value)
-    return {"value": value, "kind": found.kind, "path": str(found.place.path)}
-
-
-def _whole(value: object) -> str | int:
-    """Give an ID as it is; a file may hold any JSON value, NaN and nested ones too."""
-    if isinstance(value, str | int):
-        return value
-    from json import dumps
-
-    return dumps(value)
+    """Give the verdict on a tool part, with its machine ID, its public JSON form."""
+    machine_id = as_data(answers.machine_id_of(part, machine_ids), reveal=reveal)
+    return {**as_data(part, reveal=reveal), "machine_id": machine_id}
 
 
 def _show(found: Report, *, reveal: bool) -> None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagectl import consent, identity, switching
-from usagectl import status as answers
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
-from usagectl.cli.status import consent_data
+from usagectl.cli.status import part_data
+from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.switching import Change, SwitchResult
 
 disable_app = new_app()
@@ -68,26 +69,12 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_j
     ids = identity.read_all(invocation.environment)
     data = {
         "dry_run": dry_run,
-        "changes": [_change_data(change) for change in result.changes],
+        "changes": as_data(result.changes),
         "purged": result.purged,
-        "tools": [
-            consent_data(part, answers.machine_id_of(part, ids), reveal=False)
-            for part in result.consents
-        ],
+        "tools": [part_data(part, ids) for part in result.consents],
     }
     answer = _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
     _output.emit(answer, invocation, as_json=as_json)
-
-
-def _change_data(change: Change) -> dict[str, object]:
-    return {
-        "tool": change.tool,
-        "file": str(change.file),
-        "name": change.name,
-        "value": change.value,
-        "changed": change.changed,
-        "set_aside": str(change.set_aside) if change.set_aside else None,
-    }
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
@@ -100,8 +87,8 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
             page.indented(f"What could not be understood is now {change.set_aside}.")
     if result.purged:
         verb = "would be removed" if dry_run else "removed"
-        noun = "event" if result.purged == 1 else "events"
-        page.line(f"{_owners(result)}: {result.purged} waiting {noun} {verb}, unsent.")
+        events = count_of(result.purged, "waiting event")
+        page.line(f"{_owners(result)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
     if not shown:
         names = ", ".join(dict.fromkeys(part.tool for part in result.consents))

@@ -1,0 +1,92 @@
+"""JSON data of the library's values: which members are public, under which names, what is masked.
+
+A value that `_FORMS` does not name shows all of its members under their own names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+from usagectl import identity
+from usagectl.tools.base import mask_credentials
+
+_TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (bytes, bytes.decode),
+    (datetime, datetime.isoformat),
+    (PurePath, str),
+)
+
+_FORMS: Mapping[str, str] = {
+    "Consent": (
+        "name=tool part telemetry installed=installation.installed version=installation.version "
+        "endpoint decided_by overridden warnings=cautions"
+    ),
+    "MachineId": "value kind path=place.path",
+    "Replacement": (
+        "tool=place.tool part=place.part path=place.path before after changed set_aside "
+        "problem=problem.code"
+    ),
+    "SpoolState": "path pending sent rejected bytes lost=losses",
+    "Switch": "source name value origin",
+}
+"""By class: the public members, `name=path` where the value has them under another name."""
+
+
+def _shown_id(value: object, *, reveal: bool) -> object:
+    """Mask an ID; a file may hold any JSON value in its place, NaN and nested ones too."""
+    if value is None:
+        return None
+    if not reveal:
+        return identity.redact(value)
+    return value if isinstance(value, str | int) else json.dumps(value)
+
+
+def _shown_address(url: str, *, reveal: bool) -> str:
+    return url if reveal else mask_credentials(url)
+
+
+_MASKED: Mapping[str, Callable[..., object]] = {
+    "Consent.endpoint": _shown_address,
+    "MachineId.value": _shown_id,
+    "Replacement.after": _shown_id,
+}
+"""What shows a member that may be secret, by class and public name."""
+
+
+def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JSON)
+    """Turn a value, and whatever it is made of, into JSON data; what may be secret is masked.
+
+    With `reveal` nothing is masked. Bytes have to be UTF-8.
+    """
+    for kind, write in _TEXTS:
+        if isinstance(value, kind):
+            return write(value)
+    if isinstance(value, Mapping):
+        return {str(name): as_data(each, reveal=reveal) for name, each in value.items()}
+    if members := _members(value):
+        return {name: _shown(value, name, path, reveal=reveal) for name, path in members.items()}
+    if isinstance(value, tuple | list):
+        return [as_data(each, reveal=reveal) for each in value]
+    return value
+
+
+def _members(value: object) -> Mapping[str, str]:
+    """Map public names to paths; empty for a value that is no NamedTuple or dataclass."""
+    if form := _FORMS.get(type(value).__name__):
+        pairs = (word.partition("=") for word in form.split())
+        return {name: path or name for name, _, path in pairs}
+    fields: Iterable[str] = getattr(value, "_fields", getattr(value, "__dataclass_fields__", ()))
+    return {name: name for name in fields}
+
+
+def _shown(value: object, name: str, path: str, *, reveal: bool) -> object:
+    found: object = value
+    for step in path.split("."):
+        found = None if found is None else getattr(found, step)
+    if show := _MASKED.get(f"{type(value).__name__}.{name}"):
+        return show(found, reveal=reveal)
+    return as_data(found, reveal=reveal)
