@@ -39,6 +39,24 @@ def require_settings_file(environment: Environment) -> Path:
     return file
 
 
+def spool_file(environment: Environment) -> Path | None:
+    """Name the spool's file; None when this account has no home."""
+    folder = environment.state_dir
+    return folder / "spool.db" if folder else None
+
+
+def require_spool_file(environment: Environment) -> Path:
+    """Name the spool's file.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    file = spool_file(environment)
+    if file is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return file
+
+
 def spool_dir(environment: Environment) -> Path | None:
     """Name the spool's folder; None when this account has no home."""
     folder = environment.state_dir
@@ -55,6 +73,18 @@ def require_spool_dir(environment: Environment) -> Path:
     if folder is None:
         raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
     return folder
+
+
+def require_delivery_dir(environment: Environment) -> Path:
+    """Name the folder that a delivery locks, and that keeps its pauses.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    folder = environment.state_dir
+    if folder is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return folder / "delivery"
 
 
 def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
