@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import recorded
 from usagectl import notice, settings_writer, spool
-from usagectl.cli import _emit_options
+from usagectl.cli import emit
 from usagectl.emitting import permission
 from usagectl.events.kinds import Field, Kind
 from usagectl.tools import registry
@@ -37,7 +37,7 @@ def emitted(machine: Machine, *words: str, **variables: str) -> dict[str, Any]:
 @pytest.mark.parametrize("event", notice.load().events, ids=lambda event: event.name)
 def test_every_field_of_the_notice_is_an_option_or_found_out(event: notice.Event) -> None:
     """The options come from the notice's data: a field that is added there can be typed here."""
-    form = _emit_options.form_of(event.name, notice.event_schema(event.name))
+    form = emit.form_of(event.name, notice.event_schema(event.name))
     typed = {field.name for field in form.fields}
     measured = {"session_id", "machine_id", "api_key", "system", "is_ci", "is_docker"}
     names = {
