@@ -137,11 +137,9 @@ def _preview_waiting(
     reveal: bool,
 ) -> Preview:
     from usagectl.delivery import replay
-    from usagectl.emitting import ledger
 
     if caution := endpoint_caution(verdict, "ANALYTICS_API"):
         return Preview(verdict, (), (caution,))
-    ledger.recover(environment)
     base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
     options = replay.Options(selection=selection, limit=limit)
     folder = replay.folder_for(environment, options)

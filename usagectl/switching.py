@@ -151,15 +151,12 @@ def _carry_out(
 
 def _purge(environment: Environment, wishes: Mapping[str, Wish], *, dry_run: bool) -> int:
     """Remove what waits of the tools that are switched off; of all of them, whatever waits."""
-    from usagectl.emitting import ledger
     from usagectl.spool import lines, purging  # it reads many lines; enable does not
 
     names = [tool.name for tool in tools.emitters(environment)]
     chosen = tuple(name for name in names if name in wishes)
     if not chosen:
         return 0
-    if not dry_run:
-        ledger.recover(environment)  # What a killed program counted would come up later.
     everything = len(chosen) == len(names)
     selection = lines.ALL if everything else lines.Selection(tools=chosen)
     return purging.purge(environment, selection=selection, dry_run=dry_run)

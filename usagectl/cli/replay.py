@@ -126,7 +126,6 @@ def replay(  # noqa: PLR0913  (each is an option)
     """
     from usagectl.delivery import attempts, routing
     from usagectl.delivery import replay as replaying
-    from usagectl.emitting import ledger
 
     invocation: Invocation = ctx.obj
     if raw and (json or not dry_run):
@@ -146,7 +145,6 @@ def replay(  # noqa: PLR0913  (each is an option)
         allow_http=allow_http,
         policy=attempts.Policy(patience=timedelta(seconds=timeout), compress=gzip),
     )
-    ledger.recover(invocation.environment)
     try:
         route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
     except routing.EndpointNotSecureError as error:

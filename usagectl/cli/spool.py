@@ -58,7 +58,6 @@ def spool(ctx: typer.Context, *, json: Json = False) -> None:
     from usagectl.cli import _spool_pages as pages
 
     invocation: Invocation = ctx.obj
-    _take_in(invocation.environment)
     found = queue.state(invocation.environment)
     answer = _output.Answer(pages.state_data(found), lambda: pages.show_state(found))
     _output.emit(answer, invocation, as_json=json)
@@ -90,7 +89,6 @@ def list_events(  # noqa: PLR0913  (each is an option)
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
     states = parse_states(state, sent=sent, rejected=rejected)
-    _take_in(invocation.environment)
     problems: list[UsagectlError] = []
     found = listing.entries(invocation.environment, states, selection, on_problem=problems.append)
     light = found if limit else (entry.without_bytes() for entry in found)
@@ -153,7 +151,6 @@ def show(  # noqa: PLR0913  (each is an option)
     states = parse_states(
         state, sent=sent, rejected=rejected, default=listing.STATES if uids else ("pending",)
     )
-    _take_in(invocation.environment)
     problems: list[UsagectlError] = []
     missing = set(uids or ())
     found = _seen(
@@ -171,13 +168,6 @@ def show(  # noqa: PLR0913  (each is an option)
         data = {"events": [pages.whole_data(entry) for entry in shown]}
         answer = _output.Answer(data, lambda: pages.show_whole(shown, total), failures)
     _output.emit(answer, invocation, as_json=json)
-
-
-def _take_in(environment: Environment) -> None:
-    """Put into the spool what programs left in memory when they were killed: it waits too."""
-    from usagectl.emitting import ledger
-
-    ledger.recover(environment)
 
 
 def _check_uids(uids: Sequence[str]) -> None:
@@ -228,7 +218,6 @@ def stats(
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
     states = parse_states(state, default=listing.STATES)
-    _take_in(invocation.environment)
     problems: list[UsagectlError] = []
     found = listing.stats(invocation.environment, states, selection, on_problem=problems.append)
     losses = queue.state_of_losses(invocation.environment)
@@ -279,7 +268,6 @@ def export(  # noqa: PLR0913  (each is an option)
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
     states = parse_states(state)
-    _take_in(invocation.environment)
     problems: list[UsagectlError] = []
     found = listing.entries(
         invocation.environment,
@@ -322,7 +310,6 @@ def purge(  # noqa: PLR0913  (each is an option)
         invocation.environment, tools=tool, events=event, since=since, until=until
     )
     states = parse_states(state, default=purging.UNSENT)
-    _take_in(invocation.environment)
     if not (yes or dry_run or json) and sys.stdin.isatty() and sys.stderr.isatty():
         planned = purging.purge(
             invocation.environment, states=states, selection=selection, dry_run=True

@@ -202,9 +202,7 @@ def send(
     import random
 
     from usagectl import tools
-    from usagectl.emitting import ledger
 
-    ledger.recover(environment)
     names = [tool.name for tool in tools.emitters(environment)]
     due = [
         verdict
