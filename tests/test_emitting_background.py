@@ -233,7 +233,7 @@ def handle(*_):
 record(tracker, 1)
 signal.signal(signal.SIGALRM, handle)
 signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-record(tracker, 10_000)
+record(tracker, 4_000)
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(handled)
 """
@@ -244,7 +244,7 @@ def test_the_handler_of_a_signal_may_record(aggregate: bool, machine: Machine) -
     """A handler that comes in the midst of a record waits for nobody, and none is missing."""
     handled = int(run(machine, SIGNALS, int(aggregate)))
     assert handled > 50
-    wanted = expected(10_000, 1) + expected(1, 1) + expected(1, handled)
+    wanted = expected(4_000, 1) + expected(1, 1) + expected(1, handled)
     assert recorded(machine, aggregate=aggregate) == wanted
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakSet
@@ -159,6 +160,7 @@ _known: WeakSet[Member] = WeakSet()
 def know(member: Member) -> None:
     """Tell a member of every fork from now on."""
     _known.add(member)
+    _watch_forks()
 
 
 def lock() -> threading.RLock:
@@ -248,9 +250,15 @@ def _continue_in_child() -> None:
         member.continue_in_child()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_wait_before_fork,
-        after_in_parent=_continue_in_parent,
-        after_in_child=_continue_in_child,
-    )
+@cache
+def _watch_forks() -> None:
+    """Register for forks, once the store has: who registers later is asked earlier.
+
+    The store would hold back what the thread is to write before the fork.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_wait_before_fork,
+            after_in_parent=_continue_in_parent,
+            after_in_child=_continue_in_child,
+        )
