@@ -14,8 +14,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import usagectl
 from usagectl import errors
 from usagectl.audit.selection import UnknownRuleError
@@ -41,6 +39,8 @@ from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
     from tests.support.machine import Machine
 
@@ -136,22 +136,21 @@ def test_exit_statuses_are_those_of_the_design() -> None:
         assert (each.exit_status in (126, 127)) == each.__name__.startswith("CommandNot")
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
-def test_messages_are_sentences(sample: UsagectlError) -> None:
+def test_messages_are_sentences(subtests: pytest.Subtests) -> None:
     """A message is one sentence with a full stop, and the text of the exception."""
-    assert sample.message.endswith(".")
-    assert not sample.message.endswith("..")
-    assert "\n" not in sample.message
-    assert str(sample) == sample.message
-    assert not sample.hint.endswith(".")
+    for sample in SAMPLES:
+        with subtests.test(type(sample).__name__):
+            assert re.fullmatch(r"[^\n]*[^.\n]\.", sample.message)
+            assert str(sample) == sample.message
+            assert not sample.hint.endswith(".")
 
 
 def test_every_class_names_its_failure() -> None:
-    """Names end in Error, and each docstring says what it tells."""
+    """Names end in Error, and each docstring is a sentence about the failure."""
     import_everything()
     for each in subclasses(UsagectlError):
         assert each.__name__.endswith("Error")
-        assert (each.__doc__ or "").startswith("Tell ")
+        assert (each.__doc__ or "").partition("\n")[0].endswith((".", ":"))
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:

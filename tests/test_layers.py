@@ -25,7 +25,6 @@ session preview recorded live switching status
 capture
 audit
 conformance pytest_plugin
-completions
 __init__
 cli
 __main__

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SPECIAL = "'\"$`\\!#;&|~=*?[]{}()<>%^@:,-\t\n\r aZ0é\u2019\u2028\x85\ufeff😀"
+SPECIAL = "'\"$`\\!#;&|~=*?[]{}()<>%^@:,+/-\t\n\r aZ0é\u2019\u2028\x85\ufeff😀"
 NASTY = (
     *("", "1", "-n", "--", "-e X=1", " edges ", "it's", 'say "no"', "a''b", "''", "'", '"'),
     *("$HOME", "${HOME}", "$(id)", "`id`", "$$", "$'x'", "!!", "!x", "a\\", "\\", "\\\\", "\\'"),

@@ -1,4 +1,4 @@
-"""Own every error that usagectl raises on purpose.
+"""The errors that usagectl raises on purpose: code, exit status, sentence, next step.
 
 Each class writes its own sentence from data, so raise sites pass data, never
 prose. Anything else that escapes is a bug and keeps its traceback.
@@ -46,7 +46,7 @@ def count_of(count: int, noun: str, plural: str = "") -> str:
 
 
 class UsagectlError(Exception):
-    """Tell what went wrong, under a stable code, with a next step.
+    """What went wrong, under a stable code, with a next step.
 
     Attributes:
         code: stable, kebab-case; scripts may rely on it.
@@ -65,7 +65,7 @@ class UsagectlError(Exception):
 
 
 class ExpectationFailedError(UsagectlError):
-    """Tell that something the user expects of their tools is not so."""
+    """Something the user expects of their tools is not so."""
 
     code = "expectation-failed"
     exit_status = 1
@@ -77,7 +77,7 @@ class ExpectationFailedError(UsagectlError):
 
 
 class SwitchIneffectiveError(UsagectlError):
-    """Tell that a tool part did not follow its switch."""
+    """A tool part did not follow its switch."""
 
     code = "switch-ineffective"
     exit_status = 1
@@ -87,14 +87,14 @@ class SwitchIneffectiveError(UsagectlError):
 
 
 class UsageError(UsagectlError):
-    """Tell that the words of the command line do not fit."""
+    """The words of the command line do not fit."""
 
     code = "usage"
     exit_status = 2
 
 
 class ConfirmationNeededError(UsageError):
-    """Tell that a question stands, that nobody can be asked here, and that --yes is not there."""
+    """A question has to be answered, nobody can be asked, and --yes was not given."""
 
     code = "confirmation-needed"
 
@@ -110,7 +110,7 @@ def _guess(name: str, candidates: Sequence[str]) -> str:
 
 
 class UnknownToolError(UsageError):
-    """Tell that no tool goes by that name."""
+    """No tool goes by that name."""
 
     code = "unknown-tool"
 
@@ -123,7 +123,7 @@ class UnknownToolError(UsageError):
 
 
 class UnknownEventError(UsageError):
-    """Tell that neither the notice nor the known departures name that event, field or departure."""
+    """Neither the notice nor the known departures name that event, field or departure."""
 
     code = "unknown-event"
 
@@ -143,7 +143,7 @@ class UnknownEventError(UsageError):
 
 
 class InvalidValueError(UsageError):
-    """Tell that a value typed by the user cannot be taken, and what can."""
+    """A value typed by the user cannot be taken; the sentence says what can."""
 
     code = "invalid-value"
 
@@ -152,14 +152,14 @@ class InvalidValueError(UsageError):
 
 
 class StateError(UsagectlError):
-    """Tell that a setting or state file or folder cannot serve."""
+    """A settings or state file or folder cannot be used."""
 
     code = "state"
     exit_status = 3
 
 
 class FolderUnknownError(StateError):
-    """Tell that there is no folder to keep something in (no home, say)."""
+    """There is no folder to keep something in (no home, say)."""
 
     code = "folder-unknown"
 
@@ -183,21 +183,21 @@ class _FileError(StateError):
 
 
 class FileUnreadableError(_FileError):
-    """Tell that a file is there but cannot be read."""
+    """A file is there but cannot be read."""
 
     code = "file-unreadable"
     verb = "cannot be read"
 
 
 class FileUnwritableError(_FileError):
-    """Tell that a file cannot be written; what was there is as it was."""
+    """A file cannot be written; what was there is unchanged."""
 
     code = "file-unwritable"
     verb = "cannot be written"
 
 
 class FileExistsAlreadyError(StateError):
-    """Tell that a file is there which was not to be replaced."""
+    """A file is there already, and was not to be replaced."""
 
     code = "file-exists"
 
@@ -209,14 +209,14 @@ class FileExistsAlreadyError(StateError):
 
 
 class FileCorruptError(_FileError):
-    """Tell that a file does not hold what it should."""
+    """A file does not hold what it should."""
 
     code = "file-corrupt"
     verb = "cannot be understood"
 
 
 class NoEventsError(StateError):
-    """Tell that what should hold events holds something, but none."""
+    """What should hold events holds something, but no event."""
 
     code = "no-events"
 
@@ -228,7 +228,7 @@ class NoEventsError(StateError):
 
 
 class LinkOutsideError(StateError):
-    """Tell that a link leads out of the folder it stands in, so it is not followed."""
+    """A link leads out of the folder it stands in, so it is not followed."""
 
     code = "link-outside"
 
@@ -241,7 +241,7 @@ class LinkOutsideError(StateError):
 
 
 class LockTimeoutError(StateError):
-    """Tell that another process held a lock for too long."""
+    """Another process held a lock for too long."""
 
     code = "locked"
 
@@ -253,7 +253,7 @@ class LockTimeoutError(StateError):
 
 
 class SpoolUnwritableError(UsagectlError):
-    """Tell that the spool cannot be written or emptied."""
+    """The spool cannot be written or emptied."""
 
     code = "spool-unwritable"
     exit_status = 4

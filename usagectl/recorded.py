@@ -11,6 +11,7 @@ from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
 from usagectl.preview import Preview, Request, endpoint_caution
 from usagectl.settings import OWN_NAME
+from usagectl.spool import ALL, Selection
 from usagectl.tools.base import MASK, Caution, mask_credentials
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.spool.lines import Selection
 
 _MOST_DIGITS = 4000
 _FIRST_EVENTS = 20
@@ -90,10 +90,8 @@ def preview_tool(
 
     Raises:
         UnknownToolError: no such tool registered.
-        SpoolUnwritableError: the spool cannot be listed.
+        FileUnreadableError: the spool cannot be read.
     """
-    from usagectl.spool.lines import Selection  # it loads msgspec
-
     verdict = consent.evaluate(environment, [tool])[0]
     if verdict.telemetry == "off" and not if_enabled:
         return Preview(verdict, ())
@@ -117,11 +115,8 @@ def preview_waiting(
 
     Raises:
         UnknownToolError: no such tool.
-        SpoolUnwritableError: the spool cannot be listed.
-        FileUnreadableError: a segment cannot be read.
+        FileUnreadableError: the spool cannot be read.
     """
-    from usagectl.spool.lines import ALL, Selection  # it loads msgspec
-
     verdict = consent.evaluate(environment, [tool])[0]
     others = tuple(each.name for each in tools.emitters(environment) if each.name != OWN_NAME)
     selection = Selection(tools=(tool,)) if tool != OWN_NAME else ALL._replace(without=others)

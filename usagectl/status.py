@@ -90,7 +90,7 @@ def _with_spool_problem(found: Consent, queue: SpoolState) -> Consent:
     if found.tool != instrumented.NAME or queue.path is None:
         return found
     cautions = list(found.cautions)
-    hint = f"ls -la {quote(str(queue.path))}"
+    hint = f"ls -la {quote(str(queue.path.parent))}"
     if queue.problem:
         cautions.append(Caution("spool-unreadable", queue.problem, hint))
     elif queue.unwritable and found.telemetry != "off":

@@ -12,7 +12,7 @@ from itertools import takewhile
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from usagectl import consent, settings, settings_writer, tools
+from usagectl import consent, settings, settings_writer, spool, tools
 from usagectl.errors import (
     FileCorruptError,
     FolderUnknownError,
@@ -151,15 +151,16 @@ def _carry_out(
 
 def _purge(environment: Environment, wishes: Mapping[str, Wish], *, dry_run: bool) -> int:
     """Remove what waits of the tools that are switched off; of all of them, whatever waits."""
-    from usagectl.spool import lines, purging  # it reads many lines; enable does not
-
     names = [tool.name for tool in tools.emitters(environment)]
     chosen = tuple(name for name in names if name in wishes)
     if not chosen:
         return 0
     everything = len(chosen) == len(names)
-    selection = lines.ALL if everything else lines.Selection(tools=chosen)
-    return purging.purge(environment, selection=selection, dry_run=dry_run)
+    selection = spool.ALL if everything else spool.Selection(tools=chosen)
+    if not dry_run:
+        return spool.purge(environment, selection=selection)
+    with spool.open_spool(environment, read_only=True) as store:
+        return store.count(spool.UNSENT, selection)
 
 
 def _switch_localstack(environment: Environment, wish: Wish, *, dry_run: bool) -> list[Change]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,3 +208,7 @@ class Machine:
         program.write_text(f"#!{venv}/bin/python\n")
         program.chmod(0o755)
         (self.bin / "localstack").symlink_to(program)
+
+
+Machines = Callable[[], Machine]
+"""Makes a machine for each row of a test's data."""

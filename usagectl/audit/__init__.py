@@ -15,15 +15,14 @@ from usagectl.audit.context import Context
 from usagectl.audit.findings import Finding, Known, Suppression
 from usagectl.audit.rules import LEVELS, RULES, Level, Rule
 from usagectl.audit.selection import UnknownRuleError, select
-from usagectl.machine import paths
-from usagectl.spool import purging, reading
+from usagectl.spool import open_spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
     from typing import BinaryIO
 
     from usagectl.machine.environment import Environment
-    from usagectl.spool.purging import State
+    from usagectl.spool import State
 
 __all__ = [
     "LEVELS",
@@ -91,19 +90,14 @@ def audit_spool(
     """Audit what waits in the spool, and what was sent or refused; the spool stays as it is.
 
     Raises:
-        SpoolUnwritableError: its folder cannot be listed.
-        FileUnreadableError: a part of it cannot be read.
+        FileUnreadableError: it cannot be read.
     """
     auditor = Auditor(context, shows_values=shows_values, only=only)
-    folder = paths.spool_dir(environment)
     read = 0
-    if folder is None:
-        return auditor.result()
-    for state in states:
-        for segment in reading.list_segments(purging.folder_of(folder, state)):
-            for block in reading.blocks(segment):
-                forms.feed_block(auditor, forms.block_of(0, block))
-                read += len(block)
-                if on_progress is not None:
-                    on_progress(auditor.events, read)
+    with open_spool(environment, read_only=True) as store:
+        for entry in store.entries(states):
+            forms.feed_block(auditor, forms.block_of(0, entry.line))
+            read += entry.size
+            if on_progress is not None:
+                on_progress(auditor.events, read)
     return auditor.result()

@@ -17,7 +17,6 @@ from usagectl.audit import usual
 from usagectl.audit.repeats import Repeats, may_repeat
 from usagectl.events.redirected import as_utf8
 from usagectl.events.slicing import REFUSED
-from usagectl.spool import lines as spool_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -144,7 +143,7 @@ def feed_block(auditor: Auditor, block: Block) -> None:
     if block.is_too_long:
         auditor.add_bad_line(block.line)
     elif not (_feed_usual(auditor, block) or _feed_sound(auditor, block)):
-        for line, text in enumerate(spool_lines.split_lines(block.data), start=block.line):
+        for line, text in enumerate(block.data.split(b"\n"), start=block.line):
             if text.strip():
                 feed_line(auditor, text.strip(), line)
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.capture.records import UNPARSED
-from usagectl.spool import envelope
+from usagectl.events import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def load(file: Path) -> Iterator[Captured]:
 
 
 def _parse(line: bytes) -> Captured | None:
-    head, key, event = line.partition(envelope.EVENT_KEY)
+    head, key, event = line.partition(record.EVENT_KEY)
     try:
         members = json.loads(head + b"}" if key else line)
         body = event.removesuffix(b"}")

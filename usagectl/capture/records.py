@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 from usagectl.capture import bodies, masking
-from usagectl.events import slicing
-from usagectl.spool import envelope
+from usagectl.events import record, slicing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,13 +84,11 @@ def build(
     names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
     tool = _tool_of(request.headers.get("user-agent", ""), names)
     path, method = shown_path(request, privacy), shown_method(request, privacy)
-    about = _about(request, envelope.build_uid(now, entropy), privacy)
-    assembler = envelope.Assembler()
+    about = _about(request, record.build_uid(now, entropy), privacy)
 
     def line(event: bytes, members: Mapping[str, object]) -> bytes:
-        labels = envelope.build_members({"tool": tool, **members})
-        drawn = entropy(envelope.UID_BYTES).hex()
-        return assembler.build_line(event, labels, now=now, drawn=drawn)
+        made = record.new_record(event, tool=tool, kind="", now=now, entropy=entropy)
+        return record.to_line(made, members) + b"\n"
 
     if parsed.problem:
         kept = _kept_body(request.body, privacy, is_coded=bool(coding))
@@ -109,7 +106,7 @@ def build(
 
 
 def _without_event(line: bytes) -> bytes:
-    return line.removesuffix(envelope.EVENT_KEY + b"}\n") + b"}\n"
+    return line.removesuffix(record.EVENT_KEY + b"}\n") + b"}\n"
 
 
 def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from usagectl.cli._output import Answer, emit
 from usagectl.emitting.instrumentation import Recording
 from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsageError
@@ -36,7 +37,7 @@ MODULES: Mapping[str, str] = {
     "reset-machine-id": "machine_id",
     "cache-dir": "cache_dir",
     "env": "env",
-    "run": "run",
+    "run": "env",
     "settings": "settings",
     "completion": "completion",
 }
@@ -52,12 +53,14 @@ class Invocation:
     Attributes:
         arguments: what was typed after `usagectl`.
         command: the command path without the program's name, once it is known.
+        as_json: whether the command that runs answers as JSON.
         recording: what the run has to record.
     """
 
     def __init__(self, arguments: Sequence[str], environment: Environment | None = None) -> None:
         self.arguments = tuple(arguments)
         self.command = ""
+        self.as_json = False
         self.recording = Recording(Emitter(OWN_NAME), environment)
         self._takes_json = True
 
@@ -151,6 +154,43 @@ class RecordedGroup(TyperGroup):
                 sentence = f"{parameter.opts[0]} stands before {found[0]}; give it after."
                 raise UsageError(sentence, hint=f"{ctx.command_path} {found[0]} --help")
         return found
+
+
+class _Answering:
+    """What adds --json to a command, and prints the `Answer` that the command returns."""
+
+    params: list[Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.params.append(_json_option())
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the command and print its answer; a sub-command has printed its own."""
+        invocation: Invocation = ctx.obj
+        invocation.as_json = ctx.params.pop("json")
+        returned = super().invoke(ctx)  # type: ignore[misc]
+        if not isinstance(returned, Answer):
+            return returned
+        return emit(returned, invocation, as_json=invocation.as_json)
+
+
+class AnsweringCommand(_Answering, RecordedCommand):
+    """A command that takes --json and returns an answer."""
+
+
+class AnsweringGroup(_Answering, RecordedGroup):
+    """A command with sub-commands that takes --json, and returns an answer without one."""
+
+
+def _json_option() -> TyperOption:
+    return TyperOption(
+        param_decls=["--json"],
+        is_flag=True,
+        default=False,
+        show_default=False,
+        help="Answer as one JSON object on stdout.",
+    )
 
 
 class CommandGroup(TyperGroup):

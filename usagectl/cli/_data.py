@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from usagectl import identity
+from usagectl import endpoint, identity
 from usagectl.tools.base import mask_credentials
 
 _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
@@ -24,6 +24,10 @@ _FORMS: Mapping[str, str] = {
     "Consent": (
         "name=tool part telemetry installed=installation.installed version=installation.version "
         "endpoint decided_by overridden warnings=cautions"
+    ),
+    "Entry": (
+        "uid time tool event state bytes=size at=handover.at to=handover.to "
+        "status=handover.status answer=handover.answer"
     ),
     "MachineId": "value kind path=place.path",
     "Replacement": (
@@ -49,8 +53,18 @@ def _shown_address(url: str, *, reveal: bool) -> str:
     return url if reveal else mask_credentials(url)
 
 
+def origin_shown(url: str) -> str:
+    """Name where events went: no more of an address than that is shown."""
+    return endpoint.origin_of(url) if "://" in url else ""
+
+
+def _shown_origin(url: str | None, *, reveal: bool) -> str | None:  # noqa: ARG001
+    return None if url is None else origin_shown(url)
+
+
 _MASKED: Mapping[str, Callable[..., object]] = {
     "Consent.endpoint": _shown_address,
+    "Entry.to": _shown_origin,
     "MachineId.value": _shown_id,
     "Replacement.after": _shown_id,
 }

@@ -1,4 +1,4 @@
-"""Own the options and arguments that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -19,6 +19,5 @@ Tools = Annotated[
     typer.Argument(
         metavar="[TOOL]...",
         help=f"Which tools: {', '.join(tools.NAMES)}. All of them without a name.",
-        show_default=False,
     ),
 ]

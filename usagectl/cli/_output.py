@@ -1,4 +1,4 @@
-"""Own how an answer leaves the program: stdout or the JSON envelope, errors beside it.
+"""Answers, errors and questions: what goes to stdout, into the JSON envelope, to stderr.
 
 The envelope is `{"schema": 1, "command": …, "data": {…}, "errors": […]}`, the
 same on failure (design, section 3).
@@ -7,14 +7,12 @@ same on failure (design, section 3).
 from __future__ import annotations
 
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import typer
 
-from usagectl.cli._commands import MODULES
-from usagectl.errors import UsagectlError, UsageError
+from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +23,7 @@ SCHEMA = 1
 
 
 class OutputUnwritableError(UsagectlError):
-    """Tell that stdout takes nothing more, so that the answer is lost."""
+    """Stdout takes nothing more, so the answer is lost."""
 
     code = "output-unwritable"
     exit_status = 3
@@ -35,7 +33,7 @@ class OutputUnwritableError(UsagectlError):
 
 
 class Answer(NamedTuple):
-    """Hold what a command answers, for a machine and for a person.
+    """What a command answers, for a machine and for a person.
 
     Attributes:
         data: the `data` member of the envelope.
@@ -69,54 +67,8 @@ def fail(error: UsagectlError, invocation: Invocation) -> None:
         print_error(error, command=invocation.command)
 
 
-def fail_usage(error: Exception, invocation: Invocation) -> None:
-    """Print Click's own word on a command line that does not fit."""
-    context = getattr(error, "ctx", None)
-    if context:
-        invocation.command = context.command_path.removeprefix("usagectl").strip()
-    elif not invocation.command:  # Click forgets where an option lacks its value.
-        invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
-    text = error.format_message() if hasattr(error, "format_message") else str(error)
-    sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
-    sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
-    fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
-
-
-def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
-    """Say which numbers fit, where Click speaks of an int range or of 1<=x<=9."""
-    kind = getattr(getattr(parameter, "type", None), "name", "")
-    if not kind.startswith(("int", "float")):
-        return sentence
-    least, most = (getattr(parameter.type, name, None) for name in ("min", "max"))
-    wanted = "a whole number" if kind.startswith("int") else "a number"
-    if least is not None:
-        wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
-    return re.sub(r"is not (?:a valid|in the range) .*", f"is not {wanted}", sentence)
-
-
-def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
-    """Put right what people type most: an option before its command, a word too many."""
-    context = getattr(error, "ctx", None)
-    if context is None:
-        return None
-    option = getattr(error, "option_name", None)
-    if option is not None and context.parent is None:
-        name = next((word for word in invocation.arguments if word in MODULES), "")
-        command = context.command.get_command(context, name or "status")
-        if option not in [text for each in command.params for text in each.opts]:
-            return None
-        invocation.command = name
-        hint = f"usagectl {name or 'status'} {option}"
-        return UsageError(f"{option} goes after the command: {hint}.", hint=hint)
-    takes_words = any(each.param_type_name == "argument" for each in context.command.params)
-    if "unexpected extra argument" in str(error) and not takes_words:
-        sentence = f"{context.command_path} takes no name, but options alone."
-        return UsageError(sentence, hint=f"{context.command_path} --help")
-    return None
-
-
 def fail_unwritable(error: OSError) -> int:
-    """Say on stderr that stdout cannot be written (a full disk, say); return the exit status."""
+    """Print that stdout cannot be written (the disk is full, say); return the exit status."""
     silence(sys.stdout)
     unwritable = OutputUnwritableError(reason=(error.strerror or "unknown").lower())
     print_error(unwritable)
@@ -124,7 +76,7 @@ def fail_unwritable(error: OSError) -> int:
 
 
 def is_broken(stream: TextIO) -> bool:
-    """Tell whether a stream still refuses what it was given."""
+    """True if a stream still refuses what it was given."""
     try:
         stream.flush()
     except OSError:
@@ -133,7 +85,7 @@ def is_broken(stream: TextIO) -> bool:
 
 
 def silence(stream: TextIO) -> None:
-    """Lead a broken stream nowhere; Python would try it again at exit, and fail."""
+    """Lead a broken stream nowhere; at exit Python would try it again, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -145,7 +97,7 @@ def print_error(error: UsagectlError, *, command: str = "") -> None:
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
-    """Give every failure a next step: its own, else the help of its command."""
+    """Return the next step of a failure: its own, else the help of its command."""
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
@@ -159,7 +111,7 @@ def print_notice(text: str, *, hint: str = "") -> None:
 
 
 def _wrap(text: str) -> list[str]:
-    """Wrap at words on a terminal; elsewhere a line stays one, to be searched."""
+    """Wrap at words on a terminal; elsewhere keep one line, so that it can be searched."""
     if not sys.stderr.isatty():
         return [text]
     from shutil import get_terminal_size
@@ -167,6 +119,25 @@ def _wrap(text: str) -> list[str]:
 
     width = get_terminal_size().columns
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def confirm(question: str, *, skip: bool) -> None:
+    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
+
+    Raises:
+        typer.Exit: the answer was no; the status is 1.
+        typer.Abort: it was interrupted.
+    """
+    if skip or not can_ask():
+        return
+    if not typer.confirm(question, err=True):
+        print_notice("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def can_ask() -> bool:
+    """True if a person can read a question and answer it; a closed stream is None."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def _print_envelope(

@@ -1,4 +1,4 @@
-"""Own everything drawn for a person; the only importer of rich.
+"""Pages drawn for a person, and progress bars; the only importer of rich.
 
 Colour and width follow the terminal, NO_COLOR and FORCE_COLOR. In a pipe
 nothing is wrapped, so that lines can be searched and cut; only prose is, which
@@ -40,7 +40,7 @@ STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
 
 
 class _Console(Console):
-    """Be a console that leaves a reader who has gone to the command line: rich would just exit."""
+    """A console that raises when the reader has gone; rich would exit."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
@@ -62,7 +62,7 @@ def console(*, is_prose: bool = False) -> Console:
 
 
 def _prose_width() -> int:
-    """Tell how wide a page is that goes to a pager: as COLUMNS or the terminal beside it, or 80."""
+    """Width of prose in a pipe: as COLUMNS or the terminal on stderr says, else 80."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns)
@@ -73,7 +73,7 @@ def _prose_width() -> int:
 
 
 class BarMeter:
-    """Draw on stderr how far a long work is."""
+    """A progress bar on stderr."""
 
     def __init__(self, what: str) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -112,7 +112,7 @@ def _without_blanks(filling: re.Match[str]) -> str:
 
 
 def _fold_paths(text: str, width: int) -> str:
-    """Break a path that is longer than a line behind a slash, not in the midst of a name."""
+    """Break paths that are longer than a line behind a slash, not inside a name."""
     if "/" not in text or len(text) <= width:
         return text
     return " ".join(_fold_path(word, width) for word in text.split(" "))
@@ -130,10 +130,10 @@ def _fold_path(word: str, width: int) -> str:
 
 
 def _is_as_laid_out(text: str) -> bool:
-    """Tell whether JSON set out in lines has the same members and values, as they are written.
+    """True if JSON set out in lines would show the same members and values, as they are written.
 
-    It has not where a member stands twice, a number or a character is written
-    in another way, or it is nested too deeply to be read.
+    False where a member stands twice, where a number or a character is written
+    in another way, and where it is nested too deeply to be read.
     """
     import json
 
@@ -149,7 +149,7 @@ def _is_as_laid_out(text: str) -> bool:
 
 
 class Page:
-    """Draw one answer, top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
+    """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
 
     def __init__(self, *, is_prose: bool = False) -> None:
         self._console = console(is_prose=is_prose)
@@ -161,7 +161,7 @@ class Page:
         self._draw_stripped(Text(folded, style=style))
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
-        """Draw text set in from the left, also where it wraps."""
+        """Draw indented text, also where it wraps."""
         table = Table.grid(padding=0)
         table.add_column(width=by)
         table.add_column(overflow="fold")
@@ -170,7 +170,7 @@ class Page:
         self._draw_stripped(table)
 
     def bullets(self, texts: Sequence[str]) -> None:
-        """Draw a list, each item set in where it wraps."""
+        """Draw a list; a wrapped item stays indented."""
         self.rows([("-", text) for text in texts])
 
     def heading(self, text: str) -> None:
@@ -203,7 +203,10 @@ class Page:
         self._draw_stripped(table)
 
     def _write_plain(self, cells: Sequence[Sequence[str]], *, is_bounded: bool = True) -> bool:
-        """Write rows that need neither colour nor wrapping, many times faster than rich does."""
+        """Write rows without rich where nothing is coloured or wrapped; False where that is needed.
+
+        Who lists a full spool would wait many times as long for rich.
+        """
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
         if is_bounded and 2 + sum(widths) + 2 * len(widths) > self._console.width:
             return False
@@ -231,11 +234,11 @@ class Page:
 
     @property
     def width(self) -> int:
-        """Tell how many characters a line has room for."""
+        """How many characters a line has room for."""
         return self._console.width
 
     def body(self, text: str) -> None:
-        """Draw an event set out in lines; as it is where that would be long or change it."""
+        """Draw an event set out in lines, or as it is where that would be long or change it."""
         is_small = len(text) <= _MOST_CHARACTERS
         is_flat = text.count("[") + text.count("{") <= _MOST_BRACKETS
         if is_small and is_flat and _is_as_laid_out(text):
@@ -244,7 +247,7 @@ class Page:
             self.line(text)
 
     def bars(self, days: Mapping[str, Mapping[str, int]]) -> None:
-        """Draw a bar for each day, as long as its count is large, with a part for each name."""
+        """Draw a bar for each day, in proportion to its count, with a part for each name."""
         names = list(dict.fromkeys(name for counts in days.values() for name in counts))
         styles = dict(zip(names, cycle(_BAR_STYLES), strict=False))
         marks = dict(zip(names, cycle(_BAR_MARKS), strict=False))
@@ -271,7 +274,7 @@ class Page:
         self._draw_stripped(legend)
 
     def cautions(self, cautions: Sequence[tuple[str, Caution]]) -> None:
-        """Draw warnings, each with whom it concerns and what to do."""
+        """Draw warnings, each with the parts that it concerns and the next step."""
         if not cautions:
             return
         self.heading("Warnings")

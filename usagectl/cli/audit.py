@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from usagectl.audit.suppression import Ignore
     from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
-    from usagectl.spool.purging import State
+    from usagectl.spool import State
 
 app = new_app()
 apps = {"audit": app}

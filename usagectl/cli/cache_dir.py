@@ -1,4 +1,4 @@
-"""Own `usagectl cache-dir`."""
+"""`usagectl cache-dir`: the folder of LocalStack's machine ID; choose it, or clear it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 
 from usagectl import identity, replacement, settings_writer
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli.machine_id import can_ask, confirm, show_replacements, whose
+from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli.machine_id import show_replacements, whose
 from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.machine import paths
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from usagectl.cli._commands import Invocation
     from usagectl.replacement import Replacement
 
-app = new_app(cls=RecordedGroup, invoke_without_command=True)
+app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 apps = {"cache-dir": app}
 
 _WHY = {
@@ -35,26 +34,24 @@ _WHY = {
 
 
 @app.callback()
-def cache_dir(ctx: typer.Context, *, json: Json = False) -> None:
+def cache_dir(ctx: typer.Context) -> _output.Answer | None:
     """Show the folder of LocalStack's machine ID, and what chose it."""
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     invocation: Invocation = ctx.obj
     folder, source = identity.cache_dir(invocation.environment)
     places = [place.path for place in identity.places(invocation.environment)]
     data = as_data({"path": folder, "source": source, "places": places})
-    answer = _output.Answer(data, lambda: _show(folder, source))
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: _show(folder, source))
 
 
-@app.command("set", cls=RecordedCommand)
+@app.command("set", cls=AnsweringCommand)
 def set_dir(
     ctx: typer.Context,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The folder; it need not exist yet.")],
     *,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.
 
     It is kept in usagectl's settings. The folders that LocalStack itself would
@@ -71,11 +68,11 @@ def set_dir(
         verb = "would be" if dry_run else "is"
         typer.echo(_output.printable_line(f"The cache dir {verb} {folder} ({saved.file})."))
 
-    _output.emit(_output.Answer(data, show), invocation, as_json=json)
+    return _output.Answer(data, show)
 
 
-@app.command("unset", cls=RecordedCommand)
-def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False, json: Json = False) -> None:
+@app.command("unset", cls=AnsweringCommand)
+def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
     invocation: Invocation = ctx.obj
     saved = settings_writer.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
@@ -90,11 +87,10 @@ def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False, json: Json = False
             text = f"The cache dir is {folder} again ({saved.file})."
         typer.echo(_output.printable_line(text))
 
-    answer = _output.Answer({**as_data(saved), "dry_run": dry_run}, show)
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer({**as_data(saved), "dry_run": dry_run}, show)
 
 
-@app.command("clear", cls=RecordedCommand)
+@app.command("clear", cls=AnsweringCommand)
 def clear(
     ctx: typer.Context,
     *,
@@ -103,8 +99,7 @@ def clear(
         typer.Option("--yes", "-y", help="Do not ask; needed with --json and without a terminal."),
     ] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Remove the machine ID's file from every place; no other file is touched.
 
     The client makes a new ID on its next start, often the same one again, since
@@ -113,27 +108,24 @@ def clear(
     """
     invocation: Invocation = ctx.obj
     if not (yes or dry_run):
-        _require_yes(replacement.clear(invocation.environment, dry_run=True), as_json=json)
+        _require_yes(replacement.clear(invocation.environment, dry_run=True), invocation)
     removed = replacement.clear(invocation.environment, dry_run=dry_run)
-    data = {
-        "dry_run": dry_run,
-        "removed": [str(found.place.path) for found in removed if found.changed],
-    }
-    answer = _output.Answer(
-        data,
-        lambda: show_replacements(removed, (), dry_run=dry_run, reveal=False),
-        replacement.failures(removed),
-    )
-    _output.emit(answer, invocation, as_json=json)
-    is_derived = any(found.changed and "derived" in found.before.kind for found in removed)
-    if is_derived and not dry_run and sys.stderr.isatty():
-        _output.print_notice(
-            "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
-        )
+    gone = [found for found in removed if found.changed]
+    data = {"dry_run": dry_run, "removed": as_data([found.place.path for found in gone])}
+
+    def show() -> None:
+        show_replacements(removed, (), dry_run=dry_run, reveal=False)
+        is_derived = any("derived" in found.before.kind for found in gone)
+        if is_derived and not dry_run and sys.stderr.isatty():
+            _output.print_notice(
+                "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
+            )
+
+    return _output.Answer(data, show, replacement.failures(removed))
 
 
-def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
-    """Ask before IDs are removed; refuse where nobody can be asked: a removed one is lost.
+def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None:
+    """Ask before IDs are removed; where nobody can be asked, refuse: a removed ID is lost.
 
     Raises:
         ConfirmationNeededError: there is no terminal, or the answer is for a program.
@@ -141,9 +133,9 @@ def _require_yes(planned: Sequence[Replacement], *, as_json: bool) -> None:
     if not any(found.changed for found in planned):
         return
     what = f"remove the machine ID of {whose(planned)} ({count_of(len(planned), 'file')})"
-    if as_json or not can_ask():
+    if invocation.as_json or not _output.can_ask():
         raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
-    confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
+    _output.confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
 
 
 def _show(folder: Path, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Own `usagectl explain`."""
+"""`usagectl explain`: the notice in plain words, and where real clients depart from it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import typer
 
 from usagectl import notice
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import UnknownEventError
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
-    from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
 
@@ -24,7 +22,7 @@ app = new_app()
 apps = {"explain": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def explain(
     ctx: typer.Context,
     name: Annotated[
@@ -32,12 +30,9 @@ def explain(
         typer.Argument(
             metavar="[EVENT[.FIELD]]",
             help="An event, a field of one such as session.machine_id, or a departure such as D03.",
-            show_default=False,
         ),
     ] = None,
-    *,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Read the notice in plain words: which events, which fields, what is never collected.
 
     Where real clients are known to go beyond the notice, that is said too, with
@@ -45,8 +40,7 @@ def explain(
     """
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-    answer = _explain_all() if name is None else _explain_name(name)
-    _output.emit(answer, invocation, as_json=json)
+    return _explain_all() if name is None else _explain_name(name)
 
 
 def _explain_name(name: str) -> _output.Answer:

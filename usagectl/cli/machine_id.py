@@ -1,28 +1,26 @@
-"""Own `usagectl machine-id` and `usagectl reset-machine-id`."""
+"""`usagectl machine-id` and `usagectl reset-machine-id`: read, write and replace the ID."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usagectl import identity, replacement, tools
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
+from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.tools.base import Caution, find_executable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._commands import Invocation
     from usagectl.identity import MachineId
     from usagectl.machine.environment import Environment
     from usagectl.replacement import Replacement
 
-show_app = new_app(cls=RecordedGroup, invoke_without_command=True)
+show_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 reset_app = new_app()
 apps = {"machine-id": show_app, "reset-machine-id": reset_app}
 
@@ -30,14 +28,14 @@ _SHOWN_CHARACTERS = 200
 
 
 @show_app.callback()
-def machine_id(ctx: typer.Context, *, reveal: Reveal = False, json: Json = False) -> None:
+def machine_id(ctx: typer.Context, *, reveal: Reveal = False) -> _output.Answer | None:
     """Show the machine ID in every place where a tool keeps it.
 
     The kind tells how it came about: random, or derived from this machine, so
     that it comes back when the file is deleted.
     """
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     invocation: Invocation = ctx.obj
     found = identity.read_all(invocation.environment)
     cautions = derived_cautions(invocation.environment)
@@ -45,11 +43,10 @@ def machine_id(ctx: typer.Context, *, reveal: Reveal = False, json: Json = False
         "places": [_place_data(mid, reveal=reveal) for mid in found],
         "warnings": as_data(cautions),
     }
-    answer = _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
 
 
-@show_app.command("set", cls=RecordedCommand)
+@show_app.command("set", cls=AnsweringCommand)
 def set_id(
     ctx: typer.Context,
     machine_id: Annotated[
@@ -60,14 +57,12 @@ def set_id(
         typer.Argument(
             metavar="[TOOL]...",
             help="Whose; that of LocalStack and lstk without a name.",
-            show_default=False,
         ),
     ] = None,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Write an ID of your own into every place where LocalStack and lstk keep one.
 
     A program that records through usagectl keeps its own random one, unless it
@@ -82,27 +77,19 @@ def set_id(
     planned = replacement.replace(environment, bodies, prefix="", dry_run=True)
     if any(found.changed and found.before.exists for found in planned):
         question = f"Replace the machine ID of {whose(planned)} by {whole}?"
-        confirm(question, skip=yes or dry_run or json)
+        _output.confirm(question, skip=yes or dry_run or invocation.as_json)
     replacements = replacement.replace(environment, bodies, prefix="", dry_run=dry_run)
-    _answer(
-        invocation,
-        replacements,
-        dry_run=dry_run,
-        reveal=False,
-        is_typed=True,
-        as_json=json,
-    )
+    return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
 
 
-@reset_app.command(cls=RecordedCommand)
+@reset_app.command(cls=AnsweringCommand)
 def reset_machine_id(
     ctx: typer.Context,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
     reveal: Reveal = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Replace the machine ID by a new random one, everywhere a tool keeps it.
 
     Deleting the file would not do: the client would derive the same ID from
@@ -112,39 +99,16 @@ def reset_machine_id(
     invocation: Invocation = ctx.obj
     bodies = replacement.plan_reset(invocation.environment)
     planned = replacement.replace(invocation.environment, bodies, dry_run=True)
-    confirm(f"Replace the machine ID of {whose(planned)}?", skip=yes or dry_run or json)
+    question = f"Replace the machine ID of {whose(planned)}?"
+    _output.confirm(question, skip=yes or dry_run or invocation.as_json)
     replacements = replacement.replace(invocation.environment, bodies, dry_run=dry_run)
-    _answer(invocation, replacements, dry_run=dry_run, reveal=reveal, as_json=json)
-
-
-def confirm(question: str, *, skip: bool) -> None:
-    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
-
-    Raises:
-        typer.Exit: the answer was no; the status is 1.
-        typer.Abort: it was interrupted.
-    """
-    if skip or not can_ask():
-        return
-    if not typer.confirm(question, err=True):
-        _output.print_notice("Nothing was changed.")
-        raise typer.Exit(1)
+    return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
 
 
 def whose(replacements: Sequence[Replacement]) -> str:
     """Name the tools whose machine ID is about to change."""
     names = dict.fromkeys(found.place.tool for found in replacements if found.changed)
     return ", ".join(names) or "no tool"
-
-
-def can_ask() -> bool:
-    """Tell whether a person can read a question and answer it."""
-    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person sits there; a stream that was closed before the start is None."""
-    return stream is not None and stream.isatty()
 
 
 def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
@@ -166,10 +130,9 @@ def _answer(
     replacements: Sequence[Replacement],
     *,
     dry_run: bool,
-    reveal: bool,
-    as_json: bool,
+    reveal: bool = False,
     is_typed: bool = False,
-) -> None:
+) -> _output.Answer:
     cautions = derived_cautions(invocation.environment)
     data = {
         "dry_run": dry_run,
@@ -178,14 +141,13 @@ def _answer(
         ],
         "warnings": as_data(cautions),
     }
-    answer = _output.Answer(
+    return _output.Answer(
         data,
         lambda: show_replacements(
             replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
         ),
         replacement.failures(replacements),
     )
-    _output.emit(answer, invocation, as_json=as_json)
 
 
 def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:

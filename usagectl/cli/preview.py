@@ -1,4 +1,4 @@
-"""Own `usagectl preview`."""
+"""`usagectl preview`: the exact requests that would be sent, with a line for each field."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import typer
 from usagectl import consent, notice, recorded, tools
 from usagectl import preview as requests
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.tools import registry
 from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
 
 if TYPE_CHECKING:
-    from usagectl.cli._commands import Invocation
+    from collections.abc import Iterator
+
+    from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
-    from usagectl.preview import Live, Preview
+    from usagectl.preview import Live, Preview, Request
 
 app = new_app()
 apps = {"preview": app}
@@ -32,7 +33,7 @@ _OTHER_EVENTS = (
 )
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def preview(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     tool: Annotated[
@@ -40,7 +41,6 @@ def preview(  # noqa: PLR0913  (each is an option)
         typer.Argument(
             metavar="[TOOL]",
             help=f"Which tool: {', '.join(tools.NAMES)}. All of them without a name.",
-            show_default=False,
         ),
     ] = None,
     *,
@@ -52,7 +52,6 @@ def preview(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="VERSION",
             help="Follow the rules of this LocalStack version, not of the installed one.",
-            show_default=False,
         ),
     ] = None,
     waiting: Annotated[
@@ -76,8 +75,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show the auth token whole instead of masked.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer | None:
     """Show the exact requests that would be sent: method, URL, headers, body.
 
     For LocalStack that is its session event, after the rules of the installed
@@ -91,7 +89,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     member that is drawn when it is sent (session ID, time) is marked as varying.
     """
     invocation: Invocation = ctx.obj
-    if raw and json:
+    if raw and invocation.as_json:
         raise UsageError("--raw and --json cannot be had at once.", hint="usagectl preview --raw")
     if localstack_version is not None and not is_version(localstack_version):
         raise InvalidValueError(
@@ -111,9 +109,8 @@ def preview(  # noqa: PLR0913  (each is an option)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     if raw:
         _print_raw(previews, again)
-        return
-    answer = _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
-    _output.emit(answer, invocation, as_json=json)
+        return None
+    return _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
 
 
 def _collect(
@@ -214,6 +211,34 @@ def _verdict_data(found: Preview) -> dict[str, object]:
     }
 
 
+def _show(previews: list[Preview], notices: list[str], again: str) -> None:
+    """Draw every request: request line, headers, body, a line for each field.
+
+    `again` is the command line that shows what would be sent if telemetry were on.
+    """
+    from usagectl.cli._render import Page
+
+    page = Page()
+    for index, found in enumerate(previews):
+        if index:
+            page.line()
+        _show_preview(page, found, again)
+    for text in notices:
+        page.line()
+        page.line(text, style="yellow")
+
+
+def _show_preview(page: Page, found: Preview, again: str) -> None:
+    if not found.requests:
+        page.line(_why_nothing(found), style="bold red" if found.would_send else "green")
+        page.indented(f"try: {found.cautions[0].hint if found.cautions else again}")
+        return
+    page.line(_headline(found), style="bold red" if found.would_send else "bold")
+    for request in found.requests:
+        _show_request(page, request)
+    page.cautions([(found.consent.name, caution) for caution in found.cautions])
+
+
 def _why_nothing(found: Preview) -> str:
     part = found.consent
     if found.would_send:
@@ -228,7 +253,65 @@ def _why_nothing(found: Preview) -> str:
     return f"{part.name}: {part.telemetry}; nothing would be sent. Decided by {decider}."
 
 
-def _show(previews: list[Preview], notices: list[str], again: str) -> None:
-    from usagectl.cli._preview_page import draw  # it loads rich
+def _headline(found: Preview) -> str:
+    part = found.consent
+    decider = consent.describe(part.decided_by)
+    if found.would_send:
+        return f"{part.name} would send this. Decided by: {decider}."
+    if part.telemetry == "local":
+        return f"{part.name} records this here and sends nothing. Decided by: {decider}."
+    return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
 
-    draw(previews, notices, why_nothing=_why_nothing, again=again)
+
+def _show_request(page: Page, request: Request) -> None:
+    page.line()
+    instants = list(_instants(request))
+    for text in instants:
+        page.line(text)
+    if instants:
+        page.line()
+    page.line(f"{request.method} {request.url}", style="bold")
+    for name, value in request.headers.items():
+        page.line(f"{name}: {value}", style="dim")
+    page.line()
+    page.body(request.body.decode("utf-8"))
+    page.line()
+    page.rows(list(_field_rows(request)))
+
+
+def _instants(request: Request) -> Iterator[str]:
+    """Say when each event is sent, in the words of the notice or of the event's declaration."""
+    declared = {event.name: event.when for event in notice.load().declared_events}
+    for name in dict.fromkeys(request.events):
+        if request.tool == "localstack":
+            yield f"{name}: {notice.find_event(name).when}"
+        elif declared.get(name):
+            yield f"{name}: {declared[name]}"
+
+
+def _field_rows(request: Request) -> Iterator[tuple[str, str]]:
+    """Describe each member in one plain line, once, and mark what the notice does not name."""
+    from json import loads
+
+    body = loads(request.body)
+    members = [
+        (event["name"], group, key)
+        for event in body.get("events", [body])
+        for group in ("metadata", "payload")
+        for key in event[group]
+    ]
+    for name, group, key in dict.fromkeys(members):
+        yield f"{group}.{key}", _describe(name, f"/{group}/{key}", request)
+
+
+def _describe(event: str, pointer: str, request: Request) -> str:
+    field = notice.describe(event, pointer)
+    text = field.meaning if field else "not described anywhere."
+    marks = []
+    if field is None or not field.documented:
+        marks.append("NOT IN THE NOTICE")
+    if pointer in request.varying:
+        marks.append("varying: drawn when it is sent")
+    if pointer in request.masked:
+        marks.append("masked: --reveal shows it")
+    return f"{text} [{'; '.join(marks)}]" if marks else text

@@ -269,10 +269,9 @@ def _ask(
 
     if endpoint.is_loopback(route.base):
         return
-    from usagectl.cli.machine_id import can_ask
     from usagectl.delivery import replay as replaying
 
-    is_asked = can_ask()
+    is_asked = _output.can_ask()
     if route.is_on and (as_json or not is_asked):
         return
     count = replaying.plan(options, base=route.base, folder=place.folder).events

@@ -1,4 +1,4 @@
-"""Own `usagectl status`."""
+"""`usagectl status`: the verdict on each tool, and what it rests on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import typer
 from usagectl import consent, identity, tools
 from usagectl import status as answers
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.errors import ExpectationFailedError
 from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
     from usagectl.spool import SpoolState
@@ -29,7 +28,7 @@ app = new_app()
 apps = {"status": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def status(
     ctx: typer.Context,
     *,
@@ -37,12 +36,10 @@ def status(
         Literal["off", "local"] | None,
         typer.Option(
             help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
-            show_default=False,
         ),
     ] = None,
     reveal: Reveal = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Show for each tool whether its telemetry is on, and which switch decided.
 
     The verdict on a tool is what that tool would do: its own switches are
@@ -52,16 +49,19 @@ def status(
     """
     invocation: Invocation = ctx.obj
     found = answers.collect(invocation.environment)
+    data, errors = _data(found, reveal=reveal), _failures(found, expect)
+    return _output.Answer(data, lambda: _show(found, reveal=reveal), errors)
+
+
+def _failures(
+    found: Report, expect: Literal["off", "local"] | None
+) -> list[ExpectationFailedError]:
     loud = answers.offending(found.consents, expect) if expect else ()
-    errors = []
-    if loud:
-        names = [f"{part.name} is {part.telemetry}" for part in loud]
-        wanted = "off" if expect == "off" else "off or local"
-        errors.append(ExpectationFailedError(wanted, offending=names, hint=_way_off(loud)))
-    answer = _output.Answer(
-        _data(found, reveal=reveal), lambda: _show(found, reveal=reveal), errors
-    )
-    _output.emit(answer, invocation, as_json=json)
+    if not loud:
+        return []
+    names = [f"{part.name} is {part.telemetry}" for part in loud]
+    wanted = "off" if expect == "off" else "off or local"
+    return [ExpectationFailedError(wanted, offending=names, hint=_way_off(loud))]
 
 
 def _data(found: Report, *, reveal: bool) -> dict[str, object]:
@@ -69,11 +69,7 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     return {
         "tools": [part_data(part, found.machine_ids, reveal=reveal) for part in found.consents],
         "cache_dir": {"path": str(folder), "source": source},
-        "environment": {
-            "is_ci": found.is_ci,
-            "is_docker": found.is_docker,
-            "system": found.system,
-        },
+        "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "spool": as_data(found.spool),
         "not_covered": list(answers.NOT_COVERED),
     }
@@ -185,7 +181,7 @@ def _next_step(consents: tuple[Consent, ...]) -> str:
 
 
 def _way_off(loud: Sequence[Consent]) -> str:
-    """Name the command that helps: a file where one decides, else the shell's own variables."""
+    """Name the command that helps: one that writes files, or where none can, one for the shell."""
     if all(part.is_out_of_reach for part in loud):
         return 'eval "$(usagectl env)"'
     return "usagectl disable"

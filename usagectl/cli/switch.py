@@ -1,4 +1,4 @@
-"""Own `usagectl disable` and `usagectl enable`."""
+"""`usagectl disable` and `usagectl enable`: write the tools' own switches, and read them back."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import typer
 
 from usagectl import consent, identity, switching
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._data import as_data
-from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
+from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
 from usagectl.cli.status import part_data
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
-    from usagectl.cli._commands import Invocation
     from usagectl.switching import Change, SwitchResult
 
 disable_app = new_app()
@@ -23,7 +22,7 @@ enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
 
 
-@disable_app.command(cls=RecordedCommand)
+@disable_app.command(cls=AnsweringCommand)
 def disable(
     ctx: typer.Context,
     names: Tools = None,
@@ -32,8 +31,7 @@ def disable(
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
 
     For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
@@ -47,13 +45,11 @@ def disable(
     result = switching.disable(
         invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run
     )
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-@enable_app.command(cls=RecordedCommand)
-def enable(
-    ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False, json: Json = False
-) -> None:
+@enable_app.command(cls=AnsweringCommand)
+def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo what `usagectl disable` did, and no more.
 
     With a TOOL, its file is made to say on, whoever made it say off; a variable or
@@ -62,10 +58,10 @@ def enable(
     """
     invocation: Invocation = ctx.obj
     result = switching.enable(invocation.environment, names or (), dry_run=dry_run)
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_json: bool) -> None:
+def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
     ids = identity.read_all(invocation.environment)
     data = {
         "dry_run": dry_run,
@@ -73,8 +69,7 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_j
         "purged": result.purged,
         "tools": [part_data(part, ids) for part in result.consents],
     }
-    answer = _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
-    _output.emit(answer, invocation, as_json=as_json)
+    return _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
@@ -101,7 +96,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
 
 
 def _owners(result: SwitchResult) -> str:
-    """Name whose events were removed: LocalStack and lstk keep none here."""
+    """Name the tools whose events were removed: LocalStack and lstk keep none here."""
     names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
     return ", ".join(dict.fromkeys(names))
 

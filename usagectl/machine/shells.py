@@ -1,10 +1,8 @@
-"""Own the text that carries environment variables into shells and files.
+"""Text for shells and files: quoted words, and environment variables in eight formats.
 
-Each format is one function in one table: adding a shell is adding a function.
-Knows nothing of tools and switches: it takes names and values, and what comes
-out sets exactly these values, whatever characters they hold. A value that a
-format cannot carry is refused, never bent. No message holds a value: it may be
-a token (design, rule 3).
+Each format is one function in one table. Whatever characters a value holds, the
+text sets exactly that value; a value that a format cannot carry is refused. No
+message holds a value: it may be a token (design, rule 3).
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Narrower than what shlex holds for safe: zsh expands `export A==ls`.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+# Narrower than what shlex takes for safe: zsh expands `export A==ls`.
+_PLAIN = re.compile(r"[A-Za-z0-9_./,:+-]+")
 # A lone surrogate stands for a byte that is not UTF-8: no text can carry it.
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
@@ -28,8 +26,7 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 def render(variables: Mapping[str, str], format_name: str) -> str:
     """Write the variables as text that sets them, in the order given.
 
-    The text ends in a newline, and nothing but the variables is in it: no
-    comment, no greeting.
+    The text ends in a newline and holds the variables alone, without a comment.
 
     Raises:
         InvalidValueError: the format is unknown, a name is not made of ASCII
@@ -67,7 +64,7 @@ def detect_shell(shell_path: str | None, system: str) -> str:
 
 
 def _invalid(given: str, *, what: str, because: str) -> InvalidValueError:
-    """Take a variable's name for `given`, never its value."""
+    """Make the error; `given` is a variable's name, never its value."""
     return InvalidValueError(what, given, wanted=because, hint="usagectl env --help")
 
 
@@ -77,22 +74,12 @@ def _lines(template: str, variables: Mapping[str, str], quote: Callable[[str], s
 
 def _posix(variables: Mapping[str, str]) -> str:
     """Write for `eval "$(usagectl env)"` in bash, zsh and every POSIX shell."""
-    return _lines("export {}={}", variables, _posix_word)
-
-
-def _posix_word(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else "'" + value.replace("'", "'\"'\"'") + "'"
+    return _lines("export {}={}", variables, quote_posix)
 
 
 def _fish(variables: Mapping[str, str]) -> str:
     """Write for `usagectl env fish | source`."""
-    return _lines("set -gx {} {}", variables, _fish_word)
-
-
-def _fish_word(value: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return _lines("set -gx {} {}", variables, quote_fish)
 
 
 def _powershell(variables: Mapping[str, str]) -> str:
@@ -106,8 +93,20 @@ def _powershell(variables: Mapping[str, str]) -> str:
     return _lines("$Env:{} = {}", variables, quote_powershell)
 
 
+def quote_posix(text: str) -> str:
+    """Quote a word for bash, zsh and every POSIX shell, if it has to be."""
+    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def quote_fish(text: str) -> str:
+    """Quote a word for fish, if it has to be; its single quotes keep a tab as it is."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def quote_powershell(value: str) -> str:
-    """Write any text as a PowerShell expression in ASCII; code pages and quotes cannot bend it."""
+    """Write any text as a PowerShell expression in ASCII, which no code page changes."""
     return "'" + re.sub(r"[^ -~]+", _char_codes, value.replace("'", "''")) + "'"
 
 

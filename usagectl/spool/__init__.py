@@ -587,5 +587,5 @@ def _why_unwritable(file: Path) -> str:
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.
         if os.path.exists(path) and not os.access(path, mode):  # noqa: PTH110
-            return f"{path} cannot be written, so that no event is kept."
+            return f"{path} cannot be written, so that no event is kept in the spool."
     return ""

@@ -1,11 +1,9 @@
-"""Own the completion scripts: static text for each shell, made from the command tree.
+"""Completion scripts: static text for each shell, made from a command tree.
 
-A Tab press runs the shell's own language and nothing else: no Python starts, so
-nothing is loaded, recorded or sent. What is the same for every tree stands in
-`data/completion.*`, as its shell reads it; this module writes the tables that
-those texts look words up in. All four walk a line in the same way.
-
-Knows nothing of the command line: the tree is an argument.
+A Tab press runs the shell's own language: no Python starts, so nothing is
+loaded, recorded or sent. What is the same for every tree stands in
+`data/completion.*`; this module writes the tables that those texts look words
+up in. All four walk a line in the same way.
 """
 
 from __future__ import annotations
@@ -14,15 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from usagectl.machine.shells import quote_powershell
+from usagectl.machine.shells import quote_fish, quote_posix, quote_powershell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Table = Mapping[str, Sequence[str]]
 
-# Nothing here means anything to any of the shells, so these stand unquoted.
-_PLAIN = re.compile(r"[A-Za-z0-9_.,:+-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _SPELLING = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9_-]*")
 _CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
@@ -32,7 +28,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Tell what may stand in one place of a command line.
+    """What may stand in one place of a command line.
 
     Attributes:
         kind: `text` is anything, so nothing is offered; `command` is another
@@ -49,7 +45,7 @@ class Values:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """List the choices that wait for their NAME."""
+        """The choices that wait for their NAME."""
         names = frozenset(self.choices)
         return tuple(
             word for word in self.choices if "." in word and word.partition(".")[0] in names
@@ -58,7 +54,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Describe an option in all its spellings; without values it is a flag."""
+    """An option in all its spellings; without values it is a flag."""
 
     spellings: tuple[str, ...]
     help: str = ""
@@ -71,7 +67,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Describe an argument; a variadic one takes every further word."""
+    """An argument; a variadic one takes every further word."""
 
     values: Values
     is_variadic: bool = False
@@ -79,7 +75,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class CommandNode:
-    """Describe a command; one with children takes no arguments of its own."""
+    """A command; one with children takes no arguments of its own."""
 
     name: str
     help: str = ""
@@ -93,7 +89,7 @@ class CommandNode:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Tell how a shell's script is written, and what the shell calls such a file."""
+    """What writes a shell's script, and the name under which the shell looks for it."""
 
     write: Callable[[CommandNode], str]
     file_name: str
@@ -184,7 +180,7 @@ def _nodes(node: CommandNode, parent: str = "") -> Iterator[tuple[str, CommandNo
 
 
 def _places(key: str, node: CommandNode) -> Iterator[tuple[str, Values]]:
-    """Name each place of a command that takes a value: a spelling, a number, or `+`."""
+    """List the places of a command that take a value: a spelling, a number, or `+`."""
     for option in node.options:
         if option.values is not None:
             yield from ((f"{key} {spelling}", option.values) for spelling in option.spellings)
@@ -193,15 +189,15 @@ def _places(key: str, node: CommandNode) -> Iterator[tuple[str, Values]]:
 
 
 def _line(text: str) -> str:
-    """Write help in one line, of characters that cannot drive a terminal."""
+    """Write help in one line, without characters that drive a terminal."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
 def _write_posix_table(name: str, table: Table) -> str:
     """Write a function of bash and zsh that leaves the words in `reply`."""
     cases = "".join(
-        f"        {_quote_posix(key)})\n"
-        + _wrap([_quote_posix(word) for word in words], "            reply=(", "", ")")
+        f"        {quote_posix(key)})\n"
+        + _wrap([quote_posix(word) for word in words], "            reply=(", "", ")")
         + "            ;;\n"
         for key, words in table.items()
         if words
@@ -215,8 +211,8 @@ def _write_posix_table(name: str, table: Table) -> str:
 def _write_fish_table(name: str, table: Table) -> str:
     """Write a function of fish that prints the words, a line each."""
     cases = "".join(
-        f"        case {_quote_fish(key)}\n"
-        + _wrap([_quote_fish(word) for word in words], "            printf '%s\\n' ", " \\")
+        f"        case {quote_fish(key)}\n"
+        + _wrap([quote_fish(word) for word in words], "            printf '%s\\n' ", " \\")
         for key, words in table.items()
         if words
     )
@@ -254,17 +250,6 @@ def _wrap(
     return (break_text + "\n").join(lines) + tail + "\n"
 
 
-def _quote_posix(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
-
-
-def _quote_fish(text: str) -> str:
-    """Quote for fish, whose single quotes keep a tab as it is."""
-    if _PLAIN.fullmatch(text):
-        return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _quote_powershell(text: str) -> str:
     """Quote in ASCII; a sum of strings stands in parentheses, since a comma binds tighter."""
     quoted = quote_powershell(text)
@@ -272,7 +257,7 @@ def _quote_powershell(text: str) -> str:
 
 
 def _check(words: Sequence[str], pattern: re.Pattern[str]) -> None:
-    """Hold names to what stands unquoted in each shell; only help may be any text.
+    """Refuse names that would need quotes in a shell; only help may be any text.
 
     Raises:
         ValueError: a word of the command tree is not so; that is a bug in the tree.
