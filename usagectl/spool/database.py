@@ -192,10 +192,10 @@ def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> Non
     which takes ten times as long as adding an event. Beside one that only reads it is not the
     last.
     """
-    is_brief = is_brief and time.perf_counter_ns() // 1000 % _BRIEF_CLOSINGS > 0
-    reader = _open(file, "mode=ro", timedelta()) if is_brief else None
+    reader = None
     with suppress(sqlite3.Error):
-        if reader is not None:
+        if is_brief and time.perf_counter_ns() // 1000 % _BRIEF_CLOSINGS:
+            reader = _open(file, "mode=ro", timedelta())
             reader.execute("PRAGMA user_version").fetchall()
     connection.close()
     if reader is not None:
@@ -284,7 +284,7 @@ def _has_locks(folder: Path) -> bool:
         return True
     import fcntl  # Windows lacks it
 
-    with suppress(PermissionError):
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
