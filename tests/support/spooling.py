@@ -78,12 +78,9 @@ def lay(
     with spool.opened(spool_file(machine)) as store:
         store.add(records)
         if state != "pending":
-            (batch,) = store.batches(
-                spool.Selection(uids=tuple(each.uid for each in records)),
-                size=len(records),
-                max_bytes=1 << 40,
-            )
-            store.settle(batch, state, handover or HANDOVER)
+            these = spool.Selection(uids=tuple(each.uid for each in records))
+            for batch in store.batches(these, size=len(records), max_bytes=1 << 40):
+                store.settle(batch, state, handover or HANDOVER)
 
 
 def read(machine: Machine, state: spool.State = "pending") -> list[bytes]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
+    from usagectl.spool import State
 
 app = new_app()
 apps = {"audit": app}
