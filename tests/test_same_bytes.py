@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.support.endpoint import Endpoint
+from tests.support.machine import NOW
 from usagectl import spool
+from usagectl.events.record import new_record
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -85,9 +87,11 @@ def filled(machine: Machine) -> tuple[Machine, list[bytes]]:
     """Put a thousand events into the spool, and let no command add its own."""
     bodies = generate(COUNT)
     environment = machine.environment()
-    with spool.Writer(environment) as writer:
-        for body in bodies:
-            writer.append(body, tool="usagectl", kind="drawn")
+    records = [
+        new_record(body, tool="usagectl", kind="drawn", now=NOW, entropy=environment.entropy)
+        for body in bodies
+    ]
+    spool.append_all(environment, records)
     return machine, bodies
 
 
