@@ -30,7 +30,6 @@ from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay, routing
 from usagectl.delivery.transport import NotAnsweringError
-from usagectl.emitting.ledger import LedgerFullError
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
@@ -92,7 +91,6 @@ SAMPLES: list[UsagectlError] = [
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),
-    LedgerFullError(),
     SpecInvalidError(FILE, "command", wanted="has to be a list of words"),
 ]
 """One of every class; the base alone is never raised."""

@@ -20,7 +20,7 @@ events
 tools
 identity replacement consent
 spool
-delivery emitting echoes botocore
+delivery emitting botocore
 session preview recorded live switching status
 capture
 audit

@@ -12,9 +12,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.support.endpoint import Endpoint
-from tests.support.machine import NOW
-from usagectl import spool
-from usagectl.events.record import new_record
+from tests.support.spooling import lay, make_record
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -86,12 +84,7 @@ def output(machine: Machine, *words: str) -> bytes:
 def filled(machine: Machine) -> tuple[Machine, list[bytes]]:
     """Put a thousand events into the spool, and let no command add its own."""
     bodies = generate(COUNT)
-    environment = machine.environment()
-    records = [
-        new_record(body, tool="usagectl", kind="drawn", now=NOW, entropy=environment.entropy)
-        for body in bodies
-    ]
-    spool.append_all(environment, records)
+    lay(machine, *(make_record(body, kind="drawn") for body in bodies))
     return machine, bodies
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import recorded
-from usagectl import notice, settings_writer, spool
-from usagectl.cli import _emit_options
+from tests.support.spooling import entries
+from usagectl import notice, settings_writer
+from usagectl.cli import emit
 from usagectl.emitting import permission
 from usagectl.events.kinds import Field, Kind
 from usagectl.tools import registry
@@ -28,50 +28,48 @@ BUILT = Kind(
 
 
 def emitted(machine: Machine, *words: str, **variables: str) -> dict[str, Any]:
-    """Emit an event and give the answer's data."""
+    """Emit an event and return the answer's data."""
     done = machine.run("emit", *words, "--json", variables=variables)
     assert done.status == 0, done.stdout
     return done.data
 
 
-@pytest.mark.parametrize("event", notice.load().events, ids=lambda event: event.name)
-def test_every_field_of_the_notice_is_an_option_or_found_out(event: notice.Event) -> None:
+def test_every_field_of_the_notice_is_an_option_or_found_out() -> None:
     """The options come from the notice's data: a field that is added there can be typed here."""
-    form = _emit_options.form_of(event.name, notice.event_schema(event.name))
-    typed = {field.name for field in form.fields}
     measured = {"session_id", "machine_id", "api_key", "system", "is_ci", "is_docker"}
-    names = {
-        field.name.rpartition(".")[2]
-        for field in event.fields
-        if field.pointer.startswith("/payload/") and not field.pointer.endswith("/*")
-    }
-    lists = {form.list_name} if form.list_name else set()
-    found_out = measured if event.name == "session" else set()
-    assert names - lists - found_out == typed
+    for event in notice.load().events:
+        form = emit.form_of(event.name, notice.event_schema(event.name))
+        typed = {field.name for field in form.fields}
+        names = {
+            field.name.rpartition(".")[2]
+            for field in event.fields
+            if field.pointer.startswith("/payload/") and not field.pointer.endswith("/*")
+        }
+        found_out = measured if event.name == "session" else set()
+        assert names - {form.list_name} - found_out == typed
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (*CALL, "200"),
-        (*CALL, "400", "--err-type", "QueueDoesNotExist", "--err-msg", "No such queue."),
-        ("aws_request_agg", *CALL[1:], "200", "--count", "7"),
-        ("cli_cmd", "--cmd", "mytool build", "--param", "output", "--param", "target"),
-        ("run_init", "--stage", "READY", "--scripts", "2", "--duration", "12.5"),
-        ("session", "--version", "1.2.0", "--tool", "mytool"),
-    ],
-    ids=lambda words: words[0],
-)
-def test_what_is_emitted_is_an_event_of_the_notice(
-    words: tuple[str, ...], machine: Machine
-) -> None:
+EMITTED = [
+    (*CALL, "200"),
+    (*CALL, "400", "--err-type", "QueueDoesNotExist", "--err-msg", "No such queue."),
+    ("aws_request_agg", *CALL[1:], "200", "--count", "7"),
+    ("cli_cmd", "--cmd", "mytool build", "--param", "output", "--param", "target"),
+    ("run_init", "--stage", "READY", "--scripts", "2", "--duration", "12.5"),
+    ("session", "--version", "1.2.0", "--tool", "mytool"),
+]
+
+
+def test_what_is_emitted_is_an_event_of_the_notice(machine: Machine) -> None:
     """Its bytes are valid against the notice's schema, and are those in the spool."""
-    found = emitted(machine, *words)
-    event = json.loads(found["body"])
-    Draft202012Validator(notice.event_schema(words[0])).validate(event)
-    stored = [record for record in spool.records(machine.environment()) if record.kind == words[0]]
-    assert stored[0].event == found["body"].encode()
-    assert (stored[0].tool, found["recorded"]) == (found["tool"], True)
+    answers = [emitted(machine, *words) for words in EMITTED]
+    for words, found in zip(EMITTED, answers, strict=True):
+        Draft202012Validator(notice.event_schema(words[0])).validate(json.loads(found["body"]))
+    stored = [entry for entry in entries(machine) if "usagectl emit" not in str(entry.body)]
+    assert [each.body.decode() for each in stored] == [found["body"] for found in answers]
+    assert [(each.tool, each.event) for each in stored] == [
+        (found["tool"], words[0]) for words, found in zip(EMITTED, answers, strict=True)
+    ]
+    assert all(found["recorded"] for found in answers)
 
 
 def test_the_notices_examples_can_be_typed(machine: Machine) -> None:
@@ -103,15 +101,14 @@ def test_a_dry_run_shows_the_bytes_and_leaves_nothing(machine: Machine) -> None:
     assert not (machine.state_dir / "machine-ids").exists()
 
 
-@pytest.mark.parametrize("variable", ["DO_NOT_TRACK", "DISABLE_EVENTS"])
-def test_off_records_nothing_and_fails_nothing(variable: str, machine: Machine) -> None:
+def test_off_records_nothing_and_fails_nothing(machine: Machine) -> None:
     """A script goes on whatever its user chose, and is told what decided."""
-    done = machine.run(
-        "emit", "session", "--version", "1", "--tool", "mytool", variables={variable: "1"}
-    )
-    assert (done.status, done.stderr) == (0, "")
-    assert f"off, by {variable}=1" in done.stdout
-    assert not machine.state_dir.exists()
+    words = ("emit", "session", "--version", "1", "--tool", "mytool")
+    for variable in ("DO_NOT_TRACK", "DISABLE_EVENTS"):
+        done = machine.run(*words, variables={variable: "1"})
+        assert (done.status, done.stderr) == (0, "")
+        assert f"off, by {variable}=1" in done.stdout
+        assert not machine.state_dir.exists()
 
 
 def test_each_tool_has_its_own_switch(machine: Machine) -> None:
@@ -122,30 +119,28 @@ def test_each_tool_has_its_own_switch(machine: Machine) -> None:
     assert emitted(machine, *words)["recorded"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        (*CALL, "600"),
-        (*CALL, "200", "--err-msg", "canary"),
-        (*CALL, "400", "--stack-trace", "canary"),
-        ("aws_request", "--service", "My canary", "--operation", "X", "--status-code", "200"),
-        ("aws_request", "--service", "s3", "--operation", "my-canary", "--status-code", "200"),
-        ("cli_cmd", "--cmd", "mytool --canary=1"),
-        ("cli_cmd", "--cmd", "mytool", "--param", "canary=1"),
-        ("run_init", "--stage", "canary", "--scripts", "1", "--duration", "1"),
-        ("run_init", "--stage", "READY", "--scripts", "-1", "--duration", "1"),
-        ("run_init", "--stage", "READY", "--scripts", "1", "--duration", "nan"),
-        (*CALL, "200", "--session-id", "canary"),
-    ],
-)
-def test_what_does_not_fit_is_refused_without_its_value(
-    words: tuple[str, ...], machine: Machine
-) -> None:
+REFUSED = [
+    (*CALL, "600"),
+    (*CALL, "200", "--err-msg", "canary"),
+    (*CALL, "400", "--stack-trace", "canary"),
+    ("aws_request", "--service", "My canary", "--operation", "X", "--status-code", "200"),
+    ("aws_request", "--service", "s3", "--operation", "my-canary", "--status-code", "200"),
+    ("cli_cmd", "--cmd", "mytool --canary=1"),
+    ("cli_cmd", "--cmd", "mytool", "--param", "canary=1"),
+    ("run_init", "--stage", "canary", "--scripts", "1", "--duration", "1"),
+    ("run_init", "--stage", "READY", "--scripts", "-1", "--duration", "1"),
+    ("run_init", "--stage", "READY", "--scripts", "1", "--duration", "nan"),
+    (*CALL, "200", "--session-id", "canary"),
+]
+
+
+def test_what_does_not_fit_is_refused_without_its_value(machine: Machine) -> None:
     """A shape is closed; the error names event and field, never the value; nothing is recorded."""
-    done = machine.run("emit", *words)
-    assert done.status == 2
-    assert "canary" not in done.stdout + done.stderr.replace("--canary", "")
-    assert [record.kind for record in spool.records(machine.environment())] == []
+    for words in REFUSED:
+        done = machine.run("emit", *words)
+        assert done.status == 2, words
+        assert "canary" not in done.stdout + done.stderr.replace("--canary", "")
+    assert entries(machine) == []
 
 
 def test_its_own_event_has_names_alone(machine: Machine) -> None:
@@ -155,50 +150,48 @@ def test_its_own_event_has_names_alone(machine: Machine) -> None:
     assert own[1:] == [{"cmd": "usagectl emit cli_cmd", "params": ["cmd", "param", "json"]}]
 
 
-@pytest.mark.parametrize(
-    ("words", "option"),
-    [
-        (("--version", "/home/canary"), "--version"),
-        (("--version", "canary canary"), "--version"),
-        (("--version", "1", "--api-key-variable", "UNSET_CANARY"), "--api-key-variable"),
-        (("--version", "1", "--api-key-variable", "EMPTY"), "--api-key-variable"),
-        (("--version", "1", "--api-key-variable", "ODD"), "--api-key-variable"),
-    ],
-)
-def test_what_was_typed_of_a_session_and_does_not_fit_is_refused(
-    words: tuple[str, ...], option: str, machine: Machine
-) -> None:
+MISTYPED = [
+    (("--version", "/home/canary"), "--version"),
+    (("--version", "canary canary"), "--version"),
+    (("--version", "1", "--api-key-variable", "UNSET_CANARY"), "--api-key-variable"),
+    (("--version", "1", "--api-key-variable", "EMPTY"), "--api-key-variable"),
+    (("--version", "1", "--api-key-variable", "ODD"), "--api-key-variable"),
+]
+
+
+def test_a_version_or_token_that_was_mistyped_is_refused(machine: Machine) -> None:
     """Who types it learns it, by the option's name and without the value, also on a dry run."""
-    for more in ((), ("--dry-run",)):
-        variables = {"EMPTY": "", "ODD": "a canary"}
-        done = machine.run("emit", "session", *words, *more, variables=variables)
-        assert (done.status, done.stdout) == (2, "")
-        assert f"session: {option} must" in done.stderr
-        assert "canary" not in done.stderr.lower()
+    for words, option in MISTYPED:
+        for more in ((), ("--dry-run",)):
+            variables = {"EMPTY": "", "ODD": "a canary"}
+            done = machine.run("emit", "session", *words, *more, variables=variables)
+            assert (done.status, done.stdout) == (2, ""), words
+            assert f"session: {option} must" in done.stderr
+            assert "canary" not in done.stderr.lower()
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("cli_cmd", "--cmd", "my/tool"), "cmd must be a program's name and the names of its"),
-        (("cli_cmd", "--cmd", "x", "--param", "a b"), "each of it the name of a parameter"),
-        (
-            ("run_init", "--stage", "X", "--scripts", "1", "--duration", "1"),
-            "stage must be BOOT, START, READY or SHUTDOWN.",
-        ),
-        (
-            ("run_init", "--stage", "READY", "--scripts", "-1", "--duration", "1"),
-            "scripts must be a whole number of 0 or more.",
-        ),
-        ((*CALL, "600"), "status_code must be a whole number from 100 to 599."),
-        (("cli_cmd", "--cmd"), "try: usagectl emit cli_cmd --help"),
-    ],
-)
-def test_an_error_says_what_is_allowed(words: tuple[str, ...], said: str, machine: Machine) -> None:
+SAID: list[tuple[tuple[str, ...], str]] = [
+    (("cli_cmd", "--cmd", "my/tool"), "cmd must be a program's name and the names of its"),
+    (("cli_cmd", "--cmd", "x", "--param", "a b"), "each of it the name of a parameter"),
+    (
+        ("run_init", "--stage", "X", "--scripts", "1", "--duration", "1"),
+        "stage must be BOOT, START, READY or SHUTDOWN.",
+    ),
+    (
+        ("run_init", "--stage", "READY", "--scripts", "-1", "--duration", "1"),
+        "scripts must be a whole number of 0 or more.",
+    ),
+    ((*CALL, "600"), "status_code must be a whole number from 100 to 599."),
+    (("cli_cmd", "--cmd"), "try: usagectl emit cli_cmd --help"),
+]
+
+
+def test_an_error_says_what_is_allowed(machine: Machine) -> None:
     """In plain words, or by the help of the very command."""
-    done = machine.run("emit", *words)
-    assert done.status == 2
-    assert said in done.stderr
+    for words, said in SAID:
+        done = machine.run("emit", *words)
+        assert done.status == 2
+        assert said in done.stderr
 
 
 def test_the_list_is_aligned_and_says_what_may_be_left_out(machine: Machine) -> None:
@@ -263,8 +256,7 @@ def test_with_consent_it_is_sent(machine: Machine) -> None:
 
 def test_a_full_or_read_only_spool_is_told(machine: Machine) -> None:
     """Who asks for an event to be recorded learns that it was not: status 4, and a next step."""
-    machine.state_dir.mkdir(parents=True)
-    (machine.state_dir / "spool").write_text("a file in its place")
+    machine.state_dir.write_text("a file in its place")
     done = machine.run("emit", "run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
     assert done.status == 4
     assert "[spool-unwritable]" in done.stderr

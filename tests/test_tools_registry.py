@@ -1,25 +1,22 @@
-"""Tests of the list of programs that record through usagectl: written once, read however broken."""
+"""Tests of registered programs: a file is written once, and read however broken it is."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from tests.support.machine import Machine
 from usagectl import consent, tools
 from usagectl.emitting import permission
 from usagectl.errors import InvalidValueError, UnknownToolError
 from usagectl.events.kinds import Kind
 from usagectl.tools import registry
 from usagectl.tools.registry import Registration
-
-if TYPE_CHECKING:
-    from tests.support.machine import Machine
 
 MYTOOL = Registration("mytool", "1.0", "https://example.org/v1", "/bin/mytool")
 
@@ -49,7 +46,7 @@ def test_what_is_registered_is_what_is_read(machine: Machine) -> None:
 
 
 def kind(name: str, text: str = "One.") -> dict[str, object]:
-    """Write down a kind that counts nothing."""
+    """Write down a kind that is not a counter."""
     return Kind(f"mytool_{name}", text).schema("mytool")
 
 
@@ -88,46 +85,42 @@ def test_usagectl_needs_no_file(machine: Machine) -> None:
     assert [tool.name for tool in tools.known(environment)] == ["localstack", "lstk", "usagectl"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b'"x"',
-        b'{"version": 1}',
-        b'{"endpoint": "https://example.org", "version": "%b"}' % (b"1" * 3_000_000),
-        b'{"kinds": {}}',
-        b"\xff",
-        b"[" * 100_000,
-    ],
-)
-def test_a_file_that_cannot_be_understood_is_a_tool_without_endpoint(
-    content: bytes, machine: Machine
-) -> None:
+BROKEN = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"x"',
+    b'{"version": 1}',
+    b'{"endpoint": "https://example.org", "version": "%b"}' % (b"1" * 3_000_000),
+    b'{"kinds": {}}',
+    b"\xff",
+    b"[" * 100_000,
+]
+
+
+def test_a_broken_file_is_a_tool_without_endpoint(machine: Machine) -> None:
     """It is listed with what is wrong, sends nowhere, and is left as it is."""
-    lay(machine, content)
-    found = registry.read_all(machine.environment())
-    assert [(each.name, each.endpoint) for each in found] == [("mytool", "")]
-    assert str(machine.state_dir) in found[0].problem
-    verdict = consent.evaluate(machine.environment(), ["mytool"])[0]
-    assert [caution.code for caution in verdict.cautions] == ["registration-unreadable"]
+    for content in BROKEN:
+        lay(machine, content)
+        found = registry.read_all(machine.environment())
+        assert [(each.name, each.endpoint) for each in found] == [("mytool", "")], content[:40]
+        assert str(machine.state_dir) in found[0].problem
+        verdict = consent.evaluate(machine.environment(), ["mytool"])[0]
+        assert [caution.code for caution in verdict.cautions] == ["registration-unreadable"]
+        assert file_of(machine) == content
     assert machine.run("status", "--json").status == 0
-    assert file_of(machine) == content
 
 
-@pytest.mark.parametrize(
-    "name", ["..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"]
-)
-def test_other_files_are_no_tools(name: str, machine: Machine) -> None:
-    """What has no tool's name is not taken for one."""
-    lay(machine, b"{}", name)
+def test_other_files_are_no_tools(machine: Machine) -> None:
+    """Files without a tool's name are ignored."""
+    for name in ("..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"):
+        lay(machine, b"{}", name)
     assert registry.read_all(machine.environment()) == ()
 
 
 def test_odd_things_in_the_way(machine: Machine) -> None:
-    """A folder, a pipe or a file in the place of the folder: a problem, never a hang."""
+    """A folder or a pipe in the place of a file is a problem, never a hang."""
     folder = machine.state_dir / "tools"
     (folder / "one.json").mkdir(parents=True)
     os.mkfifo(folder / "two.json")
@@ -135,8 +128,8 @@ def test_odd_things_in_the_way(machine: Machine) -> None:
     assert [(each.name, bool(each.problem)) for each in found] == [("one", True), ("two", True)]
 
 
-def test_a_file_for_a_folder(machine: Machine) -> None:
-    """Without a folder there are no tools, and registering says why it failed."""
+def test_a_file_in_place_of_the_folder(machine: Machine) -> None:
+    """Without a folder there are no tools."""
     machine.state_dir.mkdir(parents=True)
     (machine.state_dir / "tools").write_text("x")
     assert registry.read_all(machine.environment()) == ()
@@ -164,13 +157,11 @@ def test_any_json_is_read(machine: Machine, document: object) -> None:
     assert isinstance(found.kinds, tuple)
 
 
-@pytest.mark.parametrize(
-    "name", ["localstack", "lstk", "", "A", "a b", "a/b", "a--b", "-a", "x" * 65]
-)
-def test_names(name: str) -> None:
-    """A name that is none, or another tool's, is refused."""
-    with pytest.raises(InvalidValueError):
-        registry.validate_name(name)
+def test_invalid_names_are_refused() -> None:
+    """A name that is invalid, or another tool's, is refused."""
+    for name in ("localstack", "lstk", "", "A", "a b", "a/b", "a--b", "-a", "x" * 65):
+        with pytest.raises(InvalidValueError):
+            registry.validate_name(name)
 
 
 def test_an_unknown_tool_lists_the_registered_ones(machine: Machine) -> None:
@@ -180,7 +171,7 @@ def test_an_unknown_tool_lists_the_registered_ones(machine: Machine) -> None:
         consent.evaluate(machine.environment(), ["mytol"])
 
 
-SWITCHES = [
+SWITCHES: list[tuple[dict[str, str], str, str, str]] = [
     ({}, "", "local", "no switch"),
     ({"MYTOOL_TELEMETRY": "on"}, "", "on", "MYTOOL_TELEMETRY"),
     ({"USAGECTL_TELEMETRY": "on"}, "", "local", "no switch"),
@@ -198,17 +189,17 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.parametrize(("variables", "text", "telemetry", "decider"), SWITCHES)
-def test_the_switches_of_a_registered_tool(
-    variables: dict[str, str], text: str, telemetry: str, decider: str, machine: Machine
-) -> None:
+def test_the_switches_of_a_registered_tool(machine: Machine) -> None:
     """A No for all holds for each; a Yes holds for the tool alone that it names."""
     machine.config_dir.mkdir(parents=True)
-    (machine.config_dir / "settings.toml").write_text(text)
-    machine.variables.update(variables)
     registry.register(machine.environment(), MYTOOL)
-    found = consent.evaluate(machine.environment(), ["mytool"])[0]
-    assert (found.telemetry, found.decided_by.name) == (telemetry, decider)
+    found = []
+    for variables, text, _, _ in SWITCHES:
+        (machine.config_dir / "settings.toml").write_text(text)
+        asked = Machine(machine.folder, variables)
+        verdict = consent.evaluate(asked.environment(), ["mytool"])[0]
+        found.append((variables, text, verdict.telemetry, verdict.decided_by.name))
+    assert found == SWITCHES
 
 
 def test_a_project_file_restricts_every_tool(machine: Machine) -> None:

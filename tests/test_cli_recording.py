@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.commands import EXAMPLES, example, furnish, run_inside, tree
+from tests.support.counting import events
 from tests.support.endpoint import Endpoint
+from tests.support.machine import Machine
+from tests.support.spooling import entries, read
 from usagectl import spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tests.support.machine import Machine
-
 
 def recorded(machine: Machine) -> list[dict[str, Any]]:
-    """Give the payloads of all events that wait in the spool."""
-    records = spool.records(machine.environment())
-    return [json.loads(record.event)["payload"] for record in records]
+    """Return the payloads of all events that wait in the spool."""
+    return [event["payload"] for event in events(machine)]
 
 
 def find_bytes(folder: Path, wanted: Iterable[str]) -> list[str]:
@@ -40,42 +40,41 @@ def find_bytes(folder: Path, wanted: Iterable[str]) -> list[str]:
     return [text for text in wanted if text.lower().encode() in haystack]
 
 
-@pytest.mark.parametrize(
-    ("words", "cmd", "params"),
-    [
-        ("status", "status", []),
-        ("status --json", "status", ["json"]),
-        ("status --json --reveal --expect local", "status", ["expect", "reveal", "json"]),
-        ("preview --raw usagectl --if-enabled", "preview", ["tool", "if_enabled", "raw"]),
-        ("reset-machine-id -y", "reset-machine-id", ["yes"]),
-        ("cache-dir", "cache-dir", []),
-        ("cache-dir set x --dry-run", "cache-dir set", ["path", "dry_run"]),
-        ("machine-id --json", "machine-id", ["json"]),
-        ("machine-id set --json abc", "machine-id set", ["id", "json"]),
-        ("settings unset telemetry.mode", "settings unset", ["name"]),
-        ("settings set localstack.cache_dir v", "settings set", ["name", "value"]),
-        ("run -- no-such-program --json -y", "run", ["cmd"]),
-        ("env fish", "env", ["format"]),
-    ],
-)
-def test_typed_parameters_are_named_in_declaration_order(
-    words: str, cmd: str, params: list[str], machine: Machine
-) -> None:
+TYPED = [
+    ("status", "status", []),
+    ("status --json", "status", ["json"]),
+    ("status --json --reveal --expect local", "status", ["expect", "reveal", "json"]),
+    ("preview --raw usagectl --if-enabled", "preview", ["tool", "if_enabled", "raw"]),
+    ("reset-machine-id -y", "reset-machine-id", ["yes"]),
+    ("cache-dir", "cache-dir", []),
+    ("cache-dir set x --dry-run", "cache-dir set", ["path", "dry_run"]),
+    ("machine-id --json", "machine-id", ["json"]),
+    ("machine-id set --json abc", "machine-id set", ["id", "json"]),
+    ("settings unset telemetry.mode", "settings unset", ["name"]),
+    ("settings set localstack.cache_dir v", "settings set", ["name", "value"]),
+    ("run -- no-such-program --json -y", "run", ["cmd"]),
+    ("env fish", "env", ["format"]),
+]
+
+
+def test_typed_parameters_are_named_in_declaration_order(machine: Machine) -> None:
     """An event has the whole command path and the names that were typed, in declared order."""
-    run_inside(machine.environment(), *words.split())
-    assert recorded(machine) == [{"cmd": f"usagectl {cmd}", "params": params}]
+    for words, _, _ in TYPED:
+        run_inside(machine.environment(), *words.split())
+    found = [(each["cmd"], each["params"]) for each in recorded(machine)]
+    assert found == [(f"usagectl {cmd}", params) for _, cmd, params in TYPED]
 
 
 def test_events_hold_the_notice_s_members_alone(machine: Machine) -> None:
     """No session, no machine, no token: the metadata of a command is its time and nothing else."""
     run_inside(machine.environment(), "status")
-    (record,) = spool.records(machine.environment())
-    event = json.loads(record.event)
+    (entry,) = entries(machine)
+    event = json.loads(entry.body)
     assert list(event) == ["name", "metadata", "payload"]
     assert event["name"] == "cli_cmd"
     assert event["metadata"] == {"client_time": "2026-11-23 06:30:00.123456"}
     assert list(event["payload"]) == ["cmd", "params"]
-    assert json.dumps(event, separators=(",", ":")).encode() == record.event
+    assert json.dumps(event, separators=(",", ":")).encode() == entry.body
 
 
 DRIVER = textwrap.dedent(
@@ -84,7 +83,7 @@ DRIVER = textwrap.dedent(
     from types import SimpleNamespace
     import typer
     from usagectl.cli._commands import Invocation, RecordedCommand, new_app
-    from usagectl.instrumentation import watch
+    from usagectl.emitting.instrumentation import watch
     app = new_app()
     @app.command(cls=RecordedCommand)
     def command(typed: str = typer.Option("", envvar="SET_OUTSIDE"), other: str = "x") -> None:
@@ -98,52 +97,50 @@ DRIVER = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize(
-    ("words", "params"), [([], []), (["--typed", "value", "--other", "x"], ["typed", "other"])]
-)
-def test_an_option_from_the_environment_was_not_typed(
-    words: list[str], params: list[str], machine: Machine
-) -> None:
+def test_an_option_from_the_environment_was_not_typed(machine: Machine) -> None:
     """A value that came from a variable or a default is not named; one typed as its default is."""
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, *words],
-        env={**machine.process_variables(), "SET_OUTSIDE": "value"},
-        capture_output=True,
-        check=True,
-    )
-    assert json.loads(done.stdout)["payload"]["params"] == params
+    found = []
+    for words in ([], ["--typed", "value", "--other", "x"]):
+        done = subprocess.run(
+            [sys.executable, "-c", DRIVER, *words],
+            env={**machine.process_variables(), "SET_OUTSIDE": "value"},
+            capture_output=True,
+            check=True,
+        )
+        found.append(json.loads(done.stdout)["payload"]["params"])
+    assert found == [[], ["typed", "other"]]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "",
-        "--help",
-        "-h",
-        "--version",
-        "status --help",
-        "cache-dir set -h",
-        "nope",
-        "--nope",
-        "status --nope",
-        "status extra",
-        "cache-dir set",
-        "cache-dir --json set x",
-        "status --expect nope",
-        "disable nope",
-        "explain nope",
-        "env nope",
-        "preview --raw --json",
-        "preview --localstack-version x",
-        "machine-id set a/b",
-        "settings set nope x",
-        "settings set telemetry.mode nope",
-    ],
-)
-def test_help_version_and_usage_errors_leave_no_trace(words: str, machine: Machine) -> None:
-    """Nothing that ran, nothing recorded; usage errors that a command raises itself included."""
-    run_inside(machine.environment(), *words.split())
-    assert not machine.state_dir.exists()
+TRACELESS = [
+    "",
+    "--help",
+    "-h",
+    "--version",
+    "status --help",
+    "cache-dir set -h",
+    "nope",
+    "--nope",
+    "status --nope",
+    "status extra",
+    "cache-dir set",
+    "cache-dir --json set x",
+    "status --expect nope",
+    "disable nope",
+    "explain nope",
+    "env nope",
+    "preview --raw --json",
+    "preview --localstack-version x",
+    "machine-id set a/b",
+    "settings set nope x",
+    "settings set telemetry.mode nope",
+]
+
+
+def test_help_version_and_usage_errors_leave_no_trace(machine: Machine) -> None:
+    """What did not run is not recorded; usage errors that a command raises itself included."""
+    for words in TRACELESS:
+        run_inside(machine.environment(), *words.split())
+        assert not machine.state_dir.exists(), words
 
 
 def test_failing_commands_are_recorded(machine: Machine) -> None:
@@ -184,50 +181,46 @@ def test_an_interrupted_command_is_recorded(machine: Machine) -> None:
     assert recorded(machine) == [{"cmd": "usagectl run", "params": ["cmd"]}]
 
 
-OFF: list[tuple[str, dict[str, str], dict[str, str]]] = [
-    ("DO_NOT_TRACK", {"DO_NOT_TRACK": "1"}, {}),
-    ("DISABLE_EVENTS", {"DISABLE_EVENTS": "1"}, {}),
-    ("odd DISABLE_EVENTS", {"DISABLE_EVENTS": "yes"}, {}),
-    ("LOCALSTACK_DISABLE_EVENTS", {"LOCALSTACK_DISABLE_EVENTS": "true"}, {}),
-    ("mode", {"USAGECTL_TELEMETRY": "off"}, {}),
-    ("odd mode", {"USAGECTL_TELEMETRY": "perhaps"}, {}),
-    ("policy", {}, {"root/etc/usagectl/policy.toml": '[telemetry]\nmode = "off"\n'}),
-    ("corrupt policy", {}, {"root/etc/usagectl/policy.toml": "["}),
-    ("project", {}, {"work/.usagectl.toml": '[telemetry]\nmode = "off"\n'}),
-    ("project above", {}, {".usagectl.toml": '[telemetry]\nmode = "off"\n'}),
-    ("setting", {}, {"config/settings.toml": '[telemetry]\nmode = "off"\n'}),
-    ("corrupt setting", {}, {"config/settings.toml": "["}),
-]
+OFF: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "DO_NOT_TRACK": ({"DO_NOT_TRACK": "1"}, {}),
+    "DISABLE_EVENTS": ({"DISABLE_EVENTS": "1"}, {}),
+    "odd DISABLE_EVENTS": ({"DISABLE_EVENTS": "yes"}, {}),
+    "LOCALSTACK_DISABLE_EVENTS": ({"LOCALSTACK_DISABLE_EVENTS": "true"}, {}),
+    "mode": ({"USAGECTL_TELEMETRY": "off"}, {}),
+    "odd mode": ({"USAGECTL_TELEMETRY": "perhaps"}, {}),
+    "policy": ({}, {"root/etc/usagectl/policy.toml": '[telemetry]\nmode = "off"\n'}),
+    "corrupt policy": ({}, {"root/etc/usagectl/policy.toml": "["}),
+    "project": ({}, {"work/.usagectl.toml": '[telemetry]\nmode = "off"\n'}),
+    "project above": ({}, {".usagectl.toml": '[telemetry]\nmode = "off"\n'}),
+    "setting": ({}, {"config/settings.toml": '[telemetry]\nmode = "off"\n'}),
+    "corrupt setting": ({}, {"config/settings.toml": "["}),
+}
 
 
-@pytest.mark.parametrize(
-    ("variables", "files"), [each[1:] for each in OFF], ids=[e[0] for e in OFF]
-)
-def test_off_records_nothing(
-    variables: dict[str, str], files: dict[str, str], machine: Machine
-) -> None:
+def test_off_records_nothing(tmp_path: Path) -> None:
     """Each single No keeps every command from leaving a trace, beside a setting of on too."""
-    machine.variables |= variables
-    if "config/settings.toml" not in files:
-        files = {**files, "config/settings.toml": '[telemetry]\nmode = "on"\n'}
-    for name, text in files.items():
-        file = machine.folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    for path in ("status", "preview", "explain", "env", "machine-id", "settings", "cache-dir"):
-        run_inside(machine.environment(), path)
-    assert not machine.state_dir.exists()
+    traces = []
+    for name, (variables, files) in OFF.items():
+        machine = Machine(tmp_path / name.replace(" ", "-"), variables)
+        for path, text in {"config/settings.toml": '[telemetry]\nmode = "on"\n', **files}.items():
+            file = machine.folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        for path in ("status", "preview", "explain", "env", "machine-id", "settings", "cache-dir"):
+            run_inside(machine.environment(), path)
+        traces += [name] if machine.state_dir.exists() else []
+    assert traces == []
 
 
 def test_disable_leaves_an_empty_spool(machine: Machine) -> None:
-    """Switching off removes what waits and does not record itself; --keep-spool keeps the rest."""
+    """Switching off removes what waits, for good, and is not recorded; --keep-spool keeps it."""
     run_inside(machine.environment(), "status")
     run_inside(machine.environment(), "explain")
     kept = run_inside(machine.environment(), "disable", "usagectl", "--keep-spool", "--json")
     assert (kept.data["purged"], len(recorded(machine))) == (0, 2)
     assert run_inside(machine.environment(), "disable", "--json").data["purged"] == 2
-    left = [path for path in machine.state_dir.rglob("*") if path.is_file()]
-    assert [path.name for path in left] == ["losses.json"]
+    assert entries(machine, *spool.STATES) == []
+    assert find_bytes(machine.state_dir, ["usagectl status", "usagectl explain"]) == []
 
 
 def test_preview_shows_the_very_bytes_of_the_spool(machine: Machine) -> None:
@@ -235,16 +228,16 @@ def test_preview_shows_the_very_bytes_of_the_spool(machine: Machine) -> None:
     run_inside(machine.environment(), "settings", "--json")
     run_inside(machine.environment(), "status", "--expect", "local")
     shown = run_inside(machine.environment(), "preview", "usagectl", "--json").data["requests"][0]
-    events = [record.event for record in spool.records(machine.environment())]
-    assert [json.loads(event)["payload"]["cmd"] for event in events[1:]] == [
+    found = read(machine)
+    assert [json.loads(event)["payload"]["cmd"] for event in found[1:]] == [
         "usagectl status",
         "usagectl preview",
     ]
-    assert shown["body"].encode() == b'{"events":[' + b",".join(events[1:]) + b"]}"
+    assert shown["body"].encode() == b'{"events":[' + b",".join(found[1:]) + b"]}"
     assert shown["headers"]["Content-Length"] == str(len(shown["body"].encode()))
     raw = run_inside(machine.environment(), "preview", "usagectl", "--raw").stdout
-    events = [record.event for record in spool.records(machine.environment())]
-    assert raw.encode() == b'{"events":[' + b",".join(events[-2:]) + b"]}"
+    found = read(machine)
+    assert raw.encode() == b'{"events":[' + b",".join(found[-2:]) + b"]}"
 
 
 def test_no_value_reaches_the_state_folder(machine: Machine) -> None:

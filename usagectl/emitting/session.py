@@ -1,4 +1,4 @@
-"""Own the session of a program: one ID for each process that records, and what it runs on."""
+"""The session event of a program: its ID, and what the program runs on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 
 class Session(NamedTuple):
-    """Hold which session events belong to.
+    """The session that events belong to.
 
     Attributes:
         session_id: a version 4 UUID.
@@ -51,16 +51,16 @@ def build_event(
 ) -> bytes:
     """Build the notice's session event.
 
+    A version, token or kept ID that does not fit the notice is not sent: the version is
+    unknown then, the token absent, the ID another one for this session.
+
     Args:
-        environment: what it runs on.
+        environment: what the program runs on.
         emitter: the program.
-        session: which one.
+        session: the session.
         token: the program's token, if it handed one over; else the event has no such member.
         is_testing: whether this is a test run of the program itself.
         machine_id: empty: the tool's own, which is made and kept on first need.
-
-    A version, token or kept ID that does not fit the notice is not sent: the first is
-    unknown then, the second absent, the third another one for this session.
     """
     payload: dict[str, object] = {
         "session_id": session.session_id,
@@ -79,6 +79,7 @@ def build_event(
 
 
 def _write(shape: Shape, payload: dict[str, object], environment: Environment) -> bytes:
+    """Write the payload; replace each member that does not fit, once."""
     drawn = f"gen_{identity.new_random(environment)}"
     substitutes = {"version": UNKNOWN, "api_key": None, "machine_id": drawn}
     while True:
