@@ -26,7 +26,6 @@ from usagectl.cli.capture import (
     SilenceUnprovenError,
     UnexpectedEventsError,
 )
-from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay, routing
@@ -78,8 +77,7 @@ SAMPLES: list[UsagectlError] = [
     routing.EndpointMissingError("mytool"),
     routing.EndpointsDifferError(("mytool", "other")),
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
-    replay.EventsHeldError(2),
-    ReplayInterruptedError(),
+    replay.ReplayInterruptedError(),
     errors.NoEventsError("a.jsonl", bad_lines=2),
     UnknownRuleError("UC999"),
     FindingsError(2, fail_on="error"),

@@ -137,11 +137,11 @@ def _preview_waiting(
         return Preview(verdict, (), (caution,))
     base = verdict.endpoint if reveal else mask_credentials(verdict.endpoint)
     options = replay.Options(selection=selection, limit=limit)
-    folder = replay.folder_for(environment, options)
-    requests = (
-        _own_request(post, tuple(_names_in(post.body)), tool=verdict.tool)
-        for post, _ in replay.posts(options, base=base, folder=folder)
-    )
+    with spool.open_spool(environment, read_only=True) as store:
+        requests = [
+            _own_request(post, tuple(_names_in(post.body)), tool=verdict.tool)
+            for post, _ in replay.posts(options, base=base, store=store)
+        ]
     return Preview(verdict, tuple(each if reveal else _mask_token(each) for each in requests))
 
 

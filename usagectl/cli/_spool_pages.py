@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -106,7 +107,12 @@ def show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> 
 def _row(entry: Entry, width: int) -> tuple[str, ...]:
     uid = entry.uid if width >= _WIDE else entry.uid[:_UID_CHARACTERS]
     size = f"{entry.size} bytes"
-    return (short(entry.recorded_at), short(entry.tool), short(entry.event), size, short(uid))
+    return (short(_recorded_at(entry)), short(entry.tool), short(entry.event), size, short(uid))
+
+
+def _recorded_at(entry: Entry) -> str:
+    """Say when an event was recorded: UTC, to the second; its own text where that is no instant."""
+    return in_utc(entry.time) or entry.time
 
 
 def _fate(state: State, handover: Handover | None) -> str:
@@ -139,7 +145,7 @@ def show_whole(entries: Sequence[Entry], total: int) -> None:
         page.line(f"{short(entry.event)} of {short(entry.tool)}", style="bold")
         rows = [
             ("uid", entry.uid),
-            ("recorded", f"{short(entry.recorded_at)} UTC"),
+            ("recorded", f"{short(_recorded_at(entry))} UTC"),
             ("state", _fate(entry.state, entry.handover)),
             ("size", f"{entry.size} bytes"),
         ]
@@ -148,6 +154,14 @@ def show_whole(entries: Sequence[Entry], total: int) -> None:
     if total > len(entries):
         page.line()
         page.line(f"These are the newest {len(entries)} of {total}; --raw or --json gives all.")
+
+
+def count_by(stats: Stats, *names: str) -> dict[tuple[str, ...], int]:
+    """Count events by some of the members of their groups, in the order of the names."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for group, count in stats.groups.items():
+        found[tuple(getattr(group, name) for name in names)] += count
+    return dict(sorted(found.items()))
 
 
 def show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
@@ -169,8 +183,8 @@ def show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
 
 def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
     """Draw a row for each event of each tool, the most frequent first."""
-    by_state = found.by("event", "tool", "state")
-    names = sorted(found.by("event", "tool").items(), key=lambda each: -each[1])
+    by_state = count_by(found, "event", "tool", "state")
+    names = sorted(count_by(found, "event", "tool").items(), key=lambda each: -each[1])
     heads = ("waiting" if state == "pending" else state for state in states)
     rows = [("event", "tool", *heads)]
     for (event, tool), _ in names[:_ROWS]:
@@ -183,10 +197,10 @@ def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
 
 def _show_days(page: Page, found: Stats) -> None:
     """Draw a bar for each of the last days that have events; rare events share a part."""
-    totals = sorted(found.by("event").items(), key=lambda each: -each[1])
+    totals = sorted(count_by(found, "event").items(), key=lambda each: -each[1])
     kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
     days: dict[str, dict[str, int]] = {}
-    for (day, event), count in found.by("day", "event").items():
+    for (day, event), count in count_by(found, "day", "event").items():
         name = short(event) if event in kept else "other"
         counts = days.setdefault(short(day), {})
         counts[name] = counts.get(name, 0) + count

@@ -167,7 +167,7 @@ def stats(ctx: typer.Context, *, selection: Selection, state: States = None) -> 
         "events": found.total,
         "bytes": found.bytes,
         **{
-            f"by_{name}": {each: count for (each,), count in found.by(name).items()}
+            f"by_{name}": {each: count for (each,), count in pages.count_by(found, name).items()}
             for name in ("state", "tool", "event")
         },
         "by_day": [{**as_data(group), "count": count} for group, count in found.groups.items()],

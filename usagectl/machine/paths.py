@@ -87,6 +87,15 @@ def require_delivery_dir(environment: Environment) -> Path:
     return folder / "delivery"
 
 
+def require_files_dir(environment: Environment) -> Path:
+    """Name the folder where `replay --file` keeps what it has not sent yet.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    return require_delivery_dir(environment).with_name("files")
+
+
 def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
     """Name a folder for what must be noted although the spool takes nothing; None without one.
 

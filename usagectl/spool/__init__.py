@@ -5,15 +5,18 @@ One SQLite file in the user's state folder; each list, filter, count, purge and 
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
-from usagectl.events.record import Record, in_utc, new_record, parse_time, to_line
+from usagectl.events.record import Record, new_record, parse_time, to_line
 from usagectl.machine import files, paths
 from usagectl.spool import database
 from usagectl.spool.database import SpoolSetAsideError
@@ -21,7 +24,6 @@ from usagectl.spool.database import SpoolSetAsideError
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
 
@@ -47,11 +49,20 @@ _ANSWER_CHARACTERS = 500
 _NO_END = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
-_INSERT = "INSERT INTO events (event, uid, time, instant, tool, kind, consent) "
-_INSERT += "VALUES (?, ?, ?, ?, ?, ?, ?)"
-_SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
-_SETTLE += "WHERE seq = ?"
+_INSERT = (
+    "INSERT INTO events (event, uid, time, instant, tool, kind, consent) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_SETTLE = (
+    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
+    "WHERE seq IN (SELECT value FROM json_each(?))"
+)
 _ENTRY = "seq, event, kind, uid, time, tool, consent, at, destination, status, answer"
+_DROP_OLDEST = "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events WHERE state = ?)"
+_DROP_OLDER = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+    "DELETE FROM events WHERE instant < ? AND seq IN "
+    "(SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
+)
 
 
 class Bounds(NamedTuple):
@@ -134,11 +145,6 @@ class Entry(NamedTuple):
         """Write it as one line, without a line end."""
         return to_line(self.record)
 
-    @property
-    def recorded_at(self) -> str:
-        """Say when it was recorded: UTC, to the second; its own text where that is no instant."""
-        return in_utc(self.time) or self.time
-
 
 class Group(NamedTuple):
     """What events are counted by; the day is that of UTC, or `unknown`."""
@@ -159,14 +165,6 @@ class Stats(NamedTuple):
     def total(self) -> int:
         """Count them all."""
         return sum(self.groups.values())
-
-    def by(self, *names: str) -> dict[tuple[str, ...], int]:
-        """Count by some of the members of a group, in the order of their names."""
-        found: dict[tuple[str, ...], int] = {}
-        for group, count in self.groups.items():
-            key = tuple(getattr(group, name) for name in names)
-            found[key] = found.get(key, 0) + count
-        return dict(sorted(found.items()))
 
 
 class Batch(NamedTuple):
@@ -225,35 +223,22 @@ class Spool:
             if self._bounds is not None:
                 self.add_loss("full", self._trim("pending", self._bounds.max_bytes))
                 if now is not None:
-                    self.add_loss("old", self._drop_older(self._bounds.max_days, now))
+                    self.add_loss("old", self._drop_older(now - self._bounds.max_days * _DAY))
         return added
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
-        excess, found = self.total(state)[1] - max_bytes, []
-        sizes = "SELECT seq, length(event) FROM events WHERE state = ? ORDER BY seq"
-        for seq, size in self._execute(sizes, [state]) if excess > 0 else ():
-            found.append(seq)
-            excess -= size + _ROW_BYTES
-            if excess <= 0:
-                break
-        return self._drop(found)
+        dropped = 0
+        while self.total(state)[1] > max_bytes:
+            dropped += self._execute(_DROP_OLDEST, [state]).rowcount
+        return dropped
 
-    def _drop_older(self, days: int, now: int) -> int:
-        """Drop what has waited for longer; return how much."""
-        oldest, found = now - days * _DAY, []
-        rows = "SELECT seq, instant FROM events WHERE state = 'pending' ORDER BY seq"
-        for seq, instant in self._execute(rows):
-            if instant is not None and instant < oldest:
-                found.append(seq)
-            elif instant is not None and instant <= now:  # One that is odd keeps back no other.
-                break
-        return self._drop(found)
-
-    def _drop(self, rows: Sequence[int]) -> int:
-        statement = "DELETE FROM events WHERE seq = ?"
-        self._connection.executemany(statement, ([seq] for seq in rows))
-        return len(rows)
+    def _drop_older(self, instant: int) -> int:
+        """Drop what waits since before an instant; return how much."""
+        dropped = 0
+        while gone := self._execute(_DROP_OLDER, [max(instant, -_NO_END)]).rowcount:
+            dropped += gone
+        return dropped
 
     def total(self, state: State) -> tuple[int, int]:
         """Return how many events are in a state, and the bytes they take; nothing is counted."""
@@ -355,9 +340,37 @@ class Spool:
         at, to, status, answer = handover
         fate = [state, *map(_sound, (at, to, status, answer[:_ANSWER_CHARACTERS]))]
         with self._transaction():
-            self._connection.executemany(_SETTLE, ([*fate, seq] for seq in batch.ids))
+            self._execute(_SETTLE, [*fate, json.dumps(batch.ids)])
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
+
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """Add events that were settled in another store, and drop the oldest of such events."""
+        with self._transaction():
+            for entry in entries:
+                instant = _instant(parse_time(entry.time))
+                labels = (entry.uid, entry.time, instant, entry.tool, entry.event, entry.consent)
+                added = self._execute(_INSERT, (entry.body, *map(_sound, labels)))
+                fate = (
+                    entry.state,
+                    *(entry.handover or Handover("", "", 0)),
+                    f"[{added.lastrowid}]",
+                )
+                self._execute(_SETTLE, [*map(_sound, fate)])
+            if self._bounds is not None:
+                self._trim("sent", LOG_MAX_BYTES)
+                self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
+
+    def check_room(self) -> None:
+        """Write what changes nothing: a full disk is known before anything is sent."""
+        with self._transaction():
+            for change in (1, -1):
+                self.add_loss("full", change)
+
+    def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
+        """Put what SQLite raised into words, for whoever goes on with the open store."""
+        ((_, _, file), *_) = self._execute("PRAGMA database_list")
+        return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
@@ -542,14 +555,15 @@ def purge(
         LockTimeoutError: a delivery went on and on.
     """
     file = paths.spool_file(environment)
-    if file is None or not os.path.lexists(file):
+    if file is None:
         return 0
-    delivery_dir = paths.require_delivery_dir(environment)
-    with (
-        files.lock(delivery_dir, seconds=PATIENT.total_seconds()),
-        open_spool(environment) as store,
-    ):
-        return store.purge(states, selection)
+    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
+        if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
+            shutil.rmtree(paths.require_files_dir(environment), ignore_errors=True)
+        if not os.path.lexists(file):
+            return 0
+        with open_spool(environment) as store:
+            return store.purge(states, selection)
 
 
 def last_event(environment: Environment, *, tool: str) -> bytes | None:

@@ -76,7 +76,7 @@ def connected(
         finally:
             _close(connection, file, is_brief=is_brief)
     except (sqlite3.Error, _ForeignFileError) as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         if _is_foreign(error):
             raise _set_aside(file, found, reason=reason) from error
         raise SpoolUnwritableError(file, reason=reason) from error
@@ -99,23 +99,20 @@ def _prepare(file: Path) -> os.stat_result:
 
 
 def _connect(file: Path, patience: timedelta) -> sqlite3.Connection:
-    until = time.monotonic() + patience.total_seconds()
-    vfs, has_log = "", True
-    while True:
-        try:
-            return _attempt(file, patience, vfs, has_log=has_log)
-        except sqlite3.OperationalError as error:
-            if not vfs and not _has_locks(file.parent):
-                vfs, has_log = "&vfs=unix-none", False
-            elif has_log and _code(error) in _LOG_REFUSED:
-                has_log = False
-            elif _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
-                raise
-            _wait_a_moment()
+    """Connect, and begin a transaction: what cannot be written is known at once."""
+    has_locks = _has_locks(file.parent)
+    try:
+        return _attempt(file, patience, has_log=has_locks, has_locks=has_locks)
+    except sqlite3.OperationalError as error:
+        if not has_locks or _code(error) not in _LOG_REFUSED:
+            raise
+        return _attempt(file, patience, has_log=False, has_locks=True)
 
 
-def _attempt(file: Path, patience: timedelta, vfs: str, *, has_log: bool) -> sqlite3.Connection:
-    connection = _open(file, f"mode=rw{vfs}")
+def _attempt(
+    file: Path, patience: timedelta, *, has_log: bool, has_locks: bool
+) -> sqlite3.Connection:
+    connection = _open(file, "mode=rw" if has_locks else "mode=rw&vfs=unix-none", patience)
     try:
         if not has_log:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -125,7 +122,7 @@ def _attempt(file: Path, patience: timedelta, vfs: str, *, has_log: bool) -> sql
         connection.execute("PRAGMA secure_delete = FAST").fetchall()
         if not _is_ready(connection):
             _migrate(connection, has_log=has_log)
-        _begin(connection, patience)  # What cannot be written is known at once.
+        _begin(connection, patience)
     except BaseException:
         connection.close()
         raise
@@ -138,6 +135,7 @@ def _begin(connection: sqlite3.Connection, patience: timedelta) -> None:
     SQLite's own waiting sleeps ever longer between its tries: in a crowd some never get through.
     """
     until = time.monotonic() + patience.total_seconds()
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -145,17 +143,9 @@ def _begin(connection: sqlite3.Connection, patience: timedelta) -> None:
         except sqlite3.OperationalError as error:
             if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
                 raise
-            _wait_a_moment()
-    _set_patience(connection, patience)
-
-
-def _set_patience(connection: sqlite3.Connection, patience: timedelta) -> None:
+            time.sleep(0.002 + _draw(18) / 1000)  # Two that met must not meet again.
     milliseconds = patience // timedelta(milliseconds=1)
     connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
-
-
-def _wait_a_moment() -> None:
-    time.sleep(0.002 + _draw(18) / 1000)  # Two that met must not meet again.
 
 
 def _draw(count: int) -> int:
@@ -163,9 +153,9 @@ def _draw(count: int) -> int:
     return time.perf_counter_ns() // 1000 % count
 
 
-def _open(file: Path, query: str) -> sqlite3.Connection:
-    uri = f"{file.absolute().as_uri()}?{query}"
-    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+def _open(file: Path, query: str, patience: timedelta) -> sqlite3.Connection:
+    uri, seconds = f"{file.absolute().as_uri()}?{query}", patience.total_seconds()
+    return sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None)
 
 
 def _is_ready(connection: sqlite3.Connection) -> bool:
@@ -207,7 +197,7 @@ def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> Non
     last.
     """
     is_brief = is_brief and _draw(_BRIEF_CLOSINGS) > 0
-    reader = _open(file, "mode=ro") if is_brief else None
+    reader = _open(file, "mode=ro", timedelta()) if is_brief else None
     with suppress(sqlite3.Error):
         if reader is not None:
             reader.execute("PRAGMA user_version").fetchall()
@@ -237,35 +227,26 @@ def connected_for_reading(
     except (sqlite3.Error, _ForeignFileError) as error:
         assert file is not None  # noqa: S101  (an empty store raises nothing)
         told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
-        raise FileUnreadableError(file, reason=_reason(error) + told) from error
+        raise FileUnreadableError(file, reason=reason_of(error) + told) from error
 
 
 def _connect_for_reading(
     file: Path | None, patience: timedelta, *, is_glance: bool
 ) -> sqlite3.Connection:
-    until = time.monotonic() + patience.total_seconds()
     queries = ["mode=ro", "mode=rw", "immutable=1"]  # The second brings what a kill left in order.
-    if is_glance and not any(os.path.lexists(f"{file}{end}") for end in _BESIDE):
-        queries = ["immutable=1"]
     while file is not None and _holds_something(file):
-        connection = _open(file, queries[0])
+        is_lonely = not any(os.path.lexists(f"{file}{end}") for end in _BESIDE)
+        if (is_glance and is_lonely) or not _has_locks(file.parent):
+            queries = ["immutable=1"]
+        connection = _open(file, queries.pop(0), patience)
         try:
             if _is_ready(connection):
-                _set_patience(connection, patience)
                 return connection
             break  # Another process is just making it.
-        except sqlite3.OperationalError as error:
+        except BaseException as error:
             connection.close()
-            is_busy = _code(error) == sqlite3.SQLITE_BUSY and _has_locks(file.parent)
-            if time.monotonic() >= until if is_busy else len(queries) == 1:
+            if not queries or _code(error) in (0, sqlite3.SQLITE_BUSY, *_FOREIGN):
                 raise
-            if is_busy:
-                _wait_a_moment()
-            else:
-                queries.pop(0)
-        except BaseException:
-            connection.close()
-            raise
     empty = sqlite3.connect(":memory:", isolation_level=None)
     _migrate(empty, has_log=False)
     return empty
@@ -285,7 +266,7 @@ def _holds_something(file: Path) -> bool:
     return found.st_size > 0
 
 
-def _code(error: Exception) -> int:
+def _code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -293,7 +274,8 @@ def _is_foreign(error: Exception) -> bool:
     return isinstance(error, _ForeignFileError) or _code(error) in _FOREIGN
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Put into words what SQLite says of a file."""
     if isinstance(error, sqlite3.Error) and not _code(error):
         raise error  # It is not about a file: a bug keeps its traceback.
     is_busy = _code(error) == sqlite3.SQLITE_BUSY
@@ -306,13 +288,14 @@ def _has_locks(folder: Path) -> bool:
         return True
     import fcntl  # Windows lacks it
 
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in (errno.EACCES, errno.EAGAIN)
-    finally:
-        os.close(descriptor)
+    with suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+        finally:
+            os.close(descriptor)
     return True
 
 

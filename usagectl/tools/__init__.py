@@ -44,6 +44,11 @@ def select(environment: Environment, names: Sequence[str] = ()) -> tuple[Tool, .
     return tuple(tool for tool in found if not names or tool.name in names)
 
 
+def sender_of(event_names: Sequence[str]) -> str:
+    """Name the tool that records events of these names."""
+    return "lstk" if any(name.startswith("lstk_") for name in event_names) else "unknown"
+
+
 OPT_OUT_VARIABLES: Mapping[str, str] = {
     "DISABLE_EVENTS": "1",
     "LOCALSTACK_DISABLE_EVENTS": "1",
