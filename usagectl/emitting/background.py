@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from usagectl.emitting.tracker import Tracker
 
 PATIENCE_SECONDS = 2.0
-"""How long a flush, a `close` or the end of a process waits at most for the disk."""
+"""How long a `close`, or the end of a process, waits at most for the disk."""
+
+FLUSH_SECONDS = 10.0
+"""How long a `flush` waits at most: who calls it wants everything to be written."""
 
 _FORK_PATIENCE_SECONDS = 1.0
 

@@ -119,7 +119,7 @@ class Recorder:
         for _ in range(0, len(self._events), _BATCH):
             records = list(_taken(self._events, _BATCH))
             with suppress(UsagectlError, OSError):
-                spool.append_all(self.environment, records)
+                spool.append_all(self.environment, records, patience=spool.PATIENT)
                 self.has_news = bool(self.permit.consent)
         if self._lost:
             self._report_lost()

@@ -204,7 +204,7 @@ class Tracker:
         """Make events of the counts and write everything, so that a delivery takes it."""
         recorder = self.recorder
         if recorder is not None and self._is_served:
-            background.do(recorder.flush)
+            background.do(recorder.flush, seconds=background.FLUSH_SECONDS)
 
     def close(self) -> None:
         """Flush, and record nothing from now on; the end of the program does this by itself."""
