@@ -35,6 +35,7 @@ from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
+from usagectl.spool import SpoolSetAsideError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,7 @@ SAMPLES: list[UsagectlError] = [
     errors.LinkOutsideError(FILE, target=Path("/b")),
     errors.LockTimeoutError(FILE, seconds=10),
     errors.SpoolUnwritableError(FILE, reason="permission denied"),
+    SpoolSetAsideError(FILE, reason="another program wrote it", aside=FILE),
     OutputUnwritableError(reason="no space left on device"),
     CommandNotFoundError("x"),
     CommandNotExecutableError("x", reason="permission denied"),

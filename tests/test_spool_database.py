@@ -105,6 +105,15 @@ def test_a_glance_leaves_no_trace(machine: Machine) -> None:
     assert names(machine) == {"spool.db"}
 
 
+def test_a_folder_of_any_name(machine: Machine) -> None:
+    """What stands for something in an address of SQLite's is a character of the name."""
+    for name in ("a?mode=memory", "b#c", "d%20e", "é &;'\"", "f\udcff" * (os.name != "nt")):
+        environment = machine.environment(state_dir=machine.folder / name)
+        spool.append(environment, EVENT, tool="t", kind="k")
+        assert spool.state(environment).pending == 1, name
+        assert (machine.folder / name / "spool.db").exists()
+
+
 FOREIGN = {
     "text": b"hello\n" * 1000,
     "nul": b"\0" * 5000,

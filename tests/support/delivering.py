@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from usagectl.events.record import new_record
-
 from tests.support.machine import NOW
 from usagectl import spool
 from usagectl.delivery import attempts, replay
+from usagectl.events.record import new_record
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -211,13 +210,11 @@ class Spool:
         most = self._bounds.max_bytes - _ROW_BYTES if self._bounds else _NO_END
         added, refused, now = 0, 0, None
         with self._transaction():
-            for uid, time, tool, kind, event, consent in records:
-                if len(event) > most:
+            for record in records:
+                if len(record.event) > most:
                     refused += 1
                     continue
-                now = _instant(parse_time(time))
-                labels = map(_sound, (uid, time, now, tool, kind, consent))
-                self._connection.execute(_INSERT, (event, *labels))
+                now = self._insert(record)
                 added += 1
             self.add_loss("unwritable", refused)
             if self._bounds is not None:
@@ -225,6 +222,13 @@ class Spool:
                 if now is not None:
                     self.add_loss("old", self._drop_older(now - self._bounds.max_days * _DAY))
         return added
+
+    def _insert(self, record: Record) -> int | None:
+        uid, time, tool, kind, event, consent = record
+        instant = _instant(parse_time(time))
+        labels = map(_sound, (uid, time, instant, tool, kind, consent))
+        self._connection.execute(_INSERT, (event, *labels))
+        return instant
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
@@ -348,15 +352,10 @@ class Spool:
         """Add events that were settled in another store, and drop the oldest of such events."""
         with self._transaction():
             for entry in entries:
-                instant = _instant(parse_time(entry.time))
-                labels = (entry.uid, entry.time, instant, entry.tool, entry.event, entry.consent)
-                added = self._execute(_INSERT, (entry.body, *map(_sound, labels)))
-                fate = (
-                    entry.state,
-                    *(entry.handover or Handover("", "", 0)),
-                    f"[{added.lastrowid}]",
-                )
-                self._execute(_SETTLE, [*map(_sound, fate)])
+                self._insert(entry.record)
+                fate = map(_sound, (entry.state, *(entry.handover or Handover("", "", 0))))
+                ((row,),) = self._execute("SELECT last_insert_rowid()")
+                self._execute(_SETTLE, [*fate, f"[{row}]"])
             if self._bounds is not None:
                 self._trim("sent", LOG_MAX_BYTES)
                 self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
@@ -559,11 +558,14 @@ def purge(
     file = paths.spool_file(environment)
     if file is None:
         return 0
+    laid_out = paths.require_files_dir(environment)
+    if not (os.path.lexists(file) or os.path.lexists(laid_out)):
+        return 0
     with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
         if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
-            shutil.rmtree(paths.require_files_dir(environment), ignore_errors=True)
-        if not os.path.lexists(file):
-            return 0
+            import shutil  # it loads three compressions
+
+            shutil.rmtree(laid_out, ignore_errors=True)
         with open_spool(environment) as store:
             return store.purge(states, selection)
 

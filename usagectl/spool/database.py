@@ -130,27 +130,23 @@ def _attempt(
 
 
 def _begin(connection: sqlite3.Connection, patience: timedelta) -> None:
-    """Begin to write as soon as other processes let us.
+    """Begin to write as soon as other processes let us; who has waited longest tries most often.
 
-    SQLite's own waiting sleeps ever longer between its tries: in a crowd some never get through.
+    SQLite's own waiting is the other way round: in a crowd some never get through.
     """
-    until = time.monotonic() + patience.total_seconds()
+    started, whole = time.monotonic(), patience.total_seconds()
     connection.execute("PRAGMA busy_timeout = 0").fetchall()
     while True:
         try:
             connection.execute("BEGIN IMMEDIATE")
             break
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+            left = 1 - (time.monotonic() - started) / whole
+            if _code(error) != sqlite3.SQLITE_BUSY or left <= 0:
                 raise
-            time.sleep(0.002 + _draw(18) / 1000)  # Two that met must not meet again.
+            time.sleep(0.0005 + 0.02 * left**4)
     milliseconds = patience // timedelta(milliseconds=1)
     connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
-
-
-def _draw(count: int) -> int:
-    """Return one of so many numbers; no more chance is needed than a clock has."""
-    return time.perf_counter_ns() // 1000 % count
 
 
 def _open(file: Path, query: str, patience: timedelta) -> sqlite3.Connection:
@@ -196,10 +192,10 @@ def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> Non
     which takes ten times as long as adding an event. Beside one that only reads it is not the
     last.
     """
-    is_brief = is_brief and _draw(_BRIEF_CLOSINGS) > 0
-    reader = _open(file, "mode=ro", timedelta()) if is_brief else None
+    reader = None
     with suppress(sqlite3.Error):
-        if reader is not None:
+        if is_brief and time.perf_counter_ns() // 1000 % _BRIEF_CLOSINGS:
+            reader = _open(file, "mode=ro", timedelta())
             reader.execute("PRAGMA user_version").fetchall()
     connection.close()
     if reader is not None:
@@ -288,7 +284,7 @@ def _has_locks(folder: Path) -> bool:
         return True
     import fcntl  # Windows lacks it
 
-    with suppress(PermissionError):
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
