@@ -357,7 +357,7 @@ class Tracker:
         pause = sender.read_pause(environment, self._emitter.name)
         if pause is None or pause.reason != "tracking-refused" or recorder.session is None:
             return False
-        return pause.since is not None and pause.since >= recorder.session.started
+        return pause.since >= recorder.session.started
 
     def continue_in_child(self) -> None:
         """Leave to the parent what it recorded, and go on in the same session."""
