@@ -28,9 +28,10 @@ from usagectl.emitting.recorder import MOST_COMBINATIONS, MOST_WAITING
 from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
+from usagectl.machine import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.machine import Machine
     from usagectl.machine.environment import Environment
@@ -51,16 +52,23 @@ BUILT = Kind(
 FORMS = (True, False)
 
 
+made: list[Tracker] = []
+
+
 @pytest.fixture(autouse=True)
-def no_thread_from_before() -> None:
-    """Wait until the thread of trackers that another test closed has ended."""
+def no_tracker_is_left() -> Iterator[None]:
+    """Close the trackers of a test, and wait until their thread has ended."""
+    yield
+    while made:
+        made.pop().close()
     assert wait_until(lambda: not own_threads())
 
 
 def tracker_on(machine: Machine, **options: Any) -> Tracker:  # noqa: ANN401
     """Make a tracker on a machine; it raises what does not fit unless told otherwise."""
     members = {"environment": machine.environment(), "strict": True, **options}
-    return Tracker("mytool", **members)
+    made.append(Tracker("mytool", **members))
+    return made[-1]
 
 
 def example(name: str) -> dict[str, Any]:
@@ -477,9 +485,9 @@ def test_an_endpoint_that_tracks_nothing_ends_the_session(
         "reason": "tracking-refused",
         "since": since.isoformat(),
     }
-    file = machine.state_dir / "delivery" / "pause-mytool.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(document))
+    folder = paths.require_delivery_dir(machine.environment())
+    folder.mkdir(exist_ok=True)
+    (folder / "pause-mytool.json").write_text(json.dumps(document))
     assert wait_until(lambda: events(machine, "aws_request_agg"))
     if since == NOW:
         assert wait_until(lambda: not own_threads())
@@ -524,23 +532,24 @@ def test_a_disk_that_takes_nothing_is_not_in_the_way(machine: Machine) -> None:
     assert machine.state_dir.read_text() == "in the way"
 
 
-def test_a_disk_that_hangs_delays_nobody_for_long(machine: Machine) -> None:
-    """No record waits for it; a flush does, for a while; what finds no room meanwhile is lost."""
-    gate = threading.Event()
+def test_a_disk_that_hangs_delays_no_record(machine: Machine) -> None:
+    """Records return while it hangs; what finds no room until it goes on is lost, and counted."""
+    hangs, goes_on = threading.Event(), threading.Event()
 
     def now() -> datetime:
         if threading.current_thread().name == "usagectl":
-            gate.wait()  # The thread asks for the time when it makes an event of counts.
+            hangs.set()
+            goes_on.wait()  # The thread asks for the time when it makes an event of counts.
         return NOW
 
-    environment = machine.environment(now=now)
-    with tracker_on(machine, environment=environment, kinds=(CACHE, BUILT)) as tracker:
+    options: dict[str, Any] = {"environment": machine.environment(now=now), "kinds": (CACHE,)}
+    with tracker_on(machine, period=timedelta(milliseconds=20), **options) as tracker:
         tracker.count(CACHE, outcome="hit")
-        tracker.flush()
+        assert hangs.wait(20)
         for _ in range(MOST_WAITING + 5):
             tracker.count(CACHE, outcome="miss")
         assert events(machine, "mytool_cache") == []
-        gate.set()
+        goes_on.set()
     total = sum_of(events(machine, "mytool_cache"), "counts")
     assert total == {("hit",): 1, ("miss",): MOST_WAITING}
     assert losses(machine) == 5

@@ -41,3 +41,4 @@ def spawned(folder: str, threads: int, calls: int, *, aggregate: bool) -> None:
     """Record in a spawned process: it shares nothing, and makes its own tracker."""
     tracker = tracker_in(folder, aggregate=aggregate)
     in_threads(threads, lambda: record(tracker, calls))
+    tracker.flush()

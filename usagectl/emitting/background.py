@@ -15,57 +15,24 @@ import time
 from contextlib import suppress
 from functools import cache
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from usagectl.emitting.tracker import Tracker
+
 PATIENCE_SECONDS = 2.0
-"""How long a flush, a `close` or the end of a process waits at most for the disk."""
+"""How long a `close`, or the end of a process, waits at most for the disk."""
+
+FLUSH_SECONDS = 10.0
+"""How long a `flush` waits at most: who calls it wants everything to be written."""
 
 _FORK_PATIENCE_SECONDS = 1.0
 
 _LAST = -1000
 """After everything else that ends with a process of multiprocessing: that may record too."""
-
-
-class Member(Protocol):
-    """A tracker, as the thread sees it.
-
-    Attributes:
-        due: when it wants its next turn, in seconds of the monotonic clock.
-        is_new: whether it has not had its first turn in this process.
-    """
-
-    due: float
-    is_new: bool
-
-    @property
-    def tool(self) -> str:
-        """Name of the tool whose events it records."""
-
-    @property
-    def has_news(self) -> bool:
-        """True if a sender should be started for what it wrote."""
-
-    def take_turn(self) -> None:
-        """Write what is due; never raises."""
-
-    def write_all(self) -> None:
-        """Write everything that was recorded; never raises."""
-
-    def deliver(self) -> None:
-        """Start a sender for what it wrote; never raises or waits."""
-
-    def continue_in_child(self) -> None:
-        """Leave to the parent what the parent recorded; every known member is told."""
-
-
-class _Lock(Protocol):
-    def acquire(self, *, timeout: float) -> bool: ...
-
-    def release(self) -> None: ...
 
 
 class _Errand(NamedTuple):
@@ -90,12 +57,13 @@ class _Process:
     def begin(self) -> None:
         """Forget trackers and thread: in a forked child they are the parent's."""
         self.lock = threading.RLock()
-        self.members: list[Member] = []
+        self.trackers: list[Tracker] = []
         self.errands: SimpleQueue[_Errand | None] = SimpleQueue()
         self.thread: threading.Thread | None = None
+        self.is_watched = False
         self.has_ended = False
         self.working = threading.Lock()
-        self.held_for_fork: dict[int, list[_Lock]] = {}
+        self.held_for_fork: dict[int, list[Any]] = {}
 
     def start_thread(self) -> bool:
         """Start the thread unless it runs; False where none can run."""
@@ -109,7 +77,7 @@ class _Process:
         return self.thread is not None and not sys.is_finalizing()
 
     def _run(self) -> None:
-        """Serve the members until none is left."""
+        """Serve the trackers until none is left."""
         pause = 0.0
         while True:
             errand = self._next_errand(pause)
@@ -117,13 +85,13 @@ class _Process:
                 if errand is not None:
                     _do(errand)
                 now = time.monotonic()
-                for member in [each for each in self.members if each.due <= now]:
-                    member.take_turn()
+                for tracker in [each for each in self.trackers if each.due <= now]:
+                    tracker.take_turn()
             with self.lock:
-                if not self.members and self.errands.empty():
+                if not self.trackers and self.errands.empty():
                     self.thread = None
                     return
-                due = min((each.due for each in self.members), default=0.0)
+                due = min((each.due for each in self.trackers), default=0.0)
             pause = max(due - time.monotonic(), 0.0)
 
     def _next_errand(self, pause: float) -> _Errand | None:
@@ -154,12 +122,12 @@ def _do(errand: _Errand) -> None:
 
 
 _process = _Process()
-_known: WeakSet[Member] = WeakSet()
+_known: WeakSet[Tracker] = WeakSet()
 
 
-def know(member: Member) -> None:
-    """Tell a member of every fork from now on."""
-    _known.add(member)
+def know(tracker: Tracker) -> None:
+    """Tell a tracker of every fork from now on."""
+    _known.add(tracker)
     _watch_forks()
 
 
@@ -171,23 +139,21 @@ def lock() -> threading.RLock:
     return _process.lock
 
 
-def serve(member: Member) -> None:
-    """Give a member turns from now on, the next one when it is due."""
+def serve(tracker: Tracker) -> None:
+    """Give a tracker turns from now on, the next one when it is due."""
     process = _process
     with process.lock:
-        if member not in process.members:
-            process.members.append(member)
-            _notice_the_end()
-            if not threading.main_thread().is_alive():  # It ends already: `_end` comes too late.
-                process.has_ended = True
+        if tracker not in process.trackers:
+            process.trackers.append(tracker)
+            _watch_for_the_end(process)
         process.start_thread()
     process.errands.put(None)
 
 
-def leave(member: Member) -> None:
-    """Give a member no more turns."""
+def leave(tracker: Tracker) -> None:
+    """Give a tracker no more turns."""
     with _process.lock, suppress(ValueError):
-        _process.members.remove(member)
+        _process.trackers.remove(tracker)
 
 
 def do(deed: Callable[[], object], *, seconds: float = PATIENCE_SECONDS) -> None:
@@ -200,28 +166,32 @@ def has_ended() -> bool:
     return _process.has_ended
 
 
-def _notice_the_end() -> None:
-    """Register for the end of this process.
+def _watch_for_the_end(process: _Process) -> None:
+    """Have `_end` called at the end of this process, unless it ends already.
 
     A process of multiprocessing ends without `atexit`, and begins by forgetting the
     finalizers that it inherited: its first record comes after that.
     """
-    atexit.unregister(_end)
-    atexit.register(_end)
-    util: Any = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.Finalize(None, _end, exitpriority=_LAST)
+    if not process.is_watched:
+        process.is_watched = True
+        process.has_ended = not threading.main_thread().is_alive()
+        atexit.unregister(_end)
+        atexit.register(_end)
+        util: Any = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.Finalize(None, _end, exitpriority=_LAST)
 
 
 def _end() -> None:
     """Have everything written and sent; one deadline holds for all trackers."""
     process = _process
     process.has_ended = True
-    members = list(process.members)
-    if members or process.thread is not None:
-        process.do([each.write_all for each in members], PATIENCE_SECONDS)
-    for member in {each.tool: each for each in members if each.has_news}.values():
-        member.deliver()
+    recorders = [each.recorder for each in process.trackers if each.recorder]
+    if process.thread is not None or recorders:
+        process.do([each.flush for each in recorders], PATIENCE_SECONDS)
+    for recorder in {each.tool: each for each in recorders if each.has_news}.values():
+        with suppress(Exception):
+            recorder.deliver()
 
 
 def _wait_before_fork() -> None:
@@ -231,10 +201,10 @@ def _wait_before_fork() -> None:
     on in is written first.
     """
     process, seconds = _process, _FORK_PATIENCE_SECONDS
-    new = [each for each in process.members if each.is_new]
+    new = [each for each in process.trackers if each.is_new]
     if new:
         process.do([each.take_turn for each in new], seconds)
-    locks: tuple[_Lock, ...] = (process.working, process.lock)
+    locks: list[Any] = [process.working, process.lock]
     held = [each for each in locks if each.acquire(timeout=seconds)]
     process.held_for_fork[threading.get_ident()] = held
 
@@ -246,8 +216,8 @@ def _continue_in_parent() -> None:
 
 def _continue_in_child() -> None:
     _process.begin()
-    for member in list(_known):
-        member.continue_in_child()
+    for tracker in list(_known):
+        tracker.continue_in_child()
 
 
 @cache

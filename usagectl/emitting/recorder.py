@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from usagectl import spool
-from usagectl.emitting import background, session
+from usagectl.emitting import background, permission, session
 from usagectl.errors import UsagectlError
 from usagectl.events.encoding import CLI_CMD, format_client_time
 from usagectl.events.record import new_record
@@ -52,7 +52,8 @@ class Recorder:
         environment: of the time when it was made.
         permit: under which it records.
         session: None before it began.
-        has_news: whether something was written that no sender was started for.
+        tool: whose events they are.
+        has_news: whether something was written that may be sent, and no sender was started yet.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Recorder:
         self.permit = permit
         self.session: Session | None = None
         self._has_begun = False
+        self.tool = emitter.name
         self._emitter = emitter
         self._token = token
         self._is_testing = is_testing
@@ -117,10 +119,16 @@ class Recorder:
         for _ in range(0, len(self._events), _BATCH):
             records = list(_taken(self._events, _BATCH))
             with suppress(UsagectlError, OSError):
-                spool.append_all(self.environment, records)
-                self.has_news = True
+                spool.append_all(self.environment, records, patience=spool.PATIENT)
+                self.has_news = bool(self.permit.consent)
         if self._lost:
             self._report_lost()
+
+    def deliver(self) -> None:
+        """Start a sender if one is due for what was written; never waits for it."""
+        if self.has_news:
+            self.has_news = False
+            permission.deliver(self.environment, self.permit)
 
     def _report_lost(self) -> None:
         """Count what found no room where `status` shows it."""
@@ -168,7 +176,7 @@ class Recorder:
     def _append(self, kind: str, event: bytes, now: datetime) -> None:
         record = new_record(
             event,
-            tool=self._emitter.name,
+            tool=self.tool,
             kind=kind,
             consent=self.permit.consent,
             now=now,

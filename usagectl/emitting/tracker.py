@@ -72,6 +72,12 @@ class Tracker:
         is_testing: whether this is a test run of the program itself.
         strict: raise what does not fit, for the tests of the program.
 
+    Attributes:
+        dropped: how many events did not fit the notice.
+        recorder: what records; None before the first record, after `close` and while it is off.
+        is_new: whether it has not had its first turn in this process.
+        due: when it wants the next one, in seconds of the monotonic clock.
+
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
         InvalidKindError: a kind cannot be declared.
@@ -106,7 +112,7 @@ class Tracker:
         self._environment = environment
         self._is_testing = is_testing
         self._is_strict = strict
-        self._recorder: Recorder | None = None
+        self.recorder: Recorder | None = None
         self._is_off = False
         self.dropped = 0
         self._begin_process()
@@ -196,17 +202,17 @@ class Tracker:
 
     def flush(self) -> None:
         """Make events of the counts and write everything, so that a delivery takes it."""
-        recorder = self._recorder
+        recorder = self.recorder
         if recorder is not None and self._is_served:
-            background.do(recorder.flush)
+            background.do(recorder.flush, seconds=background.FLUSH_SECONDS)
 
     def close(self) -> None:
         """Flush, and record nothing from now on; the end of the program does this by itself."""
-        recorder, was_served = self._recorder, self._is_served
+        recorder, was_served = self.recorder, self._is_served
         self._stop()
         if recorder is not None and was_served:
             background.do(recorder.flush)
-            background.do(lambda: self._deliver(recorder), seconds=0)
+            background.do(recorder.deliver, seconds=0)
 
     def _record(self, name: str, values: Mapping[str, object]) -> None:
         self._attempt(
@@ -233,7 +239,7 @@ class Tracker:
                 with background.lock():
                     self._do(deed, seconds)
             if background.has_ended():
-                background.do(self.write_all)
+                self._write_last()
         except _MISFITS:
             self._count_dropped()
             if self._is_strict:
@@ -248,10 +254,15 @@ class Tracker:
             self.dropped += 1
 
     def _do(self, deed: Callable[[Recorder], None], seconds: float) -> None:
-        recorder = self._recorder or self._begin()
+        recorder = self.recorder or self._begin()
         if recorder is not None:
             deed(recorder)
             self._expect(recorder, seconds)
+
+    def _write_last(self) -> None:
+        """Write what was recorded after the end of the process had begun."""
+        if self.recorder is not None:
+            background.do(self.recorder.flush)
 
     def _begin(self) -> Recorder | None:
         """Ask the switches, once, and return what records; None when telemetry is off."""
@@ -259,11 +270,11 @@ class Tracker:
         if not (self._is_off or self._is_opening):
             self._is_opening = True
             try:
-                self._recorder = self._open(self._present_environment())
+                self.recorder = self._open(self._present_environment())
             finally:
                 self._is_opening = False
-                self._is_off = self._recorder is None
-        return self._recorder
+                self._is_off = self.recorder is None
+        return self.recorder
 
     def _present_environment(self) -> Environment:
         return self._environment or surroundings.from_process()
@@ -300,7 +311,7 @@ class Tracker:
 
     def take_turn(self) -> None:
         """Write what is due; at the end of a period follow the switches first. Never raises."""
-        recorder, now = self._recorder, time.monotonic()
+        recorder, now = self.recorder, time.monotonic()
         is_period = now >= self._next_period
         if is_period:
             self._next_period = now + self._period
@@ -314,7 +325,7 @@ class Tracker:
             else:
                 recorder.write()
             if is_period or self.is_new:
-                self._deliver(recorder)
+                recorder.deliver()
             self.is_new = False
 
     def _follow_switches(self, recorder: Recorder) -> None:
@@ -330,7 +341,7 @@ class Tracker:
         elif permit.consent != recorder.permit.consent:
             successor = self._open(environment)
             with background.lock():
-                self._recorder = None if self._is_off else successor
+                self.recorder = None if self._is_off else successor
         elif self._is_refused(environment, recorder):
             self._stop()
 
@@ -338,50 +349,21 @@ class Tracker:
         """Record nothing more in this process."""
         with background.lock():
             self._is_off, self._is_served = True, False
-            self._recorder = None
+            self.recorder = None
         background.leave(self)
 
     def _is_refused(self, environment: Environment, recorder: Recorder) -> bool:
         """True if the endpoint answered this session that it tracks no events."""
-        pause = sender.read_pause(environment, self.tool)
+        pause = sender.read_pause(environment, self._emitter.name)
         if pause is None or pause.reason != "tracking-refused" or recorder.session is None:
             return False
         return pause.since >= recorder.session.started
 
-    @property
-    def tool(self) -> str:
-        """Name of the tool whose events it records."""
-        return self._emitter.name
-
-    @property
-    def has_news(self) -> bool:
-        """True if a sender should be started for what it wrote."""
-        recorder = self._recorder
-        return recorder is not None and recorder.has_news and bool(recorder.permit.consent)
-
-    def write_all(self) -> None:
-        """Make events of the counts and write everything; never raises."""
-        recorder = self._recorder
-        if recorder is not None:
-            with suppress(Exception):
-                recorder.flush()
-
-    def deliver(self) -> None:
-        """Start a sender for what it wrote; never raises or waits."""
-        if self._recorder is not None:
-            self._deliver(self._recorder)
-
-    def _deliver(self, recorder: Recorder) -> None:
-        if recorder.has_news and recorder.permit.consent:
-            recorder.has_news = False
-            with suppress(Exception):
-                permission.deliver(recorder.environment, recorder.permit)
-
     def continue_in_child(self) -> None:
         """Leave to the parent what it recorded, and go on in the same session."""
         self._begin_process()
-        if self._recorder is not None:
-            self._recorder.continue_in_child()
+        if self.recorder is not None:
+            self.recorder.continue_in_child()
 
 
 def _name_of(kind: object) -> str:

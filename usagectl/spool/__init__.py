@@ -480,7 +480,9 @@ def append(
     append_all(environment, [new_record(event, now=now, entropy=entropy, **labels)])
 
 
-def append_all(environment: Environment, records: Sequence[Record]) -> None:
+def append_all(
+    environment: Environment, records: Sequence[Record], *, patience: timedelta = BRIEF
+) -> None:
     """Add events to the user's spool in one transaction; as `append`.
 
     Raises:
@@ -490,16 +492,16 @@ def append_all(environment: Environment, records: Sequence[Record]) -> None:
     file, bounds = paths.require_spool_file(environment), load_bounds(environment)
     with _lock:
         try:
-            added = _add(file, bounds, records)
+            added = _add(file, bounds, records, patience)
         except SpoolSetAsideError:
-            added = _add(file, bounds, records)
+            added = _add(file, bounds, records, patience)
     if added < len(records):
         reason = f"an event is larger than it may be ({bounds.max_bytes} bytes)"
         raise SpoolUnwritableError(file, reason=reason)
 
 
-def _add(file: Path, bounds: Bounds, records: Sequence[Record]) -> int:
-    with database.connected(file, patience=BRIEF, is_brief=True) as connection:
+def _add(file: Path, bounds: Bounds, records: Sequence[Record], patience: timedelta) -> int:
+    with database.connected(file, patience=patience, is_brief=True) as connection:
         return Spool(connection, bounds).add(records)
 
 
