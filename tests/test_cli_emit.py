@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import recorded
 from tests.support.spooling import entries
-from usagectl import notice, settings_writer
+from usagectl import notice, settings
 from usagectl.cli import emit
 from usagectl.emitting import permission
 from usagectl.events.kinds import Field, Kind
@@ -113,7 +113,7 @@ def test_off_records_nothing_and_fails_nothing(machine: Machine) -> None:
 
 def test_each_tool_has_its_own_switch(machine: Machine) -> None:
     """The switches of the tool that is named decide, not usagectl's."""
-    settings_writer.save(machine.environment(), {"mode": "off"}, tool="mytool")
+    settings.save(machine.environment(), {"mode": "off"}, tool="mytool")
     words = ("run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
     assert not emitted(machine, *words, "--tool", "mytool")["recorded"]
     assert emitted(machine, *words)["recorded"]
@@ -244,7 +244,7 @@ def test_with_consent_it_is_sent(machine: Machine) -> None:
     """Under consent to send, what a script emits leaves by itself, soon after."""
     with Endpoint() as endpoint:
         machine.variables["ANALYTICS_API"] = endpoint.base
-        settings_writer.save(
+        settings.save(
             machine.environment(),
             {"mode": "on", "mode_since": machine.environment().now()},
             tool="mytool",

@@ -20,7 +20,7 @@ from tests.support.commands import run_inside
 from tests.support.delivering import event, fill, numbers, put, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.machine import NOW
-from usagectl import settings_writer
+from usagectl import settings
 from usagectl.tools import registry
 from usagectl.tools.registry import Registration
 
@@ -136,7 +136,7 @@ def test_one_tools_switch_speaks_for_no_other(machine: Machine) -> None:
     put(machine, event(1), tool="one")
     put(machine, event(2))
     machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
-    settings_writer.save(machine.environment(), {"mode": "on", "mode_since": NOW})
+    settings.save(machine.environment(), {"mode": "on", "mode_since": NOW})
     assert run(machine, "replay", "--timeout", "0.3").status == 2
     assert run(machine, "replay", "--timeout", "0.3", "--tool", "usagectl").status == 5
 
@@ -178,7 +178,7 @@ def test_what_stays_says_why(machine: Machine) -> None:
         registry.register(machine.environment(), Registration(name, endpoint=to))
         put(machine, event(1), tool=name)
     put(machine, event(2), tool="own")
-    settings_writer.save(machine.environment(), {"mode": "off"}, tool="off")
+    settings.save(machine.environment(), {"mode": "off"}, tool="off")
     told = run(machine, "replay", "--dry-run").stderr
     assert "1 event of none stays here: that tool names no endpoint." in told
     assert "usagectl replay --tool none --to http://127.0.0.1:8123/v1" in told

@@ -10,7 +10,7 @@ import pytest
 from tests.support.delivering import event, numbers, put, states
 from tests.support.endpoint import Endpoint
 from tests.support.machine import NOW
-from usagectl import settings_writer
+from usagectl import settings
 from usagectl.delivery import routing
 from usagectl.spool import Selection
 from usagectl.tools import registry
@@ -32,7 +32,7 @@ def register(machine: Machine, **endpoints: str) -> None:
 def allow(machine: Machine, tool: str, mode: str = "on") -> None:
     """Set a tool's mode."""
     values = {"mode": mode, "mode_since": NOW}
-    settings_writer.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
+    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
 
 def test_other_endpoints_are_left_out(machine: Machine) -> None:

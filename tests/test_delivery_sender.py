@@ -17,7 +17,7 @@ from tests.support import endpoint as loopback
 from tests.support.delivering import event, fill, numbers, put, send, states
 from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
-from usagectl import consent, settings_writer
+from usagectl import consent, settings
 from usagectl.delivery import child, sender
 from usagectl.machine import files, paths
 from usagectl.tools import registry
@@ -84,7 +84,7 @@ def allow(machine: Machine, tool: str, endpoint: str) -> None:
     """Register a tool and switch its sending on."""
     registry.register(machine.environment(), Registration(tool, endpoint=endpoint))
     values = {"mode": "on", "mode_since": NOW}
-    settings_writer.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
+    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
 
 def test_only_what_was_recorded_under_consent_is_sent(machine: Machine) -> None:

@@ -169,8 +169,8 @@ def test_a_live_question_is_one_plain_get(machine: Machine) -> None:
     """A running instance's info becomes a mapping; no credential or cookie goes along."""
     with Endpoint(always(200, INFO)) as there:
         assert get_json(f"{there.base}/info", timedelta(seconds=LONG)) == json.loads(INFO)
-        machine.variables["GATEWAY_LISTEN"] = f"127.0.0.1:{there.port}"
-        answer, problems = live.ask(machine.environment())
+        url = f"http://127.0.0.1:{there.port}/_localstack/info"
+        answer, problems = live.ask(machine.environment(), url)
     assert answer.instance == json.loads(INFO)
     assert [problem.code for problem in problems] == ["docker-not-answering"]
     assert [(each.method, each.path) for each in there.received] == [

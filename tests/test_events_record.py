@@ -91,7 +91,7 @@ def test_uids_are_uuid7_and_in_order() -> None:
     milliseconds = [int(uid.replace("-", "")[:12], 16) for uid in uids]
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     assert milliseconds == [(now - epoch) // timedelta(milliseconds=1) for now in instants]
-    odd = [build_uid(NOW, lambda count, fill=fill: fill * count) for fill in (b"\0", b"\xff")]
+    odd = [build_uid(NOW, fill) for fill in (bytes, lambda count: b"\xff" * count)]
     odd += [
         build_uid(datetime(year, 12, 31, 12, tzinfo=UTC), os.urandom) for year in (1, 1969, 9999)
     ]

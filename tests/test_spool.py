@@ -232,8 +232,9 @@ def test_batches_hold_so_many_events_and_bytes(store: spool.Spool) -> None:
     sizes = [10, 10, 10, 500, 10, 90, 10]
     store.add(make_record(b"x" * size) for size in sizes)
 
-    def cut(**bounds: int) -> list[list[int]]:
-        return [[len(each) for each in batch.events] for batch in store.batches(**bounds)]
+    def cut(*, size: int, max_bytes: int, limit: int | None = None) -> list[list[int]]:
+        batches = store.batches(size=size, max_bytes=max_bytes, limit=limit)
+        return [[len(each) for each in batch.events] for batch in batches]
 
     assert cut(size=2, max_bytes=HUGE) == [[10, 10], [10, 500], [10, 90], [10]]
     assert cut(size=9, max_bytes=100) == [[10, 10, 10], [500], [10, 90], [10]]
@@ -253,7 +254,7 @@ def test_a_session_travels_alone(store: spool.Spool) -> None:
 def test_batches_while_rows_are_settled_and_added(store: spool.Spool) -> None:
     """Each event that was there comes once, whatever becomes of it; what is added is left."""
     fill(store, 10)
-    seen = []
+    seen: list[bytes] = []
     for turn, batch in enumerate(store.batches(size=3, max_bytes=HUGE)):
         seen += batch.events
         store.settle(batch, "sent" if turn % 2 else "rejected", HANDOVER)

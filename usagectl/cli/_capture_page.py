@@ -98,7 +98,6 @@ def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> 
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
-
     return {
         **as_data(outcome.sums),
         "status": outcome.status,

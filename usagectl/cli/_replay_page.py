@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.errors import count_of
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ def summarise(posts: Iterable[tuple[Post, int]]) -> Planned:
     count = events = size = 0
     for post, held in posts:
         if count < _MOST_REQUESTS:
-            requests.append((mask_credentials(post.url), held, len(post.body)))
+            requests.append((mask_url_credentials(post.url), held, len(post.body)))
         count += 1
         events += held
         size += len(post.body)
@@ -50,7 +50,7 @@ def plan_data(planned: Planned, base: str) -> dict[str, object]:
     """Turn a plan into its public JSON; `requests` lists a thousand at most."""
     return {
         **_counts(planned.events, 0, 0, planned.events, planned.count, planned.bytes, 0.0),
-        "endpoint": mask_credentials(base),
+        "endpoint": mask_url_credentials(base),
         "requests": [
             {"method": "POST", "url": url, "events": events, "bytes": size}
             for url, events, size in planned.requests
@@ -71,7 +71,7 @@ def result_data(result: ReplayResult, base: str) -> dict[str, object]:
             done.bytes,
             round(result.seconds, 3),
         ),
-        "endpoint": mask_credentials(base),
+        "endpoint": mask_url_credentials(base),
     }
 
 

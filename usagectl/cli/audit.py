@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
-    from usagectl.spool import State
 
 app = new_app()
 apps = {"audit": app}

@@ -17,7 +17,7 @@ from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import Json
 from usagectl.tools import registry
-from usagectl.tools.base import MASK
+from usagectl.sensitive import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -317,9 +317,9 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
         EventShapeError: the version is invalid, or the variable holds no valid token.
     """
     from usagectl.events.schemas import EventShapeError
-    from usagectl.events.text_rules import CLOSINGS
+    from usagectl.events.text_rules import RULES
 
-    if CLOSINGS["version"](values["version"]) is None:
+    if RULES["version"](values["version"]) is None:
         reason = f"must be {notice.closed_form('version')}"
         raise EventShapeError("session", "--version", reason=reason)
     if values.get("api_key_variable") is None:
@@ -328,7 +328,7 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
     token = _token(environment, values)
     if not token:
         reason = "must name a variable that is set"
-    elif CLOSINGS["token"](token) is None:
+    elif RULES["token"](token) is None:
         reason = f"must name a variable that holds {notice.closed_form('token')}"
     else:
         return

@@ -25,7 +25,7 @@ from usagectl.errors import (
     count_of,
 )
 from usagectl.spool import ALL, Selection
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,7 @@ def _again(invocation: Invocation, *more: str) -> str:
     left_out = ("--dry-run", "--raw", "--json", "--yes", "-y")
     # An address may hold a password.
     words = [
-        mask_credentials(word) if "://" in word else word
+        mask_url_credentials(word) if "://" in word else word
         for word in invocation.arguments
         if word not in left_out
     ]

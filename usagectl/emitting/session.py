@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import identity
 from usagectl.emitting import permission
 from usagectl.events import schemas
 from usagectl.events.encoding import format_client_time
 from usagectl.machine.environment import is_ci, is_container
+from usagectl.tools.base import new_random_id
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,7 +80,7 @@ def build_event(
 
 def _write(shape: Shape, payload: dict[str, object], environment: Environment) -> bytes:
     """Write the payload; replace each member that does not fit, once."""
-    drawn = f"gen_{identity.new_random(environment)}"
+    drawn = f"gen_{new_random_id(environment)}"
     substitutes = {"version": UNKNOWN, "api_key": None, "machine_id": drawn}
     while True:
         try:
