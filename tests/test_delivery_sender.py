@@ -184,7 +184,7 @@ def test_after_a_failure_it_rests(machine: Machine) -> None:
             sender.send(environment, patience=timedelta(seconds=0.5), jitter=lambda: 0.5)
         pause = sender.read_pause(environment)
         assert pause is not None
-        assert (pause.failures, pause.reason) == (number, table[number - 1][1])
+        assert (pause.failures, pause.reason, pause.since) == (number, table[number - 1][1], now)
         found.append((pause.until - now.replace(microsecond=0)).total_seconds())
         if number < len(table):
             now = pause.until + timedelta(seconds=1)
@@ -224,7 +224,8 @@ def test_a_pause_holds_until_its_instant(machine: Machine) -> None:
         (folder / "pause.json").write_text(text)
         return sender.read_pause(machine.environment(now=lambda: now)) is not None
 
-    pause = {"until": NOW.isoformat(), "failures": 2, "reason": "endpoint-busy"}
+    instants = {"until": NOW.isoformat(), "since": NOW.isoformat()}
+    pause = {**instants, "failures": 2, "reason": "endpoint-busy"}
     before = NOW - timedelta(minutes=1)
     assert rests(before, pause)
     assert not rests(NOW, pause)

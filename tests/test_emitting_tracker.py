@@ -477,7 +477,7 @@ def test_an_endpoint_that_tracks_nothing_ends_the_session(
         "reason": "tracking-refused",
         "since": since.isoformat(),
     }
-    file = machine.state_dir / "spool" / "pause-mytool.json"
+    file = machine.state_dir / "delivery" / "pause-mytool.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(document))
     assert wait_until(lambda: events(machine, "aws_request_agg"))

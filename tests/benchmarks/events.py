@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,10 +154,11 @@ def compare(base: str, *, count: int, rounds: int, localstack: str | None) -> No
     contenders: dict[str, Callable[[], float]] = {
         f"usagectl replay, {size} a batch": lambda: send_spool(base, count, size)[0]
     }
-    for each in (20, size) if localstack else ():
-        contenders[f"LocalStack's client (requests), {each} a batch"] = (
-            lambda each=each: send_localstack(localstack, base, count // 4, each)  # type: ignore[misc]
-        )
+    if localstack:
+        for each in (20, size):
+            contenders[f"LocalStack's client (requests), {each} a batch"] = partial(
+                send_localstack, localstack, base, count // 4, each
+            )
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():

@@ -49,11 +49,13 @@ class Pause(NamedTuple):
         until: when it may go on.
         failures: how often it failed, one time after another.
         reason: the code of the last failure.
+        since: when that was.
     """
 
     until: datetime
     failures: int
     reason: str
+    since: datetime
 
 
 def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
@@ -79,9 +81,10 @@ def _read_last_pause(environment: Environment, tool: str) -> Pause | None:
     try:
         stored = files.read_bytes(_pause_file(environment, tool))
         document = json.loads(stored or b"null")
-        until = datetime.fromisoformat(document["until"])
-        until - environment.now()  # An instant without a zone is none of ours.
-        return Pause(until, int(document["failures"]), str(document["reason"]))
+        until, since = (datetime.fromisoformat(document[name]) for name in ("until", "since"))
+        if until.tzinfo is None or since.tzinfo is None:  # It is none of ours.
+            return None
+        return Pause(until, int(document["failures"]), str(document["reason"]), since)
     except (StateError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
@@ -258,5 +261,6 @@ def _remember(
         "until": (now + pause).replace(microsecond=0).isoformat(),
         "failures": failures,
         "reason": code,
+        "since": now.isoformat(),
     }
     files.replace_bytes(file, json.dumps(document).encode() + b"\n")

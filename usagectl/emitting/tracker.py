@@ -346,7 +346,7 @@ class Tracker:
         pause = sender.read_pause(environment, self.tool)
         if pause is None or pause.reason != "tracking-refused" or recorder.session is None:
             return False
-        return pause.since is not None and pause.since >= recorder.session.started
+        return pause.since >= recorder.session.started
 
     @property
     def tool(self) -> str:

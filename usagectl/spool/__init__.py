@@ -556,14 +556,14 @@ def purge(
     file = paths.spool_file(environment)
     if file is None:
         return 0
-    laid_out = paths.require_files_dir(environment)
-    if not (os.path.lexists(file) or os.path.lexists(laid_out)):
+    files_dir = paths.require_files_dir(environment)
+    if not (os.path.lexists(file) or os.path.lexists(files_dir)):
         return 0
     with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
         if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
-            import shutil  # it loads three compressions
+            import shutil  # it loads three kinds of compression
 
-            shutil.rmtree(laid_out, ignore_errors=True)
+            shutil.rmtree(files_dir, ignore_errors=True)
         with open_spool(environment) as store:
             return store.purge(states, selection)
 
