@@ -25,6 +25,8 @@ from usagectl.errors import InvalidValueError
 from usagectl.events.record import parse_line, to_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.machine import Machine, Outcome
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="pipes and modes are POSIX")
@@ -190,7 +192,8 @@ def test_what_waits_is_asked_for_by_the_word_of_the_screens(filled: Machine) -> 
 def test_no_credentials_and_no_path_of_an_address(quiet: Machine) -> None:
     """Of an endpoint scheme, host and port are shown, whatever the log holds."""
     addresses = ("https://me:secret@h.example:8443/v1?key=secret", "secret")
-    for state, address in zip(("sent", "rejected"), addresses, strict=True):
+    states: tuple[spool.State, ...] = ("sent", "rejected")
+    for state, address in zip(states, addresses, strict=True):
         lay(quiet, make_record(), state=state, handover=HANDOVER._replace(to=address))
     for words in ("list --sent --rejected", "show --sent --rejected"):
         for more in ((), ("--json",)):
@@ -589,7 +592,7 @@ def test_a_spoilt_spool_changes_no_command(machine: Machine) -> None:
 
     expected = run()
     file = spool_file(machine)
-    spoils = {
+    spoils: dict[str, Callable[[], object]] = {
         "rubbish": lambda: file.write_bytes(b"\xff" * 5000),
         "folder": file.mkdir,
         "link": lambda: file.symlink_to(file.name),

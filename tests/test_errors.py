@@ -35,7 +35,7 @@ from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
-from usagectl.spool import SpoolSetAsideError
+from usagectl.spool.database import SpoolSetAsideError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

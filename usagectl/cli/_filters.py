@@ -19,47 +19,43 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from usagectl.cli._commands import Invocation
-    from usagectl.machine.environment import Environment
 
-ToolNames = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tool",
-        metavar="TOOL",
-        help="Only events of this tool; can be repeated.",
-        show_default=False,
-    ),
-]
-EventNames = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--event",
-        metavar="WORD",
-        help="Only events of this name; can be repeated.",
-        show_default=False,
-    ),
-]
-Since = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHEN",
-        help="Only events recorded since then: a date, a date and time (UTC without a zone), "
-        "or so long ago: 90s, 30m, 2h, 7d, 1w.",
-        show_default=False,
-    ),
-]
-Until = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHEN", help="Only events recorded before then; as --since.", show_default=False
-    ),
-]
 _SELECTING: Mapping[str, Any] = {
-    "tool": ToolNames,
-    "event": EventNames,
-    "since": Since,
-    "until": Until,
+    "tool": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tool",
+            metavar="TOOL",
+            help="Only events of this tool; can be repeated.",
+            show_default=False,
+        ),
+    ],
+    "event": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event",
+            metavar="WORD",
+            help="Only events of this name; can be repeated.",
+            show_default=False,
+        ),
+    ],
+    "since": Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="Only events recorded since then: a date, a date and time (UTC without a zone), "
+            "or so long ago: 90s, 30m, 2h, 7d, 1w.",
+            show_default=False,
+        ),
+    ],
+    "until": Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Only events recorded before then; as --since.", show_default=False
+        ),
+    ],
 }
+"""The options that choose events, in the order of the help."""
 
 States = Annotated[
     list[str] | None,
@@ -85,10 +81,8 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(ctx: typer.Context, **values: Any) -> Any:  # noqa: ANN401
         invocation: Invocation = ctx.obj
-        tools, events, since, until = (values.pop(name) for name in _SELECTING)
-        selection = parse_selection(
-            invocation.environment, tools=tools, events=events, since=since, until=until
-        )
+        chosen = {name: values.pop(name) for name in _SELECTING}
+        selection = _select(invocation.environment.now(), **chosen)
         return command(ctx, selection=selection, **values)
 
     parameters: list[inspect.Parameter] = []
@@ -103,23 +97,17 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def parse_selection(
-    environment: Environment,
+def _select(
+    now: datetime,
     *,
-    tools: Sequence[str] | None,
-    events: Sequence[str] | None,
+    tool: Sequence[str] | None,
+    event: Sequence[str] | None,
     since: str | None,
     until: str | None,
 ) -> Selection:
-    """Turn what was typed into a selection of events.
-
-    Raises:
-        InvalidValueError: an instant cannot be understood.
-    """
-    now = environment.now()
     return Selection(
-        tools=tuple(tools or ()),
-        events=tuple(events or ()),
+        tools=tuple(tool or ()),
+        events=tuple(event or ()),
         since=None if since is None else parse_when(since, now=now),
         until=None if until is None else parse_when(until, now=now),
     )

@@ -238,7 +238,8 @@ def _connect_for_reading(
         try:
             if _is_ready(connection):
                 return connection
-            break  # Another process is just making it.
+            connection.close()  # Another process is just making it.
+            break
         except BaseException as error:
             connection.close()
             if not queries or _code(error) in (0, sqlite3.SQLITE_BUSY, *_FOREIGN):
