@@ -9,10 +9,12 @@ import pytest
 from tests.support.delivering import fill, numbers, put, send, states
 from tests.support.endpoint import Connection, Endpoint, Received, always, in_turn
 from usagectl import spool
-from usagectl.delivery import replay
+from usagectl.delivery import replay, routing
 from usagectl.errors import LockTimeoutError
 from usagectl.machine import files, paths
 from usagectl.spool import Selection
+from usagectl.tools import registry
+from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -75,23 +77,32 @@ def test_half_a_surrogate_pair_is_delivered(machine: Machine) -> None:
 
 
 def test_an_opt_out_stops_a_delivery_before_its_next_request(machine: Machine) -> None:
-    """What was accepted by then is noted; the rest is kept."""
-    fill(machine, 20)
-    environment = machine.environment()
+    """That of everybody, or of one tool whose events are sent; what was accepted is noted."""
+    registry.register(machine.environment(), Registration("one", endpoint=""))
+    machine.config_dir.mkdir(exist_ok=True)
+    settings = machine.config_dir / "settings.toml"
+    for table in ("telemetry", "tools.one"):
+        fill(machine, 20)
 
-    def withdraw(connection: Connection, _request: Received) -> None:
-        machine.config_dir.mkdir(exist_ok=True)
-        (machine.config_dir / "settings.toml").write_text('[telemetry]\nmode = "off"\n')
-        connection.answer(200)
+        def withdraw(
+            connection: Connection, _request: Received, text: str = f'[{table}]\nmode = "off"\n'
+        ) -> None:
+            settings.write_text(text)
+            connection.answer(200)
 
-    with Endpoint(withdraw) as there, spool.open_spool(environment) as store:
-        options = replay.Options(batch_size=5)
-        result = replay.run(environment, options, base=there.base, store=store)
-    assert len(there.received) == 1
-    assert (result.progress.sent, result.kept) == (5, 15)
-    assert len(states(machine)["sent"]) == 5
-    assert result.problem is not None
-    assert result.problem.code == "telemetry-off"
+        with Endpoint(withdraw) as there, spool.open_spool(machine.environment()) as store:
+            machine.variables["ANALYTICS_API"] = there.base
+            environment = machine.environment()
+            route = routing.find(environment, spool.ALL, to=None)
+            options = replay.Options(selection=route.selection, batch_size=5)
+            result = replay.run(environment, options, base=route.base, store=store)
+            assert len(there.received) == 1
+            assert (result.progress.sent, result.kept) == (5, 15)
+            assert store.count(("sent",)) == 5
+            store.purge(spool.STATES)
+        assert result.problem is not None
+        assert result.problem.code == "telemetry-off"
+        settings.unlink()
 
 
 def test_a_replay_waits_for_another_one_as_long_as_it_may(machine: Machine) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tests.support.machine import NOW
+from tests.support.spooling import lay, make_record
 from usagectl import spool
 from usagectl.delivery import attempts, replay
-from usagectl.events.record import new_record
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint
@@ -23,27 +22,15 @@ def event(number: int) -> bytes:
     return b'{"name":"e","metadata":{},"payload":{"n":%d}}' % number
 
 
-def put(
-    machine: Machine,
-    body: bytes,
-    *,
-    tool: str = "usagectl",
-    kind: str = "e",
-    consent: str = "",
-) -> None:
+def put(machine: Machine, body: bytes, **labels: str) -> None:
     """Put one event into the spool."""
-    spool.append(machine.environment(), body, tool=tool, kind=kind, consent=consent)
+    lay(machine, make_record(body, **{"kind": "e", **labels}))
 
 
 def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]:
     """Put numbered events into the spool, and return their bytes."""
-    environment = machine.environment()
     bodies = [event(number) for number in range(count)]
-    records = [
-        new_record(body, tool=tool, kind="e", now=NOW, entropy=environment.entropy)
-        for body in bodies
-    ]
-    spool.append_all(environment, records)
+    lay(machine, *(make_record(body, tool=tool, kind="e") for body in bodies))
     return bodies
 
 
