@@ -1,76 +1,54 @@
-"""Hold which values of a machine and of a command line are looked for."""
+"""Which values of a machine and of a command line an audit looks for."""
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
-import pytest
-
-from usagectl import notice
-from usagectl.audit import Auditor, Context
+from tests.support.audit_cases import example, run
+from usagectl.audit import Context
 from usagectl.audit.context import values_typed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.machine import Machine
 
 
 def values_of(machine: Machine, rule: str, **variables: str) -> tuple[str, ...]:
-    """Give what a rule looks for on a machine with such variables."""
+    """List what a rule looks for on a machine with such variables."""
     environment = machine.environment()._replace(variables=variables, host_name="box")
     return dict(Context.from_environment(environment).values)[rule]
 
 
-def rule_of_machine_id(machine: Machine, value: str) -> str:
-    """Name the rule that a session with such a machine ID breaks."""
-    event = deepcopy(notice.find_event("session").example)
-    assert event is not None
-    payload = event["payload"]
-    assert isinstance(payload, dict)
-    payload["machine_id"] = value
-    auditor = Auditor(Context.from_environment(machine.environment()))
-    auditor.add(event)
-    return auditor.result().findings[0].rule
-
-
-@pytest.mark.parametrize(
-    ("words", "values"),
-    [
-        (("localstack", "config", "show"), ("config", "show")),
-        (("localstack", "pod", "save", "--name=my-pod"), ("save", "my-pod")),
-        (("localstack", "start", "-e", "KEY=value"), ("start", "KEY=value", "value")),
-        (("localstack", "wait", "-t", "30", "--debug"), ("wait",)),
-        (("localstack", "x", "123456", "12345"), ("123456",)),
-        (("localstack", "--format", "json", "true"), ()),
-        (("my-own-program",), ()),
-        ((), ()),
-    ],
-)
-def test_values_typed(words: tuple[str, ...], values: tuple[str, ...]) -> None:
+def test_values_typed() -> None:
     """Values count, options and the program do not; nor do short words and plain ones."""
-    assert values_typed(words) == values
+    expected: dict[tuple[str, ...], tuple[str, ...]] = {
+        ("localstack", "config", "show"): ("config", "show"),
+        ("localstack", "pod", "save", "--name=my-pod"): ("save", "my-pod"),
+        ("localstack", "start", "-e", "KEY=value"): ("start", "KEY=value", "value"),
+        ("localstack", "wait", "-t", "30", "--debug"): ("wait",),
+        ("localstack", "x", "123456", "12345"): ("123456",),
+        ("localstack", "--format", "json", "true"): (),
+        ("my-own-program",): (),
+        (): (),
+    }
+    assert {words: values_typed(words) for words in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "counts"),
-    [
-        ("GITHUB_TOKEN", "abcdefgh1", True),
-        ("LOCALSTACK_AUTH_TOKEN", "'ls-abcdefgh'", True),
-        ("AWS_SECRET_ACCESS_KEY", "x/y+z0123", True),
-        ("DB_PASSWORD", "hunter2!!", True),
-        ("AWS_SECRET_ACCESS_KEY", "test", False),
-        ("SSH_AUTH_SOCK", "/run/agent/sock", False),
-        ("TOKEN_FILE", "abcdefgh1", False),
-        ("KEYBOARD", "abcdefgh1", False),
-        ("GREETING", "abcdefgh1", False),
-        ("DATABASE", "postgres://jo:s3cretpw@db/x", True),
-    ],
-)
-def test_secrets(name: str, value: str, *, counts: bool, machine: Machine) -> None:
-    """A variable whose name speaks of a secret holds one, unless its value is plainly none."""
-    assert bool(values_of(machine, "UC402", **{name: value})) is counts
+def test_secrets(machine: Machine) -> None:
+    """A variable whose name speaks of a secret holds one, unless its value plainly is not one."""
+    expected = {
+        ("GITHUB_TOKEN", "abcdefgh1"): True,
+        ("LOCALSTACK_AUTH_TOKEN", "'ls-abcdefgh'"): True,
+        ("AWS_SECRET_ACCESS_KEY", "x/y+z0123"): True,
+        ("DB_PASSWORD", "hunter2!!"): True,
+        ("AWS_SECRET_ACCESS_KEY", "test"): False,
+        ("SSH_AUTH_SOCK", "/run/agent/sock"): False,
+        ("TOKEN_FILE", "abcdefgh1"): False,
+        ("KEYBOARD", "abcdefgh1"): False,
+        ("GREETING", "abcdefgh1"): False,
+        ("DATABASE", "postgres://jo:s3cretpw@db/x"): True,
+    }
+    found = {pair: bool(values_of(machine, "UC402", **dict([pair]))) for pair in expected}
+    assert found == expected
 
 
 def test_names_of_anybody(machine: Machine) -> None:
@@ -84,20 +62,23 @@ def test_names_of_anybody(machine: Machine) -> None:
 
 def test_machine_id(machine: Machine) -> None:
     """The operating system's own ID is looked for, with and without hyphens."""
-    file: Path = machine.root / "etc" / "machine-id"
+    file = machine.root / "etc" / "machine-id"
     file.parent.mkdir()
     file.write_text("0123456789abcdef0123456789abcdef\n")
-    found = values_of(machine, "UC406")
-    assert "01234567-89ab-cdef-0123-456789abcdef" in found
-    derived = Context.from_environment(machine.environment()).derived_ids
-    assert {each.partition("_")[0] for each in derived if "_" in each} == {"sys", "dkr"}
-    assert [rule_of_machine_id(machine, each) for each in sorted(derived)] == ["UC303"] * 5
+    assert "01234567-89ab-cdef-0123-456789abcdef" in values_of(machine, "UC406")
+    context = Context.from_environment(machine.environment())
+    assert {each.partition("_")[0] for each in context.derived_ids if "_" in each} == {"sys", "dkr"}
+    rules = [
+        run(context, example("session", machine_id=each)).findings[0].rule
+        for each in sorted(context.derived_ids)
+    ]
+    assert rules == ["UC303"] * 5
     file.write_bytes(b"\xff\n")
     assert values_of(machine, "UC406") == ()
 
 
 def test_values_are_not_printed(machine: Machine) -> None:
-    """The values have no text form, so that no message or traceback tells them."""
+    """The values have no text form, so that no message or traceback shows them."""
     environment = machine.environment()._replace(variables={"A_TOKEN": "kT9-abcdef-0123"})
     context = Context.from_environment(environment)
     assert "kT9" not in repr(context) + str(context)

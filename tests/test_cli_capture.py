@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -325,7 +326,7 @@ def test_signals_reach_the_command(tool: Machine, number: int) -> None:
     assert process.returncode in (128 + number, 1)  # Python turns SIGINT into its own status.
 
 
-def start(machine: Machine, *words: str) -> subprocess.Popen[bytes]:
+def start(machine: Machine, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """Start a command line."""
     return subprocess.Popen(
         [sys.executable, "-m", "usagectl", *words],
@@ -333,23 +334,38 @@ def start(machine: Machine, *words: str) -> subprocess.Popen[bytes]:
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
     )
 
 
+def post_event(port: int) -> None:
+    """Post one event to a capture, past every proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(f"http://127.0.0.1:{port}/v1/events", EVENT.encode(), timeout=10).read()
+
+
 def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
-    """It prints the variables to set, serves until it is told to stop, and sums up."""
-    process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
+    """It prints the variables to set, serves until it is told to stop, and sums up.
+
+    With --live, a table on the terminal shows each request.
+    """
+    ours, theirs = pty.openpty()
+    words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
+    process = start(tool, *words, stderr=theirs)
     assert process.stdout is not None
     lines = [process.stdout.readline().decode() for _ in range(9)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
     assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
+    post_event(unused_port)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
+    out, _ = process.communicate(timeout=30)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, shown
     assert b"1 event in 1 request" in out
+    assert b"cli_cmd" in shown
+    assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
 
 
@@ -358,9 +374,8 @@ def test_a_killed_capture_keeps_what_arrived(tool: Machine, unused_port: int) ->
     process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
     assert process.stdout is not None
     process.stdout.readline()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(20):
-        opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
+        post_event(unused_port)
     process.kill()
     process.communicate(timeout=30)
     assert len((tool.cwd / "out.jsonl").read_text().splitlines()) == 20

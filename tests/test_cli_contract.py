@@ -369,10 +369,11 @@ def test_unwritable_state_is_status_3(machine: Machine) -> None:
 def test_a_spool_that_cannot_be_emptied_is_status_4(machine: Machine) -> None:
     """`disable` says that events are left, with the rest of its answer beside it."""
     furnish(machine)
-    (machine.state_dir / "spool" / "00000009.jsonl").mkdir()
+    (machine.state_dir / "spool.db").unlink()
+    (machine.state_dir / "spool.db").mkdir()
     outcome = run_inside(machine.environment(), "disable", "usagectl", "--json")
     assert outcome.status == 4
-    assert [error["code"] for error in outcome.envelope["errors"]] == ["spool-unwritable"]
+    assert [error["code"] for error in outcome.envelope["errors"]] == ["spool-set-aside"]
     assert outcome.data["changes"][0]["changed"] is True
     warnings = run_inside(machine.environment(), "status", "--json").data["tools"][-1]["warnings"]
     assert [warning["code"] for warning in warnings] == ["spool-unreadable"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import furnish
-from usagectl import spool
+from tests.support.spooling import entries
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -113,5 +113,5 @@ def test_a_reader_who_goes_takes_no_event_along(machine: Machine) -> None:
     )
     os.close(theirs)
     assert (done.returncode, done.stderr) == (141, b"")
-    (record,) = spool.records(machine.environment())
-    assert b'"cmd":"usagectl preview"' in record.event
+    (record,) = entries(machine)
+    assert b'"cmd":"usagectl preview"' in record.body

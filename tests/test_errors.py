@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import usagectl
 from usagectl import errors
-from usagectl.audit.selection import UnknownRuleError
+from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
@@ -26,17 +26,16 @@ from usagectl.cli.capture import (
     SilenceUnprovenError,
     UnexpectedEventsError,
 )
-from usagectl.cli.replay import ReplayInterruptedError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay, routing
 from usagectl.delivery.transport import NotAnsweringError
-from usagectl.emitting.ledger import LedgerFullError
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
+from usagectl.spool import SpoolSetAsideError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +62,7 @@ SAMPLES: list[UsagectlError] = [
     errors.LinkOutsideError(FILE, target=Path("/b")),
     errors.LockTimeoutError(FILE, seconds=10),
     errors.SpoolUnwritableError(FILE, reason="permission denied"),
+    SpoolSetAsideError(FILE, reason="another program wrote it", aside=FILE),
     OutputUnwritableError(reason="no space left on device"),
     CommandNotFoundError("x"),
     CommandNotExecutableError("x", reason="permission denied"),
@@ -79,8 +79,7 @@ SAMPLES: list[UsagectlError] = [
     routing.EndpointMissingError("mytool"),
     routing.EndpointsDifferError(("mytool", "other")),
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
-    replay.EventsHeldError(2),
-    ReplayInterruptedError(),
+    replay.ReplayInterruptedError(),
     errors.NoEventsError("a.jsonl", bad_lines=2),
     UnknownRuleError("UC999"),
     FindingsError(2, fail_on="error"),
@@ -94,7 +93,6 @@ SAMPLES: list[UsagectlError] = [
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),
-    LedgerFullError(),
     SpecInvalidError(FILE, "command", wanted="has to be a list of words"),
 ]
 """One of every class; the base alone is never raised."""

@@ -20,7 +20,7 @@ events
 tools
 identity consent
 spool
-delivery emitting echoes botocore
+delivery emitting botocore
 preview live switching status
 capture
 audit

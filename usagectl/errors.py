@@ -23,7 +23,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     └── SpoolUnwritableError        exit status 4
 
 Errors of one module alone stand there (`processes`, `transport`, `live`,
-`delivery`, `replay`, `routing`, `capture`, `audit`, `shapes`, `kinds`, `ledger`, `botocore`,
+`spool`, `delivery`, `replay`, `routing`, `capture`, `audit`, `shapes`, `kinds`, `botocore`,
 `conformance`, `cli`). Exit status 5 belongs to a delivery that
 is incomplete. No sentence holds a value of an event, a token or an environment value that
 may be secret (design, rule 3).

@@ -15,7 +15,7 @@ from usagectl.errors import UsagectlError
 from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
-from usagectl.spool import last_event
+from usagectl.spool import ALL, Selection, last_event, open_spool
 from usagectl.tools.base import Caution, emitters
 from usagectl.tools.requests import Request, endpoint_caution
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.spool.lines import Selection
     from usagectl.tools.base import Tool
     from usagectl.tools.requests import PreviewWish
 
@@ -76,7 +75,7 @@ def preview(
         One preview a part, and remarks on all of them.
 
     Raises:
-        SpoolUnwritableError: the spool cannot be listed.
+        FileUnreadableError: the spool cannot be read.
         FileUnreadableError: waiting events cannot be read.
     """
     if not tool.is_ours:
@@ -130,8 +129,6 @@ def _preview_own(
 
 def _preview_first(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
     """Build the requests that would carry the first events that wait of a registered tool."""
-    from usagectl.spool.lines import Selection  # it loads msgspec
-
     name = verdict.tool
     selection = Selection(tools=(name,))
     found = _preview_waiting(environment, verdict, wish, selection, limit=_FIRST_EVENTS)
@@ -147,8 +144,6 @@ def _preview_first(environment: Environment, verdict: Consent, wish: PreviewWish
 
 def _preview_all(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
     """Build every request that a replay of a tool's waiting events would send."""
-    from usagectl.spool.lines import ALL, Selection  # it loads msgspec
-
     others = tuple(each.name for each in emitters(environment) if each.name != OWN_NAME)
     is_own = verdict.tool == OWN_NAME
     selection = ALL._replace(without=others) if is_own else Selection(tools=(verdict.tool,))
@@ -164,15 +159,13 @@ def _preview_waiting(
     limit: int | None = None,
 ) -> Preview:
     from usagectl.delivery import replay
-    from usagectl.emitting import ledger
 
     if caution := _endpoint_caution(verdict):
         return Preview(verdict, (), (caution,))
-    ledger.recover(environment)
     options = replay.Options(selection=selection, limit=limit)
-    folder = replay.folder_for(environment, options)
-    posts = replay.posts(options, base=_base(verdict, wish), folder=folder)
-    requests = (_request(post, tool=verdict.tool) for post, _ in posts)
+    with open_spool(environment, read_only=True) as store:
+        posts = replay.posts(options, base=_base(verdict, wish), store=store)
+        requests = [_request(post, tool=verdict.tool) for post, _ in posts]
     return Preview(verdict, tuple(each if wish.reveal else _mask_token(each) for each in requests))
 
 

@@ -87,7 +87,7 @@ def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
     """Warn of a spool that cannot be read or written, and of events that were lost."""
     if queue.path is None:
         return
-    hint = f"ls -la {quote(str(queue.path))}"
+    hint = f"ls -la {quote(str(queue.path.parent))}"
     if queue.problem:
         yield Caution("spool-unreadable", queue.problem, hint)
     elif queue.unwritable and found.telemetry != "off":

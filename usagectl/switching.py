@@ -8,6 +8,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl import spool
 from usagectl.consent import evaluate_tool
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError
 from usagectl.tools.base import emitters, select
@@ -130,17 +131,15 @@ def _concerned(done: _Switched) -> Iterable[Consent]:
 
 def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -> int:
     """Remove the waiting events of the tools that are switched off; of all of them, every event."""
-    from usagectl.emitting import ledger
-    from usagectl.spool import lines, purging  # it reads many lines; enable does not
-
     ours = [tool.name for tool in emitters(environment)]
     names = tuple(tool.name for tool in chosen if tool.is_ours)
     if not names:
         return 0
+    selection = spool.ALL if len(names) == len(ours) else spool.Selection(tools=names)
     if not dry_run:
-        ledger.recover(environment)  # What a killed program counted would come up later.
-    selection = lines.ALL if len(names) == len(ours) else lines.Selection(tools=names)
-    return purging.purge(environment, selection=selection, dry_run=dry_run)
+        return spool.purge(environment, selection=selection)
+    with spool.open_spool(environment, read_only=True) as store:
+        return store.count(spool.UNSENT, selection)
 
 
 def _stays_on(done: _Switched, found: Consent) -> SwitchIneffectiveError:

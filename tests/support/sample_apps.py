@@ -1,4 +1,4 @@
-"""Own how the sample applications are run, and what they recorded is read."""
+"""Runs of the sample applications, and what they recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tests.support.machine import REPOSITORY, Outcome
-from usagectl import spool
+from tests.support.spooling import entries
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -32,8 +32,8 @@ def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outco
 
 def recorded(machine: Machine, tool: str) -> list[dict[str, Any]]:
     """Parse the events of a tool that wait."""
-    records = spool.records(machine.environment())
-    return [json.loads(record.event) for record in records if record.tool == tool]
+    found = entries(machine)
+    return [json.loads(entry.body) for entry in found if entry.tool == tool]
 
 
 def commands(machine: Machine, tool: str) -> list[tuple[str, list[str]]]:

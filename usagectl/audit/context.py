@@ -1,4 +1,4 @@
-"""Own the values of this machine that an event must not hold; they are searched, never shown.
+"""Values of this machine that an event must not hold; they are searched for, never shown.
 
 Taken at run time: user, host, home, secrets of the environment, the operating
 system's machine ID, and the values typed in a captured command.
@@ -32,7 +32,7 @@ _MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Context:
-    """Hold the values to look for; it has no text form, so that none is ever printed.
+    """Values to look for; without a text form, so that none is ever printed.
 
     Attributes:
         values: for each rule the texts that it looks for.

@@ -1,4 +1,4 @@
-"""Own the outcome of an audit as SARIF 2.1.0, the form that code scanning reads.
+"""Outcome of an audit as SARIF 2.1.0, the form that code scanning reads.
 
 Rules without a finding are listed too, so that a reader sees what was looked for.
 """

@@ -98,14 +98,13 @@ def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> 
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
-    from usagectl.cli._audit_page import finding_data
 
     return {
         **as_data(outcome.sums),
         "status": outcome.status,
         "file": as_data(outcome.kept),
         "variables": as_data(outcome.capture.variables),
-        "findings": [finding_data(each) for each in outcome.found.findings],
+        "findings": as_data(outcome.found.findings),
     }
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
+from usagectl import endpoint
 from usagectl.sensitive import mask_url_credentials, redact
 
 _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
@@ -25,11 +26,20 @@ _FORMS: Mapping[str, str] = {
         "name=tool part telemetry installed=installation.installed version=installation.version "
         "endpoint decided_by overridden warnings=cautions"
     ),
+    "Entry": (
+        "uid time tool event state bytes=size at=handover.at to=handover.to "
+        "status=handover.status answer=handover.answer"
+    ),
+    "Finding": (
+        "rule name level event field count message example sentence known since advice line "
+        "suppressed fingerprint"
+    ),
     "MachineId": "value kind path=place.path",
     "Replacement": (
         "tool=place.tool part=place.part path=place.path before after changed set_aside "
         "problem=problem.code"
     ),
+    "Rule": "id name level title explanation known advice",
     "SpoolState": "path pending sent rejected bytes lost=losses",
     "Switch": "source name value origin",
 }
@@ -49,8 +59,18 @@ def _shown_address(url: str, *, reveal: bool) -> str:
     return url if reveal else mask_url_credentials(url)
 
 
+def origin_shown(url: str) -> str:
+    """Name where events went: no more of an address than that is shown."""
+    return endpoint.origin_of(url) if "://" in url else ""
+
+
+def _shown_origin(url: str | None, *, reveal: bool) -> str | None:  # noqa: ARG001
+    return None if url is None else origin_shown(url)
+
+
 _MASKED: Mapping[str, Callable[..., object]] = {
     "Consent.endpoint": _shown_address,
+    "Entry.to": _shown_origin,
     "MachineId.value": _shown_id,
     "Replacement.after": _shown_id,
 }

@@ -1,22 +1,25 @@
-"""Own the options that say which events are meant, for `spool` and `replay`."""
+"""Options that choose events, and the values that they stand for."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from datetime import timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from usagectl.errors import InvalidValueError
-from usagectl.spool import envelope
+from usagectl.events.record import parse_time
+from usagectl.spool import STATES, Selection, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from usagectl.cli._commands import Invocation
     from usagectl.machine.environment import Environment
-    from usagectl.spool.lines import Selection
-    from usagectl.spool.purging import State
 
 ToolNames = Annotated[
     list[str] | None,
@@ -51,6 +54,12 @@ Until = Annotated[
         metavar="WHEN", help="Only events recorded before then; as --since.", show_default=False
     ),
 ]
+_SELECTING: Mapping[str, Any] = {
+    "tool": ToolNames,
+    "event": EventNames,
+    "since": Since,
+    "until": Until,
+}
 
 States = Annotated[
     list[str] | None,
@@ -70,29 +79,49 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
 
+def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Put the options that choose events in the place of a command's parameter `selection`."""
+
+    @wraps(command)
+    def run(ctx: typer.Context, **values: Any) -> Any:  # noqa: ANN401
+        invocation: Invocation = ctx.obj
+        tools, events, since, until = (values.pop(name) for name in _SELECTING)
+        selection = parse_selection(
+            invocation.environment, tools=tools, events=events, since=since, until=until
+        )
+        return command(ctx, selection=selection, **values)
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        options = _SELECTING if parameter.name == "selection" else {}
+        parameters += [
+            parameter.replace(name=name, annotation=annotation, default=None)
+            for name, annotation in options.items()
+        ] or [parameter]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
 def parse_selection(
     environment: Environment,
     *,
-    tools: Sequence[str] | None = None,
-    events: Sequence[str] | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    uids: Sequence[str] = (),
+    tools: Sequence[str] | None,
+    events: Sequence[str] | None,
+    since: str | None,
+    until: str | None,
 ) -> Selection:
     """Turn what was typed into a selection of events.
 
     Raises:
         InvalidValueError: an instant cannot be understood.
     """
-    from usagectl.spool.lines import Selection  # it loads msgspec
-
     now = environment.now()
     return Selection(
         tools=tuple(tools or ()),
         events=tuple(events or ()),
         since=None if since is None else parse_when(since, now=now),
         until=None if until is None else parse_when(until, now=now),
-        uids=tuple(uids),
     )
 
 
@@ -107,7 +136,7 @@ def parse_when(text: str, *, now: datetime) -> datetime:
     try:
         if ago:
             return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-        found = envelope.parse_time(text.strip())
+        found = parse_time(text.strip())
     except OverflowError as error:
         raise InvalidValueError("instant", text, wanted=wanted) from error
     if found is None:
@@ -116,7 +145,7 @@ def parse_when(text: str, *, now: datetime) -> datetime:
 
 
 def parse_states(
-    chosen: list[str] | None,
+    chosen: Sequence[str] | None,
     *,
     sent: bool = False,
     rejected: bool = False,
@@ -127,10 +156,8 @@ def parse_states(
     What waits is `pending` in JSON; that word is taken as well.
 
     Raises:
-        InvalidValueError: one is none.
+        InvalidValueError: a state is unknown.
     """
-    from usagectl.spool.listing import STATES
-
     named = [*(chosen or ()), *["sent"] * sent, *["rejected"] * rejected]
     for name in named:
         if name not in (*STATES, "waiting"):

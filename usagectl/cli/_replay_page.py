@@ -1,4 +1,4 @@
-"""Own how a replay looks: its plan, its progress, its outcome."""
+"""Pages of `usagectl replay`: its plan, its progress, its outcome, and their JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from usagectl import endpoint
 from usagectl.cli import _output
-from usagectl.sensitive import mask_url_credentials
+from usagectl.errors import count_of
+from usagectl.tools.base import mask_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +25,7 @@ _SHOWN_REQUESTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Hold what would be sent: the first requests one by one, and the sums of all."""
+    """What would be sent: the first requests one by one, and the sums of all."""
 
     requests: list[tuple[str, int, int]]
     count: int
@@ -38,7 +39,7 @@ def summarise(posts: Iterable[tuple[Post, int]]) -> Planned:
     count = events = size = 0
     for post, held in posts:
         if count < _MOST_REQUESTS:
-            requests.append((mask_url_credentials(post.url), held, len(post.body)))
+            requests.append((mask_credentials(post.url), held, len(post.body)))
         count += 1
         events += held
         size += len(post.body)
@@ -46,10 +47,10 @@ def summarise(posts: Iterable[tuple[Post, int]]) -> Planned:
 
 
 def plan_data(planned: Planned, base: str) -> dict[str, object]:
-    """Give a plan its public JSON form; `requests` lists a thousand at most."""
+    """Turn a plan into its public JSON; `requests` lists a thousand at most."""
     return {
         **_counts(planned.events, 0, 0, planned.events, planned.count, planned.bytes, 0.0),
-        "endpoint": mask_url_credentials(base),
+        "endpoint": mask_credentials(base),
         "requests": [
             {"method": "POST", "url": url, "events": events, "bytes": size}
             for url, events, size in planned.requests
@@ -58,7 +59,7 @@ def plan_data(planned: Planned, base: str) -> dict[str, object]:
 
 
 def result_data(result: ReplayResult, base: str) -> dict[str, object]:
-    """Give an outcome its public JSON form."""
+    """Turn an outcome into its public JSON."""
     done = result.progress
     return {
         **_counts(
@@ -70,7 +71,7 @@ def result_data(result: ReplayResult, base: str) -> dict[str, object]:
             done.bytes,
             round(result.seconds, 3),
         ),
-        "endpoint": mask_url_credentials(base),
+        "endpoint": mask_credentials(base),
     }
 
 
@@ -89,14 +90,16 @@ def show_plan(planned: Planned, base: str, *, is_chosen: bool, again: str) -> No
         page.line("Next: usagectl spool says what was recorded and sent so far.")
         return
     origin = endpoint.origin_of(base)
+    events, requests = count_of(planned.events, "event"), count_of(planned.count, "request")
     page.line(
-        f"{_events(planned.events)} would go to {origin} in {_requests(planned.count)}, "
-        f"{planned.bytes} bytes. Nothing was sent.",
+        f"{events} would go to {origin} in {requests}, {planned.bytes} bytes. Nothing was sent.",
         style="bold",
     )
     page.line()
     shown = planned.requests[:_SHOWN_REQUESTS]
-    page.rows([(f"POST {url}", _events(held), f"{size} bytes") for url, held, size in shown])
+    page.rows(
+        [(f"POST {url}", count_of(held, "event"), f"{size} bytes") for url, held, size in shown]
+    )
     if planned.count > len(shown):
         page.line(f"  and {planned.count - len(shown)} more")
     page.line()
@@ -115,31 +118,24 @@ def show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: boo
     if not result.planned and result.problem is None:
         page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
         return
+    events, requests = count_of(done.sent, "event"), count_of(done.batches, "request")
     page.line(
-        f"{_events(done.sent)} sent to {endpoint.origin_of(base)} in {_requests(done.batches)}, "
+        f"{events} sent to {endpoint.origin_of(base)} in {requests}, "
         f"{done.bytes} bytes, {result.seconds:.1f} s.",
         style="bold",
     )
     if done.rejected:
-        page.line(f"{_events(done.rejected)} rejected.", style="red")
+        page.line(f"{count_of(done.rejected, 'event')} rejected.", style="red")
     if result.kept:
-        page.line(f"{_events(result.kept)} still waiting.", style="yellow")
+        page.line(f"{count_of(result.kept, 'event')} still waiting.", style="yellow")
     if copies:
         page.line("These were copies: the events stay where they wait.")
     elif done.sent:
         page.line("Next: usagectl spool list --sent shows what was sent.")
 
 
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count} events"
-
-
-def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count} requests"
-
-
 class Meter(Protocol):
-    """Be what shows how far a replay is."""
+    """Display of how far a replay is."""
 
     def update(self, progress: Progress, planned: int) -> None:
         """Show where it is now."""
@@ -158,7 +154,7 @@ def meter() -> Iterator[Meter]:
 
 
 class _LineMeter:
-    """Write a line a second, for a log."""
+    """Progress as a line a second, for a log."""
 
     def __init__(self) -> None:
         self._started = self._said = time.monotonic()

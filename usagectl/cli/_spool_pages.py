@@ -1,27 +1,23 @@
-"""Own how the spool looks: to a person, and as JSON."""
+"""Pages of `usagectl spool` for a person: sizes, lists, whole events, counts with bars."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
+from collections import Counter
 from itertools import groupby
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from usagectl import endpoint
-from usagectl.errors import FolderUnknownError
+from usagectl.cli._data import origin_shown
+from usagectl.errors import FolderUnknownError, count_of
+from usagectl.events.record import in_utc
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.cli._render import Page
-    from usagectl.spool import SpoolState
-    from usagectl.spool.listing import Entry, Stats
-    from usagectl.spool.logs import Handover
-    from usagectl.spool.losses import Losses
-    from usagectl.spool.purging import State
+    from usagectl.spool import Entry, Handover, Losses, SpoolState, State, Stats
 
 _ANSWER_CHARACTERS = 60
 _NAME_CHARACTERS = 40
@@ -32,30 +28,14 @@ _NAMES_IN_BARS = 5
 _ROWS = 30
 
 
-def events(count: int) -> str:
-    """Count events in words."""
-    return "1 event" if count == 1 else f"{count} events"
-
-
-def state_data(found: SpoolState) -> dict[str, object]:
-    """Give the size of the spool its public JSON form."""
-    return {
-        "path": str(found.path) if found.path else None,
-        "pending": found.pending,
-        "sent": found.sent,
-        "rejected": found.rejected,
-        "bytes": found.bytes,
-        "lost": found.losses._asdict(),
-        "problem": found.problem or found.unwritable,
-    }
-
-
 def show_state(found: SpoolState) -> None:
     """Draw the size of the spool and what can be done with it."""
     from usagectl.cli._render import Page
 
     page = Page()
-    page.line(f"{events(found.pending)} waiting in {found.path or 'no folder'}.", style="bold")
+    page.line(
+        f"{count_of(found.pending, 'event')} waiting in {found.path or 'no file'}.", style="bold"
+    )
     page.line()
     page.rows(
         [
@@ -73,10 +53,10 @@ def show_state(found: SpoolState) -> None:
     page.line("Next: usagectl spool list, show, stats, export, purge; usagectl replay sends.")
 
 
-def _look_at(folder: Path | None) -> str:
-    if folder is None:
+def _look_at(file: Path | None) -> str:
+    if file is None:
         return FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
-    return f"ls -la {quote(str(folder))}"
+    return f"ls -la {quote(str(file.parent))}"
 
 
 def describe_losses(losses: Losses) -> str:
@@ -94,33 +74,6 @@ def describe_losses(losses: Losses) -> str:
     return f"{losses.total}: {', '.join(f'{count} since {reason}' for count, reason in told)}"
 
 
-def entry_data(entry: Entry) -> dict[str, object]:
-    """Give an event its public JSON form, without its body."""
-    handover = entry.handover
-    return {
-        "uid": entry.uid,
-        "time": entry.time,
-        "tool": entry.tool,
-        "event": entry.event,
-        "state": entry.state,
-        "bytes": entry.size,
-        "at": handover.at if handover else None,
-        "to": _origin(handover.to) if handover else None,
-        "status": handover.status if handover else None,
-        "answer": handover.answer if handover else None,
-    }
-
-
-def whole_data(entry: Entry) -> dict[str, object]:
-    """Give an event its public JSON form, with its exact text."""
-    return {**entry_data(entry), "body": entry.body.decode("utf-8")}
-
-
-def _origin(url: str) -> str:
-    """Name where events went: a log may be older than the rule that it holds no more than that."""
-    return endpoint.origin_of(url) if "://" in url else ""
-
-
 def short(text: str) -> str:
     """Cut a name that would fill the screen; --json has it whole."""
     return text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}..."
@@ -136,8 +89,10 @@ def show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> 
         page.line(f"No such event is {verb}.", style="bold")
         page.line("Next: usagectl spool stats counts all that are here.")
         return
-    which = f"the newest {len(entries)} of {events(total)}" if total > len(entries) else None
-    page.line(f"{which or events(total)} {verb}.".capitalize(), style="bold")
+    which = (
+        f"the newest {len(entries)} of {count_of(total, 'event')}" if total > len(entries) else None
+    )
+    page.line(f"{which or count_of(total, 'event')} {verb}.".capitalize(), style="bold")
     for (state, handover), group in groupby(entries, lambda each: (each.state, each.handover)):
         page.line()
         if handover is not None or len(states) > 1:
@@ -150,11 +105,14 @@ def show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> 
 
 
 def _row(entry: Entry, width: int) -> tuple[str, ...]:
-    from usagectl.spool.listing import recorded_at
-
     uid = entry.uid if width >= _WIDE else entry.uid[:_UID_CHARACTERS]
     size = f"{entry.size} bytes"
-    return (short(recorded_at(entry)), short(entry.tool), short(entry.event), size, short(uid))
+    return (short(_recorded_at(entry)), short(entry.tool), short(entry.event), size, short(uid))
+
+
+def _recorded_at(entry: Entry) -> str:
+    """Say when an event was recorded: UTC, to the second; its own text where that is no instant."""
+    return in_utc(entry.time) or entry.time
 
 
 def _fate(state: State, handover: Handover | None) -> str:
@@ -163,12 +121,10 @@ def _fate(state: State, handover: Handover | None) -> str:
         return "waiting"
     if handover is None:
         return f"{state}; when and by whom is not known"
-    from usagectl.spool.listing import in_utc
-
     words = " ".join(handover.answer.split())
     cut = words if len(words) <= _ANSWER_CHARACTERS else f"{words[:_ANSWER_CHARACTERS]}..."
     verb = "sent" if state == "sent" else "refused"
-    where = f"{'to' if state == 'sent' else 'by'} {_origin(handover.to)}"
+    where = f"{'to' if state == 'sent' else 'by'} {origin_shown(handover.to)}"
     when = short(in_utc(handover.at) or handover.at)
     said = f"status {handover.status}{f': {cut}' if cut else ''}"
     return f"{verb} {when} {where}, {said}"
@@ -177,7 +133,6 @@ def _fate(state: State, handover: Handover | None) -> str:
 def show_whole(entries: Sequence[Entry], total: int) -> None:
     """Draw events whole."""
     from usagectl.cli._render import Page
-    from usagectl.spool.listing import recorded_at
 
     page = Page()
     if not entries:
@@ -190,7 +145,7 @@ def show_whole(entries: Sequence[Entry], total: int) -> None:
         page.line(f"{short(entry.event)} of {short(entry.tool)}", style="bold")
         rows = [
             ("uid", entry.uid),
-            ("recorded", f"{short(recorded_at(entry))} UTC"),
+            ("recorded", f"{short(_recorded_at(entry))} UTC"),
             ("state", _fate(entry.state, entry.handover)),
             ("size", f"{entry.size} bytes"),
         ]
@@ -201,17 +156,12 @@ def show_whole(entries: Sequence[Entry], total: int) -> None:
         page.line(f"These are the newest {len(entries)} of {total}; --raw or --json gives all.")
 
 
-def stats_data(found: Stats, losses: Losses) -> dict[str, object]:
-    """Give counts their public JSON form."""
-    return {
-        "events": found.total,
-        "bytes": found.bytes,
-        "by_state": {name[0]: count for name, count in found.by("state").items()},
-        "by_tool": {name[0]: count for name, count in found.by("tool").items()},
-        "by_event": {name[0]: count for name, count in found.by("event").items()},
-        "by_day": [{**group._asdict(), "count": count} for group, count in found.groups.items()],
-        "lost": losses._asdict(),
-    }
+def count_by(stats: Stats, *names: str) -> dict[tuple[str, ...], int]:
+    """Count events by some of the members of their groups, in the order of the names."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for group, count in stats.groups.items():
+        found[tuple(getattr(group, name) for name in names)] += count
+    return dict(sorted(found.items()))
 
 
 def show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
@@ -219,7 +169,7 @@ def show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
     from usagectl.cli._render import Page
 
     page = Page()
-    page.line(f"{events(found.total)}, {found.bytes} bytes.", style="bold")
+    page.line(f"{count_of(found.total, 'event')}, {found.bytes} bytes.", style="bold")
     if found.groups:
         page.line()
         _show_names(page, found, states)
@@ -233,8 +183,8 @@ def show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
 
 def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
     """Draw a row for each event of each tool, the most frequent first."""
-    by_state = found.by("event", "tool", "state")
-    names = sorted(found.by("event", "tool").items(), key=lambda each: -each[1])
+    by_state = count_by(found, "event", "tool", "state")
+    names = sorted(count_by(found, "event", "tool").items(), key=lambda each: -each[1])
     heads = ("waiting" if state == "pending" else state for state in states)
     rows = [("event", "tool", *heads)]
     for (event, tool), _ in names[:_ROWS]:
@@ -247,10 +197,10 @@ def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
 
 def _show_days(page: Page, found: Stats) -> None:
     """Draw a bar for each of the last days that have events; rare events share a part."""
-    totals = sorted(found.by("event").items(), key=lambda each: -each[1])
+    totals = sorted(count_by(found, "event").items(), key=lambda each: -each[1])
     kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
     days: dict[str, dict[str, int]] = {}
-    for (day, event), count in found.by("day", "event").items():
+    for (day, event), count in count_by(found, "day", "event").items():
         name = short(event) if event in kept else "other"
         counts = days.setdefault(short(day), {})
         counts[name] = counts.get(name, 0) + count
@@ -266,7 +216,7 @@ def show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
 
     page = Page()
     verb = "would be written" if dry_run else "written"
-    page.line(f"{events(count)} {verb} to {file}, {size} bytes.")
+    page.line(f"{count_of(count, 'event')} {verb} to {file}, {size} bytes.")
     if dry_run:
         return
     page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")
@@ -280,16 +230,4 @@ def show_purge(gone: int, *, dry_run: bool) -> None:
     if not gone:
         page.line(f"No such event is here; nothing {'would be' if dry_run else 'was'} removed.")
         return
-    page.line(f"{events(gone)} {'would be ' if dry_run else ''}removed.")
-
-
-@contextmanager
-def purge_meter() -> Iterator[Callable[[int], None]]:
-    """Show on stderr of a terminal how many events went so far."""
-    if not sys.stderr.isatty():
-        yield lambda _gone: None
-        return
-    from usagectl.cli._render import BarMeter
-
-    with BarMeter("Removing") as bar:
-        yield lambda gone: bar.show(gone, None)
+    page.line(f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed.")

@@ -17,7 +17,7 @@ from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError, nearest
 from usagectl.machine import paths
 from usagectl.sensitive import mask_url_credentials
-from usagectl.spool import bounds
+from usagectl.spool import Bounds
 from usagectl.tools import instrumented, registry
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Ro
     variable = "LOCALAPPDATA" if environment.system == "Windows" else "XDG_CACHE_HOME"
     origin = {"setting": file, "environment": variable}.get(source, "")
     yield Row("localstack.cache_dir", folder, source, origin, user.cache_dir)
-    defaults = bounds.Bounds()
+    defaults = Bounds()
     yield _stored_row("spool.max_bytes", user.spool_max_bytes, file, defaults.max_bytes)
     yield _stored_row("spool.max_days", user.spool_max_days, file, defaults.max_days)
     for tool in others:

@@ -1,4 +1,4 @@
-"""Own `usagectl spool`: look into the queue and its logs, export and purge."""
+"""`usagectl spool`: what waits, what was sent or refused; export it, remove it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import spool as queue
+from usagectl import spool as store
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._filters import (
-    EventNames,
-    Rejected,
-    Sent,
-    Since,
-    States,
-    ToolNames,
-    Until,
-    parse_selection,
-    parse_states,
-)
-from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001
-from usagectl.errors import UsagectlError, UsageError
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
+from usagectl.cli._data import as_data
+from usagectl.cli._filters import Rejected, Sent, States, parse_states, selecting
+from usagectl.cli._options import DryRun, Yes  # noqa: TC001  (Typer reads the annotations)
+from usagectl.errors import UsagectlError, UsageError, count_of
+from usagectl.machine import files
+from usagectl.spool import Entry, Selection  # noqa: TC001  (as above)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from usagectl.cli._commands import Invocation
-    from usagectl.machine.environment import Environment
-    from usagectl.spool.listing import Entry
-
-app = new_app(cls=RecordedGroup, invoke_without_command=True)
+app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 apps = {"spool": app}
 
 _SHORTEST_UID = 4
@@ -39,7 +28,7 @@ _SHOWN = 20
 
 
 class UnknownUidError(UsagectlError):
-    """Tell that no event of the spool has such a uid."""
+    """No event of the spool has such a uid."""
 
     code = "unknown-uid"
     exit_status = 1
@@ -51,27 +40,24 @@ class UnknownUidError(UsagectlError):
 
 
 @app.callback()
-def spool(ctx: typer.Context, *, json: Json = False) -> None:
+def spool(ctx: typer.Context) -> _output.Answer | None:
     """Look into the spool: what waits, what was sent, what was refused or lost."""
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     from usagectl.cli import _spool_pages as pages
 
     invocation: Invocation = ctx.obj
-    _take_in(invocation.environment)
-    found = queue.state(invocation.environment)
-    answer = _output.Answer(pages.state_data(found), lambda: pages.show_state(found))
-    _output.emit(answer, invocation, as_json=json)
+    found = store.state(invocation.environment)
+    data = {**as_data(found), "problem": found.problem or found.unwritable}
+    return _output.Answer(data, lambda: pages.show_state(found))
 
 
-@app.command("list", cls=RecordedCommand)
-def list_events(  # noqa: PLR0913  (each is an option)
+@app.command("list", cls=AnsweringCommand)
+@selecting
+def list_events(
     ctx: typer.Context,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     sent: Sent = False,
     rejected: Rejected = False,
@@ -79,33 +65,26 @@ def list_events(  # noqa: PLR0913  (each is an option)
         int,
         typer.Option(min=0, max=10**9, help="Show the newest so many events; 0 shows all."),
     ] = 50,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """List events, one a line: those that wait, unless another state is asked for."""
     from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
 
     invocation: Invocation = ctx.obj
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
     states = parse_states(state, sent=sent, rejected=rejected)
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    found = listing.entries(invocation.environment, states, selection, on_problem=problems.append)
-    light = found if limit else (entry.without_bytes() for entry in found)
-    newest, total = listing.newest(light, limit or None)
-    data = {
-        "events": [pages.entry_data(entry) for entry in newest],
-        "shown": len(newest),
-        "total": total,
-    }
-    answer = _output.Answer(data, lambda: pages.show_list(newest, total, states), problems)
-    _output.emit(answer, invocation, as_json=json)
+    with store.open_spool(invocation.environment, read_only=True) as spool:
+        total = spool.count(states, selection)
+        # Of many events their bodies would fill the memory, and none is shown.
+        found = [
+            entry._replace(body=b"")
+            for entry in spool.entries(states, selection, newest=limit or None)
+        ]
+    data = {"events": as_data(found), "shown": len(found), "total": total}
+    return _output.Answer(data, lambda: pages.show_list(found, total, states))
 
 
-@app.command("show", cls=RecordedCommand)
-def show(  # noqa: PLR0913  (each is an option)
+@app.command("show", cls=AnsweringCommand)
+@selecting
+def show(
     ctx: typer.Context,
     uids: Annotated[
         list[str] | None,
@@ -116,68 +95,48 @@ def show(  # noqa: PLR0913  (each is an option)
         ),
     ] = None,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     sent: Sent = False,
     rejected: Rejected = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print the exact bytes of the events alone, one a line.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Show events whole, as they were recorded.
 
     With --raw the bytes are those that a delivery puts into the body of its
     request. A uid is looked for in every state; without one, what waits is shown.
     """
     from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
 
     invocation: Invocation = ctx.obj
-    if raw and json:
+    asked = tuple(uids or ())
+    _check_uids(asked)
+    if raw and invocation.as_json:
         raise UsageError(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
         )
-    _check_uids(uids or ())
-    selection = parse_selection(
-        invocation.environment,
-        tools=tool,
-        events=event,
-        since=since,
-        until=until,
-        uids=tuple(uids or ()),
-    )
     states = parse_states(
-        state, sent=sent, rejected=rejected, default=listing.STATES if uids else ("pending",)
+        state, sent=sent, rejected=rejected, default=store.STATES if uids else ("pending",)
     )
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    missing = set(uids or ())
-    found = _seen(
-        listing.entries(invocation.environment, states, selection, on_problem=problems.append),
-        missing,
-    )
-    if raw:
-        _write_raw(entry.body for entry in found)
-        answer = _output.Answer({}, lambda: None, _failures(problems, uids, missing))
-    else:
-        shown, total = listing.newest(found, None if json else _SHOWN)
-        failures = _failures(problems, uids, missing)
-        if uids and not total:
-            raise failures[0]
-        data = {"events": [pages.whole_data(entry) for entry in shown]}
-        answer = _output.Answer(data, lambda: pages.show_whole(shown, total), failures)
-    _output.emit(answer, invocation, as_json=json)
-
-
-def _take_in(environment: Environment) -> None:
-    """Put into the spool what programs left in memory when they were killed: it waits too."""
-    from usagectl.emitting import ledger
-
-    ledger.recover(environment)
+    selection = selection._replace(uids=asked)
+    missing = set(asked)
+    most = None if raw or invocation.as_json else _SHOWN
+    with store.open_spool(invocation.environment, read_only=True) as spool:
+        for uid in asked:
+            if spool.count(states, selection._replace(uids=(uid,))):
+                missing.discard(uid)
+        errors = [UnknownUidError(uid) for uid in asked if uid in missing]
+        entries = spool.entries(states, selection, newest=most)
+        if raw:
+            _write_raw(entry.body for entry in entries)
+            return _output.Answer({}, lambda: None, errors)
+        shown, total = list(entries), spool.count(states, selection)
+    if asked and not total:
+        raise errors[0]
+    data = {"events": [{**as_data(each), "body": each.body.decode("utf-8")} for each in shown]}
+    return _output.Answer(data, lambda: pages.show_whole(shown, total), errors)
 
 
 def _check_uids(uids: Sequence[str]) -> None:
@@ -187,20 +146,6 @@ def _check_uids(uids: Sequence[str]) -> None:
         raise UsageError(sentence, hint="usagectl spool list")
 
 
-def _seen(found: Iterable[Entry], missing: set[str]) -> Iterator[Entry]:
-    """Strike off which uids were found while the entries pass by."""
-    for entry in found:
-        if missing:
-            missing.difference_update([uid for uid in missing if entry.uid.startswith(uid)])
-        yield entry
-
-
-def _failures(
-    problems: Sequence[UsagectlError], uids: Sequence[str] | None, missing: set[str]
-) -> list[UsagectlError]:
-    return [*problems, *(UnknownUidError(uid) for uid in uids or () if uid in missing)]
-
-
 def _write_raw(texts: Iterable[bytes]) -> None:
     sys.stdout.flush()
     for text in texts:
@@ -208,40 +153,32 @@ def _write_raw(texts: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
-@app.command("stats", cls=RecordedCommand)
-def stats(
-    ctx: typer.Context,
-    *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
-    state: States = None,
-    json: Json = False,
-) -> None:
+@app.command("stats", cls=AnsweringCommand)
+@selecting
+def stats(ctx: typer.Context, *, selection: Selection, state: States = None) -> _output.Answer:
     """Count events by name, tool, state and day, with a small chart on a terminal."""
     from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
 
     invocation: Invocation = ctx.obj
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
-    states = parse_states(state, default=listing.STATES)
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    found = listing.stats(invocation.environment, states, selection, on_problem=problems.append)
-    losses = queue.state_of_losses(invocation.environment)
-    answer = _output.Answer(
-        pages.stats_data(found, losses),
-        lambda: pages.show_stats(found, losses, states),
-        problems,
-    )
-    _output.emit(answer, invocation, as_json=json)
+    states = parse_states(state, default=store.STATES)
+    with store.open_spool(invocation.environment, read_only=True) as spool:
+        found, losses = spool.stats(states, selection), spool.losses()
+    data = {
+        "events": found.total,
+        "bytes": found.bytes,
+        **{
+            f"by_{name}": {each: count for (each,), count in pages.count_by(found, name).items()}
+            for name in ("state", "tool", "event")
+        },
+        "by_day": [{**as_data(group), "count": count} for group, count in found.groups.items()],
+        "lost": as_data(losses),
+    }
+    return _output.Answer(data, lambda: pages.show_stats(found, losses, states))
 
 
-@app.command("export", cls=RecordedCommand)
-def export(  # noqa: PLR0913  (each is an option)
+@app.command("export", cls=AnsweringCommand)
+@selecting
+def export(
     ctx: typer.Context,
     file: Annotated[
         str | None,
@@ -250,18 +187,14 @@ def export(  # noqa: PLR0913  (each is an option)
         ),
     ] = None,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     events: Annotated[
         bool, typer.Option("--events", help="Write the events alone, without their envelopes.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Write events to a file or to stdout, one a line, exactly as they are in the spool.
 
     Each line is an envelope whose last member is the event's exact bytes, the
@@ -269,76 +202,51 @@ def export(  # noqa: PLR0913  (each is an option)
     spool stays as it is. FILE appears whole or not at all.
     """
     from usagectl.cli import _spool_pages as pages
-    from usagectl.machine import files
-    from usagectl.spool import listing
 
     invocation: Invocation = ctx.obj
-    if json and file is None:
+    if invocation.as_json and file is None:
         raise UsageError("--json needs a FILE: stdout cannot hold both.")
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
     states = parse_states(state)
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    found = listing.entries(
-        invocation.environment,
-        states,
-        selection,
-        on_problem=problems.append if file is None else None,  # A file is whole or not at all.
-    )
-    texts = (entry.body if events else entry.line for entry in found)
-    if file is None:
-        _write_raw(() if dry_run else texts)
-        _output.emit(_output.Answer({}, lambda: None, problems), invocation, as_json=False)
-        return
-    target = invocation.environment.cwd / file
-    count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
+    with store.open_spool(invocation.environment, read_only=True) as spool:
+        texts = _texts(spool.entries(states, selection), events=events)
+        if file is None:
+            _write_raw(() if dry_run else texts)
+            return _output.Answer({}, lambda: None)
+        target = invocation.environment.cwd / file
+        count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
-    answer = _output.Answer(data, lambda: pages.show_export(target, count, size, dry_run=dry_run))
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: pages.show_export(target, count, size, dry_run=dry_run))
 
 
-@app.command("purge", cls=RecordedCommand)
-def purge(  # noqa: PLR0913  (each is an option)
+def _texts(entries: Iterable[Entry], *, events: bool) -> Iterator[bytes]:
+    return (entry.body if events else entry.line for entry in entries)
+
+
+@app.command("purge", cls=AnsweringCommand)
+@selecting
+def purge(
     ctx: typer.Context,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     dry_run: DryRun = False,
     yes: Yes = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Remove events for good; without --state those that wait and those that were refused."""
     from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import purging
 
     invocation: Invocation = ctx.obj
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
-    states = parse_states(state, default=purging.UNSENT)
-    _take_in(invocation.environment)
-    if not (yes or dry_run or json) and sys.stdin.isatty() and sys.stderr.isatty():
-        planned = purging.purge(
-            invocation.environment, states=states, selection=selection, dry_run=True
-        )
-        if planned:
-            _output.confirm(f"Remove {pages.events(planned)} for good?", skip=False)
-    problems: list[UsagectlError] = []
-    with pages.purge_meter() as meter:
-        gone = purging.purge(
-            invocation.environment,
-            states=states,
-            selection=selection,
-            dry_run=dry_run,
-            on_progress=meter,
-            on_problem=problems.append,
-        )
+    environment = invocation.environment
+    states = parse_states(state, default=store.UNSENT)
+    is_asked = not (yes or dry_run or invocation.as_json) and _output.can_ask()
+    gone = 0
+    if dry_run or is_asked:
+        with store.open_spool(environment, read_only=True) as spool:
+            gone = spool.count(states, selection)
+    if is_asked and gone:
+        _output.confirm(f"Remove {count_of(gone, 'event')} for good?", skip=False)
+    if not dry_run:
+        gone = store.purge(environment, states=states, selection=selection)
     data = {"purged": gone, "dry_run": dry_run, "states": list(states)}
-    answer = _output.Answer(data, lambda: pages.show_purge(gone, dry_run=dry_run), problems)
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(data, lambda: pages.show_purge(gone, dry_run=dry_run))

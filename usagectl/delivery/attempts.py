@@ -1,7 +1,7 @@
-"""Own what becomes of a batch: retries, waits, and what an answer means.
+"""Delivery of a batch to an endpoint: retries, waits, and what an answer means.
 
 An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; what may
-pass is tried again (design, section 5). Knows nothing of files.
+pass is tried again (design, section 5).
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import endpoint
-from usagectl.delivery import requests
-from usagectl.delivery.transport import NOBODY_LISTENS, Answer, NoAnswerError
+from usagectl.delivery.requests import NOBODY_LISTENS, Answer, NoAnswerError, build_post
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from usagectl.delivery.requests import Post
-    from usagectl.delivery.transport import Transport
-    from usagectl.spool.queue import Batch
+    from usagectl.spool import Batch
+
+    Send = Callable[[Post, float], Answer]
 
 REQUEST_SECONDS = 10.0
 """How long one attempt may take, name lookup and all."""
 
-_CHECK_SECONDS = 0.1
 _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
@@ -39,14 +39,14 @@ _MAX_RETRY_AFTER = timedelta(days=30)
 
 
 class DeliveryStoppedError(UsagectlError):
-    """Tell that a delivery ended before everything was sent; what is left stays in the spool."""
+    """A delivery that ended before everything was sent; what is left stays in the spool."""
 
     code = "delivery-stopped"
     exit_status = 5
 
 
 class EndpointUnreachableError(DeliveryStoppedError):
-    """Tell that an endpoint gave no useful answer within the time it had."""
+    """An endpoint that gave no useful answer within the time it had."""
 
     code = "endpoint-unreachable"
 
@@ -60,7 +60,7 @@ class EndpointUnreachableError(DeliveryStoppedError):
 
 
 class EndpointBusyError(DeliveryStoppedError):
-    """Tell that an endpoint answers, but asks to come back later."""
+    """An endpoint that answers, but asks to come back later."""
 
     code = "endpoint-busy"
 
@@ -71,7 +71,7 @@ class EndpointBusyError(DeliveryStoppedError):
 
 
 class EndpointRedirectsError(DeliveryStoppedError):
-    """Tell that an endpoint wants the events sent to another address."""
+    """An endpoint that wants the events sent to another address."""
 
     code = "endpoint-redirects"
 
@@ -84,7 +84,7 @@ class EndpointRedirectsError(DeliveryStoppedError):
 
 
 class TrackingRefusedError(DeliveryStoppedError):
-    """Tell that an endpoint wants no more events (`track_events` is false)."""
+    """An endpoint that wants no more events (`track_events` is false)."""
 
     code = "tracking-refused"
 
@@ -97,7 +97,7 @@ class TrackingRefusedError(DeliveryStoppedError):
 
 
 class Handed(NamedTuple):
-    """Hold what became of a batch that an endpoint has decided on.
+    """A batch that an endpoint has decided on.
 
     Attributes:
         batch: the batch, or a part of one that was too large.
@@ -114,10 +114,10 @@ class Handed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Hold how hard a delivery tries.
+    """How hard a delivery tries.
 
     Attributes:
-        patience: how long an endpoint may take nothing: lookups, attempts and waits together.
+        patience: how long an endpoint may take nothing: look-ups, attempts and waits together.
         compress: whether bodies are sent with gzip.
     """
 
@@ -126,11 +126,15 @@ class Policy:
 
 
 class Deliverer:
-    """Hand batches to one endpoint, one request at a time."""
+    """Delivery to one endpoint, one request at a time.
+
+    `may_continue` is asked before each request and during long waits; it raises once
+    consent is withdrawn.
+    """
 
     def __init__(
         self,
-        transport: Transport,
+        send: Send,
         base: str,
         *,
         policy: Policy,
@@ -139,7 +143,7 @@ class Deliverer:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._transport = transport
+        self._send = send
         self._base = base
         self._policy = policy
         self._may_continue = may_continue
@@ -147,62 +151,57 @@ class Deliverer:
         self._sleep = sleep
         self._jitter = jitter
         self._origin = endpoint.origin_of(base)
-        self._checked: float | None = None
 
-    def deliver(
-        self, batch: Batch, *, meanwhile: Callable[[], None] = lambda: None
-    ) -> Iterator[Handed]:
-        """Deliver a batch, in parts where it is too large, and say what became of each.
-
-        Args:
-            batch: the events.
-            meanwhile: is called once while the first request is under way.
+    def deliver(self, batch: Batch) -> Iterator[Handed]:
+        """Deliver a batch, in halves where it is too large, and say what became of each part.
 
         Raises:
             DeliveryStoppedError: what was not yielded is to be kept.
         """
         waiting = [batch]
-        deadline = self._clock() + self._policy.patience.total_seconds()
         while waiting:
             part = waiting.pop(0)
-            answer, size = self._ask(part, deadline=deadline, meanwhile=meanwhile)
-            meanwhile = _nothing
+            post = build_post(
+                part.events,
+                base=self._base,
+                is_session=part.is_session,
+                compress=self._policy.compress,
+            )
+            answer = self._ask(post)
             if answer.status == _TOO_LARGE and len(part.events) > 1:
-                waiting[:0] = part.split(len(part.events) // 2)
+                waiting[:0] = _halves(part)
                 continue
             is_accepted = answer.status // 100 == 2  # noqa: PLR2004
             refuses = _refuses_tracking(answer)
             if is_accepted or not refuses:
-                yield Handed(part, answer, is_accepted, size)
+                yield Handed(part, answer, is_accepted, len(post.body))
             if refuses:
                 raise TrackingRefusedError(self._origin)
-            deadline = self._clock() + self._policy.patience.total_seconds()
 
-    def _ask(
-        self, batch: Batch, *, deadline: float, meanwhile: Callable[[], None]
-    ) -> tuple[Answer, int]:
-        """Send a batch until it gets an answer that decides on it."""
-        post = requests.build_post(
-            batch.events,
-            base=self._base,
-            is_session=batch.is_session,
-            compress=self._policy.compress,
-        )
+    def _ask(self, post: Post) -> Answer:
+        """Send a request until it gets an answer that decides on it."""
+        deadline = self._clock() + self._policy.patience.total_seconds()
         tries = 0
         said: Answer | None = None
         while True:
-            self._check()
+            self._may_continue()
             tries += 1
-            answer, problem = self._try_once(post, deadline=deadline, meanwhile=meanwhile)
-            meanwhile = _nothing
+            answer, problem = self._try_once(post, deadline)
             # An attempt that the end of all patience cut off says less than the one before.
             said = answer or (said if self._clock() >= deadline else None)
             if answer is not None and self._is_decisive(answer):
-                return answer, len(post.body)
+                return answer
             wait = self._wait_before(tries, answer)
             if self._clock() + wait >= deadline or (problem and problem.is_final):
                 raise self._give_up(said, problem, tries=tries, wait=wait)
             self._rest(wait)
+
+    def _try_once(self, post: Post, deadline: float) -> tuple[Answer | None, NoAnswerError | None]:
+        until = min(deadline, self._clock() + REQUEST_SECONDS)
+        try:
+            return self._send(post, until), None
+        except NoAnswerError as error:
+            return None, error
 
     def _rest(self, seconds: float) -> None:
         """Wait in small steps: an opt-out ends a long rest too."""
@@ -210,28 +209,10 @@ class Deliverer:
             step = min(seconds, _REST_SECONDS)
             self._sleep(step)
             seconds -= step
-            self._check()
-
-    def _check(self) -> None:
-        """Ask whether to go on, but not for each of a thousand requests a second."""
-        now = self._clock()
-        if self._checked is None or now - self._checked >= _CHECK_SECONDS:
             self._may_continue()
-            self._checked = now
-
-    def _try_once(
-        self, post: Post, *, deadline: float, meanwhile: Callable[[], None]
-    ) -> tuple[Answer | None, NoAnswerError | None]:
-        until = min(deadline, self._clock() + REQUEST_SECONDS)
-        exchange = self._transport.start(post, deadline=until)
-        meanwhile()
-        try:
-            return exchange.result(), None
-        except NoAnswerError as error:
-            return None, error
 
     def _is_decisive(self, answer: Answer) -> bool:
-        """Tell whether an answer decides on the batch; a redirect ends the delivery."""
+        """True if an answer decides on the batch; a redirect ends the delivery."""
         if answer.status // 100 == 3:  # noqa: PLR2004
             target = _target_of(answer, self._origin)
             raise EndpointRedirectsError(self._origin, status=answer.status, target=target)
@@ -241,7 +222,7 @@ class Deliverer:
         return answer.status // 100 in (2, 4) and answer.status not in _RETRIED
 
     def _wait_before(self, tries: int, answer: Answer | None) -> float:
-        """Say how many seconds to wait: twice as long each time, or what the endpoint asks for."""
+        """Choose the seconds to wait: twice as long each time, or what the endpoint asks for."""
         grown = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
         wait = grown * (0.5 + self._jitter() / 2)
         asked = parse_retry_after(answer.retry_after) if answer else None
@@ -258,12 +239,16 @@ class Deliverer:
         return EndpointUnreachableError(self._origin, reason=reason, tries=tries)
 
 
-def _nothing() -> None:
-    return
+def _halves(batch: Batch) -> list[Batch]:
+    at = len(batch.events) // 2
+    return [
+        batch._replace(ids=batch.ids[part], events=batch.events[part])
+        for part in (slice(at), slice(at, None))
+    ]
 
 
 def _target_of(answer: Answer, origin: str) -> str:
-    """Name where a redirect leads; its path and query stay unsaid, they may hold anything."""
+    """Name where a redirect leads, without path and query: they may hold anything."""
     if not answer.location:
         return "nowhere"
     if answer.location.startswith("/") and not answer.location.startswith("//"):
@@ -272,7 +257,7 @@ def _target_of(answer: Answer, origin: str) -> str:
 
 
 def _refuses_tracking(answer: Answer) -> bool:
-    """Tell whether a 2xx or 403 says `track_events: false` (facts, part 1)."""
+    """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
     if answer.status // 100 != 2 and answer.status != 403:  # noqa: PLR2004
         return False
     try:
@@ -290,8 +275,6 @@ def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -
     text = text.strip()
     if text.isascii() and text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
-    from email.utils import parsedate_to_datetime  # few answers have one
-
     try:
         until = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # A year of twenty digits, say.

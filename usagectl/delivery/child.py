@@ -1,29 +1,44 @@
-"""Own the detached child that sends: it gives way, sends, and ends in time.
+"""The detached process that sends after a command: it waits a second, sends, and ends in time.
 
-It is started with nothing but this module's name, a second after the command
-that it comes after.
+It is started with nothing but this module's name on its command line.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
+from typing import TYPE_CHECKING
 
-LIFETIME_SECONDS = 9.0
-"""With the second that it is started late, ten in all."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIFETIME_SECONDS = 10.0
 
 
-def main() -> None:
-    """Send once; after nine seconds it ends, whatever happens."""
-    end = threading.Timer(LIFETIME_SECONDS, os._exit, args=(0,))
-    end.daemon = True
-    end.start()
+def main(
+    *,
+    lifetime: float = LIFETIME_SECONDS,
+    rest: float = 1.0,
+    deliver: Callable[[], None] | None = None,
+) -> None:
+    """Send what waits, once, and end.
+
+    Args:
+        lifetime: seconds after which the process ends, whatever it hangs in.
+        rest: seconds that the next command is left alone with the processor; what it
+            records goes in the same request.
+        deliver: sends; None: as this process's settings say.
+    """
+    _limit_lifetime(lifetime)
     if hasattr(os, "nice"):
         os.nice(10)
-    if os.name == "nt":  # No shell slept before.
-        time.sleep(1)
+    time.sleep(rest)
+    (deliver or _deliver)()
 
+
+def _deliver() -> None:
     from usagectl.delivery import sender
     from usagectl.errors import UsagectlError
     from usagectl.machine import environment
@@ -31,8 +46,19 @@ def main() -> None:
     try:
         sender.send(environment.from_process())
     except (UsagectlError, OSError):  # Nobody is there to be told; status tells.
-        os._exit(1)
-    os._exit(0)  # A request that hangs in a name lookup must not hold the process.
+        return
+
+
+def _limit_lifetime(seconds: float) -> None:
+    """Have the system end this process; no code of ours has to run for that."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return
+    end = threading.Timer(seconds, os._exit, args=(1,))
+    end.daemon = True
+    end.start()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Own the requests that carry events: address, headers, body. Builds them; sends nothing.
+"""Requests that carry events, and answers to them.
 
 The protocol is that of facts, part 1: `POST <base>/events` with
 `{"events":[…]}`, `POST <base>/session` with one session event. What shows a
@@ -8,6 +8,7 @@ request and what sends it both ask here.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -19,12 +20,48 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+NOBODY_LISTENS = "nothing listens there (connection refused)"
+TOO_LATE = "it did not answer in time"
+
+
 class Post(NamedTuple):
-    """Hold one request of a delivery, as it goes out."""
+    """A request of a delivery, as it goes out."""
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+
+class Answer(NamedTuple):
+    """The answer of an endpoint.
+
+    Attributes:
+        status: the HTTP status.
+        body: the body, as far as it came and was wanted.
+        retry_after: the header of that name, else empty.
+        location: where a redirect leads, else empty.
+        problem: why the body is not whole, else empty.
+    """
+
+    status: int
+    body: bytes = b""
+    retry_after: str = ""
+    location: str = ""
+    problem: str = ""
+
+
+class NoAnswerError(Exception):
+    """A request that got no answer.
+
+    Attributes:
+        reason: why, in a few words that hold no value of an event.
+        is_final: whether asking again cannot help.
+    """
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_final = is_final
 
 
 def build_post(
@@ -60,8 +97,6 @@ def build_post(
     if session_id:
         headers["Localstack-Session-ID"] = session_id
     if compress:
-        import gzip  # LocalStack's endpoint is not known to take it: few ask for it
-
         headers["Content-Encoding"] = "gzip"
         body = gzip.compress(body, 1)
     headers["Content-Length"] = str(len(body))
@@ -69,7 +104,7 @@ def build_post(
 
 
 def _session_of(event: bytes) -> str:
-    """Read the session ID of a session event; empty where it is none that a header can hold."""
+    """Read the session ID of a session event; empty where no header can hold it."""
     try:
         found = json.loads(event)["metadata"]["session_id"]
     except (ValueError, KeyError, TypeError, RecursionError):

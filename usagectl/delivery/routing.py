@@ -1,4 +1,4 @@
-"""Own where events go: each tool's to its own endpoint, if its consent lets them."""
+"""Routes of events: each tool's to its own endpoint, if its consent lets them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
-    from usagectl.spool.lines import Selection
+    from usagectl.spool import Selection
 
 
 class TelemetryOffError(UsagectlError):
-    """Tell that nothing may be sent, since telemetry is off."""
+    """Telemetry that is off, so that nothing may be sent."""
 
     code = "telemetry-off"
     exit_status = 1
@@ -30,7 +30,7 @@ class TelemetryOffError(UsagectlError):
 
 
 class EndpointNotSecureError(UsageError):
-    """Tell that events would travel readable for everybody on the way."""
+    """An endpoint to which events would travel readable for everybody on the way."""
 
     code = "endpoint-not-https"
 
@@ -43,7 +43,7 @@ class EndpointNotSecureError(UsageError):
 
 
 class EndpointInvalidError(UsageError):
-    """Tell that nothing can be posted to what is named as the endpoint."""
+    """An endpoint that is no http or https URL."""
 
     code = "endpoint-invalid"
 
@@ -55,7 +55,7 @@ class EndpointInvalidError(UsageError):
 
 
 class EndpointMissingError(UsageError):
-    """Tell that a tool's author named no address to send its events to."""
+    """A tool whose author named no address to send its events to."""
 
     code = "endpoint-missing"
 
@@ -67,7 +67,7 @@ class EndpointMissingError(UsageError):
 
 
 class EndpointsDifferError(UsageError):
-    """Tell that events of several tools were asked for that go to different addresses."""
+    """Several chosen tools whose events go to different addresses."""
 
     code = "endpoints-differ"
 
@@ -79,7 +79,7 @@ class EndpointsDifferError(UsageError):
 
 
 class Route(NamedTuple):
-    """Hold where a replay goes, and whose events go there.
+    """Where a replay goes, and whose events go there.
 
     Attributes:
         base: the base URL.
@@ -97,7 +97,7 @@ class Route(NamedTuple):
 def find(
     environment: Environment, selection: Selection, *, to: str | None, allow_http: bool = False
 ) -> Route:
-    """Say where events would go, and whose, if they may.
+    """Find where events would go, and whose, if they may.
 
     Each tool's events go to its own endpoint, unless another is named. A
     loopback address that was asked for by name is always allowed: nothing
@@ -154,7 +154,7 @@ def why_left_out(environment: Environment, tool: str) -> Caution:
 def _sort_out(
     environment: Environment, names: Sequence[str], selection: Selection, *, base: str
 ) -> tuple[list[Consent], tuple[str, ...]]:
-    """Tell tools whose events may go where others go from the rest; no base is everybody's."""
+    """Part the tools whose events may go to a base URL from the rest; without one, all may."""
     taken = []
     found = []
     for verdict in consent.evaluate(environment, names) if names else ():

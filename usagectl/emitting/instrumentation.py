@@ -1,14 +1,14 @@
-"""Own how a Typer or Click application comes to record its own `cli_cmd` events.
+"""Recording of a Typer or Click application's own commands, as `cli_cmd` events.
 
 One line does it: `instrument(app, "mytool")`. From then on each command that
 runs is recorded: its name and the names of the parameters that were typed, never
 a value; nothing for help, version, completion and bad usage. usagectl records
 itself with the same `Recording` and `watch`.
 
-What the application declares can be anything, and so can fail what looks at it: that
+An application can declare anything, so looking at its declarations can fail: that
 costs the event, never the command.
 
-Nothing here imports Click or Typer, of which an application may have its own:
+Nothing here imports Click or Typer, since an application may bring a copy of its own:
 both have commands with `main`, `invoke` and, for groups, `resolve_command`.
 """
 
@@ -21,7 +21,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from usagectl.emitting import first_run, permission
+from usagectl.emitting import permission
 from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsagectlError
 from usagectl.events import text_rules
@@ -39,7 +39,7 @@ _RECORDING = "_usagectl_recording"
 
 
 class Recording:
-    """Hold what one run of a command line has to record.
+    """The events of one run of a command line, until it ends.
 
     Attributes:
         emitter: whose run it is.
@@ -53,7 +53,7 @@ class Recording:
 
     @cached_property
     def environment(self) -> Environment:
-        """Take what was given, else the process's own, once it is asked for."""
+        """Return the environment that was given, else the process's own."""
         return self._given or surroundings.from_process()
 
     @property
@@ -84,7 +84,7 @@ class Recording:
         A fork of the process that began the run records nothing: the run is not its own.
 
         Args:
-            tell: says the notice of the first run; None: nobody is there to read it.
+            tell: writes the remark on the first run; None: nobody is there to read it.
         """
         if not self._events or os.getpid() != self._process:
             return
@@ -103,7 +103,7 @@ class Recording:
             return
         if given.consent:
             permission.deliver(self.environment, given)
-        elif tell is not None and (text := first_run.claim(self.environment, name)):
+        elif tell is not None and (text := permission.claim_remark(self.environment, name)):
             tell(text)
 
 
@@ -129,8 +129,8 @@ def instrument(
         kinds: further event kinds that it declares.
 
     Raises:
-        InvalidValueError: the tool's name is none.
-        TypeError: it is no such application.
+        InvalidValueError: the tool's name is invalid.
+        TypeError: the application is neither.
     """
     from usagectl.tools import registry
 
@@ -146,7 +146,7 @@ def instrument(
 
 
 def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Have every run of a command recorded."""
+    """Record every run of a command."""
     run = command.main
 
     def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -163,10 +163,10 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
 
 def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Have every call of a Typer application recorded.
+    """Record every call of a Typer application.
 
-    A Typer application builds its commands anew for each call, of the classes
-    that it was given. What others build of it, a test's runner say, is not recorded.
+    A Typer application builds its commands anew for each call, from the classes
+    that it was given. What others build of it, such as a test's runner, is not recorded.
     """
 
     class Instrumented(type(app)):  # type: ignore[misc]
@@ -178,7 +178,7 @@ def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
 
 class _watched_classes:  # noqa: N801  (a context manager, read as a verb)
-    """Give the root command of a Typer application a class that is instrumented, for one call."""
+    """An instrumented class for the root command of a Typer application, for one call."""
 
     def __init__(self, app: Any, emitter: Emitter) -> None:  # noqa: ANN401
         self._holder, default = _holder_of_class(app)
@@ -213,7 +213,7 @@ def _holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
 
 
 def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
-    """Have a command note itself when it is about to run, and so its sub-commands, once found."""
+    """Note a command when it is about to run, and its sub-commands once they are found."""
     is_watched = _RECORDING in command.__dict__
     setattr(command, _RECORDING, recording)
     if is_watched:  # By an earlier run of the same process.
@@ -252,7 +252,7 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
 
 
 def _is_bad_usage(error: Exception) -> bool:
-    """Tell whether an error says that the command line did not fit: Click's, Typer's, ours."""
+    """True if an error says that the command line did not fit: Click's, Typer's or ours."""
     return any(each.__name__ == "UsageError" for each in type(error).__mro__)
 
 
@@ -265,7 +265,7 @@ def _names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
 
 
 def _is_declared(context: Any) -> bool:  # noqa: ANN401
-    """Tell whether the group of a command has it or lists it, so that its name is the author's."""
+    """True if the group of a command has it or lists it, so that its name is the author's."""
     group, command = context.parent.command, context.command
     if any(each is command for each in getattr(group, "commands", {}).values()):
         return True
@@ -297,7 +297,7 @@ def _is_read_by_a_person() -> bool:
 
 
 def _tell(text: str) -> None:
-    """Say something on stderr; one that is full or gone changes nothing."""
+    """Write a remark to stderr; if it is full or gone, nothing changes."""
     try:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()

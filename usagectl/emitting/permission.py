@@ -1,17 +1,20 @@
-"""Own how a program comes to record its events through usagectl.
+"""Permission of a program to record its events, and what goes with it.
 
-It asks here whether it may, is registered on the way so that usagectl can list
-and switch it, and has what it recorded sent. None of it ever raises, prints or
-waits for a network: it serves programs of others (design, rule 2.4).
+A program that may record is registered, so that usagectl can list and switch it; it
+has a machine ID of its own, what it recorded is sent, and its first run is remarked on.
+Nothing here raises, prints or waits for a network: it serves the programs of others
+(design, rule 2.4).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
+from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
 from usagectl.tools import registry
 
@@ -22,9 +25,12 @@ if TYPE_CHECKING:
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
+_REMARKED = "first-run"
+"""A file of this name, for other tools with the tool's name behind it, says: remarked on."""
+
 
 class Emitter(NamedTuple):
-    """Hold what a program that records its events says about itself.
+    """What a program that records its events says about itself.
 
     Attributes:
         name: the tool's name, as a person types it.
@@ -42,7 +48,7 @@ class Emitter(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """Hold that events may be recorded, and under which consent.
+    """Permission to record events.
 
     Attributes:
         verdict: of the tool's switches.
@@ -70,10 +76,10 @@ def permit(environment: Environment, emitter: Emitter) -> Permit | None:
 
 
 def emitter_of(environment: Environment, name: str) -> Emitter:
-    """Return what a tool registered itself as; one that never did is known by its name alone.
+    """Return what a tool registered itself as, or its name alone if it never did.
 
     Raises:
-        InvalidValueError: its name is none.
+        InvalidValueError: the name is invalid.
     """
     found = registry.read(environment, registry.validate_name(name))
     if found is None:
@@ -82,10 +88,10 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
 
 
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
-    """Give the verdict of a program's switches; registers nothing.
+    """Return the verdict of a program's switches; register nothing.
 
     Raises:
-        InvalidValueError: its name is none.
+        InvalidValueError: the name is invalid.
     """
     from usagectl import consent
 
@@ -93,7 +99,7 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
 
 
 def _registration_of(environment: Environment, emitter: Emitter) -> registry.Registration:
-    """Say what is known of a program's tool: by itself, and by others of the same name."""
+    """Join what a program says of its tool with what others of the same name said before."""
     own = registry.Registration(
         registry.validate_name(emitter.name),
         emitter.version,
@@ -113,7 +119,7 @@ def _register(environment: Environment, registration: registry.Registration) -> 
 
 
 def program() -> str:
-    """Name the file that is run: the script of this process, where there is one."""
+    """Name the script of this process; empty where there is none."""
     from pathlib import Path
 
     name = getattr(sys.modules.get("__main__"), "__file__", None) or sys.argv[0]
@@ -134,8 +140,8 @@ def deliver(environment: Environment, given: Permit) -> None:
 def machine_id(environment: Environment, emitter: Emitter, *, keep: bool = True) -> str:
     """Return the tool's own random machine ID, made on first need and then kept.
 
-    usagectl keeps none: for it, where nothing can be kept, and where nothing is to be kept
-    (`keep`), each call draws another.
+    usagectl itself keeps none. For it, where the ID cannot be kept, and with `keep` false,
+    each call draws another.
     """
     from usagectl import identity
     from usagectl.tools.base import new_random_id
@@ -164,3 +170,25 @@ def _keep(state_dir: Path, file: Path, drawn: str) -> str:
     except (UsagectlError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return drawn
     return drawn
+
+
+def claim_remark(environment: Environment, tool: str) -> str:
+    """Return the remark on a tool's first run, once for an account; else, and in CI, nothing.
+
+    Where it cannot be noted as made, it is not made: it would come again each time.
+    """
+    folder = environment.state_dir
+    if folder is None:
+        return ""
+    marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
+    if os.path.lexists(marker) or is_ci(environment):
+        return ""
+    try:
+        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:  # Another process was faster, or nothing can be written.
+        return ""
+    return (
+        f"{tool} records its own commands on this machine: the command's name and the names of "
+        "its parameters, never a value. Nothing is sent. To see it: usagectl preview "
+        f"{tool}. To turn it off: usagectl disable {tool}."
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,49 +38,43 @@ def require_settings_file(environment: Environment) -> Path:
     return file
 
 
-def spool_dir(environment: Environment) -> Path | None:
-    """Name the spool's folder; None when this account has no home."""
+def spool_file(environment: Environment) -> Path | None:
+    """Name the spool's file; None when this account has no home."""
     folder = environment.state_dir
-    return folder / "spool" if folder else None
+    return folder / "spool.db" if folder else None
 
 
-def require_spool_dir(environment: Environment) -> Path:
-    """Name the spool's folder.
+def require_spool_file(environment: Environment) -> Path:
+    """Name the spool's file.
 
     Raises:
         FolderUnknownError: this account has no home.
     """
-    folder = spool_dir(environment)
+    file = spool_file(environment)
+    if file is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return file
+
+
+def require_delivery_dir(environment: Environment) -> Path:
+    """Name the folder that a delivery locks, and that keeps its pauses.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    folder = environment.state_dir
     if folder is None:
         raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
-    return folder
+    return folder / "delivery"
 
 
-def fallback_dir(environment: Environment, *, make: bool = False) -> Path | None:
-    """Name a folder for what must be noted although the spool takes nothing; None without one.
+def require_files_dir(environment: Environment) -> Path:
+    """Name the folder where `replay --file` keeps what it has not sent yet.
 
-    It is the user's own, in the system's folder for temporary files: nobody
-    else may have made it, or be able to write to it.
+    Raises:
+        FolderUnknownError: this account has no home.
     """
-    if environment.system == "Windows":
-        return None
-    variables = environment.variables
-    base = variables.get("XDG_RUNTIME_DIR") or variables.get("TMPDIR")
-    parent = environment.cwd / base if base else environment.at_root("/tmp")  # noqa: S108
-    return private_dir(parent, make=make)
-
-
-def private_dir(parent: Path, *, make: bool = False) -> Path | None:
-    """Name the user's own folder in one that all users share; None where it is not theirs alone."""
-    folder = parent / f"usagectl-{os.getuid()}"
-    try:
-        if make:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    return folder if is_ours and not status.st_mode & 0o077 else None
+    return require_delivery_dir(environment).with_name("files")
 
 
 def policy_file(environment: Environment) -> Path:

@@ -1,9 +1,9 @@
-"""Own the list of programs that record their events through usagectl: a small file for each.
+"""Registered programs: those that record their events through usagectl, a small file for each.
 
 A program writes its file when it records for the first time, so that usagectl
-can list, preview and switch it although it knows nothing of it. What a file
-holds is what the program says about itself; people can edit it, so a file that
-cannot be understood stands for a tool that names no endpoint.
+can list, preview and switch it although it knows nothing of it. The file says what
+the program says about itself. People can edit it: a file that cannot be understood
+stands for a tool without an endpoint.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 NAME_LENGTH = 64
 TAKEN = ("localstack", "lstk", OWN_NAME)
-"""Tools whose switches usagectl knows without being told."""
+"""Tools that usagectl knows by itself; no program can register as one."""
 
 _SUFFIX = ".json"
 _MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
-"""How long what is shown of a program may be; the last is the longest path that Linux takes."""
+"""How long each text may be, since it is shown; 4096 is the longest path on Linux."""
 
 _MOST_KINDS = 256
 
 
 class Registration(NamedTuple):
-    """Hold what a program says about itself.
+    """What a program says about itself.
 
     Attributes:
         name: the tool, as a person types it.
@@ -57,7 +57,7 @@ class Registration(NamedTuple):
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """Return the declared kinds; one that cannot be understood is left out."""
+        """Declared kinds; those that cannot be understood are left out."""
         from usagectl.events import kinds  # few commands ask
 
         found = []
@@ -70,10 +70,10 @@ class Registration(NamedTuple):
 
 
 def validate_name(name: str) -> str:
-    """Take a tool's name.
+    """Return a tool's name if it is valid.
 
     Raises:
-        InvalidValueError: it is none, or one that usagectl knows as another tool.
+        InvalidValueError: the name is invalid, or usagectl knows it as another tool.
     """
     if not NAME_PATTERN.fullmatch(name) or len(name) > NAME_LENGTH:
         wanted = "use lower-case letters and digits, with single '-' or '_' between them"
@@ -85,12 +85,12 @@ def validate_name(name: str) -> str:
 
 
 def folder_of(environment: Environment) -> Path | None:
-    """Name the folder of the files; None when this account has no home."""
+    """Return the folder of the files; None when this account has no home."""
     return environment.state_dir / "tools" if environment.state_dir else None
 
 
 def read_all(environment: Environment) -> tuple[Registration, ...]:
-    """Read every registered program, by name; a problem is part of the answer."""
+    """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
     folder = folder_of(environment)
     if folder is None:
         return ()
@@ -103,7 +103,7 @@ def read_all(environment: Environment) -> tuple[Registration, ...]:
 
 
 def read(environment: Environment, name: str) -> Registration | None:
-    """Read one registered program; None when it never registered."""
+    """Read one registered program; None if it never registered."""
     folder = folder_of(environment)
     if folder is None or not _is_free(name) or not (folder / f"{name}{_SUFFIX}").exists():
         return None
@@ -123,11 +123,11 @@ def _read(folder: Path, name: str) -> Registration:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        return Registration(name, problem=f"{file} cannot be understood: it is no JSON object.")
+        return Registration(name, problem=f"{file} cannot be understood: it is not a JSON object.")
     texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
     schemas = document.get("kinds", [])
     if not all(isinstance(text, str) for text in texts.values()) or not isinstance(schemas, list):
-        return Registration(name, problem=f"{file} cannot be understood: a member is no text.")
+        return Registration(name, problem=f"{file} cannot be understood: a member is not text.")
     if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas if isinstance(each, dict))
@@ -135,10 +135,10 @@ def _read(folder: Path, name: str) -> Registration:
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
-    """Add what other programs, or earlier runs, of the same tool said and this one does not.
+    """Fill in what this program does not say from other programs, or earlier runs, of its tool.
 
-    Its own word comes first. Of two kinds of one name the newest definition holds; one that
-    is declared no more stays, since its events may wait.
+    Of two kinds of one name the newer definition counts. A kind that is no longer declared
+    stays, since its events may wait.
     """
     before = read(environment, registration.name)
     if before is None or before.problem:
@@ -154,19 +154,19 @@ def merge(environment: Environment, registration: Registration) -> Registration:
 
 
 def register(environment: Environment, registration: Registration) -> bool:
-    """Write a program's file, unless it says the same already; tell whether it was written.
+    """Write a program's file and return True, unless it says the same already.
 
-    What the file says beyond that, of other programs of the tool, stays (`merge`).
+    What other programs of the tool said stays (`merge`).
 
     Raises:
-        InvalidValueError: its name is none.
+        InvalidValueError: the name is invalid.
         FolderUnknownError: this account has no home.
         FileUnwritableError: nothing was changed.
     """
     name = validate_name(registration.name)
     if name == OWN_NAME:
         return False
-    folder = paths.require_spool_dir(environment).parent / "tools"
+    folder = paths.require_spool_file(environment).parent / "tools"
     registration = merge(environment, registration)
     file = folder / f"{name}{_SUFFIX}"
     document = {
@@ -188,7 +188,7 @@ def register(environment: Environment, registration: Registration) -> bool:
 
 
 def declarations(environment: Environment) -> tuple[Declaration, ...]:
-    """Give every event kind that a registered program declares, for `notice.declared`."""
+    """Return every event kind that a registered program declares, for `notice.declared`."""
     from usagectl.events import kinds
 
     return tuple(

@@ -1,0 +1,68 @@
+"""Deliveries for tests: numbered events, a replay of them, and where they are afterwards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tests.support.machine import NOW
+from usagectl import spool
+from usagectl.delivery import attempts, replay
+from usagectl.events.record import new_record
+
+if TYPE_CHECKING:
+    from tests.support.endpoint import Endpoint
+    from tests.support.machine import Machine
+    from usagectl.delivery.replay import ReplayResult
+
+PATIENCE = timedelta(seconds=3)
+
+
+def event(number: int) -> bytes:
+    """Build an event that is told from its like by a number."""
+    return b'{"name":"e","metadata":{},"payload":{"n":%d}}' % number
+
+
+def put(
+    machine: Machine,
+    body: bytes,
+    *,
+    tool: str = "usagectl",
+    kind: str = "e",
+    consent: str = "",
+) -> None:
+    """Put one event into the spool."""
+    spool.append(machine.environment(), body, tool=tool, kind=kind, consent=consent)
+
+
+def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]:
+    """Put numbered events into the spool, and return their bytes."""
+    environment = machine.environment()
+    bodies = [event(number) for number in range(count)]
+    records = [
+        new_record(body, tool=tool, kind="e", now=NOW, entropy=environment.entropy)
+        for body in bodies
+    ]
+    spool.append_all(environment, records)
+    return bodies
+
+
+def send(machine: Machine, base: str, **options: object) -> ReplayResult:
+    """Replay everything that waits to an address."""
+    policy = attempts.Policy(patience=PATIENCE)
+    chosen = replay.Options(to=base, **{"policy": policy, **options})  # type: ignore[arg-type]
+    environment = machine.environment()
+    with spool.open_spool(environment) as store:
+        return replay.run(environment, chosen, base=base, store=store)
+
+
+def states(machine: Machine) -> dict[str, list[bytes]]:
+    """Return the events' bytes by state."""
+    with spool.open_spool(machine.environment()) as store:
+        return {state: [each.body for each in store.entries((state,))] for state in spool.STATES}
+
+
+def numbers(there: Endpoint) -> list[int]:
+    """List the numbers of the events that came, in their order."""
+    found = [each for request in there.received for each in request.events]
+    return [each["payload"]["n"] for each in found if each["name"] == "e"]
