@@ -31,6 +31,7 @@ BODY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{3}")
 DEEP = b"[" * 5000 + b"]" * 5000
 NAME = "machine.json"
 NEW = {"localstack": "11111111-222"}
+EXAMPLES = int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "150"))
 posix_links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 
 
@@ -513,7 +514,7 @@ def keys_as_text(document: dict[str, object] | None) -> set[str]:
     return set(json.loads(json.dumps(document or {})))
 
 
-@hypothesis_settings(max_examples=500)
+@hypothesis_settings(max_examples=EXAMPLES)
 @given(data=ODD_FILES, clears=st.booleans())
 def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> None:
     """Reading, replacing and clearing never raise; what is not understood is set aside whole."""
@@ -538,7 +539,7 @@ def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> 
         assert not list(file.parent.glob(".*")), "a temporary file was left"
 
 
-@hypothesis_settings(max_examples=200)
+@hypothesis_settings(max_examples=EXAMPLES // 2)
 @given(data=st.binary(max_size=64) | st.text(max_size=20).map(lambda text: text.encode()))
 def test_no_content_of_lstks_file_is_too_odd(data: bytes) -> None:
     """Any bytes in lstk's bare file are read and replaced by twelve characters."""
