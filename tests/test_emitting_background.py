@@ -1,6 +1,6 @@
 """Tests of many at once: threads, forks, spawned processes and handlers that record.
 
-`USAGECTL_CROWD=64` makes it 64 threads in place of 16, in four processes; `USAGECTL_CALLS=10000`
+`USAGECTL_CROWD=64` makes it 64 threads in place of 16, in four processes; `USAGECTL_CALLS=1000`
 makes each of them record so many calls.
 """
 

@@ -39,7 +39,7 @@ _DEFAULTS: Mapping[str, object] = {
 _MEASURED = {"session": ("session_id", "machine_id", "api_key", "system", "is_ci", "is_docker")}
 """Fields that are found out here and not typed."""
 
-_TYPES: Mapping[str, tuple[type, str | None]] = {
+_TYPES: Mapping[str, tuple[Any, str | None]] = {
     "string": (str, "VALUE"),
     "integer": (int, "INT"),
     "number": (float, "FLOAT"),
@@ -133,13 +133,12 @@ def emit(ctx: typer.Context, *, json: Json = False) -> None:
     schemas += [(each.name, each.schema) for each in registry.declarations(invocation.environment)]
     forms = [form_of(name, schema) for name, schema in schemas]
     data = {"events": [_form_data(form) for form in forms]}
-    answer = _output.Answer(data, lambda: _show_forms(forms))
-    _output.emit(answer, invocation, as_json=json)
+    _output.emit(_output.Answer(data, lambda: _show_forms(forms)), invocation, as_json=json)
 
 
 def _form_data(form: Form) -> dict[str, object]:
-    members = ("name", "option", "required", "default", "meaning")
-    fields = [{member: getattr(each, member) for member in members} for each in form.fields]
+    members = Field._fields[:-1]  # All but what is Typer's.
+    fields = [dict(zip(members, each[:-1], strict=True)) for each in form.fields]
     return {"name": form.name, "fields": fields}
 
 
@@ -179,7 +178,6 @@ def form_of(name: str, schema: Mapping[str, Any]) -> Form:
 def _field(name: str, schema: Mapping[str, Any], *, is_required: bool) -> Field:
     is_list = schema["type"] == "array"
     items = schema["items"] if is_list else schema
-    annotation: Any
     annotation, metavar = _TYPES[items["type"]]
     if is_list:
         annotation = list.__class_getitem__(annotation)
@@ -362,8 +360,7 @@ def _build(
     from usagectl.events import encoding, schemas
 
     started = session.start(environment)
-    if typed := values.get("session_id"):
-        started = started._replace(session_id=typed)
+    started = started._replace(session_id=values.get("session_id") or started.session_id)
     if form.name == "session":
         _check_typed(environment, values)
         body = session.build_event(

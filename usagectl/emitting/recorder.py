@@ -174,14 +174,8 @@ class Recorder:
         self._append(shape.name, shape.event(payload, client_time=time, session_id=session_id), now)
 
     def _append(self, kind: str, event: bytes, now: datetime) -> None:
-        record = new_record(
-            event,
-            tool=self.tool,
-            kind=kind,
-            consent=self.permit.consent,
-            now=now,
-            entropy=self.environment.entropy,
-        )
+        labels = {"tool": self.tool, "kind": kind, "consent": self.permit.consent}
+        record = new_record(event, now=now, entropy=self.environment.entropy, **labels)
         self._add(self._events, record)
 
     def _add(self, waiting: deque[_Item], item: _Item) -> None:

@@ -24,7 +24,6 @@ from usagectl.tools.registry import validate_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
@@ -128,12 +127,7 @@ class Tracker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def aws_request(  # noqa: PLR0913  (each is a field of the notice)
@@ -156,11 +150,8 @@ class Tracker:
         type and message are recorded for 400 to 499, the stack trace for 500 while debugging
         is on; both are scrubbed.
         """
-        values: dict[str, object] = {
-            "service": service,
-            "operation": operation,
-            "status_code": status_code,
-        }
+        values: dict[str, object]
+        values = {"service": service, "operation": operation, "status_code": status_code}
         if self._does_aggregate:
             self._count("aws_request_agg", values, list_name="api_calls")
             return
@@ -283,13 +274,8 @@ class Tracker:
         permit = permission.permit(environment, self._emitter)
         if permit is None:
             return None
-        return Recorder(
-            environment,
-            self._emitter,
-            permit,
-            token=self._token,
-            is_testing=self._is_testing,
-        )
+        token, is_testing = self._token, self._is_testing
+        return Recorder(environment, self._emitter, permit, token=token, is_testing=is_testing)
 
     def _expect(self, recorder: Recorder, seconds: float) -> None:
         """Have what was recorded written within so many seconds, the first record at once."""
