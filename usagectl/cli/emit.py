@@ -16,8 +16,8 @@ from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
 from usagectl.cli._data import as_data
 from usagectl.cli._options import Json
-from usagectl.tools import registry
 from usagectl.sensitive import MASK
+from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

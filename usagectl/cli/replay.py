@@ -24,8 +24,8 @@ from usagectl.errors import (
     UsageError,
     count_of,
 )
-from usagectl.spool import ALL, Selection
 from usagectl.sensitive import mask_url_credentials
+from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
