@@ -10,10 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from usagectl import endpoint
+from usagectl.endpoint import origin_of
 from usagectl.sensitive import mask_url_credentials, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from usagectl.consent import Consent
+    from usagectl.identity import MachineId
 
 _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (bytes, bytes.decode),
@@ -61,7 +67,7 @@ def _shown_address(url: str, *, reveal: bool) -> str:
 
 def origin_shown(url: str) -> str:
     """Name where events went: no more of an address than that is shown."""
-    return endpoint.origin_of(url) if "://" in url else ""
+    return origin_of(url) if "://" in url else ""
 
 
 def _shown_origin(url: str | None, *, reveal: bool) -> str | None:  # noqa: ARG001
@@ -93,6 +99,16 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
     if isinstance(value, tuple | list):
         return [as_data(each, reveal=reveal) for each in value]
     return value
+
+
+def part_data(
+    part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
+) -> dict[str, object]:
+    """Give the verdict on a tool part, with its machine ID, its public JSON form."""
+    from usagectl.identity import of_part  # two commands of many ask
+
+    machine_id = as_data(of_part(part, machine_ids), reveal=reveal)
+    return {**as_data(part, reveal=reveal), "machine_id": machine_id}
 
 
 @cache

@@ -8,11 +8,10 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data
+from usagectl.cli._data import as_data, part_data
 from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import describe
 from usagectl.errors import ExpectationFailedError
-from usagectl.identity import of_part
 from usagectl.sensitive import mask_url_credentials, redact
 from usagectl.status import NOT_COVERED, collect, offending
 from usagectl.tools import names as names_of_tools
@@ -75,14 +74,6 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
         "spool": as_data(found.spool),
         "not_covered": list(NOT_COVERED),
     }
-
-
-def part_data(
-    part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
-) -> dict[str, object]:
-    """Give the verdict on a tool part, with its machine ID, its public JSON form."""
-    machine_id = as_data(of_part(part, machine_ids), reveal=reveal)
-    return {**as_data(part, reveal=reveal), "machine_id": machine_id}
 
 
 def _show(found: Report, *, reveal: bool) -> None:
