@@ -57,7 +57,12 @@ _SETTLE = (
     "WHERE seq IN (SELECT value FROM json_each(?))"
 )
 _ENTRY = "seq, event, kind, uid, time, tool, consent, at, destination, status, answer"
-_DROP_OLDEST = "DELETE FROM events WHERE seq = (SELECT min(seq) FROM events WHERE state = ?)"
+_DROP_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
+    "DELETE FROM events WHERE seq IN (SELECT seq FROM (SELECT seq, "
+    "sum(length(event) + coalesce(length(answer), 0) + ?2) OVER (ORDER BY seq ROWS "
+    "BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
+    "FROM events WHERE state = ?1 ORDER BY seq LIMIT 1000) WHERE coalesce(before, 0) < ?3)"
+)
 _DROP_OLDER = (  # One with an odd time keeps back none behind it, unless they are a hundred.
     "DELETE FROM events WHERE instant < ? AND seq IN "
     "(SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
@@ -233,8 +238,8 @@ class Spool:
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
         dropped = 0
-        while self.total(state)[1] > max_bytes:
-            dropped += self._execute(_DROP_OLDEST, [state]).rowcount
+        while (excess := self.total(state)[1] - max_bytes) > 0:
+            dropped += self._execute(_DROP_OLDEST, [state, _ROW_BYTES, excess]).rowcount
         return dropped
 
     def _drop_older(self, instant: int) -> int:
