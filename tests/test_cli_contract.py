@@ -369,14 +369,9 @@ def test_unwritable_state_is_status_3(machine: Machine) -> None:
 def test_a_spool_that_cannot_be_emptied_is_status_4(machine: Machine) -> None:
     """`disable` says that events are left, with the rest of its answer beside it."""
     furnish(machine)
-<<<<<<< HEAD
-    (machine.state_dir / "spool.db").unlink()
-    (machine.state_dir / "spool.db").mkdir()
-=======
     for file in machine.state_dir.glob("spool.db*"):
         file.unlink()
     (machine.state_dir / "spool.db").write_text("no database")
->>>>>>> 0152dab (Hold a spool that cannot be emptied against the SQLite store)
     outcome = run_inside(machine.environment(), "disable", "usagectl", "--json")
     assert outcome.status == 4
     assert [error["code"] for error in outcome.envelope["errors"]] == ["spool-set-aside"]
