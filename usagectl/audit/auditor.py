@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.audit import checks, reading
 from usagectl.audit.checks import Checker, Node
-from usagectl.audit.context import Context
 from usagectl.audit.findings import CLI, Ledger, clean
+from usagectl.audit.search import Context
 from usagectl.spool import open_spool
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ _OTHER = "*"
 _UNPARSED = "unparsed"
 _SESSION_HEADER = "localstack-session-id"
 _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})")
-_LONGEST_AGENT = 200
 
 _CALL = "aws_request"
-_CLIENT_ERROR, _SERVER_ERROR, _INTERNAL = 400, 500, 500
+_CLIENT_ERRORS, _INTERNAL = range(400, 500), 500
 _NAMES_OF_COMMANDS = {CLI: ("cmd",), "lstk_command": ("parameters", "command")}
 _MOST_COMMANDS = 4096
 _LONGEST_COMMAND = 200
@@ -148,7 +147,6 @@ class Auditor:
         self._trees = checks.compile_events()
         self._names: dict[str, int] = {}
         self._commands: set[str] = set()
-        self._has_words = any(rule == "UC401" and texts for rule, texts in context.values)
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
@@ -270,7 +268,7 @@ class Auditor:
             return ""
         agent, session = headers.get("user-agent"), headers.get(_SESSION_HEADER)
         if isinstance(agent, str):
-            found = _CLIENT.search(agent[:_LONGEST_AGENT])
+            found = _CLIENT.search(agent)
             self._ledger.version = found[1] if found else None
         return session if isinstance(session, str) else ""
 
@@ -282,7 +280,7 @@ class Auditor:
         self._checker.ids.see(name, pointer, session)
 
     def _note_command(self, payload: object, path: tuple[str, ...]) -> None:
-        if not self._has_words or len(self._commands) >= _MOST_COMMANDS:
+        if len(self._commands) >= _MOST_COMMANDS:
             return
         found = payload
         for key in path:
@@ -293,7 +291,7 @@ class Auditor:
     def _check_status(self, payload: dict[str, object]) -> None:
         """Look for error texts with a status that the notice does not allow them with."""
         status = payload.get("status_code")
-        if not (isinstance(status, int) and _CLIENT_ERROR <= status < _SERVER_ERROR):
+        if status not in _CLIENT_ERRORS:
             for key in ("err_type", "err_msg"):
                 if payload.get(key):
                     self._ledger.add("UC306", _CALL, f"/payload/{key}", payload[key])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORM = 1
 _SPLIT = re.compile(r"([\w-]+)(=|:)(.*)", re.DOTALL)
 _HINT = 'usagectl audit --ignore "UC201=cli_cmd:known since 4.12"'
+_HOW_TO_WRITE = "usagectl audit --baseline FILE --write-baseline makes one"
 
 
 class Ignore(NamedTuple):
@@ -121,22 +122,15 @@ def read_baseline(file: Path) -> dict[str, str]:
     """
     data = files.read_bytes(file)
     if data is None:
-        raise FileUnreadableError(
-            file,
-            reason="no such file",
-            hint="usagectl audit --baseline FILE --write-baseline makes one",
-        )
+        raise FileUnreadableError(file, reason="no such file", hint=_HOW_TO_WRITE)
     try:
         document = json.loads(data)
         if document["usagectl_baseline"] != FORM:
             raise ValueError  # noqa: TRY301  (one sentence for all that is wrong with it)
         return {str(each["fingerprint"]): str(each["level"]) for each in document["findings"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileCorruptError(
-            file,
-            reason="it is not an audit baseline",
-            hint="usagectl audit --baseline FILE --write-baseline makes one",
-        ) from error
+        reason = "it is not an audit baseline"
+        raise FileCorruptError(file, reason=reason, hint=_HOW_TO_WRITE) from error
 
 
 def write_baseline(file: Path, findings: Iterable[Finding], *, is_dry_run: bool = False) -> int:

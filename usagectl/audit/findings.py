@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from usagectl import notice
 from usagectl.audit import rules
-from usagectl.audit.patterns import MACHINE_ID, is_uuid
+from usagectl.audit.search import MACHINE_ID, is_uuid
 from usagectl.sensitive import summarize
 
 if TYPE_CHECKING:
