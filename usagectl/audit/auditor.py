@@ -161,7 +161,7 @@ class Auditor:
             self.first_bad_line = self.first_bad_line or item.line
 
     def add(self, record: object, *, line: int = 0) -> bool:
-        """Audit one record, event or body; False when it is none of these.
+        """Audit one record, event or body; False for anything else.
 
         Args:
             record: JSON as Python values: a record of the spool or of a capture, a plain
@@ -301,7 +301,7 @@ class Auditor:
 
 
 def _parts_of(record: object) -> tuple[list[object] | None, object]:
-    """Return the events in a record, an event or a body, None if it is none of these; headers."""
+    """Return the events of a record, an event or a body, else None; and a record's headers."""
     if isinstance(record, list):
         return record or None, None
     if not isinstance(record, dict):

@@ -11,11 +11,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import notice
 from usagectl.audit import rules
 from usagectl.audit.findings import Suppression
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
 from usagectl.machine import files
+from usagectl.notice import all_events, find_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +73,7 @@ def parse_ignore(text: str) -> Ignore:
 
 def _split_place(text: str) -> tuple[str, str]:
     """Cut a place from its reason; the notice knows names of events that hold a colon."""
-    events = notice.all_events()
+    events = all_events()
     fields = [field for event in events for field in (*event.fields, *event.undocumented_fields)]
     names = [event.name for event in events] + [f"{each.event}.{each.name}" for each in fields]
     for name in sorted((name for name in names if ":" in name), key=len, reverse=True):
@@ -93,7 +93,7 @@ def check_places(ignores: Iterable[Ignore], names: Iterable[str]) -> None:
     for ignore in ignores:
         is_seen = any(f"{ignore.place}.".startswith(f"{name}.") for name in seen)
         if ignore.place and not is_seen:
-            notice.find_event(ignore.place.partition(".")[0])
+            find_event(ignore.place.partition(".")[0])
 
 
 def suppress(

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from usagectl import notice
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
 from usagectl.audit.search import Hit, Searcher, is_free_text
+from usagectl.notice import event_schema
+from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Node:
 
 def compile_events() -> dict[str, Node]:
     """Build the tree of every event that is known, by name."""
-    known = notice.load()
+    known = load_notice()
     documented = known.events + known.declared_events
     trees = {event.name: _documented(event) for event in documented}
     trees.update((event.name, _undocumented(event)) for event in known.undocumented_events)
@@ -116,7 +117,7 @@ def open_event(name: str) -> Node:
 
 def _documented(event: Event) -> Node:
     fields = {each.pointer: each for each in event.fields}
-    root = _from_schema(event.name, "", notice.event_schema(event.name), fields)
+    root = _from_schema(event.name, "", event_schema(event.name), fields)
     for each in event.undocumented_fields:
         _plant(root, each)
     return root

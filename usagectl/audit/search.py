@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import sensitive
+from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,7 +90,7 @@ class Context:
         """
         machine_ids = tuple(_machine_ids(environment))
         found = (
-            ("UC402", sensitive.secrets_of(environment.variables)),
+            ("UC402", secrets_of(environment.variables)),
             ("UC406", (*machine_ids, *map(_with_hyphens, machine_ids))),
             ("UC405", _homes(environment)),
             ("UC401", values_typed(arguments)),
@@ -149,7 +149,7 @@ def _users(environment: Environment) -> Iterator[str]:
     names = [variables.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
     names += [home.name for home in _home_folders(environment)]
     for name in names:
-        if len(name) >= _SHORTEST_NAME and name.lower() not in sensitive.ORDINARY_WORDS:
+        if len(name) >= _SHORTEST_NAME and name.lower() not in ORDINARY_WORDS:
             yield name
 
 
@@ -157,7 +157,7 @@ def _hosts(environment: Environment) -> Iterator[str]:
     named = [environment.variables.get(name, "") for name in ("HOSTNAME", "COMPUTERNAME")]
     for name in (environment.host_name, *named):
         for text in (name, name.partition(".")[0]):
-            if len(text) >= _SHORTEST_NAME and text.lower() not in sensitive.ORDINARY_WORDS:
+            if len(text) >= _SHORTEST_NAME and text.lower() not in ORDINARY_WORDS:
                 yield text
 
 
@@ -286,7 +286,7 @@ def find_patterns(text: str) -> Iterator[tuple[str, str]]:
                     if counts is None or counts(match[0]):
                         yield rule, match[0]
                 break
-    for kind, start, end in sensitive.find_secrets(text):
+    for kind, start, end in find_secrets(text):
         yield _RULES_OF_SECRETS.get(kind, "UC504"), text[start:end]
 
 
