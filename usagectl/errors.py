@@ -181,8 +181,6 @@ class _FileError(StateError):
         super().__init__(
             f"{file} {self.verb}: {reason}.", hint=hint or f"ls -ld {quote(str(there))}"
         )
-        self.file = file
-        self.reason = reason
 
 
 class FileUnreadableError(_FileError):
@@ -240,7 +238,6 @@ class LinkOutsideError(StateError):
             f"{file} is a link that leads out of its folder, to {target}; it is not followed.",
             hint=f"rm {quote(str(file))}",
         )
-        self.file = file
 
 
 class LockTimeoutError(StateError):

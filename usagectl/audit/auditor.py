@@ -77,23 +77,21 @@ def audit_stream(
         OSError: the stream broke off.
     """
     auditor = Auditor(context, shows_values=shows_values, only=only)
-    pieces = reading.pieces_of(source)
-    if on_progress is not None:
-        pieces = _reported(pieces, auditor, on_progress)
+    pieces = _reported(reading.pieces_of(source), auditor, on_progress)
     for item in reading.Reader().read(pieces):
         auditor.add_item(item)
     return auditor.result()
 
 
 def _reported(
-    pieces: Iterable[bytes], auditor: Auditor, on_progress: Callable[[int, int], None]
+    pieces: Iterable[bytes], auditor: Auditor, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[bytes]:
     """Hand pieces or lines on, and report now and then how much is done."""
     done = reported = 0
     for piece in pieces:
         yield piece
         done += len(piece)
-        if done >= reported + reading.PIECE_BYTES:
+        if on_progress is not None and done >= reported + reading.PIECE_BYTES:
             on_progress(auditor.events, done)
             reported = done
 
@@ -115,10 +113,8 @@ def audit_spool(
     """
     auditor, reader = Auditor(context, shows_values=shows_values, only=only), reading.Reader()
     with open_spool(environment, read_only=True) as store:
-        bodies: Iterable[bytes] = (entry.body for entry in store.entries(states))
-        if on_progress is not None:
-            bodies = _reported(bodies, auditor, on_progress)
-        for body in bodies:
+        bodies = (entry.body for entry in store.entries(states))
+        for body in _reported(bodies, auditor, on_progress):
             item = reader.decode(body)
             auditor.add_item(item._replace(value={"event": item.value}))
     return auditor.result()
