@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usagectl.events import slicing
-from usagectl.events.slicing import as_utf8, lines_of
+from usagectl.events.encoding import as_utf8
+from usagectl.events.slicing import lines_of
 
 SPACES = st.sampled_from(["", " ", "\n", "\t ", "\r\n  "])
 STRINGS = st.text(max_size=12) | st.sampled_from(

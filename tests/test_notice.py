@@ -277,7 +277,7 @@ def falsehoods(name: str, facts: dict[str, bool]) -> list[str]:
 
 
 def gaps(event: notice.Event) -> list[str]:
-    """Say what is missing for an event to be explained."""
+    """List what is missing for an event to be explained."""
     facts = {
         "meaning": event.meaning.endswith("."),
         "when": event.when.endswith("."),
@@ -292,7 +292,7 @@ def gaps(event: notice.Event) -> list[str]:
 
 
 def gaps_of_field(field: notice.Field) -> list[str]:
-    """Say what is missing for a field to be explained, and found by what a person types."""
+    """List what is missing for a field to be explained, and found by its typed name."""
     parts = [part for part in field.pointer.split("/")[1:] if part != "*"]
     facts = {
         "type": bool(field.type),
@@ -351,7 +351,7 @@ def test_departure_ids_count_up() -> None:
 
 
 def gaps_of_departure(departure: notice.Departure) -> list[str]:
-    """Say what is missing for a departure to be shown, and which events and fields are unknown."""
+    """List what is missing for a departure to be shown, unknown events and fields too."""
     events = [notice.find_event(each) for each in departure.events]
     pointers = [f"{field.pointer}/" for event in events for field in event.all_fields]
     facts = {

@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
+import json
+from itertools import product
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.audit_cases import failed, other, run
+from tests.support.commands import ANSWERING, example, furnish, run_inside
 from tests.support.secrets import NAMES, NOT_NAMES, NOT_TOKENS, PLACED, TOKENS
-from usagectl import sensitive
+from usagectl import audit, sensitive
+from usagectl.capture.masking import mask_json, mask_text
+from usagectl.events.text_rules import RULES
+from usagectl.events.tracebacks import scrub_trace
+from usagectl.events.user_agents import clean_user_agent
+from usagectl.events.vocabulary import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.support.machine import Machine
+
+NOTHING = audit.Context()
+
+
+def audited(event: object) -> str:
+    """Show what an audit of an event says."""
+    return repr(run(NOTHING, event))
+
+
+def kept(rule: str) -> Callable[[str], str]:
+    """Apply a rule of texts; nothing is left of a refused one."""
+    return lambda text: RULES[rule](text) or ""
+
+
+CALLERS: Mapping[str, Callable[[str], str]] = {
+    "mask_secrets": sensitive.mask_secrets,
+    "capture, value": lambda text: mask_json(json.dumps({"a": text}).encode(), ()).text.decode(),
+    "capture, name": lambda text: mask_json(json.dumps({text: 1}).encode(), ()).text.decode(),
+    "capture, path": lambda text: mask_text(text, ()),
+    "audit, value": lambda text: audited(failed(text)),
+    "audit, name": lambda text: audited(other("x", **{text: "jo@corp.io"})),
+    "audit, event": lambda text: audited(other(text)),
+    "scrubbing": scrub,
+    "traceback": lambda text: scrub_trace(f"ValueError: {text}"),
+    "user agent": lambda text: clean_user_agent(f"Boto3/1.34.0 {text}"),
+    # The rule `token` is for the field that the notice has for a token.
+    **{f"rule {rule}": kept(rule) for rule in RULES if rule != "token"},
+}
+"""Everything that shows, keeps or sends a text that may hold a credential."""
+
+NAMED: Mapping[str, Callable[[str, str], str]] = {
+    "capture": lambda name, value: mask_json(json.dumps({name: value}).encode(), ()).text.decode(),
+    "capture, text": lambda name, value: mask_text(f"{name}={value}", ()),
+    "audit": lambda name, value: audited(other("x", **{name: value})),
+    "scrubbing": lambda name, value: scrub(f"{name}=open {value}"),
+}
+"""Everything that judges a value by its name."""
 
 
 def test_names_say_what_is_secret() -> None:
@@ -28,6 +81,50 @@ def test_tokens_of_known_issuers_are_found_whole() -> None:
     assert [
         issuer for issuer, token in TOKENS.items() if not sensitive.looks_like_secret(token)
     ] == []
+
+
+def test_no_caller_lets_a_credential_through() -> None:
+    """Whoever shows, keeps or sends a text leaves no known token and nothing at a telling place."""
+    texts = [(token, f"x {token} y") for token in TOKENS.values()]
+    texts += [(token, token) for token in TOKENS.values()]
+    texts += [(shown, text) for text in PLACED.values() for shown in ("canary", "Y2Fu")]
+    odd = [
+        (caller, text)
+        for (caller, show), (secret, text) in product(CALLERS.items(), texts)
+        if secret in show(text)
+    ]
+    assert odd == []
+
+
+def test_no_caller_shows_a_value_that_is_named_like_a_credential() -> None:
+    """A field, parameter or assignment of such a name hides whatever value it has."""
+    odd = [
+        (caller, name)
+        for (caller, show), name in product(NAMED.items(), NAMES)
+        if "connection" in show(name, "connection")
+    ]
+    assert odd == []
+
+
+def test_no_answer_shows_a_credential_of_an_address(machine: Machine) -> None:
+    """Addresses with a login or a query are shown without them, also in errors."""
+    furnish(machine)
+    url = f"https://canary:{TOKENS['npm token']}@host.example/v1?sig={TOKENS['GitHub token']}"
+    file = machine.config_dir / "settings.toml"
+    file.write_text(f'[telemetry]\nendpoint = "{url}"\n')
+    machine.variables |= dict.fromkeys(("ANALYTICS_API", "LOCALSTACK_API_ENDPOINT"), url)
+    lines = [example(path, *more) for path in ANSWERING for more in ((), ("--json",))]
+    lines += [("settings", "set", "telemetry.endpoint", url), ("replay", "--to", url, "--yes")]
+    odd, masked = [], set()
+    for words in lines:
+        outcome = run_inside(machine.environment(), *words)
+        shown = outcome.stdout + outcome.stderr
+        if any(each in shown for each in ("canary", TOKENS["npm token"], TOKENS["GitHub token"])):
+            odd.append((words, shown))
+        if "********@host.example" in shown:
+            masked.add(words[0])
+    assert odd == []
+    assert masked >= {"status", "settings"}
 
 
 def test_credentials_are_found_by_their_place() -> None:
@@ -88,6 +185,9 @@ def test_secrets_of_the_environment_are_what_variables_call_so() -> None:
     cases = [
         ("LOCALSTACK_AUTH_TOKEN", '"ls-abcdefgh"', "ls-abcdefgh"),
         ("GITHUB_PAT", "abcdefgh1", "abcdefgh1"),
+        ("GITHUB_TOKEN", "abcdefgh1", "abcdefgh1"),
+        ("AWS_SECRET_ACCESS_KEY", "x/y+z0123", "x/y+z0123"),
+        ("DB_PASSWORD", "hunter2!!", "hunter2!!"),
         ("SIGNING_KEY", "abcdefgh1", "abcdefgh1"),
         ("KEY", "abcdefgh1", "abcdefgh1"),
         ("KEY_PROD", "abcdefgh1", "abcdefgh1"),
@@ -102,11 +202,15 @@ def test_secrets_of_the_environment_are_what_variables_call_so() -> None:
         ("TLS_KEY", "/certs/server.pem", ""),
         ("API_KEY_PATH", "/etc/keys/api", ""),
         ("KEYBOARD", "abcdefghij", ""),
+        ("AWS_SECRET_ACCESS_KEY", "test", ""),
+        ("SSH_AUTH_SOCK", "/run/agent/sock", ""),
+        ("TOKEN_FILE", "abcdefgh1", ""),
+        ("GREETING", "abcdefgh1", ""),
         ("PATH", "/usr/bin:/bin", ""),
         ("PWD", "/projects/moonshot", ""),
     ]
     odd = {
-        name: found
+        (name, value): found
         for name, value, secret in cases
         if (found := sensitive.secrets_of({name: value})) != ((secret,) if secret else ())
     }
@@ -132,10 +236,9 @@ def test_urls_lose_user_and_password(url: str, masked: str, bare: str) -> None:
 
 def test_values_are_named_and_not_shown() -> None:
     """Of an ID its kind stays, of a long text two letters, of anything else its type."""
-    assert [sensitive.redact(each) for each in ("gen_1234-abc", "1234", None)] == [
-        "gen_********",
-        "********",
-        "********",
+    ids = ("gen_1a55233f-ee4", "1234", "secret", "", None, 5, ["gen_x"], "ab\x1b_c")
+    assert [sensitive.redact(each) for each in ids] == [
+        *("gen_********", *["********"] * 6, "ab\x1b_********"),
     ]
     values: tuple[object, ...] = (
         "tell-nobody",
@@ -154,13 +257,3 @@ def test_values_are_named_and_not_shown() -> None:
         *("te******", "******", "******", "empty text", "number", "number", "boolean", "null"),
         *("list", "object", "value"),
     ]
-
-
-def test_a_redacted_id_shows_its_kind_alone() -> None:
-    """People paste status into bug reports: of an ID only the prefix is shown."""
-    for value in ("gen_1a55233f-ee4", "secret", "", None, 5, ["gen_x"], "ab\x1b_c"):
-        shown = sensitive.redact(value)
-        assert shown.endswith("********")
-        assert len(shown) <= 12
-        assert "1a55" not in shown
-        assert "secret" not in shown

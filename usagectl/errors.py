@@ -22,10 +22,8 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   └── LockTimeoutError
     └── SpoolUnwritableError        exit status 4
 
-Errors of one module alone stand there (`processes`, `transport`, `live`,
-`spool`, `delivery`, `replay`, `routing`, `capture`, `audit`, `shapes`, `kinds`, `botocore`,
-`conformance`, `cli`). Exit status 5 belongs to a delivery that
-is incomplete. No sentence holds a value of an event, a token or an environment value that
+An error that one module alone raises stands in that module. Exit status 5 belongs to an
+incomplete delivery. No sentence holds a value of an event, a token or an environment value that
 may be secret (design, rule 3).
 """
 
@@ -183,8 +181,6 @@ class _FileError(StateError):
         super().__init__(
             f"{file} {self.verb}: {reason}.", hint=hint or f"ls -ld {quote(str(there))}"
         )
-        self.file = file
-        self.reason = reason
 
 
 class FileUnreadableError(_FileError):
@@ -242,7 +238,6 @@ class LinkOutsideError(StateError):
             f"{file} is a link that leads out of its folder, to {target}; it is not followed.",
             hint=f"rm {quote(str(file))}",
         )
-        self.file = file
 
 
 class LockTimeoutError(StateError):

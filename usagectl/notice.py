@@ -256,7 +256,7 @@ def event_schema(name: str) -> dict[str, object]:
 
 
 def closed_form(rule: str) -> str:
-    """Say in words what a rule of the notice's data (`x-emit`) makes a text be.
+    """Describe the texts that a rule of the notice's data (`x-emit`) allows.
 
     It goes on after "must be": `BOOT, START, READY or SHUTDOWN`, `a version: numbers and dots`.
     """

@@ -1,6 +1,6 @@
 """Names and forms of credentials that every room has to know, and those that are harmless.
 
-One test of each caller loops over these tables; nothing here is of any account.
+`test_sensitive` loops over all callers with these tables; nothing here is of any account.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ TOKENS: Final = {
     "Google access token": f"ya29.{_DRAWN}",
     "Google client secret": f"GOCSPX-{_DRAWN[:28]}",
     "emulator token": "ls-ABCD1234-wxyz-1234-abcd-123456789012",
+    "emulator token of small letters": "ls-abcdefgh-ijkl-mnop-qrst-uvwxyzabcdef",
     "GitHub token": f"ghp_{_DRAWN}",
     "GitHub server token": f"ghs_{_DRAWN}",
     "GitHub fine-grained token": f"github_pat_{_DRAWN}_{_DRAWN}",
@@ -85,6 +86,7 @@ PLACED: Final = {
 NOT_TOKENS: Final = (
     *("", "ghp_short", "AKIAIOSFODNN7", "sk-learn", "sk-task-management-configuration"),
     *("ls-files-with-their-names", "ls-remote", "pypi-upload", "us-east-1", "hello world"),
+    *("ls-alpha-beta", "ls-alpha-beta-gamma", "ls-some-file-here", "ls-abcd-efgh-ijkl"),
     *("CreateDBClusterParameterGroup", "GetBucketLifecycleConfiguration", "NoSuchBucket"),
     *("The specified bucket does not exist", "python3.11.4", "2022-08-30 14:46:54.116457"),
     *("author=canary1", "path: /usr/bin/python", "https://example.com/x?y=1", "password=********"),

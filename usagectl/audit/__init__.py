@@ -1,15 +1,15 @@
 """Audit of events: held against the notice, and searched for what must not leave the machine.
 
-`rules` names what can be found, `context` what to look for on this machine, `patterns` what
-a telling text looks like; `reading` and `auditor` take events in, `checks` examines each,
-`findings` counts. `baseline` and `sarif` work on the outcome. Nothing here prints, and no
-value to look for is ever part of an outcome.
+`rules` names what can be found, `search` knows the values of this machine and what a telling
+text looks like; `reading` and `auditor` take events in, `checks` examines each, `findings`
+counts. `baseline` and `sarif` work on the outcome. Nothing here prints, and no value to look
+for is ever part of an outcome.
 """
 
 from usagectl.audit.auditor import Auditor, AuditResult, audit_spool, audit_stream
-from usagectl.audit.context import Context
 from usagectl.audit.findings import Finding, Known, Suppression
 from usagectl.audit.rules import LEVELS, RULES, Level, Rule, UnknownRuleError, select
+from usagectl.audit.search import Context
 
 __all__ = [
     "LEVELS",

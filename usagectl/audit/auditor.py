@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.audit import checks, reading
 from usagectl.audit.checks import Checker, Node
-from usagectl.audit.context import Context
 from usagectl.audit.findings import CLI, Ledger, clean
+from usagectl.audit.search import Context
 from usagectl.spool import open_spool
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ _OTHER = "*"
 _UNPARSED = "unparsed"
 _SESSION_HEADER = "localstack-session-id"
 _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})")
-_LONGEST_AGENT = 200
 
 _CALL = "aws_request"
-_CLIENT_ERROR, _SERVER_ERROR, _INTERNAL = 400, 500, 500
+_CLIENT_ERRORS, _INTERNAL = range(400, 500), 500
 _NAMES_OF_COMMANDS = {CLI: ("cmd",), "lstk_command": ("parameters", "command")}
 _MOST_COMMANDS = 4096
 _LONGEST_COMMAND = 200
@@ -78,23 +77,21 @@ def audit_stream(
         OSError: the stream broke off.
     """
     auditor = Auditor(context, shows_values=shows_values, only=only)
-    pieces = reading.pieces_of(source)
-    if on_progress is not None:
-        pieces = _reported(pieces, auditor, on_progress)
+    pieces = _reported(reading.pieces_of(source), auditor, on_progress)
     for item in reading.Reader().read(pieces):
         auditor.add_item(item)
     return auditor.result()
 
 
 def _reported(
-    pieces: Iterable[bytes], auditor: Auditor, on_progress: Callable[[int, int], None]
+    pieces: Iterable[bytes], auditor: Auditor, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[bytes]:
     """Hand pieces or lines on, and report now and then how much is done."""
     done = reported = 0
     for piece in pieces:
         yield piece
         done += len(piece)
-        if done >= reported + reading.PIECE_BYTES:
+        if on_progress is not None and done >= reported + reading.PIECE_BYTES:
             on_progress(auditor.events, done)
             reported = done
 
@@ -116,10 +113,8 @@ def audit_spool(
     """
     auditor, reader = Auditor(context, shows_values=shows_values, only=only), reading.Reader()
     with open_spool(environment, read_only=True) as store:
-        bodies: Iterable[bytes] = (entry.body for entry in store.entries(states))
-        if on_progress is not None:
-            bodies = _reported(bodies, auditor, on_progress)
-        for body in bodies:
+        bodies = (entry.body for entry in store.entries(states))
+        for body in _reported(bodies, auditor, on_progress):
             item = reader.decode(body)
             auditor.add_item(item._replace(value={"event": item.value}))
     return auditor.result()
@@ -148,7 +143,6 @@ class Auditor:
         self._trees = checks.compile_events()
         self._names: dict[str, int] = {}
         self._commands: set[str] = set()
-        self._has_words = any(rule == "UC401" and texts for rule, texts in context.values)
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
@@ -163,7 +157,7 @@ class Auditor:
             self.first_bad_line = self.first_bad_line or item.line
 
     def add(self, record: object, *, line: int = 0) -> bool:
-        """Audit one record, event or body; False when it is none of these.
+        """Audit one record, event or body; False for anything else.
 
         Args:
             record: JSON as Python values: a record of the spool or of a capture, a plain
@@ -270,7 +264,7 @@ class Auditor:
             return ""
         agent, session = headers.get("user-agent"), headers.get(_SESSION_HEADER)
         if isinstance(agent, str):
-            found = _CLIENT.search(agent[:_LONGEST_AGENT])
+            found = _CLIENT.search(agent)
             self._ledger.version = found[1] if found else None
         return session if isinstance(session, str) else ""
 
@@ -282,7 +276,7 @@ class Auditor:
         self._checker.ids.see(name, pointer, session)
 
     def _note_command(self, payload: object, path: tuple[str, ...]) -> None:
-        if not self._has_words or len(self._commands) >= _MOST_COMMANDS:
+        if len(self._commands) >= _MOST_COMMANDS:
             return
         found = payload
         for key in path:
@@ -293,7 +287,7 @@ class Auditor:
     def _check_status(self, payload: dict[str, object]) -> None:
         """Look for error texts with a status that the notice does not allow them with."""
         status = payload.get("status_code")
-        if not (isinstance(status, int) and _CLIENT_ERROR <= status < _SERVER_ERROR):
+        if status not in _CLIENT_ERRORS:
             for key in ("err_type", "err_msg"):
                 if payload.get(key):
                     self._ledger.add("UC306", _CALL, f"/payload/{key}", payload[key])
@@ -303,7 +297,7 @@ class Auditor:
 
 
 def _parts_of(record: object) -> tuple[list[object] | None, object]:
-    """Return the events in a record, an event or a body, None if it is none of these; headers."""
+    """Return the events of a record, an event or a body, else None; and a record's headers."""
     if isinstance(record, list):
         return record or None, None
     if not isinstance(record, dict):

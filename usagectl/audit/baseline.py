@@ -11,11 +11,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import notice
 from usagectl.audit import rules
 from usagectl.audit.findings import Suppression
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
 from usagectl.machine import files
+from usagectl.notice import all_events, find_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORM = 1
 _SPLIT = re.compile(r"([\w-]+)(=|:)(.*)", re.DOTALL)
 _HINT = 'usagectl audit --ignore "UC201=cli_cmd:known since 4.12"'
+_HOW_TO_WRITE = "usagectl audit --baseline FILE --write-baseline makes one"
 
 
 class Ignore(NamedTuple):
@@ -72,7 +73,7 @@ def parse_ignore(text: str) -> Ignore:
 
 def _split_place(text: str) -> tuple[str, str]:
     """Cut a place from its reason; the notice knows names of events that hold a colon."""
-    events = notice.all_events()
+    events = all_events()
     fields = [field for event in events for field in (*event.fields, *event.undocumented_fields)]
     names = [event.name for event in events] + [f"{each.event}.{each.name}" for each in fields]
     for name in sorted((name for name in names if ":" in name), key=len, reverse=True):
@@ -92,7 +93,7 @@ def check_places(ignores: Iterable[Ignore], names: Iterable[str]) -> None:
     for ignore in ignores:
         is_seen = any(f"{ignore.place}.".startswith(f"{name}.") for name in seen)
         if ignore.place and not is_seen:
-            notice.find_event(ignore.place.partition(".")[0])
+            find_event(ignore.place.partition(".")[0])
 
 
 def suppress(
@@ -121,22 +122,15 @@ def read_baseline(file: Path) -> dict[str, str]:
     """
     data = files.read_bytes(file)
     if data is None:
-        raise FileUnreadableError(
-            file,
-            reason="no such file",
-            hint="usagectl audit --baseline FILE --write-baseline makes one",
-        )
+        raise FileUnreadableError(file, reason="no such file", hint=_HOW_TO_WRITE)
     try:
         document = json.loads(data)
         if document["usagectl_baseline"] != FORM:
             raise ValueError  # noqa: TRY301  (one sentence for all that is wrong with it)
         return {str(each["fingerprint"]): str(each["level"]) for each in document["findings"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileCorruptError(
-            file,
-            reason="it is not an audit baseline",
-            hint="usagectl audit --baseline FILE --write-baseline makes one",
-        ) from error
+        reason = "it is not an audit baseline"
+        raise FileCorruptError(file, reason=reason, hint=_HOW_TO_WRITE) from error
 
 
 def write_baseline(file: Path, findings: Iterable[Finding], *, is_dry_run: bool = False) -> int:

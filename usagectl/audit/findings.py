@@ -8,16 +8,17 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from usagectl import notice
 from usagectl.audit import rules
-from usagectl.audit.patterns import MACHINE_ID, is_uuid
+from usagectl.audit.search import MACHINE_ID, is_uuid
+from usagectl.notice import all_events, departures_of, describe
+from usagectl.notice import load as load_notice
 from usagectl.sensitive import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from usagectl.audit.rules import Level
-    from usagectl.notice import Departure
+    from usagectl.notice import Departure, Event
 
 CLI = "cli_cmd"
 _MOST_FIELDS = 200
@@ -63,7 +64,7 @@ class Finding:
         known: the departure that explains it, None when it is new.
         since: the first version that was read and does so; None: all, or not known.
         advice: a command that helps.
-        line: the line of the first occurrence, 0 where there is none.
+        line: the line of the first occurrence, 0 in the spool.
         suppressed: why it does not count, None when it does.
     """
 
@@ -212,7 +213,7 @@ def explain(rule: str, event: str, field: str, *, version: str | None) -> Depart
     found = {
         each.id: each
         for where in dict.fromkeys((pointer, ""))
-        for each in notice.departures_of(event, where, version=version)
+        for each in departures_of(event, where, version=version)
     }
     return next((found[each] for each in wanted if each in found), None)
 
@@ -220,7 +221,7 @@ def explain(rule: str, event: str, field: str, *, version: str | None) -> Depart
 def _finding(tally: Tally) -> Finding:
     rule = rules.BY_ID[tally.rule]
     known = None if tally.unknown else tally.known
-    field = notice.describe(tally.event, tally.field) if tally.field else None
+    field = describe(tally.event, tally.field) if tally.field else None
     event = _event_named(tally.event)
     since = (tally.known.since if tally.known else None) or (field.since if field else None)
     level = "warning" if known and rule.level == "error" else rule.level
@@ -254,7 +255,7 @@ def _message(title: str, known: Departure | None, *, is_partly: bool) -> str:
 
 
 def _sentence(rests_on: str) -> str:
-    known = notice.load()
+    known = load_notice()
     for promise in known.never_collected:
         if promise.id == rests_on:
             return promise.sentence
@@ -262,8 +263,8 @@ def _sentence(rests_on: str) -> str:
     return (found.sentence or "") if found else ""
 
 
-def _event_named(name: str) -> notice.Event | None:
-    return next((event for event in notice.all_events() if event.name == name), None)
+def _event_named(name: str) -> Event | None:
+    return next((event for event in all_events() if event.name == name), None)
 
 
 def _show_whole(value: object) -> str:

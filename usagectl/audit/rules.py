@@ -1,14 +1,14 @@
 """Rules of an audit as data: what each is called, how bad it is, what it rests on, where it holds.
 
 Adding a rule is adding a `Rule` here, and the code that finds it: in `checks` what stands
-in a field, in `patterns` what a text looks like.
+in a field, in `search` what a text looks like.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.errors import UsageError
+from usagectl.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -338,13 +338,10 @@ class UnknownRuleError(UsageError):
     code = "unknown-rule"
 
     def __init__(self, name: str) -> None:
-        from difflib import get_close_matches  # only a mistyped name needs it
-
         candidates = [word for rule in RULES for word in (rule.name, rule.id)]
-        near = get_close_matches(name.strip().upper(), candidates, n=1) or get_close_matches(
-            name.strip().lower(), candidates, n=1
-        )
-        guess = f" Did you mean {near[0]}?" if near else ""
+        typed = name.strip()
+        near = nearest(typed.upper(), candidates) or nearest(typed.lower(), candidates)
+        guess = f" Did you mean {near}?" if near else ""
         super().__init__(
             f"{name!r} is not an audit rule.{guess}", hint="usagectl audit --list-rules"
         )

@@ -16,7 +16,8 @@ from usagectl import spool, tools
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
-from usagectl.events.slicing import as_utf8, lines_of
+from usagectl.events.encoding import as_utf8
+from usagectl.events.slicing import lines_of
 from usagectl.machine import files, paths
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from usagectl.emitting import permission
 from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsagectlError
-from usagectl.events import text_rules
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
@@ -260,7 +259,7 @@ def _names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
     """Name the commands from the root down as they are declared, not as they were typed."""
     if context.parent is None:
         return [tool]
-    name = context.command.name if _is_declared(context) else text_rules.OTHER
+    name = context.command.name if _is_declared(context) else ""  # The event says `other`.
     return [*_names_of_commands(context.parent, tool), name]
 
 

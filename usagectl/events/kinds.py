@@ -12,7 +12,7 @@ from usagectl import notice
 from usagectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from usagectl.notice import Declaration
 
@@ -129,28 +129,30 @@ def check(kind: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
     Raises:
         InvalidKindError: the kind cannot be declared.
     """
+    reason = next(_problems_of(kind), "")
+    if reason:
+        raise InvalidKindError(kind.name if isinstance(kind, Kind) else None, reason=reason)
+
+
+def _problems_of(kind: Any) -> Iterator[str]:  # noqa: ANN401  (a file's, or anybody's)
+    """Yield what is wrong with a kind; after the first, the others mean nothing."""
     if not isinstance(kind, Kind) or not _is_name(kind.name):
-        raise InvalidKindError(None, reason="its name is not of a-z, 0-9 and _, 64 at most")
+        yield "its name is not of a-z, 0-9 and _, 64 at most"
     if notice.is_of_notice(kind.name):
-        raise InvalidKindError(kind.name, reason="the notice has an event of that name")
+        yield "the notice has an event of that name"
     if not _is_line(kind.description):
-        reason = "it has no description of one plain line, 400 characters at most"
-        raise InvalidKindError(kind.name, reason=reason)
+        yield "it has no description of one plain line, 400 characters at most"
     if not _is_line(kind.when, may_be_empty=True):
-        raise InvalidKindError(
-            kind.name, reason="when is not a plain line of 400 characters at most"
-        )
+        yield "when is not a plain line of 400 characters at most"
     if type(kind.is_counter) is not bool:
-        raise InvalidKindError(kind.name, reason="is_counter is true or false")
+        yield "is_counter is true or false"
     fields: object = kind.fields
     if not isinstance(fields, tuple) or len(fields) > _MOST_FIELDS:
-        raise InvalidKindError(kind.name, reason=f"fields is a tuple of {_MOST_FIELDS} at most")
+        yield f"fields is a tuple of {_MOST_FIELDS} at most"
     for field in kind.fields:
-        _check_field(kind.name, field)
-        if kind.is_counter:
-            _check_label(kind.name, field)
+        yield from _problems_of_field(field, is_label=kind.is_counter)
     if len({field.name for field in kind.fields}) < len(kind.fields):
-        raise InvalidKindError(kind.name, reason="two of its fields have one name")
+        yield "two of its fields have one name"
 
 
 def has_name_of(tool: str, kind: Kind) -> bool:
@@ -202,46 +204,35 @@ def _is_line(text: object, *, may_be_empty: bool = False) -> bool:
     return may_be_empty or bool(text.strip())
 
 
-def _check_field(kind: str, field: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
-    """Refuse a field that is open, or in a form that could not be shown.
-
-    Raises:
-        InvalidKindError: the field cannot be declared.
-    """
+def _problems_of_field(field: Any, *, is_label: bool) -> Iterator[str]:  # noqa: ANN401
     if not isinstance(field, Field) or not _is_name(field.name):
-        raise InvalidKindError(kind, reason="a field's name is not of a-z, 0-9 and _, 64 at most")
+        yield "a field's name is not of a-z, 0-9 and _, 64 at most"
     if field.type not in TYPES or field.privacy not in PRIVACY:
-        reason = f"the type or the privacy class of {field.name} cannot be declared"
-        raise InvalidKindError(kind, reason=reason)
+        yield f"the type or the privacy class of {field.name} cannot be declared"
     flags: tuple[object, ...] = (field.is_list, field.is_optional)
     if not all(type(flag) is bool for flag in flags):
-        reason = f"is_list and is_optional of {field.name} are true or false"
-        raise InvalidKindError(kind, reason=reason)
+        yield f"is_list and is_optional of {field.name} are true or false"
     if not _is_line(field.description):
-        reason = f"{field.name} has no description of one plain line, 400 characters at most"
-        raise InvalidKindError(kind, reason=reason)
-    _check_choices(kind, field)
+        yield f"{field.name} has no description of one plain line, 400 characters at most"
+    yield from _problems_of_choices(field)
+    if is_label and not _is_label(field):
+        yield f"{field.name} is not a label: one closed value, always there, not named count"
 
 
-def _check_choices(kind: str, field: Field) -> None:
+def _problems_of_choices(field: Field) -> Iterator[str]:
     choices: Any = field.choices
     if not isinstance(choices, tuple) or len(choices) > _MOST_CHOICES:
-        reason = f"choices of {field.name} is a tuple of {_MOST_CHOICES} at most"
-        raise InvalidKindError(kind, reason=reason)
+        yield f"choices of {field.name} is a tuple of {_MOST_CHOICES} at most"
     if not all(isinstance(each, str) and _CHOICE.fullmatch(each) for each in choices):
-        reason = f"a choice of {field.name} is not a short plain text"
-        raise InvalidKindError(kind, reason=reason)
+        yield f"a choice of {field.name} is not a short plain text"
     is_text, is_error = field.type == "string", field.privacy == "error-text"
     if bool(choices) != (is_text and not is_error) or (is_error and not is_text):
-        reason = f"{field.name} needs choices if it is a text, unless that is one of error-text"
-        raise InvalidKindError(kind, reason=reason)
+        yield f"{field.name} needs choices if it is a text, unless that is one of error-text"
 
 
-def _check_label(kind: str, field: Field) -> None:
+def _is_label(field: Field) -> bool:
     is_open = field.is_list or field.is_optional or field.privacy == "error-text"
-    if is_open or field.type == "number" or field.name == _COUNT.name:
-        reason = f"{field.name} is not a label: one closed value, always there, not named count"
-        raise InvalidKindError(kind, reason=reason)
+    return not is_open and field.type != "number" and field.name != _COUNT.name
 
 
 def _field_schema(field: Field) -> dict[str, Any]:

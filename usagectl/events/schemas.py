@@ -8,6 +8,7 @@ the names of the event and the field and never with the value.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -17,7 +18,7 @@ from usagectl.events import kinds as declared_kinds
 from usagectl.events.text_rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from usagectl.events.kinds import Kind
 
@@ -220,10 +221,7 @@ def _encoder(event: str, place: str, kind: str, schema: Mapping[str, Any]) -> tu
     if kind == "boolean":
         return _encode_boolean, "true or false"
     if kind in ("integer", "number"):
-        low, high = (
-            schema.get("minimum", -_LARGEST),
-            schema.get("maximum", _LARGEST),
-        )
+        low, high = schema.get("minimum", -_LARGEST), schema.get("maximum", _LARGEST)
         wanted = "a whole number" if kind == "integer" else "a number"
         if "maximum" in schema:
             wanted += f" from {low} to {high}"
@@ -297,8 +295,6 @@ def _list_encoder(encode: Encode) -> Encode:
 
 
 def _object_encoder(shape: _Object) -> Encode:
-    from collections.abc import Mapping
-
     def encode(value: object) -> str | None:
         return shape.write(value) if isinstance(value, Mapping) else None
 

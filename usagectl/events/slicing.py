@@ -7,10 +7,8 @@ is not UTF-8) is cut with Python's own reader.
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +16,6 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_LONGEST_MARK = len(codecs.BOM_UTF8)
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -182,21 +179,6 @@ def _members(document: str) -> Iterator[tuple[str, str]]:
 def _skip(document: str, at: int) -> int:
     found = _BLANKS.match(document, at)
     return found.end() if found else at
-
-
-def as_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield pieces in UTF-8, without a byte order mark.
-
-    PowerShell writes UTF-16, or a mark first, into a file that it redirects to.
-    """
-    waiting = iter(pieces)
-    head = b""
-    while len(head) < _LONGEST_MARK and (piece := next(waiting, None)) is not None:
-        head += piece
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        texts = codecs.iterdecode(chain([head], waiting), "utf-16", errors="replace")
-        return (text.encode() for text in texts)
-    return chain([head.removeprefix(codecs.BOM_UTF8)], waiting)
 
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:

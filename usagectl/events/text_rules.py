@@ -1,4 +1,4 @@
-"""Validators for text fields, one per `x-emit` value of the notice, and the forms of names.
+"""Validators for text fields, one per `x-emit` value of the notice.
 
 A text that does not fit is refused; where it comes from a server or a machine, and not from a
 program's author, it is replaced by one that says so. Services, systems and stages are of a list.
@@ -15,33 +15,22 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from usagectl.events.encoding import MOST_WORDS, OTHER, PARAMETER, WORD
 from usagectl.sensitive import looks_like_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     Rule = Callable[[str], str | None]
 
 DUMMY_ACCOUNT = "000000000000"
-OTHER = "other"
-"""What stands for a word, region, error type, service or system that is not a known one."""
-
 STAGES = ("BOOT", "START", "READY", "SHUTDOWN")
-
-MOST_WORDS = 8
-"""How long a command path may be, the program's name included."""
 
 _SYSTEMS = (
     *("Linux", "Darwin", "Windows", "FreeBSD", "OpenBSD", "NetBSD", "DragonFly", "SunOS", "AIX"),
     *("Android", "iOS", "Java", "Emscripten", "WASI", "Haiku"),
 )
 
-# One word is `build`, `cache-dir`, `db:migrate`, and not `arn:…`, `C:…`, `host:4566`, `s3://…`.
-_WORD = (
-    r"(?![0-9]+(?:[ :]|$)|(?i:arn):|[^ :]:|[^ ]{65})[A-Za-z0-9][A-Za-z0-9_-]*"
-    r"(?::[A-Za-z][A-Za-z0-9_-]*){0,3}"
-)
-_PARAMETER = "[A-Za-z_][A-Za-z0-9_-]{0,63}"
 _SERVICE = r"[a-z][a-z0-9]{0,40}(?:[.-][a-z0-9]{1,40}){0,4}"
 _ERROR_TYPE = (
     r"(?:[A-Za-z][A-Za-z0-9]{0,63}\.){0,4}(?=[A-Za-z0-9]{0,80}[a-z]{2})"
@@ -49,19 +38,6 @@ _ERROR_TYPE = (
 )
 _DIRECTIONS = "(?:north|south|east|west|central|northeast|northwest|southeast|southwest)"
 _APART = str.maketrans("", "", "-_. ")
-
-
-def close_path(words: Iterable[object]) -> str:
-    """Join words to a command path; `other` stands for one that has no name's form."""
-    is_word = _compile(_WORD).fullmatch
-    closed = [word if isinstance(word, str) and is_word(word) else OTHER for word in words]
-    return " ".join(closed[:MOST_WORDS])
-
-
-def close_parameters(names: Iterable[object]) -> list[str]:
-    """List the names that have the form of a parameter's name, in their order."""
-    is_parameter = _compile(_PARAMETER).fullmatch
-    return [name for name in names if isinstance(name, str) and is_parameter(name)]
 
 
 def is_service(name: str) -> bool:
@@ -163,8 +139,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "account": _account,
     "user-agent": _user_agent,
-    "command-path": _name(rf"{_WORD}(?: {_WORD}){{0,{MOST_WORDS - 1}}}"),
-    "parameter-name": _name(_PARAMETER),
+    "command-path": _name(rf"{WORD}(?: {WORD}){{0,{MOST_WORDS - 1}}}"),
+    "parameter-name": _name(PARAMETER),
     "stage": _form("|".join(STAGES)),
 }
 """The rule of each `x-emit` of the notice's data: the text to send, or None for a refused one."""

@@ -1,12 +1,17 @@
-"""Which values of a machine and of a command line an audit looks for."""
+"""What an audit looks for: values of a machine and a command line, and telling patterns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.audit_cases import example, run
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.audit_cases import example, failed, other, rules_in, run
+from tests.support.secrets import NAMES, NOT_NAMES, NOT_TOKENS, PLACED, TOKENS
 from usagectl.audit import Context
-from usagectl.audit.context import values_typed
+from usagectl.audit.search import PATTERNS, Pattern, find_patterns, values_typed
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -31,24 +36,6 @@ def test_values_typed() -> None:
         (): (),
     }
     assert {words: values_typed(words) for words in expected} == expected
-
-
-def test_secrets(machine: Machine) -> None:
-    """A variable whose name speaks of a secret holds one, unless its value plainly is not one."""
-    expected = {
-        ("GITHUB_TOKEN", "abcdefgh1"): True,
-        ("LOCALSTACK_AUTH_TOKEN", "'ls-abcdefgh'"): True,
-        ("AWS_SECRET_ACCESS_KEY", "x/y+z0123"): True,
-        ("DB_PASSWORD", "hunter2!!"): True,
-        ("AWS_SECRET_ACCESS_KEY", "test"): False,
-        ("SSH_AUTH_SOCK", "/run/agent/sock"): False,
-        ("TOKEN_FILE", "abcdefgh1"): False,
-        ("KEYBOARD", "abcdefgh1"): False,
-        ("GREETING", "abcdefgh1"): False,
-        ("DATABASE", "postgres://jo:s3cretpw@db/x"): True,
-    }
-    found = {pair: bool(values_of(machine, "UC402", **dict([pair]))) for pair in expected}
-    assert found == expected
 
 
 def test_names_of_anybody(machine: Machine) -> None:
@@ -82,3 +69,65 @@ def test_values_are_not_printed(machine: Machine) -> None:
     environment = machine.environment()._replace(variables={"A_TOKEN": "kT9-abcdef-0123"})
     context = Context.from_environment(environment)
     assert "kT9" not in repr(context) + str(context)
+
+
+NOTHING = Context()
+SECRETS = {"UC302", "UC503", "UC504"}
+
+
+@pytest.mark.parametrize(
+    "pattern", PATTERNS, ids=lambda pattern: f"{pattern.rule}{pattern.marks!r}"
+)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_marks_miss_no_form_of_a_pattern(pattern: Pattern, data: st.DataObject) -> None:
+    """Whatever a pattern matches, and however short, holds one of its marks."""
+    text = data.draw(st.from_regex(pattern.pattern, fullmatch=True))
+    assert max(map(text.count, pattern.marks)) >= pattern.times
+
+
+def test_every_credential_is_found() -> None:
+    """Tokens of each issuer, and what stands where a credential does, are found in an error."""
+    texts = {**TOKENS, **PLACED}
+    missed = [
+        what
+        for what, text in texts.items()
+        if not rules_in(run(NOTHING, failed(f"x {text} y"))) & SECRETS
+    ]
+    assert missed == []
+    harmless = [text for text in NOT_TOKENS if {rule for rule, _ in find_patterns(text)} & SECRETS]
+    assert harmless == []
+
+
+def test_every_name_of_a_secret_is_known() -> None:
+    """A field that nobody documented and that is named like a credential holds a token."""
+    missed = [
+        name for name in NAMES if "UC302" not in rules_in(run(NOTHING, other("x", **{name: "v"})))
+    ]
+    wrong = [
+        name for name in NOT_NAMES if "UC302" in rules_in(run(NOTHING, other("x", **{name: "v"})))
+    ]
+    assert (missed, wrong) == ([], [])
+    nested = [
+        name for name in NAMES if "UC302" not in rules_in(run(NOTHING, other("x", a={name: "v"})))
+    ]
+    assert nested == []
+
+
+def test_addresses() -> None:
+    """An address of a machine tells on it; a version, a name and a loopback address do not."""
+    texts = {
+        "10.1.2.3": True,
+        "at 10.1.2.3:80": True,
+        "2001:db8::1": True,
+        "fe80::1:2:3": True,
+        "127.0.0.1": False,
+        "0.0.0.0": False,  # noqa: S104  (nothing listens)
+        "::1": False,
+        "a::b:c": False,
+        "1.2.3": False,
+        "1.2.3.4.5": False,
+        "1.2.3.400": False,
+    }
+    found = {text: "UC502" in {rule for rule, _ in find_patterns(text)} for text in texts}
+    assert found == texts
