@@ -15,6 +15,7 @@ from usagectl.capture.app import Behaviour
 from usagectl.capture.file import Arrival, CaptureFile, Sums
 from usagectl.capture.records import Captured, Privacy, load
 from usagectl.capture.server import LOOPBACK, CaptureServer, can_bind
+from usagectl.capture.variables import Address, leading_variables, variables_for_child
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Options:
     port: int = 0
     as_if_enabled: bool = False
     reveal: bool = False
-    grace_seconds: float = children.GRACE_SECONDS
+    grace_seconds: float = 10.0
 
     @property
     def reaches_containers(self) -> bool:
@@ -93,7 +94,7 @@ class Capture:
     @property
     def variables(self) -> Mapping[str, str]:
         """The variables that lead events here, past every proxy."""
-        return children.leading_variables(self._environment.variables, self.address)
+        return leading_variables(self._environment.variables, self.address)
 
     @property
     def is_deaf(self) -> bool:
@@ -112,7 +113,7 @@ class Capture:
 
     def child_variables(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
         """Build the environment of a captured command."""
-        return children.variables_for_child(
+        return variables_for_child(
             self._environment.variables if variables is None else variables,
             self.address,
             as_if_enabled=self._options.as_if_enabled,
@@ -138,7 +139,7 @@ class Capture:
     ) -> None:
         """Wait until nothing of a command runs any more, or as long as the options say."""
         children.wait_for_late(
-            lambda: children.has_descendants(self.address, adopts=adopts),
+            lambda: children.has_descendants(self.address.port, adopts=adopts),
             lambda: self._server.is_busy,
             lambda: self.sums.requests,
             seconds=self._options.grace_seconds,
@@ -198,14 +199,14 @@ def _privacy(environment: Environment, options: Options) -> Privacy:
     return Privacy(secrets=sensitive.secrets_of(environment.variables))
 
 
-def address_of(listening: str, port: int) -> children.Address:
+def address_of(listening: str, port: int) -> Address:
     """Return how programs on this machine and in containers name a listening address."""
     if listening in ("0.0.0.0", "::"):  # noqa: S104  (that is what was asked for)
         is_desktop = sys.platform != "linux" or not can_bind(_DOCKER_BRIDGE)
-        return children.Address(
+        return Address(
             port,
             LOOPBACK if listening == "0.0.0.0" else "::1",  # noqa: S104
             _DOCKER_DESKTOP if is_desktop else _DOCKER_BRIDGE,
         )
     is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
-    return children.Address(port, listening, "" if is_loopback else listening)
+    return Address(port, listening, "" if is_loopback else listening)

@@ -223,7 +223,7 @@ class Endpoint:
             return Traffic((), 0, 0, 0, ())
         if blind:  # Orphans that cannot be adopted are known by their mark, or by silence.
             children.wait_for_late(
-                lambda: children.has_descendants(children.Address(wire.port)),
+                lambda: children.has_descendants(wire.port),
                 lambda: False,
                 lambda: sum(map(len, wire.heard)),
                 seconds=seconds,

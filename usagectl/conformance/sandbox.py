@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl.capture import children
-from usagectl.conformance import endpoint, supervisor
+from usagectl.capture.variables import Address, variables_for_child
+from usagectl.conformance import endpoint
 from usagectl.conformance.spec import Switch
 
 if TYPE_CHECKING:
@@ -205,9 +206,7 @@ class Sandbox:
             "{here}": str(spec.folder),
         }
         layers = (Switch(spec.variables, files=spec.files), *step.switches)
-        variables = children.variables_for_child(
-            {**self._handed_on(), **folders.variables}, children.Address(port)
-        )
+        variables = variables_for_child({**self._handed_on(), **folders.variables}, Address(port))
         variables |= {n: _fill(v, places) for layer in layers for n, v in layer.variables.items()}
         files = {
             _fill(n, places): _fill(v, places) for layer in layers for n, v in layer.files.items()
@@ -245,8 +244,8 @@ def _fill(text: str, places: Mapping[str, str]) -> str:
 def _supervise(job: list[dict[str, Any]]) -> dict[str, Any]:
     """Run a job in a supervisor of its own."""
     done = subprocess.run(  # noqa: S603  (our own interpreter and script)
-        [sys.executable, "-I", "-S", str(supervisor.__file__)],
-        input=json.dumps({"steps": job}).encode(),
+        [sys.executable, "-I", "-S", str(children.__file__)],
+        input=json.dumps(job).encode(),
         capture_output=True,
         check=True,
     )
