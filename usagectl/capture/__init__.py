@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from usagectl import sensitive
 from usagectl.capture import children
-from usagectl.capture.app import Behaviour
 from usagectl.capture.file import Arrival, CaptureFile, Sums
 from usagectl.capture.records import Captured, Privacy, load
-from usagectl.capture.server import LOOPBACK, CaptureServer, can_bind
+from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
 from usagectl.capture.variables import Address, leading_variables, variables_for_child
 from usagectl.machine import processes
 
@@ -45,7 +44,7 @@ class Options:
     Attributes:
         file: the capture file; None: a temporary one that goes with the capture.
         overwrite: whether an existing file may be replaced.
-        answer: how the endpoint behaves, see `app.Behaviour`.
+        answer: how the endpoint behaves, see `server.Behaviour`.
         address: the address to listen on.
         port: the port to listen on; 0: a free one.
         as_if_enabled: lift every opt-out for the command.
