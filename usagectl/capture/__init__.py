@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from usagectl import sensitive
 from usagectl.capture import children
-from usagectl.capture.file import Arrival, CaptureFile, Sums
-from usagectl.capture.records import Captured, Privacy, load
+from usagectl.capture.file import CaptureFile, Sums
+from usagectl.capture.records import Arrival, Captured, Privacy, load
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
 from usagectl.capture.variables import Address, leading_variables, variables_for_child
 from usagectl.machine import processes
@@ -157,12 +157,7 @@ def opened(
     *,
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
 ) -> Iterator[Capture]:
-    """Open a capture; a temporary file is removed at its end.
-
-    Args:
-        environment: the machine and user.
-        options: the options.
-        on_arrival: is called with each request, in the server's thread.
+    """Open a capture; `on_arrival` is called with each request, in the server's thread.
 
     Raises:
         FileExistsAlreadyError: there is such a file.

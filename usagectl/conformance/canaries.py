@@ -131,18 +131,7 @@ def _hashes(whole: str) -> Iterator[tuple[str, bytes]]:
 class Planted(NamedTuple):
     """The canaries of one kit, and the variables and files that hold them.
 
-    Attributes:
-        value: what `{value}` stands for.
-        user: the user's name.
-        home: the name of the home folder.
-        work: the name of the working folder.
-        host: the host's name in variables.
-        note: the value of a variable without meaning.
-        token: the value of variables that are credentials.
-        login: a password in the address of a database.
-        mail: the address in git's settings.
-        remote: the name of the git repository's origin.
-        source: the name of a branch.
+    What each stands for says `canaries`.
     """
 
     value: str

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from usagectl import capture
 from usagectl.capture import children
+from usagectl.capture.server import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,19 +25,17 @@ if TYPE_CHECKING:
 
 Answer = Literal["on", "error", "hang", "drip", "refuse", "drop"]
 
-LOOPBACK = "127.0.0.1"
+ANSWERS: tuple[Answer, ...] = ("on", "error", "hang", "drip", "refuse")
+if sys.platform == "linux":  # A full queue drops there alone; elsewhere it refuses.
+    ANSWERS += ("drop",)
+"""How an endpoint may behave on this system."""
+
 _DRIP_SECONDS = 0.05
 _SETTLE_SECONDS = 5.0
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_FILLERS = 8
 _MOST_LINES = 10
 _CHUNK_BYTES = 65536
-
-
-def answers() -> tuple[Answer, ...]:
-    """List how an endpoint may behave on this system: a full queue drops on Linux alone."""
-    found: tuple[Answer, ...] = ("on", "error", "hang", "drip", "refuse")
-    return (*found, "drop") if sys.platform == "linux" else found
 
 
 class Wire:
@@ -230,8 +229,7 @@ class Endpoint:
             )
         wire.settle()
         behind.finish()
-        captured = tuple(capture.load(behind.file))
-        sums = behind.sums
+        captured, sums = tuple(capture.load(behind.file)), behind.sums
         return Traffic(captured, wire.connections, sums.requests, sums.refused, wire.heard)
 
 

@@ -10,7 +10,7 @@ import json
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.conformance import canaries, trials
+from usagectl.conformance import canaries
 
 if TYPE_CHECKING:
     import re
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from usagectl.conformance.canaries import Canary
     from usagectl.conformance.sandbox import Done, Run
-    from usagectl.conformance.trials import Compared
 
 Outcome = Literal["passed", "failed", "not-proved"]
 
@@ -29,6 +28,41 @@ _ENDED = "it did not end in time, and was ended"
 _OUTPUT_CHARACTERS = 300
 _LINE_CHARACTERS = 100
 _THREAD_SECONDS = 0.05
+
+
+class Compared(NamedTuple):
+    """Results of a command line with telemetry off and on.
+
+    Attributes:
+        first_off: in a new home, with telemetry off.
+        first_on: the same with telemetry on.
+        off: with telemetry off, where the tool has run before; empty: it did not end.
+        on: the same with telemetry on.
+        fresh: as `first_off`, while other things ran: its duration means nothing.
+    """
+
+    first_off: tuple[Done, ...] = ()
+    first_on: tuple[Done, ...] = ()
+    off: tuple[Done, ...] = ()
+    on: tuple[Done, ...] = ()
+    fresh: tuple[Done, ...] = ()
+
+    @property
+    def delay_seconds(self) -> float:
+        """How much longer it took with telemetry on, the first time or later.
+
+        The shortest durations are compared: other programs can make a run longer, never
+        shorter. The first time counts too, since a tool may pause after a failure.
+        """
+        return max(
+            _least(self.first_on) - _least(self.first_off),
+            _least(self.on) - _least(self.off),
+        )
+
+    @property
+    def is_late(self) -> bool:
+        """True if it took too long with telemetry on and was ended."""
+        return not self.on or any(done.is_late for done in (*self.first_on, *self.on))
 
 
 class Verdict(NamedTuple):
@@ -149,12 +183,17 @@ def _differences(
 
 
 def _duration_line(when: str, off: tuple[Done, ...], on: tuple[Done, ...]) -> str:
-    text = f"{when}: off {trials.least(off):.3f} s (of {len(off)}), "
-    text += f"on {trials.least(on):.3f} s (of {len(on)})"
+    text = f"{when}: off {_least(off):.3f} s (of {len(off)}), "
+    text += f"on {_least(on):.3f} s (of {len(on)})"
     held = min(done.seconds - done.own_seconds for done in on)
     if held > max(done.seconds - done.own_seconds for done in off) + _THREAD_SECONDS:
         text += f"; its output was held open for {held:.3f} s after its end"
     return text
+
+
+def _least(done: tuple[Done, ...]) -> float:
+    """Return the shortest duration."""
+    return min(each.seconds for each in done)
 
 
 def _lines(run: Run) -> tuple[str, ...]:
