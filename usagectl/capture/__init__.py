@@ -68,20 +68,10 @@ class Options:
 
 
 class Capture:
-    """A capture that is under way.
-
-    Attributes:
-        address: the address of the endpoint.
-        file: the path of the capture file.
-    """
+    """A capture that is under way: the address of its endpoint, its file, what came in."""
 
     def __init__(
-        self,
-        environment: Environment,
-        options: Options,
-        *,
-        file: CaptureFile,
-        server: CaptureServer,
+        self, environment: Environment, options: Options, file: CaptureFile, server: CaptureServer
     ) -> None:
         self.address = address_of(options.address, server.port)
         self.file = file.path
@@ -177,14 +167,12 @@ def opened(
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
+        behaviour = Behaviour(answer=options.answer)
         server = CaptureServer(
-            file,
-            behaviour=Behaviour(answer=options.answer),
-            address=options.address,
-            port=options.port,
+            file, behaviour=behaviour, address=options.address, port=options.port
         )
         stack.enter_context(server)
-        yield Capture(environment, options, file=file, server=server)
+        yield Capture(environment, options, file, server)
 
 
 def _privacy(environment: Environment, options: Options) -> Privacy:

@@ -47,9 +47,7 @@ class Request(NamedTuple):
     """One request as it came in.
 
     Attributes:
-        method: such as `POST`.
-        path: as it was asked for, without its query.
-        query: what followed the question mark.
+        path: without its query.
         headers: names in lower case.
         body: its bytes, chunks joined, content coding still on.
         problem: why the body is incomplete, else empty.
@@ -64,12 +62,7 @@ class Request(NamedTuple):
 
 
 class Privacy(NamedTuple):
-    """What is withheld: every secret, unless all is revealed.
-
-    Attributes:
-        reveal: keep everything in clear.
-        secrets: known secrets of this machine.
-    """
+    """What is withheld: every secret, known ones of this machine too, unless all is revealed."""
 
     reveal: bool = False
     secrets: tuple[str, ...] = ()

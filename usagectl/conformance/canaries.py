@@ -200,12 +200,7 @@ def plant(entropy: Callable[[int], bytes]) -> Planted:
 
 
 class Search(NamedTuple):
-    """Result of a search.
-
-    Attributes:
-        leaks: each text that was found, once for each place where it stood.
-        unreadable: the number of messages that could not be searched.
-    """
+    """Texts that were found, once for each place, and how many messages cannot be searched."""
 
     leaks: tuple[Leak, ...]
     unreadable: int
@@ -216,10 +211,7 @@ def search(
 ) -> Search:
     """Search every part of every request, and every byte of every connection.
 
-    Args:
-        traffic: what reached the endpoint.
-        planted: the canaries of this run.
-        machine: finds values of this machine, with a group for each rule of the audit.
+    `machine` finds values of this machine, with a group for each rule of the audit.
     """
     unreadable = traffic.refused
     found: dict[Leak, None] = {}

@@ -41,14 +41,8 @@ _CHUNK_BYTES = 65536
 class Wire:
     """The address that a command sends to, from `with` to its end.
 
-    Args:
-        target: the port of the server that answers; 0 without one.
-        drips: send the answer byte by byte.
-        drops: drop connections instead of refusing them.
-
-    Attributes:
-        port: the port that a command connects to.
-        connections: the number of connections so far.
+    It passes all on to the port `target`; without one it refuses connections, or drops them.
+    If it drips, the answer goes back byte by byte.
     """
 
     def __init__(self, target: int = 0, *, drips: bool = False, drops: bool = False) -> None:
@@ -177,12 +171,12 @@ class Wire:
 
 
 class Traffic(NamedTuple):
-    """Everything that reached the endpoint.
+    """Everything that reached the endpoint, with nothing masked.
 
     Attributes:
-        captured: the events and requests in the capture, with nothing masked.
+        captured: the events, and the requests without one.
         connections: the number of connections, silent ones included.
-        requests: the number of requests that were recorded.
+        requests: the number of requests.
         refused: the number of messages that were not HTTP, such as a TLS handshake.
         heard: the bytes of each connection.
     """
