@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from usagectl.capture.app import Behaviour, is_own_host
 from usagectl.capture.file import OTHERS, CaptureFile
 from usagectl.capture.records import Privacy
-from usagectl.capture.server import AddressUnavailableError, CaptureServer
+from usagectl.capture.server import (
+    AddressUnavailableError,
+    Behaviour,
+    CaptureServer,
+    is_own_host,
+)
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 
 from usagectl import conformance
 from usagectl.conformance import Switch, canaries, verdicts
-from usagectl.conformance.endpoint import Wire, answers
+from usagectl.conformance.endpoint import ANSWERS, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +190,7 @@ def test_a_wire_without_a_target_refuses() -> None:
             other.bind(("127.0.0.1", wire.port))
 
 
-@pytest.mark.skipif("drop" not in answers(), reason="a full queue refuses here")
+@pytest.mark.skipif("drop" not in ANSWERS, reason="a full queue refuses here")
 def test_a_wire_that_drops_makes_no_connection() -> None:
     """To who connects it is as if a firewall swallowed every packet."""
     with Wire(drops=True) as wire, pytest.raises(TimeoutError):

@@ -77,11 +77,7 @@ class UsageCapture:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program against the endpoint and wait for its late events.
 
-        Args:
-            command: program and arguments.
-            variables: more environment variables, such as an opt-out, or `{"MYTOOL_URL": url}`.
-            cwd: its working folder.
-            timeout_seconds: the longest time that it may take.
+        `variables` are set for it, such as an opt-out, or `{"MYTOOL_URL": url}`.
 
         Raises:
             OSError: no such program.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from usagectl import sensitive
 from usagectl.capture import children
-from usagectl.capture.app import Behaviour
-from usagectl.capture.file import Arrival, CaptureFile, Sums
-from usagectl.capture.records import Captured, Privacy, load
-from usagectl.capture.server import LOOPBACK, CaptureServer, can_bind
+from usagectl.capture.file import CaptureFile, Sums
+from usagectl.capture.records import Arrival, Captured, Privacy, load
+from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
+from usagectl.capture.variables import Address, leading_variables, variables_for_child
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Options:
     Attributes:
         file: the capture file; None: a temporary one that goes with the capture.
         overwrite: whether an existing file may be replaced.
-        answer: how the endpoint behaves, see `app.Behaviour`.
+        answer: how the endpoint behaves, see `server.Behaviour`.
         address: the address to listen on.
         port: the port to listen on; 0: a free one.
         as_if_enabled: lift every opt-out for the command.
@@ -59,7 +59,7 @@ class Options:
     port: int = 0
     as_if_enabled: bool = False
     reveal: bool = False
-    grace_seconds: float = children.GRACE_SECONDS
+    grace_seconds: float = 10.0
 
     @property
     def reaches_containers(self) -> bool:
@@ -68,20 +68,10 @@ class Options:
 
 
 class Capture:
-    """A capture that is under way.
-
-    Attributes:
-        address: the address of the endpoint.
-        file: the path of the capture file.
-    """
+    """A capture that is under way: the address of its endpoint, its file, what came in."""
 
     def __init__(
-        self,
-        environment: Environment,
-        options: Options,
-        *,
-        file: CaptureFile,
-        server: CaptureServer,
+        self, environment: Environment, options: Options, file: CaptureFile, server: CaptureServer
     ) -> None:
         self.address = address_of(options.address, server.port)
         self.file = file.path
@@ -93,7 +83,7 @@ class Capture:
     @property
     def variables(self) -> Mapping[str, str]:
         """The variables that lead events here, past every proxy."""
-        return children.leading_variables(self._environment.variables, self.address)
+        return leading_variables(self._environment.variables, self.address)
 
     @property
     def is_deaf(self) -> bool:
@@ -112,7 +102,7 @@ class Capture:
 
     def child_variables(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
         """Build the environment of a captured command."""
-        return children.variables_for_child(
+        return variables_for_child(
             self._environment.variables if variables is None else variables,
             self.address,
             as_if_enabled=self._options.as_if_enabled,
@@ -138,7 +128,7 @@ class Capture:
     ) -> None:
         """Wait until nothing of a command runs any more, or as long as the options say."""
         children.wait_for_late(
-            lambda: children.has_descendants(self.address, adopts=adopts),
+            lambda: children.has_descendants(self.address.port, adopts=adopts),
             lambda: self._server.is_busy,
             lambda: self.sums.requests,
             seconds=self._options.grace_seconds,
@@ -157,12 +147,7 @@ def opened(
     *,
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
 ) -> Iterator[Capture]:
-    """Open a capture; a temporary file is removed at its end.
-
-    Args:
-        environment: the machine and user.
-        options: the options.
-        on_arrival: is called with each request, in the server's thread.
+    """Open a capture; `on_arrival` is called with each request, in the server's thread.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -182,14 +167,12 @@ def opened(
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
+        behaviour = Behaviour(answer=options.answer)
         server = CaptureServer(
-            file,
-            behaviour=Behaviour(answer=options.answer),
-            address=options.address,
-            port=options.port,
+            file, behaviour=behaviour, address=options.address, port=options.port
         )
         stack.enter_context(server)
-        yield Capture(environment, options, file=file, server=server)
+        yield Capture(environment, options, file, server)
 
 
 def _privacy(environment: Environment, options: Options) -> Privacy:
@@ -198,14 +181,14 @@ def _privacy(environment: Environment, options: Options) -> Privacy:
     return Privacy(secrets=sensitive.secrets_of(environment.variables))
 
 
-def address_of(listening: str, port: int) -> children.Address:
+def address_of(listening: str, port: int) -> Address:
     """Return how programs on this machine and in containers name a listening address."""
     if listening in ("0.0.0.0", "::"):  # noqa: S104  (that is what was asked for)
         is_desktop = sys.platform != "linux" or not can_bind(_DOCKER_BRIDGE)
-        return children.Address(
+        return Address(
             port,
             LOOPBACK if listening == "0.0.0.0" else "::1",  # noqa: S104
             _DOCKER_DESKTOP if is_desktop else _DOCKER_BRIDGE,
         )
     is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
-    return children.Address(port, listening, "" if is_loopback else listening)
+    return Address(port, listening, "" if is_loopback else listening)

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.capture import records
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
@@ -23,22 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from usagectl.capture.records import Privacy, Request
+    from usagectl.capture.records import Arrival, Privacy, Request
     from usagectl.machine.environment import Environment
 
 _MOST_NAMES = 1000
 OTHERS = "(others)"
-
-
-class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in."""
-
-    method: str
-    path: str
-    tool: str
-    names: list[str]
-    bytes: int
-    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -67,12 +56,7 @@ class Sums:
 class CaptureFile:
     """A capture file that is being written; only its owner may read it.
 
-    Args:
-        environment: clock and entropy.
-        path: the file.
-        privacy: what is withheld.
-        on_arrival: is called with each stored request, in the server's thread.
-        overwrite: whether an existing file may be replaced.
+    It calls `on_arrival` with each stored request, in the server's thread.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -103,7 +87,7 @@ class CaptureFile:
         Safe to call from any thread.
         """
         try:
-            built = records.build(
+            lines, arrival = records.build(
                 request,
                 now=self._environment.now(),
                 entropy=self._environment.entropy,
@@ -116,11 +100,9 @@ class CaptureFile:
                 self.sums.unstored += 1
             raise
         with self._lock:
-            self._write(built.lines)
-            self._count(request, built)  # What is counted can be read.
-        problem = request.problem or ("" if built.names else "no event in it")
-        size = len(request.body)
-        self._on_arrival(Arrival(built.method, built.path, built.tool, built.names, size, problem))
+            self._write(lines)
+            self._count(arrival)  # What is counted can be read.
+        self._on_arrival(arrival)
 
     def refuse(self) -> None:
         """Count a request that was turned away."""
@@ -134,13 +116,13 @@ class CaptureFile:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-    def _count(self, request: Request, built: records.RequestLines) -> None:
+    def _count(self, arrival: Arrival) -> None:
         sums = self.sums
         sums.requests += 1
-        sums.bytes += len(request.body)
-        sums.events += len(built.names)
-        sums.unparsed += not built.names
-        for name in built.names:
+        sums.bytes += arrival.bytes
+        sums.events += len(arrival.names)
+        sums.unparsed += not arrival.names
+        for name in arrival.names:
             is_known = name in sums.by_name or len(sums.by_name) < _MOST_NAMES
             sums.by_name[name if is_known else OTHERS] += 1
 

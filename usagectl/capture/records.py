@@ -47,9 +47,7 @@ class Request(NamedTuple):
     """One request as it came in.
 
     Attributes:
-        method: such as `POST`.
-        path: as it was asked for, without its query.
-        query: what followed the question mark.
+        path: without its query.
         headers: names in lower case.
         body: its bytes, chunks joined, content coding still on.
         problem: why the body is incomplete, else empty.
@@ -64,33 +62,30 @@ class Request(NamedTuple):
 
 
 class Privacy(NamedTuple):
-    """What is withheld: every secret, unless all is revealed.
-
-    Attributes:
-        reveal: keep everything in clear.
-        secrets: known secrets of this machine.
-    """
+    """What is withheld: every secret, known ones of this machine too, unless all is revealed."""
 
     reveal: bool = False
     secrets: tuple[str, ...] = ()
 
 
-class RequestLines(NamedTuple):
-    """Lines of one request, and what may be shown of it.
+class Arrival(NamedTuple):
+    """One request as it is shown the moment it comes in.
 
     Attributes:
-        lines: whole lines, joined.
-        names: the name of each event.
+        method: its method, masked as its path is.
+        path: its path.
         tool: the tool that sent it, as far as that is known.
-        path: the request's path.
-        method: its method.
+        names: the name of each event.
+        bytes: the size of its body, as it came.
+        problem: why it is incomplete or holds no event, else empty.
     """
 
-    lines: bytes
-    names: list[str]
-    tool: str
-    path: str
     method: str
+    path: str
+    tool: str
+    names: list[str]
+    bytes: int
+    problem: str
 
 
 class _Body(NamedTuple):
@@ -107,7 +102,7 @@ class UndecodableError(Exception):
 
 def build(
     request: Request, *, now: datetime, entropy: Callable[[int], bytes], privacy: Privacy
-) -> RequestLines:
+) -> tuple[bytes, Arrival]:
     """Build the lines of one request."""
     parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
@@ -133,7 +128,9 @@ def build(
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     if parsed.beside:
         lines.append(unparsed(parsed.beside, _BESIDE, is_coded=False))
-    return RequestLines(b"".join(each + b"\n" for each in lines), names, tool, path, method)
+    problem = request.problem or ("" if names else "no event in it")
+    arrival = Arrival(method, path, tool, names, len(request.body), problem)
+    return b"".join(each + b"\n" for each in lines), arrival
 
 
 def _parse_body(request: Request) -> _Body:

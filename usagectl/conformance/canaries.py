@@ -131,18 +131,7 @@ def _hashes(whole: str) -> Iterator[tuple[str, bytes]]:
 class Planted(NamedTuple):
     """The canaries of one kit, and the variables and files that hold them.
 
-    Attributes:
-        value: what `{value}` stands for.
-        user: the user's name.
-        home: the name of the home folder.
-        work: the name of the working folder.
-        host: the host's name in variables.
-        note: the value of a variable without meaning.
-        token: the value of variables that are credentials.
-        login: a password in the address of a database.
-        mail: the address in git's settings.
-        remote: the name of the git repository's origin.
-        source: the name of a branch.
+    What each stands for says `canaries`.
     """
 
     value: str
@@ -211,12 +200,7 @@ def plant(entropy: Callable[[int], bytes]) -> Planted:
 
 
 class Search(NamedTuple):
-    """Result of a search.
-
-    Attributes:
-        leaks: each text that was found, once for each place where it stood.
-        unreadable: the number of messages that could not be searched.
-    """
+    """Texts that were found, once for each place, and how many messages cannot be searched."""
 
     leaks: tuple[Leak, ...]
     unreadable: int
@@ -227,10 +211,7 @@ def search(
 ) -> Search:
     """Search every part of every request, and every byte of every connection.
 
-    Args:
-        traffic: what reached the endpoint.
-        planted: the canaries of this run.
-        machine: finds values of this machine, with a group for each rule of the audit.
+    `machine` finds values of this machine, with a group for each rule of the audit.
     """
     unreadable = traffic.refused
     found: dict[Leak, None] = {}

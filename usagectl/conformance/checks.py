@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
-from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from usagectl import audit
 from usagectl.conformance import canaries, verdicts
-from usagectl.conformance.endpoint import answers
-from usagectl.conformance.sandbox import Sandbox
-from usagectl.conformance.trials import Trials
+from usagectl.conformance.endpoint import ANSWERS
+from usagectl.conformance.sandbox import Sandbox, Step
+from usagectl.conformance.verdicts import Compared
 from usagectl.machine.environment import with_account_home
 from usagectl.machine.processes import CommandNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
+    from concurrent.futures import Future
 
     from usagectl.conformance.endpoint import Answer
-    from usagectl.conformance.spec import Spec, Words
+    from usagectl.conformance.sandbox import Done, Meets, Run
+    from usagectl.conformance.spec import Spec, Switch, Words
     from usagectl.conformance.verdicts import Outcome, Verdict
     from usagectl.machine.environment import Environment
+
+    Fact = TypeVar("Fact")
+
+_PATIENCE_SECONDS = 8.0
+_MORE_ROUNDS = 3
 
 Rule = Literal["on", "off", "silent", "values", "delay", "output"]
 
@@ -53,15 +60,15 @@ class Result(NamedTuple):
 
     Attributes:
         name: rule, switch or answer, and command line; stable for one spec.
-        outcome: `not-proved` if nothing wrong was found, or could have been.
         expected: the rule, as a sentence.
+        outcome: `not-proved` if nothing wrong was found, or could have been.
         found: what was found, as a sentence.
         evidence: what the result rests on, line by line.
     """
 
     name: str
-    outcome: Outcome
     expected: str
+    outcome: Outcome
     found: str
     evidence: tuple[str, ...] = ()
 
@@ -98,22 +105,14 @@ def plan(spec: Spec) -> tuple[Check, ...]:
     ]
     found += [Check("silent", words) for words in spec.silent]
     found += [Check("values", words) for words in spec.sends]
-    rules: tuple[Rule, ...] = ("output", "delay")
-    found += [
-        Check(rule, words, label=answer)
-        for words in spec.sends
-        for rule in rules
-        for answer in answers()
-    ]
+    for words in spec.sends:
+        found += [Check("output", words, label=answer) for answer in ANSWERS]
+        found += [Check("delay", words, label=answer) for answer in ANSWERS]
     return tuple(found)
 
 
 class Kit:
     """Runs the checks of one tool.
-
-    Args:
-        spec: the description of the tool.
-        environment: the machine and user.
 
     Raises:
         CommandNotFoundError: there is no such program.
@@ -137,19 +136,20 @@ class Kit:
 
         trials, spec = self._trials, self._spec
         measured = {each.label for each in checks if each.rule in ("output", "delay")}
-        trials.answers = tuple(each for each in answers() if each in measured)
+        trials.answers = tuple(each for each in ANSWERS if each in measured)
         senders = [spec.sends[0], *(each.words for each in checks if each.rule != "silent")]
-        tasks: list[Callable[[], object]] = []
-        tasks += [partial(trials.sending, words) for words in dict.fromkeys(senders)]
-        tasks += [
-            partial(trials.silenced, each.words, spec.off[each.switch])
-            for each in checks
-            if each.rule == "off"
-        ]
-        tasks += [partial(trials.quiet, each.words) for each in checks if each.rule == "silent"]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for future in [pool.submit(task) for task in tasks]:
-                future.result()
+            tasks: list[Future[Any]] = [
+                pool.submit(trials.sending, words) for words in dict.fromkeys(senders)
+            ]
+            tasks += [
+                pool.submit(trials.silenced, each.words, spec.off[each.switch])
+                for each in checks
+                if each.rule == "off"
+            ]
+            tasks += [pool.submit(trials.quiet, e.words) for e in checks if e.rule == "silent"]
+            for task in tasks:
+                task.result()
 
     def run(self, check: Check) -> Result:
         """Check one rule of the tool.
@@ -158,11 +158,9 @@ class Kit:
             AddressUnavailableError: nothing can listen on loopback.
             FileUnwritableError: no temporary file can be made.
         """
-        verdict = self._judge(check)
-        expected = _EXPECTED[check.rule].format(
-            label=check.label, limit=f"{self._spec.delay_seconds:g} s"
-        )
-        return Result(check.name, verdict.outcome, expected, verdict.found, verdict.evidence)
+        limit = f"{self._spec.delay_seconds:g} s"
+        expected = _EXPECTED[check.rule].format(label=check.label, limit=limit)
+        return Result(check.name, expected, *self._judge(check))
 
     def _judge(self, check: Check) -> Verdict:
         words, found = check.words, self._trials
@@ -195,6 +193,128 @@ _EXPECTED: dict[Rule, str] = {
     "delay": "with an endpoint of the kind {label}, it takes at most {limit} longer than when off",
     "output": "with an endpoint of the kind {label}, output and exit status are as when off",
 }
+
+
+class Trials:
+    """Runs of a tool in every way that checks need, each made once.
+
+    Attributes:
+        answers: the answers of an endpoint that are measured together; others one by one.
+    """
+
+    def __init__(self, spec: Spec, sandbox: Sandbox) -> None:
+        self._spec = spec
+        self._sandbox = sandbox
+        self.answers: tuple[Answer, ...] = ()
+        self._known: dict[Hashable, object] = {}
+
+    def sending(self, words: Words) -> Run:
+        """Run a command line twice with telemetry on."""
+        return self._once(("sending", words), lambda: self._run([self._on(words)] * 2))
+
+    def silenced(self, words: Words, switch: Switch) -> tuple[Run, Run]:
+        """Run it with telemetry off, in a new home and in one where events may wait."""
+        off = [*self._switched(switch, "endpoint"), self._on(words, switch)]
+        return self._once(
+            ("silenced", words, switch.name),
+            lambda: (self._run(off), self._run([self._waiting(words), *off])),
+        )
+
+    def quiet(self, words: Words) -> tuple[Run, ...]:
+        """Run a command line that must never send with telemetry on, in both homes."""
+        line = self._on(words)
+        waiting = self._waiting(self._spec.sends[0])
+        return self._once(("quiet", words), lambda: (self._run([line]), self._run([waiting, line])))
+
+    def silencer(self, words: Words) -> Switch | None:
+        """Find a switch that silences a command line: its durations can be compared."""
+        for switch in self._spec.off:
+            in_new_home, _ = self.silenced(words, switch)
+            if not in_new_home.traffic.connections:
+                return switch
+        return None
+
+    def compared(self, words: Words, answer: Answer) -> Compared | None:
+        """Run a command line with telemetry off and on; None without a switch that silences it.
+
+        What seems too slow is measured again: another program may be the reason.
+        """
+        switch = self.silencer(words)
+        if switch is None:
+            return None
+        wanted = self.answers if answer in self.answers else (answer,)
+        series = self._once(("series", words, wanted), lambda: self._series(words, switch, wanted))
+        found = series[answer]
+        if not found.off or found.is_late or found.delay_seconds <= self._spec.delay_seconds:
+            return found
+        return self._once(
+            ("more", words, answer), lambda: self._with_more(found, words, switch, answer)
+        )
+
+    def _series(
+        self, words: Words, switch: Switch, wanted: Sequence[Answer]
+    ) -> dict[Answer, Compared]:
+        """Measure each answer in turn, and off between them: a busy time falls on both."""
+        off = [self._timed(words, "refuse", switch, times=1)]
+        on: dict[Answer, tuple[Done, ...]] = {}
+        for answer in wanted:
+            if len(off[-1]) <= 1 or off[-1][-1].is_late:
+                return dict.fromkeys(wanted, Compared())
+            limit = max(done.seconds for done in off[-1]) + self._spec.delay_seconds
+            on[answer] = self._timed(words, answer, seconds=limit + _PATIENCE_SECONDS)
+            off.append(self._timed(words, "refuse", switch, times=1))
+        first, later = (tuple(each[place] for each in off if len(each) > 1) for place in (0, 1))
+        fresh = self.silenced(words, switch)[0].done[-1:]
+        return {
+            answer: Compared(first, done[:1], later, done[1:], fresh) for answer, done in on.items()
+        }
+
+    def _with_more(self, found: Compared, words: Words, switch: Switch, answer: Answer) -> Compared:
+        for _ in range(_MORE_ROUNDS):
+            off = self._timed(words, "refuse", switch, times=1)
+            on = self._timed(words, answer, times=1)
+            more = (off[:1], on[:1], off[1:], on[1:], ())
+            found = Compared(*(old + new for old, new in zip(found, more, strict=True)))
+        return found
+
+    def _timed(
+        self,
+        words: Words,
+        answer: Answer,
+        switch: Switch | None = None,
+        *,
+        times: int = 0,
+        seconds: float = math.inf,
+    ) -> tuple[Done, ...]:
+        """Run it once, then some times more: what one run leaves may delay the next."""
+        limit = min(seconds, self._spec.timeout_seconds)
+        line = self._on(words, switch)._replace(timeout_seconds=limit, afterwards="leave")
+        lines = [line] * (times or self._spec.rounds)
+        before = self._switched(switch, "other") if switch else []
+        found = self._run([*before, *lines, line._replace(afterwards="kill")], answer).done
+        skipped = len(before) + bool(self._spec.on.run)
+        return found[skipped:]
+
+    def _on(self, words: Words, switch: Switch | None = None) -> Step:
+        return Step(words, switches=(self._spec.on, *([switch] if switch else [])))
+
+    def _waiting(self, words: Words) -> Step:
+        """Build a step after which events wait, in a tool that keeps them: nobody answers."""
+        return self._on(words)._replace(meets="nobody", afterwards="kill")
+
+    def _switched(self, switch: Switch, meets: Meets) -> list[Step]:
+        if not switch.run:
+            return []
+        return [self._on(switch.run, switch)._replace(meets=meets)]
+
+    def _run(self, steps: list[Step], answer: Answer = "on") -> Run:
+        before = [self._on(self._spec.on.run)._replace(meets="other")]
+        return self._sandbox.run([*(before if self._spec.on.run else []), *steps], answer=answer)
+
+    def _once(self, key: Hashable, make: Callable[[], Fact]) -> Fact:
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]  # type: ignore[return-value]
 
 
 def check(spec: Spec, environment: Environment) -> Report:

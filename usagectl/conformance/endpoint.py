@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from usagectl import capture
 from usagectl.capture import children
+from usagectl.capture.server import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 Answer = Literal["on", "error", "hang", "drip", "refuse", "drop"]
 
-LOOPBACK = "127.0.0.1"
+ANSWERS: tuple[Answer, ...] = ("on", "error", "hang", "drip", "refuse")
+if sys.platform == "linux":  # A full queue drops there alone; elsewhere it refuses.
+    ANSWERS += ("drop",)
+"""How an endpoint may behave on this system."""
+
 _DRIP_SECONDS = 0.05
 _SETTLE_SECONDS = 5.0
 _MOST_BYTES = 16 * 1024 * 1024
@@ -33,23 +38,11 @@ _MOST_LINES = 10
 _CHUNK_BYTES = 65536
 
 
-def answers() -> tuple[Answer, ...]:
-    """List how an endpoint may behave on this system: a full queue drops on Linux alone."""
-    found: tuple[Answer, ...] = ("on", "error", "hang", "drip", "refuse")
-    return (*found, "drop") if sys.platform == "linux" else found
-
-
 class Wire:
     """The address that a command sends to, from `with` to its end.
 
-    Args:
-        target: the port of the server that answers; 0 without one.
-        drips: send the answer byte by byte.
-        drops: drop connections instead of refusing them.
-
-    Attributes:
-        port: the port that a command connects to.
-        connections: the number of connections so far.
+    It passes all on to the port `target`; without one it refuses connections, or drops them.
+    If it drips, the answer goes back byte by byte.
     """
 
     def __init__(self, target: int = 0, *, drips: bool = False, drops: bool = False) -> None:
@@ -178,12 +171,12 @@ class Wire:
 
 
 class Traffic(NamedTuple):
-    """Everything that reached the endpoint.
+    """Everything that reached the endpoint, with nothing masked.
 
     Attributes:
-        captured: the events and requests in the capture, with nothing masked.
+        captured: the events, and the requests without one.
         connections: the number of connections, silent ones included.
-        requests: the number of requests that were recorded.
+        requests: the number of requests.
         refused: the number of messages that were not HTTP, such as a TLS handshake.
         heard: the bytes of each connection.
     """
@@ -223,15 +216,14 @@ class Endpoint:
             return Traffic((), 0, 0, 0, ())
         if blind:  # Orphans that cannot be adopted are known by their mark, or by silence.
             children.wait_for_late(
-                lambda: children.has_descendants(children.Address(wire.port)),
+                lambda: children.has_descendants(wire.port),
                 lambda: False,
                 lambda: sum(map(len, wire.heard)),
                 seconds=seconds,
             )
         wire.settle()
         behind.finish()
-        captured = tuple(capture.load(behind.file))
-        sums = behind.sums
+        captured, sums = tuple(capture.load(behind.file)), behind.sums
         return Traffic(captured, wire.connections, sums.requests, sums.refused, wire.heard)
 
 

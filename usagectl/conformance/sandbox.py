@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl.capture import children
-from usagectl.conformance import endpoint, supervisor
+from usagectl.capture.variables import Address, variables_for_child
+from usagectl.conformance import endpoint
 from usagectl.conformance.spec import Switch
 
 if TYPE_CHECKING:
@@ -109,15 +110,7 @@ class Folders:
                 data = data.replace(f":{port}".encode(), b":{port}")
             return data
 
-        return Done(
-            step["status"],
-            plain(step["stdout"]),
-            plain(step["stderr"]),
-            step["seconds"],
-            step["own_seconds"],
-            step["is_late"],
-            step["is_left"],
-        )
+        return Done(**{**step, "stdout": plain(step["stdout"]), "stderr": plain(step["stderr"])})
 
 
 class Step(NamedTuple):
@@ -139,14 +132,7 @@ class Step(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Result of one run: its steps, and what they sent.
-
-    Attributes:
-        done: the result of each step.
-        traffic: what reached the endpoint.
-        home: the home folder of the run.
-        work: the working folder of the run.
-    """
+    """Result of one run: that of each step, what reached the endpoint, and its folders."""
 
     done: tuple[Done, ...]
     traffic: Traffic
@@ -155,13 +141,7 @@ class Run(NamedTuple):
 
 
 class Sandbox:
-    """Runs steps of one tool, each time with a new home.
-
-    Args:
-        spec: the description of the tool.
-        environment: the machine and user.
-        planted: the canaries.
-    """
+    """Runs steps of one tool, each time with a new home."""
 
     def __init__(self, spec: Spec, environment: Environment, planted: Planted) -> None:
         self._spec = spec
@@ -188,8 +168,7 @@ class Sandbox:
                 if name == "endpoint" or any(step.meets == name for step in steps)
             }
             job = [self._step(step, folders, met[step.meets].port) for step in steps]
-            _write_once(job)
-            outcome = _supervise(job)
+            outcome = _supervise(_written_once(job))
             ports = [each.port for each in met.values()]
             done = tuple(folders.outcome(each, ports) for each in outcome["steps"])
             seconds = self._spec.grace_seconds
@@ -205,9 +184,7 @@ class Sandbox:
             "{here}": str(spec.folder),
         }
         layers = (Switch(spec.variables, files=spec.files), *step.switches)
-        variables = children.variables_for_child(
-            {**self._handed_on(), **folders.variables}, children.Address(port)
-        )
+        variables = variables_for_child({**self._handed_on(), **folders.variables}, Address(port))
         variables |= {n: _fill(v, places) for layer in layers for n, v in layer.variables.items()}
         files = {
             _fill(n, places): _fill(v, places) for layer in layers for n, v in layer.files.items()
@@ -227,13 +204,15 @@ class Sandbox:
         return {n: v for n, v in self._environment.variables.items() if n in wanted}
 
 
-def _write_once(job: list[dict[str, Any]]) -> None:
-    """Write each file only where its text changes: what the tool writes to it stays."""
+def _written_once(job: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out each file whose text has not changed: what the tool writes to it stays."""
     written: dict[str, str] = {}
+    found = []
     for step in job:
         files: dict[str, str] = step["files"]
-        step["files"] = {n: text for n, text in files.items() if written.get(n) != text}
+        found.append({**step, "files": dict(files.items() - written.items())})
         written |= files
+    return found
 
 
 def _fill(text: str, places: Mapping[str, str]) -> str:
@@ -245,8 +224,8 @@ def _fill(text: str, places: Mapping[str, str]) -> str:
 def _supervise(job: list[dict[str, Any]]) -> dict[str, Any]:
     """Run a job in a supervisor of its own."""
     done = subprocess.run(  # noqa: S603  (our own interpreter and script)
-        [sys.executable, "-I", "-S", str(supervisor.__file__)],
-        input=json.dumps({"steps": job}).encode(),
+        [sys.executable, "-I", "-S", str(children.__file__)],
+        input=json.dumps(job).encode(),
         capture_output=True,
         check=True,
     )

@@ -10,7 +10,9 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
 
 from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.machine.files import reason_of
@@ -96,6 +98,30 @@ class Spec:
     folder: Path = Path()
 
 
+_WORDS = (Words, 'has to be a list of words: ["build", "--fast"]')
+_LINES = (tuple[Words, ...], 'has to be a list of command lines: [["build"], ["test"]]')
+_TEXTS = (dict[str, str], 'has to be a table of texts: { NAME = "value" }')
+_SECONDS = (Annotated[float, msgspec.Meta(gt=0)], "has to be a number of seconds above 0")
+_SWITCH = dict[str, str | Words | dict[str, str]]
+_ONE_SWITCH = '{ DO_NOT_TRACK = "1", run = ["telemetry", "off"], files = { "~/.rc" = "off" } }'
+
+_KEYS: dict[str, tuple[Any, str]] = {
+    "command": _WORDS,
+    "sends": _LINES,
+    "silent": _LINES,
+    "on": (_SWITCH, f"has to be a switch: {_ONE_SWITCH}"),
+    "off": (tuple[_SWITCH, ...], f"has to be a list of switches: [{_ONE_SWITCH}]"),
+    "variables": _TEXTS,
+    "files": _TEXTS,
+    "inherit": _WORDS,
+    "delay_seconds": _SECONDS,
+    "timeout_seconds": _SECONDS,
+    "grace_seconds": _SECONDS,
+    "rounds": (Annotated[int, msgspec.Meta(ge=2)], "has to be a whole number from 2 on"),
+}
+"""Each key of the file: its type, and the sentence that says so."""
+
+
 def load(file: Path) -> Spec:
     """Read the description of a tool.
 
@@ -109,85 +135,36 @@ def load(file: Path) -> Spec:
         raise FileUnreadableError(file, reason=reason_of(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecInvalidError(file, "the file", wanted=f"is not TOML ({error})") from error
-    reader = _Reader(file)
+    table = document.pop("conformance", None)
     for key in document:
-        if key != "conformance":
-            raise reader.refusal(key, "is not known: [conformance] holds everything")
-    return reader.read(document.get("conformance"))
+        raise SpecInvalidError(file, key, wanted="is not known: [conformance] holds everything")
+    if not isinstance(table, dict):
+        raise SpecInvalidError(file, "[conformance]", wanted="is missing")
+    for key in (each for each in table if each not in _KEYS):
+        raise SpecInvalidError(file, key, wanted=f"is not known; known are {', '.join(_KEYS)}")
+    for key in ("command", "sends", "off"):
+        if not table.get(key):
+            raise SpecInvalidError(file, key, wanted="is missing")
+    found = {key: _read(file, key, value) for key, value in table.items()}
+    return Spec(**found, folder=file.parent.absolute())
 
 
-class _Reader:
-    """Turns a TOML table into a spec, and names the key that does not fit."""
+def _read(file: Path, key: str, value: object) -> Any:  # noqa: ANN401  (a member of the spec)
+    kind, wanted = _KEYS[key]
+    try:
+        read = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise SpecInvalidError(file, key, wanted=wanted) from error
+    if key not in ("on", "off"):
+        return read
+    switches = [_switch(file, key, each) for each in ([read] if key == "on" else read)]
+    return switches[0] if key == "on" else tuple(switches)
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
 
-    def refusal(self, key: str, wanted: str) -> SpecInvalidError:
-        return SpecInvalidError(self._file, key, wanted=wanted)
-
-    def read(self, table: object) -> Spec:
-        if not isinstance(table, dict):
-            raise self.refusal("[conformance]", "is missing")
-        takers = {
-            "command": self._words,
-            "sends": self._lines,
-            "silent": self._lines,
-            "on": self._switch,
-            "off": self._switches,
-            "variables": self._texts,
-            "files": self._texts,
-            "inherit": self._words,
-            "delay_seconds": self._seconds,
-            "timeout_seconds": self._seconds,
-            "grace_seconds": self._seconds,
-            "rounds": self._rounds,
-        }
-        for key in table:
-            if key not in takers:
-                raise self.refusal(key, f"is not known; known are {', '.join(takers)}")
-        for key in ("command", "sends", "off"):
-            if not table.get(key):
-                raise self.refusal(key, "is missing")
-        found: dict[str, Any] = {key: takers[key](key, value) for key, value in table.items()}
-        return Spec(**found, folder=self._file.parent.absolute())
-
-    def _words(self, key: str, value: object) -> Words:
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise self.refusal(key, 'has to be a list of words: ["build", "--fast"]')
-        return tuple(value)
-
-    def _lines(self, key: str, value: object) -> tuple[Words, ...]:
-        if not isinstance(value, list) or not all(isinstance(each, list) for each in value):
-            raise self.refusal(key, 'has to be a list of command lines: [["build"], ["test"]]')
-        return tuple(self._words(key, each) for each in value)
-
-    def _texts(self, key: str, value: object) -> Mapping[str, str]:
-        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-            raise self.refusal(key, 'has to be a table of texts: { NAME = "value" }')
-        return value
-
-    def _switches(self, key: str, value: object) -> tuple[Switch, ...]:
-        if not isinstance(value, list):
-            raise self.refusal(key, 'has to be a list of switches: [{ DO_NOT_TRACK = "1" }]')
-        return tuple(self._switch(key, each) for each in value)
-
-    def _switch(self, key: str, value: object) -> Switch:
-        """Read a switch; `run` and `files` are variables too if they hold a text."""
-        if not isinstance(value, dict):
-            raise self.refusal(key, 'has to be a switch: { DO_NOT_TRACK = "1" }')
-        rest = dict(value)
-        run = rest.pop("run") if isinstance(rest.get("run"), list) else []
-        files = rest.pop("files") if isinstance(rest.get("files"), dict) else {}
-        if not all(isinstance(each, str) for each in rest.values()):
-            raise self.refusal(key, "has a switch that is not a text, run = [...] or files = {...}")
-        return Switch(rest, self._words(key, run), self._texts(key, files))
-
-    def _seconds(self, key: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise self.refusal(key, "has to be a number of seconds above 0")
-        return float(value)
-
-    def _rounds(self, key: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 2:  # noqa: PLR2004
-            raise self.refusal(key, "has to be a whole number from 2 on")
-        return value
+def _switch(file: Path, key: str, value: dict[str, Any]) -> Switch:
+    """Read a switch; `run` and `files` are variables too if they hold a text."""
+    run = value.pop("run") if isinstance(value.get("run"), tuple) else ()
+    files = value.pop("files") if isinstance(value.get("files"), dict) else {}
+    if not all(isinstance(each, str) for each in value.values()):
+        raise SpecInvalidError(file, key, wanted=_KEYS[key][1])
+    return Switch(value, run, files)

@@ -10,7 +10,8 @@ import json
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.conformance import canaries, trials
+from usagectl.conformance import canaries
+from usagectl.errors import count_of
 
 if TYPE_CHECKING:
     import re
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from usagectl.conformance.canaries import Canary
     from usagectl.conformance.sandbox import Done, Run
-    from usagectl.conformance.trials import Compared
 
 Outcome = Literal["passed", "failed", "not-proved"]
 
@@ -29,6 +29,41 @@ _ENDED = "it did not end in time, and was ended"
 _OUTPUT_CHARACTERS = 300
 _LINE_CHARACTERS = 100
 _THREAD_SECONDS = 0.05
+
+
+class Compared(NamedTuple):
+    """Results of a command line with telemetry off and on.
+
+    Attributes:
+        first_off: in a new home, with telemetry off.
+        first_on: the same with telemetry on.
+        off: with telemetry off, where the tool has run before; empty: it did not end.
+        on: the same with telemetry on.
+        fresh: as `first_off`, while other things ran: its duration means nothing.
+    """
+
+    first_off: tuple[Done, ...] = ()
+    first_on: tuple[Done, ...] = ()
+    off: tuple[Done, ...] = ()
+    on: tuple[Done, ...] = ()
+    fresh: tuple[Done, ...] = ()
+
+    @property
+    def delay_seconds(self) -> float:
+        """How much longer it took with telemetry on, the first time or later.
+
+        The shortest durations are compared: other programs can make a run longer, never
+        shorter. The first time counts too, since a tool may pause after a failure.
+        """
+        return max(
+            _least(self.first_on) - _least(self.first_off),
+            _least(self.on) - _least(self.off),
+        )
+
+    @property
+    def is_late(self) -> bool:
+        """True if it took too long with telemetry on and was ended."""
+        return not self.on or any(done.is_late for done in (*self.first_on, *self.on))
 
 
 class Verdict(NamedTuple):
@@ -48,10 +83,10 @@ def on(run: Run) -> Verdict:
     """Judge whether telemetry sends when it is on: all else rests on it."""
     traffic = run.traffic
     if has_sent(run):
-        return Verdict("passed", f"{_count(traffic.requests, 'request')} came", traffic.lines)
+        return Verdict("passed", f"{count_of(traffic.requests, 'request')} came", traffic.lines)
     last = run.done[-1]
     if traffic.connections:
-        found = f"{_count(traffic.connections, 'connection')} came that spoke no HTTP (TLS?)"
+        found = f"{count_of(traffic.connections, 'connection')} came that spoke no HTTP (TLS?)"
     else:
         found = "nothing came"
     told = last.stderr.decode("utf-8", "replace").strip()[-_OUTPUT_CHARACTERS:]
@@ -66,7 +101,7 @@ def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
     if loud:
         number = sum(run.traffic.connections for _, run in loud)
         evidence = [f"{state}: {line}" for state, run in loud for line in _lines(run)]
-        return Verdict("failed", f"{_count(number, 'connection')} came", tuple(evidence))
+        return Verdict("failed", f"{count_of(number, 'connection')} came", tuple(evidence))
     unfinished = [done for run in runs for done in run.done if done.is_late or done.is_left]
     if unfinished:
         return Verdict("not-proved", "it did not end, and had to be ended before it might send")
@@ -82,11 +117,11 @@ def values(run: Run, planted: tuple[Canary, ...], machine: re.Pattern[str] | Non
     found = canaries.search(run.traffic, planted, machine)
     if found.leaks:
         evidence = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in found.leaks)
-        return Verdict("failed", f"{_count(len(evidence), 'value')} came", evidence)
+        return Verdict("failed", f"{count_of(len(evidence), 'value')} came", evidence)
     if found.unreadable:
-        what = _count(found.unreadable, "message")
+        what = count_of(found.unreadable, "message")
         return Verdict("not-proved", f"{what} could not be searched (TLS, or an unknown coding)")
-    return Verdict("passed", f"no value in {_count(run.traffic.requests, 'request')}")
+    return Verdict("passed", f"no value in {count_of(run.traffic.requests, 'request')}")
 
 
 def delay(compared: Compared | None, limit: float, *, could_send: bool) -> Verdict:
@@ -108,10 +143,7 @@ def delay(compared: Compared | None, limit: float, *, could_send: bool) -> Verdi
 def output(compared: Compared | None, complete: Sequence[Done], *, could_send: bool) -> Verdict:
     """Judge whether telemetry shows in output or exit status, on the first run and later.
 
-    Args:
-        compared: the runs.
-        complete: runs with telemetry on whose senders were waited for.
-        could_send: True if the tool sends at all.
+    The senders of `complete` runs were waited for.
     """
     if not could_send:
         return Verdict("not-proved", _NEVER_SENT)
@@ -149,20 +181,21 @@ def _differences(
 
 
 def _duration_line(when: str, off: tuple[Done, ...], on: tuple[Done, ...]) -> str:
-    text = f"{when}: off {trials.least(off):.3f} s (of {len(off)}), "
-    text += f"on {trials.least(on):.3f} s (of {len(on)})"
+    text = f"{when}: off {_least(off):.3f} s (of {len(off)}), "
+    text += f"on {_least(on):.3f} s (of {len(on)})"
     held = min(done.seconds - done.own_seconds for done in on)
     if held > max(done.seconds - done.own_seconds for done in off) + _THREAD_SECONDS:
         text += f"; its output was held open for {held:.3f} s after its end"
     return text
 
 
+def _least(done: tuple[Done, ...]) -> float:
+    """Return the shortest duration."""
+    return min(each.seconds for each in done)
+
+
 def _lines(run: Run) -> tuple[str, ...]:
     return run.traffic.lines or ("a connection without a request",)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class IncomparableError(Exception):
