@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PROCESSES = 4
 THREADS = int(os.environ.get("USAGECTL_CROWD", "16")) // PROCESSES
-CALLS = int(os.environ.get("USAGECTL_CALLS", "600"))
-"""Of each thread; a third of it is not less than one."""
+CALLS = int(os.environ.get("USAGECTL_CALLS", "200"))
+"""Of each thread."""
 
 FORMS = pytest.mark.parametrize("aggregate", [True, False], ids=["counted", "in full"])
 
