@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
+from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
+from tests.support.machine import Machine, Outcome
 from tests.support.sample_apps import recorded
 from tests.support.spooling import entries
 from usagectl import notice, settings
@@ -15,9 +17,6 @@ from usagectl.cli import emit
 from usagectl.emitting import permission
 from usagectl.events.kinds import Field, Kind
 from usagectl.tools import registry
-
-if TYPE_CHECKING:
-    from tests.support.machine import Machine
 
 CALL = ("aws_request", "--service", "sqs", "--operation", "DeleteQueue", "--status-code")
 BUILT = Kind(
@@ -27,9 +26,15 @@ BUILT = Kind(
 )
 
 
+def run(machine: Machine, *words: str, **variables: str) -> Outcome:
+    """Run the command in this process."""
+    place = Machine(machine.folder, {**machine.variables, **variables})
+    return run_inside(place.environment(), *words)
+
+
 def emitted(machine: Machine, *words: str, **variables: str) -> dict[str, Any]:
     """Emit an event and return the answer's data."""
-    done = machine.run("emit", *words, "--json", variables=variables)
+    done = run(machine, "emit", *words, "--json", **variables)
     assert done.status == 0, done.stdout
     return done.data
 
@@ -92,7 +97,7 @@ def test_the_notices_examples_can_be_typed(machine: Machine) -> None:
 
 def test_a_dry_run_shows_the_bytes_and_leaves_nothing(machine: Machine) -> None:
     """No event, no tool, no machine ID comes of it."""
-    done = machine.run("emit", "session", "--version", "1", "--tool", "mytool", "--dry-run")
+    done = run(machine, "emit", "session", "--version", "1", "--tool", "mytool", "--dry-run")
     first, event = done.stdout.splitlines()
     assert first == "This session of mytool would be recorded:"
     assert json.loads(event)["payload"]["version"] == "1"
@@ -105,7 +110,7 @@ def test_off_records_nothing_and_fails_nothing(machine: Machine) -> None:
     """A script goes on whatever its user chose, and is told what decided."""
     words = ("emit", "session", "--version", "1", "--tool", "mytool")
     for variable in ("DO_NOT_TRACK", "DISABLE_EVENTS"):
-        done = machine.run(*words, variables={variable: "1"})
+        done = run(machine, *words, **{variable: "1"})
         assert (done.status, done.stderr) == (0, "")
         assert f"off, by {variable}=1" in done.stdout
         assert not machine.state_dir.exists()
@@ -137,7 +142,7 @@ REFUSED = [
 def test_what_does_not_fit_is_refused_without_its_value(machine: Machine) -> None:
     """A shape is closed; the error names event and field, never the value; nothing is recorded."""
     for words in REFUSED:
-        done = machine.run("emit", *words)
+        done = run(machine, "emit", *words)
         assert done.status == 2, words
         assert "canary" not in done.stdout + done.stderr.replace("--canary", "")
     assert entries(machine) == []
@@ -163,8 +168,7 @@ def test_a_version_or_token_that_was_mistyped_is_refused(machine: Machine) -> No
     """Who types it learns it, by the option's name and without the value, also on a dry run."""
     for words, option in MISTYPED:
         for more in ((), ("--dry-run",)):
-            variables = {"EMPTY": "", "ODD": "a canary"}
-            done = machine.run("emit", "session", *words, *more, variables=variables)
+            done = run(machine, "emit", "session", *words, *more, EMPTY="", ODD="a canary")
             assert (done.status, done.stdout) == (2, ""), words
             assert f"session: {option} must" in done.stderr
             assert "canary" not in done.stderr.lower()
@@ -189,14 +193,14 @@ SAID: list[tuple[tuple[str, ...], str]] = [
 def test_an_error_says_what_is_allowed(machine: Machine) -> None:
     """In plain words, or by the help of the very command."""
     for words, said in SAID:
-        done = machine.run("emit", *words)
+        done = run(machine, "emit", *words)
         assert done.status == 2
         assert said in done.stderr
 
 
 def test_the_list_is_aligned_and_says_what_may_be_left_out(machine: Machine) -> None:
     """The options of each event begin in one column."""
-    lines = machine.run("emit").stdout.splitlines()
+    lines = run(machine, "emit").stdout.splitlines()
     columns = {line.index(line[2:].split(maxsplit=1)[1]) for line in lines[3:8]}
     assert len(columns) == 1
     assert "in brackets" in lines[1]
@@ -209,9 +213,7 @@ def test_the_token_comes_from_a_variable_and_is_not_shown(machine: Machine) -> N
     assert "canary" not in json.dumps(found)
     assert found["masked"] == ["/payload/api_key"]
     assert recorded(machine, "mytool")[0]["payload"]["api_key"] == "ls-canary1234"
-    shown = machine.run(
-        "preview", "mytool", "--json", variables={"ANALYTICS_API": "http://127.0.0.1:9/v1"}
-    )
+    shown = run(machine, "preview", "mytool", "--json", ANALYTICS_API="http://127.0.0.1:9/v1")
     assert "canary" not in shown.stdout
     assert shown.data["requests"][0]["masked"] == ["/payload/api_key"]
 
@@ -233,11 +235,11 @@ def test_a_declared_kind_is_a_command(machine: Machine) -> None:
     assert (found["tool"], found["recorded"]) == ("mytool", True)
     assert json.loads(found["body"])["payload"] == {"seconds": 2.5}
     assert registry.read_all(environment)[0].version == "1.0"
-    assert "mytool_built" in machine.run("emit").stdout
-    assert "A build ended." in machine.run("explain", "mytool_built").stdout
-    names = [entry["event"] for entry in machine.run("audit", "--json").data["findings"]]
+    assert "mytool_built" in run(machine, "emit").stdout
+    assert "A build ended." in run(machine, "explain", "mytool_built").stdout
+    names = [entry["event"] for entry in run(machine, "audit", "--json").data["findings"]]
     assert "mytool_built" not in names
-    assert machine.run("emit", "mytool_built", "--seconds", "many").status == 2
+    assert run(machine, "emit", "mytool_built", "--seconds", "many").status == 2
 
 
 def test_with_consent_it_is_sent(machine: Machine) -> None:
@@ -249,7 +251,7 @@ def test_with_consent_it_is_sent(machine: Machine) -> None:
             {"mode": "on", "mode_since": machine.environment().now()},
             tool="mytool",
         )
-        emitted(machine, "session", "--version", "1", "--tool", "mytool")
+        machine.run("emit", "session", "--version", "1", "--tool", "mytool")
         assert endpoint.wait_for(1)
         assert endpoint.received[0].path == "/v1/session"
 
@@ -257,6 +259,6 @@ def test_with_consent_it_is_sent(machine: Machine) -> None:
 def test_a_full_or_read_only_spool_is_told(machine: Machine) -> None:
     """Who asks for an event to be recorded learns that it was not: status 4, and a next step."""
     machine.state_dir.write_text("a file in its place")
-    done = machine.run("emit", "run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
+    done = run(machine, "emit", "run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
     assert done.status == 4
     assert "[spool-unwritable]" in done.stderr

@@ -18,15 +18,15 @@ import pytest
 from tests.support.counting import CALL, events, losses, sum_of
 from tests.support.crowds import OPERATIONS, in_threads, record, tracker_in
 from tests.support.spooling import entries, run
-from usagectl.emitting import background
+from usagectl.emitting.background import process
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 PROCESSES = 4
 THREADS = int(os.environ.get("USAGECTL_CROWD", "16")) // PROCESSES
-CALLS = int(os.environ.get("USAGECTL_CALLS", "600"))
-"""Of each thread; a third of it is not less than one."""
+CALLS = int(os.environ.get("USAGECTL_CALLS", "200"))
+"""Of each thread."""
 
 FORMS = pytest.mark.parametrize("aggregate", [True, False], ids=["counted", "in full"])
 
@@ -259,8 +259,8 @@ def test_a_deed_that_hangs_is_not_waited_for(machine: Machine) -> None:
     gate, done = threading.Event(), threading.Event()
     tracker = tracker_in(str(machine.folder), aggregate=False)
     tracker.aws_request(**CALL)
-    background.do(gate.wait, seconds=0.01)
-    background.do(done.set, seconds=0.01)
+    process.do(gate.wait, seconds=0.01)
+    process.do(done.set, seconds=0.01)
     assert not done.is_set()
     gate.set()
     assert done.wait(20)
@@ -271,8 +271,8 @@ def test_a_deed_that_hangs_is_not_waited_for(machine: Machine) -> None:
 def test_an_error_in_a_deed_stays_there() -> None:
     """The thread survives what it is asked to do, and the next deed is done."""
     done = threading.Event()
-    background.do(lambda: 1 // 0)
-    background.do(done.set)
+    process.do(lambda: 1 // 0)
+    process.do(done.set)
     assert done.is_set()
     for _ in range(1000):
         if not any(each.name == "usagectl" for each in threading.enumerate()):

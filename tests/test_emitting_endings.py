@@ -12,6 +12,7 @@ import pytest
 from tests.support.counting import events, losses, sum_of, wait_until
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.spooling import entries
+from usagectl.machine import files, paths
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour
@@ -210,6 +211,12 @@ def replay_all(machine: Machine, base: str) -> None:
     assert wait_until(is_done, seconds=40.0)
 
 
+def is_sender_gone(machine: Machine) -> bool:
+    """True if no sender is left: each holds a lock to the end of its process."""
+    with (paths.require_delivery_dir(machine.environment()) / "child.lock").open("r+") as lock:
+        return files.try_lock(lock.fileno())
+
+
 @pytest.mark.parametrize("way", BEHAVIOURS)
 def test_every_event_reaches_the_endpoint_once(way: str, machine: Machine) -> None:
     """Whatever the endpoint did while the program ran, after a replay it has every event once."""
@@ -251,7 +258,8 @@ def test_what_comes_after_the_first_sending_is_sent_too(machine: Machine) -> Non
     with Endpoint() as endpoint:
         process = start(machine, text, ANALYTICS_API=endpoint.base, MYTOOL_TELEMETRY="on")
         assert endpoint.wait_for(1, seconds=30.0)
-        replay_all(machine, endpoint.base)  # The first sender has ended when a replay may begin.
+        replay_all(machine, endpoint.base)
+        assert wait_until(lambda: is_sender_gone(machine))
         process.communicate("\n", timeout=60)
         assert process.returncode == 0
         assert wait_until(lambda: not waiting(machine))

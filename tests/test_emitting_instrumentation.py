@@ -11,8 +11,9 @@ import click
 import pytest
 
 from tests.support import terminals
+from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
-from tests.support.sample_apps import APPS, commands, recorded, run_app
+from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
 from usagectl.emitting import instrumentation
 from usagectl.errors import InvalidValueError
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from tests.support.machine import Machine
 
-ROWS = [
+Events = list[tuple[str, list[str]]]
+
+ROWS: list[tuple[str, str, str, int, Events]] = [
     ("typer_app", "sample-typer", "build", 0, [("sample-typer build", [])]),
     (
         "typer_app",
@@ -45,6 +48,7 @@ ROWS = [
     ("single_app", "sample_single", "canary --loud", 0, [("sample_single", ["name", "loud"])]),
     ("single_app", "sample_single", "--help", 0, []),
     ("single_app", "sample_single", "", 2, []),
+    ("single_app", "sample_single", "build --nope", 2, []),
     ("click_app", "sample-click", "build", 0, [("sample-click build", [])]),
     (
         "click_app",
@@ -65,20 +69,37 @@ ROWS = [
     ("click_app", "sample-click", "build --help", 0, []),
     ("click_app", "sample-click", "build -j many", 2, []),
     ("click_app", "sample-click", "nope", 2, []),
+    ("click_app", "sample-click", "build --nope", 2, []),
 ]
 
 
-def test_what_is_recorded(machine: Machine) -> None:
-    """A command that runs is recorded by declared names; help, version and bad usage are not."""
-    found = []
-    for app, tool, words, *_ in ROWS:
-        before = len(commands(machine, tool))
-        done = run_app(machine, app, *words.split(), SAMPLE_KEY="canary")
-        found.append((app, tool, words, done.status, commands(machine, tool)[before:]))
-    assert found == ROWS
+def test_what_is_recorded_and_that_nothing_else_changes(machine: Machine, tmp_path: Path) -> None:
+    """A command that runs is recorded by declared names; help, version and bad usage are not.
+
+    Output and exit status are those of the application without the line, byte for byte, but
+    for the lines of its own traceback.
+    """
+    for app in ("typer_app", "single_app", "click_app"):
+        bare = tmp_path / f"{app}.py"
+        source = (APPS / bare.name).read_text()
+        bare.write_text(source.replace("from usagectl import instrument", NO_INSTRUMENT))
+        rows = [row for row in ROWS if row[0] == app]
+        words = [row[2].split() for row in rows]
+        done = run_each(machine, APPS / bare.name, words, SAMPLE_KEY="canary")
+        assert [(*row[:3], each.status) for row, each in zip(rows, done, strict=True)] == [
+            row[:4] for row in rows
+        ]
+        assert commands(machine, rows[0][1]) == [each for row in rows for each in row[4]]
+        plain = run_each(machine, bare, words, SAMPLE_KEY="canary")
+        crash = words.index(["crash"]) if ["crash"] in words else len(words)
+        del done[crash : crash + 1], plain[crash : crash + 1]
+        assert done == plain
 
 
-ODD_ROWS = [
+NO_INSTRUMENT = "instrument = lambda app, *_, **__: app"
+
+
+ODD_ROWS: list[tuple[str, Events]] = [
     ("/home/canary/secret.txt", [("sample-odd other", [])]),
     ("canary", [("sample-odd other", [])]),
     ("lazy", [("sample-odd lazy", [])]),
@@ -98,15 +119,12 @@ def test_odd_declarations(machine: Machine) -> None:
 
     With telemetry off it runs all the same.
     """
-    found = []
-    for words, _ in ODD_ROWS:
-        typed = [words] if words == "two words" else words.split()
-        before = len(commands(machine, "sample-odd"))
-        for variables in ({"DO_NOT_TRACK": "1"}, {}):
-            done = run_app(machine, "odd_app", *typed, **variables)
-            assert (done.status, done.stderr) == (0, "")
-        found.append((words, commands(machine, "sample-odd")[before:]))
-    assert found == ODD_ROWS
+    words = [[row[0]] if row[0] == "two words" else row[0].split() for row in ODD_ROWS]
+    for variables in ({"DO_NOT_TRACK": "1"}, {}):
+        done = run_each(machine, APPS / "odd_app.py", words, **variables)
+        assert [(each.status, each.stderr) for each in done] == [(0, "")] * len(ODD_ROWS)
+        wanted = [] if variables else [each for row in ODD_ROWS for each in row[1]]
+        assert commands(machine, "sample-odd") == wanted
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -126,31 +144,6 @@ def test_no_value_is_on_disk(machine: Machine) -> None:
         assert b"canary" not in file.read_bytes(), file
 
 
-@pytest.mark.parametrize("app", ["typer_app", "click_app", "single_app"])
-def test_the_application_is_as_before(app: str, machine: Machine, tmp_path: Path) -> None:
-    """Output and exit status are those of the application without the line, byte for byte."""
-    source = (APPS / f"{app}.py").read_text()
-    bare = tmp_path / f"{app}.py"
-    bare.write_text(source.replace("from usagectl import instrument", NO_INSTRUMENT))
-    for words in ({row[2] for row in ROWS if row[0] == app} | {"build --nope"}) - {"crash"}:
-        done = run_app(machine, app, *words.split())
-        plain = subprocess.run(
-            [sys.executable, str(bare), *words.split()],
-            env=machine.process_variables(),
-            cwd=machine.cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        expected = (plain.returncode, plain.stdout, plain.stderr)
-        assert (done.status, done.stdout, done.stderr) == expected
-
-
-NO_INSTRUMENT = "instrument = lambda app, *_, **__: app"
-
-
 def test_a_crash_keeps_its_traceback(machine: Machine) -> None:
     """What the application raises goes on as it was, and the command is recorded."""
     done = run_app(machine, "typer_app", "crash")
@@ -165,19 +158,24 @@ def test_a_crash_keeps_its_traceback(machine: Machine) -> None:
 def test_listed_previewed_switched_off_silent(app: str, tool: str, machine: Machine) -> None:
     """One line makes a tool of it: status lists it, preview shows it, disable ends it for good."""
     run_app(machine, app, "build")
-    status = machine.run("status", "--json")
+    environment = machine.environment(
+        variables={**machine.process_variables(), "ANALYTICS_API": "http://127.0.0.1:1"}
+    )
+    status = run_inside(environment, "status", "--json")
     found = {part["name"]: part for part in status.data["tools"]}[tool]
     assert (found["telemetry"], found["installed"]) == ("local", True)
     assert found["version"] in ("1.2.0", "3.0")
-    assert tool in machine.run("status").stdout
-    shown = machine.run("preview", tool, "--raw", variables={"ANALYTICS_API": "http://127.0.0.1:1"})
+    assert tool in run_inside(environment, "status").stdout
+    shown = run_inside(environment, "preview", tool, "--raw")
     assert f'"cmd":"{tool} build"' in shown.stdout
-    assert machine.run("disable", tool).status == 0
+    assert run_inside(environment, "disable", tool).status == 0
     assert recorded(machine, tool) == []
     run_app(machine, app, "build")
     assert recorded(machine, tool) == []
-    assert machine.run("status", "--json").data["spool"]["pending"] > 0  # usagectl's own stay
-    assert machine.run("enable", tool).status == 0
+    assert (
+        run_inside(environment, "status", "--json").data["spool"]["pending"] > 0
+    )  # usagectl's own stay
+    assert run_inside(environment, "enable", tool).status == 0
     run_app(machine, app, "build")
     assert commands(machine, tool) == [(f"{tool} build", [])]
 
@@ -201,7 +199,7 @@ def test_any_no_leaves_nothing(machine: Machine) -> None:
 
 def test_disabling_everything_holds_for_a_tool_that_comes_later(machine: Machine) -> None:
     """What was switched off without a name is off for a program that was never run before."""
-    machine.run("disable")
+    run_inside(machine.environment(), "disable")
     run_app(machine, "typer_app", "build")
     assert recorded(machine, "sample-typer") == []
 

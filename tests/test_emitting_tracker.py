@@ -22,9 +22,13 @@ from tests.support.counting import (
 from tests.support.machine import NOW
 from tests.support.spooling import entries
 from usagectl import Field, Kind, Tracker, notice
-from usagectl.emitting import session
 from usagectl.emitting.permission import Emitter
-from usagectl.emitting.recorder import MOST_COMBINATIONS, MOST_WAITING
+from usagectl.emitting.recorder import (
+    MOST_COMBINATIONS,
+    MOST_WAITING,
+    build_session_event,
+    start_session,
+)
 from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
@@ -86,10 +90,10 @@ def test_the_notice_s_session_is_reproduced(machine: Machine) -> None:
     drawn = bytes.fromhex(wanted["session_id"].replace("-", ""))
     (machine.root / ".dockerenv").touch()
     environment = machine.environment(entropy=lambda count: drawn[:count])
-    found = session.build_event(
+    found = build_session_event(
         environment,
-        Emitter("mytool", wanted["version"]),
-        session.start(environment),
+        start_session(environment),
+        emitter=Emitter("mytool", wanted["version"]),
         token=wanted["api_key"],
         machine_id=wanted["machine_id"],
     )

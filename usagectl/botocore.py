@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -69,8 +70,7 @@ _MOST_TEXT: Final = 1 << 12
 _LONG = 8
 """A value of so many characters is found within a code; shorter ones are in ordinary words too."""
 
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-_ADDRESS = re.compile(r"[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -160,12 +160,14 @@ class Attachment:
                 context[self._params_key] = params
 
     def _on_request(self, request: _Foreign, **_: object) -> None:
-        """Note of each attempt what its answer does not say: the host's kind, the user agent."""
+        """Note an attempt if it goes to an emulator, with the user agent that its answer lacks."""
         if not self._is_attached:
             return
         with suppress(Exception):
-            attempt = _Attempt(request.headers.get("User-Agent"))
-            attempt.is_to_emulator = _is_emulator(request.url, self._emulators)
+            is_noted = _is_emulator(request.url, self._emulators)
+            agent = request.headers.get("User-Agent")
+            agent = agent if isinstance(agent, str) else ""
+            attempt = _Attempt(agent) if is_noted else None
             request.context[self._attempt_key] = self._under_way.attempt = attempt
 
     def _on_answer(self, operation_model: _Foreign, response_dict: _Foreign, **_: object) -> None:
@@ -174,8 +176,8 @@ class Attachment:
         The event names no call; attempt and answer are of the same thread.
         """
         with suppress(Exception):
-            attempt = self._under_way.attempt
-            attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
+            if attempt := self._under_way.attempt:
+                attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
 
     def _on_end(
         self,
@@ -194,14 +196,14 @@ class Attachment:
         """Record a call whose last answer botocore could not read."""
         with suppress(Exception):
             attempt = context[self._attempt_key]
-            if attempt.status_code is not None:
+            if attempt and attempt.status_code is not None:
                 self._record(context, attempt.model, attempt.status_code, {})
 
     def _record(
         self, context: _Foreign, model: _Foreign, status_code: int, error: _Foreign
     ) -> None:
-        attempt = context.get(self._attempt_key)  # None: a stub answered, nothing was sent.
-        if not self._is_attached or attempt is None or not attempt.is_to_emulator:
+        attempt = context.get(self._attempt_key)  # None: sent elsewhere, or a stub answered.
+        if not self._is_attached or attempt is None:
             return
         if self._recorded_key in context:  # by another attachment of the same tracker
             return
@@ -234,16 +236,13 @@ class Attachment:
         return OTHER
 
 
+@dataclass(slots=True)
 class _Attempt:
     """What one attempt of a call tells, until the call ends."""
 
-    __slots__ = ("is_to_emulator", "model", "status_code", "user_agent")
-
-    def __init__(self, user_agent: object) -> None:
-        self.user_agent = user_agent if isinstance(user_agent, str) else ""
-        self.is_to_emulator = False
-        self.model: _Foreign = None
-        self.status_code: int | None = None
+    user_agent: str
+    model: _Foreign = None
+    status_code: int | None = None
 
 
 def _emitter_of(target: object) -> _Foreign:
@@ -262,8 +261,7 @@ def _emitter_of(target: object) -> _Foreign:
 
 def _checked(host: str) -> str:
     name = host.lower()
-    is_name = _HOST.fullmatch(name) or _ADDRESS.fullmatch(name)
-    if not is_name or _is_one_of(name, _AWS_HOSTS):
+    if not _HOST.fullmatch(name) or _is_one_of(name, _AWS_HOSTS):
         wanted = "use its name alone; a host of AWS cannot be an emulator"
         raise InvalidValueError("host of an emulator", host, wanted=wanted)
     return name
@@ -271,11 +269,8 @@ def _checked(host: str) -> str:
 
 def _is_emulator(url: str, emulators: tuple[str, ...]) -> bool:
     host = (urlsplit(url).hostname or "").rstrip(".")
-    if host in emulators:
-        return True
-    if _is_one_of(host, _AWS_HOSTS):
-        return False
-    return _is_one_of(host, emulators) or endpoint.is_loopback(url)
+    is_named = _is_one_of(host, emulators) or endpoint.is_loopback(url)
+    return is_named and not _is_one_of(host, _AWS_HOSTS)
 
 
 def _is_one_of(host: str, names: tuple[str, ...]) -> bool:
@@ -287,20 +282,19 @@ def without_parameters(text: str, params: object, shape: _Foreign) -> str | None
     """Replace every part of a text that repeats a word of the parameters by a placeholder.
 
     Case does not matter, and one word is enough: `[my-queue],` goes as a whole if a
-    parameter holds `queue`. None: the parameters are too long to be sure.
+    parameter holds `queue`. None: the parameters are too long to be sure. After 4096
+    characters the text is cut, before the word that would be cut in two.
 
     Args:
-        text: what the emulator says about the error. After 4096 characters it is cut, before
-            the word that would be cut in two.
+        text: what the emulator says about the error.
         params: what the call was made with.
         shape: botocore's description of them, which tells the keys of a map, which the caller
             chose, from the names of members; None: the caller chose all keys.
     """
-    said: set[str] = set()
-    for words in _words_of(params, shape):
-        if words is None:
-            return None
-        said.update(words)
+    found = _words_of(params, shape)
+    if found is None:
+        return None
+    said = {word for words in found for word in words}
     parts = re.split(r"(\s+)", text[:_MOST_TEXT])
     if len(text) > _MOST_TEXT:
         parts.pop()  # Half a name would not be found among the parameters.
@@ -315,28 +309,26 @@ def repeats_parameters(code: str, params: object, shape: _Foreign) -> bool:
     `AcmeSecretProject` repeats `acme-secret-project`, and so does a code that contains it; a
     short value counts only as a word of its own.
     """
-    words = set(_WORD.findall(code.casefold()))
-    joined = "".join(_WORD.findall(code.casefold()))
-    for said in _words_of(params, shape):
-        if said is None:
-            return True
-        value = "".join(said)
-        if value == joined or not words.isdisjoint(said):
-            return True
-        if len(value) >= _LONG and value in joined:
-            return True
-    return False
+    found = _words_of(params, shape)
+    if found is None:
+        return True
+    words = _WORD.findall(code.casefold())
+    joined = "".join(words)
+    return any(
+        value == joined or (len(value) >= _LONG and value in joined) or not said.isdisjoint(words)
+        for value, said in (("".join(each), set(each)) for each in found)
+    )
 
 
-def _words_of(params: object, shape: _Foreign) -> Iterator[list[str] | None]:
-    """Yield the words of each value, in small letters; None once there is too much to read."""
-    left = MOST_CHARACTERS
+def _words_of(params: object, shape: _Foreign) -> list[list[str]] | None:
+    """List the words of each value, in small letters; None when there is too much to read."""
+    found, left = [], MOST_CHARACTERS
     for value in _values(params, shape):
         left -= len(value)
         if left < 0:
-            yield None
-            return
-        yield _WORD.findall(value.casefold())
+            return None
+        found.append(_WORD.findall(value.casefold()))
+    return found
 
 
 def _values(value: object, shape: _Foreign) -> Iterator[str]:

@@ -79,12 +79,14 @@ WRITES = (
     CALL
     + """
 import sys, time
+from functools import partial
 from usagectl import current_environment
 from usagectl.emitting.permission import Emitter, permit
-from usagectl.emitting.recorder import Recorder
+from usagectl.emitting.recorder import Recorder, build_session_event
 from usagectl.events import schemas
 environment, emitter = current_environment(), Emitter("mytool")
-recorder = Recorder(environment, emitter, permit(environment, emitter))
+begin = partial(build_session_event, emitter=emitter)
+recorder = Recorder(environment, "mytool", permit(environment, emitter), begin=begin)
 for _ in range(int(sys.argv[1])):
     recorder.record(schemas.of("aws_request"), CALL)
 started, worked = time.perf_counter(), time.process_time()

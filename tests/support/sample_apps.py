@@ -11,6 +11,9 @@ from tests.support.machine import REPOSITORY, Outcome
 from tests.support.spooling import entries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from tests.support.machine import Machine
 
 APPS = REPOSITORY / "tests" / "data" / "apps"
@@ -18,8 +21,45 @@ APPS = REPOSITORY / "tests" / "data" / "apps"
 
 def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outcome:
     """Run one of the sample applications in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(APPS / f"{name}.py"), *words],
+    done = _run_python(machine, str(APPS / f"{name}.py"), *words, **variables)
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+_EACH = """
+import json, os, runpy, sys
+import click, typer.rich_utils, usagectl.emitting.instrumentation
+from usagectl import consent, spool
+file, rows = sys.argv[1:]
+for number, words in enumerate(json.loads(rows)):
+    if not os.fork():
+        for stream in (1, 2):
+            os.dup2(os.open(f"{number}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        sys.argv = [file, *words]
+        runpy.run_path(file, run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+def run_each(
+    machine: Machine, file: Path, rows: Sequence[Sequence[str]], **variables: str
+) -> list[Outcome]:
+    """Run an application with each of some command lines, in forks of one process."""
+    done = _run_python(machine, "-c", _EACH, str(file), json.dumps(rows), **variables)
+    assert done.returncode == 0, done.stderr
+    statuses = [int(line) for line in done.stdout.split()]
+    assert len(statuses) == len(rows)
+    return [
+        Outcome(status, *((machine.cwd / f"{number}.{stream}").read_text() for stream in (1, 2)))
+        for number, status in enumerate(statuses)
+    ]
+
+
+def _run_python(
+    machine: Machine, *words: str, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *words],
         env={**machine.process_variables(), **variables},
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
@@ -27,7 +67,6 @@ def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outco
         timeout=60,
         check=False,
     )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def recorded(machine: Machine, tool: str) -> list[dict[str, Any]]:

@@ -356,17 +356,17 @@ def _build(
     Raises:
         EventShapeError: a value does not fit the notice.
     """
-    from usagectl.emitting import permission, session
+    from usagectl.emitting import permission, recorder
     from usagectl.events import encoding, schemas
 
-    started = session.start(environment)
+    started = recorder.start_session(environment)
     started = started._replace(session_id=values.get("session_id") or started.session_id)
     if form.name == "session":
         _check_typed(environment, values)
-        body = session.build_event(
+        body = recorder.build_session_event(
             environment,
-            emitter._replace(version=values["version"]),
             started,
+            emitter=emitter._replace(version=values["version"]),
             token=_token(environment, values) or None,
             is_testing=values["is_testing"],
             machine_id=permission.machine_id(environment, emitter, keep=keeps),

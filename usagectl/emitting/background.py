@@ -21,7 +21,7 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from usagectl.emitting.tracker import Tracker
+    from usagectl.emitting.tracker import Client
 
 PATIENCE_SECONDS = 2.0
 """How long a `close`, or the end of a process, waits at most for the disk."""
@@ -39,185 +39,160 @@ class _Errand(NamedTuple):
     deeds: Sequence[Callable[[], object]]
     done: threading.Event
 
+    def run(self) -> None:
+        for deed in self.deeds:
+            with suppress(Exception):
+                deed()
+        self.done.set()
 
-class _Process:
+
+class Process:
     """Trackers of this process and their thread.
 
     The queue is a `SimpleQueue`, since the handler of a signal may put something into it
     while its own thread does: a `threading.Event` would wait for itself.
 
     Attributes:
-        lock: of all that is rare: who is served, the opening and closing of a tracker.
-        working: held by the thread while it works; taken before `lock`, never after it.
+        lock: of all that is rare: who is served, the opening and closing of a tracker. No
+            other thread forks while it is held: a child would wait for ever for the import
+            that a thread of its parent was amid.
+        has_ended: whether the process has written for the last time, by itself.
     """
 
     def __init__(self) -> None:
-        self.begin()
+        self._known: WeakSet[Client] = WeakSet()
+        self._begin()
 
-    def begin(self) -> None:
-        """Forget trackers and thread: in a forked child they are the parent's."""
+    def _begin(self) -> None:
+        """Forget clients and thread: in a forked child they are the parent's."""
         self.lock = threading.RLock()
-        self.trackers: list[Tracker] = []
-        self.errands: SimpleQueue[_Errand | None] = SimpleQueue()
-        self.thread: threading.Thread | None = None
-        self.is_watched = False
         self.has_ended = False
-        self.working = threading.Lock()
-        self.held_for_fork: dict[int, list[Any]] = {}
+        self._clients: list[Client] = []
+        self._errands: SimpleQueue[_Errand | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_watched = False
+        self._working = threading.Lock()  # Held by the thread while it works; before `lock`.
+        self._held_for_fork: dict[int, list[Any]] = {}
 
-    def start_thread(self) -> bool:
+    def know(self, client: Client) -> None:
+        """Tell a client of every fork from now on."""
+        self._known.add(client)
+        _watch_forks()
+
+    def serve(self, client: Client) -> None:
+        """Give a client turns from now on, the next one when it is due."""
+        with self.lock:
+            if client not in self._clients:
+                self._clients.append(client)
+                self._watch_for_the_end()
+            self._start_thread()
+        self._errands.put(None)
+
+    def leave(self, client: Client) -> None:
+        """Give a client no more turns."""
+        with self.lock, suppress(ValueError):
+            self._clients.remove(client)
+
+    def do(self, *deeds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
+        """Have the thread do something, and wait for it so long at most.
+
+        It is done here where no thread can run.
+        """
+        errand = _Errand(deeds, threading.Event())
+        if self._start_thread():
+            self._errands.put(errand)
+            if self._thread is not threading.current_thread():  # It would wait for itself.
+                errand.done.wait(seconds)
+        elif self._working.acquire(timeout=seconds):
+            try:
+                errand.run()
+            finally:
+                self._working.release()
+
+    def _start_thread(self) -> bool:
         """Start the thread unless it runs; False where none can run."""
         with self.lock:
-            if self.thread is None and not sys.is_finalizing():
-                self.thread = threading.Thread(target=self._run, name="usagectl", daemon=True)
+            if self._thread is None and not sys.is_finalizing():
+                self._thread = threading.Thread(target=self._run, name="usagectl", daemon=True)
                 try:
-                    self.thread.start()
+                    self._thread.start()
                 except RuntimeError:  # There are too many, or the interpreter is shutting down.
-                    self.thread = None
-        return self.thread is not None and not sys.is_finalizing()
+                    self._thread = None
+        return self._thread is not None and not sys.is_finalizing()
 
     def _run(self) -> None:
-        """Serve the trackers until none is left."""
+        """Serve the clients until none is left."""
         pause = 0.0
         while True:
-            errand = self._next_errand(pause)
-            with self.working:
+            errand = None
+            with suppress(Empty):
+                errand = self._errands.get(timeout=pause)
+            with self._working:
                 if errand is not None:
-                    _do(errand)
+                    errand.run()
                 now = time.monotonic()
-                for tracker in [each for each in self.trackers if each.due <= now]:
-                    tracker.take_turn()
+                for client in [each for each in self._clients if each.due <= now]:
+                    client.take_turn()
             with self.lock:
-                if not self.trackers and self.errands.empty():
-                    self.thread = None
+                if not self._clients and self._errands.empty():
+                    self._thread = None
                     return
-                due = min((each.due for each in self.trackers), default=0.0)
+                due = min((each.due for each in self._clients), default=0.0)
             pause = max(due - time.monotonic(), 0.0)
 
-    def _next_errand(self, pause: float) -> _Errand | None:
-        try:
-            return self.errands.get(timeout=pause)
-        except Empty:
-            return None
+    def _watch_for_the_end(self) -> None:
+        """Have `end` called at the end of this process, unless it ends already.
 
-    def do(self, deeds: Sequence[Callable[[], object]], seconds: float) -> None:
-        """Have the thread do some things; do them here where there is no thread."""
-        errand = _Errand(deeds, threading.Event())
-        if self.start_thread():
-            self.errands.put(errand)
-            if self.thread is not threading.current_thread():  # It would wait for itself.
-                errand.done.wait(seconds)
-        elif self.working.acquire(timeout=seconds):
-            try:
-                _do(errand)
-            finally:
-                self.working.release()
-
-
-def _do(errand: _Errand) -> None:
-    for deed in errand.deeds:
-        with suppress(Exception):
-            deed()
-    errand.done.set()
-
-
-_process = _Process()
-_known: WeakSet[Tracker] = WeakSet()
-
-
-def know(tracker: Tracker) -> None:
-    """Tell a tracker of every fork from now on."""
-    _known.add(tracker)
-    _watch_forks()
-
-
-def lock() -> threading.RLock:
-    """Return the lock for what is rare; no other thread forks while it is held.
-
-    A child would wait for ever for the import that a thread of its parent was amid.
-    """
-    return _process.lock
-
-
-def serve(tracker: Tracker) -> None:
-    """Give a tracker turns from now on, the next one when it is due."""
-    process = _process
-    with process.lock:
-        if tracker not in process.trackers:
-            process.trackers.append(tracker)
-            _watch_for_the_end(process)
-        process.start_thread()
-    process.errands.put(None)
-
-
-def leave(tracker: Tracker) -> None:
-    """Give a tracker no more turns."""
-    with _process.lock, suppress(ValueError):
-        _process.trackers.remove(tracker)
-
-
-def do(deed: Callable[[], object], *, seconds: float = PATIENCE_SECONDS) -> None:
-    """Have the thread do something, and wait for it so long at most."""
-    _process.do([deed], seconds)
-
-
-def has_ended() -> bool:
-    """True if this process has written for the last time: nobody will write what follows."""
-    return _process.has_ended
-
-
-def _watch_for_the_end(process: _Process) -> None:
-    """Have `_end` called at the end of this process, unless it ends already.
-
-    A process of multiprocessing ends without `atexit`, and begins by forgetting the
-    finalizers that it inherited: its first record comes after that.
-    """
-    if not process.is_watched:
-        process.is_watched = True
-        process.has_ended = not threading.main_thread().is_alive()
-        atexit.unregister(_end)
-        atexit.register(_end)
+        A process of multiprocessing ends without `atexit`, and begins by forgetting the
+        finalizers that it inherited: its first record comes after that.
+        """
+        if self._is_watched:
+            return
+        self._is_watched = True
+        self.has_ended = not threading.main_thread().is_alive()
+        atexit.unregister(self._end)
+        atexit.register(self._end)
         util: Any = sys.modules.get("multiprocessing.util")
         if util is not None:
-            util.Finalize(None, _end, exitpriority=_LAST)
+            util.Finalize(None, self._end, exitpriority=_LAST)
+
+    def _end(self) -> None:
+        """Have everything written and sent; one deadline holds for all clients."""
+        self.has_ended = True
+        recorders = [each.recorder for each in self._clients if each.recorder]
+        if self._thread is not None or recorders:
+            self.do(*(each.flush for each in recorders))
+        for recorder in recorders:
+            with suppress(Exception):
+                recorder.deliver()
+
+    def wait_before_fork(self) -> None:
+        """Let other threads finish: no connection to the store may live on in a child.
+
+        A daemon may record, fork and leave its parent at once: the session that the child goes
+        on in is written first.
+        """
+        new = [each for each in self._clients if each.is_new]
+        if new:
+            self.do(*(each.take_turn for each in new), seconds=_FORK_PATIENCE_SECONDS)
+        locks: list[Any] = [self._working, self.lock]
+        self._held_for_fork[threading.get_ident()] = [
+            each for each in locks if each.acquire(timeout=_FORK_PATIENCE_SECONDS)
+        ]
+
+    def continue_in_parent(self) -> None:
+        """Let other threads go on."""
+        for each in self._held_for_fork.pop(threading.get_ident(), ()):
+            each.release()
+
+    def continue_in_child(self) -> None:
+        """Begin anew, and have each client do so."""
+        self._begin()
+        for client in list(self._known):
+            client.continue_in_child()
 
 
-def _end() -> None:
-    """Have everything written and sent; one deadline holds for all trackers."""
-    process = _process
-    process.has_ended = True
-    recorders = [each.recorder for each in process.trackers if each.recorder]
-    if process.thread is not None or recorders:
-        process.do([each.flush for each in recorders], PATIENCE_SECONDS)
-    for recorder in {each.tool: each for each in recorders if each.has_news}.values():
-        with suppress(Exception):
-            recorder.deliver()
-
-
-def _wait_before_fork() -> None:
-    """Let other threads finish: no connection to the store may live on in a child.
-
-    A daemon may record, fork and leave its parent at once: the session that the child goes
-    on in is written first.
-    """
-    process, seconds = _process, _FORK_PATIENCE_SECONDS
-    new = [each for each in process.trackers if each.is_new]
-    if new:
-        process.do([each.take_turn for each in new], seconds)
-    locks: list[Any] = [process.working, process.lock]
-    held = [each for each in locks if each.acquire(timeout=seconds)]
-    process.held_for_fork[threading.get_ident()] = held
-
-
-def _continue_in_parent() -> None:
-    for each in _process.held_for_fork.pop(threading.get_ident(), ()):
-        each.release()
-
-
-def _continue_in_child() -> None:
-    _process.begin()
-    for tracker in list(_known):
-        tracker.continue_in_child()
+process = Process()
 
 
 @cache
@@ -228,7 +203,7 @@ def _watch_forks() -> None:
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=_wait_before_fork,
-            after_in_parent=_continue_in_parent,
-            after_in_child=_continue_in_child,
+            before=process.wait_before_fork,
+            after_in_parent=process.continue_in_parent,
+            after_in_child=process.continue_in_child,
         )

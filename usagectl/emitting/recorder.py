@@ -1,24 +1,27 @@
-"""What one process records of one session: waiting events, counts, their way into the spool."""
+"""Recording of one session: its event, what waits and is counted, the way into the spool."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from usagectl import spool
-from usagectl.emitting import background, permission, session
+from usagectl.emitting import permission
+from usagectl.emitting.background import process
 from usagectl.errors import UsagectlError
+from usagectl.events import schemas
 from usagectl.events.encoding import CLI_CMD, format_client_time
 from usagectl.events.record import new_record
+from usagectl.machine.environment import is_ci, is_container
+from usagectl.tools.base import new_random_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from usagectl.emitting.permission import Emitter, Permit
-    from usagectl.emitting.session import Session
     from usagectl.events.record import Record
     from usagectl.events.schemas import Shape
     from usagectl.machine.environment import Environment
@@ -37,54 +40,112 @@ MOST_COMBINATIONS = 1_000
 _BATCH = 2_000
 """Events of one transaction: other processes wait about a thirtieth of a second for it."""
 
+_UNKNOWN = "unknown"
+
+
+class Session(NamedTuple):
+    """The session that events belong to: a version 4 UUID, and when it began."""
+
+    session_id: str
+    started: datetime
+
+
+def start_session(environment: Environment) -> Session:
+    """Draw a session ID."""
+    import uuid  # a program that is off needs none
+
+    drawn = uuid.UUID(bytes=environment.entropy(16), version=4)
+    return Session(str(drawn), environment.now())
+
+
+def build_session_event(
+    environment: Environment,
+    session: Session,
+    *,
+    emitter: Emitter,
+    token: str | None = None,
+    is_testing: bool = False,
+    machine_id: str = "",
+) -> bytes:
+    """Build the notice's session event.
+
+    A version, token or kept ID that does not fit the notice is not sent: the version is
+    unknown then, the token absent, the ID another one for this session.
+
+    Args:
+        environment: what the program runs on.
+        session: the session.
+        emitter: the program.
+        token: the program's token, if it handed one over; else the event has no such member.
+        is_testing: whether this is a test run of the program itself.
+        machine_id: empty: the tool's own, which is made and kept on first need.
+    """
+    payload: dict[str, object] = {
+        "session_id": session.session_id,
+        "machine_id": machine_id or permission.machine_id(environment, emitter),
+        "api_key": token or None,
+        "system": environment.system or _UNKNOWN,
+        "version": emitter.version or _UNKNOWN,
+        "is_ci": is_ci(environment),
+        "is_docker": is_container(environment),
+        "is_testing": is_testing,
+    }
+    shape = schemas.of("session")
+    drawn = f"gen_{new_random_id(environment)}"
+    body = _write(shape, payload, {"version": _UNKNOWN, "api_key": None, "machine_id": drawn})
+    time = format_client_time(session.started)
+    return shape.event(body, client_time=time, session_id=session.session_id)
+
+
+def _write(shape: Shape, payload: dict[str, object], substitutes: dict[str, object]) -> bytes:
+    """Write the payload without what is None; replace each member that does not fit, once."""
+    try:
+        return shape.payload({name: value for name, value in payload.items() if value is not None})
+    except schemas.EventShapeError as error:
+        if error.field not in substitutes:
+            raise
+        payload[error.field] = substitutes.pop(error.field)
+    return _write(shape, payload, substitutes)
+
 
 class Recorder:
     """Events and counts of one session, recorded under one consent, on their way into the spool.
 
     Any thread may record, and so may the handler of a signal amid a record of its own
     thread: both only append to a `deque`, which needs no lock. One thread at a time
-    writes: `write`, `flush` and `discard` are for that one.
+    writes: `write`, `flush` and `forget` are for that one.
 
     The session begins with the first event, unless that is a command's: the notice
     connects no command to a session.
 
     Attributes:
-        environment: of the time when it was made.
         permit: under which it records.
         session: None before it began.
-        tool: whose events they are.
-        has_news: whether something was written that may be sent, and no sender was started yet.
     """
 
     def __init__(
         self,
         environment: Environment,
-        emitter: Emitter,
+        tool: str,
         permit: Permit,
         *,
-        token: str | None = None,
-        is_testing: bool = False,
+        begin: Callable[[Environment, Session], bytes],
     ) -> None:
-        self.environment = environment
+        self._environment = environment
+        self._tool = tool
         self.permit = permit
         self.session: Session | None = None
+        self._build_session_event = begin
         self._has_begun = False
-        self.tool = emitter.name
-        self._emitter = emitter
-        self._token = token
-        self._is_testing = is_testing
-        self._begin_process()
+        self.forget()
 
-    def _begin_process(self) -> None:
-        self.has_news = False
+    def forget(self) -> None:
+        """Forget all that is not in the spool: it was switched off, or is a forking parent's."""
+        self._has_news = False
         self._events: deque[Record] = deque()
         self._counted: deque[tuple[Shape, bytes]] = deque()
         self._counts: Counter[tuple[Shape, bytes]] = Counter()
         self._lost = 0
-
-    def continue_in_child(self) -> None:
-        """Begin anew after a fork: what waits is the parent's, the session is the same."""
-        self._begin_process()
 
     @property
     def is_crowded(self) -> bool:
@@ -119,22 +180,22 @@ class Recorder:
         for _ in range(0, len(self._events), _BATCH):
             records = list(_taken(self._events, _BATCH))
             with suppress(UsagectlError, OSError):
-                spool.append_all(self.environment, records, patience=spool.PATIENT)
-                self.has_news = bool(self.permit.consent)
+                spool.append_all(self._environment, records, patience=spool.PATIENT)
+                self._has_news = bool(self.permit.consent)
         if self._lost:
             self._report_lost()
 
     def deliver(self) -> None:
         """Start a sender if one is due for what was written; never waits for it."""
-        if self.has_news:
-            self.has_news = False
-            permission.deliver(self.environment, self.permit)
+        if self._has_news:
+            self._has_news = False
+            permission.deliver(self._environment, self.permit)
 
     def _report_lost(self) -> None:
         """Count what found no room where `status` shows it."""
         with (
             suppress(UsagectlError, OSError),
-            spool.open_spool(self.environment, patience=spool.BRIEF) as store,
+            spool.open_spool(self._environment, patience=spool.BRIEF) as store,
         ):
             lost, self._lost = self._lost, 0
             store.add_loss("unwritable", lost)
@@ -144,13 +205,6 @@ class Recorder:
         self._sum_up()
         self._put_counts()
         self.write()
-
-    def discard(self) -> None:
-        """Forget everything that is not in the spool, and send nothing: it was switched off."""
-        self._events.clear()
-        self._counted.clear()
-        self._counts.clear()
-        self.has_news = False
 
     def _sum_up(self) -> None:
         self._counts.update(_taken(self._counted, len(self._counted)))
@@ -168,14 +222,14 @@ class Recorder:
                 self._put(shape, json.dumps(document, separators=(",", ":")).encode("ascii"))
 
     def _put(self, shape: Shape, payload: bytes) -> None:
-        now = self.environment.now()
+        now = self._environment.now()
         session_id = self.session.session_id if self.session and shape.has_session else ""
         time = format_client_time(now)
         self._append(shape.name, shape.event(payload, client_time=time, session_id=session_id), now)
 
     def _append(self, kind: str, event: bytes, now: datetime) -> None:
-        labels = {"tool": self.tool, "kind": kind, "consent": self.permit.consent}
-        record = new_record(event, now=now, entropy=self.environment.entropy, **labels)
+        labels = {"tool": self._tool, "kind": kind, "consent": self.permit.consent}
+        record = new_record(event, now=now, entropy=self._environment.entropy, **labels)
         self._add(self._events, record)
 
     def _add(self, waiting: deque[_Item], item: _Item) -> None:
@@ -192,16 +246,10 @@ class Recorder:
         """
         if self._has_begun or shape.name == CLI_CMD:
             return
-        with background.lock():
+        with process.lock:
             if self.session is None:
-                self.session = session.start(self.environment)
-                event = session.build_event(
-                    self.environment,
-                    self._emitter,
-                    self.session,
-                    token=self._token,
-                    is_testing=self._is_testing,
-                )
+                self.session = start_session(self._environment)
+                event = self._build_session_event(self._environment, self.session)
                 self._append("session", event, self.session.started)
                 self._has_begun = True
 

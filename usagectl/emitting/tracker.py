@@ -10,11 +10,13 @@ import math
 import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from usagectl.delivery import sender
 from usagectl.emitting import background, permission
-from usagectl.emitting.recorder import Recorder
+from usagectl.emitting.background import process
+from usagectl.emitting.recorder import Recorder, build_session_event
 from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
@@ -25,6 +27,8 @@ from usagectl.tools.registry import validate_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from usagectl.emitting.permission import Emitter, Permit
+    from usagectl.emitting.recorder import Session
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
@@ -61,7 +65,7 @@ class Tracker:
     Args:
         name: the tool's name, as a person types it.
         version: its version.
-        endpoint: the base URL that its author declares; empty: nothing is sent by itself.
+        endpoint: the base URL to send to when the user lets it; without one nothing is sent.
         token: goes into the session event, readable; None: there is none.
         is_debug: whether the stack traces of internal errors are recorded.
         aggregate: count API calls by service, operation and status instead of recording each.
@@ -73,9 +77,6 @@ class Tracker:
 
     Attributes:
         dropped: how many events did not fit the notice.
-        recorder: what records; None before the first record, after `close` and while it is off.
-        is_new: whether it has not had its first turn in this process.
-        due: when it wants the next one, in seconds of the monotonic clock.
 
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
@@ -101,28 +102,15 @@ class Tracker:
             raise InvalidValueError("period", str(period), wanted="it has to be positive")
         if kinds:
             declared_kinds.declare(name, kinds)
-        self._emitter = permission.Emitter(
+        emitter = permission.Emitter(
             validate_name(name), version, endpoint, tuple(kinds), permission.program()
         )
-        self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
-        self._token = token
+        begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
+        self._client = Client(emitter, period=period, environment=environment, begin=begin)
         self._is_debug = is_debug
         self._does_aggregate = aggregate
-        self._environment = environment
-        self._is_testing = is_testing
         self._is_strict = strict
-        self.recorder: Recorder | None = None
-        self._is_off = False
         self.dropped = 0
-        self._begin_process()
-        background.know(self)
-
-    def _begin_process(self) -> None:
-        self._is_opening = False
-        self._is_served = False
-        self._next_period = 0.0
-        self.is_new = True
-        self.due = math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -153,18 +141,15 @@ class Tracker:
         values: dict[str, object]
         values = {"service": service, "operation": operation, "status_code": status_code}
         if self._does_aggregate:
-            self._count("aws_request_agg", values, list_name="api_calls")
+            self._record("aws_request_agg", values, list_name="api_calls")
             return
-        try:
-            is_client_error = status_code in _CLIENT_ERRORS
-            has_trace = self._is_debug and status_code == _INTERNAL_ERROR
-        except Exception:  # noqa: BLE001  (the argument's own)
-            self._count_dropped()
-            return
+        status = values["status_code"]
+        status = status if isinstance(status, int) else 0  # What is none is refused with the rest.
+        is_client_error = status in _CLIENT_ERRORS
         values |= {
             "err_type": err_type if is_client_error else None,
             "err_msg": err_msg if is_client_error else None,
-            "stack_trace": stack_trace if has_trace else None,
+            "stack_trace": stack_trace if self._is_debug and status == _INTERNAL_ERROR else None,
             "is_internal": is_internal,
             "region": region,
             "account_id": account_id,
@@ -189,79 +174,129 @@ class Tracker:
 
     def count(self, kind: Kind, /, **labels: object) -> None:
         """Count an event of a declared kind that is a counter, by its labels."""
-        self._count(_name_of(kind), labels, list_name="counts")
+        self._record(_name_of(kind), labels, list_name="counts")
 
     def flush(self) -> None:
-        """Make events of the counts and write everything, so that a delivery takes it."""
-        recorder = self.recorder
-        if recorder is not None and self._is_served:
-            background.do(recorder.flush, seconds=background.FLUSH_SECONDS)
+        """Make events of the counts and write everything, waiting ten seconds at most."""
+        self._client.flush()
 
     def close(self) -> None:
         """Flush, and record nothing from now on; the end of the program does this by itself."""
-        recorder, was_served = self.recorder, self._is_served
-        self._stop()
-        if recorder is not None and was_served:
-            background.do(recorder.flush)
-            background.do(recorder.deliver, seconds=0)
+        self._client.close()
 
-    def _record(self, name: str, values: Mapping[str, object]) -> None:
-        self._attempt(
-            lambda recorder: recorder.record(schemas.of(name, self._emitter.kinds), values),
-            seconds=WRITE_SECONDS,
-        )
-
-    def _count(self, name: str, labels: Mapping[str, object], *, list_name: str) -> None:
-        self._attempt(
-            lambda recorder: recorder.count(
-                schemas.of(name, self._emitter.kinds), labels, list_name=list_name
-            ),
-            seconds=self._period,
-        )
-
-    def _attempt(self, deed: Callable[[Recorder], None], *, seconds: float) -> None:
-        """Record something, and have it written within so many seconds."""
-        if self._is_off:
-            return
+    def _record(self, name: str, values: Mapping[str, object], *, list_name: str = "") -> None:
+        """Record an event, or count it in a list; telemetry is never in the way."""
         try:
-            if self._is_served:
-                self._do(deed, seconds)
-            else:
-                with background.lock():
-                    self._do(deed, seconds)
-            if background.has_ended():
-                self._write_last()
+            self._client.record(name, values, list_name=list_name)
         except _MISFITS:
             self._count_dropped()
             if self._is_strict:
                 raise
         except (UsagectlError, OSError):
-            pass  # Telemetry is never in the way.
+            pass
         except Exception:  # noqa: BLE001  (an argument's own, or ours)
             self._count_dropped()
 
     def _count_dropped(self) -> None:
-        with background.lock():
+        with process.lock:
             self.dropped += 1
 
-    def _do(self, deed: Callable[[Recorder], None], seconds: float) -> None:
-        recorder = self.recorder or self._begin()
-        if recorder is not None:
-            deed(recorder)
-            self._expect(recorder, seconds)
 
-    def _write_last(self) -> None:
-        """Write what was recorded after the end of the process had begun."""
+def _name_of(kind: object) -> str:
+    return str(getattr(kind, "name", ""))
+
+
+class Client:
+    """One tracker's share in the thread of its process: its switches, recorder and turns.
+
+    Attributes:
+        recorder: what records; None before the first record, after `close` and while it is off.
+        is_new: whether it has not had its first turn in this process.
+        due: when it wants the next one, in seconds of the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        *,
+        period: timedelta,
+        environment: Environment | None,
+        begin: Callable[[Environment, Session], bytes],
+    ) -> None:
+        self._emitter = emitter
+        self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
+        self._environment = environment
+        self._build_session_event = begin
+        self.recorder: Recorder | None = None
+        self._is_off = False
+        self._begin_process()
+        process.know(self)
+
+    def _begin_process(self) -> None:
+        self._is_opening = False
+        self._is_served = False
+        self._next_period = 0.0
+        self.is_new = True
+        self.due = math.inf
+
+    def continue_in_child(self) -> None:
+        """Leave to the parent what it recorded, and go on in the same session."""
+        self._begin_process()
         if self.recorder is not None:
-            background.do(self.recorder.flush)
+            self.recorder.forget()
 
-    def _begin(self) -> Recorder | None:
+    def record(self, name: str, values: Mapping[str, object], *, list_name: str) -> None:
+        """Record an event, or count it in a list, and have that written in time.
+
+        Raises:
+            EventShapeError: the values do not fit.
+            UnknownEventError: there is no event of this name.
+        """
+        if self._is_off:
+            return
+        if self._is_served:
+            self._record(name, values, list_name)
+        else:
+            with process.lock:
+                self._record(name, values, list_name)
+        if process.has_ended and self.recorder is not None:  # Nobody will write what follows.
+            process.do(self.recorder.flush)
+
+    def _record(self, name: str, values: Mapping[str, object], list_name: str) -> None:
+        recorder = self.recorder or self._open()
+        if recorder is None:
+            return
+        shape = schemas.of(name, self._emitter.kinds)
+        if list_name:
+            recorder.count(shape, values, list_name=list_name)
+            self._expect(recorder, self._period)
+        else:
+            recorder.record(shape, values)
+            self._expect(recorder, WRITE_SECONDS)
+
+    def flush(self) -> None:
+        """Write everything."""
+        recorder = self.recorder
+        if recorder is not None and self._is_served:
+            process.do(recorder.flush, seconds=background.FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Write everything, have it sent, and record nothing from now on."""
+        recorder, was_served = self.recorder, self._is_served
+        self._stop()
+        if recorder is not None and was_served:
+            process.do(recorder.flush)
+            process.do(recorder.deliver, seconds=0)
+
+    def _open(self) -> Recorder | None:
         """Ask the switches, once, and return what records; None when telemetry is off."""
         # The handler of a signal may come by while the same thread is at it.
         if not (self._is_off or self._is_opening):
             self._is_opening = True
             try:
-                self.recorder = self._open(self._present_environment())
+                environment = self._present_environment()
+                permit = permission.permit(environment, self._emitter)
+                self.recorder = permit and self._new_recorder(environment, permit)
             finally:
                 self._is_opening = False
                 self._is_off = self.recorder is None
@@ -270,30 +305,24 @@ class Tracker:
     def _present_environment(self) -> Environment:
         return self._environment or surroundings.from_process()
 
-    def _open(self, environment: Environment) -> Recorder | None:
-        permit = permission.permit(environment, self._emitter)
-        if permit is None:
-            return None
-        token, is_testing = self._token, self._is_testing
-        return Recorder(environment, self._emitter, permit, token=token, is_testing=is_testing)
+    def _new_recorder(self, environment: Environment, permit: Permit) -> Recorder:
+        return Recorder(environment, self._emitter.name, permit, begin=self._build_session_event)
 
     def _expect(self, recorder: Recorder, seconds: float) -> None:
         """Have what was recorded written within so many seconds, the first record at once."""
         if not self._is_served or recorder.is_crowded:
             seconds = 0.0
         due = time.monotonic() + seconds
-        if due < self.due:
-            self._have_turn(due)
-
-    def _have_turn(self, due: float) -> None:
-        with background.lock():
+        if due >= self.due:
+            return
+        with process.lock:
             if self._is_off:  # Another thread closed it meanwhile.
                 return
             if not self._is_served:
                 self._is_served = True
                 self._next_period = due + self._period
             self.due = due
-            background.serve(self)
+            process.serve(self)
 
     def take_turn(self) -> None:
         """Write what is due; at the end of a period follow the switches first. Never raises."""
@@ -323,20 +352,20 @@ class Tracker:
         permit = permission.permit(environment, self._emitter)
         if permit is None:
             self._stop()
-            recorder.discard()
+            recorder.forget()
         elif permit.consent != recorder.permit.consent:
-            successor = self._open(environment)
-            with background.lock():
-                self.recorder = None if self._is_off else successor
+            with process.lock:
+                if not self._is_off:
+                    self.recorder = self._new_recorder(environment, permit)
         elif self._is_refused(environment, recorder):
             self._stop()
 
     def _stop(self) -> None:
         """Record nothing more in this process."""
-        with background.lock():
+        with process.lock:
             self._is_off, self._is_served = True, False
             self.recorder = None
-        background.leave(self)
+        process.leave(self)
 
     def _is_refused(self, environment: Environment, recorder: Recorder) -> bool:
         """True if the endpoint answered this session that it tracks no events."""
@@ -344,13 +373,3 @@ class Tracker:
         if pause is None or pause.reason != "tracking-refused" or recorder.session is None:
             return False
         return pause.since >= recorder.session.started
-
-    def continue_in_child(self) -> None:
-        """Leave to the parent what it recorded, and go on in the same session."""
-        self._begin_process()
-        if self.recorder is not None:
-            self.recorder.continue_in_child()
-
-
-def _name_of(kind: object) -> str:
-    return str(getattr(kind, "name", ""))
