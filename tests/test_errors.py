@@ -29,11 +29,10 @@ from usagectl.cli.capture import (
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay, routing
-from usagectl.delivery.transport import NotAnsweringError
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
-from usagectl.live import DockerNotAnsweringError
+from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
 
@@ -67,7 +66,7 @@ SAMPLES: list[UsagectlError] = [
     CommandNotFoundError("x"),
     CommandNotExecutableError("x", reason="permission denied"),
     NotAnsweringError("http://127.0.0.1:1/x", reason="it took too long"),
-    DockerNotAnsweringError("it is not on PATH"),
+    DockerNotAnsweringError("Docker", reason="it is not on PATH"),
     attempts.DeliveryStoppedError("Something stopped it.", hint="x"),
     attempts.EndpointUnreachableError("https://x", reason="nothing listens there", tries=2),
     attempts.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
