@@ -39,7 +39,7 @@ def test_other_endpoints_are_left_out(machine: Machine) -> None:
     """A replay takes nobody's events to an address that is another's."""
     register(machine, one=THERE, two="")
     found = routing.find(machine.environment(), Selection(), to=None)
-    assert found.left_out == ("one", "two")
+    assert found.selection.without == ("one", "two")
     assert found.selection.without == ("one", "two")
 
 
@@ -47,22 +47,25 @@ def test_one_address_for_all_takes_all(machine: Machine) -> None:
     """Where ANALYTICS_API or --to names the address, everybody's events go there."""
     register(machine, one=THERE, two="")
     machine.variables["ANALYTICS_API"] = HERE
-    assert routing.find(machine.environment(), Selection(), to=None).left_out == ()
+    assert routing.find(machine.environment(), Selection(), to=None).selection.without == ()
     del machine.variables["ANALYTICS_API"]
-    assert routing.find(machine.environment(), Selection(), to=THERE).left_out == ()
+    assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ()
 
 
 def test_who_is_off_is_left_out(machine: Machine) -> None:
     """An opt-out of one tool keeps its events from a replay of the others'."""
     register(machine, one=THERE)
     allow(machine, "one", "off")
-    assert routing.find(machine.environment(), Selection(), to=THERE).left_out == ("one",)
+    assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ("one",)
     with pytest.raises(routing.TelemetryOffError, match="one's"):
         routing.find(machine.environment(), Selection(tools=("one",)), to=None)
     with pytest.raises(routing.TelemetryOffError, match="one's"):
         routing.find(machine.environment(), Selection(tools=("usagectl", "one")), to=THERE)
     # Nothing leaves the machine: always allowed.
-    assert routing.find(machine.environment(), Selection(tools=("one",)), to=HERE).left_out == ()
+    assert (
+        routing.find(machine.environment(), Selection(tools=("one",)), to=HERE).selection.without
+        == ()
+    )
 
 
 def test_a_chosen_tool_has_its_own_address(machine: Machine) -> None:
@@ -70,7 +73,10 @@ def test_a_chosen_tool_has_its_own_address(machine: Machine) -> None:
     register(machine, one=THERE, two="", three=THERE)
     environment = machine.environment()
     assert routing.find(environment, Selection(tools=("one",)), to=None).base == THERE
-    assert routing.find(environment, Selection(tools=("one", "three")), to=None).left_out == ()
+    assert (
+        routing.find(environment, Selection(tools=("one", "three")), to=None).selection.without
+        == ()
+    )
     with pytest.raises(routing.EndpointMissingError, match="two"):
         routing.find(environment, Selection(tools=("two",)), to=None)
     with pytest.raises(routing.EndpointsDifferError, match="usagectl, one"):

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,10 +66,9 @@ SAMPLES: list[UsagectlError] = [
     CommandNotExecutableError("x", reason="permission denied"),
     NotAnsweringError("http://127.0.0.1:1/x", reason="it took too long"),
     DockerNotAnsweringError("Docker", reason="it is not on PATH"),
-    attempts.DeliveryStoppedError("Something stopped it.", hint="x"),
-    attempts.EndpointUnreachableError("https://x", reason="nothing listens there", tries=2),
-    attempts.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
-    attempts.EndpointRedirectsError("https://x", status=302, target="https://y"),
+    attempts.EndpointUnreachableError("https://x", "nothing listens there", tries=2),
+    attempts.EndpointBusyError("https://x", 503, 9),
+    attempts.EndpointRedirectsError("https://x", 302, target="https://y"),
     attempts.TrackingRefusedError("https://x"),
     routing.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
     routing.EndpointNotSecureError("http://x"),

@@ -22,7 +22,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   └── LockTimeoutError
     └── SpoolUnwritableError        exit status 4
 
-Errors of one module alone stand there (`processes`, `transport`, `live`,
+Errors of one module alone stand there (`processes`, `live`,
 `spool`, `delivery`, `replay`, `routing`, `capture`, `audit`, `shapes`, `kinds`, `botocore`,
 `conformance`, `cli`). Exit status 5 belongs to a delivery that
 is incomplete. No sentence holds a value of an event, a token or an environment value that

@@ -90,10 +90,10 @@ def get_json(url: str, timeout: timedelta) -> dict[str, object]:
             )
     except NoAnswerError as error:
         raise NotAnsweringError(url, reason=error.reason) from error
-    is_well = answer.status // 100 == 2  # noqa: PLR2004
-    if answer.problem or not is_well:
-        reason = answer.problem if is_well else f"status {answer.status}"
-        raise NotAnsweringError(url, reason=reason)
+    if not answer.is_success:
+        raise NotAnsweringError(url, reason=f"status {answer.status}")
+    if answer.problem:
+        raise NotAnsweringError(url, reason=answer.problem)
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError) as error:

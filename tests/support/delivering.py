@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.spooling import lay, make_record
 from usagectl import spool
-from usagectl.delivery import attempts, replay
+from usagectl.delivery import replay
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint
@@ -36,8 +36,7 @@ def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]
 
 def send(machine: Machine, base: str, **options: object) -> ReplayResult:
     """Replay everything that waits to an address."""
-    policy = attempts.Policy(patience=PATIENCE)
-    chosen = replay.Options(to=base, **{"policy": policy, **options})  # type: ignore[arg-type]
+    chosen = replay.Options(to=base, patience=PATIENCE, **options)  # type: ignore[arg-type]
     environment = machine.environment()
     with spool.open_spool(environment) as store:
         return replay.run(environment, chosen, base=base, store=store)

@@ -18,12 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
-from usagectl.errors import (
-    LockTimeoutError,
-    SpoolUnwritableError,
-    StateError,
-    UsagectlError,
-)
+from usagectl.errors import LockTimeoutError, StateError, UsagectlError
 from usagectl.machine import files, paths
 from usagectl.settings import OWN_NAME
 
@@ -43,19 +38,12 @@ _LEAST_PATIENCE = timedelta(seconds=2)
 
 
 class Pause(NamedTuple):
-    """A rest of the automatic sending of a tool's events.
+    """A rest of the automatic sending of a tool's events."""
 
-    Attributes:
-        until: when it may go on.
-        failures: how often it failed, one time after another.
-        reason: the code of the last failure.
-        since: when that was.
-    """
-
-    until: datetime
-    failures: int
-    reason: str
-    since: datetime
+    until: datetime  # When it may go on.
+    failures: int  # How often it failed, one time after another.
+    reason: str  # The code of the last failure.
+    since: datetime  # When that was.
 
 
 def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
@@ -197,7 +185,7 @@ def _send_of(
 ) -> bool:
     """Deliver what waits of a tool; True if another turn may find more."""
     from usagectl import spool
-    from usagectl.delivery import attempts, replay, routing
+    from usagectl.delivery import replay, routing
 
     tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
@@ -209,7 +197,7 @@ def _send_of(
 
     options = replay.Options(
         selection=spool.Selection(tools=(tool,), consent=granted),
-        policy=attempts.Policy(patience=patience),
+        patience=patience,
     )
     try:
         with spool.open_spool(environment) as store:
@@ -221,9 +209,6 @@ def _send_of(
                 patience_seconds=0,
                 may_continue=check,
             )
-    except SpoolUnwritableError as error:
-        _remember(environment, tool, error, jitter=jitter)
-        return False
     except LockTimeoutError:  # Another delivery is at work.
         raise
     except Exception as error:
