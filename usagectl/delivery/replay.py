@@ -145,15 +145,9 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
 ) -> ReplayResult:
     """Send what waits in a store, the user's or that of a file, and keep what was not taken.
 
-    Args:
-        environment: whose.
-        options: which events, and how.
-        base: the base URL, as `routing` found it.
-        store: where they wait.
-        patience_seconds: how long to wait for another replay to end.
-        may_continue: raises when consent was withdrawn; asked before each request.
-        on_wait: is called once when another replay is under way.
-        on_progress: is called before the first request, and after each answer.
+    `may_continue` is asked before each request and raises once consent is withdrawn.
+    `on_wait` is called when another replay is under way, which may go on for
+    `patience_seconds`; `on_progress` before the first request, and after each answer.
 
     Raises:
         LockTimeoutError: another replay went on and on.
@@ -266,7 +260,10 @@ class _Replay:
     def _settle(self, handed: attempts.Handed) -> None:
         """Note what became of a batch, in the store first."""
         if not self._options.copies:
-            self._note(handed)
+            answer = "" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace")
+            now, status = self._environment.now().isoformat(), handed.answer.status
+            handover = spool.Handover(now, self._origin, status, answer)
+            self._store.settle(handed.batch, "sent" if handed.is_accepted else "rejected", handover)
         number, done = len(handed.batch.events), self.progress
         if handed.is_accepted:
             self._refused_in_a_row = 0
@@ -276,13 +273,3 @@ class _Replay:
             self._last_refusal = handed.answer.status
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)
-
-    def _note(self, handed: attempts.Handed) -> None:
-        answer = "" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace")
-        handover = spool.Handover(
-            self._environment.now().isoformat(),
-            to=self._origin,
-            status=handed.answer.status,
-            answer=answer,
-        )
-        self._store.settle(handed.batch, "sent" if handed.is_accepted else "rejected", handover)

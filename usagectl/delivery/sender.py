@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _PATIENCE = timedelta(seconds=7)
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=24)
-_MOST_FAILURES = 1000
 _TURN_SECONDS = 0.5
 _LEAST_PATIENCE = timedelta(seconds=2)
 """With less time left, a good endpoint would look dead, and sending would rest for nothing."""
@@ -234,7 +233,7 @@ def _remember(
         files.remove(file)
         return
     last = _read_last_pause(environment, tool)
-    failures = min(last.failures if last else 0, _MOST_FAILURES) + 1
+    failures = (last.failures if last else 0) + 1
     pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
     code = getattr(problem, "code", "unexpected")
     if code == "tracking-refused":
@@ -242,10 +241,6 @@ def _remember(
     asked = getattr(problem, "wait", timedelta())
     pause = max(pause * (0.75 + jitter() / 2), min(asked, _LONGEST_PAUSE))
     now = environment.now()
-    document = {
-        "until": (now + pause).replace(microsecond=0).isoformat(),
-        "failures": failures,
-        "reason": code,
-        "since": now.isoformat(),
-    }
-    files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+    found = Pause((now + pause).replace(microsecond=0), failures, code, since=now)
+    document = json.dumps(found._asdict(), default=datetime.isoformat)
+    files.replace_bytes(file, document.encode() + b"\n")
