@@ -7,32 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.delivering import event, numbers, put, states
+from tests.support.delivering import event, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint
-from tests.support.machine import NOW
-from usagectl import settings
 from usagectl.delivery import routing
 from usagectl.spool import Selection
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 HERE = "http://127.0.0.1:9/v1"
 THERE = "https://example.org/v1"
-
-
-def register(machine: Machine, **endpoints: str) -> None:
-    """Register tools with the endpoints that their authors declare."""
-    for name, endpoint in endpoints.items():
-        registry.register(machine.environment(), Registration(name, endpoint=endpoint))
-
-
-def allow(machine: Machine, tool: str, mode: str = "on") -> None:
-    """Set a tool's mode."""
-    values = {"mode": mode, "mode_since": NOW}
-    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
 
 def test_other_endpoints_are_left_out(machine: Machine) -> None:
@@ -55,7 +39,7 @@ def test_one_address_for_all_takes_all(machine: Machine) -> None:
 def test_who_is_off_is_left_out(machine: Machine) -> None:
     """An opt-out of one tool keeps its events from a replay of the others'."""
     register(machine, one=THERE)
-    allow(machine, "one", "off")
+    set_mode(machine, "one", "off")
     assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ("one",)
     with pytest.raises(routing.TelemetryOffError, match="one's"):
         routing.find(machine.environment(), Selection(tools=("one",)), to=None)

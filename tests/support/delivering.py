@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.support.machine import NOW
 from tests.support.spooling import lay, make_record
-from usagectl import spool
+from usagectl import settings, spool
 from usagectl.delivery import replay
+from usagectl.tools import registry
+from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint
@@ -25,6 +28,18 @@ def event(number: int) -> bytes:
 def put(machine: Machine, body: bytes, **labels: str) -> None:
     """Put one event into the spool."""
     lay(machine, make_record(body, **{"kind": "e", **labels}))
+
+
+def register(machine: Machine, **endpoints: str) -> None:
+    """Register tools with the endpoints that their authors declare."""
+    for name, endpoint in endpoints.items():
+        registry.register(machine.environment(), Registration(name, endpoint=endpoint))
+
+
+def set_mode(machine: Machine, tool: str, mode: str) -> None:
+    """Set a tool's mode."""
+    values = {"mode": mode, "mode_since": NOW}
+    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
 
 def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]:
