@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import endpoint, spool
+from usagectl import consent, endpoint, spool
 from usagectl.delivery import attempts, replay_files, routing
 from usagectl.delivery.requests import build_post
 from usagectl.errors import LockTimeoutError, UsagectlError, count_of
@@ -132,20 +132,18 @@ def _batches(options: Options, store: Spool) -> Iterator[Batch]:
     )
 
 
-def run(  # noqa: PLR0913  (what differs between a test and a run is an argument)
+def run(
     environment: Environment,
     options: Options,
     *,
     base: str,
     store: Spool,
     patience_seconds: float = _PATIENCE_SECONDS,
-    may_continue: Callable[[], None] | None = None,
     on_wait: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress, int], None] = lambda _progress, _planned: None,
 ) -> ReplayResult:
     """Send what waits in a store, the user's or that of a file, and keep what was not taken.
 
-    `may_continue` is asked before each request and raises once consent is withdrawn.
     `on_wait` is called when another replay is under way, which may go on for
     `patience_seconds`; `on_progress` before the first request, and after each answer.
 
@@ -157,19 +155,8 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
     with _held(environment, patience_seconds, on_wait):
         replay_files.clean(environment)
         replay = _Replay(environment, options, store, base=base, on_progress=on_progress)
-        check = may_continue or (lambda: _check(environment, options))
-        problem = replay.run(check) if replay.planned else None
+        problem = replay.run() if replay.planned else None
     return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
-
-
-def _check(environment: Environment, options: Options) -> None:
-    """Stop at the first sign of an opt-out: the switches are read anew."""
-    found = routing.find(
-        environment, options.selection, to=options.to, allow_http=options.allow_http
-    )
-    withdrawn = sorted(set(found.selection.without) - set(options.selection.without))
-    if withdrawn:
-        raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
 
 
 @contextmanager
@@ -210,7 +197,7 @@ class _Replay:
         self._refused_in_a_row = 0
         self._last_refusal = 0
 
-    def run(self, may_continue: Callable[[], None]) -> UsagectlError | None:
+    def run(self) -> UsagectlError | None:
         """Send everything; return what ended it early, or what was rejected."""
         from usagectl.delivery.transport import Transport  # httpx costs more than a whole status
 
@@ -224,19 +211,16 @@ class _Replay:
                     self._base,
                     patience=self._options.patience,
                     compress=self._options.compress,
-                    may_continue=may_continue,
+                    may_continue=self._check,
                 )
-                if not self._send(deliverer):
-                    return self._rejection(has_stopped=True)
+                has_stopped = not self._send(deliverer)
         except UsagectlError as error:  # What was sent until then is told with it.
             return error
         except sqlite3.Error as error:
             return self._store.explain(error)
         except KeyboardInterrupt:
             return ReplayInterruptedError()
-        # Events that another process purged meanwhile are not kept.
-        self.planned = self.progress.sent + self.progress.rejected
-        return self._rejection(has_stopped=False) if self.progress.rejected else None
+        return self._conclude(has_stopped=has_stopped)
 
     def _send(self, deliverer: attempts.Deliverer) -> bool:
         """Send batch after batch; False where a wrong address would go on to drain the spool."""
@@ -248,10 +232,31 @@ class _Replay:
                 self._on_progress(self.progress, self.planned)
         return True
 
-    def _rejection(self, *, has_stopped: bool) -> EventsRejectedError:
+    def _check(self) -> None:
+        """Stop at the first sign of an opt-out: the switches are read anew."""
+        wanted = self._options.selection
+        if wanted.consent is not None:  # They go by themselves, under that consent alone.
+            found = consent.evaluate(self._environment, wanted.tools)[0]
+            if consent.sending_consent(self._environment, found) != wanted.consent:
+                by = consent.describe(found.decided_by)
+                raise routing.TelemetryOffError(by, tool=found.tool)
+            return
+        route = routing.find(
+            self._environment, wanted, to=self._options.to, allow_http=self._options.allow_http
+        )
+        withdrawn = sorted(set(route.selection.without) - set(wanted.without))
+        if withdrawn:
+            raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
+
+    def _conclude(self, *, has_stopped: bool) -> EventsRejectedError | None:
+        done = self.progress
+        if not has_stopped:  # Events that another process purged meanwhile are not kept.
+            self.planned = done.sent + done.rejected
+        if not done.rejected:
+            return None
         return EventsRejectedError(
             self._origin,
-            count=self.progress.rejected,
+            count=done.rejected,
             status=self._last_refusal,
             has_stopped=has_stopped,
             are_copies=self._options.copies,

@@ -188,12 +188,6 @@ def _send_of(
 
     tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
-
-    def check() -> None:
-        present = consent.evaluate(environment, [tool])[0]
-        if consent.sending_consent(environment, present) != granted:
-            raise routing.TelemetryOffError(consent.describe(present.decided_by), tool=tool)
-
     options = replay.Options(
         selection=spool.Selection(tools=(tool,), consent=granted),
         patience=patience,
@@ -206,7 +200,6 @@ def _send_of(
                 base=verdict.endpoint.rstrip("/"),
                 store=store,
                 patience_seconds=0,
-                may_continue=check,
             )
     except LockTimeoutError:  # Another delivery is at work.
         raise
