@@ -17,12 +17,8 @@ import pytest
 
 from tests.support import confined
 from tests.support.commands import run_inside
-from tests.support.delivering import event, fill, numbers, put, states
+from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
-from tests.support.machine import NOW
-from usagectl import settings
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,11 +128,11 @@ def test_nothing_leaves_unasked(machine: Machine) -> None:
 
 def test_one_tools_switch_speaks_for_no_other(machine: Machine) -> None:
     """A registered tool that is local is not sent unasked with one that is on."""
-    registry.register(machine.environment(), Registration("one", endpoint=""))
+    register(machine, one="")
     put(machine, event(1), tool="one")
     put(machine, event(2))
     machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
-    settings.save(machine.environment(), {"mode": "on", "mode_since": NOW})
+    set_mode(machine, "usagectl", "on")
     assert run(machine, "replay", "--timeout", "0.3").status == 2
     assert run(machine, "replay", "--timeout", "0.3", "--tool", "usagectl").status == 5
 
@@ -174,11 +170,10 @@ def test_a_terminal_is_asked_before_anything_leaves(machine: Machine) -> None:
 
 def test_what_stays_says_why(machine: Machine) -> None:
     """A tool without an endpoint has none of its own; each hint does what it says."""
-    for name, to in (("none", ""), ("own", "https://own.invalid/v1"), ("off", "")):
-        registry.register(machine.environment(), Registration(name, endpoint=to))
+    register(machine, none="", own="https://own.invalid/v1", off="")
+    for name in ("none", "own", "off", "own"):
         put(machine, event(1), tool=name)
-    put(machine, event(2), tool="own")
-    settings.save(machine.environment(), {"mode": "off"}, tool="off")
+    set_mode(machine, "off", "off")
     told = run(machine, "replay", "--dry-run").stderr
     assert "1 event of none stays here: that tool names no endpoint." in told
     assert "usagectl replay --tool none --to http://127.0.0.1:8123/v1" in told

@@ -175,7 +175,7 @@ class Clock:
         deliverer = attempts.Deliverer(
             self.send,
             "http://127.0.0.1:9/v1",
-            policy=attempts.Policy(patience=timedelta(seconds=patience)),
+            patience=timedelta(seconds=patience),
             may_continue=may_continue or (lambda: None),  # type: ignore[arg-type]
             clock=lambda: self.now,
             sleep=self.sleep,
@@ -264,7 +264,7 @@ def test_gzip_is_for_who_asks(machine: Machine) -> None:
     """Bodies are compressed only when asked for, and unpack to the same bytes."""
     bodies = fill(machine, EVENTS)
     with Endpoint() as there:
-        send(machine, there.base, policy=attempts.Policy(compress=True))
+        send(machine, there.base, compress=True)
     (request,) = there.received
     assert request.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(request.body) == b'{"events":[' + b",".join(bodies) + b"]}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.delivering import event, put
+from usagectl.delivery.requests import TOO_LATE
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -27,26 +28,49 @@ def hang():
 child.main(lifetime=0.3, rest=0, deliver=hang)
 """
 
-# In a network of its own, with a name server that never answers or that is not there.
-SCRIPT = """
+# In a network of its own, with a name server that never answers, is not there, or is late.
+SCRIPT = r"""
 mount --bind "$1" /etc/resolv.conf || exit 98
 ip link set lo up || exit 98
 python=$2 way=$3
 shift 3
 exec "$python" -c '
-import socket, subprocess, sys, time
-if sys.argv[1] == "hang":
-    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    silent.bind(("127.0.0.1", 53))
+import socket, subprocess, sys, threading, time
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if sys.argv[1] != "fail":
+    server.bind(("127.0.0.1", 53))
+def answer():
+    while True:
+        asked, peer = server.recvfrom(512)
+        time.sleep(1)
+        found = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1" if asked[-3] == 1 else b""
+        counts = b"\0\1\0" + bytes([bool(found)]) + b"\0\0\0\0"
+        server.sendto(asked[:2] + b"\x81\x80" + counts + asked[12:] + found, peer)
+if sys.argv[1] == "late":
+    threading.Thread(target=answer, daemon=True).start()
 print(subprocess.run(sys.argv[2:]).returncode)
 ' "$way" "$@"
+"""
+LATE = """
+import socket, time
+from usagectl.delivery.requests import NoAnswerError, build_post
+from usagectl.delivery.transport import Transport
+listener = socket.create_server(("127.0.0.1", 0))
+listener.settimeout(30)
+base = f"http://telemetry.test:{listener.getsockname()[1]}/v1"
+try:
+    Transport(base).send(build_post([b"{}"], base=base), time.monotonic() + 0.3)
+except NoAnswerError as error:
+    print(error.reason)
+connection, _ = listener.accept()
+print(connection.recv(1000))
 """
 CHILD = "from usagectl.delivery import child; child.main(lifetime=1.5, rest=0)"
 REPLAY = ("-m", "usagectl", "replay", "--to", "http://telemetry.test/v1", "--allow-http")
 
 
 def run_where_names(way: str, machine: Machine, *words: str) -> tuple[str, int]:
-    """Run Python where look-ups of names hang or fail; return its output and exit status."""
+    """Run Python where look-ups hang, fail or take a second; return output and exit status."""
     probe = ["unshare", "-m", "-n", "sh", "-c", "ip link set lo up"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("no network namespace can be made here (unshare, ip)")
@@ -105,3 +129,9 @@ def test_a_look_up_that_hangs_delays_no_replay_beyond_its_timeout(machine: Machi
         assert (status, answer["errors"][0]["code"]) == (5, "endpoint-unreachable")
         data = answer["data"]
         assert (data["sent"], data["kept"]) == (0, data["planned"])
+
+
+def test_a_look_up_that_is_late_sends_nothing(machine: Machine) -> None:
+    """What was given up does not go after all: somebody may have said No meanwhile."""
+    text, status = run_where_names("late", machine, "-c", LATE)
+    assert (text.splitlines(), status) == ([TOO_LATE, "b''"], 0)

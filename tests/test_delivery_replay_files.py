@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.machine import Machine
+    from usagectl.spool import Entry
 
 BASE = "http://127.0.0.1:9/v1"
 HALF = rb'{"name":"e","metadata":{},"payload":{"path":"\udcff"}}'
@@ -36,7 +37,7 @@ def record(machine: Machine, body: bytes, **members: object) -> bytes:
     return to_line(made, members)
 
 
-def load(machine: Machine, data: bytes) -> tuple[list[bytes], int, int]:
+def load(machine: Machine, data: bytes) -> tuple[list[Entry], int, int]:
     """Load bytes as standard input; return the events, how many lines are bad, and the first."""
     environment = machine.environment()
     folder = paths.require_files_dir(environment)
@@ -44,8 +45,7 @@ def load(machine: Machine, data: bytes) -> tuple[list[bytes], int, int]:
     with replay_files.opened(
         environment, folder, file=None, stream=stream, base=BASE, keeps=False
     ) as found:
-        bodies = [entry.body for entry in found.store.entries(("pending",))]
-        return bodies, found.bad_lines, found.first_bad_line
+        return list(found.store.entries(("pending",))), found.bad_lines, found.first_bad_line
 
 
 def left_behind(machine: Machine) -> list[str]:
@@ -90,28 +90,26 @@ def test_forms_of_a_file(machine: Machine) -> None:
             found, *counted = load(machine, data)
         except NoEventsError:
             found, counted = [], [*bad]
-        if (found, tuple(counted)) != (bodies, bad):
+        if ([entry.body for entry in found], tuple(counted)) != (bodies, bad):
             wrong.append((data, found, counted))
     assert wrong == []
     for indent in (1, 2):
         for document in ({"events": [json.loads(ONE)]}, [json.loads(ONE)], json.loads(ONE)):
             text = json.dumps(document, indent=indent)
             for data in (text.encode(), text.encode("utf-16"), text.replace("\n", "\r\n").encode()):
-                (body,), *counted = load(machine, data)
-                assert (json.loads(body), counted) == (json.loads(ONE), [0, 0])
+                (entry,), *counted = load(machine, data)
+                assert (json.loads(entry.body), counted) == (json.loads(ONE), [0, 0])
     assert left_behind(machine) == []
 
 
 def test_records_keep_their_labels_and_others_get_some(machine: Machine) -> None:
     """An exported record keeps its tool and time; an event alone tells its tool by its name."""
-    environment = machine.environment()
-    stream = io.BytesIO(record(machine, ONE) + b"\n" + LSTK + b"\n" + TWO)
-    folder = paths.require_files_dir(environment)
-    with replay_files.opened(
-        environment, folder, file=None, stream=stream, base=BASE, keeps=False
-    ) as found:
-        labels = [(each.tool, each.event) for each in found.store.entries(("pending",))]
-    assert labels == [("mytool", "e"), ("lstk", "lstk_command"), ("unknown", "e")]
+    found, *_ = load(machine, record(machine, ONE) + b"\n" + LSTK + b"\n" + TWO)
+    assert [(each.tool, each.event) for each in found] == [
+        ("mytool", "e"),
+        ("lstk", "lstk_command"),
+        ("unknown", "e"),
+    ]
 
 
 def test_what_holds_no_event_is_an_error(machine: Machine) -> None:

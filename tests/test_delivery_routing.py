@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.delivering import event, numbers, put, states
+from tests.support.delivering import event, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint
-from tests.support.machine import NOW
-from usagectl import settings
 from usagectl.delivery import routing
 from usagectl.spool import Selection
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -23,23 +19,11 @@ HERE = "http://127.0.0.1:9/v1"
 THERE = "https://example.org/v1"
 
 
-def register(machine: Machine, **endpoints: str) -> None:
-    """Register tools with the endpoints that their authors declare."""
-    for name, endpoint in endpoints.items():
-        registry.register(machine.environment(), Registration(name, endpoint=endpoint))
-
-
-def allow(machine: Machine, tool: str, mode: str = "on") -> None:
-    """Set a tool's mode."""
-    values = {"mode": mode, "mode_since": NOW}
-    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
-
-
 def test_other_endpoints_are_left_out(machine: Machine) -> None:
     """A replay takes nobody's events to an address that is another's."""
     register(machine, one=THERE, two="")
     found = routing.find(machine.environment(), Selection(), to=None)
-    assert found.left_out == ("one", "two")
+    assert found.selection.without == ("one", "two")
     assert found.selection.without == ("one", "two")
 
 
@@ -47,22 +31,25 @@ def test_one_address_for_all_takes_all(machine: Machine) -> None:
     """Where ANALYTICS_API or --to names the address, everybody's events go there."""
     register(machine, one=THERE, two="")
     machine.variables["ANALYTICS_API"] = HERE
-    assert routing.find(machine.environment(), Selection(), to=None).left_out == ()
+    assert routing.find(machine.environment(), Selection(), to=None).selection.without == ()
     del machine.variables["ANALYTICS_API"]
-    assert routing.find(machine.environment(), Selection(), to=THERE).left_out == ()
+    assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ()
 
 
 def test_who_is_off_is_left_out(machine: Machine) -> None:
     """An opt-out of one tool keeps its events from a replay of the others'."""
     register(machine, one=THERE)
-    allow(machine, "one", "off")
-    assert routing.find(machine.environment(), Selection(), to=THERE).left_out == ("one",)
+    set_mode(machine, "one", "off")
+    assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ("one",)
     with pytest.raises(routing.TelemetryOffError, match="one's"):
         routing.find(machine.environment(), Selection(tools=("one",)), to=None)
     with pytest.raises(routing.TelemetryOffError, match="one's"):
         routing.find(machine.environment(), Selection(tools=("usagectl", "one")), to=THERE)
     # Nothing leaves the machine: always allowed.
-    assert routing.find(machine.environment(), Selection(tools=("one",)), to=HERE).left_out == ()
+    assert (
+        routing.find(machine.environment(), Selection(tools=("one",)), to=HERE).selection.without
+        == ()
+    )
 
 
 def test_a_chosen_tool_has_its_own_address(machine: Machine) -> None:
@@ -70,7 +57,10 @@ def test_a_chosen_tool_has_its_own_address(machine: Machine) -> None:
     register(machine, one=THERE, two="", three=THERE)
     environment = machine.environment()
     assert routing.find(environment, Selection(tools=("one",)), to=None).base == THERE
-    assert routing.find(environment, Selection(tools=("one", "three")), to=None).left_out == ()
+    assert (
+        routing.find(environment, Selection(tools=("one", "three")), to=None).selection.without
+        == ()
+    )
     with pytest.raises(routing.EndpointMissingError, match="two"):
         routing.find(environment, Selection(tools=("two",)), to=None)
     with pytest.raises(routing.EndpointsDifferError, match="usagectl, one"):

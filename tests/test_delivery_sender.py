@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import endpoint as loopback
-from tests.support.delivering import event, fill, numbers, put, send, states
+from tests.support.delivering import event, fill, numbers, put, register, send, set_mode, states
 from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
-from usagectl import consent, settings
+from usagectl import consent
 from usagectl.delivery import child, sender
 from usagectl.machine import files, paths
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,11 +78,19 @@ def pause_of(machine: Machine) -> dict[str, object] | None:
     return found
 
 
-def allow(machine: Machine, tool: str, endpoint: str) -> None:
-    """Register a tool and switch its sending on."""
-    registry.register(machine.environment(), Registration(tool, endpoint=endpoint))
-    values = {"mode": "on", "mode_since": NOW}
-    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
+def allow(machine: Machine, tool: str, there: Endpoint, *events: int) -> None:
+    """Register a tool, switch its sending on, and record events of it."""
+    register(machine, **{tool: there.base})
+    set_mode(machine, tool, "on")
+    for number in events:
+        put(machine, event(number), tool=tool, consent=NOW.isoformat())
+
+
+def send_once(machine: Machine, *, seconds: float = 7, **options: object) -> None:
+    """Send as the child does, but for its rests and its luck."""
+    options = {"jitter": lambda: 0.5, "sleep": lambda _: None, **options}
+    patience = timedelta(seconds=seconds)
+    sender.send(machine.environment(), patience=patience, **options)  # type: ignore[arg-type]
 
 
 def test_only_what_was_recorded_under_consent_is_sent(machine: Machine) -> None:
@@ -238,11 +244,9 @@ def test_a_pause_holds_until_its_instant(machine: Machine) -> None:
 def test_an_endpoint_that_wants_no_events_is_left_alone_for_a_day(machine: Machine) -> None:
     """`track_events: false` ends automatic sending for a day, of that tool; events are kept."""
     with Endpoint(always(403, b'{"track_events": false}')) as refusing, Endpoint() as other:
-        for tool, there in (("one", refusing), ("two", other)):
-            allow(machine, tool, there.base)
-            for number in (1, 2):
-                put(machine, event(number), tool=tool, consent=NOW.isoformat())
-        sender.send(machine.environment(), jitter=lambda: 0.5)
+        allow(machine, "one", refusing, 1, 2)
+        allow(machine, "two", other, 1, 2)
+        send_once(machine)
     found = sender.read_pause(machine.environment(), "one")
     assert found is not None
     assert (found.reason, found.until - NOW > timedelta(hours=23)) == ("tracking-refused", True)
@@ -253,14 +257,13 @@ def test_an_endpoint_that_wants_no_events_is_left_alone_for_a_day(machine: Machi
 def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
     """Each tool's events go to that tool's endpoint, under that tool's consent."""
     with Endpoint() as first, Endpoint() as second:
-        registry.register(machine.environment(), Registration("three", endpoint=second.base))
-        for number, (tool, there) in enumerate((("one", first), ("two", second)), start=1):
-            allow(machine, tool, there.base)
-            put(machine, event(number), tool=tool, consent=NOW.isoformat())
+        register(machine, three=second.base)
+        allow(machine, "one", first, 1)
+        allow(machine, "two", second, 2)
         put(machine, event(3), tool="three", consent=NOW.isoformat())
         put(machine, event(4), tool="two")
         put(machine, event(5))
-        sender.send(machine.environment(), jitter=lambda: 0.5, sleep=lambda _: None)
+        send_once(machine)
     assert (numbers(first), numbers(second)) == ([1], [2])
     assert states(machine)["pending"] == [event(3), event(4), event(5)]
 
@@ -268,15 +271,9 @@ def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
 def test_a_dead_endpoint_holds_up_its_own_tool_alone(machine: Machine) -> None:
     """A failure is remembered for that tool; the others go on, and take no part of its wait."""
     with Endpoint(loopback.hang) as dead, Endpoint() as alive:
-        for tool, there in (("one", dead), ("two", alive)):
-            allow(machine, tool, there.base)
-            put(machine, event(1), tool=tool, consent=NOW.isoformat())
-        sender.send(
-            machine.environment(),
-            patience=timedelta(seconds=1),
-            jitter=lambda: 0.5,
-            sleep=lambda _: None,
-        )
+        allow(machine, "one", dead, 1)
+        allow(machine, "two", alive, 1)
+        send_once(machine, seconds=1)
     assert numbers(alive) == [1]
     environment = machine.environment()
     assert sender.read_pause(environment, "one") is not None
@@ -291,8 +288,7 @@ def test_what_is_recorded_meanwhile_goes_in_another_turn(machine: Machine) -> No
     """
     for patience, expected in ((7, [1, 2]), (1, [1])):
         with Endpoint() as there:
-            allow(machine, "one", there.base)
-            put(machine, event(1), tool="one", consent=NOW.isoformat())
+            allow(machine, "one", there, 1)
             recorded = [2]
 
             def record(_seconds: float, recorded: list[int] = recorded) -> None:
@@ -300,12 +296,7 @@ def test_what_is_recorded_meanwhile_goes_in_another_turn(machine: Machine) -> No
                     number = recorded.pop()
                     put(machine, event(number), tool="one", consent=NOW.isoformat())
 
-            sender.send(
-                machine.environment(),
-                patience=timedelta(seconds=patience),
-                jitter=lambda: 0.5,
-                sleep=record,
-            )
+            send_once(machine, seconds=patience, sleep=record)
         assert numbers(there) == expected
         assert sender.read_pause(machine.environment(), "one") is None
 

@@ -1,41 +1,31 @@
-"""Tests of the way to the network: answers, deadlines, certificates, proxies, live questions."""
+"""Tests of the way to the network: answers, deadlines, certificates and proxies."""
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import threading
 import time
 from contextlib import closing, contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import endpoint as loopback
-from tests.support.endpoint import Endpoint, always, says
+from tests.support.endpoint import Endpoint, always
 from tests.support.machine import REPOSITORY
-from usagectl import live
 from usagectl.delivery.requests import TOO_LATE, NoAnswerError, build_post
-from usagectl.delivery.transport import (
-    MAX_DOCUMENT_BYTES,
-    NotAnsweringError,
-    Transport,
-    get_json,
-)
+from usagectl.delivery.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.endpoint import Behaviour
-    from tests.support.machine import Machine
     from usagectl.delivery.requests import Answer
 
 LONG = 10.0
 SHORT = 0.3
 CERTIFICATE = REPOSITORY / "tests" / "data" / "localhost.pem"
-INFO = b'{"version": "4.14.0", "session_id": "s", "machine_id": "gen_1", "edition": "pro"}'
 
 
 def send(base: str, *, seconds: float = LONG) -> Answer:
@@ -159,71 +149,6 @@ def test_proxies_are_for_the_way_elsewhere(monkeypatch: pytest.MonkeyPatch) -> N
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.base.removesuffix("/v1"))
         assert send(there.base).status == 200
-        assert get_json(f"{there.base}/x", timedelta(seconds=LONG)) == {"track_events": True}
         assert proxy.accepted == 0
         assert send("http://telemetry.invalid/v1").status == 200
     assert [each.path for each in proxy.received] == ["http://telemetry.invalid/v1/events"]
-
-
-def test_a_live_question_is_one_plain_get(machine: Machine) -> None:
-    """A running instance's info becomes a mapping; no credential or cookie goes along."""
-    with Endpoint(always(200, INFO)) as there:
-        assert get_json(f"{there.base}/info", timedelta(seconds=LONG)) == json.loads(INFO)
-        url = f"http://127.0.0.1:{there.port}/_localstack/info"
-        answer, problems = live.ask(machine.environment(), url)
-    assert answer.instance == json.loads(INFO)
-    assert [problem.code for problem in problems] == ["docker-not-answering"]
-    assert [(each.method, each.path) for each in there.received] == [
-        ("GET", "/v1/info"),
-        ("GET", "/_localstack/info"),
-    ]
-    names = {name.lower() for each in there.received for name in each.headers}
-    assert not names & {"cookie", "authorization"}
-
-
-def test_a_live_question_always_ends_with_a_reason() -> None:
-    """Whatever a server does, the question ends in time, never with a traceback."""
-    table: list[tuple[Behaviour, str]] = [
-        (loopback.hang, TOO_LATE),
-        (loopback.drip, TOO_LATE),
-        (loopback.drip_body, TOO_LATE),
-        (loopback.drips(b"HTTP/1.1 200 OK\r\n\r\n"), TOO_LATE),
-        (says(b"x", status="500 Oops"), "status 500"),
-        (says(b"{}", status="404 No"), "status 404"),
-        (says(b"", status="302 Found", headers="Location: http://127.0.0.1:9/\r\n"), "status 302"),
-        (says(b"not json"), "the answer is not JSON"),
-        (says(b"\xff\xfe{"), "the answer is not JSON"),
-        (says(b"[" * 100_000), "the answer is not JSON"),
-        (says(b"[]"), "the answer is no JSON object"),
-        (says(b"null"), "the answer is no JSON object"),
-        (says(b""), "the answer is not JSON"),
-        (says(b" " * (MAX_DOCUMENT_BYTES + 1)), f"it is larger than {MAX_DOCUMENT_BYTES} bytes"),
-        (loopback.garbage, "what it answers is not HTTP, or ends too soon"),
-        (lambda connection, _: connection.socket.shutdown(2), "what it answers is not HTTP, or"),
-    ]
-    wrong = []
-    for number, (behave, reason) in enumerate(table):
-        with Endpoint(behave) as there:
-            seconds = SHORT if reason == TOO_LATE else LONG
-            with pytest.raises(NotAnsweringError) as raised:
-                get_json(f"{there.base}/info", timedelta(seconds=seconds))
-        told = f"{there.base}/info gave no answer: {reason}"
-        if not raised.value.message.startswith(told) or raised.value.code != "not-answering":
-            wrong.append((number, raised.value.message))
-    assert wrong == []
-
-
-def test_only_loopback_is_asked_a_live_question() -> None:
-    """An address elsewhere, or any name, is refused before a socket is made."""
-    for url in (
-        "http://192.0.2.1/",
-        "http://example.invalid/",
-        "http://[2001:db8::1]/",
-        "http:///",
-    ):
-        with pytest.raises(ValueError, match=r"loopback|address"):
-            get_json(url, timedelta(seconds=LONG))
-    with Endpoint() as there:
-        pass
-    with pytest.raises(NotAnsweringError, match="nothing listens there"):
-        get_json(there.base, timedelta(seconds=LONG))

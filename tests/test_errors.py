@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +28,10 @@ from usagectl.cli.capture import (
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay, routing
-from usagectl.delivery.transport import NotAnsweringError
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
-from usagectl.live import DockerNotAnsweringError
+from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
 
@@ -67,11 +65,10 @@ SAMPLES: list[UsagectlError] = [
     CommandNotFoundError("x"),
     CommandNotExecutableError("x", reason="permission denied"),
     NotAnsweringError("http://127.0.0.1:1/x", reason="it took too long"),
-    DockerNotAnsweringError("it is not on PATH"),
-    attempts.DeliveryStoppedError("Something stopped it.", hint="x"),
-    attempts.EndpointUnreachableError("https://x", reason="nothing listens there", tries=2),
-    attempts.EndpointBusyError("https://x", status=503, wait=timedelta(seconds=9)),
-    attempts.EndpointRedirectsError("https://x", status=302, target="https://y"),
+    DockerNotAnsweringError("Docker", reason="it is not on PATH"),
+    attempts.EndpointUnreachableError("https://x", "nothing listens there", tries=2),
+    attempts.EndpointBusyError("https://x", 503, 9),
+    attempts.EndpointRedirectsError("https://x", 302, target="https://y"),
     attempts.TrackingRefusedError("https://x"),
     routing.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
     routing.EndpointNotSecureError("http://x"),

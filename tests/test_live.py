@@ -1,4 +1,4 @@
-"""Tests of the questions of `preview --live`; how one is asked: test_delivery_transport."""
+"""Tests of the questions of `preview --live`: to Docker, and to a running instance."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ import json
 import os
 import socket
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.endpoint import Endpoint, always
+from tests.support import endpoint as loopback
+from tests.support.endpoint import Endpoint, always, says
 from usagectl import live
+from usagectl.delivery.requests import TOO_LATE
+from usagectl.live import MAX_DOCUMENT_BYTES, NotAnsweringError, get_json
 
 if TYPE_CHECKING:
+    from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
 
+LONG = 10.0
+SHORT = 0.3
 INFO = b'{"version": "4.14.0", "session_id": "s", "machine_id": "gen_1", "edition": "pro"}'
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")
 
@@ -39,6 +46,70 @@ def test_proxies_of_the_environment_are_passed_by(machine: Machine) -> None:
     assert done.status == 0
     assert [request["part"] for request in done.data["requests"]] == ["cli", "container"]
     assert (len(server.received), proxy.received) == (1, [])
+
+
+def test_a_live_question_is_one_plain_get(machine: Machine) -> None:
+    """A running instance's info becomes a mapping; no credential or cookie goes along."""
+    with Endpoint(always(200, INFO)) as there:
+        assert get_json(f"{there.base}/info", timedelta(seconds=LONG)) == json.loads(INFO)
+        url = f"http://127.0.0.1:{there.port}/_localstack/info"
+        answer, problems = live.ask(machine.environment(), url)
+    assert answer.instance == json.loads(INFO)
+    assert [problem.code for problem in problems] == ["docker-not-answering"]
+    assert [(each.method, each.path) for each in there.received] == [
+        ("GET", "/v1/info"),
+        ("GET", "/_localstack/info"),
+    ]
+    names = {name.lower() for each in there.received for name in each.headers}
+    assert not names & {"cookie", "authorization"}
+
+
+def test_a_live_question_always_ends_with_a_reason() -> None:
+    """Whatever a server does, the question ends in time, never with a traceback."""
+    table: list[tuple[Behaviour, str]] = [
+        (loopback.hang, TOO_LATE),
+        (loopback.drip, TOO_LATE),
+        (loopback.drip_body, TOO_LATE),
+        (loopback.drips(b"HTTP/1.1 200 OK\r\n\r\n"), TOO_LATE),
+        (says(b"x", status="500 Oops"), "status 500"),
+        (says(b"{}", status="404 No"), "status 404"),
+        (says(b"", status="302 Found", headers="Location: http://127.0.0.1:9/\r\n"), "status 302"),
+        (says(b"not json"), "the answer is not JSON"),
+        (says(b"\xff\xfe{"), "the answer is not JSON"),
+        (says(b"[" * 100_000), "the answer is not JSON"),
+        (says(b"[]"), "the answer is no JSON object"),
+        (says(b"null"), "the answer is no JSON object"),
+        (says(b""), "the answer is not JSON"),
+        (says(b" " * (MAX_DOCUMENT_BYTES + 1)), f"it is larger than {MAX_DOCUMENT_BYTES} bytes"),
+        (loopback.garbage, "what it answers is not HTTP, or ends too soon"),
+        (lambda connection, _: connection.socket.shutdown(2), "what it answers is not HTTP, or"),
+    ]
+    wrong = []
+    for number, (behave, reason) in enumerate(table):
+        with Endpoint(behave) as there:
+            seconds = SHORT if reason == TOO_LATE else LONG
+            with pytest.raises(NotAnsweringError) as raised:
+                get_json(f"{there.base}/info", timedelta(seconds=seconds))
+        told = f"{there.base}/info gave no answer: {reason}"
+        if not raised.value.message.startswith(told) or raised.value.code != "not-answering":
+            wrong.append((number, raised.value.message))
+    assert wrong == []
+
+
+def test_only_loopback_is_asked_a_live_question() -> None:
+    """An address elsewhere, or any name, is refused before a socket is made."""
+    for url in (
+        "http://192.0.2.1/",
+        "http://example.invalid/",
+        "http://[2001:db8::1]/",
+        "http:///",
+    ):
+        with pytest.raises(ValueError, match=r"loopback|address"):
+            get_json(url, timedelta(seconds=LONG))
+    with Endpoint() as there:
+        pass
+    with pytest.raises(NotAnsweringError, match="nothing listens there"):
+        get_json(there.base, timedelta(seconds=LONG))
 
 
 DOCKER = {"ID": "D:1", "OSType": "linux", "OperatingSystem": "Debian"}
@@ -65,33 +136,23 @@ def test_docker_cmd_names_another_program(machine: Machine) -> None:
 
 
 @posix
-@pytest.mark.parametrize(
-    "script",
-    [
-        "exit 1",
-        "echo '[]'",
-        "echo nonsense",
-        "printf '\\377'",
-        "printf '%0100000d' 0 | tr 0 '['",
-        'echo \'{"ID": "x"}\'; exit 1',
-    ],
-)
-def test_a_docker_that_does_not_run_is_said(machine: Machine, script: str) -> None:
-    """A failing program and anything but a JSON object mean that there is no daemon."""
-    machine.install_program("docker", f"#!/bin/sh\n{script}\n")
-    machine.variables["PATH"] = f"{machine.bin}:{os.defpath}"
-    with pytest.raises(live.DockerNotAnsweringError, match="does not run"):
-        live.docker_info(machine.environment())
-
-
-@posix
-def test_no_docker_and_a_file_that_is_none(machine: Machine) -> None:
-    """Without a program there is nothing to ask; a file that cannot be run is none."""
+def test_a_docker_that_does_not_run_is_said(machine: Machine) -> None:
+    """No program, one that fails, and anything but a JSON object: there is no daemon."""
     with pytest.raises(live.DockerNotAnsweringError, match="not on PATH"):
         live.docker_info(machine.environment())
-    machine.install_program("docker", "#!/nowhere/at/all\n")
-    with pytest.raises(live.DockerNotAnsweringError, match="does not run"):
-        live.docker_info(machine.environment())
+    machine.variables["PATH"] = f"{machine.bin}:{os.defpath}"
+    for script in (
+        "#!/nowhere/at/all",
+        "#!/bin/sh\nexit 1",
+        "#!/bin/sh\necho '[]'",
+        "#!/bin/sh\necho nonsense",
+        "#!/bin/sh\nprintf '\\377'",
+        "#!/bin/sh\nprintf '%0100000d' 0 | tr 0 '['",
+        '#!/bin/sh\necho \'{"ID": "x"}\'; exit 1',
+    ):
+        machine.install_program("docker", f"{script}\n")
+        with pytest.raises(live.DockerNotAnsweringError, match="does not run"):
+            live.docker_info(machine.environment())
 
 
 @posix
@@ -139,21 +200,18 @@ def test_a_docker_elsewhere_is_not_asked(
     assert (machine.folder / "asked").exists()
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("unix:///var/run/docker.sock", True),
-        ("npipe:////./pipe/docker_engine", True),
-        ("tcp://127.0.0.1:2375", True),
-        ("tcp://localhost:2375", True),
-        ("tcp://[::1]:2375", True),
-        ("tcp://127.evil.example:2375", False),
-        ("tcp://10.0.0.5:2375", False),
-        ("ssh://me@far", False),
-        ("tcp://[bad", False),
-        ("", False),
-    ],
-)
-def test_what_is_on_this_machine(address: str, *, expected: bool) -> None:
+def test_what_is_on_this_machine() -> None:
     """A local socket and a loopback port are here; everything else is elsewhere."""
-    assert live.is_on_this_machine(address) is expected
+    table = {
+        "unix:///var/run/docker.sock": True,
+        "npipe:////./pipe/docker_engine": True,
+        "tcp://127.0.0.1:2375": True,
+        "tcp://localhost:2375": True,
+        "tcp://[::1]:2375": True,
+        "tcp://127.evil.example:2375": False,
+        "tcp://10.0.0.5:2375": False,
+        "ssh://me@far": False,
+        "tcp://[bad": False,
+        "": False,
+    }
+    assert {address: live.is_on_this_machine(address) for address in table} == table

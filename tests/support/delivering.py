@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.support.machine import NOW
 from tests.support.spooling import lay, make_record
-from usagectl import spool
-from usagectl.delivery import attempts, replay
+from usagectl import settings, spool
+from usagectl.delivery import replay
+from usagectl.tools import registry
+from usagectl.tools.registry import Registration
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint
@@ -27,6 +30,18 @@ def put(machine: Machine, body: bytes, **labels: str) -> None:
     lay(machine, make_record(body, **{"kind": "e", **labels}))
 
 
+def register(machine: Machine, **endpoints: str) -> None:
+    """Register tools with the endpoints that their authors declare."""
+    for name, endpoint in endpoints.items():
+        registry.register(machine.environment(), Registration(name, endpoint=endpoint))
+
+
+def set_mode(machine: Machine, tool: str, mode: str) -> None:
+    """Set a tool's mode."""
+    values = {"mode": mode, "mode_since": NOW}
+    settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
+
+
 def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]:
     """Put numbered events into the spool, and return their bytes."""
     bodies = [event(number) for number in range(count)]
@@ -36,8 +51,7 @@ def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]
 
 def send(machine: Machine, base: str, **options: object) -> ReplayResult:
     """Replay everything that waits to an address."""
-    policy = attempts.Policy(patience=PATIENCE)
-    chosen = replay.Options(to=base, **{"policy": policy, **options})  # type: ignore[arg-type]
+    chosen = replay.Options(to=base, patience=PATIENCE, **options)  # type: ignore[arg-type]
     environment = machine.environment()
     with spool.open_spool(environment) as store:
         return replay.run(environment, chosen, base=base, store=store)

@@ -112,8 +112,8 @@ def replay(  # noqa: PLR0913  (each is an option)
     anything leaves it, a terminal is asked; where there is none, give --yes, unless
     sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
-    from usagectl.delivery import attempts, routing
     from usagectl.delivery import replay as replaying
+    from usagectl.delivery import routing
 
     invocation: Invocation = ctx.obj
     if raw and (invocation.as_json or not dry_run):
@@ -128,7 +128,8 @@ def replay(  # noqa: PLR0913  (each is an option)
         rejected=rejected,
         copies=copy,
         allow_http=allow_http,
-        policy=attempts.Policy(patience=timedelta(seconds=timeout), compress=gzip),
+        patience=timedelta(seconds=timeout),
+        compress=gzip,
     )
     try:
         route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
@@ -213,7 +214,7 @@ def _say_left_out(invocation: Invocation, options: Options, route: Route, store:
     from usagectl.delivery import replay as replaying
     from usagectl.delivery import routing
 
-    for name in route.left_out:
+    for name in route.selection.without:
         only = replace(options, selection=Selection(tools=(name,)), limit=None)
         if waiting := replaying.count(only, store):
             stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")

@@ -7,9 +7,9 @@ pass is tried again (design, section 5).
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,44 +38,39 @@ _RETRIED = frozenset({408, 425, 429})
 _MAX_RETRY_AFTER = timedelta(days=30)
 
 
-class DeliveryStoppedError(UsagectlError):
-    """A delivery that ended before everything was sent; what is left stays in the spool."""
-
-    code = "delivery-stopped"
-    exit_status = 5
-
-
-class EndpointUnreachableError(DeliveryStoppedError):
+class EndpointUnreachableError(UsagectlError):
     """An endpoint that gave no useful answer within the time it had."""
 
     code = "endpoint-unreachable"
+    exit_status = 5
 
-    def __init__(self, origin: str, *, reason: str, tries: int) -> None:
+    def __init__(self, origin: str, reason: str, *, tries: int) -> None:
         times = "" if tries == 1 else f", tried {tries} times"
         hint = "usagectl replay --dry-run"
         if reason == NOBODY_LISTENS and origin.startswith("http:") and endpoint.is_loopback(origin):
             hint = f"usagectl capture --port {endpoint.port_of(origin)}"
         super().__init__(f"{origin} took nothing: {reason}{times}.", hint=hint)
-        self.reason = reason
 
 
-class EndpointBusyError(DeliveryStoppedError):
+class EndpointBusyError(UsagectlError):
     """An endpoint that answers, but asks to come back later."""
 
     code = "endpoint-busy"
+    exit_status = 5
 
-    def __init__(self, origin: str, *, status: int, wait: timedelta) -> None:
-        later = f" and wants {wait.total_seconds():.0f} s of rest" if wait else ""
+    def __init__(self, origin: str, status: int, rest_seconds: float) -> None:
+        later = f" and wants {rest_seconds:.0f} s of rest" if rest_seconds else ""
         super().__init__(f"{origin} answers with status {status}{later}.", hint="usagectl replay")
-        self.wait = wait
+        self.wait = timedelta(seconds=rest_seconds)
 
 
-class EndpointRedirectsError(DeliveryStoppedError):
+class EndpointRedirectsError(UsagectlError):
     """An endpoint that wants the events sent to another address."""
 
     code = "endpoint-redirects"
+    exit_status = 5
 
-    def __init__(self, origin: str, *, status: int, target: str) -> None:
+    def __init__(self, origin: str, status: int, *, target: str) -> None:
         super().__init__(
             f"{origin} answers with status {status} and leads to {target}; a redirect is not "
             "followed, since it would hand the events to another address.",
@@ -83,10 +78,11 @@ class EndpointRedirectsError(DeliveryStoppedError):
         )
 
 
-class TrackingRefusedError(DeliveryStoppedError):
+class TrackingRefusedError(UsagectlError):
     """An endpoint that wants no more events (`track_events` is false)."""
 
     code = "tracking-refused"
+    exit_status = 5
 
     def __init__(self, origin: str) -> None:
         super().__init__(
@@ -97,55 +93,42 @@ class TrackingRefusedError(DeliveryStoppedError):
 
 
 class Handed(NamedTuple):
-    """A batch that an endpoint has decided on.
+    """A batch that an endpoint has decided on."""
 
-    Attributes:
-        batch: the batch, or a part of one that was too large.
-        answer: what was answered.
-        is_accepted: whether it was acknowledged; else it was refused for good.
-        size: bytes of the request's body.
-    """
-
-    batch: Batch
+    batch: Batch  # The batch, or a part of one that was too large.
     answer: Answer
-    is_accepted: bool
-    size: int
+    size: int  # Bytes of the request's body.
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How hard a delivery tries.
-
-    Attributes:
-        patience: how long an endpoint may take nothing: look-ups, attempts and waits together.
-        compress: whether bodies are sent with gzip.
-    """
-
-    patience: timedelta = timedelta(seconds=30)
-    compress: bool = False
+    @property
+    def is_accepted(self) -> bool:
+        """True if it was acknowledged; else it was refused for good."""
+        return self.answer.is_success
 
 
 class Deliverer:
     """Delivery to one endpoint, one request at a time.
 
-    `may_continue` is asked before each request and during long waits; it raises once
-    consent is withdrawn.
+    An endpoint may take nothing for as long as the `patience` lasts: look-ups, attempts and
+    waits together. `may_continue` is asked before each request and during long waits; it
+    raises once consent is withdrawn.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what differs between a test and a run is an argument)
         self,
         send: Send,
         base: str,
         *,
-        policy: Policy,
-        may_continue: Callable[[], None] = lambda: None,
+        patience: timedelta,
+        may_continue: Callable[[], None],
+        compress: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._send = send
         self._base = base
-        self._policy = policy
+        self._patience = patience
+        self._compress = compress
         self._may_continue = may_continue
         self._clock = clock
         self._sleep = sleep
@@ -155,8 +138,7 @@ class Deliverer:
     def deliver(self, batch: Batch) -> Iterator[Handed]:
         """Deliver a batch, in halves where it is too large, and say what became of each part.
 
-        Raises:
-            DeliveryStoppedError: what was not yielded is to be kept.
+        Any error ends the delivery; what was not yielded is to be kept.
         """
         waiting = [batch]
         while waiting:
@@ -165,43 +147,44 @@ class Deliverer:
                 part.events,
                 base=self._base,
                 is_session=part.is_session,
-                compress=self._policy.compress,
+                compress=self._compress,
             )
             answer = self._ask(post)
             if answer.status == _TOO_LARGE and len(part.events) > 1:
                 waiting[:0] = _halves(part)
                 continue
-            is_accepted = answer.status // 100 == 2  # noqa: PLR2004
             refuses = _refuses_tracking(answer)
-            if is_accepted or not refuses:
-                yield Handed(part, answer, is_accepted, len(post.body))
+            if answer.is_success or not refuses:
+                yield Handed(part, answer, len(post.body))
             if refuses:
                 raise TrackingRefusedError(self._origin)
 
     def _ask(self, post: Post) -> Answer:
         """Send a request until it gets an answer that decides on it."""
-        deadline = self._clock() + self._policy.patience.total_seconds()
+        deadline = self._clock() + self._patience.total_seconds()
         tries = 0
-        said: Answer | None = None
+        failure: UsagectlError | None = None
         while True:
             self._may_continue()
             tries += 1
-            answer, problem = self._try_once(post, deadline)
-            # An attempt that the end of all patience cut off says less than the one before.
-            said = answer or (said if self._clock() >= deadline else None)
-            if answer is not None and self._is_decisive(answer):
-                return answer
-            wait = self._wait_before(tries, answer)
-            if self._clock() + wait >= deadline or (problem and problem.is_final):
-                raise self._give_up(said, problem, tries=tries, wait=wait)
+            wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
+            wait *= 0.5 + self._jitter() / 2
+            try:
+                answer = self._send(post, min(deadline, self._clock() + REQUEST_SECONDS))
+            except NoAnswerError as error:
+                # An attempt that the end of all patience cut off says less than the one before.
+                if self._clock() < deadline or not isinstance(failure, EndpointBusyError):
+                    failure = EndpointUnreachableError(self._origin, error.reason, tries=tries)
+                wait = math.inf if error.is_final else wait
+            else:
+                if self._is_decisive(answer):
+                    return answer
+                asked = parse_retry_after(answer.retry_after)
+                wait = max(wait, asked.total_seconds()) if asked else wait
+                failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
+            if self._clock() + wait >= deadline:
+                raise failure
             self._rest(wait)
-
-    def _try_once(self, post: Post, deadline: float) -> tuple[Answer | None, NoAnswerError | None]:
-        until = min(deadline, self._clock() + REQUEST_SECONDS)
-        try:
-            return self._send(post, until), None
-        except NoAnswerError as error:
-            return None, error
 
     def _rest(self, seconds: float) -> None:
         """Wait in small steps: an opt-out ends a long rest too."""
@@ -215,35 +198,18 @@ class Deliverer:
         """True if an answer decides on the batch; a redirect ends the delivery."""
         if answer.status // 100 == 3:  # noqa: PLR2004
             target = _target_of(answer, self._origin)
-            raise EndpointRedirectsError(self._origin, status=answer.status, target=target)
+            raise EndpointRedirectsError(self._origin, answer.status, target=target)
         if answer.status == _PROXY_AUTHENTICATION:
             reason = "a proxy asks for a password (status 407)"
-            raise EndpointUnreachableError(self._origin, reason=reason, tries=1)
+            raise EndpointUnreachableError(self._origin, reason, tries=1)
         return answer.status // 100 in (2, 4) and answer.status not in _RETRIED
-
-    def _wait_before(self, tries: int, answer: Answer | None) -> float:
-        """Choose the seconds to wait: twice as long each time, or what the endpoint asks for."""
-        grown = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
-        wait = grown * (0.5 + self._jitter() / 2)
-        asked = parse_retry_after(answer.retry_after) if answer else None
-        return max(wait, asked.total_seconds()) if asked else wait
-
-    def _give_up(
-        self, answer: Answer | None, problem: NoAnswerError | None, *, tries: int, wait: float
-    ) -> DeliveryStoppedError:
-        if answer is not None:
-            asked = parse_retry_after(answer.retry_after)
-            rest = timedelta(seconds=wait) if asked else timedelta()
-            return EndpointBusyError(self._origin, status=answer.status, wait=rest)
-        reason = problem.reason if problem else "no answer"
-        return EndpointUnreachableError(self._origin, reason=reason, tries=tries)
 
 
 def _halves(batch: Batch) -> list[Batch]:
     at = len(batch.events) // 2
     return [
-        batch._replace(ids=batch.ids[part], events=batch.events[part])
-        for part in (slice(at), slice(at, None))
+        batch._replace(ids=batch.ids[:at], events=batch.events[:at]),
+        batch._replace(ids=batch.ids[at:], events=batch.events[at:]),
     ]
 
 
@@ -258,7 +224,7 @@ def _target_of(answer: Answer, origin: str) -> str:
 
 def _refuses_tracking(answer: Answer) -> bool:
     """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
-    if answer.status // 100 != 2 and answer.status != 403:  # noqa: PLR2004
+    if not answer.is_success and answer.status != 403:  # noqa: PLR2004
         return False
     try:
         document = json.loads(answer.body)

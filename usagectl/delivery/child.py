@@ -23,13 +23,10 @@ def main(
     rest: float = 1.0,
     deliver: Callable[[], None] | None = None,
 ) -> None:
-    """Send what waits, once, and end.
+    """Send what waits, once, and end: after its lifetime at the latest, whatever it hangs in.
 
-    Args:
-        lifetime: seconds after which the process ends, whatever it hangs in.
-        rest: seconds that the next command is left alone with the processor; what it
-            records goes in the same request.
-        deliver: sends; None: as this process's settings say.
+    The next command is left alone with the processor for the `rest`, in seconds; what it
+    records goes in the same request.
     """
     _limit_lifetime(lifetime)
     if hasattr(os, "nice"):

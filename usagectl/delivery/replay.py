@@ -9,10 +9,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import endpoint, spool
+from usagectl import consent, endpoint, spool
 from usagectl.delivery import attempts, replay_files, routing
 from usagectl.delivery.requests import build_post
 from usagectl.errors import LockTimeoutError, UsagectlError, count_of
@@ -28,16 +29,16 @@ if TYPE_CHECKING:
 BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
-_ENDING = (attempts.DeliveryStoppedError, routing.TelemetryOffError)
 _REFUSED_IN_A_ROW = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
 
 
-class EventsRejectedError(attempts.DeliveryStoppedError):
+class EventsRejectedError(UsagectlError):
     """An endpoint that refused events for good; they are kept."""
 
     code = "events-rejected"
+    exit_status = 5
 
     def __init__(
         self, origin: str, *, count: int, status: int, has_stopped: bool, are_copies: bool = False
@@ -62,27 +63,17 @@ class ReplayInterruptedError(UsagectlError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a replay is asked for.
+    """What a replay is asked for."""
 
-    Attributes:
-        to: base URL; None: the one of the settings.
-        selection: which events.
-        limit: at most so many events; None: all.
-        batch_size: events of one request.
-        rejected: those that were rejected before, instead of those that wait.
-        copies: leave the events where they are.
-        allow_http: take plain http to other machines too.
-        policy: how hard to try.
-    """
-
-    to: str | None = None
+    to: str | None = None  # The base URL; None: that of the settings.
     selection: Selection = spool.ALL
-    limit: int | None = None
-    batch_size: int = BATCH_SIZE
-    rejected: bool = False
-    copies: bool = False
-    allow_http: bool = False
-    policy: attempts.Policy = field(default_factory=attempts.Policy)
+    limit: int | None = None  # At most so many events.
+    batch_size: int = BATCH_SIZE  # Events of one request.
+    rejected: bool = False  # Those that were rejected before, instead of those that wait.
+    copies: bool = False  # Leave the events where they are.
+    allow_http: bool = False  # Take plain http to other machines too.
+    patience: timedelta = timedelta(seconds=30)  # How long an endpoint may take nothing.
+    compress: bool = False  # Send bodies with gzip.
 
 
 class Progress(NamedTuple):
@@ -96,19 +87,12 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """The outcome of a replay.
+    """The outcome of a replay."""
 
-    Attributes:
-        planned: events that were to be sent.
-        progress: what was done.
-        seconds: how long it took.
-        problem: why not everything was sent, None when it was.
-    """
-
-    planned: int
+    planned: int  # Events that were to be sent.
     progress: Progress
     seconds: float
-    problem: UsagectlError | None = None
+    problem: UsagectlError | None = None  # Why not everything was sent.
 
     @property
     def kept(self) -> int:
@@ -129,7 +113,7 @@ def posts(options: Options, *, base: str, store: Spool) -> Iterator[tuple[Post, 
             batch.events,
             base=base,
             is_session=batch.is_session,
-            compress=options.policy.compress,
+            compress=options.compress,
         )
         yield post, len(batch.events)
 
@@ -148,60 +132,31 @@ def _batches(options: Options, store: Spool) -> Iterator[Batch]:
     )
 
 
-def run(  # noqa: PLR0913  (what differs between a test and a run is an argument)
+def run(
     environment: Environment,
     options: Options,
     *,
     base: str,
     store: Spool,
     patience_seconds: float = _PATIENCE_SECONDS,
-    may_continue: Callable[[], None] | None = None,
     on_wait: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress, int], None] = lambda _progress, _planned: None,
 ) -> ReplayResult:
-    """Send what waits in a store, and keep what was not taken.
+    """Send what waits in a store, the user's or that of a file, and keep what was not taken.
 
-    Args:
-        environment: whose.
-        options: which events, and how.
-        base: the base URL, as `routing` found it.
-        store: where they wait: the user's spool, or the store of a file.
-        patience_seconds: how long to wait for another replay to end.
-        may_continue: raises when consent was withdrawn; asked before each request.
-        on_wait: is called once when another replay is under way.
-        on_progress: is called before the first request, and after each answer.
+    `on_wait` is called when another replay is under way, which may go on for
+    `patience_seconds`; `on_progress` before the first request, and after each answer.
 
     Raises:
         LockTimeoutError: another replay went on and on.
         SpoolUnwritableError: the store cannot be read.
     """
-    from usagectl.delivery.transport import Transport  # httpx costs more than a whole status
-
     started = time.monotonic()
-    with (
-        _held(environment, patience_seconds, on_wait),
-        closing(Transport(base)) as transport,
-    ):
+    with _held(environment, patience_seconds, on_wait):
         replay_files.clean(environment)
-        deliverer = attempts.Deliverer(
-            transport.send,
-            base,
-            policy=options.policy,
-            may_continue=may_continue or (lambda: _check(environment, options)),
-        )
         replay = _Replay(environment, options, store, base=base, on_progress=on_progress)
-        problem = replay.send(deliverer)
+        problem = replay.run() if replay.planned else None
     return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
-
-
-def _check(environment: Environment, options: Options) -> None:
-    """Stop at the first sign of an opt-out: the switches are read anew."""
-    found = routing.find(
-        environment, options.selection, to=options.to, allow_http=options.allow_http
-    )
-    withdrawn = sorted(set(found.left_out) - set(options.selection.without))
-    if withdrawn:
-        raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
 
 
 @contextmanager
@@ -236,41 +191,72 @@ class _Replay:
         self._environment = environment
         self._options = options
         self._store = store
+        self._base = base
         self._origin = endpoint.origin_of(base)
         self._on_progress = on_progress
         self._refused_in_a_row = 0
         self._last_refusal = 0
 
-    def send(self, deliverer: attempts.Deliverer) -> UsagectlError | None:
-        """Send batch after batch; return what ended it early, or what was rejected."""
+    def run(self) -> UsagectlError | None:
+        """Send everything; return what ended it early, or what was rejected."""
+        from usagectl.delivery.transport import Transport  # httpx costs more than a whole status
+
         self._on_progress(self.progress, self.planned)  # An interruption knows what was planned.
         try:
-            if self.planned and not self._options.copies:
+            if not self._options.copies:
                 self._store.check_room()  # What could not be noted would go again and again.
-            for batch in _batches(self._options, self._store):
-                if self._is_refused_everywhere():
-                    return self._rejection(has_stopped=True)
-                for handed in deliverer.deliver(batch):
-                    self._settle(handed)
-                    self._on_progress(self.progress, self.planned)
-        except _ENDING as error:  # What was sent until then is told with it.
+            with closing(Transport(self._base)) as transport:
+                deliverer = attempts.Deliverer(
+                    transport.send,
+                    self._base,
+                    patience=self._options.patience,
+                    compress=self._options.compress,
+                    may_continue=self._check,
+                )
+                has_stopped = not self._send(deliverer)
+        except UsagectlError as error:  # What was sent until then is told with it.
             return error
         except sqlite3.Error as error:
             return self._store.explain(error)
         except KeyboardInterrupt:
             return ReplayInterruptedError()
-        # Events that another process purged meanwhile are not kept.
-        self.planned = self.progress.sent + self.progress.rejected
-        return self._rejection(has_stopped=False) if self.progress.rejected else None
+        return self._conclude(has_stopped=has_stopped)
 
-    def _is_refused_everywhere(self) -> bool:
-        """True where a wrong address would go on to drain the spool."""
-        return self._refused_in_a_row >= _REFUSED_IN_A_ROW and not self.progress.sent
+    def _send(self, deliverer: attempts.Deliverer) -> bool:
+        """Send batch after batch; False where a wrong address would go on to drain the spool."""
+        for batch in _batches(self._options, self._store):
+            if self._refused_in_a_row >= _REFUSED_IN_A_ROW and not self.progress.sent:
+                return False
+            for handed in deliverer.deliver(batch):
+                self._settle(handed)
+                self._on_progress(self.progress, self.planned)
+        return True
 
-    def _rejection(self, *, has_stopped: bool) -> EventsRejectedError:
+    def _check(self) -> None:
+        """Stop at the first sign of an opt-out: the switches are read anew."""
+        wanted = self._options.selection
+        if wanted.consent is not None:  # They go by themselves, under that consent alone.
+            found = consent.evaluate(self._environment, wanted.tools)[0]
+            if consent.sending_consent(self._environment, found) != wanted.consent:
+                by = consent.describe(found.decided_by)
+                raise routing.TelemetryOffError(by, tool=found.tool)
+            return
+        route = routing.find(
+            self._environment, wanted, to=self._options.to, allow_http=self._options.allow_http
+        )
+        withdrawn = sorted(set(route.selection.without) - set(wanted.without))
+        if withdrawn:
+            raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
+
+    def _conclude(self, *, has_stopped: bool) -> EventsRejectedError | None:
+        done = self.progress
+        if not has_stopped:  # Events that another process purged meanwhile are not kept.
+            self.planned = done.sent + done.rejected
+        if not done.rejected:
+            return None
         return EventsRejectedError(
             self._origin,
-            count=self.progress.rejected,
+            count=done.rejected,
             status=self._last_refusal,
             has_stopped=has_stopped,
             are_copies=self._options.copies,
@@ -279,7 +265,10 @@ class _Replay:
     def _settle(self, handed: attempts.Handed) -> None:
         """Note what became of a batch, in the store first."""
         if not self._options.copies:
-            self._note(handed)
+            answer = "" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace")
+            now, status = self._environment.now().isoformat(), handed.answer.status
+            handover = spool.Handover(now, self._origin, status, answer)
+            self._store.settle(handed.batch, "sent" if handed.is_accepted else "rejected", handover)
         number, done = len(handed.batch.events), self.progress
         if handed.is_accepted:
             self._refused_in_a_row = 0
@@ -289,13 +278,3 @@ class _Replay:
             self._last_refusal = handed.answer.status
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)
-
-    def _note(self, handed: attempts.Handed) -> None:
-        answer = "" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace")
-        handover = spool.Handover(
-            self._environment.now().isoformat(),
-            to=self._origin,
-            status=handed.answer.status,
-            answer=answer,
-        )
-        self._store.settle(handed.batch, "sent" if handed.is_accepted else "rejected", handover)

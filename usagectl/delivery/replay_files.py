@@ -21,7 +21,7 @@ from usagectl.events.slicing import lines_of
 from usagectl.machine import files, paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from usagectl.events.record import Record
@@ -34,18 +34,11 @@ _PATIENCE_SECONDS = 3600.0
 
 
 class FileEvents(NamedTuple):
-    """The events of a file.
+    """The events of a file."""
 
-    Attributes:
-        store: where they wait.
-        is_resumed: whether an earlier replay had begun with them.
-        bad_lines: how many lines hold no event; they are left out.
-        first_bad_line: the number of the first of them, 0 without one.
-    """
-
-    store: Spool
-    is_resumed: bool
-    bad_lines: int = 0
+    store: Spool  # Where they wait.
+    is_resumed: bool  # An earlier replay had begun with them.
+    bad_lines: int = 0  # So many lines hold no event and are left out.
     first_bad_line: int = 0
 
 
@@ -100,16 +93,14 @@ def _load(
         return FileEvents(store, is_resumed=True)
     _log(environment, store)  # A replay that was killed after its last answer left it.
     shown = file or environment.cwd / "standard input"
-    reader = _Reader(environment, _read(stream, shown))
-    added = store.add(reader.records())
+    try:
+        reader = _Reader(environment, stream)
+        added = store.add(reader.records())
+    except OSError as error:
+        raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
     if reader.bad_lines and not added:
         raise NoEventsError(str(shown), bad_lines=reader.bad_lines)
-    return FileEvents(
-        store,
-        is_resumed=False,
-        bad_lines=reader.bad_lines,
-        first_bad_line=reader.first_bad_line,
-    )
+    return FileEvents(store, False, reader.bad_lines, reader.first_bad_line)  # noqa: FBT003
 
 
 def _log(environment: Environment, store: Spool) -> None:
@@ -128,7 +119,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
     try:
         found = file.stat()
     except OSError as error:
-        raise FileUnreadableError(file, reason=(error.strerror or "unknown").lower()) from error
+        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
     parts = (file.resolve(), found.st_size, found.st_mtime_ns, found.st_ino, base)
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -149,25 +140,12 @@ def _remove(place: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-def _read(stream: BinaryIO, shown: Path) -> Iterator[bytes]:
-    """Yield what is left of a stream, as it comes.
-
-    Raises:
-        FileUnreadableError: it broke off.
-    """
-    try:
-        yield from iter(stream.readline, b"")
-    except OSError as error:
-        reason = (error.strerror or "it broke off").lower()
-        raise FileUnreadableError(shown, reason=reason) from error
-
-
 class _Reader:
     """The records of a file, and a count of the lines that hold none."""
 
-    def __init__(self, environment: Environment, pieces: Iterable[bytes]) -> None:
+    def __init__(self, environment: Environment, stream: BinaryIO) -> None:
         self._environment = environment
-        self._lines = lines_of(as_utf8(pieces))
+        self._lines = lines_of(as_utf8(iter(stream.readline, b"")))
         self.bad_lines = 0
         self.first_bad_line = 0
 

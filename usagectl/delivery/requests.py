@@ -33,35 +33,27 @@ class Post(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer of an endpoint.
-
-    Attributes:
-        status: the HTTP status.
-        body: the body, as far as it came and was wanted.
-        retry_after: the header of that name, else empty.
-        location: where a redirect leads, else empty.
-        problem: why the body is not whole, else empty.
-    """
+    """The answer of an endpoint; a text that there is none of is empty."""
 
     status: int
-    body: bytes = b""
+    body: bytes = b""  # As far as it came and was wanted.
     retry_after: str = ""
-    location: str = ""
-    problem: str = ""
+    location: str = ""  # Where a redirect leads.
+    problem: str = ""  # Why the body is not whole.
+
+    @property
+    def is_success(self) -> bool:
+        """True if the status is 2xx."""
+        return self.status // 100 == 2  # noqa: PLR2004
 
 
 class NoAnswerError(Exception):
-    """A request that got no answer.
-
-    Attributes:
-        reason: why, in a few words that hold no value of an event.
-        is_final: whether asking again cannot help.
-    """
+    """A request that got no answer, and why: a few words that hold no value of an event."""
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.is_final = is_final
+        self.is_final = is_final  # Asking again cannot help.
 
 
 def build_post(
@@ -72,12 +64,6 @@ def build_post(
     The session header is set for a session event alone, and only when the event
     itself has a session: a header must not link what the events do not. Credentials
     in the URL become a header, as they would on the wire.
-
-    Args:
-        bodies: the exact bytes of each event; of one for a session.
-        base: the base URL, such as `https://analytics.localstack.cloud/v1`.
-        is_session: whether it is a session event, which has an address of its own.
-        compress: whether the body is sent with gzip.
     """
     parts = urlsplit(base.rstrip("/"))
     userinfo, _, host = parts.netloc.rpartition("@")

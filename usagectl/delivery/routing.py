@@ -79,19 +79,11 @@ class EndpointsDifferError(UsageError):
 
 
 class Route(NamedTuple):
-    """Where a replay goes, and whose events go there.
-
-    Attributes:
-        base: the base URL.
-        selection: which events.
-        left_out: tools whose events are not among them: they have another endpoint, or are off.
-        is_on: whether everybody whose events go lets them go by themselves.
-    """
+    """Where a replay goes, and whose events go there."""
 
     base: str
-    selection: Selection
-    left_out: tuple[str, ...] = ()
-    is_on: bool = False
+    selection: Selection  # Without those of tools that have another endpoint, or are off.
+    is_on: bool = False  # Everybody whose events go lets them go by themselves.
 
 
 def find(
@@ -99,15 +91,8 @@ def find(
 ) -> Route:
     """Find where events would go, and whose, if they may.
 
-    Each tool's events go to its own endpoint, unless another is named. A
-    loopback address that was asked for by name is always allowed: nothing
-    leaves the machine.
-
-    Args:
-        environment: whose.
-        selection: which events are meant.
-        to: a base URL that was asked for by name.
-        allow_http: take plain http to other machines too.
+    Each tool's events go to its own endpoint, unless another base URL is asked for by
+    name. There a loopback address is always allowed: nothing leaves the machine.
 
     Raises:
         TelemetryOffError: consent is off.
@@ -129,13 +114,16 @@ def find(
     if to is not None and endpoint.is_loopback(base):
         return Route(base, selection)
     if verdict.telemetry == "off":
-        raise TelemetryOffError(consent.describe(verdict.decided_by), tool=lead)
+        raise _off(verdict)
     if problem == "plain-http":
         raise EndpointNotSecureError(endpoint.origin_of(base))
     others = [name for name in emitters if name != lead and (not chosen or name in chosen)]
-    taken, left_out = _sort_out(environment, others, selection, base=base if to is None else "")
-    is_on = all(each.telemetry == "on" for each in (verdict, *taken))
-    return Route(base, selection._replace(without=left_out), left_out, is_on=is_on)
+    verdicts = consent.evaluate(environment, others) if others else ()
+    left_out = _left_out(verdicts, chosen, base="" if to else base)
+    is_on = all(
+        each.telemetry == "on" for each in (verdict, *verdicts) if each.tool not in left_out
+    )
+    return Route(base, selection._replace(without=left_out), is_on=is_on)
 
 
 def why_left_out(environment: Environment, tool: str) -> Caution:
@@ -151,22 +139,17 @@ def why_left_out(environment: Environment, tool: str) -> Caution:
     return Caution("endpoints-differ", "that tool has an endpoint of its own", hint)
 
 
-def _sort_out(
-    environment: Environment, names: Sequence[str], selection: Selection, *, base: str
-) -> tuple[list[Consent], tuple[str, ...]]:
-    """Part the tools whose events may go to a base URL from the rest; without one, all may."""
-    taken = []
+def _left_out(verdicts: Sequence[Consent], chosen: Sequence[str], *, base: str) -> tuple[str, ...]:
+    """Name the tools that are off, or send elsewhere than to a base URL; empty: to any."""
     found = []
-    for verdict in consent.evaluate(environment, names) if names else ():
-        is_chosen = verdict.tool in selection.tools
-        if verdict.telemetry == "off":
-            if is_chosen:
-                raise TelemetryOffError(consent.describe(verdict.decided_by), tool=verdict.tool)
+    for verdict in verdicts:
+        is_off = verdict.telemetry == "off"
+        if is_off or (base and verdict.endpoint.rstrip("/") != base):
+            if verdict.tool in chosen:
+                raise _off(verdict) if is_off else EndpointsDifferError(chosen)
             found.append(verdict.tool)
-        elif base and verdict.endpoint.rstrip("/") != base:
-            if is_chosen:
-                raise EndpointsDifferError(selection.tools)
-            found.append(verdict.tool)
-        else:
-            taken.append(verdict)
-    return taken, tuple(found)
+    return tuple(found)
+
+
+def _off(verdict: Consent) -> TelemetryOffError:
+    return TelemetryOffError(consent.describe(verdict.decided_by), tool=verdict.tool)

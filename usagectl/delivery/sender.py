@@ -18,12 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
-from usagectl.errors import (
-    LockTimeoutError,
-    SpoolUnwritableError,
-    StateError,
-    UsagectlError,
-)
+from usagectl.errors import LockTimeoutError, StateError, UsagectlError
 from usagectl.machine import files, paths
 from usagectl.settings import OWN_NAME
 
@@ -36,26 +31,18 @@ if TYPE_CHECKING:
 _PATIENCE = timedelta(seconds=7)
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=24)
-_MOST_FAILURES = 1000
 _TURN_SECONDS = 0.5
 _LEAST_PATIENCE = timedelta(seconds=2)
 """With less time left, a good endpoint would look dead, and sending would rest for nothing."""
 
 
 class Pause(NamedTuple):
-    """A rest of the automatic sending of a tool's events.
+    """A rest of the automatic sending of a tool's events."""
 
-    Attributes:
-        until: when it may go on.
-        failures: how often it failed, one time after another.
-        reason: the code of the last failure.
-        since: when that was.
-    """
-
-    until: datetime
-    failures: int
-    reason: str
-    since: datetime
+    until: datetime  # When it may go on.
+    failures: int  # How often it failed, one time after another.
+    reason: str  # The code of the last failure.
+    since: datetime  # When that was.
 
 
 def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
@@ -197,19 +184,13 @@ def _send_of(
 ) -> bool:
     """Deliver what waits of a tool; True if another turn may find more."""
     from usagectl import spool
-    from usagectl.delivery import attempts, replay, routing
+    from usagectl.delivery import replay, routing
 
     tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
-
-    def check() -> None:
-        present = consent.evaluate(environment, [tool])[0]
-        if consent.sending_consent(environment, present) != granted:
-            raise routing.TelemetryOffError(consent.describe(present.decided_by), tool=tool)
-
     options = replay.Options(
         selection=spool.Selection(tools=(tool,), consent=granted),
-        policy=attempts.Policy(patience=patience),
+        patience=patience,
     )
     try:
         with spool.open_spool(environment) as store:
@@ -219,11 +200,7 @@ def _send_of(
                 base=verdict.endpoint.rstrip("/"),
                 store=store,
                 patience_seconds=0,
-                may_continue=check,
             )
-    except SpoolUnwritableError as error:
-        _remember(environment, tool, error, jitter=jitter)
-        return False
     except LockTimeoutError:  # Another delivery is at work.
         raise
     except Exception as error:
@@ -249,7 +226,7 @@ def _remember(
         files.remove(file)
         return
     last = _read_last_pause(environment, tool)
-    failures = min(last.failures if last else 0, _MOST_FAILURES) + 1
+    failures = (last.failures if last else 0) + 1
     pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
     code = getattr(problem, "code", "unexpected")
     if code == "tracking-refused":
@@ -257,10 +234,6 @@ def _remember(
     asked = getattr(problem, "wait", timedelta())
     pause = max(pause * (0.75 + jitter() / 2), min(asked, _LONGEST_PAUSE))
     now = environment.now()
-    document = {
-        "until": (now + pause).replace(microsecond=0).isoformat(),
-        "failures": failures,
-        "reason": code,
-        "since": now.isoformat(),
-    }
-    files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+    found = Pause((now + pause).replace(microsecond=0), failures, code, since=now)
+    document = json.dumps(found._asdict(), default=datetime.isoformat)
+    files.replace_bytes(file, document.encode() + b"\n")

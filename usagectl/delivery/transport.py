@@ -6,31 +6,25 @@ says, and what becomes of its answer, is decided elsewhere.
 
 from __future__ import annotations
 
-import json
-import queue
 import socket
 import ssl
-import threading
 import time
-from functools import partial
+from contextlib import closing
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import httpx  # noqa: TID253
 
 from usagectl.delivery.requests import NOBODY_LISTENS, TOO_LATE, Answer, NoAnswerError
 from usagectl.endpoint import is_loopback, port_of
-from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import timedelta
+    from collections.abc import Iterator, Mapping
 
     from usagectl.delivery.requests import Post
 
-MAX_DOCUMENT_BYTES = 1024 * 1024
 _MAX_REPLY_BYTES = 64 * 1024
-_PIECE_BYTES = 64 * 1024
 _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
     (ssl.SSLError, "a TLS connection cannot be made", True),
@@ -50,52 +44,6 @@ _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
 """What may be the cause of a failure, in our words, and whether trying again is vain."""
 
 
-class NotAnsweringError(UsagectlError):
-    """A loopback address that gave no useful answer."""
-
-    code = "not-answering"
-    exit_status = 1
-
-    def __init__(self, url: str, *, reason: str) -> None:
-        super().__init__(f"{url} gave no answer: {reason}.", hint="localstack start -d")
-
-
-def get_json(url: str, timeout: timedelta) -> dict[str, object]:
-    """Ask a loopback address for a JSON object; the time limit is for the whole answer.
-
-    Raises:
-        NotAnsweringError: nothing listens, it took too long, or the answer is
-            no object or larger than `MAX_DOCUMENT_BYTES`.
-    """
-    if not is_loopback(url):
-        message = "the URL does not name a loopback address"
-        raise ValueError(message)
-    transport = Transport(url)
-    try:
-        answer = transport.ask(
-            "GET",
-            url,
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            deadline=time.monotonic() + timeout.total_seconds(),
-            max_bytes=MAX_DOCUMENT_BYTES,
-        )
-    except NoAnswerError as error:
-        raise NotAnsweringError(url, reason=error.reason) from error
-    finally:
-        transport.close()
-    if answer.status // 100 != 2:  # noqa: PLR2004
-        raise NotAnsweringError(url, reason=f"status {answer.status}")
-    if answer.problem:
-        raise NotAnsweringError(url, reason=answer.problem)
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
-        raise NotAnsweringError(url, reason="the answer is not JSON") from error
-    if not isinstance(document, dict):
-        raise NotAnsweringError(url, reason="the answer is no JSON object")
-    return document
-
-
 class Transport:
     """Requests to one endpoint with httpx, over a connection that is kept.
 
@@ -104,16 +52,16 @@ class Transport:
     followed, and no cookie is kept.
     """
 
-    def __init__(self, base: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, base: str) -> None:
         self._base = base
-        self._wire = _Wire(clock)
         self._client: httpx.Client | None = None
+        self._peer = ""
 
     def send(self, post: Post, deadline: float) -> Answer:
         """Send a request that carries events and wait for its answer.
 
         Raises:
-            NoAnswerError: there is none before the deadline, an instant of the clock.
+            NoAnswerError: there is none before the deadline, an instant of the monotonic clock.
         """
         return self.ask("POST", post.url, headers=post.headers, body=post.body, deadline=deadline)
 
@@ -132,18 +80,21 @@ class Transport:
         Raises:
             NoAnswerError: there is none.
         """
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NoAnswerError(TOO_LATE)
         if self._client is None:
-            self._client = self._open()
-        self._wire.deadline = deadline
+            self._client = _open(self._base)
         request = httpx.Request(method, url, headers=dict(headers), content=body)
-        try:
-            response = self._client.send(request, stream=True)
-        except Exception as error:
-            raise _explain(error, proxy=self._wire.proxy_before(request.url)) from error
-        try:
-            return _read(response, max_bytes)
-        finally:
-            response.close()
+        exchange = _Exchange(self._client, request, max_bytes=max_bytes, peer=self._peer)
+        exchange.run(left)
+        self._peer = exchange.peer
+        if exchange.is_late:
+            self.close()
+        if exchange.answer is not None and exchange.error is None:
+            return exchange.answer
+        error = exchange.error or httpx.ReadTimeout(TOO_LATE)
+        raise _explain(error, proxy=exchange.proxy) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -151,144 +102,99 @@ class Transport:
             self._client.close()
             self._client = None
 
-    def _open(self) -> httpx.Client:
-        is_here = is_loopback(self._base)
-        is_plain = is_here and self._base.startswith("http:")
-        try:
-            # Trusts the certificates of SSL_CERT_FILE, where plain http does not need them.
-            context = False if is_plain else httpx.create_ssl_context()
-            client = httpx.Client(verify=context, trust_env=not is_here, follow_redirects=False)
-        except OSError as error:
-            reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
-            raise NoAnswerError(reason, is_final=True) from error
-        except Exception as error:
-            raise _explain(error) from error
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._wire.take_over(client)
-        return client
 
-
-def _read(response: httpx.Response, max_bytes: int) -> Answer:
-    """Read the body of an answer; what breaks it off does not undo the status."""
-    headers = response.headers
-    body, problem = b"", ""
+def _open(base: str) -> httpx.Client:
+    is_here = is_loopback(base)
+    is_plain = is_here and base.startswith("http:")
     try:
-        for piece in response.iter_raw():
-            body += piece
-            if len(body) > max_bytes:
-                problem = f"it is larger than {max_bytes} bytes"
-                break
-    except Exception as error:  # noqa: BLE001  (a bug is raised again by _explain)
-        problem = _explain(error).reason
-    return Answer(
-        response.status_code,
-        body[:max_bytes],
-        retry_after=headers.get("retry-after", ""),
-        location=headers.get("location", ""),
-        problem=problem,
-    )
+        # Trusts the certificates of SSL_CERT_FILE, where plain http does not need them.
+        context = False if is_plain else httpx.create_ssl_context()
+        client = httpx.Client(verify=context, trust_env=not is_here, follow_redirects=False)
+    except OSError as error:
+        reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
+        raise NoAnswerError(reason, is_final=True) from error
+    except Exception as error:
+        raise _explain(error) from error
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
 
 
-class _Wire:
-    """The network as httpcore sees it (its `NetworkBackend`), under one deadline for a request.
+class _Exchange:
+    """One request in a thread that is left behind when it is late, and what came of it.
 
-    httpx limits the wait for each piece alone: an endpoint whose answer comes in drops
-    would hold a `replay --timeout 5` for ever.
+    A name look-up cannot be cut off, not even with Ctrl-C: whoever types a command where the
+    name server is dead would wait for the resolver's minute. And httpx limits the wait for each
+    piece alone: an answer that comes in drops would hold a `replay --timeout 5` for ever.
+
+    Attributes:
+        answer: what has come of the answer so far; None before its status.
+        error: what httpx raised.
+        is_late: whether the request was given up.
+        peer: host and port that the last connection led to.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.deadline = 0.0
-        self._clock = clock
-        self._backend: Any = None
-        self._peer = ("", 0)
+    def __init__(
+        self, client: httpx.Client, request: httpx.Request, *, max_bytes: int, peer: str
+    ) -> None:
+        self.answer: Answer | None = None
+        self.error: Exception | None = None
+        self.is_late = False
+        self.peer = peer
+        self._client = client
+        self._request = request
+        self._max_bytes = max_bytes
 
-    def take_over(self, client: httpx.Client) -> None:
-        """Stand between a client and the network; httpx has no argument for it, httpcore has."""
-        transports = (client._transport, *client._mounts.values())  # noqa: SLF001
-        for pool in (getattr(each, "_pool", None) for each in transports):
-            if pool is not None:
-                self._backend = pool._network_backend  # noqa: SLF001
-                pool._network_backend = self  # noqa: SLF001
-
-    def left(self) -> float:
-        """Count the seconds until the deadline.
-
-        Raises:
-            NoAnswerError: it has passed.
-        """
-        left = self.deadline - self._clock()
-        if left <= 0:
-            raise NoAnswerError(TOO_LATE)
-        return left
-
-    def proxy_before(self, url: httpx.URL) -> str:
+    @property
+    def proxy(self) -> str:
         """Name the proxy that the last connection led to, without credentials; empty for none."""
-        host, port = self._peer
-        there = (url.raw_host.decode("ascii"), port_of(str(url)))
-        return "" if not host or (host, port) == there else f"{host}:{port}"
+        url = self._request.url
+        there = f"{url.raw_host.decode('ascii')}:{port_of(str(url))}"
+        return "" if self.peer == there else self.peer
 
-    def connect_tcp(self, host: str, port: int, **rest: Any) -> _Stream:  # noqa: ANN401
-        """Connect, name look-up and all, before the deadline."""
-        self._peer = (host, port)
-        rest["timeout"] = self.left()
-        connect = partial(self._backend.connect_tcp, host, port, **rest)
-        return _Stream(_connect(connect, self.left()), self.left)
-
-
-class _Stream:
-    """A connection as httpcore sees it (its `NetworkStream`), under the deadline of its request."""
-
-    def __init__(self, stream: Any, left: Callable[[], float]) -> None:  # noqa: ANN401
-        self._stream = stream
-        self._left = left
-        self.close = stream.close
-        self.get_extra_info = stream.get_extra_info
-
-    def read(self, max_bytes: int, timeout: object = None) -> Any:  # noqa: ANN401, ARG002
-        return self._stream.read(max_bytes, self._left())
-
-    def write(self, buffer: bytes, timeout: object = None) -> None:  # noqa: ARG002
-        for start in range(0, len(buffer), _PIECE_BYTES):
-            self._stream.write(buffer[start : start + _PIECE_BYTES], self._left())
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str,
-        timeout: object = None,  # noqa: ARG002
-    ) -> _Stream:
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._left())
-        return _Stream(stream, self._left)
-
-
-def _connect(connect: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401
-    """Connect in a thread, and leave it there when it is late.
-
-    A name look-up cannot be cut off, not even with Ctrl-C: whoever types a command
-    where the name server is dead would wait for the resolver's minute.
-    """
-    outcome: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-    is_late = threading.Event()
-
-    def work() -> None:
+    def run(self, seconds: float) -> None:
+        """Send the request, and wait so long at most for the whole answer."""
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
+        self._request.extensions |= {"timeout": limits, "trace": self._trace}
+        thread = Thread(target=self._send, daemon=True)
+        thread.start()
         try:
-            stream = connect()
-        except BaseException as error:  # noqa: BLE001  (whoever waits raises it)
-            outcome.put((None, error))
-            return
-        outcome.put((stream, None))
-        if is_late.is_set():
-            stream.close()
+            thread.join(seconds)
+        finally:
+            self.is_late = thread.is_alive()
 
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        stream, error = outcome.get(timeout=seconds)
-    except queue.Empty:
-        is_late.set()
-        raise NoAnswerError(TOO_LATE) from None
-    if error is not None:
-        raise error
-    return stream
+    def _trace(self, event: str, info: Mapping[str, object]) -> None:
+        """Follow what httpx does: events do not go over a connection that was made too late."""
+        if event == "connection.connect_tcp.started":
+            self.peer = f"{info['host']}:{info['port']}"
+        elif self.is_late and event.endswith("send_request_headers.started"):
+            raise httpx.ConnectTimeout(TOO_LATE)
+
+    def _send(self) -> None:
+        try:
+            with closing(self._client.send(self._request, stream=True)) as response:
+                self.answer = self._read(response)
+        except Exception as error:  # noqa: BLE001  (whoever waits raises it)
+            self.error = error
+
+    def _read(self, response: httpx.Response) -> Answer:
+        """Read the body of an answer; what breaks it off does not undo the status."""
+        so_far = Answer(
+            response.status_code,
+            retry_after=response.headers.get("retry-after", ""),
+            location=response.headers.get("location", ""),
+            problem=TOO_LATE,  # Unless more comes.
+        )
+        self.answer = so_far
+        problem = ""
+        try:
+            for piece in response.iter_raw():
+                self.answer = so_far = so_far._replace(body=so_far.body + piece)
+                if len(so_far.body) > self._max_bytes:
+                    problem = f"it is larger than {self._max_bytes} bytes"
+                    break
+        except Exception as error:  # noqa: BLE001  (a bug is raised again by _explain)
+            problem = _explain(error).reason
+        return so_far._replace(body=so_far.body[: self._max_bytes], problem=problem)
 
 
 def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
@@ -296,31 +202,19 @@ def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
 
     With a `proxy` it is that one which cannot be reached, or which refuses.
     """
-    found = _named(_causes(error))
-    if found is None:
+    causes = list(_causes(error))
+    found = [row for row in _REASONS if any(isinstance(each, row[0]) for each in causes)]
+    if not found:
         raise error
-    if not proxy:
-        return found
-    told = f"{found.reason}, on the way through the proxy {proxy}"
-    if isinstance(error, httpx.ConnectError):
-        told = f"the proxy {proxy} cannot be reached: {found.reason}"
-    return NoAnswerError(told, is_final=found.is_final)
+    _, reason, is_final = found[0]
+    if proxy and isinstance(error, httpx.ConnectError):
+        reason = f"the proxy {proxy} cannot be reached: {reason}"
+    elif proxy:
+        reason = f"{reason}, on the way through the proxy {proxy}"
+    return NoAnswerError(reason, is_final=is_final)
 
 
-def _named(causes: list[BaseException]) -> NoAnswerError | None:
-    for cause in causes:
-        if isinstance(cause, NoAnswerError):
-            return cause
-    for kind, reason, is_final in _REASONS:
-        if any(isinstance(each, kind) for each in causes):
-            return NoAnswerError(reason, is_final=is_final)
-    return None
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in found:
-        found.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return found
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
