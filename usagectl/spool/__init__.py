@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -35,7 +35,7 @@ UNKNOWN_DAY = "unknown"
 LOG_MAX_BYTES = 16 * 1024 * 1024
 """How much is kept of events that were sent, and of those that were rejected."""
 
-PATIENT = database.PATIENT_SECONDS
+BRIEF, PATIENT = database.BRIEF_SECONDS, database.PATIENT_SECONDS
 
 _SESSION = "session"
 _ROW_BYTES = 150
@@ -172,7 +172,7 @@ class Batch(NamedTuple):
 
 
 class Spool:
-    """An open store; only the process and the thread that opened it may use it."""
+    """An open store, for the thread of the process that opened it."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds | None = None) -> None:
         self._connection = connection
@@ -315,10 +315,9 @@ class Spool:
         rest = "AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
         while True:
             span = (last, until, min(size, left))
-            with closing(
-                self._query("SELECT seq, event, kind", [state], selection, rest, *span)
-            ) as rows:
-                batch = _batch(rows, max_bytes)
+            rows = self._query("SELECT seq, event, kind", [state], selection, rest, *span)
+            batch = _batch(rows, max_bytes)
+            rows.close()
             if not batch.ids:
                 return
             yield batch
@@ -464,7 +463,7 @@ def _let_go() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=lambda: _lock.acquire(timeout=database.BRIEF_SECONDS),
+        before=lambda: _lock.acquire(timeout=BRIEF),
         after_in_parent=_let_go,
         after_in_child=_let_go,
     )
@@ -485,10 +484,7 @@ def append(
 
 
 def append_all(
-    environment: Environment,
-    records: Sequence[Record],
-    *,
-    patience: float = database.BRIEF_SECONDS,
+    environment: Environment, records: Sequence[Record], *, patience: float = BRIEF
 ) -> None:
     """Add events to the user's spool in one transaction; as `append`.
 
@@ -502,13 +498,11 @@ def append_all(
     if not _lock.acquire(timeout=patience):
         raise SpoolUnwritableError(file, reason="another thread keeps it locked")
     try:
-        for is_last in (False, True):
-            with (
-                suppress(*() if is_last else (SpoolSetAsideError,)),
-                opened(file, bounds=bounds, patience=patience) as store,
-            ):
-                store.add(fitting, lost=lost)
-                break
+        with opened(file, bounds=bounds, patience=patience) as store:
+            store.add(fitting, lost=lost)
+    except SpoolSetAsideError:
+        with opened(file, bounds=bounds, patience=patience) as store:
+            store.add(fitting, lost=lost)
     finally:
         _lock.release()
     if lost:
