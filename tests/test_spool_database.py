@@ -21,7 +21,6 @@ from tests.support.spooling import (
     put,
     read,
     run,
-    run_behind_wall,
     set_aside,
     spool_file,
     start,
@@ -236,7 +235,7 @@ def test_what_may_not_be_read(machine: Machine) -> None:
     for place, mode in ((spool_file(machine), 0o600), (machine.state_dir, 0o700)):
         place.chmod(0)
         try:
-            told = run_behind_wall(confined.powerless(), machine, STATE + APPEND)
+            told = run(machine, STATE + APPEND, wall=confined.powerless())
         finally:
             place.chmod(mode)
         assert "problem=''" not in told, place
@@ -251,19 +250,19 @@ def test_a_read_only_disk(has_log: bool, machine: Machine) -> None:  # noqa: FBT
     if not has_log:
         with spool.opened(spool_file(machine)):
             pass
-    told = run_behind_wall(confined.read_only(machine), machine, f"{STATE}; print(read(machine))")
+    told = run(machine, f"{STATE}; print(read(machine))", wall=confined.read_only(machine))
     assert "pending=1" in told
     assert "cannot be written, so that no event is kept" in told
     assert str([EVENT]) in told
-    assert "cannot be written" in run_behind_wall(confined.read_only(machine), machine, APPEND)
+    assert "cannot be written" in run(machine, APPEND, wall=confined.read_only(machine))
 
 
 @posix
 def test_a_full_disk(machine: Machine) -> None:
     """An event that the disk does not take is an error, and the spool is sound afterwards."""
     put(machine)
-    wall = confined.full_disk(machine)
-    told = run_behind_wall(wall, machine, f"print([EVENT] == read(machine)){APPEND * 9}")
+    script = f"print([EVENT] == read(machine)){APPEND * 9}"
+    told = run(machine, script, wall=confined.full_disk(machine))
     assert told.splitlines()[0] == "True"
     assert set(told.splitlines()[1:]) - {"kept"}
     after = machine.folder.with_name(machine.folder.name + ".after") / "state" / "spool.db"
