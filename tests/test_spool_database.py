@@ -21,7 +21,6 @@ from tests.support.spooling import (
     put,
     read,
     run,
-    run_behind_wall,
     set_aside,
     spool_file,
     start,
@@ -236,7 +235,7 @@ def test_what_may_not_be_read(machine: Machine) -> None:
     for place, mode in ((spool_file(machine), 0o600), (machine.state_dir, 0o700)):
         place.chmod(0)
         try:
-            told = run_behind_wall(confined.powerless(), machine, STATE + APPEND)
+            told = run(machine, STATE + APPEND, wall=confined.powerless())
         finally:
             place.chmod(mode)
         assert "problem=''" not in told, place
@@ -251,19 +250,19 @@ def test_a_read_only_disk(has_log: bool, machine: Machine) -> None:  # noqa: FBT
     if not has_log:
         with spool.opened(spool_file(machine)):
             pass
-    told = run_behind_wall(confined.read_only(machine), machine, f"{STATE}; print(read(machine))")
+    told = run(machine, f"{STATE}; print(read(machine))", wall=confined.read_only(machine))
     assert "pending=1" in told
     assert "cannot be written, so that no event is kept" in told
     assert str([EVENT]) in told
-    assert "cannot be written" in run_behind_wall(confined.read_only(machine), machine, APPEND)
+    assert "cannot be written" in run(machine, APPEND, wall=confined.read_only(machine))
 
 
 @posix
 def test_a_full_disk(machine: Machine) -> None:
     """An event that the disk does not take is an error, and the spool is sound afterwards."""
     put(machine)
-    wall = confined.full_disk(machine)
-    told = run_behind_wall(wall, machine, f"print([EVENT] == read(machine)){APPEND * 9}")
+    script = f"print([EVENT] == read(machine)){APPEND * 9}"
+    told = run(machine, script, wall=confined.full_disk(machine))
     assert told.splitlines()[0] == "True"
     assert set(told.splitlines()[1:]) - {"kept"}
     after = machine.folder.with_name(machine.folder.name + ".after") / "state" / "spool.db"
@@ -288,7 +287,7 @@ def test_a_disk_without_shared_memory(is_old: bool, machine: Machine) -> None:  
         put(machine, number(0))
         with spool.opened(spool_file(machine)):
             pass
-    spool_file(machine).with_name("spool.db-shm").mkdir()
+    spool_file(machine).with_name("spool.db-shm").symlink_to("nowhere")  # It cannot be opened.
     put(machine, number(1))
     put(machine, number(2))
     assert read(machine) == [number(count) for count in range(not is_old, 3)]
@@ -358,20 +357,27 @@ for child in children:
 
 
 @posix
-def test_a_store_is_not_used_across_a_fork(machine: Machine) -> None:
-    """A child that inherits an open store is told so, and the parent goes on."""
+def test_a_fork_waits_for_no_hung_disk(machine: Machine) -> None:
+    """A fork goes on while a thread hangs in the spool; the child's event is an error."""
     script = """
-with spool.opened(spool_file(machine)) as store:
-    child = os.fork()
-    if not child:
-        try:
-            store.count(["pending"])
-        except RuntimeError:
-            os._exit(7)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), store.count(["pending"]))
+held = threading.Event()
+def hang():
+    with spool._lock:
+        held.set()
+        time.sleep(60)
+threading.Thread(target=hang, daemon=True).start()
+held.wait()
+child = os.fork()
+if not child:
+    try:
+        put(machine)
+    except spool.SpoolUnwritableError as error:
+        print(error.message, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+os._exit(0)
 """
-    assert run(machine, script) == "7 0\n"
+    assert "another thread keeps it locked" in run(machine, script)
 
 
 CROWD = int(os.environ.get("USAGECTL_CROWD", "16"))

@@ -25,7 +25,7 @@ EVENT = (
 )
 GOAL_PER_SECOND = 50_000
 GOAL_SECONDS = 5
-_BATCH = 500
+_BATCH = 2_000
 
 
 def records(count: int) -> Iterator[Record]:

@@ -114,10 +114,19 @@ def check_integrity(file: Path) -> str:
     return str(answer) if sorted(counted) == sorted(told) else f"{counted} are not {told}"
 
 
-def start(machine: Machine, script: str, *arguments: object) -> subprocess.Popen[bytes]:
+def start(
+    machine: Machine, script: str, *arguments: object, wall: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     """Start a Python process with `machine` and this module's names; arguments from argv[2] on."""
     return subprocess.Popen(
-        [sys.executable, "-c", _PREAMBLE + script, str(machine.folder), *map(str, arguments)],
+        [
+            *wall,
+            sys.executable,
+            "-c",
+            _PREAMBLE + script,
+            str(machine.folder),
+            *map(str, arguments),
+        ],
         env={**machine.process_variables(), "PYTHONPATH": str(REPOSITORY)},
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
@@ -125,9 +134,9 @@ def start(machine: Machine, script: str, *arguments: object) -> subprocess.Popen
     )
 
 
-def run(machine: Machine, script: str, *arguments: object) -> str:
+def run(machine: Machine, script: str, *arguments: object, wall: Sequence[str] = ()) -> str:
     """Run such a process to its end, and return what it printed; its failure fails the test."""
-    process = start(machine, script, *arguments)
+    process = start(machine, script, *arguments, wall=wall)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return out.decode()
@@ -137,17 +146,3 @@ def wait_for_word(process: subprocess.Popen[bytes]) -> None:
     """Wait until a process has printed a line."""
     assert process.stdout is not None
     assert process.stdout.readline()
-
-
-def run_behind_wall(wall: Sequence[str], machine: Machine, script: str) -> str:
-    """Run such a process behind a wall, and return what it printed."""
-    done = subprocess.run(
-        [*wall, sys.executable, "-c", _PREAMBLE + script, str(machine.folder)],
-        env={**machine.process_variables(), "PYTHONPATH": str(REPOSITORY)},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout.decode()

@@ -195,7 +195,7 @@ class Recorder:
         """Count what found no room where `status` shows it."""
         with (
             suppress(UsagectlError, OSError),
-            spool.open_spool(self._environment, patience=spool.BRIEF) as store,
+            spool.open_spool(self._environment) as store,
         ):
             lost, self._lost = self._lost, 0
             store.add_loss("unwritable", lost)

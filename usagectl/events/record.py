@@ -22,23 +22,14 @@ _VARIANTS = "89ab" * 4
 
 
 class Record(NamedTuple):
-    """One recorded event: its labels and its exact bytes.
+    """One recorded event: its labels and its exact bytes."""
 
-    Attributes:
-        uid: a UUIDv7.
-        time: when it was recorded, ISO 8601 with its zone.
-        tool: whose event it is.
-        kind: the event's name.
-        event: the exact bytes.
-        consent: under which consent to send it was recorded, empty without one.
-    """
-
-    uid: str
-    time: str
+    uid: str  # A UUIDv7.
+    time: str  # When it was recorded, ISO 8601 with its zone.
     tool: str
-    kind: str
+    kind: str  # The event's name.
     event: bytes
-    consent: str = ""
+    consent: str = ""  # The one to send it, if there was one.
 
 
 def new_record(

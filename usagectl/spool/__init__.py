@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -35,37 +35,29 @@ UNKNOWN_DAY = "unknown"
 LOG_MAX_BYTES = 16 * 1024 * 1024
 """How much is kept of events that were sent, and of those that were rejected."""
 
-BRIEF = timedelta(seconds=2)
-"""How long a command's own event waits for other processes."""
-
-PATIENT = timedelta(seconds=15)
-"""How long somebody waits who asked for it: a purge outlasts a delivery's longest request."""
+BRIEF, PATIENT = database.BRIEF_SECONDS, database.PATIENT_SECONDS
 
 _SESSION = "session"
-_ROW_BYTES = 150  # As in `schema.sql`.
-_PAGE_EVENTS, _PAGE_BYTES = 500, 1024 * 1024
+_ROW_BYTES = 150
+"""What a row takes beside its event and answer: labels, index, SQLite's own (measured)."""
+
+_SIZE = f"({_ROW_BYTES} + length(event) + coalesce(length(answer), 0))"
 _ANSWER_CHARACTERS = 500
 _NO_END = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
-_INSERT = (
-    "INSERT INTO events (event, uid, time, instant, tool, kind, consent) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DELETE = "DELETE FROM events WHERE "
+_SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE "
+_THESE = "seq IN (SELECT value FROM json_each(?))"
+_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
+    f"seq IN (SELECT seq FROM (SELECT seq, sum({_SIZE}) OVER "  # noqa: S608  (no text of others)
+    f"(ORDER BY seq) - {_SIZE} AS before "
+    "FROM events WHERE state = ? ORDER BY seq LIMIT 1000) WHERE before < ?)"
 )
-_SETTLE = (
-    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
-    "WHERE seq IN (SELECT value FROM json_each(?))"
-)
-_ENTRY = "seq, event, kind, uid, time, tool, consent, at, destination, status, answer"
-_DROP_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
-    "DELETE FROM events WHERE seq IN (SELECT seq FROM (SELECT seq, "
-    "sum(length(event) + coalesce(length(answer), 0) + ?2) OVER (ORDER BY seq ROWS "
-    "BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
-    "FROM events WHERE state = ?1 ORDER BY seq LIMIT 1000) WHERE coalesce(before, 0) < ?3)"
-)
-_DROP_OLDER = (  # One with an odd time keeps back none behind it, unless they are a hundred.
-    "DELETE FROM events WHERE instant < ? AND seq IN "
-    "(SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
+_OLD = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+    "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
+    "AND seq IN (SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
 )
 
 
@@ -180,22 +172,18 @@ class Batch(NamedTuple):
 
 
 class Spool:
-    """An open store; only the process and the thread that opened it may use it."""
+    """An open store, for the thread of the process that opened it."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds | None = None) -> None:
         self._connection = connection
         self._bounds = bounds
-        self._process = os.getpid()
 
-    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        if os.getpid() != self._process:
-            raise RuntimeError("a store is not used across a fork")
-        return self._connection.execute(statement, values)
+    def _execute(self, statement: str, values: Iterable[object] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, [*map(_sound, values)])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        if not self._connection.in_transaction:
-            self._execute("BEGIN IMMEDIATE")
+        database.begin(self._connection)
         try:
             yield
             self._execute("COMMIT")
@@ -204,48 +192,67 @@ class Spool:
                 self._execute("ROLLBACK")
             raise
 
-    def add(self, records: Iterable[Record]) -> int:
+    def add(self, records: Iterable[Record], *, lost: int = 0) -> int:
         """Add events in one transaction, and drop the oldest beyond the bounds.
 
-        One that is larger than all of them may be is not added, and counted as lost.
+        Events that were lost before are counted in the same transaction.
 
         Returns:
             How many were added.
         """
-        most = self._bounds.max_bytes - _ROW_BYTES if self._bounds else _NO_END
-        added, refused, now = 0, 0, None
         with self._transaction():
-            for record in records:
-                if len(record.event) > most:
-                    refused += 1
-                    continue
-                now = self._insert(record)
-                added += 1
-            self.add_loss("unwritable", refused)
+            added = self._insert(_row(record) for record in records)
+            self.add_loss("unwritable", lost)
             if self._bounds is not None:
                 self.add_loss("full", self._trim("pending", self._bounds.max_bytes))
-                if now is not None:
-                    self.add_loss("old", self._drop_older(now - self._bounds.max_days * _DAY))
+                self.add_loss("old", self._drop_old(self._bounds.max_days))
         return added
 
-    def _insert(self, record: Record) -> int | None:
-        uid, time, tool, kind, event, consent = record
-        instant = _instant(parse_time(time))
-        labels = map(_sound, (uid, time, instant, tool, kind, consent))
-        self._connection.execute(_INSERT, (event, *labels))
-        return instant
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """Add events that were settled in another store, and drop the oldest of such events."""
+        with self._transaction():
+            self._insert(_row(each.record, each.state, each.handover) for each in entries)
+            self._trim("sent", LOG_MAX_BYTES)
+            self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
+
+    def _insert(self, rows: Iterable[tuple[object, ...]]) -> int:
+        ((last,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
+        self._connection.executemany(_INSERT, rows)
+        return self._tally(1, "seq > ?", [last])
+
+    def _delete(self, condition: str, values: Sequence[object]) -> int:
+        """Delete rows; return how many."""
+        gone = self._tally(-1, condition, values)
+        if gone:
+            self._execute(_DELETE + condition, values)
+        return gone
+
+    def _tally(self, sign: int, condition: str, values: Sequence[object]) -> int:
+        """Add rows to the totals of their states, or take them off; return how many they are.
+
+        Triggers would do so row by row, which takes as long again as adding an event.
+        """
+        columns = f"SELECT state, count(*), sum({_SIZE})"
+        # The sign keeps SQLite from reading a whole index for its order.
+        rows = self._execute(f"{columns} FROM events WHERE {condition} GROUP BY +state", values)
+        change = "UPDATE totals SET events = events + ?, bytes = bytes + ? WHERE state = ?"
+        count = 0
+        for state, events, size in rows.fetchall():
+            self._execute(change, [sign * events, sign * size, state])
+            count += events
+        return count
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
         dropped = 0
         while (excess := self.total(state)[1] - max_bytes) > 0:
-            dropped += self._execute(_DROP_OLDEST, [state, _ROW_BYTES, excess]).rowcount
+            dropped += self._delete(_OLDEST, [state, excess])
         return dropped
 
-    def _drop_older(self, instant: int) -> int:
-        """Drop what waits since before an instant; return how much."""
+    def _drop_old(self, max_days: int) -> int:
+        """Drop what was waiting so many days before the newest event; return how much."""
         dropped = 0
-        while gone := self._execute(_DROP_OLDER, [max(instant, -_NO_END)]).rowcount:
+        while gone := self._delete(_OLD, [min(max_days * _DAY, _NO_END)]):
             dropped += gone
         return dropped
 
@@ -256,69 +263,38 @@ class Spool:
         return events, size
 
     def _query(
-        self, deed: str, state: State, selection: Selection, rest: str = "", *values: object
+        self,
+        deed: str,
+        states: Sequence[State],
+        selection: Selection,
+        rest: str = "",
+        *values: object,
     ) -> sqlite3.Cursor:
-        """Select or delete events of a state."""
-        condition, chosen = _condition(selection)
-        statement = f"{deed} FROM events WHERE state = ? AND {condition} {rest}"
-        return self._execute(statement, [state, *chosen, *values])
+        condition, chosen = _condition(states, selection)
+        return self._execute(f"{deed} FROM events WHERE {condition} {rest}", [*chosen, *values])
 
     def count(self, states: Sequence[State], selection: Selection = ALL) -> int:
         """Count events."""
         if selection == ALL:
             return sum(self.total(state)[0] for state in states)
-        rows = (self._query("SELECT count(*)", state, selection) for state in states)
-        return sum(count for ((count,),) in rows)
+        ((count,),) = self._query("SELECT count(*)", states, selection)
+        return int(count)
 
     def entries(
         self, states: Sequence[State], selection: Selection = ALL, *, newest: int | None = None
     ) -> Iterator[Entry]:
-        """Read events, oldest first within a state; a page of them is held at a time.
+        """Read events one by one: state after state, and the oldest first in each.
 
-        Args:
-            states: of which states, one after another.
-            selection: which of them.
-            newest: only so many of all of them, those that were added last.
+        With `newest` only so many of all of them, those that were added last.
         """
-        first = 0 if newest is None else self._first_of_newest(states, selection, newest)
+        first = 0
+        if newest is not None:
+            order = "ORDER BY seq DESC LIMIT ?"
+            found = self._query("SELECT seq", states, selection, order, newest).fetchall()
+            first = found[-1][0] if found else 0
         for state in states:
-            last = first - 1
-            while page := self._page(_ENTRY, state, selection, after=last):
-                last = page[-1][0]
-                yield from (_entry(row, state) for row in page)
-
-    def _first_of_newest(self, states: Sequence[State], selection: Selection, newest: int) -> int:
-        order = "ORDER BY seq DESC LIMIT ?"
-        rows = (self._query("SELECT seq", state, selection, order, newest) for state in states)
-        found = sorted(seq for of_state in rows for (seq,) in of_state)
-        return found[-newest] if len(found) >= newest > 0 else 0
-
-    def _page(  # noqa: PLR0913  (each bounds the page)
-        self,
-        columns: str,
-        state: State,
-        selection: Selection,
-        *,
-        after: int,
-        until: int = _NO_END,
-        size: int = _PAGE_EVENTS,
-        max_bytes: int = _PAGE_BYTES,
-        alone: str = "",
-    ) -> list[tuple[Any, ...]]:
-        """Read the next rows of a state; between two pages other processes can write.
-
-        A row that has more than `max_bytes` is a page by itself, and so is one of kind `alone`.
-        """
-        rest = "AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        rows = self._query(f"SELECT {columns}", state, selection, rest, after, until, size)
-        page: list[tuple[Any, ...]] = []
-        for row in rows:
-            max_bytes -= len(row[1])
-            if page and (max_bytes < 0 or alone in (row[2], page[-1][2])):
-                break
-            page.append(row)
-        rows.close()
-        return page
+            rows = self._query("SELECT *", [state], selection, "AND seq >= ? ORDER BY seq", first)
+            yield from map(_entry, rows)
 
     def batches(
         self,
@@ -335,41 +311,31 @@ class Spool:
         a batch of its own. Rows can be settled meanwhile: none comes twice.
         """
         ((until,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
-        bounds = {"until": until, "max_bytes": max_bytes, "alone": _SESSION}
         last, left = 0, _NO_END if limit is None else limit
-        while page := self._page(
-            "seq, event, kind", state, selection, after=last, size=min(size, left), **bounds
-        ):
-            ids, events, kinds = zip(*page, strict=True)
-            yield Batch(ids, events, is_session=kinds[0] == _SESSION)
-            last, left = ids[-1], left - len(ids)
+        rest = "AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        while True:
+            span = (last, until, min(size, left))
+            rows = self._query("SELECT seq, event, kind", [state], selection, rest, *span)
+            batch = _batch(rows, max_bytes)
+            rows.close()
+            if not batch.ids:
+                return
+            yield batch
+            last, left = batch.ids[-1], left - len(batch.ids)
 
     def settle(self, batch: Batch, state: Literal["sent", "rejected"], handover: Handover) -> None:
         """Note what became of a batch, and drop the oldest of what is kept of that state."""
-        at, to, status, answer = handover
-        fate = [state, *map(_sound, (at, to, status, answer[:_ANSWER_CHARACTERS]))]
+        these = [json.dumps(batch.ids)]
         with self._transaction():
-            self._execute(_SETTLE, [*fate, json.dumps(batch.ids)])
+            self._tally(-1, _THESE, these)
+            self._execute(_SETTLE + _THESE, [state, *_fate(handover), *these])
+            self._tally(1, _THESE, these)
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
 
-    def take_over(self, entries: Iterable[Entry]) -> None:
-        """Add events that were settled in another store, and drop the oldest of such events."""
-        with self._transaction():
-            for entry in entries:
-                self._insert(entry.record)
-                fate = map(_sound, (entry.state, *(entry.handover or Handover("", "", 0))))
-                ((row,),) = self._execute("SELECT last_insert_rowid()")
-                self._execute(_SETTLE, [*fate, f"[{row}]"])
-            if self._bounds is not None:
-                self._trim("sent", LOG_MAX_BYTES)
-                self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
-
     def check_room(self) -> None:
         """Write what changes nothing: a full disk is known before anything is sent."""
-        with self._transaction():
-            for change in (1, -1):
-                self.add_loss("full", change)
+        self._execute("REPLACE INTO losses SELECT * FROM losses")
 
     def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
         """Put what SQLite raised into words, for whoever goes on with the open store."""
@@ -379,21 +345,21 @@ class Spool:
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
         day = f"(instant + {_EPOCH.toordinal() * _DAY}) / {_DAY}"
-        columns = f"SELECT {day}, tool, kind, count(*), sum(length(event))"
+        columns = f"SELECT {day}, tool, kind, state, count(*), sum(length(event))"
         found: dict[Group, int] = {}
         total = 0
-        for state in states:
-            rows = self._query(columns, state, selection, "GROUP BY 1, 2, 3")
-            for ordinal, tool, kind, count, size in rows:
-                group = Group(_day(ordinal), tool, kind, state)
-                found[group] = found.get(group, 0) + count
-                total += size
+        for ordinal, *names, count, size in self._query(
+            columns, states, selection, "GROUP BY 1, 2, 3, 4"
+        ):
+            group = Group(_day(ordinal), *names)
+            found[group] = found.get(group, 0) + count
+            total += size
         return Stats(dict(sorted(found.items())), total)
 
     def purge(self, states: Sequence[State] = UNSENT, selection: Selection = ALL) -> int:
         """Remove events for good, and give their room back; return how many went."""
         with self._transaction():
-            gone = sum(self._query("DELETE", state, selection).rowcount for state in states)
+            gone = self._delete(*_condition(states, selection))
         # `execute` would stop after the first page.
         self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
@@ -409,10 +375,11 @@ class Spool:
             self._execute(statement, [count, reason])
 
 
-def _condition(selection: Selection) -> tuple[str, list[object]]:
-    """Write a selection as a condition of SQL, with its values."""
+def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list[object]]:
+    """Write states and a selection as a condition of SQL, with its values."""
     tools, events, since, until, uids, consent, without = selection
     parts: list[tuple[str, Sequence[object]]] = [
+        (f"state IN ({_marks(states)})", states),
         (f"tool IN ({_marks(tools)})", tools),
         (f"kind IN ({_marks(events)})", events),
         (f"tool NOT IN ({_marks(without)})", without),
@@ -423,8 +390,8 @@ def _condition(selection: Selection) -> tuple[str, list[object]]:
         ("+instant < ?", [] if until is None else [_instant(until)]),
     ]
     told = [(part, values) for part, values in parts if values]
-    condition = " AND ".join(["1", *(f"({part})" for part, _ in told)])
-    return condition, [_sound(value) for _, values in told for value in values]
+    condition = " AND ".join(f"({part})" for part, _ in told)
+    return condition, [value for _, values in told for value in values]
 
 
 def _marks(values: Sequence[object]) -> str:
@@ -450,31 +417,62 @@ def _sound(value: object) -> object:
     return value
 
 
-def _entry(row: tuple[Any, ...], state: State) -> Entry:
-    _, event, kind, uid, time, tool, consent, at, *answered = row
+def _row(
+    record: Record, state: State = "pending", handover: Handover | None = None
+) -> tuple[object, ...]:
+    uid, time, tool, kind, consent = map(_sound, (*record[:4], record.consent))
+    instant = _instant(parse_time(record.time))
+    return (uid, time, instant, tool, kind, consent, record.event, state, *_fate(handover))
+
+
+def _fate(handover: Handover | None) -> tuple[object, ...]:
+    if handover is None:
+        return (None, None, None, None)
+    return (*handover[:3], handover.answer[:_ANSWER_CHARACTERS])
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    _, uid, time, _, tool, kind, consent, event, state, at, *answered = row
     handover = None if at is None else Handover(at, *answered)
     return Entry(uid, time, tool, kind, state, len(event), event, consent, handover)
 
 
+def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
+    """Take rows as long as they fit into one batch."""
+    ids: list[int] = []
+    events: list[bytes] = []
+    is_session = False
+    for seq, event, kind in rows:
+        max_bytes -= len(event)
+        if ids and (max_bytes < 0 or is_session or kind == _SESSION):
+            break
+        ids.append(seq)
+        events.append(event)
+        is_session = kind == _SESSION
+    return Batch(tuple(ids), tuple(events), is_session=is_session)
+
+
 _lock = threading.RLock()
 """Keeps a fork waiting while an event is added: its child would hang in what SQLite locks."""
+
+
+def _let_go() -> None:
+    with suppress(RuntimeError):  # A fork waits no longer than a command for a disk that hangs.
+        _lock.release()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        before=lambda: _lock.acquire(timeout=BRIEF),
+        after_in_parent=_let_go,
+        after_in_child=_let_go,
     )
 
 
 def append(
     environment: Environment, event: bytes, *, tool: str, kind: str, consent: str = ""
 ) -> None:
-    """Add one event to the user's spool, without waiting long for other processes.
-
-    Args:
-        environment: whose.
-        event: the exact bytes.
-        tool: whose event it is.
-        kind: the event's name.
-        consent: under which consent to send it is recorded; empty: it stays here.
+    """Add one event to the user's spool; `consent` is the one to send it, if there is one.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -486,7 +484,7 @@ def append(
 
 
 def append_all(
-    environment: Environment, records: Sequence[Record], *, patience: timedelta = BRIEF
+    environment: Environment, records: Sequence[Record], *, patience: float = BRIEF
 ) -> None:
     """Add events to the user's spool in one transaction; as `append`.
 
@@ -495,19 +493,21 @@ def append_all(
         SpoolUnwritableError: not all of them were kept.
     """
     file, bounds = paths.require_spool_file(environment), load_bounds(environment)
-    with _lock:
-        try:
-            added = _add(file, bounds, records, patience)
-        except SpoolSetAsideError:
-            added = _add(file, bounds, records, patience)
-    if added < len(records):
+    fitting = [each for each in records if len(each.event) + _ROW_BYTES <= bounds.max_bytes]
+    lost = len(records) - len(fitting)
+    if not _lock.acquire(timeout=patience):
+        raise SpoolUnwritableError(file, reason="another thread keeps it locked")
+    try:
+        with opened(file, bounds=bounds, patience=patience) as store:
+            store.add(fitting, lost=lost)
+    except SpoolSetAsideError:
+        with opened(file, bounds=bounds, patience=patience) as store:
+            store.add(fitting, lost=lost)
+    finally:
+        _lock.release()
+    if lost:
         reason = f"an event is larger than it may be ({bounds.max_bytes} bytes)"
         raise SpoolUnwritableError(file, reason=reason)
-
-
-def _add(file: Path, bounds: Bounds, records: Sequence[Record], patience: timedelta) -> int:
-    with database.connected(file, patience=patience, is_brief=True) as connection:
-        return Spool(connection, bounds).add(records)
 
 
 def load_bounds(environment: Environment) -> Bounds:
@@ -519,7 +519,7 @@ def load_bounds(environment: Environment) -> Bounds:
 
 @contextmanager
 def opened(
-    file: Path, *, bounds: Bounds | None = None, patience: timedelta = PATIENT
+    file: Path, *, bounds: Bounds | None = None, patience: float = PATIENT
 ) -> Iterator[Spool]:
     """Open a store for reading and writing, and make it if it is missing.
 
@@ -527,14 +527,12 @@ def opened(
         SpoolUnwritableError: it cannot be opened, or cannot be written.
         SpoolSetAsideError: it was not a store; the next attempt makes a new one.
     """
-    with database.connected(file, patience=patience) as connection:
+    with database.connected(file, seconds=patience) as connection:
         yield Spool(connection, bounds)
 
 
 @contextmanager
-def open_spool(
-    environment: Environment, *, patience: timedelta = PATIENT, read_only: bool = False
-) -> Iterator[Spool]:
+def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator[Spool]:
     """Open the user's spool; one that is not there is as an empty one, and is not made.
 
     Raises:
@@ -544,10 +542,10 @@ def open_spool(
     """
     file = paths.spool_file(environment)
     if file is not None and not read_only and os.path.lexists(file):
-        with opened(file, bounds=load_bounds(environment), patience=patience) as store:
+        with opened(file, bounds=load_bounds(environment)) as store:
             yield store
     else:
-        with database.connected_for_reading(file, patience=patience) as connection:
+        with database.connected_for_reading(file) as connection:
             yield Spool(connection)
 
 
@@ -566,7 +564,7 @@ def purge(
     laid_out = paths.require_files_dir(environment)
     if not (os.path.lexists(file) or os.path.lexists(laid_out)):
         return 0
-    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
+    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT):
         if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
             import shutil  # it loads three compressions
 
@@ -581,7 +579,7 @@ def last_event(environment: Environment, *, tool: str) -> bytes | None:
     Raises:
         FileUnreadableError: the spool cannot be read.
     """
-    with open_spool(environment, patience=BRIEF, read_only=True) as store:
+    with open_spool(environment, read_only=True) as store:
         found = list(store.entries(["pending"], Selection(tools=(tool,)), newest=1))
     return found[-1].body if found else None
 
@@ -595,7 +593,7 @@ def state(environment: Environment) -> SpoolState:
     told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
     found = SpoolState(file, problem=told if aside else "", unwritable=_why_unwritable(file))
     try:
-        with database.connected_for_reading(file, patience=BRIEF, is_glance=True) as connection:
+        with database.connected_for_reading(file) as connection:
             store = Spool(connection)
             (pending, size), (sent, _), (rejected, _) = (store.total(each) for each in STATES)
             losses = store.losses()

@@ -1,4 +1,4 @@
-"""The SQLite file of a store: for its owner alone, in a form of ours, or set aside."""
+"""Connections to a store's SQLite file: made, opened, moved to a form of ours, or set aside."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ import os
 import sqlite3
 import stat
 import time
-from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APPLICATION_ID = 0x75736765
 """Stands in the header of each file of ours: `usge`."""
+
+BRIEF_SECONDS = 0.5
+"""How long a command's own event waits for other processes."""
+
+PATIENT_SECONDS = 15
+"""How long somebody waits who asked for it: a purge outlasts a delivery's longest request."""
 
 _STEPS = ("schema.sql",)
 """What brings a file from each version to the next; `user_version` counts those it has had."""
@@ -29,8 +36,8 @@ _LOG_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE
 
 _FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
-_BRIEF_CLOSINGS = 50
-"""So many commands write to the log before one copies it; each command reads it whole."""
+_LOG_BYTES = 256 * 1024
+"""How long the log of writes grows before a command copies it; each command reads it whole."""
 
 _BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file; the first and the last hold data."""
@@ -51,16 +58,8 @@ class _ForeignFileError(Exception):
 
 
 @contextmanager
-def connected(
-    file: Path, *, patience: timedelta, is_brief: bool = False
-) -> Iterator[sqlite3.Connection]:
-    """Open a store for reading and writing, and make it if it is missing.
-
-    Args:
-        file: where it lies; a link is not followed.
-        patience: how long to wait for other processes.
-        is_brief: begin a transaction at once, and leave it to others to copy the log of writes
-            into the file.
+def connected(file: Path, *, seconds: float = PATIENT_SECONDS) -> Iterator[sqlite3.Connection]:
+    """Open a store for reading and writing, and make it if it is missing; follow no link.
 
     Raises:
         SpoolUnwritableError: it cannot be opened, or cannot be written.
@@ -68,18 +67,39 @@ def connected(
     """
     found = _prepare(file)
     try:
-        connection = _connect(file, patience)
+        connection = _connect(file, seconds)
         try:
-            if not is_brief:
-                connection.execute("ROLLBACK")
             yield connection
         finally:
-            _close(connection, file, is_brief=is_brief)
+            _close(connection, file, is_brief=seconds < PATIENT_SECONDS)
     except (sqlite3.Error, _ForeignFileError) as error:
         reason = reason_of(error)
         if _is_foreign(error):
             raise _set_aside(file, found, reason=reason) from error
         raise SpoolUnwritableError(file, reason=reason) from error
+
+
+@contextmanager
+def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
+    """Open a store for reading alone; a missing one is as an empty one, and is not made.
+
+    Raises:
+        FileUnreadableError: it cannot be read, or is not a store of ours.
+    """
+    if file is None or not _holds_something(file):
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        _migrate(connection)
+        yield connection
+        return
+    try:
+        connection = _connect(file, BRIEF_SECONDS, read_only=True)
+        try:
+            yield connection
+        finally:
+            _close(connection, file, is_brief=True)
+    except (sqlite3.Error, _ForeignFileError) as error:
+        told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
+        raise FileUnreadableError(file, reason=reason_of(error) + told) from error
 
 
 def _prepare(file: Path) -> os.stat_result:
@@ -92,161 +112,10 @@ def _prepare(file: Path) -> os.stat_result:
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         found = file.lstat()
     except OSError as error:
-        raise SpoolUnwritableError(file, reason=error.strerror or "unknown") from error
+        raise SpoolUnwritableError(file, reason=files.reason_of(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise _set_aside(file, found, reason="it is not a file")
     return found
-
-
-def _connect(file: Path, patience: timedelta) -> sqlite3.Connection:
-    """Connect, and begin a transaction: what cannot be written is known at once."""
-    has_locks = _has_locks(file.parent)
-    try:
-        return _attempt(file, patience, has_log=has_locks, has_locks=has_locks)
-    except sqlite3.OperationalError as error:
-        if not has_locks or _code(error) not in _LOG_REFUSED:
-            raise
-        return _attempt(file, patience, has_log=False, has_locks=True)
-
-
-def _attempt(
-    file: Path, patience: timedelta, *, has_log: bool, has_locks: bool
-) -> sqlite3.Connection:
-    connection = _open(file, "mode=rw" if has_locks else "mode=rw&vfs=unix-none", patience)
-    try:
-        if not has_log:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-            connection.execute("PRAGMA locking_mode = NORMAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA secure_delete = FAST").fetchall()
-        if not _is_ready(connection):
-            _migrate(connection, has_log=has_log)
-        _begin(connection, patience)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _begin(connection: sqlite3.Connection, patience: timedelta) -> None:
-    """Begin to write as soon as other processes let us; who has waited longest tries most often.
-
-    SQLite's own waiting is the other way round: in a crowd some never get through.
-    """
-    started, whole = time.monotonic(), patience.total_seconds()
-    connection.execute("PRAGMA busy_timeout = 0").fetchall()
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            break
-        except sqlite3.OperationalError as error:
-            left = 1 - (time.monotonic() - started) / whole
-            if _code(error) != sqlite3.SQLITE_BUSY or left <= 0:
-                raise
-            time.sleep(0.0005 + 0.02 * left**4)
-    milliseconds = patience // timedelta(milliseconds=1)
-    connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
-
-
-def _open(file: Path, query: str, patience: timedelta) -> sqlite3.Connection:
-    uri, seconds = f"{file.absolute().as_uri()}?{query}", patience.total_seconds()
-    return sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None)
-
-
-def _is_ready(connection: sqlite3.Connection) -> bool:
-    """True if a file is of the present version; False if it is empty, or of an older one.
-
-    Raises:
-        _ForeignFileError: another program or a newer usagectl wrote it.
-    """
-    # One statement sees one state: another process may be making the file.
-    ((version, application, tables),) = connection.execute(
-        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
-        "FROM pragma_user_version, pragma_application_id"
-    )
-    if application != APPLICATION_ID:
-        if application or version or tables:
-            raise _ForeignFileError("another program wrote it")
-    elif version > len(_STEPS):
-        raise _ForeignFileError("a newer usagectl wrote it")
-    return bool(version == len(_STEPS))
-
-
-def _migrate(connection: sqlite3.Connection, *, has_log: bool) -> None:
-    """Bring a file, which may be empty, to the present version; others may do so meanwhile."""
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # Counts before the first table alone.
-    if has_log:
-        with suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
-    ((version,),) = connection.execute("PRAGMA user_version")
-    for step in _STEPS[version:]:
-        script = Path(__file__).with_name(step).read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
-
-
-def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> None:
-    """Close a connection, briefly where somebody waits for a command to end.
-
-    The last one that can write copies the log into the file and waits for the disk twice,
-    which takes ten times as long as adding an event. Beside one that only reads it is not the
-    last.
-    """
-    reader = None
-    with suppress(sqlite3.Error):
-        if is_brief and time.perf_counter_ns() // 1000 % _BRIEF_CLOSINGS:
-            reader = _open(file, "mode=ro", timedelta())
-            reader.execute("PRAGMA user_version").fetchall()
-    connection.close()
-    if reader is not None:
-        reader.close()
-
-
-@contextmanager
-def connected_for_reading(
-    file: Path | None, *, patience: timedelta, is_glance: bool = False
-) -> Iterator[sqlite3.Connection]:
-    """Open a store for reading alone; a missing one is as an empty one, and is not made.
-
-    Args:
-        file: where it lies; a link is not followed. None: nowhere.
-        patience: how long to wait for other processes.
-        is_glance: leave no trace in the folder where that is possible.
-
-    Raises:
-        FileUnreadableError: it cannot be read, or is not a store of ours.
-    """
-    try:
-        found = _connect_for_reading(file, patience, is_glance=is_glance)
-        with closing(found) as connection:
-            yield connection
-    except (sqlite3.Error, _ForeignFileError) as error:
-        assert file is not None  # noqa: S101  (an empty store raises nothing)
-        told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
-        raise FileUnreadableError(file, reason=reason_of(error) + told) from error
-
-
-def _connect_for_reading(
-    file: Path | None, patience: timedelta, *, is_glance: bool
-) -> sqlite3.Connection:
-    queries = ["mode=ro", "mode=rw", "immutable=1"]  # The second brings what a kill left in order.
-    while file is not None and _holds_something(file):
-        is_lonely = not any(os.path.lexists(f"{file}{end}") for end in _BESIDE)
-        if (is_glance and is_lonely) or not _has_locks(file.parent):
-            queries = ["immutable=1"]
-        connection = _open(file, queries.pop(0), patience)
-        try:
-            if _is_ready(connection):
-                return connection
-            connection.close()  # Another process is just making it.
-            break
-        except BaseException as error:
-            connection.close()
-            if not queries or _code(error) in (0, sqlite3.SQLITE_BUSY, *_FOREIGN):
-                raise
-    empty = sqlite3.connect(":memory:", isolation_level=None)
-    _migrate(empty, has_log=False)
-    return empty
 
 
 def _holds_something(file: Path) -> bool:
@@ -256,27 +125,40 @@ def _holds_something(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        reason = (error.strerror or "unknown").lower()
-        raise FileUnreadableError(file, reason=reason) from error
+        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise FileUnreadableError(file, reason="it is not a file")
     return found.st_size > 0
 
 
-def _code(error: BaseException) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _is_foreign(error: Exception) -> bool:
-    return isinstance(error, _ForeignFileError) or _code(error) in _FOREIGN
-
-
-def reason_of(error: Exception) -> str:
-    """Put into words what SQLite says of a file."""
-    if isinstance(error, sqlite3.Error) and not _code(error):
-        raise error  # It is not about a file: a bug keeps its traceback.
-    is_busy = _code(error) == sqlite3.SQLITE_BUSY
-    return "another process keeps it locked" if is_busy else str(error)
+def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.Connection:
+    """Connect with a log of writes, or as the disk lets us: in containers, over a network."""
+    if not _has_locks(file.parent):
+        ways = [("immutable=1" if read_only else "mode=rw&vfs=unix-none", read_only)]
+    else:
+        ways = [("mode=rw", True), ("immutable=1", True) if read_only else ("mode=rw", False)]
+    while True:
+        query, has_log = ways.pop(0)
+        uri = f"{file.absolute().as_uri()}?{query}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        try:
+            if not has_log:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                connection.execute("PRAGMA locking_mode = NORMAL")
+            if not _is_ready(connection):
+                with files.lock(file.parent):  # One of a crowd makes it.
+                    if not _is_ready(connection):
+                        _migrate(connection, has_log=has_log)
+            connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").fetchall()
+        except BaseException as error:
+            connection.close()
+            if not ways or _code(error) not in _LOG_REFUSED:
+                raise
+        else:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA secure_delete = FAST").fetchall()
+            return connection
 
 
 def _has_locks(folder: Path) -> bool:
@@ -296,6 +178,96 @@ def _has_locks(folder: Path) -> bool:
     return True
 
 
+def _is_ready(connection: sqlite3.Connection) -> bool:
+    """True if a file is of the present version; False if it is empty, or of an older one.
+
+    Raises:
+        _ForeignFileError: another program or a newer usagectl wrote it.
+    """
+    # One statement sees one state: another process may be making the file.
+    ((version, application, tables),) = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_user_version, pragma_application_id"
+    )
+    if application != APPLICATION_ID and (application or version or tables):
+        raise _ForeignFileError("another program wrote it")
+    if version > len(_STEPS):
+        raise _ForeignFileError("a newer usagectl wrote it")
+    return bool(version == len(_STEPS))
+
+
+def _migrate(connection: sqlite3.Connection, *, has_log: bool = False) -> None:
+    """Bring a file, which may be empty, to the present version; others may do so meanwhile."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # Counts before the first table alone.
+    if has_log:
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    begin(connection)
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    for step in _STEPS[version:]:
+        script = Path(__file__).with_name(step).read_text(encoding="utf-8")
+        for statement in script.split(";\n"):
+            connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """Begin to write as soon as other processes let us; who has waited longest tries most often.
+
+    SQLite's own waiting is the other way round: in a crowd some never get through. Patience ends
+    when nobody has got on for so long: one process holds the lock, and a command goes on.
+    """
+    ((milliseconds,),) = connection.execute("PRAGMA busy_timeout").fetchall()
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
+    patience, version = milliseconds / 1000, None
+    started = changed = time.monotonic()
+    while True:
+        now = time.monotonic()
+        try:
+            ((seen,),) = connection.execute("PRAGMA data_version").fetchall()
+            if seen != version:
+                version, changed = seen, now
+            connection.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or now - changed > patience:
+                raise
+        time.sleep(0.003 + 0.02 * max(0, 1 - (now - started) / patience) ** 2)
+    connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
+
+
+def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> None:
+    """Close a connection, briefly where somebody waits for a command to end.
+
+    The last one that can write copies the log into the file and waits for the disk twice, which
+    takes ten times as long as adding an event. Beside one that only reads it is not the last.
+    """
+    reader = None
+    with suppress(OSError, sqlite3.Error):
+        if is_brief and 0 < file.with_name(f"{file.name}-wal").stat().st_size < _LOG_BYTES:
+            reader = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+            reader.execute("PRAGMA user_version").fetchall()
+    connection.close()
+    if reader:
+        reader.close()
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_foreign(error: Exception) -> bool:
+    return isinstance(error, _ForeignFileError) or _code(error) in _FOREIGN
+
+
+def reason_of(error: Exception) -> str:
+    """Put into words what SQLite says of a file."""
+    if isinstance(error, sqlite3.Error) and not _code(error):
+        raise error  # It is not about a file: a bug keeps its traceback.
+    is_busy = _code(error) == sqlite3.SQLITE_BUSY
+    return "another process keeps it locked" if is_busy else str(error)
+
+
 def _set_aside(file: Path, found: os.stat_result, *, reason: str) -> SpoolUnwritableError:
     """Rename a file and what lies beside it, unless another process has done so."""
     stamp = datetime.fromtimestamp(found.st_mtime, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -309,7 +281,7 @@ def _set_aside(file: Path, found: os.stat_result, *, reason: str) -> SpoolUnwrit
     except FileNotFoundError:
         pass
     except OSError as error:
-        return SpoolUnwritableError(file, reason=f"{reason}; {error.strerror}")
+        return SpoolUnwritableError(file, reason=f"{reason}; {files.reason_of(error)}")
     return SpoolSetAsideError(file, reason=reason, aside=aside)
 
 
