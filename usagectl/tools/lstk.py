@@ -29,13 +29,12 @@ from usagectl.tools.base import (
     read_system_id,
 )
 from usagectl.tools.localstack_client import PLAIN, PREFIXED, is_true
-from usagectl.tools.requests import PartPreview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.requests import PreviewWish
+    from usagectl.tools.requests import PartPreview, PreviewWish
 
 NAME = "lstk"
 _DEFAULT = Switch("default", "no switch", None, "", "on")
@@ -83,6 +82,8 @@ class Lstk(Tool):
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
+        from usagectl.tools.requests import PartPreview  # of no use to status
+
         caution = Caution(
             "bytes-not-known",
             "What lstk sends is known only from reading its source, so no bytes are shown.",
