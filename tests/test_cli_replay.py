@@ -21,8 +21,8 @@ from tests.support.delivering import event, fill, numbers, put, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.machine import NOW
 from usagectl import settings
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ def test_nothing_leaves_unasked(machine: Machine) -> None:
 
 def test_one_tools_switch_speaks_for_no_other(machine: Machine) -> None:
     """A registered tool that is local is not sent unasked with one that is on."""
-    registry.register(machine.environment(), Registration("one", endpoint=""))
+    instrumented.register(machine.environment(), Registration("one", endpoint=""))
     put(machine, event(1), tool="one")
     put(machine, event(2))
     machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
@@ -175,7 +175,7 @@ def test_a_terminal_is_asked_before_anything_leaves(machine: Machine) -> None:
 def test_what_stays_says_why(machine: Machine) -> None:
     """A tool without an endpoint has none of its own; each hint does what it says."""
     for name, to in (("none", ""), ("own", "https://own.invalid/v1"), ("off", "")):
-        registry.register(machine.environment(), Registration(name, endpoint=to))
+        instrumented.register(machine.environment(), Registration(name, endpoint=to))
         put(machine, event(1), tool=name)
     put(machine, event(2), tool="own")
     settings.save(machine.environment(), {"mode": "off"}, tool="off")

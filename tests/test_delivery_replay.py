@@ -13,8 +13,8 @@ from usagectl.delivery import replay, routing
 from usagectl.errors import LockTimeoutError
 from usagectl.machine import files, paths
 from usagectl.spool import Selection
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -78,7 +78,7 @@ def test_half_a_surrogate_pair_is_delivered(machine: Machine) -> None:
 
 def test_an_opt_out_stops_a_delivery_before_its_next_request(machine: Machine) -> None:
     """That of everybody, or of one tool whose events are sent; what was accepted is noted."""
-    registry.register(machine.environment(), Registration("one", endpoint=""))
+    instrumented.register(machine.environment(), Registration("one", endpoint=""))
     machine.config_dir.mkdir(exist_ok=True)
     settings = machine.config_dir / "settings.toml"
     for table in ("telemetry", "tools.one"):

@@ -13,8 +13,8 @@ from tests.support.machine import NOW
 from usagectl import settings
 from usagectl.delivery import routing
 from usagectl.spool import Selection
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented import Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -26,7 +26,7 @@ THERE = "https://example.org/v1"
 def register(machine: Machine, **endpoints: str) -> None:
     """Register tools with the endpoints that their authors declare."""
     for name, endpoint in endpoints.items():
-        registry.register(machine.environment(), Registration(name, endpoint=endpoint))
+        instrumented.register(machine.environment(), Registration(name, endpoint=endpoint))
 
 
 def allow(machine: Machine, tool: str, mode: str = "on") -> None:

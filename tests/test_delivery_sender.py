@@ -20,8 +20,8 @@ from tests.support.machine import NOW
 from usagectl import consent, settings
 from usagectl.delivery import child, sender
 from usagectl.machine import files, paths
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def pause_of(machine: Machine) -> dict[str, object] | None:
 
 def allow(machine: Machine, tool: str, endpoint: str) -> None:
     """Register a tool and switch its sending on."""
-    registry.register(machine.environment(), Registration(tool, endpoint=endpoint))
+    instrumented.register(machine.environment(), Registration(tool, endpoint=endpoint))
     values = {"mode": "on", "mode_since": NOW}
     settings.save(machine.environment(), values, tool=tool)  # type: ignore[arg-type]
 
@@ -253,7 +253,7 @@ def test_an_endpoint_that_wants_no_events_is_left_alone_for_a_day(machine: Machi
 def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
     """Each tool's events go to that tool's endpoint, under that tool's consent."""
     with Endpoint() as first, Endpoint() as second:
-        registry.register(machine.environment(), Registration("three", endpoint=second.base))
+        instrumented.register(machine.environment(), Registration("three", endpoint=second.base))
         for number, (tool, there) in enumerate((("one", first), ("two", second)), start=1):
             allow(machine, tool, there.base)
             put(machine, event(number), tool=tool, consent=NOW.isoformat())

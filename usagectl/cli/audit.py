@@ -26,7 +26,7 @@ from usagectl.errors import (
     count_of,
 )
 from usagectl.machine.environment import with_account_home
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -194,7 +194,7 @@ def audit(  # noqa: PLR0913  (each is an option)
     """
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    ctx.with_resource(notice.declared(registry.declarations(environment)))
+    ctx.with_resource(notice.declared(instrumented.declarations(environment)))
     if json and form == "sarif":
         raise UsageError("--json and --format sarif exclude each other.")
     as_json = json or form == "json"

@@ -18,7 +18,7 @@ from usagectl.errors import InvalidValueError, nearest
 from usagectl.machine import paths
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import Bounds
-from usagectl.tools import instrumented, registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -101,7 +101,7 @@ def _key(name: str) -> tuple[str, stored.Name]:
     """Split a name into the tool and its setting."""
     of_tool = _TOOL_KEY.fullmatch(name)
     if of_tool:
-        return registry.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
+        return instrumented.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
     if name not in KEYS:
         near = nearest(name, NAMES)
         wanted = f"{f'did you mean {near}? Use' if near else 'use'} {', '.join(NAMES)}"

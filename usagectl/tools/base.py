@@ -14,8 +14,6 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from usagectl.errors import UnknownToolError
-from usagectl.settings import OWN_NAME
-from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
-    from usagectl.tools.registry import Registration
     from usagectl.tools.requests import PartPreview, PreviewWish
 
 Telemetry = Literal["on", "local", "off"]
@@ -223,14 +220,10 @@ def opt_out_variables() -> dict[str, str]:
 
 def known(environment: Environment) -> tuple[Tool, ...]:
     """List every tool that is known on this machine: the built-in ones, then the registered."""
-    return (*built_in(), *(of_registration(each) for each in registry.read_all(environment)))
+    from usagectl.tools import instrumented  # it is described in the words above
 
-
-def of_registration(registration: Registration) -> Tool:
-    """Return the tool that recorded under a registration; usagectl itself needs no registration."""
-    from usagectl.tools.instrumented import Instrumented  # it is described in the words above
-
-    return Instrumented(None if registration.name == OWN_NAME else registration)
+    registered = instrumented.read_all(environment)
+    return (*built_in(), *map(instrumented.of_registration, registered))
 
 
 def emitters(environment: Environment) -> tuple[Instrumented, ...]:
