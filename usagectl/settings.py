@@ -6,7 +6,9 @@ result, and consent turns that into off (design, rule 2).
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeGuard, get_args
 
@@ -16,11 +18,10 @@ from usagectl.errors import (
     FileUnwritableError,
     InvalidValueError,
 )
-from usagectl.machine import files, paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
 
@@ -111,18 +112,18 @@ class SettingsFile(NamedTuple):
 
 def load(environment: Environment) -> SettingsFile:
     """Read the user's settings file."""
-    file = paths.settings_file(environment)
+    file = files.settings_file(environment)
     return SettingsFile(file=None) if file is None else read(file)
 
 
 def load_policy(environment: Environment) -> SettingsFile:
     """Read the machine-wide policy file."""
-    return read(paths.policy_file(environment))
+    return read(files.policy_file(environment))
 
 
 def load_projects(environment: Environment) -> tuple[SettingsFile, ...]:
     """Read every project file from the working folder up, nearest first."""
-    return tuple(read(file) for file in paths.project_files(environment))
+    return tuple(read(file) for file in files.project_files(environment))
 
 
 def read(file: Path) -> SettingsFile:
@@ -273,6 +274,30 @@ def parse_endpoint(text: str) -> str:
     return url.rstrip("/")
 
 
+def parse_folder(environment: Environment, text: str) -> Path:
+    """Turn what a person typed into an absolute folder, which need not exist; `~` is home.
+
+    Raises:
+        InvalidValueError: it is empty, or a file is in the way.
+    """
+    if not text.strip() or "\0" in text:
+        raise InvalidValueError("folder", text, wanted="name a folder such as ./volume/cache")
+    folder = environment.cwd / text
+    first, _, rest = text.partition("/")
+    if first == "~" and environment.home:
+        folder = environment.home / rest.lstrip("/")
+    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
+    folder = Path(os.path.realpath(folder))
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wanted = "its whole name has to be UTF-8 to be kept in the settings"
+        raise InvalidValueError("folder", text, wanted=wanted) from error
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
+        raise InvalidValueError("folder", text, wanted="there is a file of that name")
+    return folder
+
+
 def is_http_url(url: str) -> bool:
     """True if a client can post to a URL: http or https, a host, a valid port."""
     from urllib.parse import urlsplit  # only what writes or previews needs it
@@ -315,7 +340,7 @@ def save(
         FileUnwritableError: nothing was changed.
         LockTimeoutError: another process holds the settings' lock.
     """
-    file = paths.require_settings_file(environment)
+    file = files.require_settings_file(environment)
     placed = {place_of(name, tool): value for name, value in values.items()}
     if dry_run:
         return _save(environment, file, values=placed, dry_run=True)

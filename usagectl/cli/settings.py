@@ -15,7 +15,6 @@ from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError, nearest
-from usagectl.machine import paths
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import Bounds
 from usagectl.tools import instrumented
@@ -93,7 +92,7 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
     if key == "cache_dir":
-        return {"cache_dir": str(paths.parse_folder(environment, value))}
+        return {"cache_dir": str(stored.parse_folder(environment, value))}
     return {key: stored.parse_count(value)}
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
 from usagectl.events.record import Record, new_record, parse_time, to_line
-from usagectl.machine import files, paths
+from usagectl.machine import files
 from usagectl.spool import database
 from usagectl.spool.database import SpoolSetAsideError
 
@@ -494,7 +494,7 @@ def append_all(
         FolderUnknownError: this account has no home.
         SpoolUnwritableError: not all of them were kept.
     """
-    file, bounds = paths.require_spool_file(environment), load_bounds(environment)
+    file, bounds = files.require_spool_file(environment), load_bounds(environment)
     with _lock:
         try:
             added = _add(file, bounds, records, patience)
@@ -542,7 +542,7 @@ def open_spool(
         SpoolUnwritableError: it cannot be written.
         SpoolSetAsideError: it was not a spool of ours.
     """
-    file = paths.spool_file(environment)
+    file = files.spool_file(environment)
     if file is not None and not read_only and os.path.lexists(file):
         with opened(file, bounds=load_bounds(environment), patience=patience) as store:
             yield store
@@ -560,13 +560,13 @@ def purge(
         SpoolUnwritableError: they are still there.
         LockTimeoutError: a delivery went on and on.
     """
-    file = paths.spool_file(environment)
+    file = files.spool_file(environment)
     if file is None:
         return 0
-    laid_out = paths.require_files_dir(environment)
+    laid_out = files.require_files_dir(environment)
     if not (os.path.lexists(file) or os.path.lexists(laid_out)):
         return 0
-    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
+    with files.lock(files.require_delivery_dir(environment), seconds=PATIENT.total_seconds()):
         if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
             import shutil  # it loads three compressions
 
@@ -588,7 +588,7 @@ def last_event(environment: Environment, *, tool: str) -> bytes | None:
 
 def state(environment: Environment) -> SpoolState:
     """Measure the spool; a problem is part of the answer."""
-    file = paths.spool_file(environment)
+    file = files.spool_file(environment)
     if file is None:
         return SpoolState(None, problem="this account has no home to keep a spool in")
     aside = ", ".join(database.list_set_aside(file))

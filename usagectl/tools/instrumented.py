@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from usagectl import settings
 from usagectl.endpoint import origin_of, problem_of
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
-from usagectl.machine import files, paths
+from usagectl.machine import files
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -130,11 +130,11 @@ class Instrumented(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
-        files: list[tuple[Source, SettingsFile]] = [("policy", settings.load_policy(environment))]
-        files += [("project", project) for project in settings.load_projects(environment)]
-        files.append(("setting", user))
+        sources: list[tuple[Source, SettingsFile]] = [("policy", settings.load_policy(environment))]
+        sources += [("project", project) for project in settings.load_projects(environment)]
+        sources.append(("setting", user))
         switches = [*_variable_switches(environment), *_mode_variables(environment, self.name)]
-        for source, file in files:
+        for source, file in sources:
             switches += _file_switches(source, file, self.name)
         if user.file is None:
             switches.append(Switch("setting", "settings file", None, "", "off"))
@@ -142,7 +142,7 @@ class Instrumented(Tool):
         base = self.endpoint(environment, user)[0]
         cautions = (
             *_variable_cautions(environment, self.name),
-            *_file_cautions(files),
+            *_file_cautions(sources),
             *self._registration_cautions(),
             *_sending_cautions(switches, base, self.name),
         )
@@ -178,7 +178,7 @@ class Instrumented(Tool):
             raise FileCorruptError(user.file, reason=reason)
         is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
         if is_done and not user.problem:
-            file = paths.require_settings_file(environment)
+            file = files.require_settings_file(environment)
             return (Change(self.name, file, key, before.mode, changed=False),)
         values: dict[settings.Name, object] = {
             "mode": wanted,
@@ -295,7 +295,7 @@ def register(environment: Environment, registration: Registration) -> bool:
     name = validate_name(registration.name)
     if name == NAME:
         return False
-    folder = paths.require_spool_file(environment).parent / "tools"
+    folder = files.require_spool_file(environment).parent / "tools"
     registration = merge(environment, registration)
     file = folder / f"{name}{_SUFFIX}"
     document = {
@@ -414,8 +414,8 @@ def _sending_cautions(switches: list[Switch], base: str, tool: str) -> Iterator[
         yield Caution("endpoint-invalid", message, "usagectl settings")
 
 
-def _file_cautions(files: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
-    for source, file in files:
+def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
+    for source, file in sources:
         if file.problem:
             message = f"{file.problem} It counts as off until it can be read."
             yield Caution(f"{source}-unreadable", message, f"cat {quote(str(file.file))}")
