@@ -15,9 +15,9 @@ from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sa
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._filters import parse_states
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.errors import (
     FileUnreadableError,
     NoEventsError,

@@ -10,8 +10,8 @@ import typer
 from usagectl import identity, settings
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.cli.machine_id import show_replacements, whose
 from usagectl.errors import ConfirmationNeededError, count_of
 

@@ -14,8 +14,8 @@ import typer
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._options import Json
+from usagectl.cli._output import as_data
 from usagectl.sensitive import MASK
 from usagectl.tools import instrumented
 

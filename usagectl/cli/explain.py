@@ -10,7 +10,7 @@ import typer
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data
+from usagectl.cli._output import as_data
 from usagectl.errors import UnknownEventError
 from usagectl.tools import instrumented
 

@@ -11,7 +11,7 @@ import typer
 from usagectl import consent, notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data
+from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.preview import preview as build
 from usagectl.tools import instrumented
