@@ -224,11 +224,8 @@ def replace(
     is set aside; a link out of its folder is not followed. One process does
     this at a time, so that all places agree.
 
-    Args:
-        environment: whose places.
-        bodies: for each tool the ID without its prefix.
-        prefix: what goes before it in the places that hold whole IDs.
-        dry_run: change nothing.
+    `bodies` has for each tool the ID without its prefix; `prefix` goes before it in the
+    places that hold whole IDs.
 
     Raises:
         LockTimeoutError: another process kept the places locked.

@@ -7,6 +7,7 @@ result, and consent turns that into off (design, rule 2).
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -78,24 +79,16 @@ class SettingsFile(NamedTuple):
     Attributes:
         file: its path, None without a folder for it.
         exists: whether there is such a file.
-        mode: the telemetry mode it asks for.
-        mode_since: when that mode was chosen, aware.
-        mode_set_by: `disable` when that command chose it.
-        endpoint: base URL for usagectl's own events.
         cache_dir: folder that holds a LocalStack volume's `machine.json`.
         spool_max_bytes: size that the queue may grow to.
         spool_max_days: age in days that a waiting event may reach.
         problem: a sentence if it cannot be read or parsed, else empty.
         unknown: keys that usagectl does not know.
-        tools: the settings of other tools that record through usagectl, by name.
+        tools: by name, the settings of usagectl and of other tools that record through it.
     """
 
     file: Path | None
     exists: bool = False
-    mode: Mode | None = None
-    mode_since: datetime | None = None
-    mode_set_by: str | None = None
-    endpoint: str | None = None
     cache_dir: str | None = None
     spool_max_bytes: int | None = None
     spool_max_days: int | None = None
@@ -105,9 +98,12 @@ class SettingsFile(NamedTuple):
 
     def of_tool(self, name: str) -> ToolSettings:
         """Return the settings of one tool; the table `telemetry` is usagectl's own."""
-        if name == OWN_NAME:
-            return ToolSettings(self.mode, self.mode_since, self.mode_set_by, self.endpoint)
         return self.tools.get(name, ToolSettings())
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that the table `telemetry` asks for."""
+        return self.of_tool(OWN_NAME).mode
 
 
 def load(environment: Environment) -> SettingsFile:
@@ -157,7 +153,6 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     telemetry, localstack, spool, tools = (
         _table(file, document, name) for name in ("telemetry", "localstack", "spool", "tools")
     )
-    own = _narrow_tool(file, telemetry, place="telemetry")
     of_tools = {
         name: _narrow_tool(file, _table(file, tools, name, "tools."), place=f"tools.{name}")
         for name in tools
@@ -165,15 +160,11 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     return SettingsFile(
         file=file,
         exists=True,
-        mode=own.mode,
-        mode_since=own.mode_since,
-        mode_set_by=own.mode_set_by,
-        endpoint=own.endpoint,
         cache_dir=_text(file, localstack, "localstack.cache_dir"),
         spool_max_bytes=_count(file, spool, "spool.max_bytes"),
         spool_max_days=_count(file, spool, "spool.max_days"),
         unknown=tuple(_unknown_keys(document)),
-        tools=of_tools,
+        tools={**of_tools, OWN_NAME: _narrow_tool(file, telemetry, place="telemetry")},
     )
 
 
@@ -326,13 +317,8 @@ def save(
 ) -> SaveResult:
     """Write settings, and remove those that are None; other lines and comments stay.
 
-    A file that cannot be parsed is set aside first, never overwritten.
-
-    Args:
-        environment: the machine and user.
-        values: the new values.
-        tool: the tool that mode and endpoint are for.
-        dry_run: change nothing, and say what would change.
+    A file that cannot be parsed is set aside first, never overwritten. Mode and endpoint
+    are those of `tool`.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -342,10 +328,8 @@ def save(
     """
     file = files.require_settings_file(environment)
     placed = {place_of(name, tool): value for name, value in values.items()}
-    if dry_run:
-        return _save(environment, file, values=placed, dry_run=True)
-    with files.lock(file.parent):
-        return _save(environment, file, values=placed, dry_run=False)
+    with nullcontext() if dry_run else files.lock(file.parent):
+        return _save(environment, file, values=placed, dry_run=dry_run)
 
 
 def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
@@ -377,19 +361,15 @@ def _save(
         return SaveResult(file, changed=not is_same)
     aside = files.set_aside(file, environment.now()) if is_corrupt else None
     try:
-        _write(file, after)
+        if after.strip() == _HEADER.strip():
+            files.remove(file)
+        else:
+            files.replace_bytes(file, after.encode("utf-8"))
     except FileUnwritableError:
         if aside is not None:
             files.put_back(aside, file)
         raise
     return SaveResult(file, changed=True, set_aside=aside)
-
-
-def _write(file: Path, text: str) -> None:
-    if text.strip() == _HEADER.strip():
-        files.remove(file)
-    else:
-        files.replace_bytes(file, text.encode("utf-8"))
 
 
 def _edit(text: str, values: Mapping[tuple[str, ...], object]) -> str:

@@ -153,7 +153,8 @@ def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Ro
     file = str(user.file or "")
     mode, endpoint = _tool_rows(environment, user, own, prefix="telemetry")
     yield mode
-    yield _stored_row("telemetry.since", user.mode_since, file)._replace(stored=None)
+    since = user.of_tool(stored.OWN_NAME).mode_since
+    yield _stored_row("telemetry.since", since, file)._replace(stored=None)
     yield endpoint
     folder, source = identity.cache_dir(environment)
     variable = "LOCALAPPDATA" if environment.system == "Windows" else "XDG_CACHE_HOME"

@@ -136,7 +136,7 @@ def _no_session(client: LocalStackClient) -> Caution:
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
-    if client.rules.machine_id == "short" or not _may_have_docker(client.environment):
+    if client.rules.is_first_edition or not _may_have_docker(client.environment):
         return
     members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
     message = (
@@ -259,7 +259,7 @@ def _machine_id(
 
     Version 1 keeps its file below its own package (facts, part 4), where it is not looked for.
     """
-    if client.rules.machine_id != "short" and "cli" in wish.stored_ids:
+    if not client.rules.is_first_edition and "cli" in wish.stored_ids:
         return wish.stored_ids["cli"], False
     docker_id = docker.get("ID")
     return derive_machine_id(
@@ -280,7 +280,7 @@ def derive_machine_id(
     """
     drawn = new_random_id(environment)
     system_id = None if in_container else read_system_id(environment)
-    if rules.machine_id == "short":
+    if rules.is_first_edition:
         return (drawn[:8], True) if system_id is None else (_md5(system_id)[:8], False)
     if docker_id is not None:
         return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
@@ -304,9 +304,9 @@ def _api_key(client: LocalStackClient) -> str:
 
 def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
     environment = client.environment
-    if client.rules.system == "platform":
+    if client.rules.is_first_edition:
         return environment.system
-    if client.rules.system == "summary":
+    if client.rules.has_summary:
         return _system_summary(client, docker)
     os_type = docker.get("OSType")
     if isinstance(os_type, str) and os_type:
