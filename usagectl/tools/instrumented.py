@@ -143,7 +143,7 @@ class Instrumented(Tool):
         cautions = (
             *_variable_cautions(environment, self.name),
             *_file_cautions(sources),
-            *self._registration_cautions(),
+            *_registration_cautions(self.registration),
             *_sending_cautions(switches, base, self.name),
         )
         reading = PartReading(self.name, "cli", base, tuple(switches), any_no_wins=True)
@@ -187,10 +187,6 @@ class Instrumented(Tool):
         }
         saved = settings.save(environment, values, tool=self.name, dry_run=dry_run)
         return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
-
-    def _registration_cautions(self) -> Iterator[Caution]:
-        if self.registration is not None and self.registration.problem:
-            yield Caution("registration-unreadable", self.registration.problem, "usagectl status")
 
 
 def of_registration(registration: Registration) -> Instrumented:
@@ -378,20 +374,18 @@ def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Sw
         yield Switch(source, name, mode, origin, says)
 
 
+def _registration_cautions(registration: Registration | None) -> Iterator[Caution]:
+    if registration is not None and registration.problem:
+        yield Caution("registration-unreadable", registration.problem, "usagectl status")
+
+
 def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
-    variables = environment.variables
-    if tool != NAME:
-        yield from _mode_cautions(environment, variable_of(tool))
-        return
-    for name in _NO_VARIABLES[1:]:
-        value = variables.get(name)
+    for name in _NO_VARIABLES[1:] if tool == NAME else ():
+        value = environment.variables.get(name)
         if is_no(value) and not is_true(value):
             message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
             yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
-    yield from _mode_cautions(environment, settings.MODE_VARIABLE)
-
-
-def _mode_cautions(environment: Environment, variable: str) -> Iterator[Caution]:
+    variable = variable_of(tool)
     text = environment.variables.get(variable, "")
     if text.strip() and not settings.is_mode(text.strip().lower()):
         message = f"{variable}={text} is not understood, so it counts as off."
