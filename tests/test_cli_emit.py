@@ -16,7 +16,7 @@ from usagectl import notice, settings
 from usagectl.cli import emit
 from usagectl.emitting import permission
 from usagectl.events.kinds import Field, Kind
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 CALL = ("aws_request", "--service", "sqs", "--operation", "DeleteQueue", "--status-code")
 BUILT = Kind(
@@ -230,11 +230,11 @@ def test_a_declared_kind_is_a_command(machine: Machine) -> None:
     """What a registered program declares can be emitted, explained and audited by its name."""
     environment = machine.environment()
     assert permission.permit(environment, permission.Emitter("mytool", "1.0", kinds=(BUILT,)))
-    assert registry.read_all(environment)[0].kinds == (BUILT,)
+    assert instrumented.read_all(environment)[0].kinds == (BUILT,)
     found = emitted(machine, "mytool_built", "--seconds", "2.5")
     assert (found["tool"], found["recorded"]) == ("mytool", True)
     assert json.loads(found["body"])["payload"] == {"seconds": 2.5}
-    assert registry.read_all(environment)[0].version == "1.0"
+    assert instrumented.read_all(environment)[0].version == "1.0"
     assert "mytool_built" in run(machine, "emit").stdout
     assert "A build ended." in run(machine, "explain", "mytool_built").stdout
     names = [entry["event"] for entry in run(machine, "audit", "--json").data["findings"]]

@@ -13,7 +13,7 @@ import pytest
 from tests.support.commands import run_inside, snapshot
 from usagectl.emitting import permission
 from usagectl.errors import InvalidValueError
-from usagectl.machine.paths import parse_folder
+from usagectl.settings import parse_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

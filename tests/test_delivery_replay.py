@@ -11,7 +11,7 @@ from tests.support.endpoint import Connection, Endpoint, Received, always, in_tu
 from usagectl import spool
 from usagectl.delivery import replay, routing
 from usagectl.errors import LockTimeoutError
-from usagectl.machine import files, paths
+from usagectl.machine import files
 from usagectl.spool import Selection
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_a_replay_waits_for_another_one_as_long_as_it_may(machine: Machine) -> N
     with (
         Endpoint() as there,
         spool.open_spool(environment) as store,
-        files.lock(paths.require_delivery_dir(environment), seconds=0),
+        files.lock(files.require_delivery_dir(environment), seconds=0),
     ):
         for seconds, expected in ((0.0, []), (0.3, ["waiting"])):
             with pytest.raises(LockTimeoutError):

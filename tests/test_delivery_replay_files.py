@@ -17,7 +17,7 @@ from usagectl import spool
 from usagectl.delivery import replay, replay_files
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events.record import new_record, to_line
-from usagectl.machine import paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def record(machine: Machine, body: bytes, **members: object) -> bytes:
 def load(machine: Machine, data: bytes) -> tuple[list[Entry], int, int]:
     """Load bytes as standard input; return the events, how many lines are bad, and the first."""
     environment = machine.environment()
-    folder = paths.require_files_dir(environment)
+    folder = files.require_files_dir(environment)
     stream = io.BytesIO(data)
     with replay_files.opened(
         environment, folder, file=None, stream=stream, base=BASE, keeps=False
@@ -115,7 +115,7 @@ def test_records_keep_their_labels_and_others_get_some(machine: Machine) -> None
 def test_what_holds_no_event_is_an_error(machine: Machine) -> None:
     """Nothing was sent, and that is not what was meant; nothing is left behind."""
     environment = machine.environment()
-    folder = paths.require_files_dir(environment)
+    folder = files.require_files_dir(environment)
     file = machine.cwd / "file.txt"
     file.write_text("no event\nhere\n")
     with (
@@ -140,7 +140,7 @@ def test_what_holds_no_event_is_an_error(machine: Machine) -> None:
 def send_file(machine: Machine, file: Path, base: str, **options: object) -> bool:
     """Replay a file; return whether an earlier replay of it had begun."""
     environment = machine.environment()
-    folder = paths.require_files_dir(environment)
+    folder = files.require_files_dir(environment)
     chosen = replay.Options(to=base, **options)  # type: ignore[arg-type]
     with (
         file.open("rb") as stream,

@@ -19,7 +19,7 @@ from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
 from usagectl import consent
 from usagectl.delivery import child, sender
-from usagectl.machine import files, paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +151,7 @@ def test_no_child_while_a_delivery_is_at_work(machine: Machine) -> None:
     machine.variables |= {**ON, "ANALYTICS_API": "http://127.0.0.1:9/v1"}
     environment = machine.environment()
     verdict = consent.evaluate(environment, ["usagectl"])[0]
-    with files.lock(paths.require_delivery_dir(environment), seconds=0):
+    with files.lock(files.require_delivery_dir(environment), seconds=0):
         assert not sender.start_if_due(environment, verdict)
         assert not children(machine)
 

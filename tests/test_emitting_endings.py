@@ -12,7 +12,7 @@ import pytest
 from tests.support.counting import events, losses, sum_of, wait_until
 from tests.support.endpoint import Endpoint, always, hang
 from tests.support.spooling import entries
-from usagectl.machine import files, paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour
@@ -213,7 +213,7 @@ def replay_all(machine: Machine, base: str) -> None:
 
 def is_sender_gone(machine: Machine) -> bool:
     """True if no sender is left: each holds a lock to the end of its process."""
-    with (paths.require_delivery_dir(machine.environment()) / "child.lock").open("r+") as lock:
+    with (files.require_delivery_dir(machine.environment()) / "child.lock").open("r+") as lock:
         return files.try_lock(lock.fileno())
 
 

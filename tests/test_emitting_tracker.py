@@ -32,7 +32,7 @@ from usagectl.emitting.recorder import (
 from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
-from usagectl.machine import paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -489,7 +489,7 @@ def test_an_endpoint_that_tracks_nothing_ends_the_session(
         "reason": "tracking-refused",
         "since": since.isoformat(),
     }
-    folder = paths.require_delivery_dir(machine.environment())
+    folder = files.require_delivery_dir(machine.environment())
     folder.mkdir(exist_ok=True)
     (folder / "pause-mytool.json").write_text(json.dumps(document))
     assert wait_until(lambda: events(machine, "aws_request_agg"))

@@ -16,7 +16,7 @@ from usagectl import notice, spool
 from usagectl.errors import UnknownEventError
 from usagectl.events import kinds
 from usagectl.events.kinds import Field, InvalidKindError, Kind
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +58,8 @@ def example_of(kind: Kind, **changes: object) -> bytes:
 def registered(machine: Machine) -> Machine:
     """A machine on which a program has declared its kinds."""
     schemas = tuple(kind.schema("my-tool") for kind in KINDS)
-    found = registry.Registration("my-tool", endpoint="http://127.0.0.1:9/v1", schemas=schemas)
-    registry.register(machine.environment(), found)
+    found = instrumented.Registration("my-tool", endpoint="http://127.0.0.1:9/v1", schemas=schemas)
+    instrumented.register(machine.environment(), found)
     return machine
 
 

@@ -167,7 +167,7 @@ def test_what_cannot_start_gives_126_and_why(tmp_path: Path) -> None:
         with pytest.raises(CommandNotExecutableError) as caught:
             run_child([str(program), "--token=s3cret"], os.environ)
         assert (caught.value.exit_status, caught.value.code) == (126, "command-not-executable")
-        assert caught.value.reason == reason
+        assert caught.value.message.endswith(f" cannot be executed: {reason}.")
         assert "s3cret" not in caught.value.message + caught.value.hint
 
 

@@ -25,6 +25,8 @@ from usagectl.errors import (
 from usagectl.machine import files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.machine import Machine
 
 
@@ -46,12 +48,18 @@ ALL: dict[settings.Name, object] = {
 }
 
 
+def values_of(found: settings.SettingsFile, names: Iterable[settings.Name]) -> dict[str, object]:
+    """Give what a file holds of usagectl's own settings, by name."""
+    own = {**found._asdict(), **found.of_tool("usagectl")._asdict()}
+    return {name: own[name] for name in names}
+
+
 def test_a_round_trip(machine: Machine) -> None:
     """What is saved is read back; what is removed is gone, and so is the file."""
     environment = machine.environment()
     assert settings.save(environment, ALL).changed
     read = settings.load(environment)
-    assert {name: getattr(read, name) for name in ALL} == ALL
+    assert values_of(read, ALL) == ALL
     assert (read.exists, read.problem, read.file) == (True, "", file_of(machine))
     assert not settings.save(environment, ALL).changed
     assert settings.save(environment, dict.fromkeys(ALL)).changed
@@ -188,7 +196,7 @@ def test_the_instant_is_aware(machine: Machine) -> None:
         ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)),
     ):
         file_of(machine, f"[telemetry]\nsince = {text}\n")
-        since = settings.load(machine.environment()).mode_since
+        since = settings.load(machine.environment()).of_tool("usagectl").mode_since
         assert since == expected
         assert since is not None
         assert since.utcoffset() is not None
@@ -289,7 +297,7 @@ def test_saving_changes_what_it_says_and_nothing_else(
     placed = {settings.place_of(name): value for name, value in values.items()}
     after = tomllib.loads(settings._edit(text, placed))  # noqa: SLF001
     found = settings._narrow(Path("x"), after)  # noqa: SLF001
-    assert {name: getattr(found, name) for name in values} == values
+    assert values_of(found, values) == values
     assert foreign(after) == foreign(before)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,41 +103,27 @@ def test_what_is_louder_than_expected(machine: Machine) -> None:
     assert [found.name for found in status.offending(consents, "off")] == [*loud, "usagectl"]
 
 
+FILES = {
+    "machine.json": JSON,
+    "profile": PROFILE,
+    "settings": TOML,
+    "policy": TOML,
+    "project": TOML,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
 @FUZZ
-@given(JSON)
-def test_machine_json(machine: Machine, data: bytes) -> None:
-    """Any bytes in machine.json: the status says what is there."""
-    machine.machine_json.parent.mkdir(parents=True, exist_ok=True)
-    check(machine, machine.machine_json, data)
-
-
-@FUZZ
-@given(PROFILE)
-def test_profile(machine: Machine, data: bytes) -> None:
-    """Any bytes in a profile: both parts get a verdict."""
-    machine.default_profile.parent.mkdir(parents=True, exist_ok=True)
-    check(machine, machine.default_profile, data)
-
-
-@FUZZ
-@given(TOML)
-def test_settings(machine: Machine, data: bytes) -> None:
-    """Any bytes in the settings: usagectl gets a verdict."""
-    machine.config_dir.mkdir(parents=True, exist_ok=True)
-    check(machine, machine.config_dir / "settings.toml", data)
-
-
-@FUZZ
-@given(TOML)
-def test_policy(machine: Machine, data: bytes) -> None:
-    """Any bytes in the policy: the verdict is never on."""
-    file = machine.root / "etc" / "usagectl" / "policy.toml"
+@given(st.data())
+def test_any_bytes_in_a_file(machine: Machine, name: str, data: st.DataObject) -> None:
+    """Each part gets a verdict; a policy or a project file never switches sending on."""
+    file = {
+        "machine.json": machine.machine_json,
+        "profile": machine.default_profile,
+        "settings": machine.config_dir / "settings.toml",
+        "policy": machine.root / "etc" / "usagectl" / "policy.toml",
+        "project": machine.cwd / ".usagectl.toml",
+    }[name]
     file.parent.mkdir(parents=True, exist_ok=True)
-    assert check(machine, file, data) != "on"
-
-
-@FUZZ
-@given(TOML)
-def test_project(machine: Machine, data: bytes) -> None:
-    """Any bytes in the project file: the verdict is never on."""
-    assert check(machine, machine.cwd / ".usagectl.toml", data) != "on"
+    found = check(machine, file, data.draw(FILES[name]))
+    assert found != "on" or name not in ("policy", "project")

@@ -46,7 +46,7 @@ def test_disable_all_switches_everything_off(machine: Machine) -> None:
     assert not result.problems
     assert {found.telemetry for found in result.consents if found.counts} == {"off"}
     assert [change.tool for change in result.changes] == ["localstack", "usagectl"]
-    user = settings.load(machine.environment())
+    user = settings.load(machine.environment()).of_tool("usagectl")
     assert (user.mode, user.mode_set_by) == ("off", "disable")
     assert user.mode_since == NOW.replace(microsecond=0)
 
@@ -90,7 +90,7 @@ def test_enable_by_name_switches_sending_on(machine: Machine) -> None:
     switching.disable(machine.environment())
     result = switching.enable(machine.environment(), ["usagectl"])
     assert not result.problems
-    user = settings.load(machine.environment())
+    user = settings.load(machine.environment()).of_tool("usagectl")
     assert (user.mode, user.mode_set_by) == ("on", None)
     assert user.mode_since == NOW.replace(microsecond=0)
     switching.enable(machine.environment())

@@ -10,14 +10,13 @@ import pytest
 from tests.support.machine import Machine
 from usagectl.tools.localstack_client import (
     LocalStackClient,
+    Rules,
     container_runtime,
-    find,
     is_in_container,
     is_known,
     is_true,
     parse_boolean,
     parse_version,
-    rules_for,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def seen_by(machine: Machine, **variables: str) -> tuple[str, ...]:
     """List the versions that take the machine for a container."""
     machine.variables = variables
     environment = machine.environment()
-    return tuple(v for v in VERSIONS if is_in_container(environment, rules_for(v)))
+    return tuple(v for v in VERSIONS if is_in_container(environment, Rules(v)))
 
 
 def test_marker_files(tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_cgroup_text(machine: Machine) -> None:
         assert seen_by(machine) == BY_CGROUP, text
     mark(machine, CGROUP, text="0::/init.scope\n")
     environment = machine.environment(host_name="")
-    assert not any(is_in_container(environment, rules_for(v)) for v in VERSIONS)
+    assert not any(is_in_container(environment, Rules(v)) for v in VERSIONS)
 
 
 @pytest.mark.parametrize(
@@ -153,26 +152,35 @@ def test_version_parsing() -> None:
 
 
 RULES = {
-    "1.0.4": (False, "short", "v1", "platform", False, False),
-    "1.4.0": (False, "short", "v1", "platform", False, False),
-    "2.0.0": (False, "prefixed", "markers", "os-type", False, False),
-    "3.0.2": (False, "prefixed", "markers", "os-type", False, False),
-    "3.8.1": (True, "prefixed", "markers", "os-type", False, False),
-    "4.1.0": (True, "prefixed", "markers", "os-type", False, False),
-    "4.2.0": (True, "prefixed", "markers", "os-type", True, False),
-    "4.13.1": (True, "prefixed", "markers", "os-type", True, False),
-    "4.14.0": (True, "prefixed", "markers", "summary", True, False),
-    "2026.3.0": (True, "prefixed", "runtimes", "summary", True, True),
-    "2026.8.2": (True, "prefixed", "markers", "os-type", True, False),
+    "1.0.4": (True, False, False, False, False),
+    "1.4.0": (True, False, False, False, False),
+    "2.0.0": (False, False, False, False, False),
+    "3.0.2": (False, False, False, False, False),
+    "3.8.1": (False, True, False, False, False),
+    "4.1.0": (False, True, False, False, False),
+    "4.2.0": (False, True, True, False, False),
+    "4.13.1": (False, True, True, False, False),
+    "4.14.0": (False, True, True, True, False),
+    "2026.3.0": (False, True, True, True, True),
+    "2026.8.2": (False, True, True, False, False),
 }
 
 
 def test_rules_of_a_version() -> None:
     """Each version has the rules that were read in its published wheel; an unknown the newest."""
-    expected = {version: (version, *rules) for version, rules in RULES.items()}
-    assert {version: tuple(rules_for(version)) for version in RULES} == expected
-    newest = tuple(rules_for("2026.8.2"))[1:]
-    assert {tuple(rules_for(version))[1:] for version in (None, "", "unknown")} == {newest}
+
+    def of(version: str | None) -> tuple[bool, ...]:
+        rules = Rules(version)
+        first, has_list, product = (
+            rules.is_first_edition,
+            rules.reads_profile_list,
+            rules.has_product,
+        )
+        return first, has_list, product, rules.has_summary, rules.has_container_runtime
+
+    assert {version: of(version) for version in RULES} == RULES
+    assert {of(version) for version in (None, "", "unknown")} == {RULES["2026.8.2"]}
+    assert Rules("1.0.4").version == "1.0.4"
 
 
 def test_which_rules_were_read() -> None:
@@ -213,7 +221,7 @@ def put_script(file: Path, first_line: str) -> None:
 
 def version_of(machine: Machine) -> str | None:
     """Return the version that is found; the command itself must be."""
-    found = find(machine.environment())
+    found = LocalStackClient(machine.environment()).installation
     assert found.installed
     return found.version
 
@@ -221,8 +229,8 @@ def version_of(machine: Machine) -> str | None:
 def test_not_installed(machine: Machine) -> None:
     """Without a command on PATH nothing is installed, packages or not."""
     lay_packages(machine.folder / "lib/python3.11/site-packages", "localstack_core-4.12.0")
-    assert not find(machine.environment()).installed
-    assert not find(machine.environment(variables={})).installed
+    assert not LocalStackClient(machine.environment()).installation.installed
+    assert not LocalStackClient(machine.environment(variables={})).installation.installed
 
 
 def test_the_venv_of_a_link_beats_a_stale_user_site(machine: Machine) -> None:

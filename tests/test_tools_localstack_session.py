@@ -11,7 +11,7 @@ from tests.support.machine import NOW, Machine
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
 from usagectl.tools.base import select
-from usagectl.tools.localstack_client import rules_for
+from usagectl.tools.localstack_client import Rules
 from usagectl.tools.localstack_session import derive_machine_id, instance_url
 from usagectl.tools.requests import Live, PreviewWish
 
@@ -331,7 +331,7 @@ def test_derived_ids_are_the_clients(machine: Machine) -> None:
         ("1.4.0", False, "D:1", md5(SYSTEM_ID)[:8]),
         ("1.0.4", False, None, md5(SYSTEM_ID)[:8]),
     ):
-        environment, rules = machine.environment(), rules_for(version)
+        environment, rules = machine.environment(), Rules(version)
         found = derive_machine_id(
             environment, rules, in_container=in_container, docker_id=docker_id
         )
@@ -352,7 +352,7 @@ def test_without_anything_to_derive_from_ids_are_random(tmp_path: Path) -> None:
         machine = Machine(tmp_path / str(number))
         if system_id is not None:
             install_system_id(machine, system_id)
-        environment, rules = machine.environment(), rules_for(version)
+        environment, rules = machine.environment(), Rules(version)
         found, is_random = derive_machine_id(environment, rules, in_container=in_container)
         assert shape.fullmatch(found), cases[number]
         assert is_random

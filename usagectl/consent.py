@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.settings import load
-from usagectl.tools.base import is_no, of_registration, select
+from usagectl.tools.base import is_no, select
+from usagectl.tools.instrumented import of_registration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
-    from usagectl.tools.registry import Registration
+    from usagectl.tools.instrumented import Registration
 
 _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 

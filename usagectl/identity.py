@@ -224,18 +224,15 @@ def replace(
     is set aside; a link out of its folder is not followed. One process does
     this at a time, so that all places agree.
 
-    Args:
-        environment: whose places.
-        bodies: for each tool the ID without its prefix.
-        prefix: what goes before it in the places that hold whole IDs.
-        dry_run: change nothing.
+    `bodies` has for each tool the ID without its prefix; `prefix` goes before it in the
+    places that hold whole IDs.
 
     Raises:
         LockTimeoutError: another process kept the places locked.
     """
     with _locked(environment, dry_run=dry_run):
         return tuple(
-            _replace_one(environment, place, whole=_whole(place, bodies, prefix), dry_run=dry_run)
+            _put(environment, place, _whole(place, bodies, prefix), dry_run=dry_run)
             for place in places(environment)
             if place.tool in bodies and (place.is_primary or os.path.lexists(place.path))
         )
@@ -249,7 +246,7 @@ def clear(environment: Environment, *, dry_run: bool = False) -> tuple[Replaceme
     """
     with _locked(environment, dry_run=dry_run):
         return tuple(
-            _clear_one(environment, place, dry_run=dry_run)
+            _put(environment, place, None, dry_run=dry_run)
             for place in places(environment)
             if os.path.lexists(place.path)
         )
@@ -280,39 +277,31 @@ def _whole(place: IdentityFile, bodies: Mapping[str, str], prefix: str) -> str:
     return prefix + body
 
 
-def _replace_one(
-    environment: Environment, place: IdentityFile, *, whole: str, dry_run: bool
+def _put(
+    environment: Environment, place: IdentityFile, whole: str | None, *, dry_run: bool
 ) -> Replacement:
+    """Write an ID into one place; without one remove the file."""
     before = read(place)
-    if before.value == whole:
+    if whole is not None and before.value == whole:
         return Replacement(place, before, whole, changed=False)
     aside = None
     try:
-        _refuse_folder_named_home(environment, place)
+        if whole is not None:
+            _refuse_folder_named_home(environment, place)
         _refuse_link_outside(place.path)
         if dry_run:
             return Replacement(place, before, whole, changed=True)
-        aside = _set_aside_if_corrupt(environment, before)
-        files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
+        if before.kind == "unreadable":
+            aside = files.set_aside(place.path, environment.now())
+        if whole is not None:
+            files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
+        elif aside is None:
+            files.remove(place.path)
     except StateError as error:
         if aside is not None and files.put_back(aside, place.path):
             aside = None
         return Replacement(place, before, whole, changed=False, set_aside=aside, problem=error)
     return Replacement(place, before, whole, changed=True, set_aside=aside)
-
-
-def _clear_one(environment: Environment, place: IdentityFile, *, dry_run: bool) -> Replacement:
-    before = read(place)
-    try:
-        _refuse_link_outside(place.path)
-        if dry_run:
-            return Replacement(place, before, None, changed=True)
-        aside = _set_aside_if_corrupt(environment, before)
-        if aside is None:
-            files.remove(place.path)
-    except StateError as error:
-        return Replacement(place, before, None, changed=False, problem=error)
-    return Replacement(place, before, None, changed=True, set_aside=aside)
 
 
 def _refuse_folder_named_home(environment: Environment, place: IdentityFile) -> None:
@@ -330,12 +319,6 @@ def _refuse_link_outside(path: Path) -> None:
     target = Path(os.path.realpath(path))
     if not target.is_relative_to(os.path.realpath(path.parent)):
         raise LinkOutsideError(path, target=target)
-
-
-def _set_aside_if_corrupt(environment: Environment, before: MachineId) -> Path | None:
-    if before.kind != "unreadable":
-        return None
-    return files.set_aside(before.place.path, environment.now())
 
 
 def _render(place: IdentityFile, whole: str) -> bytes:

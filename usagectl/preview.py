@@ -62,21 +62,13 @@ def preview(
     present: bytes | None = None,
     waiting: bool = False,
 ) -> tuple[tuple[Preview, ...], tuple[str, ...]]:
-    """Build the requests that a tool would send.
+    """Build the requests that a tool would send: one preview a part, and remarks on all.
 
-    Args:
-        environment: whose.
-        tool: which tool.
-        wish: what is asked for.
-        present: the exact bytes of the running command's own event.
-        waiting: for a tool of ours, show everything that a replay would send.
-
-    Returns:
-        One preview a part, and remarks on all of them.
+    `present` is the running command's own event; with `waiting` a tool of ours shows
+    everything that a replay would send.
 
     Raises:
-        FileUnreadableError: the spool cannot be read.
-        FileUnreadableError: waiting events cannot be read.
+        FileUnreadableError: the spool, or an event in it, cannot be read.
     """
     if not tool.is_ours:
         return _preview_client(environment, tool, wish)

@@ -140,9 +140,9 @@ class UsageCapture:
         """Audit all that arrived: against the notice, and for values of this machine."""
         from usagectl import audit, notice
         from usagectl.machine.environment import with_account_home
-        from usagectl.tools import registry
+        from usagectl.tools import instrumented
 
-        declared = notice.declared(registry.declarations(self._environment))
+        declared = notice.declared(instrumented.declarations(self._environment))
         context = audit.Context.from_environment(
             with_account_home(self._environment), arguments=self._words
         )

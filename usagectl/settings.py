@@ -6,7 +6,10 @@ result, and consent turns that into off (design, rule 2).
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeGuard, get_args
 
@@ -16,11 +19,10 @@ from usagectl.errors import (
     FileUnwritableError,
     InvalidValueError,
 )
-from usagectl.machine import files, paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
 
@@ -77,24 +79,16 @@ class SettingsFile(NamedTuple):
     Attributes:
         file: its path, None without a folder for it.
         exists: whether there is such a file.
-        mode: the telemetry mode it asks for.
-        mode_since: when that mode was chosen, aware.
-        mode_set_by: `disable` when that command chose it.
-        endpoint: base URL for usagectl's own events.
         cache_dir: folder that holds a LocalStack volume's `machine.json`.
         spool_max_bytes: size that the queue may grow to.
         spool_max_days: age in days that a waiting event may reach.
         problem: a sentence if it cannot be read or parsed, else empty.
         unknown: keys that usagectl does not know.
-        tools: the settings of other tools that record through usagectl, by name.
+        tools: by name, the settings of usagectl and of other tools that record through it.
     """
 
     file: Path | None
     exists: bool = False
-    mode: Mode | None = None
-    mode_since: datetime | None = None
-    mode_set_by: str | None = None
-    endpoint: str | None = None
     cache_dir: str | None = None
     spool_max_bytes: int | None = None
     spool_max_days: int | None = None
@@ -104,25 +98,28 @@ class SettingsFile(NamedTuple):
 
     def of_tool(self, name: str) -> ToolSettings:
         """Return the settings of one tool; the table `telemetry` is usagectl's own."""
-        if name == OWN_NAME:
-            return ToolSettings(self.mode, self.mode_since, self.mode_set_by, self.endpoint)
         return self.tools.get(name, ToolSettings())
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that the table `telemetry` asks for."""
+        return self.of_tool(OWN_NAME).mode
 
 
 def load(environment: Environment) -> SettingsFile:
     """Read the user's settings file."""
-    file = paths.settings_file(environment)
+    file = files.settings_file(environment)
     return SettingsFile(file=None) if file is None else read(file)
 
 
 def load_policy(environment: Environment) -> SettingsFile:
     """Read the machine-wide policy file."""
-    return read(paths.policy_file(environment))
+    return read(files.policy_file(environment))
 
 
 def load_projects(environment: Environment) -> tuple[SettingsFile, ...]:
     """Read every project file from the working folder up, nearest first."""
-    return tuple(read(file) for file in paths.project_files(environment))
+    return tuple(read(file) for file in files.project_files(environment))
 
 
 def read(file: Path) -> SettingsFile:
@@ -156,7 +153,6 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     telemetry, localstack, spool, tools = (
         _table(file, document, name) for name in ("telemetry", "localstack", "spool", "tools")
     )
-    own = _narrow_tool(file, telemetry, place="telemetry")
     of_tools = {
         name: _narrow_tool(file, _table(file, tools, name, "tools."), place=f"tools.{name}")
         for name in tools
@@ -164,15 +160,11 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     return SettingsFile(
         file=file,
         exists=True,
-        mode=own.mode,
-        mode_since=own.mode_since,
-        mode_set_by=own.mode_set_by,
-        endpoint=own.endpoint,
         cache_dir=_text(file, localstack, "localstack.cache_dir"),
         spool_max_bytes=_count(file, spool, "spool.max_bytes"),
         spool_max_days=_count(file, spool, "spool.max_days"),
         unknown=tuple(_unknown_keys(document)),
-        tools=of_tools,
+        tools={**of_tools, OWN_NAME: _narrow_tool(file, telemetry, place="telemetry")},
     )
 
 
@@ -273,6 +265,30 @@ def parse_endpoint(text: str) -> str:
     return url.rstrip("/")
 
 
+def parse_folder(environment: Environment, text: str) -> Path:
+    """Turn what a person typed into an absolute folder, which need not exist; `~` is home.
+
+    Raises:
+        InvalidValueError: it is empty, or a file is in the way.
+    """
+    if not text.strip() or "\0" in text:
+        raise InvalidValueError("folder", text, wanted="name a folder such as ./volume/cache")
+    folder = environment.cwd / text
+    first, _, rest = text.partition("/")
+    if first == "~" and environment.home:
+        folder = environment.home / rest.lstrip("/")
+    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
+    folder = Path(os.path.realpath(folder))
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wanted = "its whole name has to be UTF-8 to be kept in the settings"
+        raise InvalidValueError("folder", text, wanted=wanted) from error
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
+        raise InvalidValueError("folder", text, wanted="there is a file of that name")
+    return folder
+
+
 def is_http_url(url: str) -> bool:
     """True if a client can post to a URL: http or https, a host, a valid port."""
     from urllib.parse import urlsplit  # only what writes or previews needs it
@@ -301,13 +317,8 @@ def save(
 ) -> SaveResult:
     """Write settings, and remove those that are None; other lines and comments stay.
 
-    A file that cannot be parsed is set aside first, never overwritten.
-
-    Args:
-        environment: the machine and user.
-        values: the new values.
-        tool: the tool that mode and endpoint are for.
-        dry_run: change nothing, and say what would change.
+    A file that cannot be parsed is set aside first, never overwritten. Mode and endpoint
+    are those of `tool`.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -315,12 +326,10 @@ def save(
         FileUnwritableError: nothing was changed.
         LockTimeoutError: another process holds the settings' lock.
     """
-    file = paths.require_settings_file(environment)
+    file = files.require_settings_file(environment)
     placed = {place_of(name, tool): value for name, value in values.items()}
-    if dry_run:
-        return _save(environment, file, values=placed, dry_run=True)
-    with files.lock(file.parent):
-        return _save(environment, file, values=placed, dry_run=False)
+    with nullcontext() if dry_run else files.lock(file.parent):
+        return _save(environment, file, values=placed, dry_run=dry_run)
 
 
 def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
@@ -352,19 +361,15 @@ def _save(
         return SaveResult(file, changed=not is_same)
     aside = files.set_aside(file, environment.now()) if is_corrupt else None
     try:
-        _write(file, after)
+        if after.strip() == _HEADER.strip():
+            files.remove(file)
+        else:
+            files.replace_bytes(file, after.encode("utf-8"))
     except FileUnwritableError:
         if aside is not None:
             files.put_back(aside, file)
         raise
     return SaveResult(file, changed=True, set_aside=aside)
-
-
-def _write(file: Path, text: str) -> None:
-    if text.strip() == _HEADER.strip():
-        files.remove(file)
-    else:
-        files.replace_bytes(file, text.encode("utf-8"))
 
 
 def _edit(text: str, values: Mapping[tuple[str, ...], object]) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import spool
 from usagectl.consent import evaluate_tool
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError
+from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools.base import emitters, select
 
 if TYPE_CHECKING:
@@ -135,11 +135,11 @@ def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -
     names = tuple(tool.name for tool in chosen if tool.is_ours)
     if not names:
         return 0
-    selection = spool.ALL if len(names) == len(ours) else spool.Selection(tools=names)
+    selection = ALL if len(names) == len(ours) else Selection(tools=names)
     if not dry_run:
-        return spool.purge(environment, selection=selection)
-    with spool.open_spool(environment, read_only=True) as store:
-        return store.count(spool.UNSENT, selection)
+        return purge(environment, selection=selection)
+    with open_spool(environment, read_only=True) as store:
+        return store.count(UNSENT, selection)
 
 
 def _stays_on(done: _Switched, found: Consent) -> SwitchIneffectiveError:

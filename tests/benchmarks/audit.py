@@ -41,7 +41,7 @@ import sys
 from datetime import UTC, datetime
 from usagectl.events.record import new_record
 from usagectl.machine.environment import from_process
-from usagectl.machine.paths import spool_file
+from usagectl.machine.files import spool_file
 from usagectl.spool import Bounds, opened
 now = datetime.now(UTC)
 with open(sys.argv[1], "rb") as stream, opened(spool_file(from_process())) as store:

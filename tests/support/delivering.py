@@ -9,8 +9,8 @@ from tests.support.machine import NOW
 from tests.support.spooling import lay, make_record
 from usagectl import settings, spool
 from usagectl.delivery import replay
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented import Registration
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Endpoint
@@ -33,7 +33,7 @@ def put(machine: Machine, body: bytes, **labels: str) -> None:
 def register(machine: Machine, **endpoints: str) -> None:
     """Register tools with the endpoints that their authors declare."""
     for name, endpoint in endpoints.items():
-        registry.register(machine.environment(), Registration(name, endpoint=endpoint))
+        instrumented.register(machine.environment(), Registration(name, endpoint=endpoint))
 
 
 def set_mode(machine: Machine, tool: str, mode: str) -> None:

@@ -13,7 +13,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.cli import _output
-from usagectl.cli._data import as_data
+from usagectl.cli._output import as_data
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from itertools import groupby
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from usagectl.cli._data import origin_shown
+from usagectl.cli._output import origin_shown
 from usagectl.errors import FolderUnknownError, count_of
 from usagectl.events.record import in_utc
 from usagectl.machine.environment import STATE_DIR_VARIABLE

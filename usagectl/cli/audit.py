@@ -14,9 +14,9 @@ from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sa
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._filters import parse_states
 from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.errors import (
     FileUnreadableError,
     NoEventsError,
@@ -26,7 +26,7 @@ from usagectl.errors import (
 )
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -194,7 +194,7 @@ def audit(  # noqa: PLR0913  (each is an option)
     """
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    ctx.with_resource(declared(registry.declarations(environment)))
+    ctx.with_resource(declared(instrumented.declarations(environment)))
     if json and form == "sarif":
         raise UsageError("--json and --format sarif exclude each other.")
     as_json = json or form == "json"

@@ -10,11 +10,10 @@ import typer
 from usagectl import identity, settings
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.cli.machine_id import show_replacements, whose
 from usagectl.errors import ConfirmationNeededError, count_of
-from usagectl.machine import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +57,7 @@ def set_dir(
     use are still looked at. usagectl cache-dir unset takes it back.
     """
     invocation: Invocation = ctx.obj
-    folder = paths.parse_folder(invocation.environment, path)
+    folder = settings.parse_folder(invocation.environment, path)
     saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
     data = {"path": str(folder), **as_data(saved), "dry_run": dry_run}
 

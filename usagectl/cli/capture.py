@@ -220,7 +220,7 @@ def _capture(
     from usagectl import capture as capturing
     from usagectl import notice
     from usagectl.cli import _capture_page as page
-    from usagectl.tools import registry
+    from usagectl.tools import instrumented
 
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
@@ -244,7 +244,7 @@ def _capture(
         if not words:
             _serve(capture, as_json=as_json)
         capture.finish()
-        ctx.with_resource(notice.declared(registry.declarations(environment)))
+        ctx.with_resource(notice.declared(instrumented.declarations(environment)))
         found = page.audit_file(environment, capture.file, words)
         sums = page.sums_shown(capture.sums, name)
         return page.Outcome(capture, sums, first, found, status, options.file)

@@ -13,8 +13,8 @@ from usagectl import notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
-from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.cli.settings import NAMES as SETTING_NAMES
 from usagectl.errors import InvalidValueError
 from usagectl.machine import files, shells

@@ -14,10 +14,10 @@ import typer
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._options import Json
+from usagectl.cli._output import as_data
 from usagectl.sensitive import MASK
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +110,7 @@ class EmitGroup(RecordedGroup):
 
 
 def _declarations(context: typer.Context) -> tuple[notice.Declaration, ...]:
-    return registry.declarations(context.obj.environment) if context.obj else ()
+    return instrumented.declarations(context.obj.environment) if context.obj else ()
 
 
 app = new_app(cls=EmitGroup, invoke_without_command=True)
@@ -130,7 +130,9 @@ def emit(ctx: typer.Context, *, json: Json = False) -> None:
         return
     invocation: Invocation = ctx.obj
     schemas = [(each.name, notice.event_schema(each.name)) for each in notice.load().events]
-    schemas += [(each.name, each.schema) for each in registry.declarations(invocation.environment)]
+    schemas += [
+        (each.name, each.schema) for each in instrumented.declarations(invocation.environment)
+    ]
     forms = [form_of(name, schema) for name, schema in schemas]
     data = {"events": [_form_data(form) for form in forms]}
     _output.emit(_output.Answer(data, lambda: _show_forms(forms)), invocation, as_json=json)
@@ -296,7 +298,7 @@ def _emit_one(form: Form, *, ctx: typer.Context, **values: Any) -> None:  # noqa
 
 def _tool_of(form: Form, typed: str, context: typer.Context) -> str:
     """Name the tool whose event it is: that of a declared kind is the one that declares it."""
-    for each in registry.read_all(context.obj.environment):
+    for each in instrumented.read_all(context.obj.environment):
         if any(kind.name == form.name for kind in each.kinds):
             return each.name
     return typed

@@ -10,9 +10,9 @@ import typer
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data
+from usagectl.cli._output import as_data
 from usagectl.errors import UnknownEventError
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from usagectl.cli._render import Page
@@ -39,7 +39,7 @@ def explain(
     the versions it was seen in.
     """
     invocation: Invocation = ctx.obj
-    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
+    ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     return _explain_all() if name is None else _explain_name(name)
 
 

@@ -9,8 +9,8 @@ import typer
 from usagectl import identity, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
+from usagectl.cli._output import as_data
 from usagectl.sensitive import redact
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import typer
 from usagectl import consent, notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data
+from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.preview import preview as build
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 from usagectl.tools.base import is_version
 from usagectl.tools.requests import PreviewWish
 
@@ -93,7 +93,7 @@ def preview(  # noqa: PLR0913  (each is an option)
         raise InvalidValueError(
             "LocalStack version", localstack_version, wanted="use one such as 4.12.0"
         )
-    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
+    ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     chosen = tools.select(invocation.environment, [tool] if tool else [])
     wish = PreviewWish(if_enabled=if_enabled, reveal=reveal, version=localstack_version)
     previews, notices = _collect(invocation, chosen, wish, live=live, waiting=waiting)

@@ -167,7 +167,7 @@ def _store_of(
 
     from usagectl import spool
     from usagectl.delivery import replay_files
-    from usagectl.machine import paths
+    from usagectl.machine import files
 
     environment = invocation.environment
     if file is None:
@@ -176,7 +176,7 @@ def _store_of(
         return
     path = None if file == "-" else environment.cwd / file
     with TemporaryDirectory(prefix="usagectl-") as temporary, _opened(path) as stream:
-        folder = Path(temporary) if dry_run else paths.require_files_dir(environment)
+        folder = Path(temporary) if dry_run else files.require_files_dir(environment)
         keeps = path is not None and not options.copies
         with replay_files.opened(
             environment, folder, file=path, stream=stream, base=base, keeps=keeps

@@ -11,14 +11,13 @@ from usagectl import identity, tools
 from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.consent import evaluate
 from usagectl.errors import InvalidValueError, nearest
-from usagectl.machine import paths
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import Bounds
-from usagectl.tools import instrumented, registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +92,7 @@ def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name,
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
     if key == "cache_dir":
-        return {"cache_dir": str(paths.parse_folder(environment, value))}
+        return {"cache_dir": str(stored.parse_folder(environment, value))}
     return {key: stored.parse_count(value)}
 
 
@@ -101,7 +100,7 @@ def _key(name: str) -> tuple[str, stored.Name]:
     """Split a name into the tool and its setting."""
     of_tool = _TOOL_KEY.fullmatch(name)
     if of_tool:
-        return registry.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
+        return instrumented.validate_name(of_tool[1]), KEYS[f"telemetry.{of_tool[2]}"]
     if name not in KEYS:
         near = nearest(name, NAMES)
         wanted = f"{f'did you mean {near}? Use' if near else 'use'} {', '.join(NAMES)}"
@@ -154,7 +153,8 @@ def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Ro
     file = str(user.file or "")
     mode, endpoint = _tool_rows(environment, user, own, prefix="telemetry")
     yield mode
-    yield _stored_row("telemetry.since", user.mode_since, file)._replace(stored=None)
+    since = user.of_tool(stored.OWN_NAME).mode_since
+    yield _stored_row("telemetry.since", since, file)._replace(stored=None)
     yield endpoint
     folder, source = identity.cache_dir(environment)
     variable = "LOCALAPPDATA" if environment.system == "Windows" else "XDG_CACHE_HOME"

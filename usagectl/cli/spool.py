@@ -10,9 +10,9 @@ import typer
 from usagectl import spool as store
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
-from usagectl.cli._data import as_data
 from usagectl.cli._filters import Rejected, Sent, States, parse_states, selecting
 from usagectl.cli._options import DryRun, Yes  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data
 from usagectl.errors import UsagectlError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.spool import Entry, Selection  # noqa: TC001  (as above)

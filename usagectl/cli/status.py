@@ -8,8 +8,8 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data, part_data
 from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe
 from usagectl.errors import ExpectationFailedError
 from usagectl.sensitive import mask_url_credentials, redact

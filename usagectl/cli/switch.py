@@ -8,8 +8,8 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._data import as_data, part_data
 from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
+from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe
 from usagectl.errors import count_of
 from usagectl.identity import read_all

@@ -17,7 +17,7 @@ from usagectl import consent, endpoint, spool
 from usagectl.delivery import attempts, replay_files, routing
 from usagectl.delivery.requests import build_post
 from usagectl.errors import LockTimeoutError, UsagectlError, count_of
-from usagectl.machine import files, paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,7 +162,7 @@ def run(
 @contextmanager
 def _held(environment: Environment, seconds: float, on_wait: Callable[[], None]) -> Iterator[None]:
     """Be the only replay; the second of two waits for the first, and says so."""
-    folder = paths.require_delivery_dir(environment)
+    folder = files.require_delivery_dir(environment)
     with ExitStack() as stack:
         try:
             stack.enter_context(files.lock(folder, seconds=min(seconds, _FIRST_PATIENCE_SECONDS)))

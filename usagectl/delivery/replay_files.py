@@ -18,7 +18,7 @@ from usagectl.events import record as records
 from usagectl.events import slicing
 from usagectl.events.encoding import as_utf8
 from usagectl.events.slicing import lines_of
-from usagectl.machine import files, paths
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def _load(
 def _log(environment: Environment, store: Spool) -> None:
     """Move what was sent or refused to the user's own spool."""
     if store.count(("sent", "rejected")):
-        file, bounds = paths.require_spool_file(environment), spool.load_bounds(environment)
+        file, bounds = files.require_spool_file(environment), spool.load_bounds(environment)
         with spool.opened(file, bounds=bounds) as own:
             own.take_over(store.entries(("sent", "rejected")))
     store.purge(spool.STATES)
@@ -128,7 +128,7 @@ def clean(environment: Environment) -> None:
     """Remove what interrupted replays of files left more than seven days ago."""
     now = environment.now().timestamp()
     with suppress(OSError):
-        for each in paths.require_files_dir(environment).iterdir():
+        for each in files.require_files_dir(environment).iterdir():
             if abs(now - each.stat().st_mtime) > _KEPT_SECONDS:
                 each.unlink()
 

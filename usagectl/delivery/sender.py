@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
 from usagectl.errors import LockTimeoutError, StateError, UsagectlError
-from usagectl.machine import files, paths
+from usagectl.machine import files
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
 
 
 def _pause_file(environment: Environment, tool: str) -> Path:
-    return paths.require_delivery_dir(environment) / (
+    return files.require_delivery_dir(environment) / (
         "pause.json" if tool == OWN_NAME else f"pause-{tool}.json"
     )
 
@@ -99,7 +99,7 @@ def _is_due(environment: Environment, verdict: Consent) -> bool:
 def _is_busy(environment: Environment) -> bool:
     """True while a delivery is at work: it sends what is there."""
     try:
-        with files.lock(paths.require_delivery_dir(environment), seconds=0):
+        with files.lock(files.require_delivery_dir(environment), seconds=0):
             return False
     except LockTimeoutError:
         return True
@@ -109,7 +109,7 @@ def _start_child(environment: Environment) -> bool:
     """Start the child, unless one is there: it holds a lock from its first instant to its last."""
     if getattr(sys, "frozen", False) or not sys.executable:
         return False  # There the interpreter is the program itself.
-    file = paths.require_delivery_dir(environment) / "child.lock"
+    file = files.require_delivery_dir(environment) / "child.lock"
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     lock = os.open(file, flags, 0o600)
     try:

@@ -131,9 +131,11 @@ def instrument(
         InvalidValueError: the tool's name is invalid.
         TypeError: the application is neither.
     """
-    from usagectl.tools import registry
+    from usagectl.tools import instrumented
 
-    emitter = Emitter(registry.validate_name(tool), version, endpoint, kinds, permission.program())
+    emitter = Emitter(
+        instrumented.validate_name(tool), version, endpoint, kinds, permission.program()
+    )
     if hasattr(app, "registered_commands"):
         _instrument_typer(app, emitter)
     elif hasattr(app, "make_context") and hasattr(app, "invoke"):

@@ -16,7 +16,7 @@ from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
-from usagectl.tools import registry
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
     Raises:
         InvalidValueError: the name is invalid.
     """
-    found = registry.read(environment, registry.validate_name(name))
+    found = instrumented.read(environment, instrumented.validate_name(name))
     if found is None:
         return Emitter(name)
     return Emitter(name, found.version, found.endpoint, found.kinds, found.program)
@@ -98,22 +98,22 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     return consent.of_emitter(environment, _registration_of(environment, emitter))
 
 
-def _registration_of(environment: Environment, emitter: Emitter) -> registry.Registration:
+def _registration_of(environment: Environment, emitter: Emitter) -> instrumented.Registration:
     """Join what a program says of its tool with what others of the same name said before."""
-    own = registry.Registration(
-        registry.validate_name(emitter.name),
+    own = instrumented.Registration(
+        instrumented.validate_name(emitter.name),
         emitter.version,
         emitter.endpoint,
         emitter.program,
         tuple(kind.schema(emitter.name) for kind in emitter.kinds),
     )
-    return registry.merge(environment, own)
+    return instrumented.merge(environment, own)
 
 
-def _register(environment: Environment, registration: registry.Registration) -> None:
+def _register(environment: Environment, registration: instrumented.Registration) -> None:
     """Write what the program says about itself; one that cannot be listed may still record."""
     try:
-        registry.register(environment, registration)
+        instrumented.register(environment, registration)
     except UsagectlError:
         return
 

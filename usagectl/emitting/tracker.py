@@ -22,7 +22,7 @@ from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
 from usagectl.events.encoding import CLI_CMD
 from usagectl.machine import environment as surroundings
-from usagectl.tools.registry import validate_name
+from usagectl.tools.instrumented import validate_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Safe reading, replacing and locking of files.
+"""Files: where usagectl's own lie; safe reading, replacing and locking of any.
 
 Reading is bounded and never blocks: it refuses a FIFO or a device in the place of a
 file. Writing replaces the whole file or leaves it as it was.
@@ -16,15 +16,19 @@ from usagectl.errors import (
     FileExistsAlreadyError,
     FileUnreadableError,
     FileUnwritableError,
+    FolderUnknownError,
     LockTimeoutError,
 )
+from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-    Write = Callable[[int, bytes], int]
+    from usagectl.machine.environment import Environment
+
+PROJECT_FILE_NAME = ".usagectl.toml"
 
 MAX_BYTES = 4 * 1024 * 1024
 """Settings, profile and identity files are smaller; a larger file is not read."""
@@ -34,6 +38,78 @@ LOCK_SECONDS = 30.0
 
 _FAR_OFF = 1 << 40
 """Windows locks bytes, not files: this one lies beyond the end of every file of ours."""
+
+_POLICY_FILES = {
+    "Darwin": "/Library/Application Support/usagectl/policy.toml",
+    "Linux": "/etc/usagectl/policy.toml",
+    "Windows": "C:/ProgramData/usagectl/policy.toml",
+}
+
+
+def settings_file(environment: Environment) -> Path | None:
+    """Name the user's settings file; None when this account has no home."""
+    folder = environment.config_dir
+    return folder / "settings.toml" if folder else None
+
+
+def require_settings_file(environment: Environment) -> Path:
+    """Name the user's settings file.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    file = settings_file(environment)
+    if file is None:
+        raise FolderUnknownError("usagectl's settings", variable=CONFIG_DIR_VARIABLE)
+    return file
+
+
+def spool_file(environment: Environment) -> Path | None:
+    """Name the spool's file; None when this account has no home."""
+    folder = environment.state_dir
+    return folder / "spool.db" if folder else None
+
+
+def require_spool_file(environment: Environment) -> Path:
+    """Name the spool's file.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    file = spool_file(environment)
+    if file is None:
+        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
+    return file
+
+
+def require_delivery_dir(environment: Environment) -> Path:
+    """Name the folder that a delivery locks, and that keeps its pauses.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    return require_spool_file(environment).with_name("delivery")
+
+
+def require_files_dir(environment: Environment) -> Path:
+    """Name the folder where `replay --file` keeps what it has not sent yet.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+    """
+    return require_spool_file(environment).with_name("files")
+
+
+def policy_file(environment: Environment) -> Path:
+    """Name the machine-wide policy file; no variable moves it: its users could, too."""
+    return environment.at_root(_POLICY_FILES.get(environment.system, _POLICY_FILES["Linux"]))
+
+
+def project_files(environment: Environment) -> tuple[Path, ...]:
+    """List the project files from the working folder up to the root, nearest first."""
+    folders = (environment.cwd, *environment.cwd.parents)
+    found = (folder / PROJECT_FILE_NAME for folder in folders)
+    return tuple(file for file in found if os.path.lexists(file))
 
 
 def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:

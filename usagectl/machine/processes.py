@@ -21,22 +21,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 # Windows lacks most of these; all other systems lack the last.
-_PASSED_THROUGH = tuple(
-    number
-    for number in signal.Signals
-    if number.name
-    in {
-        *("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"),
-        *("SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGBREAK"),
-    }
-)
-_ENDING = tuple(
-    number
-    for number in _PASSED_THROUGH
-    if number.name in {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"}
-)
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
+_PASSED_THROUGH = (*_ENDING, "SIGUSR1", "SIGUSR2", "SIGWINCH")
 # A terminal sends these to the whole group in its foreground.
-_FROM_TERMINAL = frozenset({"SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK"})
+_FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK")
 
 
 class CommandNotFoundError(UsagectlError):
@@ -49,7 +37,6 @@ class CommandNotFoundError(UsagectlError):
         super().__init__(
             f"The command {program!r} was not found.", hint=f"command -v {shlex.quote(program)}"
         )
-        self.program = program
 
 
 class CommandNotExecutableError(UsagectlError):
@@ -59,14 +46,11 @@ class CommandNotExecutableError(UsagectlError):
     exit_status = 126
 
     def __init__(self, program: str, *, reason: str) -> None:
+        word = shlex.quote(program)
         super().__init__(
             f"The command {program!r} cannot be executed: {reason}.",
-            hint=f"ls -l {shlex.quote(program)}"
-            if "/" in program
-            else f'ls -l "$(command -v {shlex.quote(program)})"',
+            hint=f"ls -l {word}" if "/" in program else f'ls -l "$(command -v {word})"',
         )
-        self.program = program
-        self.reason = reason
 
 
 def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -181,7 +165,7 @@ def noting_end() -> Iterator[list[int]]:
 @contextmanager
 def _handling_signals(
     take: Callable[[int, FrameType | None], None],
-    numbers: Sequence[signal.Signals] = _PASSED_THROUGH,
+    names: Sequence[str] = _PASSED_THROUGH,
 ) -> Iterator[None]:
     """Pass our signals to `take`, then restore every handler.
 
@@ -189,7 +173,7 @@ def _handling_signals(
     """
     previous: dict[int, Callable[[int, FrameType | None], object] | int] = {}
     try:
-        for number in numbers:
+        for number in (each for each in signal.Signals if each.name in names):
             handler = signal.getsignal(number)
             if handler is not None and handler != signal.SIG_IGN:
                 previous[number] = handler

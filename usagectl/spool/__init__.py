@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
 from usagectl.events.record import Record, new_record, parse_time, to_line
-from usagectl.machine import files, paths
+from usagectl.machine import files
 from usagectl.spool import database
 from usagectl.spool.database import SpoolSetAsideError
 
@@ -492,7 +492,7 @@ def append_all(
         FolderUnknownError: this account has no home.
         SpoolUnwritableError: not all of them were kept.
     """
-    file, bounds = paths.require_spool_file(environment), load_bounds(environment)
+    file, bounds = files.require_spool_file(environment), load_bounds(environment)
     fitting = [each for each in records if len(each.event) + _ROW_BYTES <= bounds.max_bytes]
     lost = len(records) - len(fitting)
     if not _lock.acquire(timeout=patience):
@@ -540,7 +540,7 @@ def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator
         SpoolUnwritableError: it cannot be written.
         SpoolSetAsideError: it was not a spool of ours.
     """
-    file = paths.spool_file(environment)
+    file = files.spool_file(environment)
     if file is not None and not read_only and os.path.lexists(file):
         with opened(file, bounds=load_bounds(environment)) as store:
             yield store
@@ -558,13 +558,13 @@ def purge(
         SpoolUnwritableError: they are still there.
         LockTimeoutError: a delivery went on and on.
     """
-    file = paths.spool_file(environment)
+    file = files.spool_file(environment)
     if file is None:
         return 0
-    laid_out = paths.require_files_dir(environment)
+    laid_out = files.require_files_dir(environment)
     if not (os.path.lexists(file) or os.path.lexists(laid_out)):
         return 0
-    with files.lock(paths.require_delivery_dir(environment), seconds=PATIENT):
+    with files.lock(files.require_delivery_dir(environment), seconds=PATIENT):
         if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
             import shutil  # it loads three compressions
 
@@ -586,7 +586,7 @@ def last_event(environment: Environment, *, tool: str) -> bytes | None:
 
 def state(environment: Environment) -> SpoolState:
     """Measure the spool; a problem is part of the answer."""
-    file = paths.spool_file(environment)
+    file = files.spool_file(environment)
     if file is None:
         return SpoolState(None, problem="this account has no home to keep a spool in")
     aside = ", ".join(database.list_set_aside(file))

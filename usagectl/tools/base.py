@@ -11,19 +11,16 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from usagectl.errors import UnknownToolError
-from usagectl.settings import OWN_NAME
-from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
-    from usagectl.tools.registry import Registration
     from usagectl.tools.requests import PartPreview, PreviewWish
 
 Telemetry = Literal["on", "local", "off"]
@@ -205,7 +202,6 @@ class Tool(ABC):
 def built_in() -> tuple[Tool, ...]:
     """Load the tools that are known on every machine: TOOL of each module in the data file."""
     from importlib import import_module
-    from pathlib import Path
 
     names = Path(__file__).with_name(_LIST).read_text(encoding="utf-8").split()
     return tuple(import_module(f"{__package__}.{name}").TOOL for name in names)
@@ -223,14 +219,10 @@ def opt_out_variables() -> dict[str, str]:
 
 def known(environment: Environment) -> tuple[Tool, ...]:
     """List every tool that is known on this machine: the built-in ones, then the registered."""
-    return (*built_in(), *(of_registration(each) for each in registry.read_all(environment)))
+    from usagectl.tools import instrumented  # it is described in the words above
 
-
-def of_registration(registration: Registration) -> Tool:
-    """Return the tool that recorded under a registration; usagectl itself needs no registration."""
-    from usagectl.tools.instrumented import Instrumented  # it is described in the words above
-
-    return Instrumented(None if registration.name == OWN_NAME else registration)
+    registered = instrumented.read_all(environment)
+    return (*built_in(), *map(instrumented.of_registration, registered))
 
 
 def emitters(environment: Environment) -> tuple[Instrumented, ...]:
@@ -289,7 +281,6 @@ def is_dir(path: Path) -> bool:
 def find_executable(name: str, environment: Environment) -> Path | None:
     """Find a program on the PATH of the environment."""
     import shutil  # Typer has it loaded; the library alone may not need it
-    from pathlib import Path
 
     found = shutil.which(name, path=environment.variables.get("PATH", ""))
     return Path(found) if found else None
@@ -341,8 +332,6 @@ def _prefixes(executable: Path) -> Iterator[Path]:
 
 
 def _interpreter(script: Path) -> Path | None:
-    from pathlib import Path
-
     try:
         if not is_file(script):  # A pipe would hang the command.
             return None

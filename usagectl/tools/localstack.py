@@ -26,10 +26,9 @@ from usagectl.tools.localstack_client import (
     PLAIN,
     PREFIXED,
     LocalStackClient,
-    find,
     is_true,
-    other_names,
-    read_other,
+    other_files,
+    read_profile,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class LocalStack(Tool):
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
-        return find(environment)
+        return LocalStackClient(environment).installation
 
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of both parts."""
@@ -175,131 +174,120 @@ def _where(switch: Switch) -> str:
     return "the environment" if switch.source == "environment" else switch.origin
 
 
-def _unreadable_profile(client: LocalStackClient) -> list[Caution]:
+def _unreadable_profile(client: LocalStackClient) -> Iterator[Caution]:
     """Warn when the client stops at a profile."""
-    problem = client.profiles.problem
-    if not problem:
-        return []
-    message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
-    return [Caution("profile-unreadable", message, "repair or remove that file")]
+    if problem := client.profiles.problem:
+        message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
+        yield Caution("profile-unreadable", message, "repair or remove that file")
 
 
-def _profile_not_read(client: LocalStackClient) -> list[Caution]:
+def _profile_not_read(client: LocalStackClient) -> Iterator[Caution]:
     """Warn when the content of a profile is not known, so that it cannot count as an opt-out."""
-    return [
-        Caution(
-            "profile-not-read",
-            f"{profile.file} {profile.unread}; its content is not known, so it does not count.",
-            f"export {PLAIN}=1",
-        )
-        for profile in client.profiles.active
-        if profile.unread
-    ]
+    for file, why in ((profile.file, profile.unread) for profile in client.profiles.active):
+        if why:
+            message = f"{file} {why}; its content is not known, so it does not count."
+            yield Caution("profile-not-read", message, f"export {PLAIN}=1")
 
 
-def _ignored_values(switches: Iterable[Switch]) -> list[Caution]:
+def _ignored_values(switches: Iterable[Switch]) -> Iterator[Caution]:
     """Warn of values that a person takes for a yes and LocalStack does not."""
-    return [
-        Caution(
-            "value-ignored",
-            f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off: "
-            "LocalStack takes only 1 or true for a yes.",
-            f"export {switch.name}=1" if switch.source == "environment" else "usagectl disable",
-        )
-        for switch in switches
-        if switch.says == "on" and switch.source != "default" and is_no(switch.value)
-    ]
+    for switch in switches:
+        if switch.says == "on" and switch.source != "default" and is_no(switch.value):
+            message = (
+                f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off: "
+                "LocalStack takes only 1 or true for a yes."
+            )
+            is_variable = switch.source == "environment"
+            hint = f"export {switch.name}=1" if is_variable else "usagectl disable"
+            yield Caution("value-ignored", message, hint)
 
 
-def _environment_wins(switches: Sequence[Switch]) -> list[Caution]:
+def _environment_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when a variable, even an empty one, beats a profile that opts out."""
     decider = _decider(switches)
     same = [switch for switch in switches if switch.name == decider.name]
     beaten = [switch for switch in same if switch.source == "profile" and switch.says == "off"]
     if decider.source != "environment" or not beaten:
-        return []
+        return
     message = (
         f"{decider.name}={decider.value or '(empty)'} in the environment beats "
         f"{beaten[0].name}={beaten[0].value} in {beaten[0].origin}."
     )
-    return [Caution("environment-wins", message, f"export {decider.name}=1")]
+    yield Caution("environment-wins", message, f"export {decider.name}=1")
 
 
-def _prefixed_name_not_read(client: LocalStackClient) -> list[Caution]:
+def _prefixed_name_not_read(client: LocalStackClient) -> Iterator[Caution]:
     """Warn when only the name that the command line does not read is set."""
     if not is_true(client.variables.get(PREFIXED)):
-        return []
+        return
     message = (
         f"{PREFIXED} reaches LocalStack's container and lstk; LocalStack's own command line does "
         "not read it."
     )
-    return [Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")]
+    yield Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")
 
 
 def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
     """List the profiles that are not active, those that opt out or those that do not."""
-    found = client.profiles
-    return [
-        name
-        for name in other_names(found)
-        if is_true(read_other(client.environment, found, name).values.get(PLAIN)) is opting_out
-    ]
+    profiles = client.profiles
+    found = [read_profile(client.environment, file) for file in other_files(profiles)]
+    chosen = [each for each in found if is_true(each.values.get(PLAIN)) is opting_out]
+    return [profiles.name_of(each.file) for each in chosen]
 
 
-def _dropped_opt_out(client: LocalStackClient) -> list[Caution]:
+def _dropped_opt_out(client: LocalStackClient) -> Iterator[Caution]:
     """Warn when a profile that opts out is not the active one."""
     quiet = _other_profiles(client, opting_out=True)
     if not quiet:
-        return []
-    active = _in_words(profile.name for profile in client.profiles.active)
+        return
+    active = _in_words(client.profiles.name_of(profile.file) for profile in client.profiles.active)
     message = (
         f"Profile {_in_words(quiet)} opts out, but the active profile is {active}, "
         "and LocalStack reads no other."
     )
-    return [Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")]
+    yield Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")
 
 
 def _profiles_without_opt_out(
     client: LocalStackClient, switches: Iterable[Switch]
-) -> list[Caution]:
+) -> Iterator[Caution]:
     """Warn when choosing another profile would bring telemetry back."""
     if _decider(switches).source != "profile" or client.profiles.problem:
-        return []
+        return
     loud = _other_profiles(client, opting_out=False)
     if not loud:
-        return []
+        return
     message = (
         f"Profile {_in_words(loud)} has no opt-out: with --profile or "
         "CONFIG_PROFILE it would switch telemetry on again."
     )
     hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable {NAME}"
-    return [Caution("profile-lacks-opt-out", message, hint)]
+    yield Caution("profile-lacks-opt-out", message, hint)
 
 
 def _in_words(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _do_not_track_ignored(variables: Mapping[str, str]) -> list[Caution]:
+def _do_not_track_ignored(variables: Mapping[str, str]) -> Iterator[Caution]:
     """Warn that LocalStack does not read DO_NOT_TRACK."""
-    if not is_no(variables.get("DO_NOT_TRACK")):
-        return []
-    message = "DO_NOT_TRACK is set, but LocalStack does not read it."
-    return [Caution("do-not-track-ignored", message, f"export {PLAIN}=1")]
+    if is_no(variables.get("DO_NOT_TRACK")):
+        message = "DO_NOT_TRACK is set, but LocalStack does not read it."
+        yield Caution("do-not-track-ignored", message, f"export {PLAIN}=1")
 
 
-def _prefixed_name_wins(switches: Sequence[Switch]) -> list[Caution]:
+def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when the prefixed name turns the container on again."""
     by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
     decider = _decider(switches)
     if not by_name or decider.name != PREFIXED:
-        return []
+        return
     message = (
         f"{PREFIXED}={decider.value} in {_where(decider)} reaches the container and beats "
         f"{PLAIN}={by_name[0].value} there."
     )
     hint = f"export {PREFIXED}=1" if decider.source == "environment" else "usagectl disable"
-    return [Caution("prefixed-name-wins", message, hint)]
+    yield Caution("prefixed-name-wins", message, hint)
 
 
 def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:

@@ -9,26 +9,22 @@ line that was split off later has the 4.12 rules again.
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections import ChainMap
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
-from usagectl.tools.base import (
-    Installation,
-    exists,
-    find_python_program,
-    is_dir,
-    is_file,
-)
+from usagectl.tools.base import exists, find_python_program, glob_quietly, is_dir, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Installation
 
 NAME = "localstack"
 
@@ -57,28 +53,6 @@ _SLICES = ("/sys/fs/cgroup/memory/system.slice", "/sys/fs/cgroup/system.slice")
 _ROOT_MOUNT_FIELDS = 4
 
 
-class Rules(NamedTuple):
-    """Behaviour of one version.
-
-    Attributes:
-        version: as the package says it.
-        reads_profile_list: whether CONFIG_PROFILE may name several profiles.
-        machine_id: `short` for 1.x (8 hex digits), `prefixed` since 2.3.2.
-        container_test: which marks count as a container.
-        system: which text goes into the system field.
-        has_product: whether `product` and `edition` are sent.
-        has_container_runtime: whether `container_runtime` is sent.
-    """
-
-    version: str
-    reads_profile_list: bool
-    machine_id: Literal["short", "prefixed"]
-    container_test: Literal["v1", "markers", "runtimes"]
-    system: Literal["platform", "os-type", "summary"]
-    has_product: bool
-    has_container_runtime: bool
-
-
 def parse_version(text: str) -> tuple[int, ...]:
     """Turn `4.12.0` or `1.0.5.dev` into comparable numbers; () when it begins with no number."""
     match = re.match(r"\d+(?:\.\d+)*", text.strip())
@@ -91,22 +65,26 @@ def is_known(version: str) -> bool:
     return (1, 0) <= number < (5,) or (2026,) <= number <= parse_version(NEWEST_KNOWN)
 
 
-def rules_for(version: str | None) -> Rules:
-    """Return the rules of a version; those of the newest known when it is unknown."""
-    text = version or NEWEST_KNOWN
-    number = parse_version(text) or parse_version(NEWEST_KNOWN)
-    is_runtime_2026 = (2026,) <= number < (2026, 4)
-    has_summary = is_runtime_2026 or (4, 14) <= number < (2026,)
-    is_old = number < (2,)
-    return Rules(
-        version=text,
-        reads_profile_list=number >= (3, 1),
-        machine_id="short" if is_old else "prefixed",
-        container_test="v1" if is_old else "runtimes" if is_runtime_2026 else "markers",
-        system="platform" if is_old else "summary" if has_summary else "os-type",
-        has_product=number >= (4, 2),
-        has_container_runtime=is_runtime_2026,
-    )
+class Rules:
+    """Behaviour of one version; that of the newest known when it is unknown.
+
+    Attributes:
+        version: as the package says it.
+        reads_profile_list: whether CONFIG_PROFILE may name several profiles.
+        is_first_edition: 1.x, with an ID of 8 hex digits and tests of its own for a container.
+        has_summary: whether the system field has three parts.
+        has_product: whether `product` and `edition` are sent.
+        has_container_runtime: whether the container's runtime is looked for, and sent.
+    """
+
+    def __init__(self, version: str | None) -> None:
+        self.version = version or NEWEST_KNOWN
+        number = parse_version(self.version) or parse_version(NEWEST_KNOWN)
+        self.is_first_edition = number < (2,)
+        self.reads_profile_list = number >= (3, 1)
+        self.has_product = number >= (4, 2)
+        self.has_container_runtime = (2026,) <= number < (2026, 4)
+        self.has_summary = self.has_container_runtime or (4, 14) <= number < (2026,)
 
 
 def is_true(value: str | None) -> bool:
@@ -123,17 +101,15 @@ def parse_boolean(value: str | None) -> bool | None:
 
 
 class ProfileFile(NamedTuple):
-    """One profile: its name, file and what it sets.
+    """One profile: its file and what it sets.
 
     Attributes:
-        name: as CONFIG_PROFILE names it.
         file: where it is looked for.
         values: what it sets; a bare name without `=` has None.
         problem: why the client would stop at it, else empty.
         unread: why its content is not known, as the end of a sentence, else empty.
     """
 
-    name: str
     file: Path
     values: Mapping[str, str | None]
     problem: str = ""
@@ -141,10 +117,14 @@ class ProfileFile(NamedTuple):
 
 
 class Profiles(NamedTuple):
-    """The active profiles in the order in which the client reads them."""
+    """The active profiles in the order in which the client reads them, and their folder."""
 
     folder: Path
     active: tuple[ProfileFile, ...]
+
+    def name_of(self, file: Path) -> str:
+        """Name a profile as CONFIG_PROFILE does."""
+        return str(file).removeprefix(f"{self.folder}{os.sep}").removesuffix(_SUFFIX)
 
     @property
     def problem(self) -> str:
@@ -174,19 +154,18 @@ class LocalStackClient:
 
     @cached_property
     def installation(self) -> Installation:
-        """Find the client."""
-        return find(self.environment)
+        """Find the command on PATH and its version in its packages' metadata."""
+        return find_python_program(NAME, _DISTRIBUTIONS, self.environment)
 
     @cached_property
     def rules(self) -> Rules:
         """Return the rules of the version asked for, else installed, else newest known."""
-        return rules_for(self._version or self.installation.version)
+        return Rules(self._version or self.installation.version)
 
     @cached_property
     def profiles(self) -> Profiles:
         """Read the active profiles."""
-        reads_list = self.rules.reads_profile_list
-        return load_profiles(self.environment, reads_list=reads_list)
+        return load_profiles(self.environment, reads_list=self.rules.reads_profile_list)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -217,7 +196,7 @@ def load_profiles(environment: Environment, *, reads_list: bool) -> Profiles:
     folder = config_dir(environment)
     text = environment.variables.get("CONFIG_PROFILE", "").strip() or "default"
     names = [name.strip() for name in text.split(",")] if reads_list else [text]
-    active = tuple(_read(environment, folder, name=name) for name in names)
+    active = tuple(read_profile(environment, folder / f"{name}{_SUFFIX}") for name in names)
     return Profiles(folder, tuple(_mark_unholdable(active, environment.variables)))
 
 
@@ -237,29 +216,15 @@ def _mark_unholdable(
         yield profile._replace(problem=problem) if reason else profile
 
 
-def profile_file(folder: Path, name: str) -> Path:
-    """Name the file of a profile."""
-    return folder / f"{name}{_SUFFIX}"
-
-
-def other_names(profiles: Profiles) -> tuple[str, ...]:
+def other_files(profiles: Profiles) -> tuple[Path, ...]:
     """List the profiles in the folder that are not active."""
-    active = {profile.name for profile in profiles.active}
-    try:
-        found = sorted(file.name for file in profiles.folder.glob(f"*{_SUFFIX}"))
-    except OSError:
-        return ()
-    return tuple(name[: -len(_SUFFIX)] for name in found if name[: -len(_SUFFIX)] not in active)
+    active = {profile.file for profile in profiles.active}
+    return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
 
 
-def read_other(environment: Environment, profiles: Profiles, name: str) -> ProfileFile:
-    """Read a profile that is not active."""
-    return _read(environment, profiles.folder, name=name)
-
-
-def _read(environment: Environment, folder: Path, *, name: str) -> ProfileFile:
-    file = profile_file(folder, name)
-    found = ProfileFile(name, file, values={})
+def read_profile(environment: Environment, file: Path) -> ProfileFile:
+    """Read one profile; what is wrong with it is part of the result."""
+    found = ProfileFile(file, values={})
     if not exists(file):
         return found
     if not file.is_file():
@@ -296,8 +261,7 @@ def parse_profile(data: bytes, variables: Mapping[str, str]) -> dict[str, str | 
             values[binding.key] = None
             continue
         atoms = parse_variables(binding.value)
-        value = "".join(atom.resolve(known) for atom in atoms)
-        values[binding.key] = value
+        values[binding.key] = "".join(atom.resolve(known) for atom in atoms)
     return values
 
 
@@ -310,11 +274,6 @@ def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -
     return "it holds a NUL character" if "\0" in name + value else ""
 
 
-def find(environment: Environment) -> Installation:
-    """Find LocalStack's command on PATH; read its version from the metadata of its packages."""
-    return find_python_program(NAME, _DISTRIBUTIONS, environment)
-
-
 def is_in_container(environment: Environment, rules: Rules) -> bool:
     """True if the client's own `is_docker` would be; marker files lie below the root.
 
@@ -322,12 +281,12 @@ def is_in_container(environment: Environment, rules: Rules) -> bool:
     before its profiles.
     """
     override = environment.variables.get("OVERRIDE_IN_DOCKER")
-    if rules.container_test == "v1":
+    if rules.is_first_edition:
         return is_true(override) or _has_engine_marker(environment) or _cgroup_says_so(environment)
     chosen = parse_boolean(override)
     if chosen is not None:
         return chosen
-    if rules.container_test == "runtimes":
+    if rules.has_container_runtime:
         return container_runtime(environment) != "none"
     if _has_image_marker(environment) or _has_engine_marker(environment):
         return True

@@ -20,9 +20,8 @@ from usagectl.tools.localstack_client import (
     config_dir,
     is_true,
     load_profiles,
-    other_names,
+    other_files,
     parse_profile,
-    profile_file,
     why_unholdable,
 )
 
@@ -147,9 +146,8 @@ def _edits(environment: Environment, found: Profiles, wish: Wish) -> Iterator[_E
     """Plan what each profile should hold; the last active one wins, so the switch goes there."""
     if wish == "undo":
         # Disable may have run while another profile was active: its block is found there too.
-        others = [profile_file(found.folder, name) for name in other_names(found)]
         active = dict.fromkeys(profile.file for profile in found.active)
-        for file in (*active, *others):
+        for file in (*active, *other_files(found)):
             yield from _without_block(environment, file)
         return
     last = found.active[-1].file

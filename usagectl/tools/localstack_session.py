@@ -136,7 +136,7 @@ def _no_session(client: LocalStackClient) -> Caution:
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
-    if client.rules.machine_id == "short" or not _may_have_docker(client.environment):
+    if client.rules.is_first_edition or not _may_have_docker(client.environment):
         return
     members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
     message = (
@@ -204,23 +204,19 @@ def _process_payload(
     Returns:
         The payload in the client's order, and the pointers that are drawn at send time.
     """
-    variables, rules = client.variables, client.rules
     machine_id, is_random = _machine_id(client, wish, docker)
-    git_hash = variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
-    payload: dict[str, object] = {
+    git_hash = client.variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
+    version = client.rules.version
+    own = {
         "session_id": _session_id(client.environment),
         "machine_id": machine_id,
-        "api_key": _api_key(client),
         "system": _system(client, docker),
-        "version": f"{rules.version}:{git_hash}" if git_hash else rules.version,
-        "is_ci": "CI" in variables,
+        "version": f"{version}:{git_hash}" if git_hash else version,
         "is_docker": client.is_in_container,
-        "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
+        "edition": edition,
     }
-    if rules.has_product:
-        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or "unknown"
-        payload["edition"] = edition
-    if rules.has_container_runtime:
+    payload = _payload(client, own, product="unknown")
+    if client.rules.has_container_runtime:
         payload["container_runtime"] = container_runtime(client.environment)
     varying = ("/metadata/session_id", "/metadata/client_time", "/payload/session_id")
     return payload, (*varying, "/payload/machine_id") if is_random else varying
@@ -228,20 +224,28 @@ def _process_payload(
 
 def _instance_payload(running: LocalStackClient, info: Mapping[str, object]) -> dict[str, object]:
     """Compute the payload of a running instance from its own `/_localstack/info`."""
-    variables = running.variables
+    version = str(info.get("version", running.rules.version))
+    return _payload(running, {**info, "version": version}, product="aws")
+
+
+def _payload(
+    client: LocalStackClient, own: Mapping[str, object], *, product: str
+) -> dict[str, object]:
+    """Lay out what a process knows of itself, and what its variables say, as the client does."""
+    variables = client.variables
     payload: dict[str, object] = {
-        "session_id": info.get("session_id"),
-        "machine_id": info.get("machine_id"),
-        "api_key": _api_key(running),
-        "system": info.get("system"),
-        "version": str(info.get("version", running.rules.version)),
+        "session_id": own.get("session_id"),
+        "machine_id": own.get("machine_id"),
+        "api_key": _api_key(client),
+        "system": own.get("system"),
+        "version": own["version"],
         "is_ci": "CI" in variables,
-        "is_docker": info.get("is_docker"),
+        "is_docker": own.get("is_docker"),
         "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
     }
-    if running.rules.has_product:
-        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or "aws"
-        payload["edition"] = info.get("edition")
+    if client.rules.has_product:
+        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or product
+        payload["edition"] = own.get("edition")
     return payload
 
 
@@ -259,7 +263,7 @@ def _machine_id(
 
     Version 1 keeps its file below its own package (facts, part 4), where it is not looked for.
     """
-    if client.rules.machine_id != "short" and "cli" in wish.stored_ids:
+    if not client.rules.is_first_edition and "cli" in wish.stored_ids:
         return wish.stored_ids["cli"], False
     docker_id = docker.get("ID")
     return derive_machine_id(
@@ -280,7 +284,7 @@ def derive_machine_id(
     """
     drawn = new_random_id(environment)
     system_id = None if in_container else read_system_id(environment)
-    if rules.machine_id == "short":
+    if rules.is_first_edition:
         return (drawn[:8], True) if system_id is None else (_md5(system_id)[:8], False)
     if docker_id is not None:
         return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
@@ -304,9 +308,9 @@ def _api_key(client: LocalStackClient) -> str:
 
 def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
     environment = client.environment
-    if client.rules.system == "platform":
+    if client.rules.is_first_edition:
         return environment.system
-    if client.rules.system == "summary":
+    if client.rules.has_summary:
         return _system_summary(client, docker)
     os_type = docker.get("OSType")
     if isinstance(os_type, str) and os_type:

@@ -29,13 +29,12 @@ from usagectl.tools.base import (
     read_system_id,
 )
 from usagectl.tools.localstack_client import PLAIN, PREFIXED, is_true
-from usagectl.tools.requests import PartPreview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.requests import PreviewWish
+    from usagectl.tools.requests import PartPreview, PreviewWish
 
 NAME = "lstk"
 _DEFAULT = Switch("default", "no switch", None, "", "on")
@@ -83,6 +82,8 @@ class Lstk(Tool):
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
+        from usagectl.tools.requests import PartPreview  # of no use to status
+
         caution = Caution(
             "bytes-not-known",
             "What lstk sends is known only from reading its source, so no bytes are shown.",
@@ -134,11 +135,12 @@ def _read_container(environment: Environment) -> PartReading:
     value = variables.get(PREFIXED)
     if value is not None and "\n" not in value and "\r" not in value:
         switches.append(environment_switch(variables, PREFIXED, says=_says(is_true(value))))
-    section = _section_variables(environment)
+    file = config_dir(environment)[0] / "config.toml"
+    section = _section_variables(_parse_config(file))
     for name in (PREFIXED, PLAIN):
         if name in section:
-            text, file = section[name]
-            switches.append(Switch("profile", name, text, str(file), _says(is_true(text))))
+            says = _says(is_true(section[name]))
+            switches.append(Switch("profile", name, section[name], str(file), says))
     switches.append(_DEFAULT)
     is_on = next(switch.says for switch in switches if switch.says) == "on"
     if PLAIN in variables:
@@ -198,19 +200,17 @@ def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
             yield IdentityFile(NAME, "container", path, "json", is_primary=False, source="profile")
 
 
-def _section_variables(environment: Environment) -> dict[str, tuple[str, Path]]:
+def _section_variables(document: dict[str, object]) -> dict[str, str]:
     """Collect what the `[env.NAME]` sections named by a container block would set.
 
     Of several blocks the loudest counts: one that is not opted out is enough.
     """
-    file = config_dir(environment)[0] / "config.toml"
-    document = _parse_config(file)
     sections = document.get("env")
     by_name = {
         str(name).lower(): section
         for name, section in (sections.items() if isinstance(sections, dict) else ())
     }
-    blocks = [_block_variables(block, by_name, file) for block in _containers(document)]
+    blocks = [_block_variables(block, by_name) for block in _containers(document)]
     loud = [block for block in blocks if not _opts_out(block)]
     return next(iter(loud or blocks), {})
 
@@ -220,21 +220,18 @@ def _containers(document: dict[str, object]) -> list[dict[str, object]]:
     return [block for block in found if isinstance(block, dict)] if isinstance(found, list) else []
 
 
-def _block_variables(
-    block: dict[str, object], sections: dict[str, object], file: Path
-) -> dict[str, tuple[str, Path]]:
+def _block_variables(block: dict[str, object], sections: dict[str, object]) -> dict[str, str]:
     names = block.get("env")
-    found: dict[str, tuple[str, Path]] = {}
+    found: dict[str, str] = {}
     for name in names if isinstance(names, list) else ():
         section = sections.get(str(name).lower())
         if isinstance(section, dict):
-            found |= {str(key).upper(): (str(text), file) for key, text in section.items()}
+            found |= {str(key).upper(): str(text) for key, text in section.items()}
     return found
 
 
-def _opts_out(variables: dict[str, tuple[str, Path]]) -> bool:
-    chosen = variables.get(PREFIXED) or variables.get(PLAIN)
-    return chosen is not None and is_true(chosen[0])
+def _opts_out(variables: dict[str, str]) -> bool:
+    return is_true(variables.get(PREFIXED, variables.get(PLAIN)))
 
 
 def _parse_config(file: Path) -> dict[str, object]:

@@ -15,8 +15,8 @@ from usagectl import consent, tools
 from usagectl.emitting import permission
 from usagectl.errors import InvalidValueError, UnknownToolError
 from usagectl.events.kinds import Kind
-from usagectl.tools import registry
-from usagectl.tools.registry import Registration
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented import Registration
 
 MYTOOL = Registration("mytool", "1.0", "https://example.org/v1", "/bin/mytool")
 
@@ -36,11 +36,11 @@ def lay(machine: Machine, content: bytes, name: str = "mytool.json") -> None:
 def test_what_is_registered_is_what_is_read(machine: Machine) -> None:
     """A program's word is kept, written only when it changes, and private to the user."""
     environment = machine.environment()
-    assert registry.register(environment, MYTOOL)
-    assert not registry.register(environment, MYTOOL)
-    assert registry.read_all(environment) == (MYTOOL,)
-    assert registry.read(environment, "mytool") == MYTOOL
-    assert registry.register(environment, MYTOOL._replace(version="1.1"))
+    assert instrumented.register(environment, MYTOOL)
+    assert not instrumented.register(environment, MYTOOL)
+    assert instrumented.read_all(environment) == (MYTOOL,)
+    assert instrumented.read(environment, "mytool") == MYTOOL
+    assert instrumented.register(environment, MYTOOL._replace(version="1.1"))
     file = machine.state_dir / "tools" / "mytool.json"
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -55,13 +55,13 @@ def test_two_programs_of_one_tool_keep_each_other_s_word(machine: Machine) -> No
     environment = machine.environment()
     first = MYTOOL._replace(schemas=(kind("a"), kind("b")))
     second = Registration("mytool", schemas=(kind("b", "Another."), kind("c")))
-    registry.register(environment, first)
-    assert registry.register(environment, second)
-    found = registry.read(environment, "mytool")
+    instrumented.register(environment, first)
+    assert instrumented.register(environment, second)
+    found = instrumented.read(environment, "mytool")
     assert found == MYTOOL._replace(schemas=(kind("a"), kind("b", "Another."), kind("c")))
-    assert not registry.register(environment, second)
-    assert registry.register(environment, first)
-    assert registry.read(environment, "mytool") == found._replace(
+    assert not instrumented.register(environment, second)
+    assert instrumented.register(environment, first)
+    assert instrumented.read(environment, "mytool") == found._replace(
         schemas=(kind("a"), kind("b"), kind("c"))
     )
 
@@ -78,10 +78,10 @@ def test_a_program_without_endpoint_sends_where_its_tool_does(machine: Machine) 
 def test_usagectl_needs_no_file(machine: Machine) -> None:
     """Usagectl knows itself; what goes by a built-in name is not read from a file."""
     environment = machine.environment()
-    assert not registry.register(environment, Registration("usagectl"))
-    for name in registry.TAKEN:
+    assert not instrumented.register(environment, Registration("usagectl"))
+    for name in instrumented.TAKEN:
         lay(machine, b'{"endpoint": "http://x"}', f"{name}.json")
-    assert registry.read_all(environment) == ()
+    assert instrumented.read_all(environment) == ()
     assert [tool.name for tool in tools.known(environment)] == ["localstack", "lstk", "usagectl"]
 
 
@@ -103,7 +103,7 @@ def test_a_broken_file_is_a_tool_without_endpoint(machine: Machine) -> None:
     """It is listed with what is wrong, sends nowhere, and is left as it is."""
     for content in BROKEN:
         lay(machine, content)
-        found = registry.read_all(machine.environment())
+        found = instrumented.read_all(machine.environment())
         assert [(each.name, each.endpoint) for each in found] == [("mytool", "")], content[:40]
         assert str(machine.state_dir) in found[0].problem
         verdict = consent.evaluate(machine.environment(), ["mytool"])[0]
@@ -116,7 +116,7 @@ def test_other_files_are_no_tools(machine: Machine) -> None:
     """Files without a tool's name are ignored."""
     for name in ("..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"):
         lay(machine, b"{}", name)
-    assert registry.read_all(machine.environment()) == ()
+    assert instrumented.read_all(machine.environment()) == ()
 
 
 def test_odd_things_in_the_way(machine: Machine) -> None:
@@ -124,7 +124,7 @@ def test_odd_things_in_the_way(machine: Machine) -> None:
     folder = machine.state_dir / "tools"
     (folder / "one.json").mkdir(parents=True)
     os.mkfifo(folder / "two.json")
-    found = registry.read_all(machine.environment())
+    found = instrumented.read_all(machine.environment())
     assert [(each.name, bool(each.problem)) for each in found] == [("one", True), ("two", True)]
 
 
@@ -132,7 +132,7 @@ def test_a_file_in_place_of_the_folder(machine: Machine) -> None:
     """Without a folder there are no tools."""
     machine.state_dir.mkdir(parents=True)
     (machine.state_dir / "tools").write_text("x")
-    assert registry.read_all(machine.environment()) == ()
+    assert instrumented.read_all(machine.environment()) == ()
 
 
 @profile(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -152,7 +152,7 @@ def test_a_file_in_place_of_the_folder(machine: Machine) -> None:
 def test_any_json_is_read(machine: Machine, document: object) -> None:
     """Whatever JSON a file holds, reading gives an answer, and its kinds can be asked for."""
     lay(machine, json.dumps(document).encode())
-    (found,) = registry.read_all(machine.environment())
+    (found,) = instrumented.read_all(machine.environment())
     assert found.name == "mytool"
     assert isinstance(found.kinds, tuple)
 
@@ -161,12 +161,12 @@ def test_invalid_names_are_refused() -> None:
     """A name that is invalid, or another tool's, is refused."""
     for name in ("localstack", "lstk", "", "A", "a b", "a/b", "a--b", "-a", "x" * 65):
         with pytest.raises(InvalidValueError):
-            registry.validate_name(name)
+            instrumented.validate_name(name)
 
 
 def test_an_unknown_tool_lists_the_registered_ones(machine: Machine) -> None:
     """The error names what there is, registered tools too."""
-    registry.register(machine.environment(), MYTOOL)
+    instrumented.register(machine.environment(), MYTOOL)
     with pytest.raises(UnknownToolError, match="mytool"):
         consent.evaluate(machine.environment(), ["mytol"])
 
@@ -192,7 +192,7 @@ SWITCHES: list[tuple[dict[str, str], str, str, str]] = [
 def test_the_switches_of_a_registered_tool(machine: Machine) -> None:
     """A No for all holds for each; a Yes holds for the tool alone that it names."""
     machine.config_dir.mkdir(parents=True)
-    registry.register(machine.environment(), MYTOOL)
+    instrumented.register(machine.environment(), MYTOOL)
     found = []
     for variables, text, _, _ in SWITCHES:
         (machine.config_dir / "settings.toml").write_text(text)
@@ -205,7 +205,7 @@ def test_the_switches_of_a_registered_tool(machine: Machine) -> None:
 def test_a_project_file_restricts_every_tool(machine: Machine) -> None:
     """A committed file can switch off one tool or all, and gives no Yes."""
     environment = machine.environment()
-    registry.register(environment, MYTOOL)
+    instrumented.register(environment, MYTOOL)
     file = machine.cwd / ".usagectl.toml"
     for text, expected in (
         ('[tools.mytool]\nmode = "on"', "local"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from usagectl.cli._data import as_data
+from usagectl.cli._output import as_data
 from usagectl.identity import MachineId, Replacement
 from usagectl.tools.base import IdentityFile
 
