@@ -80,10 +80,15 @@ def test_a_bare_machine_needs_nothing_heavy(machine: Machine, subtests: pytest.S
 
 
 def test_version_loads_no_command(machine: Machine) -> None:
-    """`--version` reads one constant: it builds no command and looks at no switch."""
+    """`--version` reads one constant: it builds no command and looks at no tool."""
     (modules,) = modules_of(machine, [("--version",)])
     assert command_modules(modules) == set()
-    assert {"usagectl.consent", "usagectl.spool", "platformdirs"} & modules == set()
+    assert {
+        "usagectl.tools",
+        "usagectl.consent",
+        "usagectl.spool",
+        "platformdirs",
+    } & modules == set()
 
 
 def test_a_command_loads_itself_alone(machine: Machine, subtests: pytest.Subtests) -> None:

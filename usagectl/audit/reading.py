@@ -11,8 +11,6 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from usagectl.events.slicing import as_utf8
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
@@ -130,6 +128,8 @@ class Reader:
 
     def read(self, pieces: Iterable[bytes]) -> Iterator[Item]:
         """Read every JSON value of a stream; a line without one gives an item without a value."""
+        from usagectl.events.slicing import as_utf8  # it loads msgspec: help needs none
+
         lines = cut(as_utf8(pieces))
         for blank_lines, line in enumerate(lines):
             if line.strip():

@@ -40,6 +40,10 @@ _FORMS: Mapping[str, str] = {
         "rule name level event field count message example sentence known since advice line "
         "suppressed fingerprint"
     ),
+    "Notice": (
+        "events undocumented_events never_collected departures licence switch privacy_classes "
+        "declared_events"
+    ),
     "MachineId": "value kind path=place.path",
     "Replacement": (
         "tool=place.tool part=place.part path=place.path before after changed set_aside "

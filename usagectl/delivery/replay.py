@@ -175,23 +175,28 @@ def run(  # noqa: PLR0913  (what differs between a test and a run is an argument
         LockTimeoutError: another replay went on and on.
         SpoolUnwritableError: the store cannot be read.
     """
+    started = time.monotonic()
+    with _held(environment, patience_seconds, on_wait):
+        replay_files.clean(environment)
+        replay = _Replay(environment, options, store, base=base, on_progress=on_progress)
+        may_go_on = may_continue or (lambda: _check(environment, options))
+        problem = _deliver(replay, options, base=base, may_continue=may_go_on)
+    return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
+
+
+def _deliver(
+    replay: _Replay, options: Options, *, base: str, may_continue: Callable[[], None]
+) -> UsagectlError | None:
+    """Send over the network; where nothing waits, httpx is not even loaded."""
+    if not replay.planned:
+        return None
     from usagectl.delivery.transport import Transport  # httpx costs more than a whole status
 
-    started = time.monotonic()
-    with (
-        _held(environment, patience_seconds, on_wait),
-        closing(Transport(base)) as transport,
-    ):
-        replay_files.clean(environment)
+    with closing(Transport(base)) as transport:
         deliverer = attempts.Deliverer(
-            transport.send,
-            base,
-            policy=options.policy,
-            may_continue=may_continue or (lambda: _check(environment, options)),
+            transport.send, base, policy=options.policy, may_continue=may_continue
         )
-        replay = _Replay(environment, options, store, base=base, on_progress=on_progress)
-        problem = replay.send(deliverer)
-    return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
+        return replay.send(deliverer)
 
 
 def _check(environment: Environment, options: Options) -> None:

@@ -16,7 +16,6 @@ from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
-from usagectl.tools import registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
+    from usagectl.tools.registry import Registration
 
 _REMARKED = "first-run"
 """A file of this name, for other tools with the tool's name behind it, says: remarked on."""
@@ -81,6 +81,8 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
     Raises:
         InvalidValueError: the name is invalid.
     """
+    from usagectl.tools import registry  # help and version need none
+
     found = registry.read(environment, registry.validate_name(name))
     if found is None:
         return Emitter(name)
@@ -98,8 +100,10 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     return consent.of_emitter(environment, _registration_of(environment, emitter))
 
 
-def _registration_of(environment: Environment, emitter: Emitter) -> registry.Registration:
+def _registration_of(environment: Environment, emitter: Emitter) -> Registration:
     """Join what a program says of its tool with what others of the same name said before."""
+    from usagectl.tools import registry
+
     own = registry.Registration(
         registry.validate_name(emitter.name),
         emitter.version,
@@ -110,8 +114,10 @@ def _registration_of(environment: Environment, emitter: Emitter) -> registry.Reg
     return registry.merge(environment, own)
 
 
-def _register(environment: Environment, registration: registry.Registration) -> None:
+def _register(environment: Environment, registration: Registration) -> None:
     """Write what the program says about itself; one that cannot be listed may still record."""
+    from usagectl.tools import registry
+
     try:
         registry.register(environment, registration)
     except UsagectlError:
