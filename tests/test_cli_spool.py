@@ -20,7 +20,7 @@ from tests.support.machine import NOW
 from tests.support.spooling import HANDOVER, lay, make_record, number, put, read, spool_file
 from tests.support.terminals import ESCAPE, draw_all, needs_terminal
 from usagectl import spool
-from usagectl.cli._filters import parse_when
+from usagectl.cli._options import parse_when
 from usagectl.errors import InvalidValueError
 from usagectl.events.record import parse_line, to_line
 

@@ -44,7 +44,6 @@ HEAVY = {
 }
 SHARED = {
     "switch": {"status"},
-    "cache_dir": {"machine_id"},
     "completion": set(MODULES.values()),
 }
 """Command modules whose answers are made of another's; `completion` is about all of them."""
@@ -117,7 +116,7 @@ def allowed(path: str, own: str) -> set[str]:
         found.add("msgspec")
     if own == "replay":
         found.add("socket")
-    saves = own in ("cache_dir", "settings") and path.endswith((" set", " unset"))
+    saves = path.startswith(("cache-dir ", "settings ")) and path.endswith((" set", " unset"))
     if own == "switch" or saves:
         found.add("tomlkit")
     return found

@@ -176,7 +176,7 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
 def _print_arrival(arrival: Arrival) -> None:
     """Print a line for a request, between those of the command."""
     at, tool, path, names, size = _cells(arrival)
-    _output.print_notice(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
+    _output.print_remark(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
 
 
 def _cells(arrival: Arrival) -> tuple[str, ...]:

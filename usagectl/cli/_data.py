@@ -36,6 +36,8 @@ _FORMS: Mapping[str, str] = {
         "uid time tool event state bytes=size at=handover.at to=handover.to "
         "status=handover.status answer=handover.answer"
     ),
+    "EventForm": "name fields",
+    "EventOption": "name option required default meaning",
     "Finding": (
         "rule name level event field count message example sentence known since advice line "
         "suppressed fingerprint"

@@ -36,27 +36,30 @@ class Answer(NamedTuple):
     """What a command answers, for a machine and for a person.
 
     Attributes:
-        data: the `data` member of the envelope.
+        data: makes the `data` member of the envelope.
         show: draws the same on stdout for a person.
         errors: what went wrong beside the answer; the first gives the exit status.
+        status: the exit status where nothing went wrong.
     """
 
-    data: Mapping[str, object]
+    data: Callable[[], Mapping[str, object]]
     show: Callable[[], None]
     errors: Sequence[UsagectlError] = ()
+    status: int = 0
 
 
-def emit(answer: Answer, invocation: Invocation, *, as_json: bool) -> None:
+def emit(answer: Answer, invocation: Invocation) -> None:
     """Print an answer and its errors; exit with the status of the first error."""
-    if as_json:
-        _print_envelope(invocation.command, answer.data, answer.errors)
+    if invocation.as_json:
+        _print_envelope(invocation.command, answer.data(), answer.errors)
     else:
         answer.show()
         sys.stdout.flush()  # With both streams in one file, errors come after the answer.
         for error in answer.errors:
             print_error(error, command=invocation.command)
-    if answer.errors:
-        raise typer.Exit(answer.errors[0].exit_status)
+    status = answer.errors[0].exit_status if answer.errors else answer.status
+    if status:
+        raise typer.Exit(status)
 
 
 def fail(error: UsagectlError, invocation: Invocation) -> None:
@@ -93,7 +96,7 @@ def silence(stream: TextIO) -> None:
 
 def print_error(error: UsagectlError, *, command: str = "") -> None:
     """Print an error and its next step on stderr."""
-    print_notice(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
+    print_remark(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
@@ -101,7 +104,7 @@ def _next_step(error: UsagectlError, command: str) -> str:
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
-def print_notice(text: str, *, hint: str = "") -> None:
+def print_remark(text: str, *, hint: str = "") -> None:
     """Print a remark and its next step on stderr."""
     lines = [*_wrap(printable_line(text)), *([f"  try: {printable_line(hint)}"] if hint else [])]
     try:
@@ -131,7 +134,7 @@ def confirm(question: str, *, skip: bool) -> None:
     if skip or not can_ask():
         return
     if not typer.confirm(question, err=True):
-        print_notice("Nothing was changed.")
+        print_remark("Nothing was changed.")
         raise typer.Exit(1)
 
 

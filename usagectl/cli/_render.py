@@ -23,7 +23,6 @@ from usagectl.cli._output import printable_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.delivery.replay import Progress as ReplayProgress
     from usagectl.tools.base import Caution
 
 _PIPE_WIDTH = 100_000
@@ -97,10 +96,6 @@ class BarMeter:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
-
-    def update(self, progress: ReplayProgress, planned: int) -> None:
-        """Show where a replay is now."""
-        self.show(progress.sent + progress.rejected, planned)
 
     def show(self, done: int, planned: int | None) -> None:
         """Show how many events are done, and of how many."""

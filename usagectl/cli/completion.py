@@ -82,7 +82,9 @@ def _own_shell(invocation: Invocation) -> str:
 
 def _print(shell: str) -> _output.Answer:
     text = SHELLS[shell].write(read_tree())
-    return _output.Answer({"shell": shell, "text": text}, lambda: typer.echo(text, nl=False))
+    return _output.Answer(
+        lambda: {"shell": shell, "text": text}, lambda: typer.echo(text, nl=False)
+    )
 
 
 def _write(folder: Path, names: list[str], *, dry_run: bool) -> _output.Answer:
@@ -94,7 +96,7 @@ def _write(folder: Path, names: list[str], *, dry_run: bool) -> _output.Answer:
             word = verb if each.changed else "stays as it is"
             typer.echo(_output.printable_line(f"{each.path} {word}."))
 
-    return _output.Answer({"dry_run": dry_run, "files": as_data(found)}, show)
+    return _output.Answer(lambda: {"dry_run": dry_run, "files": as_data(found)}, show)
 
 
 class WrittenFile(NamedTuple):
