@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import tools
 from usagectl.errors import InvalidValueError
 from usagectl.events.record import parse_time
 from usagectl.spool import STATES, Selection, State
+from usagectl.tools import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ Tools = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TOOL]...",
-        help=f"Which tools: {', '.join(tools.names())}. All of them without a name.",
+        help=f"Which tools: {', '.join(names())}. All of them without a name.",
     ),
 ]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from usagectl import notice
 from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sarif, select
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
@@ -25,6 +24,7 @@ from usagectl.errors import (
     count_of,
 )
 from usagectl.machine.environment import with_account_home
+from usagectl.notice import declared
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def audit(  # noqa: PLR0913  (each is an option)
     """
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    ctx.with_resource(notice.declared(registry.declarations(environment)))
+    ctx.with_resource(declared(registry.declarations(environment)))
     if invocation.as_json and form == "sarif":
         raise UsageError("--json and --format sarif exclude each other.")
     invocation.as_json |= form == "json"

@@ -6,7 +6,6 @@ The options of each event are read off the notice's data, or off the declaration
 from __future__ import annotations
 
 import inspect
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -19,7 +18,7 @@ from usagectl.sensitive import MASK
 from usagectl.tools import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
@@ -197,25 +196,20 @@ def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter
 
 
 def _add_command(to: typer.Typer, name: str, schema: Mapping[str, Any]) -> None:
+    """Add the command of an event; Typer reads its options off the signature that it is given."""
     form = form_of(name, schema)
-    function = _signed(form, partial(_emit_one, form))
-    meaning = str(schema["description"])
-    function.__doc__ = f"Record {name}: {meaning[0].lower()}{meaning[1:]}"
-    to.command(name, cls=AnsweringCommand)(function)
-
-
-def _signed(form: EventForm, act: Callable[..., _output.Answer]) -> Callable[..., _output.Answer]:
-    """Give a function of keyword values the signature that Typer reads its options off."""
 
     def command(**values: Any) -> _output.Answer:  # noqa: ANN401
-        return act(**values)
+        return _emit_one(form, **values)
 
+    meaning = str(schema["description"])
+    command.__doc__ = f"Record {name}: {meaning[0].lower()}{meaning[1:]}"
     parameters = [_parameter("ctx", typer.Context, inspect.Parameter.empty)]
     parameters += [each.parameter for each in form.fields]
     parameters += _shared_parameters(form)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return command
+    to.command(name, cls=AnsweringCommand)(command)
 
 
 _Tool = Annotated[

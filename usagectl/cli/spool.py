@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import spool as store
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._data import as_data, origin_shown
@@ -19,7 +18,9 @@ from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count
 from usagectl.events.record import in_utc
 from usagectl.machine import files
 from usagectl.machine.environment import STATE_DIR_VARIABLE
-from usagectl.spool import Entry, Selection  # noqa: TC001  (as above)
+from usagectl.spool import STATES, UNSENT, Entry, Selection, open_spool
+from usagectl.spool import purge as remove
+from usagectl.spool import state as read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +61,7 @@ def spool(ctx: typer.Context) -> _output.Answer | None:
     if ctx.invoked_subcommand is not None:
         return None
     invocation: Invocation = ctx.obj
-    found = store.state(invocation.environment)
+    found = read_state(invocation.environment)
     return _output.Answer(
         lambda: {**as_data(found), "problem": found.problem or found.unwritable},
         lambda: _show_state(found),
@@ -84,7 +85,7 @@ def list_events(
     """List events, one a line: those that wait, unless another state is asked for."""
     invocation: Invocation = ctx.obj
     states = parse_states(state, sent=sent, rejected=rejected)
-    with store.open_spool(invocation.environment, read_only=True) as spool:
+    with open_spool(invocation.environment, read_only=True) as spool:
         total = spool.count(states, selection)
         # Of many events their bodies would fill the memory, and none is shown.
         found = [
@@ -130,12 +131,12 @@ def show(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
         )
     states = parse_states(
-        state, sent=sent, rejected=rejected, default=store.STATES if uids else ("pending",)
+        state, sent=sent, rejected=rejected, default=STATES if uids else ("pending",)
     )
     selection = selection._replace(uids=asked)
     missing = set(asked)
     most = None if raw or invocation.as_json else _SHOWN
-    with store.open_spool(invocation.environment, read_only=True) as spool:
+    with open_spool(invocation.environment, read_only=True) as spool:
         for uid in asked:
             if spool.count(states, selection._replace(uids=(uid,))):
                 missing.discard(uid)
@@ -173,8 +174,8 @@ def _write_raw(texts: Iterable[bytes]) -> None:
 def stats(ctx: typer.Context, *, selection: Selection, state: States = None) -> _output.Answer:
     """Count events by name, tool, state and day, with a small chart on a terminal."""
     invocation: Invocation = ctx.obj
-    states = parse_states(state, default=store.STATES)
-    with store.open_spool(invocation.environment, read_only=True) as spool:
+    states = parse_states(state, default=STATES)
+    with open_spool(invocation.environment, read_only=True) as spool:
         found, losses = spool.stats(states, selection), spool.losses()
     return _output.Answer(
         lambda: _stats_data(found, losses), lambda: _show_stats(found, losses, states)
@@ -218,7 +219,7 @@ def export(
     if invocation.as_json and file is None:
         raise UsageError("--json needs a FILE: stdout cannot hold both.")
     states = parse_states(state)
-    with store.open_spool(invocation.environment, read_only=True) as spool:
+    with open_spool(invocation.environment, read_only=True) as spool:
         texts = _texts(spool.entries(states, selection), events=events)
         if file is None:
             _write_raw(() if dry_run else texts)
@@ -247,16 +248,16 @@ def purge(
     """Remove events for good; without --state those that wait and those that were refused."""
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    states = parse_states(state, default=store.UNSENT)
+    states = parse_states(state, default=UNSENT)
     is_asked = not (yes or dry_run or invocation.as_json) and _output.can_ask()
     gone = 0
     if dry_run or is_asked:
-        with store.open_spool(environment, read_only=True) as spool:
+        with open_spool(environment, read_only=True) as spool:
             gone = spool.count(states, selection)
     if is_asked and gone:
         _output.confirm(f"Remove {count_of(gone, 'event')} for good?", skip=False)
     if not dry_run:
-        gone = store.purge(environment, states=states, selection=selection)
+        gone = remove(environment, states=states, selection=selection)
     return _output.Answer(
         lambda: {"purged": gone, "dry_run": dry_run, "states": states},
         lambda: _show_purge(gone, dry_run=dry_run),

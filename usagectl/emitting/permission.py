@@ -61,16 +61,16 @@ class Permit(NamedTuple):
 
 def permit(environment: Environment, emitter: Emitter) -> Permit | None:
     """Ask whether a program may record, and register it if so; None when it is off."""
-    from usagectl import consent  # help and version need none
+    from usagectl.consent import of_emitter, sending_consent  # help and version need none
 
     try:
         registration = _registration_of(environment, emitter)
-        verdict = consent.of_emitter(environment, registration)
+        verdict = of_emitter(environment, registration)
         if verdict.telemetry == "off":
             return None
         if emitter.name != OWN_NAME:
             _register(environment, registration)
-        return Permit(verdict, consent.sending_consent(environment, verdict))
+        return Permit(verdict, sending_consent(environment, verdict))
     except (UsagectlError, OSError):
         return None
 
