@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -161,13 +160,12 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
     if not is_wanted:
         yield lambda _arrival: None
     elif has_table and sys.stderr.isatty():
-        from rich.console import Console
         from rich.live import Live
 
+        from usagectl.cli._render import error_console
+
         table = _ArrivalTable()
-        # Without colours rich would still write bold; NO_COLOR asks for plain text here.
-        console = Console(stderr=True, color_system=None if os.environ.get("NO_COLOR") else "auto")
-        with Live(console=console, refresh_per_second=4, get_renderable=table.draw):
+        with Live(console=error_console(), refresh_per_second=4, get_renderable=table.draw):
             yield table.add
     else:
         yield _print_arrival

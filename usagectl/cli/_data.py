@@ -76,13 +76,9 @@ def origin_shown(url: str) -> str:
     return origin_of(url) if "://" in url else ""
 
 
-def _shown_origin(url: str | None, *, reveal: bool) -> str | None:  # noqa: ARG001
-    return None if url is None else origin_shown(url)
-
-
 _MASKED: Mapping[str, Callable[..., object]] = {
     "Consent.endpoint": _shown_address,
-    "Entry.to": _shown_origin,
+    "Entry.to": lambda url, reveal: None if url is None else origin_shown(url),  # noqa: ARG005
     "MachineId.value": _shown_id,
     "Replacement.after": _shown_id,
 }

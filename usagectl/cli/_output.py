@@ -15,7 +15,7 @@ import typer
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from usagectl.cli._commands import Invocation
 
@@ -124,17 +124,22 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def confirm(question: str, *, skip: bool) -> None:
+def print_raw(texts: Iterable[bytes]) -> None:
+    """Print exact bytes on stdout, each text in a line of its own."""
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(text + b"\n" for text in texts)
+    sys.stdout.buffer.flush()
+
+
+def confirm(question: str, *, otherwise: str = "Nothing was changed.") -> None:
     """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
 
     Raises:
         typer.Exit: the answer was no; the status is 1.
         typer.Abort: it was interrupted.
     """
-    if skip or not can_ask():
-        return
-    if not typer.confirm(question, err=True):
-        print_remark("Nothing was changed.")
+    if can_ask() and not typer.confirm(question, err=True):
+        print_remark(otherwise)
         raise typer.Exit(1)
 
 

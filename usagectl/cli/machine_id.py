@@ -89,7 +89,8 @@ def set_id(
     planned = identity.replace(environment, bodies, prefix="", dry_run=True)
     if any(found.changed and found.before.exists for found in planned):
         question = f"Replace the machine ID of {_whose(planned)} by {whole}?"
-        _output.confirm(question, skip=yes or dry_run or invocation.as_json)
+        if not (yes or dry_run or invocation.as_json):
+            _output.confirm(question)
     replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
 
@@ -112,7 +113,8 @@ def reset_machine_id(
     bodies = identity.plan_reset(invocation.environment)
     planned = identity.replace(invocation.environment, bodies, dry_run=True)
     question = f"Replace the machine ID of {_whose(planned)}?"
-    _output.confirm(question, skip=yes or dry_run or invocation.as_json)
+    if not (yes or dry_run or invocation.as_json):
+        _output.confirm(question)
     replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
 
@@ -326,7 +328,7 @@ def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None
     what = f"remove the machine ID of {_whose(planned)} ({count_of(len(planned), 'file')})"
     if invocation.as_json or not _output.can_ask():
         raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
-    _output.confirm(f"{what[0].upper()}{what[1:]}?", skip=False)
+    _output.confirm(f"{what[0].upper()}{what[1:]}?")
 
 
 def _show_cache_dir(folder: Path, source: str) -> None:

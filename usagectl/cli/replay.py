@@ -235,10 +235,7 @@ def _plan(
 
     posts = replaying.posts(options, base=base, store=store)
     if raw:
-        sys.stdout.flush()
-        for post, _ in posts:
-            sys.stdout.buffer.write(post.body + b"\n")
-        sys.stdout.buffer.flush()
+        _output.print_raw(post.body for post, _ in posts)
         return None
     plan, requests = _summarise(posts)
     again, is_chosen = _again(invocation), options.selection != ALL
@@ -268,9 +265,7 @@ def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool
     what = f"send {count_of(count, 'event')} to {endpoint.origin_of(route.base)}"
     if not is_asked:
         raise ConfirmationNeededError(what, hint=_again(invocation, "--yes"))
-    if not typer.confirm(f"{what.capitalize()}?", err=True):
-        _output.print_remark("Nothing was sent.")
-        raise typer.Exit(1)
+    _output.confirm(f"{what.capitalize()}?", otherwise="Nothing was sent.")
 
 
 def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:

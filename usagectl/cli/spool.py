@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from itertools import groupby
 from shlex import quote
@@ -23,7 +22,7 @@ from usagectl.spool import purge as remove
 from usagectl.spool import state as read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.cli._render import Page
@@ -143,7 +142,7 @@ def show(
         errors = [UnknownUidError(uid) for uid in asked if uid in missing]
         entries = spool.entries(states, selection, newest=most)
         if raw:
-            _write_raw(entry.body for entry in entries)
+            _output.print_raw(entry.body for entry in entries)
             return _output.Answer(dict, lambda: None, errors)
         shown, total = list(entries), spool.count(states, selection)
     if asked and not total:
@@ -160,13 +159,6 @@ def _check_uids(uids: Sequence[str]) -> None:
     if short is not None:
         sentence = f"{short!r} is too short: give {_SHORTEST_UID} characters of a uid."
         raise UsageError(sentence, hint="usagectl spool list")
-
-
-def _write_raw(texts: Iterable[bytes]) -> None:
-    sys.stdout.flush()
-    for text in texts:
-        sys.stdout.buffer.write(text + b"\n")
-    sys.stdout.buffer.flush()
 
 
 @app.command("stats", cls=AnsweringCommand)
@@ -220,19 +212,16 @@ def export(
         raise UsageError("--json needs a FILE: stdout cannot hold both.")
     states = parse_states(state)
     with open_spool(invocation.environment, read_only=True) as spool:
-        texts = _texts(spool.entries(states, selection), events=events)
+        found = spool.entries(states, selection)
+        texts = (entry.body if events else entry.line for entry in found)
         if file is None:
-            _write_raw(() if dry_run else texts)
+            _output.print_raw(() if dry_run else texts)
             return None
         target = invocation.environment.cwd / file
         count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
     return _output.Answer(lambda: data, lambda: _show_export(target, count, size, dry_run=dry_run))
-
-
-def _texts(entries: Iterable[Entry], *, events: bool) -> Iterator[bytes]:
-    return (entry.body if events else entry.line for entry in entries)
 
 
 @app.command("purge", cls=AnsweringCommand)
@@ -255,7 +244,7 @@ def purge(
         with open_spool(environment, read_only=True) as spool:
             gone = spool.count(states, selection)
     if is_asked and gone:
-        _output.confirm(f"Remove {count_of(gone, 'event')} for good?", skip=False)
+        _output.confirm(f"Remove {count_of(gone, 'event')} for good?")
     if not dry_run:
         gone = remove(environment, states=states, selection=selection)
     return _output.Answer(
