@@ -36,7 +36,6 @@ class Outcome(NamedTuple):
     """Result of a capture that is over.
 
     Attributes:
-        capture: the capture.
         sums: counts of what came in, under names that may be shown.
         first: the first requests that arrived.
         found: the result of its audit.

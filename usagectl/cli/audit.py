@@ -127,7 +127,6 @@ class Audited(NamedTuple):
     """What is shown of an audit.
 
     Attributes:
-        result: its outcome.
         source: the file as it was typed, `-`, or empty for the spool.
         fail_on: from which level on it fails.
         written: how many findings went into a baseline, None when none was written.

@@ -72,15 +72,8 @@ def completion(
     if write is not None:
         folder = invocation.environment.cwd / write
         return _write(folder, [shell] if shell else list(SHELLS), dry_run=dry_run)
-    return _print(shell or _own_shell(invocation))
-
-
-def _own_shell(invocation: Invocation) -> str:
     environment = invocation.environment
-    return shells.detect_shell(environment.variables.get("SHELL"), environment.system)
-
-
-def _print(shell: str) -> _output.Answer:
+    shell = shell or shells.detect_shell(environment.variables.get("SHELL"), environment.system)
     text = SHELLS[shell].write(read_tree())
     return _output.Answer(
         lambda: {"shell": shell, "text": text}, lambda: typer.echo(text, nl=False)

@@ -47,16 +47,7 @@ _TYPES: Mapping[str, tuple[Any, str | None]] = {
 
 
 class EventOption(NamedTuple):
-    """One field of an event as an option.
-
-    Attributes:
-        name: the field.
-        option: how it is typed, such as `--status-code`.
-        required: whether it must be typed.
-        default: its value when it is not typed.
-        meaning: what it tells.
-        parameter: the same for Typer.
-    """
+    """One field of an event, the option that it is typed as, and the parameter for Typer."""
 
     name: str
     option: str

@@ -135,9 +135,7 @@ class Row(NamedTuple):
     """One setting as it holds.
 
     Attributes:
-        name: as it is typed.
-        value: what holds.
-        source: what kind of place chose it.
+        source: what kind of place chose the value.
         origin: that place: a file, a variable, or empty for a default.
         stored: what the user's file says, though something may beat it.
     """
