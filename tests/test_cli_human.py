@@ -253,14 +253,3 @@ def test_switching_what_is_not_there_says_so(machine: Machine) -> None:
         outcome = run_inside(machine.environment(), path, "lstk")
         wanted = "lstk: not found on this machine, so there is nothing to switch.\n"
         assert (outcome.stdout, outcome.stderr) == (wanted, "")
-
-
-def test_both_commands_that_choose_a_folder_agree(machine: Machine) -> None:
-    """`cache-dir set` and `settings set localstack.cache_dir` take a path the same way."""
-    environment = machine.environment()
-    for value in ("~/x", "~", "x", "/x", "a/../x"):
-        run_inside(environment, "cache-dir", "set", value)
-        first = run_inside(environment, "cache-dir", "--json").data["path"]
-        saved = run_inside(environment, "settings", "set", "localstack.cache_dir", value, "--json")
-        assert (saved.status, saved.data["changed"]) == (0, False)
-        assert run_inside(environment, "cache-dir", "--json").data["path"] == first

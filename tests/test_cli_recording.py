@@ -82,10 +82,10 @@ DRIVER = textwrap.dedent(
     import sys
     from types import SimpleNamespace
     import typer
-    from usagectl.cli._commands import Invocation, RecordedCommand, new_app
+    from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
     from usagectl.emitting.instrumentation import watch
     app = new_app()
-    @app.command(cls=RecordedCommand)
+    @app.command(cls=AnsweringCommand)
     def command(typed: str = typer.Option("", envvar="SET_OUTSIDE"), other: str = "x") -> None:
         assert typed == "value", typed
     invocation = Invocation(sys.argv[1:])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import resource
 import signal
 import subprocess
@@ -19,6 +17,7 @@ from tests.support import confined
 from tests.support.commands import run_inside
 from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
+from tests.support.terminals import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,29 +139,10 @@ def test_one_tools_switch_speaks_for_no_other(machine: Machine) -> None:
 def test_a_terminal_is_asked_before_anything_leaves(machine: Machine) -> None:
     """On a terminal the number and the address are shown first; no is no, and is said."""
     fill(machine, 2)
-    for answer, status in (("n", 1), ("y", 5)):
-        ours, theirs = pty.openpty()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "usagectl", "replay", "--event", "e", "--timeout", "0.3"],
-            env={**machine.process_variables(), **QUIET},
-            cwd=machine.cwd,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-                if b"[y/N]" in shown and answer:
-                    os.write(ours, answer.encode() + b"\n")
-                    answer = ""  # noqa: PLW2901  (it is given once)
-        except OSError:
-            pass
-        os.close(ours)
-        assert child.wait(timeout=30) == status
+    words = ("replay", "--event", "e", "--timeout", "0.3")
+    for typed, expected in ((b"n\n", 1), (b"y\n", 5)):
+        status, shown = answer(machine, *words, typed=typed, variables=QUIET)
+        assert status == expected
         assert b"Send 2 events to https://analytics.localstack.cloud?" in shown
         assert (b"Nothing was sent." in shown) == (status == 1)
     assert len(states(machine)["pending"]) >= 2

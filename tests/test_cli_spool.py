@@ -18,9 +18,9 @@ from tests.support.commands import run_inside
 from tests.support.laid import CANARY, EVENT, HOSTILE, make_events
 from tests.support.machine import NOW
 from tests.support.spooling import HANDOVER, lay, make_record, number, put, read, spool_file
-from tests.support.terminals import ESCAPE, draw_all, needs_terminal
+from tests.support.terminals import ESCAPE, answer, draw_all, needs_terminal
 from usagectl import spool
-from usagectl.cli._filters import parse_when
+from usagectl.cli._options import parse_when
 from usagectl.errors import InvalidValueError
 from usagectl.events.record import parse_line, to_line
 
@@ -422,36 +422,18 @@ def test_purge_takes_what_is_selected_alone(filled: Machine) -> None:
 @needs_posix
 def test_purge_asks_on_a_terminal(filled: Machine) -> None:
     """A person is asked with the number, and a No changes nothing; who has answered is not."""
-    import pty
-
-    def answer(typed: bytes, *words: str) -> tuple[int, bytes]:
-        leader, follower = pty.openpty()
-        os.write(leader, typed)
-        done = subprocess.run(
-            [sys.executable, "-m", "usagectl", "spool", "purge", "--state", "pending", *words],
-            env={**filled.process_variables(), "TERM": "dumb"},
-            stdin=follower,
-            stdout=subprocess.PIPE,
-            stderr=follower,
-            timeout=60,
-            check=False,
-        )
-        drawn = os.read(leader, 65536)
-        os.close(leader)
-        os.close(follower)
-        return done.returncode, drawn
-
-    status, drawn = answer(b"n\n")
+    words = ("spool", "purge", "--state", "pending")
+    status, drawn = answer(filled, *words, typed=b"n\n")
     assert (status, b"Remove 7 events for good?" in drawn) == (1, True)
     assert b"Nothing was changed." in drawn
-    assert b"Remove" not in answer(b"n\n", "--dry-run")[1]
+    assert b"[y/N]" not in answer(filled, *words, "--dry-run", typed=b"n\n")[1]
     assert ask(filled, "--json").data["pending"] == 7
-    assert answer(b"y\n")[0] == 0
+    assert answer(filled, *words, typed=b"y\n")[0] == 0
     assert ask(filled, "--json").data["pending"] == 0
     for option in ("--yes", "--json"):
         lay(filled, make_record())
-        status, drawn = answer(b"n\n", option)
-        assert (status, b"Remove" in drawn, read(filled)) == (0, False, [])
+        status, drawn = answer(filled, *words, option, typed=b"n\n")
+        assert (status, b"[y/N]" in drawn, read(filled)) == (0, False, [])
 
 
 # when

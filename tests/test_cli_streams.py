@@ -90,14 +90,6 @@ def test_a_reader_that_leaves_is_no_error(machine: Machine) -> None:
     assert (status, stdout.count("\n"), stderr) == (0, 1, "")
 
 
-def test_no_prompt_without_a_terminal(machine: Machine) -> None:
-    """Without a terminal the command line itself is the answer: nothing asks, nothing hangs."""
-    machine.variables["CACHE_DIR"] = str(machine.folder / "old")
-    outcome = machine.run("reset-machine-id", stdin=b"n\n")
-    assert (outcome.status, outcome.stderr) == (0, "")
-    assert machine.machine_json.exists()
-
-
 def test_a_reader_who_goes_takes_no_event_along(machine: Machine) -> None:
     """`usagectl preview | head -1` ends with 141, says nothing, and is recorded all the same."""
     ours, theirs = os.pipe()

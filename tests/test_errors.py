@@ -186,10 +186,9 @@ DRIVER = textwrap.dedent(
     from tests.test_errors import SAMPLES
     from usagectl import cli
     from usagectl.cli import _commands
-    from usagectl.cli._options import Json
     app = _commands.new_app()
-    @app.command(cls=_commands.RecordedCommand)
-    def boom(number: int, *, json: Json = False) -> None:
+    @app.command(cls=_commands.AnsweringCommand)
+    def boom(number: int) -> None:
         raise SAMPLES[number]
     module = types.ModuleType("usagectl.cli.boom")
     module.apps = {"boom": app}

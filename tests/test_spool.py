@@ -26,7 +26,7 @@ from tests.support.spooling import (
     spool_file,
 )
 from usagectl import spool
-from usagectl.cli._spool_pages import count_by
+from usagectl.cli.spool import count_by
 from usagectl.errors import FolderUnknownError, SpoolUnwritableError
 from usagectl.events import encoding
 from usagectl.spool import Batch, Bounds, Losses, Selection

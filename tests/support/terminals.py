@@ -43,13 +43,45 @@ def on_terminal(
     )
     os.close(theirs)
     shown = b""
-    try:
-        while data := os.read(ours, 65536):
-            shown += data
-    except OSError:  # Linux answers so when the other end is closed.
-        pass
+    while chunk := _read(ours):
+        shown += chunk
     os.close(ours)
     return (done.stdout or b"").decode(), shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux answers so when the other end is closed.
+        return b""
+
+
+def answer(
+    machine: Machine, *words: str, typed: bytes, variables: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Run a command on a terminal and type an answer if it asks; give status and screen."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *words],
+        env={**machine.process_variables(), **(variables or {})},
+        cwd=machine.cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        screen = b""
+        try:
+            while chunk := _read(ours):
+                screen += chunk
+                if typed and b"[y/N]" in screen:
+                    os.write(ours, typed)
+                    typed = b""
+            return process.wait(timeout=30), screen
+        finally:
+            os.close(ours)
+            process.kill()
 
 
 # Draws each command line in a fork of its own, so that all of them together import once.

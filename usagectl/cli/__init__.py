@@ -90,7 +90,7 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
             raise
         status = _output.fail_unwritable(error)
     is_read = sys.stderr.isatty() and not invocation.wants_json
-    invocation.recording.record(_output.print_notice if is_read else None)
+    invocation.recording.record(_output.print_remark if is_read else None)
     return status
 
 
@@ -123,7 +123,7 @@ def _fail_usage(error: Exception, invocation: Invocation) -> None:
     """Print what Click says of a command line that does not fit, in our words."""
     context = getattr(error, "ctx", None)
     if context:
-        invocation.command = context.command_path.removeprefix("usagectl").strip()
+        invocation.name_command(context.command_path)
     elif not invocation.command:  # Click names no command where an option lacks its value.
         invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
     text = error.format_message() if hasattr(error, "format_message") else str(error)

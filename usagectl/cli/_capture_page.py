@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -37,7 +36,6 @@ class Outcome(NamedTuple):
     """Result of a capture that is over.
 
     Attributes:
-        capture: the capture.
         sums: counts of what came in, under names that may be shown.
         first: the first requests that arrived.
         found: the result of its audit.
@@ -161,13 +159,12 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
     if not is_wanted:
         yield lambda _arrival: None
     elif has_table and sys.stderr.isatty():
-        from rich.console import Console
         from rich.live import Live
 
+        from usagectl.cli._render import error_console
+
         table = _ArrivalTable()
-        # Without colours rich would still write bold; NO_COLOR asks for plain text here.
-        console = Console(stderr=True, color_system=None if os.environ.get("NO_COLOR") else "auto")
-        with Live(console=console, refresh_per_second=4, get_renderable=table.draw):
+        with Live(console=error_console(), refresh_per_second=4, get_renderable=table.draw):
             yield table.add
     else:
         yield _print_arrival
@@ -176,7 +173,7 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
 def _print_arrival(arrival: Arrival) -> None:
     """Print a line for a request, between those of the command."""
     at, tool, path, names, size = _cells(arrival)
-    _output.print_notice(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
+    _output.print_remark(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
 
 
 def _cells(arrival: Arrival) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ MODULES: Mapping[str, str] = {
     "explain": "explain",
     "machine-id": "machine_id",
     "reset-machine-id": "machine_id",
-    "cache-dir": "cache_dir",
+    "cache-dir": "machine_id",
     "env": "env",
     "run": "env",
     "settings": "settings",
@@ -54,6 +54,8 @@ class Invocation:
         arguments: what was typed after `usagectl`.
         command: the command path without the program's name, once it is known.
         as_json: whether the command that runs answers as JSON.
+        takes_json: whether --json is an option of the command that runs; what follows
+            `run` is another program's command line.
         recording: what the run has to record.
     """
 
@@ -61,8 +63,8 @@ class Invocation:
         self.arguments = tuple(arguments)
         self.command = ""
         self.as_json = False
+        self.takes_json = True
         self.recording = Recording(Emitter(OWN_NAME), environment)
-        self._takes_json = True
 
     @property
     def environment(self) -> Environment:
@@ -76,37 +78,35 @@ class Invocation:
 
     @property
     def wants_json(self) -> bool:
-        """True if --json was typed, also where the rest could not be parsed.
+        """True if the answer is JSON, or --json was typed and the rest could not be parsed."""
+        typed = self.arguments
+        own = typed[: typed.index("--")] if "--" in typed else typed
+        return self.as_json or (self.takes_json and "--json" in own)
 
-        What follows `run` is another program's command line: its --json is not ours.
-        """
-        if not self._takes_json:
-            return False
-        own = self.arguments[: self.arguments.index("--")] if "--" in self.arguments else None
-        return "--json" in (self.arguments if own is None else own)
-
-    def expect(self, parent: typer.Context, name: str) -> None:
-        """Note the command whose words are about to be read."""
-        self.command = f"{parent.command_path} {name}".removeprefix("usagectl").strip()
-
-    def enter(self, context: typer.Context) -> None:
-        """Note the command that is about to run."""
-        self.command = context.command_path.removeprefix("usagectl").strip()
-        self._takes_json = any("--json" in each.opts for each in context.command.params)
+    def name_command(self, path: str) -> None:
+        """Note the command that runs, or whose words are about to be read."""
+        self.command = path.removeprefix("usagectl").strip()
 
 
-class RecordedCommand(TyperCommand):
-    """A command that tells the invocation which it is before it runs."""
+class _Answering:
+    """What each command of ours has: --json, an `Answer` that is printed, a help not cut short."""
+
+    name: str | None
+    help: str | None
+    params: list[Any]
+    takes_json = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         for parameter in self.params:
             if parameter.type.name.startswith(("int", "float")):
                 parameter.metavar = parameter.metavar or "NUMBER"  # Not Click's `<int range>`.
+        if self.takes_json:
+            self.params.append(_json_option())
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
-        """Return the first sentence of the help, never cut off with dots."""
-        return _first_paragraph(self.help)
+        """Return the first paragraph of the help, never cut off with dots."""
+        return " ".join((self.help or "").strip().split("\n\n")[0].split())
 
     def make_context(
         self,
@@ -117,26 +117,24 @@ class RecordedCommand(TyperCommand):
     ) -> Any:  # noqa: ANN401
         """Read the command line; note the command first, for errors that do not name theirs."""
         if parent is not None and parent.obj is not None:
-            parent.obj.expect(parent, info_name or "")
-        return super().make_context(info_name, args, parent, **extra)
+            parent.obj.name_command(f"{parent.command_path} {info_name}")
+        return super().make_context(info_name, args, parent, **extra)  # type: ignore[misc]
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Note which command runs, then run it."""
-        ctx.obj.enter(ctx)
-        return super().invoke(ctx)
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the command and print its answer; a sub-command has printed its own."""
+        invocation: Invocation = ctx.obj
+        invocation.takes_json = self.takes_json
+        invocation.as_json = ctx.params.pop("json", False)
+        returned = super().invoke(ctx)  # type: ignore[misc]
+        return emit(returned, invocation) if isinstance(returned, Answer) else returned
 
 
-class RecordedGroup(TyperGroup):
-    """A command with sub-commands, which answers by itself without one."""
+class AnsweringCommand(_Answering, TyperCommand):
+    """A command that takes --json and returns an answer."""
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
-        """Return the first sentence of the help."""
-        return _first_paragraph(self.help)
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Note which command runs, then run it; a sub-command does so for itself."""
-        ctx.obj.enter(ctx)
-        return super().invoke(ctx)
+class AnsweringGroup(_Answering, TyperGroup):
+    """A command with sub-commands that takes --json, and returns an answer without one."""
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
         """Find the sub-command; refuse an option before it, which would silently mean nothing."""
@@ -154,33 +152,6 @@ class RecordedGroup(TyperGroup):
                 sentence = f"{parameter.opts[0]} stands before {found[0]}; give it after."
                 raise UsageError(sentence, hint=f"{ctx.command_path} {found[0]} --help")
         return found
-
-
-class _Answering:
-    """What adds --json to a command, and prints the `Answer` that the command returns."""
-
-    params: list[Any]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(*args, **kwargs)
-        self.params.append(_json_option())
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
-        """Run the command and print its answer; a sub-command has printed its own."""
-        invocation: Invocation = ctx.obj
-        invocation.as_json = ctx.params.pop("json")
-        returned = super().invoke(ctx)  # type: ignore[misc]
-        if not isinstance(returned, Answer):
-            return returned
-        return emit(returned, invocation, as_json=invocation.as_json)
-
-
-class AnsweringCommand(_Answering, RecordedCommand):
-    """A command that takes --json and returns an answer."""
-
-
-class AnsweringGroup(_Answering, RecordedGroup):
-    """A command with sub-commands that takes --json, and returns an answer without one."""
 
 
 def _json_option() -> TyperOption:
@@ -221,10 +192,6 @@ class CommandGroup(TyperGroup):
             command.name = cmd_name
             self.commands[cmd_name] = command
         return self.commands[cmd_name]
-
-
-def _first_paragraph(text: str | None) -> str:
-    return " ".join((text or "").strip().split("\n\n")[0].split())
 
 
 def _guess(name: str, names: Sequence[str]) -> str:

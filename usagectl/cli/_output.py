@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import PurePath
@@ -23,7 +23,7 @@ from usagectl.errors import UsagectlError
 from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
@@ -46,27 +46,30 @@ class Answer(NamedTuple):
     """What a command answers, for a machine and for a person.
 
     Attributes:
-        data: the `data` member of the envelope.
+        data: makes the `data` member of the envelope.
         show: draws the same on stdout for a person.
         errors: what went wrong beside the answer; the first gives the exit status.
+        status: the exit status where nothing went wrong.
     """
 
-    data: Mapping[str, object]
+    data: Callable[[], Mapping[str, object]]
     show: Callable[[], None]
     errors: Sequence[UsagectlError] = ()
+    status: int = 0
 
 
-def emit(answer: Answer, invocation: Invocation, *, as_json: bool) -> None:
+def emit(answer: Answer, invocation: Invocation) -> None:
     """Print an answer and its errors; exit with the status of the first error."""
-    if as_json:
-        _print_envelope(invocation.command, answer.data, answer.errors)
+    if invocation.as_json:
+        _print_envelope(invocation.command, answer.data(), answer.errors)
     else:
         answer.show()
         sys.stdout.flush()  # With both streams in one file, errors come after the answer.
         for error in answer.errors:
             print_error(error, command=invocation.command)
-    if answer.errors:
-        raise typer.Exit(answer.errors[0].exit_status)
+    status = answer.errors[0].exit_status if answer.errors else answer.status
+    if status:
+        raise typer.Exit(status)
 
 
 def fail(error: UsagectlError, invocation: Invocation) -> None:
@@ -103,7 +106,7 @@ def silence(stream: TextIO) -> None:
 
 def print_error(error: UsagectlError, *, command: str = "") -> None:
     """Print an error and its next step on stderr."""
-    print_notice(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
+    print_remark(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
@@ -111,7 +114,7 @@ def _next_step(error: UsagectlError, command: str) -> str:
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
-def print_notice(text: str, *, hint: str = "") -> None:
+def print_remark(text: str, *, hint: str = "") -> None:
     """Print a remark and its next step on stderr."""
     lines = [*_wrap(printable_line(text)), *([f"  try: {printable_line(hint)}"] if hint else [])]
     try:
@@ -131,17 +134,22 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def confirm(question: str, *, skip: bool) -> None:
+def print_raw(texts: Iterable[bytes]) -> None:
+    """Print exact bytes on stdout, each text in a line of its own."""
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(text + b"\n" for text in texts)
+    sys.stdout.buffer.flush()
+
+
+def confirm(question: str, *, otherwise: str = "Nothing was changed.") -> None:
     """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
 
     Raises:
         typer.Exit: the answer was no; the status is 1.
         typer.Abort: it was interrupted.
     """
-    if skip or not can_ask():
-        return
-    if not typer.confirm(question, err=True):
-        print_notice("Nothing was changed.")
+    if can_ask() and not typer.confirm(question, err=True):
+        print_remark(otherwise)
         raise typer.Exit(1)
 
 
@@ -195,9 +203,15 @@ _FORMS: Mapping[str, str] = {
         "uid time tool event state bytes=size at=handover.at to=handover.to "
         "status=handover.status answer=handover.answer"
     ),
+    "EventForm": "name fields",
+    "EventOption": "name option required default meaning",
     "Finding": (
         "rule name level event field count message example sentence known since advice line "
         "suppressed fingerprint"
+    ),
+    "Notice": (
+        "events undocumented_events never_collected departures licence switch privacy_classes "
+        "declared_events"
     ),
     "MachineId": "value kind path=place.path",
     "Replacement": (

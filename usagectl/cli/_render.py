@@ -23,7 +23,6 @@ from usagectl.cli._output import printable_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.delivery.replay import Progress as ReplayProgress
     from usagectl.tools.base import Caution
 
 _PIPE_WIDTH = 100_000
@@ -46,14 +45,23 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def console(*, is_prose: bool = False) -> Console:
+def error_console() -> Console:
+    """Make the console for stderr, where live displays are drawn."""
+    return Console(stderr=True, color_system=_colours())
+
+
+def _colours() -> Literal["auto"] | None:
+    """Ask rich for no colours with NO_COLOR: of itself it would still write bold."""
+    return None if os.environ.get("NO_COLOR") else "auto"
+
+
+def _console(*, is_prose: bool) -> Console:
     """Make the console for stdout."""
     piped = _prose_width() if is_prose else _PIPE_WIDTH
     return _Console(
         file=sys.stdout,
         width=None if sys.stdout.isatty() else piped,
-        # Without colours rich would still write bold; NO_COLOR asks for plain text here.
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        color_system=_colours(),
         highlight=False,
         markup=False,
         emoji=False,
@@ -78,14 +86,13 @@ class BarMeter:
     def __init__(self, what: str) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
         self._progress = Progress(
             "{task.description}",
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             "events",
             TimeRemainingColumn(),
-            console=Console(stderr=True, color_system=colours),
+            console=error_console(),
             transient=True,
             expand=True,
         )
@@ -97,10 +104,6 @@ class BarMeter:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
-
-    def update(self, progress: ReplayProgress, planned: int) -> None:
-        """Show where a replay is now."""
-        self.show(progress.sent + progress.rejected, planned)
 
     def show(self, done: int, planned: int | None) -> None:
         """Show how many events are done, and of how many."""
@@ -152,7 +155,7 @@ class Page:
     """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
 
     def __init__(self, *, is_prose: bool = False) -> None:
-        self._console = console(is_prose=is_prose)
+        self._console = _console(is_prose=is_prose)
         self._is_piped_prose = is_prose and not sys.stdout.isatty()
 
     def line(self, text: str = "", style: str = "") -> None:
@@ -225,13 +228,6 @@ class Page:
         lines = [_FILLING.sub(_without_blanks, line) for line in capture.get().splitlines()]
         self._console.file.writelines(f"{line}\n" for line in lines)
 
-    def json(self, body: str) -> None:
-        """Draw JSON with its members highlighted, as it is written, only set out in lines."""
-        from rich.json import JSON
-
-        is_escaped = body.isascii() or not body.isprintable()
-        self._console.print(JSON(body, indent=2, ensure_ascii=is_escaped), soft_wrap=True)
-
     @property
     def width(self) -> int:
         """How many characters a line has room for."""
@@ -242,7 +238,10 @@ class Page:
         is_small = len(text) <= _MOST_CHARACTERS
         is_flat = text.count("[") + text.count("{") <= _MOST_BRACKETS
         if is_small and is_flat and _is_as_laid_out(text):
-            self.json(text)
+            from rich.json import JSON
+
+            drawn = JSON(text, indent=2, ensure_ascii=text.isascii())  # Printable, so as written.
+            self._console.print(drawn, soft_wrap=True)
         else:
             self.line(text)
 

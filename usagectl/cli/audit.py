@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_text
+import json
 import sys
 from contextlib import contextmanager
 from shlex import quote
@@ -13,9 +13,8 @@ import typer
 from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sarif, select
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._filters import parse_states
-from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._options import DryRun, parse_states
 from usagectl.cli._output import as_data
 from usagectl.errors import (
     FileUnreadableError,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.audit.baseline import Ignore
-    from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
 
@@ -129,7 +127,6 @@ class Audited(NamedTuple):
     """What is shown of an audit.
 
     Attributes:
-        result: its outcome.
         source: the file as it was typed, `-`, or empty for the spool.
         fail_on: from which level on it fails.
         written: how many findings went into a baseline, None when none was written.
@@ -168,7 +165,7 @@ class Audited(NamedTuple):
         return [*found, self.unread] if self.result.bad_lines else found
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def audit(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     file: File = None,
@@ -183,8 +180,7 @@ def audit(  # noqa: PLR0913  (each is an option)
     reveal: Reveal = False,
     list_rules: ListRules = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Compare events with the notice: what is undocumented, and what gives secrets away.
 
     Looked for are events and fields that the notice does not name, wrong types, IDs
@@ -195,36 +191,22 @@ def audit(  # noqa: PLR0913  (each is an option)
     invocation: Invocation = ctx.obj
     environment = invocation.environment
     ctx.with_resource(declared(instrumented.declarations(environment)))
-    if json and form == "sarif":
+    if invocation.as_json and form == "sarif":
         raise UsageError("--json and --format sarif exclude each other.")
-    as_json = json or form == "json"
+    invocation.as_json |= form == "json"
     if list_rules:
-        answer = _output.Answer({"rules": as_data(RULES)}, _show_rules)
-        _output.emit(answer, invocation, as_json=as_json)
-        return
-    try:
-        ignores, known = _read_suppressions(environment, ignore, baseline, writes=write_baseline)
-        result = _audit(environment, file, state, rule, reveal=reveal)
-        result = _suppress(result, ignores, known)
-        audited = Audited(result, file or "", fail_on, is_dry_run=dry_run)
-        _check_lines(audited, is_forgiving=write_baseline or fail_on == "never")
-        if baseline is not None and write_baseline:
-            written = baselines.write_baseline(
-                environment.cwd / baseline, result.findings, is_dry_run=dry_run
-            )
-            audited = audited._replace(written=written)
-    except UsagectlError as error:
-        if json or not as_json:
-            raise
-        # The caller of --format json gets the envelope too, as whoever types --json.
-        _output.emit(_output.Answer({}, lambda: None, [error]), invocation, as_json=True)
-        return
-    if form == "sarif":
-        _print_sarif(audited, invocation)
-        return
-    data = _data(audited) if as_json else {}
-    answer = _output.Answer(data, lambda: _show(audited), audited.failures)
-    _output.emit(answer, invocation, as_json=as_json)
+        return _output.Answer(lambda: {"rules": as_data(RULES)}, _show_rules)
+    ignores, known = _read_suppressions(environment, ignore, baseline, writes=write_baseline)
+    result = _audit(environment, file, state, rule, reveal=reveal)
+    result = _suppress(result, ignores, known)
+    audited = Audited(result, file or "", fail_on, is_dry_run=dry_run)
+    _check_lines(audited, is_forgiving=write_baseline or fail_on == "never")
+    if baseline is not None and write_baseline:
+        path = environment.cwd / baseline
+        written = baselines.write_baseline(path, result.findings, is_dry_run=dry_run)
+        audited = audited._replace(written=written)
+    show = _print_sarif if form == "sarif" else _show
+    return _output.Answer(lambda: _data(audited), lambda: show(audited), audited.failures)
 
 
 def _read_suppressions(
@@ -290,7 +272,7 @@ def _check_lines(audited: Audited, *, is_forgiving: bool) -> None:
         name = {"": "The spool", "-": "Standard input"}.get(source, source)
         raise NoEventsError(name, bad_lines=result.bad_lines, is_file=source not in ("", "-"))
     if result.bad_lines and is_forgiving:
-        _output.print_notice(audited.unread.message)
+        _output.print_remark(audited.unread.message)
 
 
 @contextmanager
@@ -447,14 +429,9 @@ def _show_rules() -> None:
     page.line("Next: usagectl audit FILE --rule RULE looks for one of them alone.")
 
 
-def _print_sarif(audited: Audited, invocation: Invocation) -> None:
-    """Print the findings as SARIF on stdout, and what fails on stderr."""
+def _print_sarif(audited: Audited) -> None:
+    """Print the findings as SARIF."""
     from usagectl._version import __version__
 
     log = sarif.build(audited.result, source=audited.source, version=__version__)
-    typer.echo(json_text.dumps(log, indent=2 if sys.stdout.isatty() else None))
-    failures = audited.failures
-    for failure in failures:
-        _output.print_error(failure, command=invocation.command)
-    if failures:
-        raise typer.Exit(failures[0].exit_status)
+    typer.echo(json.dumps(log, indent=2 if sys.stdout.isatty() else None))

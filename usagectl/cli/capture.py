@@ -5,15 +5,14 @@ from __future__ import annotations
 import ipaddress
 import sys
 import time
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from usagectl.capture import Arrival, Capture, Options
     from usagectl.cli._capture_page import Outcome
-    from usagectl.cli._commands import Invocation
 
 _MOST_FIRST = 5
 
@@ -75,7 +73,7 @@ class NoticeNotKeptError(UsagectlError):
 
 
 @app.command(
-    cls=RecordedCommand,
+    cls=AnsweringCommand,
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 def capture(  # noqa: PLR0913  (each is an option of the command)
@@ -85,7 +83,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         typer.Argument(
             metavar="[-- CMD [ARGS]...]",
             help="The command to watch. Without one the endpoint serves until Ctrl-C.",
-            show_default=False,
         ),
     ] = None,
     *,
@@ -93,7 +90,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         Literal["none", "notice"] | None,
         typer.Option(
             help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
-            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -103,7 +99,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             "-o",
             metavar="FILE",
             help="Keep what arrives in this file, for audit, spool and replay.",
-            show_default=False,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
@@ -140,8 +135,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Keep tokens and all headers in clear.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Run a command and record every usage event that it sends; none leaves this machine.
 
     CMD runs against an endpoint on loopback: its output and its exit status stay
@@ -171,19 +165,20 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     )
     is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
     if expect and words and not is_reached:
-        _output.print_notice(
+        _output.print_remark(
             "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
-    # Stdout is left to CMD: our own answer goes to stderr.
-    with redirect_stdout(sys.stderr) if words else nullcontext():
-        with page.watch(is_wanted=live, has_table=not words) as show:
-            outcome = _capture(ctx, options, words, show, as_json=json)
-        errors = _errors(outcome, expect)
-        data = page.outcome_data(outcome)
-        result = _output.Answer(data, lambda: page.show_outcome(outcome), errors)
-        _output.emit(result, invocation, as_json=json)
-    raise typer.Exit(outcome.status or 0)
+    if words:  # Stdout is left to CMD: our own answer goes to stderr.
+        ctx.with_resource(redirect_stdout(sys.stderr))
+    with page.watch(is_wanted=live, has_table=not words) as show:
+        outcome = _capture(ctx, options, words, show)
+    return _output.Answer(
+        lambda: page.outcome_data(outcome),
+        lambda: page.show_outcome(outcome),
+        _errors(outcome, expect),
+        status=outcome.status or 0,
+    )
 
 
 def _check(*, expect: str | None, answer: str, force: bool, output: str | None, bind: str) -> None:
@@ -213,8 +208,6 @@ def _capture(
     options: Options,
     words: list[str],
     show: Callable[[Arrival], None],
-    *,
-    as_json: bool,
 ) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
     from usagectl import capture as capturing
@@ -236,13 +229,13 @@ def _capture(
     with capturing.opened(environment, options, on_arrival=on_arrival) as capture:
         host = f"[{options.address}]" if ":" in options.address else options.address
         if not endpoint.is_loopback(f"http://{host}"):
-            _output.print_notice(
+            _output.print_remark(
                 f"The endpoint listens on {options.address}: whoever reaches this machine there "
                 "can post to it."
             )
         status = capture.run(words) if words else None
         if not words:
-            _serve(capture, as_json=as_json)
+            _serve(capture, as_json=ctx.obj.as_json)
         capture.finish()
         ctx.with_resource(notice.declared(instrumented.declarations(environment)))
         found = page.audit_file(environment, capture.file, words)
@@ -258,7 +251,7 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
     with processes.noting_end() as ended:
         typer.echo(text, nl=False, err=as_json)
         sys.stdout.flush()
-        _output.print_notice("Set these where the program runs. Serving until Ctrl-C.")
+        _output.print_remark("Set these where the program runs. Serving until Ctrl-C.")
         while not ended:
             time.sleep(0.2)
     capture.wait_for_late()

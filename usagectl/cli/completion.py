@@ -72,17 +72,12 @@ def completion(
     if write is not None:
         folder = invocation.environment.cwd / write
         return _write(folder, [shell] if shell else list(SHELLS), dry_run=dry_run)
-    return _print(shell or _own_shell(invocation))
-
-
-def _own_shell(invocation: Invocation) -> str:
     environment = invocation.environment
-    return shells.detect_shell(environment.variables.get("SHELL"), environment.system)
-
-
-def _print(shell: str) -> _output.Answer:
+    shell = shell or shells.detect_shell(environment.variables.get("SHELL"), environment.system)
     text = SHELLS[shell].write(read_tree())
-    return _output.Answer({"shell": shell, "text": text}, lambda: typer.echo(text, nl=False))
+    return _output.Answer(
+        lambda: {"shell": shell, "text": text}, lambda: typer.echo(text, nl=False)
+    )
 
 
 def _write(folder: Path, names: list[str], *, dry_run: bool) -> _output.Answer:
@@ -94,7 +89,7 @@ def _write(folder: Path, names: list[str], *, dry_run: bool) -> _output.Answer:
             word = verb if each.changed else "stays as it is"
             typer.echo(_output.printable_line(f"{each.path} {word}."))
 
-    return _output.Answer({"dry_run": dry_run, "files": as_data(found)}, show)
+    return _output.Answer(lambda: {"dry_run": dry_run, "files": as_data(found)}, show)
 
 
 class WrittenFile(NamedTuple):

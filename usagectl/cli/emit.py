@@ -6,21 +6,19 @@ The options of each event are read off the notice's data, or off the declaration
 from __future__ import annotations
 
 import inspect
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from usagectl import notice
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._options import Json
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, new_app
 from usagectl.cli._output import as_data
 from usagectl.sensitive import MASK
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
@@ -48,17 +46,8 @@ _TYPES: Mapping[str, tuple[Any, str | None]] = {
 """By the type in the schema: the type of an option, and what the help shows for its value."""
 
 
-class Field(NamedTuple):
-    """One field of an event as an option.
-
-    Attributes:
-        name: the field.
-        option: how it is typed, such as `--status-code`.
-        required: whether it must be typed.
-        default: its value when it is not typed.
-        meaning: what it tells.
-        parameter: the same for Typer.
-    """
+class EventOption(NamedTuple):
+    """One field of an event, the option that it is typed as, and the parameter for Typer."""
 
     name: str
     option: str
@@ -68,7 +57,7 @@ class Field(NamedTuple):
     parameter: inspect.Parameter
 
 
-class Form(NamedTuple):
+class EventForm(NamedTuple):
     """An event as it is typed.
 
     Attributes:
@@ -79,7 +68,7 @@ class Form(NamedTuple):
     """
 
     name: str
-    fields: tuple[Field, ...]
+    fields: tuple[EventOption, ...]
     list_name: str
     has_session: bool
 
@@ -90,7 +79,7 @@ class Form(NamedTuple):
         return {self.list_name: [typed]} if self.list_name else typed
 
 
-class EmitGroup(RecordedGroup):
+class EmitGroup(AnsweringGroup):
     """A group with one command for each event of the notice, and for each declared kind."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
@@ -118,7 +107,7 @@ apps = {"emit": app}
 
 
 @app.callback()
-def emit(ctx: typer.Context, *, json: Json = False) -> None:
+def emit(ctx: typer.Context) -> _output.Answer | None:
     """Record one event of the notice from a shell script, under its tool's switches.
 
     Every field is typed and closed: a name, a number, a word of a list, or a text
@@ -127,24 +116,17 @@ def emit(ctx: typer.Context, *, json: Json = False) -> None:
     Without EVENT the events and their options are listed.
     """
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     invocation: Invocation = ctx.obj
     schemas = [(each.name, notice.event_schema(each.name)) for each in notice.load().events]
     schemas += [
         (each.name, each.schema) for each in instrumented.declarations(invocation.environment)
     ]
     forms = [form_of(name, schema) for name, schema in schemas]
-    data = {"events": [_form_data(form) for form in forms]}
-    _output.emit(_output.Answer(data, lambda: _show_forms(forms)), invocation, as_json=json)
+    return _output.Answer(lambda: {"events": as_data(forms)}, lambda: _show_forms(forms))
 
 
-def _form_data(form: Form) -> dict[str, object]:
-    members = Field._fields[:-1]  # All but what is Typer's.
-    fields = [dict(zip(members, each[:-1], strict=True)) for each in form.fields]
-    return {"name": form.name, "fields": fields}
-
-
-def _show_forms(forms: list[Form]) -> None:
+def _show_forms(forms: list[EventForm]) -> None:
     from usagectl.cli._render import Page
 
     page = Page()
@@ -156,11 +138,11 @@ def _show_forms(forms: list[Form]) -> None:
     page.line("Next: usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
 
 
-def _option_shown(field: Field) -> str:
+def _option_shown(field: EventOption) -> str:
     return field.option if field.required else f"[{field.option}]"
 
 
-def form_of(name: str, schema: Mapping[str, Any]) -> Form:
+def form_of(name: str, schema: Mapping[str, Any]) -> EventForm:
     """Read the form of an event off its schema."""
     payload = schema["properties"]["payload"]
     list_name, members = "", payload
@@ -174,10 +156,10 @@ def form_of(name: str, schema: Mapping[str, Any]) -> Form:
         if each not in _MEASURED.get(name, ())
     )
     metadata = schema["properties"]["metadata"]["properties"]
-    return Form(name, fields, list_name, "session_id" in metadata and name != "session")
+    return EventForm(name, fields, list_name, "session_id" in metadata and name != "session")
 
 
-def _field(name: str, schema: Mapping[str, Any], *, is_required: bool) -> Field:
+def _field(name: str, schema: Mapping[str, Any], *, is_required: bool) -> EventOption:
     is_list = schema["type"] == "array"
     items = schema["items"] if is_list else schema
     annotation, metavar = _TYPES[items["type"]]
@@ -197,7 +179,7 @@ def _field(name: str, schema: Mapping[str, Any], *, is_required: bool) -> Field:
     details = typer.Option(option, help=meaning, show_default=shown, metavar=metavar)
     given = inspect.Parameter.empty if is_required else default
     parameter = _parameter(name, Annotated[annotation, details], given)
-    return Field(name, option, is_required, default, meaning, parameter)
+    return EventOption(name, option, is_required, default, meaning, parameter)
 
 
 def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:  # noqa: ANN401
@@ -207,25 +189,20 @@ def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter
 
 
 def _add_command(to: typer.Typer, name: str, schema: Mapping[str, Any]) -> None:
+    """Add the command of an event; Typer reads its options off the signature that it is given."""
     form = form_of(name, schema)
-    function = _signed(form, partial(_emit_one, form))
+
+    def command(**values: Any) -> _output.Answer:  # noqa: ANN401
+        return _emit_one(form, **values)
+
     meaning = str(schema["description"])
-    function.__doc__ = f"Record {name}: {meaning[0].lower()}{meaning[1:]}"
-    to.command(name, cls=RecordedCommand)(function)
-
-
-def _signed(form: Form, act: Callable[..., None]) -> Callable[..., None]:
-    """Give a function of keyword values the signature that Typer reads its options off."""
-
-    def command(**values: Any) -> None:  # noqa: ANN401
-        act(**values)
-
+    command.__doc__ = f"Record {name}: {meaning[0].lower()}{meaning[1:]}"
     parameters = [_parameter("ctx", typer.Context, inspect.Parameter.empty)]
     parameters += [each.parameter for each in form.fields]
     parameters += _shared_parameters(form)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return command
+    to.command(name, cls=AnsweringCommand)(command)
 
 
 _Tool = Annotated[
@@ -237,7 +214,6 @@ _TokenVariable = Annotated[
         "--api-key-variable",
         metavar="VARIABLE",
         help="Hand over the token that this environment variable holds; without it, none.",
-        show_default=False,
     ),
 ]
 _SessionId = Annotated[
@@ -246,23 +222,21 @@ _SessionId = Annotated[
         "--session-id",
         metavar="UUID",
         help="The session it belongs to; without it a new one is drawn.",
-        show_default=False,
     ),
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the exact bytes; record nothing.")]
 
 
-def _shared_parameters(form: Form) -> Iterator[inspect.Parameter]:
+def _shared_parameters(form: EventForm) -> Iterator[inspect.Parameter]:
     yield _parameter("tool", _Tool, "usagectl")
     if form.name == "session":
         yield _parameter("api_key_variable", _TokenVariable, None)
     if form.has_session or form.name == "session":
         yield _parameter("session_id", _SessionId, None)
     yield _parameter("dry_run", _DryRun, default=False)
-    yield _parameter("json", Json, default=False)
 
 
-def _emit_one(form: Form, *, ctx: typer.Context, **values: Any) -> None:  # noqa: ANN401
+def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.Answer:  # noqa: ANN401
     """Build the event, record it if the tool's switches allow it, and say what became of it."""
     from usagectl import spool
     from usagectl.emitting import permission
@@ -290,13 +264,13 @@ def _emit_one(form: Form, *, ctx: typer.Context, **values: Any) -> None:  # noqa
         "masked": ["/payload/api_key"] if shown != body.decode("utf-8") else [],
         "dry_run": is_dry,
     }
-    answer = _output.Answer(
-        data, lambda: _show(form.name, verdict, shown, is_dry=is_dry, is_recorded=given is not None)
+    return _output.Answer(
+        lambda: data,
+        lambda: _show(form.name, verdict, shown, is_dry=is_dry, is_recorded=given is not None),
     )
-    _output.emit(answer, invocation, as_json=values["json"])
 
 
-def _tool_of(form: Form, typed: str, context: typer.Context) -> str:
+def _tool_of(form: EventForm, typed: str, context: typer.Context) -> str:
     """Name the tool whose event it is: that of a declared kind is the one that declares it."""
     for each in instrumented.read_all(context.obj.environment):
         if any(kind.name == form.name for kind in each.kinds):
@@ -345,7 +319,7 @@ def _masked(environment: Environment, body: bytes, values: Mapping[str, Any]) ->
 
 def _build(
     environment: Environment,
-    form: Form,
+    form: EventForm,
     emitter: Emitter,
     values: Mapping[str, Any],
     *,

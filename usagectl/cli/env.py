@@ -8,7 +8,7 @@ import typer
 
 from usagectl import tools
 from usagectl.cli import _output
-from usagectl.cli._commands import AnsweringCommand, Invocation, RecordedCommand, new_app
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.machine import processes, shells
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def env(
     chosen = format_name or _default_format(invocation.environment)
     text = shells.render(tools.opt_out_variables(), chosen)
     data = {"format": chosen, "variables": tools.opt_out_variables(), "text": text}
-    return _output.Answer(data, lambda: typer.echo(text, nl=False))
+    return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
 
 
 def _default_format(environment: Environment) -> str:
@@ -53,7 +53,13 @@ def _default_format(environment: Environment) -> str:
     return found if found == "zsh" or environment.system == "Windows" else "bash"
 
 
-@run_app.command(cls=RecordedCommand, context_settings={"allow_interspersed_args": False})
+class _RunCommand(AnsweringCommand):
+    """A command whose answer is another program's, and so are the options after its name."""
+
+    takes_json = False
+
+
+@run_app.command(cls=_RunCommand, context_settings={"allow_interspersed_args": False})
 def run(
     ctx: typer.Context,
     command: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,14 +40,18 @@ def explain(
     """
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
-    return _explain_all() if name is None else _explain_name(name)
+    if name is not None:
+        return _explain_name(name)
+    found = notice.load()
+    return _output.Answer(lambda: _notice_data(found), lambda: _show_all(found))
 
 
 def _explain_name(name: str) -> _output.Answer:
     named = tuple(found for found in notice.load().departures if found.id == name.upper())
     if named:
-        answer = {"departures": as_data(named)}
-        return _output.Answer(answer, lambda: _show_departures(_page(), named))
+        return _output.Answer(
+            lambda: {"departures": as_data(named)}, lambda: _show_departures(_page(), named)
+        )
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
@@ -55,21 +59,22 @@ def _explain_name(name: str) -> _output.Answer:
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:
-        return _output.Answer(_event_data(event), lambda: _show_event(event))
+        return _output.Answer(lambda: _event_data(event), lambda: _show_event(event))
     field = notice.find_field(event_name, field_name)
     departures = notice.departures_of(event_name, field.pointer)
-    data = as_data({"field": field, "departures": departures})
-    return _output.Answer(data, lambda: _show_field(field, departures))
+    return _output.Answer(
+        lambda: as_data({"field": field, "departures": departures}),
+        lambda: _show_field(field, departures),
+    )
 
 
-def _explain_all() -> _output.Answer:
-    found = notice.load()
-    data = as_data(found)
+def _notice_data(found: Notice) -> dict[str, object]:
+    data: dict[str, Any] = as_data(found)
     for member in ("events", "declared_events", "undocumented_events"):
         data[member] = [_event_data(event) for event in getattr(found, member)]
     for member in ("switch", "licence"):
         del data[member]["id"]
-    return _output.Answer(data, lambda: _show_all(found))
+    return data
 
 
 def _event_data(event: Event) -> dict[str, object]:

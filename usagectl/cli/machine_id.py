@@ -1,29 +1,39 @@
-"""`usagectl machine-id` and `usagectl reset-machine-id`: read, write and replace the ID."""
+"""`usagectl machine-id`, `reset-machine-id` and `cache-dir`: the ID, and where it lives."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, tools
+from usagectl import identity, settings, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.cli._output import as_data
+from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.sensitive import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from usagectl.identity import MachineId, Replacement
     from usagectl.tools.base import Caution
 
 show_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 reset_app = new_app()
-apps = {"machine-id": show_app, "reset-machine-id": reset_app}
+cache_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
+apps = {"machine-id": show_app, "reset-machine-id": reset_app, "cache-dir": cache_app}
 
 _SHOWN_CHARACTERS = 200
+_WHY = {
+    "setting": "chosen with usagectl cache-dir set; usagectl cache-dir unset takes it back",
+    "environment": "chosen by a variable: XDG_CACHE_HOME, or LOCALAPPDATA on Windows",
+    "default": "the default on this system",
+    "state": "this is a container, as LocalStack sees it",
+}
 
 
 @show_app.callback()
@@ -38,11 +48,13 @@ def machine_id(ctx: typer.Context, *, reveal: Reveal = False) -> _output.Answer 
     invocation: Invocation = ctx.obj
     found = identity.read_all(invocation.environment)
     cautions = identity.cautions(invocation.environment)
-    data = {
-        "places": [_place_data(mid, reveal=reveal) for mid in found],
-        "warnings": as_data([caution for _, caution in cautions]),
-    }
-    return _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
+    return _output.Answer(
+        lambda: {
+            "places": [_place_data(mid, reveal=reveal) for mid in found],
+            "warnings": as_data([caution for _, caution in cautions]),
+        },
+        lambda: _show_places(found, cautions, reveal=reveal),
+    )
 
 
 @show_app.command("set", cls=AnsweringCommand)
@@ -75,8 +87,9 @@ def set_id(
     bodies = {name: whole for name in chosen if names or name not in own}
     planned = identity.replace(environment, bodies, prefix="", dry_run=True)
     if any(found.changed and found.before.exists for found in planned):
-        question = f"Replace the machine ID of {whose(planned)} by {whole}?"
-        _output.confirm(question, skip=yes or dry_run or invocation.as_json)
+        question = f"Replace the machine ID of {_whose(planned)} by {whole}?"
+        if not (yes or dry_run or invocation.as_json):
+            _output.confirm(question)
     replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
 
@@ -98,13 +111,14 @@ def reset_machine_id(
     invocation: Invocation = ctx.obj
     bodies = identity.plan_reset(invocation.environment)
     planned = identity.replace(invocation.environment, bodies, dry_run=True)
-    question = f"Replace the machine ID of {whose(planned)}?"
-    _output.confirm(question, skip=yes or dry_run or invocation.as_json)
+    question = f"Replace the machine ID of {_whose(planned)}?"
+    if not (yes or dry_run or invocation.as_json):
+        _output.confirm(question)
     replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
 
 
-def whose(replacements: Sequence[Replacement]) -> str:
+def _whose(replacements: Sequence[Replacement]) -> str:
     """Name the tools whose machine ID is about to change."""
     names = dict.fromkeys(found.place.tool for found in replacements if found.changed)
     return ", ".join(names) or "no tool"
@@ -119,16 +133,15 @@ def _answer(
     is_typed: bool = False,
 ) -> _output.Answer:
     cautions = identity.cautions(invocation.environment)
-    data = {
-        "dry_run": dry_run,
-        "replaced": [
-            _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
-        ],
-        "warnings": as_data([caution for _, caution in cautions]),
-    }
     return _output.Answer(
-        data,
-        lambda: show_replacements(
+        lambda: {
+            "dry_run": dry_run,
+            "replaced": [
+                _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
+            ],
+            "warnings": as_data([caution for _, caution in cautions]),
+        },
+        lambda: _show_replacements(
             replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
         ),
         identity.failures(replacements),
@@ -179,7 +192,7 @@ def _shown(value: object, *, reveal: bool) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
-def show_replacements(
+def _show_replacements(
     replacements: Sequence[Replacement],
     cautions: Sequence[tuple[str, Caution]],
     *,
@@ -210,3 +223,113 @@ def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool
     if not found.changed:
         return f"{found.place.path}: stays {after}"
     return f"{what} {'would become' if dry_run else 'became'} {after}"
+
+
+@cache_app.callback()
+def cache_dir(ctx: typer.Context) -> _output.Answer | None:
+    """Show the folder of LocalStack's machine ID, and what chose it."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    invocation: Invocation = ctx.obj
+    folder, source = identity.cache_dir(invocation.environment)
+    places = [place.path for place in identity.places(invocation.environment)]
+    data = {"path": folder, "source": source, "places": places}
+    return _output.Answer(lambda: as_data(data), lambda: _show_cache_dir(folder, source))
+
+
+@cache_app.command("set", cls=AnsweringCommand)
+def set_dir(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder; it need not exist yet.")],
+    *,
+    dry_run: DryRun = False,
+) -> _output.Answer:
+    """Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.
+
+    It is kept in usagectl's settings. The folders that LocalStack itself would
+    use are still looked at. usagectl cache-dir unset takes it back.
+    """
+    invocation: Invocation = ctx.obj
+    folder = settings.parse_folder(invocation.environment, path)
+    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
+
+    def show() -> None:
+        verb = "would be" if dry_run else "is"
+        typer.echo(_output.printable_line(f"The cache dir {verb} {folder} ({saved.file})."))
+
+    return _output.Answer(lambda: {"path": str(folder), **as_data(saved), "dry_run": dry_run}, show)
+
+
+@cache_app.command("unset", cls=AnsweringCommand)
+def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False) -> _output.Answer:
+    """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
+    invocation: Invocation = ctx.obj
+    saved = settings.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
+
+    def show() -> None:
+        if not saved.changed:
+            text = f"No cache dir was chosen in {saved.file}; it stays as it is."
+        elif dry_run:
+            text = f"The chosen cache dir would be taken out of {saved.file}."
+        else:
+            folder = identity.cache_dir(invocation.environment)[0]
+            text = f"The cache dir is {folder} again ({saved.file})."
+        typer.echo(_output.printable_line(text))
+
+    return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
+
+
+@cache_app.command("clear", cls=AnsweringCommand)
+def clear(
+    ctx: typer.Context,
+    *,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask; needed with --json and without a terminal."),
+    ] = False,
+    dry_run: DryRun = False,
+) -> _output.Answer:
+    """Remove the machine ID's file from every place; no other file is touched.
+
+    The client makes a new ID on its next start, often the same one again, since
+    it derives it from this machine. usagectl reset-machine-id is what changes it,
+    and usagectl cache-dir unset what takes a chosen folder back.
+    """
+    invocation: Invocation = ctx.obj
+    if not (yes or dry_run):
+        _require_yes(identity.clear(invocation.environment, dry_run=True), invocation)
+    removed = identity.clear(invocation.environment, dry_run=dry_run)
+    gone = [found for found in removed if found.changed]
+
+    def show() -> None:
+        _show_replacements(removed, (), dry_run=dry_run, reveal=False)
+        is_derived = any("derived" in found.before.kind for found in gone)
+        if is_derived and not dry_run and sys.stderr.isatty():
+            _output.print_remark(
+                "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
+            )
+
+    return _output.Answer(
+        lambda: {"dry_run": dry_run, "removed": as_data([found.place.path for found in gone])},
+        show,
+        identity.failures(removed),
+    )
+
+
+def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None:
+    """Ask before IDs are removed; where nobody can be asked, refuse: a removed ID is lost.
+
+    Raises:
+        ConfirmationNeededError: there is no terminal, or the answer is for a program.
+    """
+    if not any(found.changed for found in planned):
+        return
+    what = f"remove the machine ID of {_whose(planned)} ({count_of(len(planned), 'file')})"
+    if invocation.as_json or not _output.can_ask():
+        raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
+    _output.confirm(f"{what[0].upper()}{what[1:]}?")
+
+
+def _show_cache_dir(folder: Path, source: str) -> None:
+    typer.echo(_output.printable_line(str(folder)))
+    typer.echo(f"  {_WHY.get(source, source)}")

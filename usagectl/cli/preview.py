@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 app = new_app()
 apps = {"preview": app}
 
+_VERDICT = ("tool", "part", "telemetry", "decided_by")
+
 
 @app.command(cls=AnsweringCommand)
 def preview(  # noqa: PLR0913  (each is an option)
@@ -101,7 +103,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     if raw:
         _print_raw(previews, again)
         return None
-    return _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
+    return _output.Answer(lambda: _data(previews, notices), lambda: _show(previews, notices, again))
 
 
 def _collect(
@@ -145,9 +147,9 @@ def _print_raw(previews: list[Preview], again: str) -> None:
     sys.stdout.buffer.flush()
     for found in previews:
         if not found.requests:
-            _output.print_notice(_why_nothing(found), hint=again)
+            _output.print_remark(_why_nothing(found), hint=again)
         elif any(request.masked for request in found.requests):
-            _output.print_notice(f"{found.consent.name}: the token is masked; --reveal shows it.")
+            _output.print_remark(f"{found.consent.name}: the token is masked; --reveal shows it.")
 
 
 def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
@@ -157,20 +159,15 @@ def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
         "requests": as_data([request for found in previews for request in found.requests]),
         "would_send": bool(sending),
         "decided_by": as_data(decider.consent.decided_by) if decider else None,
-        "verdicts": [_verdict_data(found) for found in previews],
+        "verdicts": [
+            {
+                **as_data({each: getattr(found.consent, each) for each in _VERDICT}),
+                "would_send": found.would_send,
+            }
+            for found in previews
+        ],
         "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
-    }
-
-
-def _verdict_data(found: Preview) -> dict[str, object]:
-    part = found.consent
-    return {
-        "tool": part.tool,
-        "part": part.part,
-        "telemetry": part.telemetry,
-        "would_send": found.would_send,
-        "decided_by": as_data(part.decided_by),
     }
 
 

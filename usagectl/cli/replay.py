@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -16,8 +17,10 @@ import typer
 from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._filters import selecting
-from usagectl.cli._options import Yes  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import (
+    Yes,
+    selecting,
+)
 from usagectl.errors import (
     ConfirmationNeededError,
     FileUnreadableError,
@@ -28,15 +31,21 @@ from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from usagectl.delivery.replay import Options
+    from usagectl.delivery.replay import Options, Progress, ReplayResult
     from usagectl.delivery.replay_files import FileEvents
+    from usagectl.delivery.requests import Post
     from usagectl.delivery.routing import Route
     from usagectl.spool import Spool
 
+    _Request = tuple[str, int, int]  # URL, events, bytes
+
 app = new_app()
 apps = {"replay": app}
+
+_MOST_REQUESTS = 1000
+_SHOWN_REQUESTS = 20
 
 
 def _refuse_nan(seconds: float) -> float:
@@ -55,7 +64,6 @@ def replay(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="FILE",
             help="Send the events of this file instead; - reads from standard input.",
-            show_default=False,
         ),
     ] = None,
     to: Annotated[
@@ -63,13 +71,12 @@ def replay(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="URL",
             help="Send to this base URL; one on this machine is always allowed.",
-            show_default=False,
         ),
     ] = None,
     selection: Selection,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Send at most so many events.", show_default=False),
+        typer.Option(min=1, help="Send at most so many events."),
     ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, max=100_000, help="Events of one request.")
@@ -100,7 +107,7 @@ def replay(  # noqa: PLR0913  (each is an option)
         bool, typer.Option("--raw", help="With --dry-run: print the bodies alone, one a line.")
     ] = False,
     yes: Yes = False,
-) -> _output.Answer:
+) -> _output.Answer | None:
     """Send the events that wait in the spool, and keep what is not taken.
 
     Each request carries up to --batch-size events, their bytes as `usagectl
@@ -201,12 +208,12 @@ def _opened(path: Path | None) -> Iterator[BinaryIO]:
 def _remark(found: FileEvents) -> None:
     """Say on stderr what a person would not expect of the file."""
     if found.is_resumed:
-        _output.print_notice("An earlier replay of this file had begun; this one goes on with it.")
+        _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
     if found.bad_lines == 1:
-        _output.print_notice(f"Line {found.first_bad_line} holds no event and is left out.")
+        _output.print_remark(f"Line {found.first_bad_line} holds no event and is left out.")
     elif found.bad_lines:
         first = f"the first is line {found.first_bad_line}"
-        _output.print_notice(f"{found.bad_lines} lines hold no event and are left out ({first}).")
+        _output.print_remark(f"{found.bad_lines} lines hold no event and are left out ({first}).")
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
@@ -219,28 +226,23 @@ def _say_left_out(invocation: Invocation, options: Options, route: Route, store:
         if waiting := replaying.count(only, store):
             stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")
             why = routing.why_left_out(invocation.environment, name)
-            _output.print_notice(f"{stay} here: {why.message}.", hint=why.hint)
+            _output.print_remark(f"{stay} here: {why.message}.", hint=why.hint)
 
 
 def _plan(
     invocation: Invocation, options: Options, *, base: str, store: Spool, raw: bool
-) -> _output.Answer:
-    from usagectl.cli import _replay_page
+) -> _output.Answer | None:
     from usagectl.delivery import replay as replaying
 
     posts = replaying.posts(options, base=base, store=store)
     if raw:
-        sys.stdout.flush()
-        for post, _ in posts:
-            sys.stdout.buffer.write(post.body + b"\n")
-        sys.stdout.buffer.flush()
-        return _output.Answer({}, lambda: None)
-    planned = _replay_page.summarise(posts)
+        _output.print_raw(post.body for post, _ in posts)
+        return None
+    plan, requests = _summarise(posts)
+    again, is_chosen = _again(invocation), options.selection != ALL
     return _output.Answer(
-        {**_replay_page.plan_data(planned, base), "dry_run": True},
-        lambda: _replay_page.show_plan(
-            planned, base, is_chosen=options.selection != ALL, again=_again(invocation)
-        ),
+        lambda: _plan_data(plan, base, requests),
+        lambda: _show_plan(plan, base, requests, is_chosen=is_chosen, again=again),
     )
 
 
@@ -264,29 +266,26 @@ def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool
     what = f"send {count_of(count, 'event')} to {endpoint.origin_of(route.base)}"
     if not is_asked:
         raise ConfirmationNeededError(what, hint=_again(invocation, "--yes"))
-    if not typer.confirm(f"{what.capitalize()}?", err=True):
-        _output.print_notice("Nothing was sent.")
-        raise typer.Exit(1)
+    _output.confirm(f"{what.capitalize()}?", otherwise="Nothing was sent.")
 
 
 def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:
-    from usagectl.cli import _replay_page
     from usagectl.delivery import replay as replaying
 
-    with _replay_page.meter() as meter:
+    with _meter() as meter:
         result = replaying.run(
             invocation.environment,
             options,
             base=base,
             store=store,
             on_wait=_say_waiting,
-            on_progress=meter.update,
+            on_progress=meter,
         )
     if result.problem and result.problem.hint.startswith("usagectl replay"):
         result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
     return _output.Answer(
-        {**_replay_page.result_data(result, base), "dry_run": False},
-        lambda: _replay_page.show_result(
+        lambda: {**_data(result, base), "dry_run": False},
+        lambda: _show_result(
             result, base, copies=options.copies, is_chosen=options.selection != ALL
         ),
         [result.problem] if result.problem else [],
@@ -294,4 +293,127 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
 
 
 def _say_waiting() -> None:
-    _output.print_notice("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
+    _output.print_remark("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
+
+
+def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[_Request]]:
+    """Count requests without keeping them; URL, events and bytes of the first thousand stay."""
+    from usagectl.delivery.replay import Progress, ReplayResult
+
+    requests: list[_Request] = []
+    count = events = size = 0
+    for post, held in posts:
+        if count < _MOST_REQUESTS:
+            requests.append((mask_url_credentials(post.url), held, len(post.body)))
+        count += 1
+        events += held
+        size += len(post.body)
+    return ReplayResult(events, Progress(batches=count, bytes=size), seconds=0.0), requests
+
+
+def _data(result: ReplayResult, base: str) -> dict[str, object]:
+    """Return an outcome, or a plan as the outcome that it would have, in its public JSON form."""
+    done = result.progress
+    return {
+        "planned": result.planned,
+        "sent": done.sent,
+        "rejected": done.rejected,
+        "kept": result.kept,
+        "batches": done.batches,
+        "bytes": done.bytes,
+        "seconds": round(result.seconds, 3),
+        "endpoint": mask_url_credentials(base),
+    }
+
+
+def _plan_data(plan: ReplayResult, base: str, requests: list[_Request]) -> dict[str, object]:
+    members = ("method", "url", "events", "bytes")
+    return {
+        **_data(plan, base),
+        "requests": [dict(zip(members, ("POST", *each), strict=True)) for each in requests],
+        "dry_run": True,
+    }
+
+
+def _show_plan(
+    plan: ReplayResult, base: str, requests: list[_Request], *, is_chosen: bool, again: str
+) -> None:
+    """Draw what would be sent; `again` is the same command without --dry-run."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    if not plan.planned:
+        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing would be sent.")
+        page.line("Next: usagectl spool says what was recorded and sent so far.")
+        return
+    count, size = plan.progress.batches, plan.progress.bytes
+    page.line(
+        f"{count_of(plan.planned, 'event')} would go to {endpoint.origin_of(base)} in "
+        f"{count_of(count, 'request')}, {size} bytes. Nothing was sent.",
+        style="bold",
+    )
+    page.line()
+    shown = requests[:_SHOWN_REQUESTS]
+    page.rows(
+        [(f"POST {url}", count_of(held, "event"), f"{size} bytes") for url, held, size in shown]
+    )
+    if count > len(shown):
+        page.line(f"  and {count - len(shown)} more")
+    page.line()
+    page.line(f"Next: {again} sends them; with --dry-run --raw it prints the bytes.")
+
+
+def _nothing(*, is_chosen: bool) -> str:
+    return "Nothing that waits was chosen" if is_chosen else "Nothing waits"
+
+
+def _show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bool) -> None:
+    """Draw what was sent; the problem, if any, follows as an error."""
+    from usagectl.cli._render import Page
+
+    page, done = Page(), result.progress
+    if not result.planned and result.problem is None:
+        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
+        return
+    events, requests = count_of(done.sent, "event"), count_of(done.batches, "request")
+    page.line(
+        f"{events} sent to {endpoint.origin_of(base)} in {requests}, "
+        f"{done.bytes} bytes, {result.seconds:.1f} s.",
+        style="bold",
+    )
+    if done.rejected:
+        page.line(f"{count_of(done.rejected, 'event')} rejected.", style="red")
+    if result.kept:
+        page.line(f"{count_of(result.kept, 'event')} still waiting.", style="yellow")
+    if copies:
+        page.line("These were copies: the events stay where they wait.")
+    elif done.sent:
+        page.line("Next: usagectl spool list --sent shows what was sent.")
+
+
+@contextmanager
+def _meter() -> Iterator[Callable[[Progress, int], None]]:
+    """Show progress on stderr: a bar on a terminal, else a line a second for a log."""
+    if not sys.stderr.isatty():
+        yield _line_meter()
+        return
+    from usagectl.cli._render import BarMeter
+
+    with BarMeter("Sending") as bar:
+        yield lambda progress, planned: bar.show(progress.sent + progress.rejected, planned)
+
+
+def _line_meter() -> Callable[[Progress, int], None]:
+    started = last = time.monotonic()
+
+    def show(progress: Progress, planned: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 1:
+            last = now
+            _output.print_remark(
+                f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
+                f"{progress.bytes} bytes, {now - started:.0f} s"
+            )
+
+    return show

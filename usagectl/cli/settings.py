@@ -55,8 +55,10 @@ def settings(ctx: typer.Context) -> _output.Answer | None:
     invocation: Invocation = ctx.obj
     user = stored.load(invocation.environment)
     rows = tuple(_collect(invocation.environment, user))
-    data = as_data({"file": user.file, "problem": user.problem, "settings": rows})
-    return _output.Answer(data, lambda: _show(rows, user))
+    return _output.Answer(
+        lambda: as_data({"file": user.file, "problem": user.problem, "settings": rows}),
+        lambda: _show(rows, user),
+    )
 
 
 @app.command("set", cls=AnsweringCommand)
@@ -117,7 +119,6 @@ def _save(
 ) -> _output.Answer:
     tool = _key(name)[0]
     saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
-    data = {**as_data(saved), "dry_run": dry_run}
 
     def show() -> None:
         verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"
@@ -126,16 +127,14 @@ def _save(
             aside = f"What could not be understood is now {saved.set_aside}."
             typer.echo(_output.printable_line(aside))
 
-    return _output.Answer(data, show)
+    return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
 
 
 class Row(NamedTuple):
     """One setting as it holds.
 
     Attributes:
-        name: as it is typed.
-        value: what holds.
-        source: what kind of place chose it.
+        source: what kind of place chose the value.
         origin: that place: a file, a variable, or empty for a default.
         stored: what the user's file says, though something may beat it.
     """

@@ -50,8 +50,11 @@ def status(
     """
     invocation: Invocation = ctx.obj
     found = collect(invocation.environment)
-    data, errors = _data(found, reveal=reveal), _failures(found, expect)
-    return _output.Answer(data, lambda: _show(found, reveal=reveal), errors)
+    return _output.Answer(
+        lambda: _data(found, reveal=reveal),
+        lambda: _show(found, reveal=reveal),
+        _failures(found, expect),
+    )
 
 
 def _failures(
@@ -69,7 +72,7 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     folder, source = found.cache_dir
     return {
         "tools": [part_data(part, found.machine_ids, reveal=reveal) for part in found.consents],
-        "cache_dir": {"path": str(folder), "source": source},
+        "cache_dir": as_data({"path": folder, "source": source}),
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "spool": as_data(found.spool),
         "not_covered": list(NOT_COVERED),

@@ -63,13 +63,15 @@ def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) 
 
 
 def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
-    ids = read_all(invocation.environment)
-    data = {
-        "dry_run": dry_run,
-        "changes": as_data(result.changes),
-        "purged": result.purged,
-        "tools": [part_data(part, ids) for part in result.consents],
-    }
+    def data() -> dict[str, object]:
+        ids = read_all(invocation.environment)
+        return {
+            "dry_run": dry_run,
+            "changes": as_data(result.changes),
+            "purged": result.purged,
+            "tools": [part_data(part, ids) for part in result.consents],
+        }
+
     return _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
 
 

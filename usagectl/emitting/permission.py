@@ -16,7 +16,6 @@ from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
-from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
+    from usagectl.tools.instrumented import Registration
 
 _REMARKED = "first-run"
 """A file of this name, for other tools with the tool's name behind it, says: remarked on."""
@@ -61,16 +61,16 @@ class Permit(NamedTuple):
 
 def permit(environment: Environment, emitter: Emitter) -> Permit | None:
     """Ask whether a program may record, and register it if so; None when it is off."""
-    from usagectl import consent  # help and version need none
+    from usagectl.consent import of_emitter, sending_consent  # help and version need none
 
     try:
         registration = _registration_of(environment, emitter)
-        verdict = consent.of_emitter(environment, registration)
+        verdict = of_emitter(environment, registration)
         if verdict.telemetry == "off":
             return None
         if emitter.name != OWN_NAME:
             _register(environment, registration)
-        return Permit(verdict, consent.sending_consent(environment, verdict))
+        return Permit(verdict, sending_consent(environment, verdict))
     except (UsagectlError, OSError):
         return None
 
@@ -81,6 +81,8 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
     Raises:
         InvalidValueError: the name is invalid.
     """
+    from usagectl.tools import instrumented  # help and version need none
+
     found = instrumented.read(environment, instrumented.validate_name(name))
     if found is None:
         return Emitter(name)
@@ -98,8 +100,10 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     return consent.of_emitter(environment, _registration_of(environment, emitter))
 
 
-def _registration_of(environment: Environment, emitter: Emitter) -> instrumented.Registration:
+def _registration_of(environment: Environment, emitter: Emitter) -> Registration:
     """Join what a program says of its tool with what others of the same name said before."""
+    from usagectl.tools import instrumented
+
     own = instrumented.Registration(
         instrumented.validate_name(emitter.name),
         emitter.version,
@@ -110,8 +114,10 @@ def _registration_of(environment: Environment, emitter: Emitter) -> instrumented
     return instrumented.merge(environment, own)
 
 
-def _register(environment: Environment, registration: instrumented.Registration) -> None:
+def _register(environment: Environment, registration: Registration) -> None:
     """Write what the program says about itself; one that cannot be listed may still record."""
+    from usagectl.tools import instrumented
+
     try:
         instrumented.register(environment, registration)
     except UsagectlError:
