@@ -70,15 +70,8 @@ def build_session_event(
     """Build the notice's session event.
 
     A version, token or kept ID that does not fit the notice is not sent: the version is
-    unknown then, the token absent, the ID another one for this session.
-
-    Args:
-        environment: what the program runs on.
-        session: the session.
-        emitter: the program.
-        token: the program's token, if it handed one over; else the event has no such member.
-        is_testing: whether this is a test run of the program itself.
-        machine_id: empty: the tool's own, which is made and kept on first need.
+    unknown then, the token absent, the ID another one for this session. Without an ID given
+    it is the tool's own, which is made and kept on first need.
     """
     payload: dict[str, object] = {
         "session_id": session.session_id,
