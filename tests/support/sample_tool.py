@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 BUILD = ("build", "--output", "{value}")
 
 # Sends from its own process and gives up soon. Defects: words that change one thing each.
+# A check starts it some twenty times: what a run does not need it does not import.
 TOOL = """
-import base64, hashlib, json, os, socket, subprocess, sys, time
+import os, sys, time
 DEFECTS = {defects!r}.split()
 HOME = os.environ["HOME"]
 names = ("waiting", "off", "seen", "settings")
 WAITING, OFF, SEEN, SETTINGS = (os.path.join(HOME, name) for name in names)
 
 def post(event, seconds=0.05, headers=""):
+    import json, socket
     host, _, port = os.environ["MYTOOL_ENDPOINT"].removeprefix("http://").partition(":")
     body = json.dumps({{"events": [event]}}).encode()
     head = f"POST /x HTTP/1.1\\r\\nHost: {{host}}\\r\\n{{headers}}"
@@ -36,6 +38,7 @@ def post(event, seconds=0.05, headers=""):
         return "refused"
 
 def later(code, **more):
+    import subprocess
     words = [sys.executable, "-S", "-c", code, __file__]
     return subprocess.Popen(words, start_new_session=True, **more)
 
@@ -58,9 +61,10 @@ if words == ["--help"]:
 if not is_off and not os.path.exists(SEEN):
     open(SEEN, "w").close()
     print("mytool sends events", file=sys.stdout if "notice" in DEFECTS else sys.stderr)
-print(json.dumps({{"built": True, "at": time.time()}}) if "json" in DEFECTS else "built")
+print('{{"built": true, "at": %f}}' % time.time() if "json" in DEFECTS else "built")
 if is_off:
     if "knocks" in DEFECTS:
+        import socket
         host, _, port = os.environ["MYTOOL_ENDPOINT"].removeprefix("http://").partition(":")
         try:
             socket.create_connection((host, int(port)), 0.05).close()
@@ -70,7 +74,7 @@ if is_off:
         url = os.environ["MYTOOL_ENDPOINT"].rpartition(":")
         code = "import time, socket; time.sleep(0.6);"
         code += f"socket.create_connection(('127.0.0.1', {{url[2]}}), 1).sendall(b'x')"
-        nothing = subprocess.DEVNULL
+        nothing = -3  # DEVNULL of subprocess
         later(code, env={{}}, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/")
     if "spool" in DEFECTS and os.path.exists(WAITING):
         post(event)
@@ -78,8 +82,10 @@ if is_off:
 if "mute" in DEFECTS:
     sys.exit()
 if "value" in DEFECTS:
+    import base64
     event["output"] = base64.b64encode(b"--output " + words[2].encode()).decode()
 if "folder" in DEFECTS:
+    import hashlib
     event["project"] = hashlib.sha256(os.getcwd().encode()).hexdigest()
 headers = "X-User: " + os.environ["USER"].upper() + "\\r\\n" if "header" in DEFECTS else ""
 waits = "waits" in DEFECTS or "rests" in DEFECTS and not os.path.exists(WAITING)
