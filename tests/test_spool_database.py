@@ -28,6 +28,7 @@ from tests.support.spooling import (
 )
 from usagectl import spool
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl.machine import files
 from usagectl.spool.database import SpoolSetAsideError
 
 if TYPE_CHECKING:
@@ -320,6 +321,16 @@ def test_a_busy_spool_costs_the_event(machine: Machine) -> None:
 
 
 @posix
+def test_a_locked_folder_costs_the_first_event(machine: Machine) -> None:
+    """A store is made under the folder's lock; a command does not wait long for that."""
+    machine.state_dir.mkdir(parents=True)
+    with (
+        files.lock(machine.state_dir),
+        pytest.raises(SpoolUnwritableError, match="another process keeps it locked"),
+    ):
+        put(machine)
+
+
 def test_a_killed_writer_leaves_nothing_half_done(machine: Machine) -> None:
     """What it had not committed is not there; the next process goes on at once."""
     put(machine)

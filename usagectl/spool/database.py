@@ -13,7 +13,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl.errors import FileUnreadableError, LockTimeoutError, SpoolUnwritableError
 from usagectl.machine import files
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def connected(file: Path, *, seconds: float = PATIENT_SECONDS) -> Iterator[sqlit
             yield connection
         finally:
             _close(connection, file, is_brief=seconds < PATIENT_SECONDS)
-    except (sqlite3.Error, _ForeignFileError) as error:
+    except (sqlite3.Error, _ForeignFileError, LockTimeoutError) as error:
         reason = reason_of(error)
         if _is_foreign(error):
             raise _set_aside(file, found, reason=reason) from error
@@ -97,7 +97,7 @@ def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
             yield connection
         finally:
             _close(connection, file, is_brief=True)
-    except (sqlite3.Error, _ForeignFileError) as error:
+    except (sqlite3.Error, _ForeignFileError, LockTimeoutError) as error:
         told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
         raise FileUnreadableError(file, reason=reason_of(error) + told) from error
 
@@ -147,7 +147,7 @@ def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.
                 connection.execute("PRAGMA journal_mode = DELETE").fetchall()
                 connection.execute("PRAGMA locking_mode = NORMAL")
             if not _is_ready(connection):
-                with files.lock(file.parent):  # One of a crowd makes it.
+                with files.lock(file.parent, seconds=seconds):  # One of a crowd makes it.
                     if not _is_ready(connection):
                         _migrate(connection, has_log=has_log)
             connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").fetchall()
@@ -264,7 +264,7 @@ def reason_of(error: Exception) -> str:
     """Put into words what SQLite says of a file."""
     if isinstance(error, sqlite3.Error) and not _code(error):
         raise error  # It is not about a file: a bug keeps its traceback.
-    is_busy = _code(error) == sqlite3.SQLITE_BUSY
+    is_busy = _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, LockTimeoutError)
     return "another process keeps it locked" if is_busy else str(error)
 
 
