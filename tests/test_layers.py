@@ -1,4 +1,4 @@
-"""Hold the order of the layers: each module imports only from lines above its own."""
+"""Tests of the order of the layers: each module imports only from lines above its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the README to what is true: its table, its commands, its exit statuses."""
+"""Tests that the README is true: its table, its commands, its exit statuses."""
 
 from __future__ import annotations
 

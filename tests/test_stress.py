@@ -46,7 +46,7 @@ def start(machine: Machine, *arguments: str) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock, so that a crowd gathers before it."""
+    """Lock a folder, so that a crowd gathers before it."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:

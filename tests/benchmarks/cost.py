@@ -36,7 +36,7 @@ WAYS = ("answers", "hangs", "refuses", "drops")
 
 @contextmanager
 def dropping() -> Iterator[str]:
-    """Be an endpoint whose host answers no SYN: its queue is full and nobody accepts."""
+    """Serve an endpoint whose host answers no SYN: its queue is full and nobody accepts."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

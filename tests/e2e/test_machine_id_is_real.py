@@ -173,7 +173,7 @@ def _reset(usagectl: Usagectl, sandbox: Sandbox) -> None:
 
 
 def _assert_client_uses_a_new_id(client: Client, sandbox: Sandbox, *, old: object) -> None:
-    """Hold the client's own answer to what the file says, to the client's form, and to news."""
+    """Check that the client answers with a new ID of its own form, the one in the file."""
     used = client.evaluate(ASK_MACHINE_ID, sandbox, {})
     assert as_object(json.loads(sandbox.machine_file.read_bytes()))["machine_id"] == used
     assert RANDOM_ID.fullmatch(str(used))

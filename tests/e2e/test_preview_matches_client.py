@@ -363,7 +363,7 @@ def _read_session_id(body: bytes) -> str:
 
 
 def _is_fresh(scene: Scene, machine_id: object) -> bool:
-    """Tell whether the client drew its machine ID at random just now."""
+    """True if the client drew its machine ID at random just now."""
     name = str(machine_id)
     files = [
         entry.decode(errors="replace") for entry in scene.files.values() if isinstance(entry, bytes)

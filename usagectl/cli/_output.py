@@ -20,6 +20,7 @@ import typer
 
 from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
+from usagectl.machine.files import reason_of
 from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def fail(error: UsagectlError, invocation: Invocation) -> None:
 def fail_unwritable(error: OSError) -> int:
     """Print that stdout cannot be written (the disk is full, say); return the exit status."""
     silence(sys.stdout)
-    unwritable = OutputUnwritableError(reason=(error.strerror or "unknown").lower())
+    unwritable = OutputUnwritableError(reason=reason_of(error))
     print_error(unwritable)
     return unwritable.exit_status
 

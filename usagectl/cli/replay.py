@@ -27,6 +27,7 @@ from usagectl.errors import (
     UsageError,
     count_of,
 )
+from usagectl.machine import files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
 
@@ -174,7 +175,6 @@ def _store_of(
 
     from usagectl import spool
     from usagectl.delivery import replay_files
-    from usagectl.machine import files
 
     environment = invocation.environment
     if file is None:
@@ -200,7 +200,7 @@ def _opened(path: Path | None) -> Iterator[BinaryIO]:
     try:
         stream = path.open("rb")
     except OSError as error:
-        raise FileUnreadableError(path, reason=(error.strerror or "unknown").lower()) from error
+        raise FileUnreadableError(path, reason=files.reason_of(error)) from error
     with stream:
         yield stream
 

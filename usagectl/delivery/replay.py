@@ -161,7 +161,7 @@ def run(
 
 @contextmanager
 def _held(environment: Environment, seconds: float, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Be the only replay; the second of two waits for the first, and says so."""
+    """Keep other replays out; the second of two waits for the first, and says so."""
     folder = files.require_delivery_dir(environment)
     with ExitStack() as stack:
         try:

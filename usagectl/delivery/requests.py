@@ -33,7 +33,7 @@ class Post(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer of an endpoint; a text that there is none of is empty."""
+    """The answer of an endpoint; a text that is missing is empty."""
 
     status: int
     body: bytes = b""  # As far as it came and was wanted.

@@ -69,7 +69,7 @@ def _read_last_pause(environment: Environment, tool: str) -> Pause | None:
         stored = files.read_bytes(_pause_file(environment, tool))
         document = json.loads(stored or b"null")
         until, since = (datetime.fromisoformat(document[name]) for name in ("until", "since"))
-        if until.tzinfo is None or since.tzinfo is None:  # It is none of ours.
+        if until.tzinfo is None or since.tzinfo is None:  # Another program wrote it.
             return None
         return Pause(until, int(document["failures"]), str(document["reason"]), since)
     except (StateError, ValueError, TypeError, KeyError, OverflowError, RecursionError):

@@ -75,7 +75,7 @@ class Process:
         self._held_for_fork: dict[int, list[Any]] = {}
 
     def know(self, client: Client) -> None:
-        """Tell a client of every fork from now on."""
+        """Let a client know of every fork from now on."""
         self._known.add(client)
         _watch_forks()
 

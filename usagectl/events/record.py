@@ -117,7 +117,7 @@ _decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read an instant; None where there is none. Without a zone it is UTC."""
+    """Read an instant, None if the text is not one; without a zone it is UTC."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
