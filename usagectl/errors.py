@@ -30,12 +30,18 @@ may be secret (design, rule 3).
 from __future__ import annotations
 
 import os
-from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+def quote(word: str) -> str:
+    """Quote a word of a command that a hint gives."""
+    from shlex import quote as quote_word  # few commands fail, and each would load it
+
+    return quote_word(word)
 
 
 def count_of(count: int, noun: str, plural: str = "") -> str:

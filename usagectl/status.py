@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.consent import evaluate
-from usagectl.errors import count_of
+from usagectl.errors import count_of, quote
 from usagectl.identity import folder_of, read_all
 from usagectl.machine.environment import is_ci, is_container
 from usagectl.settings import OWN_NAME
@@ -87,11 +86,10 @@ def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
     """Warn of a spool that cannot be read or written, and of events that were lost."""
     if queue.path is None:
         return
-    hint = f"ls -la {quote(str(queue.path.parent))}"
-    if queue.problem:
-        yield Caution("spool-unreadable", queue.problem, hint)
-    elif queue.unwritable and found.telemetry != "off":
-        yield Caution("spool-unwritable", queue.unwritable, hint)
+    unwritable = queue.unwritable if found.telemetry != "off" else ""
+    if problem := queue.problem or unwritable:
+        code = "spool-unreadable" if queue.problem else "spool-unwritable"
+        yield Caution(code, problem, f"ls -la {quote(str(queue.path.parent))}")
     if queue.losses.total:
         events = count_of(queue.losses.total, "event was", "events were")
         message = f"{events} lost; the spool was full or too old, or the disk took nothing."

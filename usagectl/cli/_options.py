@@ -72,7 +72,7 @@ Rejected = Annotated[
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGO = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+_AGO = r"([0-9]{1,9})([smhdw])"
 
 
 def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,7 +119,7 @@ def parse_when(text: str, *, now: datetime) -> datetime:
     Raises:
         InvalidValueError: it is neither.
     """
-    ago = _AGO.fullmatch(text.strip())
+    ago = re.fullmatch(_AGO, text.strip())
     wanted = "use 2026-11-23, 2026-11-23T09:30, or 90s, 30m, 2h, 7d, 1w for so long ago"
     try:
         if ago:

@@ -10,10 +10,9 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from usagectl.errors import FileUnreadableError, LockTimeoutError, SpoolUnwritableError
+from usagectl.errors import FileUnreadableError, LockTimeoutError, SpoolUnwritableError, quote
 from usagectl.machine import files
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from usagectl import settings
 from usagectl.endpoint import origin_of, problem_of
-from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
+from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
 from usagectl.machine import files
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,

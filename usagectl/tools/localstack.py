@@ -6,10 +6,10 @@ Facts, parts 1, 4 and 5.
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
 
 from usagectl import settings
+from usagectl.errors import quote
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
