@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,9 +86,9 @@ def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
         FileUnreadableError: it cannot be read, or is not a store of ours.
     """
     if file is None or not _holds_something(file):
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        _migrate(connection)
-        yield connection
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            _migrate(connection)
+            yield connection
         return
     try:
         connection = _connect(file, BRIEF_SECONDS, read_only=True)
