@@ -151,8 +151,9 @@ def test_a_neutral_variable_is_not_overridden(machine: Machine) -> None:
 
 
 # Gives the verdicts once to load every module, then as one who may enter no folder of the machine.
+# What a hint loads late is loaded first: the interpreter may lie in root's own home.
 LOCKED_OUT = """
-import os, sys
+import os, shlex, sys
 from pathlib import Path
 from tests.support.machine import Machine
 from usagectl import consent
