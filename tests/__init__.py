@@ -1,1 +1,1 @@
-"""Hold the tests, one file a module."""
+"""The tests, one file a module."""

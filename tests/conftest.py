@@ -1,9 +1,10 @@
-"""Own the walls around every test: a home of its own, no telling variables, loopback only."""
+"""Walls around every test: a home of its own, no telling variables, loopback only."""
 
 from __future__ import annotations
 
 import signal
 import socket
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ from tests.support.machine import DEAD_PROXY, Machine, cleared_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.machine import Machines
 
 
 for _name in ("SIGINT", "SIGQUIT", "SIGHUP"):
@@ -57,6 +60,13 @@ def walls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def machine(tmp_path: Path) -> Machine:
     """Make a machine in a temporary folder: empty home, nothing installed."""
     return Machine(tmp_path / "machine")
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Machines:
+    """Make machines for a test that needs an untouched one for each row of its data."""
+    folders = (tmp_path / f"machine-{number}" for number in count())
+    return lambda: Machine(next(folders))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,63 +1,166 @@
-"""Tests of the lines of a capture file."""
+"""Tests of the lines of a capture file: from the body of a request to captured events."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
-from typing import Any
+import resource
+import zlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.machine import NOW
+from usagectl import capture
 from usagectl.capture import records
 from usagectl.capture.records import Privacy, Request
-from usagectl.spool import lines
+from usagectl.events import record as lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 HEADERS = {"user-agent": "localstack/4.12.0", "content-type": "application/json"}
+BODY = b'{"events":[{"name":"a"}]}'
+SECRET = "ls-s3cret-t0ken"  # noqa: S105  (of no account anywhere)
+CLEAR = Privacy(reveal=True)
 
 
 def build(body: bytes, *, privacy: Privacy = Privacy(), **members: Any) -> list[bytes]:  # noqa: ANN401, B008
     """Build the lines of a request."""
     request = Request("POST", "/v1/events", "", HEADERS, body)._replace(**members)
-    found = records.build(request, now=NOW, entropy=os.urandom, privacy=privacy)
-    return [line + b"\n" for line in found.lines.split(b"\n")[:-1]]
+    lines, _ = records.build(request, now=NOW, entropy=os.urandom, privacy=privacy)
+    assert lines.endswith(b"\n")
+    return lines.split(b"\n")[:-1]
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        b'{"name":"a"}',
-        b'{ "name" :\t"a" , "payload" : null }',
-        b'{"name":"\\u0061","x":"\\/"}',
-        '{"name":"ä","x":"✓"}'.encode(),
-        b'{"name":"a","x":123456789012345678901234567890,"y":1.000,"z":-0}',
-        b'{"name":"a","name":"b"}',
-    ],
-)
-@pytest.mark.parametrize("count", [1, 2, 1000])
-def test_events_keep_their_bytes(event: bytes, count: int) -> None:
-    """Spacing, escapes, big numbers and doubled members come out of the file as they went in."""
-    found = build(b'{"events": [' + b" , ".join([event] * count) + b"]}")
-    assert len(found) == count
-    for line in found:
-        record = lines.decode(line)
-        assert record is not None
-        assert bytes(record.event) == event
+def record_of(body: bytes, **members: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Build the one line of a request, as values."""
+    (line,) = build(body, **members)
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
 
 
-def test_line_ends_within_an_event_are_kept_beside_it() -> None:
-    """A line of the file is one line; the exact bytes are there all the same."""
+def packed(data: bytes) -> bytes:
+    """Compress."""
+    return gzip.compress(data, mtime=0)
+
+
+def raw_deflate(data: bytes) -> bytes:
+    """Compress without the frame that `deflate` should have."""
+    made = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return made.compress(data) + made.flush()
+
+
+def test_a_coding_is_taken_off() -> None:
+    """Each coding that a client may use is removed; the last one first."""
+    for encoding, body in (
+        ("", BODY),
+        ("identity", BODY),
+        ("gzip", packed(BODY)),
+        ("x-gzip", packed(BODY)),
+        (" GZIP ", packed(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", raw_deflate(BODY)),
+        ("gzip, deflate", zlib.compress(packed(BODY))),
+        ("gzip", packed(BODY[:5]) + packed(BODY[5:])),
+    ):
+        assert records.decode(body, encoding) == BODY, encoding
+        assert record_of(body, headers={"content-encoding": encoding})["event"] == {"name": "a"}
+
+
+def test_an_unreadable_body_says_why() -> None:
+    """Nothing raises: the request is recorded with the reason."""
+    for encoding, body, problem in (
+        ("br", BODY, "not known"),
+        ("gzip", BODY, "broken"),
+        ("gzip", packed(BODY)[:-9], "too soon"),
+        ("deflate", b"\x00garbage", "broken"),
+        ("gzip", packed(b"") * 60_000, "too many parts"),
+        ("gzip," * 5, BODY, "four times"),
+        ("", b"", "empty"),
+        ("", b"nonsense", "not a JSON object"),
+        ("", b'{"events":[]}', "no event"),
+        ("", b"[" + b"{}," * 20_000 + b"{}]", "more than"),
+    ):
+        record = record_of(body, headers={"content-encoding": encoding})
+        assert record["kind"] == "unparsed"
+        assert problem in record["problem"], encoding
+        assert "event" not in record
+
+
+def test_a_bomb_ends_at_the_limit() -> None:
+    """A small body that becomes enormous is refused before it is unpacked, in every layer."""
+    bomb = gzip.compress(bytes(200_000_000), 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for body, encoding in ((bomb, "gzip"), (gzip.compress(bomb), "gzip, gzip")):
+        assert "larger" in record_of(body, headers={"content-encoding": encoding})["problem"]
+    with pytest.raises(records.UndecodableError, match="larger than 5 bytes"):
+        records.decode(gzip.compress(b"123456"), "gzip", limit=5)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 4 * records.MAX_DECODED_BYTES // 1024
+
+
+def test_what_stands_beside_the_events_has_a_line() -> None:
+    """The rest of a body is recorded beside its events, and masked as they are."""
+    for body, beside in (
+        (b'{"events":[{"name":"a"}]}', None),
+        (
+            b'{"events":[{"name":"a"}],"host":"h","api_key":"geheim"}',
+            '{"host":"h","api_key":"******"}',
+        ),
+        (b'{"home" : [1, 2] ,"events":[{"name":"a"}]}', '{"home":[1, 2]}'),
+        (b'{"events":[{"name":"b"}],"events":[{"name":"a"}]}', '{"events":[{"name":"b"}]}'),
+        (b'[{"name":"a"}]', None),
+        (b'{"name":"a","events":1}', None),
+    ):
+        event, *rest = map(json.loads, build(body))
+        assert event["kind"] == "a"
+        assert [base64.b64decode(each["body"]).decode() for each in rest] == (
+            [] if beside is None else [beside]
+        )
+        assert all(each["problem"] == "it holds more than its events" for each in rest)
+
+
+def odd_events() -> Iterator[bytes]:
+    """List events that another serialiser would write otherwise."""
+    yield b'{"name":"a"}'
+    yield b'{ "name" :\t"a" , "payload" : null }'
+    yield b'{"name":"\\u0061","x":"\\/"}'
+    yield '{"name":"ä","x":"✓"}'.encode()
+    yield b'{"name":"a","x":123456789012345678901234567890,"y":1.000,"z":-0}'
+    yield b'{"name":"a","name":"b"}'
+
+
+def test_events_keep_their_bytes() -> None:
+    """Spacing, escapes, big numbers and doubled members leave the file as they came in."""
+    for event in odd_events():
+        for count in (1, 2, 1000):
+            found = build(b'{"events": [' + b" , ".join([event] * count) + b"]}")
+            assert len(found) == count
+            parsed = [lines.parse_line(line) for line in found]
+            assert [each and each.event for each in parsed] == [event] * count
+
+
+def test_an_event_of_several_lines_is_one_line(tmp_path: Path) -> None:
+    """A line of the file is one line, and the exact bytes are read back."""
     event = b'{\n  "name": "a"\r\n}'
     (line,) = build(event)
-    record = json.loads(line)
-    assert base64.b64decode(record["raw"]) == event
-    assert record["event"] == {"name": "a"}
-    assert lines.decode(line) is not None
+    assert base64.b64decode(json.loads(line)["raw"]) == event
+    assert json.loads(line)["event"] == {"name": "a"}
+    file = tmp_path / "capture.jsonl"
+    file.write_bytes(line + b"\nno line of ours\n{}\n" + build(b"noise")[0] + b"\n")
+    read = list(capture.load(file))
+    assert [(each.name, each.body) for each in read] == [("a", event), ("unparsed", b"")]
+    assert read[0].document == {"name": "a"}
+    assert read[1].problem
 
 
 def test_a_line_says_what_the_request_was() -> None:
-    """Method, path, headers without secrets, and one id for all events of a request."""
+    """Method, path, harmless headers, and one id for all events of a request."""
     headers = {**HEADERS, "authorization": "Basic c2VjcmV0", "cookie": "a=b", "x-odd": "1"}
     found = build(b'[{"name":"a"},{"name":"b"}]', headers=headers, query="token=geheim&v=1")
     first, second = map(json.loads, found)
@@ -70,94 +173,85 @@ def test_a_line_says_what_the_request_was() -> None:
     assert b"geheim" not in found[0]
 
 
-def test_revealed_means_everything() -> None:
-    """Whoever asks for it gets headers, query and tokens as they came."""
+def test_reveal_keeps_everything() -> None:
+    """With `reveal`, headers, query, tokens and bodies are recorded as they came."""
     event = b'{"name":"session","payload":{"api_key":"geheim-token"}}'
     members = {"headers": {"authorization": "Basic x"}, "query": "a=1"}
-    (line,) = build(event, privacy=Privacy(reveal=True), **members)
-    record = json.loads(line)
+    record = record_of(event, privacy=CLEAR, **members)
     assert record["event"]["payload"]["api_key"] == "geheim-token"
     assert record["headers"] == members["headers"]
     assert record["path"] == "/v1/events?a=1"
     assert "masked" not in record
+    for body in (b"\x00\xff noise", b"", b"[1,2]"):
+        record = record_of(body, privacy=CLEAR)
+        assert (record["kind"], base64.b64decode(record["body"])) == ("unparsed", body)
 
 
-@pytest.mark.parametrize("body", [b"\x00\xff noise", b"", b"[1,2]"])
-def test_a_body_without_events_is_kept_as_it_came(body: bytes) -> None:
-    """What cannot be read is evidence too."""
-    (line,) = build(body)
-    record = json.loads(line)
-    assert (record["kind"], base64.b64decode(record["body"])) == ("unparsed", body)
-    assert record["problem"]
-    assert "event" not in record
+def test_a_body_that_is_not_json_is_withheld() -> None:
+    """Of forms, texts, other encodings and torn JSON only the size is kept."""
+    for body in (
+        b"noise",
+        b"\x00\xff noise",
+        b"api_key=geheim&x=1",
+        b"{'api_key': 'geheim'}",
+        b'{"name":"session","payload":{"api_key":"geheim',
+        '{"api_key":"geheim"}'.encode("utf-16"),
+    ):
+        record = record_of(body)
+        assert (record["withheld_body"], record["bytes"]) == (True, len(body))
+        assert "body" not in record
+    coded = record_of(b"\x1f\x8b broken", headers={"content-encoding": "gzip"})
+    assert coded["withheld_body"]
 
 
-def test_secrets_in_a_body_without_events_are_masked() -> None:
-    """Noise with a token in it keeps its length; what cannot be looked into is withheld."""
-    privacy = Privacy(secrets=("ls-s3cret-t0ken",))
-    (line,) = build(b"noise ls-s3cret-t0ken", privacy=privacy)
-    assert base64.b64decode(json.loads(line)["body"]) == b"noise ***************"
-    (line,) = build(b"\x1f\x8b broken", privacy=privacy, headers={"content-encoding": "gzip"})
-    record = json.loads(line)
-    assert record["withheld_body"] is True
-    assert "body" not in record
+def test_json_without_an_event_is_kept_masked() -> None:
+    """A list of numbers or texts is evidence too; its secrets are masked."""
+    privacy = Privacy(secrets=(SECRET,))
+    record = record_of(f'[1, "{SECRET}"]'.encode(), privacy=privacy)
+    assert base64.b64decode(record["body"]) == f'[1, "{"*" * len(SECRET)}"]'.encode()
+    assert base64.b64decode(record_of(b"")["body"]) == b""
 
 
-def test_what_stands_beside_the_events_has_a_line() -> None:
-    """The rest of a body is kept beside its events, masked as they are."""
-    body = b'{"events":[{"name":"a"}],"host":"h","api_key":"geheim"}'
-    event, rest = map(json.loads, build(body))
-    assert event["kind"] == "a"
-    assert rest["problem"] == "it holds more than its events"
-    assert base64.b64decode(rest["body"]) == b'{"host":"h","api_key":"******"}'
-
-
-def test_a_long_header_is_cut() -> None:
-    """A header is repeated with each event, so it must not be long."""
-    found = build(b"[{},{},{}]", headers={"user-agent": "x" * 60_000})
-    assert max(map(len, found)) < 2000
-
-
-@pytest.mark.parametrize(
-    ("agent", "name", "tool"),
-    [
+def test_the_sender_is_known_by_its_name_and_events() -> None:
+    """The tool comes from the User-Agent, or from an event that only one tool has."""
+    for agent, name, tool in (
         ("localstack/4.12.0", "cli_cmd", "localstack"),
         ("localstack lstk/dev (linux; amd64)", "x", "lstk"),
         ("Go-http-client/1.1", "lstk_command", "lstk"),
         ("usagectl/1.0", "cli_cmd", "usagectl"),
         ("curl/8", "x", "unknown"),
-    ],
-)
-def test_a_client_is_known_by_what_it_calls_itself(agent: str, name: str, tool: str) -> None:
-    """The tool comes from the User-Agent, or from an event that only one tool has."""
-    (line,) = build(json.dumps({"name": name}).encode(), headers={"user-agent": agent})
-    assert json.loads(line)["tool"] == tool
+    ):
+        record = record_of(json.dumps({"name": name}).encode(), headers={"user-agent": agent})
+        assert record["tool"] == tool
 
 
-def test_what_is_repeated_with_each_event_is_short() -> None:
-    """Path, query, method and header names are a client's own: none makes a line long."""
+def test_what_each_event_repeats_is_short() -> None:
+    """A client chooses path, query, method and headers: none of them makes a line long."""
     headers = {f"x-{number}-{'y' * 5000}": "1" for number in range(100)}
-    many = build(
-        b"[{},{},{}]",
-        method="M" * 60_000,
-        path="/" + "p" * 60_000,
-        query="&".join(f"{number}{'q' * 600}=1" for number in range(99)),
-        headers=headers,
-    )
-    assert max(map(len, many)) < 10_000
+    for members in (
+        {"headers": {"user-agent": "x" * 60_000}},
+        {
+            "method": "M" * 60_000,
+            "path": "/" + "p" * 60_000,
+            "query": "&".join(f"{number}{'q' * 600}=1" for number in range(99)),
+            "headers": headers,
+        },
+    ):
+        for privacy in (Privacy(), CLEAR):
+            found = build(b"[{},{},{}]", privacy=privacy, **members)
+            assert max(map(len, found)) < 10_000
 
 
-def test_no_secret_stands_in_what_is_said_of_a_request() -> None:
-    """Not in the method, the target, a name of the query or a header, nor behind Bearer."""
-    secret = "ls-s3cret-t0ken"  # noqa: S105  (of no account anywhere)
+def test_no_secret_stands_beside_the_events() -> None:
+    """Method, target, names in the query and headers are masked, and what follows Bearer."""
     (line,) = build(
         b"{}",
-        privacy=Privacy(secrets=(secret,)),
-        method=secret,
-        path=f"http://user:geheim@127.0.0.1/{secret}",
-        query=f"{secret}=1",
-        headers={secret: "1", "user-agent": f"x {secret} Bearer geheim"},
+        privacy=Privacy(secrets=(SECRET,)),
+        method=SECRET,
+        path=f"http://user:geheim@127.0.0.1/{SECRET}",
+        query=f"{SECRET}=1",
+        headers={SECRET: "1", "user-agent": f"x {SECRET} Bearer geheim0123456789ab"},
     )
-    assert secret.encode() not in line
+    assert SECRET.encode() not in line
     assert b"geheim" not in line
     assert json.loads(line)["path"].startswith("http://127.0.0.1/***")

@@ -1,18 +1,21 @@
-"""Tests of `usagectl capture` as people run it, with a tool that posts to where it is led."""
+"""Tests of `usagectl capture` as people run it, with a tool that posts where it is told."""
 
 from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.commands import run_inside
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -67,24 +70,31 @@ def capture(machine: Machine, *words: str, **variables: str) -> Outcome:
     return machine.run("capture", *words, variables=variables)
 
 
-@pytest.mark.parametrize("status", [0, 7])
-def test_the_command_is_left_alone(tool: Machine, status: int) -> None:
-    """Its output and its exit status are its own; the summary goes to stderr."""
-    found = capture(tool, "--", "tool", "say", "event", str(status))
-    assert (found.status, found.stdout) == (status, "to stdout\n")
+def test_the_command_is_left_alone(tool: Machine) -> None:
+    """Its output, exit status and options are its own; the summary goes to stderr.
+
+    Without a file, the capture goes with the command: nothing stays.
+    """
+    found = capture(tool, "tool", "say", "event", "--json", "--expect", "none", "7")
+    assert (found.status, found.stdout) == (7, "to stdout\n")
     assert found.stderr.startswith("to stderr\n1 event in 1 request")
     assert "None left this machine." in found.stderr
+    assert list((tool.folder / "tmp").glob("*capture*")) == []
+    assert list(tool.cwd.iterdir()) == []
 
 
-def test_options_of_the_command_are_its_own(tool: Machine) -> None:
-    """Also without the two dashes, what follows the command's name is left to it."""
-    found = capture(tool, "tool", "say", "--json", "--expect", "none")
-    assert (found.status, found.stdout) == (0, "to stdout\n")
+def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
+    """The exact bytes are there, for nobody else to read; a second capture does not replace it.
 
-
-def test_a_file_keeps_what_arrived(tool: Machine) -> None:
-    """The exact bytes are there, for nobody else to read; a second capture does not replace it."""
-    assert capture(tool, "-o", "out.jsonl", "--", "tool", "event").status == 0
+    With a command, stdout stays the command's, and the JSON envelope goes to stderr.
+    """
+    found = capture(
+        tool, "-o", "out.jsonl", "--json", "--expect", "none", "--", "tool", "event", "3"
+    )
+    document = json.loads(found.stderr)
+    assert (found.status, found.stdout) == (1, "")
+    assert (document["data"]["status"], document["data"]["by_name"]) == (3, {"cli_cmd": 1})
+    assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
     file = tool.cwd / "out.jsonl"
     (line,) = file.read_text().splitlines()
     assert line.endswith(f'"event":{EVENT}}}')
@@ -94,16 +104,11 @@ def test_a_file_keeps_what_arrived(tool: Machine) -> None:
     assert "[file-exists]" in again.stderr
     assert "--force" in again.stderr
     assert file.read_text() == line + "\n"
+    to = f"http://127.0.0.1:{unused_port}/v1"
+    shown = tool.run("replay", "--file", "out.jsonl", "--to", to, "--dry-run", "--raw")
+    assert shown.stdout == f'{{"events":[{EVENT}]}}\n'
     assert capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "say").status == 0
     assert file.read_text() == ""
-
-
-def test_spool_and_replay_read_the_file(tool: Machine, unused_port: int) -> None:
-    """A capture is in the spool's own form."""
-    capture(tool, "-o", "out.jsonl", "--", "tool", "event")
-    to = f"http://127.0.0.1:{unused_port}/v1"
-    found = tool.run("replay", "--file", "out.jsonl", "--to", to, "--dry-run", "--raw")
-    assert found.stdout == f'{{"events":[{EVENT}]}}\n'
 
 
 @pytest.fixture
@@ -115,10 +120,7 @@ def unused_port() -> int:
 
 
 def test_expecting_nothing(tool: Machine) -> None:
-    """Silence is proven by exit status 0; what arrives is listed, with 1."""
-    silent = capture(tool, "--expect", "none", "--", "tool", "event", DISABLE_EVENTS="1")
-    assert silent.status == 0
-    assert "Nothing arrived" in silent.stderr
+    """What arrives is listed, with the exit status 1; silence is proven with 0 below."""
     loud = capture(tool, "--expect", "none", "--", "tool", "event")
     assert loud.status == 1
     assert "1 request arrived: POST /v1/events (cli_cmd)" in loud.stderr
@@ -148,29 +150,27 @@ def test_expecting_the_notice(tool: Machine) -> None:
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:
-    """A detached child that posts a second later is seen; without grace it is not."""
-    assert capture(tool, "--expect", "none", "--", "tool", "late").status == 1
-    started = capture(tool, "--grace", "0", "--json", "--", "tool", "late")
-    first = started.stderr.splitlines()[0]  # What follows is the child, that finds nobody.
-    assert json.loads(first)["data"]["events"] == 0
+    """A detached child that posts a second later is seen, even without any of our variables.
 
-
-def test_senders_that_lose_their_mark_are_waited_for(tool: Machine) -> None:
-    """A detached child without any of our variables is the command's all the same."""
+    Without grace it is not.
+    """
     post = "sleep 1; exec " + sys.executable + " -c 'import sys, urllib.request as u; "
     post += 'u.build_opener(u.ProxyHandler({})).open(sys.argv[1], b"{}")\' "$0"'
     words = ("sh", "-c", 'env -i setsid sh -c "$1" "$ANALYTICS_API/events" & exit 0', "sh", post)
     found = capture(tool, "--expect", "none", "--", *words)
     assert found.status == 1, found.stderr
     assert "[unexpected-events]" in found.stderr
+    started = capture(tool, "--grace", "0", "--json", "--", "tool", "late")
+    first = started.stderr.splitlines()[0]  # What follows is the child, that finds nobody.
+    assert json.loads(first)["data"]["events"] == 0
 
 
 def test_a_resized_terminal_ends_no_wait(tool: Machine) -> None:
     """What only informs a program neither ends the wait nor becomes the exit status."""
-    process = start(tool, "capture", "--", "sh", "-c", "sleep 3 & echo done; exit 4")
+    process = start(tool, "capture", "--", "sh", "-c", "sleep 1.5 & echo done; exit 4")
     assert process.stdout is not None
     assert process.stdout.readline() == b"done\n"
-    time.sleep(1)
+    time.sleep(0.5)
     process.send_signal(signal.SIGWINCH)
     process.communicate(timeout=20)
     assert process.returncode == 4
@@ -181,7 +181,7 @@ def test_a_signal_ends_the_wait_and_leaves_nothing(tool: Machine) -> None:
     process = start(tool, "capture", "--", "sh", "-c", "sleep 8 & echo done")
     assert process.stdout is not None
     assert process.stdout.readline() == b"done\n"
-    time.sleep(1)
+    time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 128 + signal.SIGTERM
     assert process.stderr is not None
@@ -191,53 +191,52 @@ def test_a_signal_ends_the_wait_and_leaves_nothing(tool: Machine) -> None:
     process.stderr.close()
 
 
-def test_opt_outs_are_lifted_on_request(tool: Machine) -> None:
-    """Who has opted out can look all the same; nothing is lifted unless it is asked for."""
-    variables = {
+def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
+    """Opt-outs stay unless they are lifted; proxies leave loopback alone.
+
+    NO_PROXY keeps what it had; LocalStack's own proxies know no exception, so they are empty.
+    Containers are led to another address than loopback, on request and with a warning.
+    """
+    opted_out = {
         "DISABLE_EVENTS": "1",
         "LOCALSTACK_DISABLE_EVENTS": "1",
         "DO_NOT_TRACK": "1",
         "USAGECTL_TELEMETRY": "off",
     }
-    plain = _variables(capture(tool, "--", "tool", "environment", **variables))
-    assert {name: plain[name] for name in variables} == variables
-    lifted = _variables(capture(tool, "--as-if-enabled", "--", "tool", "environment", **variables))
-    assert (lifted["DISABLE_EVENTS"], lifted["LOCALSTACK_DISABLE_EVENTS"]) == ("0", "0")
-    assert "DO_NOT_TRACK" not in lifted
-
-
-def test_proxies_leave_loopback_alone(tool: Machine) -> None:
-    """NO_PROXY keeps what it had; LocalStack's own proxies know no exception: they are empty."""
-    found = _variables(
-        capture(tool, "--", "tool", "environment", NO_PROXY="corp", OUTBOUND_HTTP_PROXY="http://p")
-    )
+    variables = {**opted_out, "NO_PROXY": "corp", "OUTBOUND_HTTP_PROXY": "http://p"}
+    silent = capture(tool, "--expect", "none", "--", "tool", "environment", "event", **variables)
+    assert silent.status == 0
+    assert "Nothing arrived" in silent.stderr
+    found = json.loads(silent.stdout)
+    assert {name: found[name] for name in opted_out} == opted_out
     assert found["NO_PROXY"] == found["no_proxy"] == "corp,localhost,127.0.0.1,::1"
     assert found["LOCALSTACK_OUTBOUND_HTTPS_PROXY"] == ""
     assert found["OUTBOUND_HTTP_PROXY"] == ""
     assert found["LSTK_ANALYTICS_ENDPOINT"] == found["ANALYTICS_API"] + "/events"
     assert found["LOCALSTACK_ANALYTICS_API"] == found["ANALYTICS_API"]
+    words = ("--as-if-enabled", "--bind", "0.0.0.0", "--", "tool", "environment")  # noqa: S104
+    reached = capture(tool, *words, **variables)
+    lifted = json.loads(reached.stdout)
+    assert (lifted["DISABLE_EVENTS"], lifted["LOCALSTACK_DISABLE_EVENTS"]) == ("0", "0")
+    assert "DO_NOT_TRACK" not in lifted
+    assert "whoever reaches this machine there can post to it" in reached.stderr
+    assert lifted["ANALYTICS_API"].startswith("http://127.0.0.1:")
+    assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
 
 
-def _variables(outcome: Outcome) -> dict[str, str]:
-    found = json.loads(outcome.stdout)
-    assert isinstance(found, dict)
-    return found
-
-
-def test_tokens_are_withheld(tool: Machine) -> None:
-    """A token is in no file and on no screen, unless it is to be revealed."""
+def test_a_token_is_revealed_on_request(tool: Machine) -> None:
+    """With --reveal, whoever asks for it finds a token in the file."""
     token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
-    words = ("-o", "out.jsonl", "--force", "--live", "--", "tool", "secret")
-    found = capture(tool, *words, LOCALSTACK_AUTH_TOKEN=token)
-    text = (tool.cwd / "out.jsonl").read_text()
-    assert token not in text + found.stdout + found.stderr
-    assert '"masked":["/payload/api_key"]' in text
-    found = capture(tool, "--reveal", *words, LOCALSTACK_AUTH_TOKEN=token)
+    words = ("--reveal", "-o", "out.jsonl", "--", "tool", "secret")
+    assert capture(tool, *words, LOCALSTACK_AUTH_TOKEN=token).status == 0
     assert token in (tool.cwd / "out.jsonl").read_text()
 
 
-def test_a_token_shows_nowhere(tool: Machine) -> None:
-    """Wherever a client puts a token of this machine, no file and no screen of ours has it."""
+def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:
+    """Wherever a client puts a token of this machine, no file and no screen of ours has it.
+
+    An event that is named after the user is not named on a screen.
+    """
     token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
     program = """
 import json, os, urllib.request as u
@@ -245,54 +244,35 @@ opener = u.build_opener(u.ProxyHandler({}))
 token, base = os.environ["LOCALSTACK_AUTH_TOKEN"], os.environ["ANALYTICS_API"]
 def post(path="/events", body=b"{}", **headers):
     opener.open(u.Request(base + path, body, headers)).read()
+post("/canaryuser", json.dumps({"name": "canaryuser"}).encode())
 post(f"/{token}/events")
 post(f"/events?token={token}")
 post(body=json.dumps({"name": token, token: {"deep": [f"x{token}y"]}}).encode())
 post(body=json.dumps({"name": "a", "payload": {"auth_token_id": "kurz77"}}).encode())
-post(body=json.dumps([{"name": "\\u00e4 " + token}]).encode())
-post(body=b"noise " + token.encode())
+post(body=json.dumps([{"name": "\\u00e4 " + token, "my_passphrase": "kurz77"}]).encode())
+post(body=b"noise kurz77 " + token.encode())
 post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=token)
 """
-    for more in ([], ["--json"], ["--live"], ["--expect", "none"], ["--expect", "notice"]):
-        words = ["-o", "out.jsonl", "--force", *more, "--", sys.executable, "-c", program]
-        found = capture(tool, *words, LOCALSTACK_AUTH_TOKEN=token)
-        audited = [
-            tool.run(
-                "audit", "out.jsonl", "--format", form, variables={"LOCALSTACK_AUTH_TOKEN": token}
-            )
-            for form in ("table", "json", "sarif")
-        ]
-        text = (tool.cwd / "out.jsonl").read_text()
-        assert len(text.splitlines()) == 7
-        shown = [found.stdout, found.stderr, text, *(each.stdout + each.stderr for each in audited)]
-        assert [each for each in shown if token in each or "kurz77" in each] == []
-
-
-def test_a_user_shows_nowhere(tool: Machine) -> None:
-    """An event that is named after the user or the host is not named on a screen."""
-    program = "import urllib.request as u, os; u.build_opener(u.ProxyHandler({})).open("
-    program += "os.environ['ANALYTICS_API'] + '/canaryuser', b'{\"name\":\"canaryuser\"}')"
-    for more in (["--live"], ["--json"]):
-        words = ["--expect", "none", *more, "--", sys.executable, "-c", program]
-        found = capture(tool, *words, USER="canaryuser")
+    variables = {"LOCALSTACK_AUTH_TOKEN": token, "USER": "canaryuser"}
+    texts = []
+    for more in (["--live", "--expect", "none"], ["--json", "--expect", "notice"]):
+        command = [sys.executable, "-c", program]
+        found = capture(tool, "-o", "out.jsonl", "--force", *more, "--", *command, **variables)
         assert found.status == 1
         assert "canaryuser" not in found.stdout + found.stderr
+        texts += [found.stdout, found.stderr, (tool.cwd / "out.jsonl").read_text()]
+        assert len(texts[-1].splitlines()) == 8
+    tool.variables.update(variables)
+    for form in ("table", "json", "sarif"):
+        audited = run_inside(tool.environment(), "audit", "out.jsonl", "--format", form)
+        texts += [audited.stdout, audited.stderr]
+    assert [each for each in texts if token in each or "kurz77" in each] == []
 
 
-def test_json_is_one_object_on_stderr(tool: Machine) -> None:
-    """With a command, stdout stays the command's, and the envelope goes to stderr."""
-    found = capture(tool, "--json", "--expect", "none", "--", "tool", "event", "3")
-    document = json.loads(found.stderr)
-    assert found.stdout == ""
-    assert found.status == 1
-    assert document["data"]["status"] == 3
-    assert document["data"]["by_name"] == {"cli_cmd": 1}
-    assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "code"),
-    [
+def test_wrong_options_are_explained(tool: Machine) -> None:
+    """Each error has its code, its exit status and a next step, and the command did not run."""
+    wrong = []
+    for words, status, code in (
         (("--", "nothere"), 127, "command-not-found"),
         (("--force", "--", "tool"), 2, "usage"),
         (("--answer", "refuse", "--expect", "none", "--", "tool"), 2, "usage"),
@@ -303,28 +283,27 @@ def test_json_is_one_object_on_stderr(tool: Machine) -> None:
         (("--bind", "192.0.2.1", "--", "tool"), 3, "address-unavailable"),
         (("-o", "-", "--", "tool"), 2, "usage"),
         (("-o", "", "--", "tool"), 2, "usage"),
-    ],
-)
-def test_what_does_not_fit_is_said(
-    tool: Machine, words: tuple[str, ...], status: int, code: str
-) -> None:
-    """Each error has its code and exit status, and the command did not run."""
-    found = capture(tool, *words)
-    assert (found.status, found.stdout) == (status, "")
-    assert f"[{code}]" in found.stderr
-    assert "try:" in found.stderr
-    assert "listens on" not in found.stderr
+    ):
+        found = run_inside(tool.environment(), "capture", *words)
+        is_told = f"[{code}]" in found.stderr and "try:" in found.stderr
+        if (found.status, found.stdout) != (status, "") or not is_told:
+            wrong.append((words, found))
+        assert "listens on" not in found.stderr
+    assert wrong == []
 
 
-def test_a_place_that_takes_no_file_is_called_by_what_it_is(tool: Machine) -> None:
+def test_a_place_that_takes_no_file_is_named(tool: Machine) -> None:
     """A missing folder is to be made; a link and a pipe are not written to."""
     (tool.cwd / "link").symlink_to("elsewhere")
     os.mkfifo(tool.cwd / "pipe")
-    missing = capture(tool, "-o", "no/such/x", "--", "tool").stderr
-    assert f"there is no folder {tool.cwd / 'no/such'}" in missing
-    assert "try: mkdir -p" in missing
-    assert "it is a link" in capture(tool, "-o", "link", "--force", "--", "tool").stderr
-    assert "it is a pipe" in capture(tool, "-o", "pipe", "--force", "--", "tool").stderr
+    for name, told in (
+        ("no/such/x", f"there is no folder {tool.cwd / 'no/such'}"),
+        ("no/such/x", "try: mkdir -p"),
+        ("link", "it is a link"),
+        ("pipe", "it is a pipe"),
+    ):
+        words = ("capture", "-o", name, "--force", "--", "tool")
+        assert told in run_inside(tool.environment(), *words).stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -338,7 +317,7 @@ def test_signals_reach_the_command(tool: Machine, number: int) -> None:
     assert process.returncode in (128 + number, 1)  # Python turns SIGINT into its own status.
 
 
-def start(machine: Machine, *words: str) -> subprocess.Popen[bytes]:
+def start(machine: Machine, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """Start a command line."""
     return subprocess.Popen(
         [sys.executable, "-m", "usagectl", *words],
@@ -346,23 +325,38 @@ def start(machine: Machine, *words: str) -> subprocess.Popen[bytes]:
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
     )
 
 
+def post_event(port: int) -> None:
+    """Post one event to a capture, past every proxy."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.open(f"http://127.0.0.1:{port}/v1/events", EVENT.encode(), timeout=10).read()
+
+
 def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
-    """It prints the variables to set, serves until it is told to stop, and sums up."""
-    process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
+    """It prints the variables to set, serves until it is told to stop, and sums up.
+
+    With --live, a table on the terminal shows each request.
+    """
+    ours, theirs = pty.openpty()
+    words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
+    process = start(tool, *words, stderr=theirs)
     assert process.stdout is not None
     lines = [process.stdout.readline().decode() for _ in range(9)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
     assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
+    post_event(unused_port)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
+    out, _ = process.communicate(timeout=30)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, shown
     assert b"1 event in 1 request" in out
+    assert b"cli_cmd" in shown
+    assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
 
 
@@ -371,27 +365,8 @@ def test_a_killed_capture_keeps_what_arrived(tool: Machine, unused_port: int) ->
     process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
     assert process.stdout is not None
     process.stdout.readline()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(20):
-        opener.open(f"http://127.0.0.1:{unused_port}/v1/events", EVENT.encode(), timeout=10).read()
+        post_event(unused_port)
     process.kill()
     process.communicate(timeout=30)
     assert len((tool.cwd / "out.jsonl").read_text().splitlines()) == 20
-
-
-def test_an_endpoint_for_containers_is_warned_of(tool: Machine) -> None:
-    """Whoever asks for another address than loopback hears what that means."""
-    found = capture(tool, "--bind", "0.0.0.0", "--", "tool", "environment")  # noqa: S104
-    variables: dict[str, Any] = json.loads(found.stdout)
-    assert "whoever reaches this machine there can post to it" in found.stderr
-    assert variables["ANALYTICS_API"].startswith("http://127.0.0.1:")
-    assert "127.0.0.1" not in variables["LOCALSTACK_ANALYTICS_API"]
-
-
-def test_nothing_is_left_behind(tool: Machine) -> None:
-    """Without a file, the capture goes with the command: no temporary file stays."""
-    before = time.time()
-    capture(tool, "--", "tool", "event")
-    left = [path for path in (tool.folder / "tmp").rglob("*") if path.stat().st_mtime >= before]
-    assert [path.name for path in left if "capture" in path.name] == []
-    assert os.listdir(tool.cwd) == []  # noqa: PTH208

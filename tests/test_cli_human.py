@@ -2,99 +2,63 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.commands import ANSWERING, example, furnish, run_inside
+from tests.support.terminals import ESCAPE, draw_all, needs_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from tests.support.machine import Machine, Machines, Outcome
 
-    from tests.support.machine import Machine
-
-if sys.platform != "win32":
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-needs_terminal = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
-ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 # Colour, cursor, a C1 control, carriage return, a line end, right-to-left override, a half pair.
 EVIL = "A\x1b[31mB\x1b[2JC\x9bD\rE\nFORGED: off\u202eF\x07"
 
 
-def run_on_terminal(
-    machine: Machine, *arguments: str, width: int, variables: Mapping[str, str] | None = None
-) -> str:
-    """Run a command whose stdout is a terminal of that width; give what it drew."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    with subprocess.Popen(
-        [sys.executable, "-m", "usagectl", *arguments],
-        env={**machine.process_variables(), "TERM": "xterm", **(variables or {})},
-        cwd=machine.cwd,
-        stdin=follower,
-        stdout=follower,
-        stderr=subprocess.DEVNULL,
-    ):
-        os.close(follower)
-        drawn = b"".join(iter(lambda: _read(leader), b""))
-    os.close(leader)
-    return drawn.decode().replace("\r\n", "\n")
-
-
-def _read(leader: int) -> bytes:
-    try:
-        return os.read(leader, 65536)
-    except OSError:  # The other side has closed.
-        return b""
-
-
-@pytest.fixture
-def furnished(machine: Machine) -> Machine:
-    """Make a machine with something to say about everything, warnings too."""
+def well_furnished(machine: Machine) -> Machine:
+    """Give a machine something to say about everything, warnings too."""
     furnish(machine)
     machine.variables |= {"DISABLE_EVENTS": "yes", "CACHE_DIR": str(machine.folder / "old")}
     return machine
 
 
+@pytest.fixture
+def furnished(machine: Machine) -> Machine:
+    """Make a machine with something to say about everything."""
+    return well_furnished(machine)
+
+
 @needs_terminal
-@pytest.mark.parametrize("width", [40, 80, 120])
-@pytest.mark.parametrize(
-    "words",
-    ["status", "explain", "explain session", "machine-id", "disable", "settings"],
-)
-def test_lines_fit_the_terminal(words: str, width: int, furnished: Machine) -> None:
+def test_lines_fit_the_terminal(furnished: Machine, subtests: pytest.Subtests) -> None:
     """No line is wider than the terminal or ends in blanks, and no character is cut off."""
-    drawn = run_on_terminal(furnished, *words.split(), width=width)
-    lines = ESCAPE.sub("", drawn).splitlines()
-    assert len(lines) > 3
-    assert [line for line in lines if len(line) > width] == []
-    assert [line for line in lines if line != line.rstrip()] == []
-    if words != "disable":  # Done a second time, it has something else to say.
-        piped = furnished.run(*words.split()).stdout
-        assert Counter("".join("".join(lines).split())) == Counter("".join(piped.split()))
+    commands = ("status", "explain", "explain session", "machine-id", "disable", "settings")
+    runs = [(words, width) for words in commands for width in (40, 80, 120, 0)]
+    drawn = dict(zip(runs, draw_all(furnished, runs), strict=True))
+    for words, width in runs:
+        lines = ESCAPE.sub("", drawn[words, width]).splitlines()
+        with subtests.test(f"{words} at {width}"):
+            assert len(lines) > 3
+            assert [line for line in lines if len(line) > (width or 1000)] == []
+            assert [line for line in lines if line != line.rstrip()] == []
+            if words != "disable":  # Done a second time, it has something else to say.
+                piped = drawn[words, 0]
+                assert Counter("".join("".join(lines).split())) == Counter("".join(piped.split()))
 
 
 @needs_terminal
-@pytest.mark.parametrize("words", ["status", "machine-id", "cache-dir clear --dry-run"])
-def test_a_long_path_breaks_behind_a_slash(words: str, machine: Machine) -> None:
+def test_a_long_path_breaks_behind_a_slash(machine: Machine, subtests: pytest.Subtests) -> None:
     """A path that is longer than its column is broken between names, so that each can be read."""
     machine.variables["XDG_CACHE_HOME"] = str(machine.folder / "a-folder" / "another-folder")
     run_inside(machine.environment(), "machine-id", "set", "custom-1")
-    piped = run_inside(machine.environment(), *words.split()).stdout
-    drawn = ESCAPE.sub("", run_on_terminal(machine, *words.split(), width=80))
-    for name in ("a-folder/", "another-folder/", "localstack-cli", "machine.json"):
-        assert drawn.count(name) == piped.count(name) > 0
-    assert re.search(r"/$", drawn, re.MULTILINE)
+    for words in ("status", "machine-id", "cache-dir clear --dry-run"):
+        piped, drawn = draw_all(machine, [(words, 0), (words, 80)], variables={"NO_COLOR": "1"})
+        with subtests.test(words):
+            for name in ("a-folder/", "another-folder/", "localstack-cli", "machine.json"):
+                assert drawn.count(name) == piped.count(name) > 0
+            assert re.search(r"/$", drawn, re.MULTILINE)
 
 
 def test_settings_name_their_file_once(furnished: Machine) -> None:
@@ -108,8 +72,9 @@ def test_settings_name_their_file_once(furnished: Machine) -> None:
 @needs_terminal
 def test_colour_follows_the_variables(furnished: Machine) -> None:
     """A terminal gets colour; NO_COLOR takes every escape code away, bold too."""
-    assert ESCAPE.search(run_on_terminal(furnished, "status", width=80))
-    plain = run_on_terminal(furnished, "status", width=80, variables={"NO_COLOR": "1"})
+    (coloured,) = draw_all(furnished, [("status", 80)])
+    (plain,) = draw_all(furnished, [("status", 80)], variables={"NO_COLOR": "1"})
+    assert ESCAPE.search(coloured)
     assert "localstack cli" in plain
     assert "\x1b" not in plain
 
@@ -123,17 +88,18 @@ def test_force_color_colours_a_pipe(furnished: Machine) -> None:
     assert ESCAPE.sub("", forced.stdout) == plain.stdout == both.stdout
 
 
-@pytest.mark.parametrize("path", ANSWERING)
-def test_a_pipe_gets_plain_whole_lines(path: str, furnished: Machine) -> None:
+def test_a_pipe_gets_plain_whole_lines(machines: Machines, subtests: pytest.Subtests) -> None:
     """In a pipe there is no escape code, no blank at a line's end and no stray message."""
-    outcome = run_inside(furnished.environment(), *example(path))
-    assert outcome.stdout.endswith("\n")
-    assert "\x1b" not in outcome.stdout + outcome.stderr
-    lines = outcome.stdout.splitlines()
-    if path != "completion":  # A script's own text.
-        assert [line for line in lines if line != line.rstrip()] == []
-    if outcome.status == 0 and path != "cache-dir clear":
-        assert outcome.stderr == ""
+    for path in ANSWERING:
+        outcome = run_inside(well_furnished(machines()).environment(), *example(path))
+        with subtests.test(path):
+            assert outcome.stdout.endswith("\n")
+            assert "\x1b" not in outcome.stdout + outcome.stderr
+            lines = outcome.stdout.splitlines()
+            if path != "completion":  # A script's own text.
+                assert [line for line in lines if line != line.rstrip()] == []
+            if outcome.status == 0 and path != "cache-dir clear":
+                assert outcome.stderr == ""
 
 
 def test_a_pipe_is_never_wrapped(machine: Machine) -> None:
@@ -144,34 +110,34 @@ def test_a_pipe_is_never_wrapped(machine: Machine) -> None:
     assert sum(f"/{deep}/{deep}/localstack-cli/machine.json" in line for line in lines) == 1
 
 
-@pytest.mark.parametrize(("columns", "width"), [("", 80), ("120", 120), ("x", 80)])
-@pytest.mark.parametrize("words", ["explain", "explain D03", "explain session.machine_id"])
-def test_prose_is_wrapped_in_a_pipe_too(
-    words: str, columns: str, width: int, machine: Machine
-) -> None:
+def test_prose_is_wrapped_in_a_pipe_too(machine: Machine, subtests: pytest.Subtests) -> None:
     """The notice in words goes to a pager: it is as wide as COLUMNS says, else as a page."""
-    shown = machine.run(*words.split(), variables={"COLUMNS": columns}).stdout
-    widest = max(map(len, shown.splitlines()))
-    assert width - 20 < widest <= width
+    commands = ("explain", "explain D03", "explain session.machine_id")
+    for columns, width in (("", 80), ("120", 120), ("x", 80)):
+        runs = [(words, 0) for words in commands]
+        for words, shown in zip(
+            commands, draw_all(machine, runs, variables={"COLUMNS": columns}), strict=True
+        ):
+            with subtests.test(f"{words} with COLUMNS={columns}"):
+                assert width - 20 < max(map(len, shown.splitlines())) <= width
 
 
 def test_a_field_of_the_notice_stays_one_line_in_a_pipe(machine: Machine) -> None:
-    """Who looks for a field with grep gets its type, its class and its meaning whole."""
-    lines = machine.run("explain", "session").stdout.splitlines()
+    """A person who looks for a field with grep gets its type, class and meaning whole."""
+    lines = run_inside(machine.environment(), "explain", "session").stdout.splitlines()
     (line,) = (line for line in lines if line.startswith("  api_key "))
     assert re.search(r"string or null +secret +The auth token .* there is none\.$", line)
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["disable nope", "status --nope", "nope", "settings set telemetry.mode x", "explain nope"],
-)
-def test_errors_go_to_stderr(words: str, machine: Machine) -> None:
+def test_errors_go_to_stderr(machine: Machine) -> None:
     """Answers alone go to stdout; an error has a code and a next step."""
-    outcome = run_inside(machine.environment(), *words.split())
-    assert outcome.status == 2
-    assert outcome.stdout == ""
-    assert re.fullmatch(r"error: .+ \[[a-z-]+\]\n  try: .+\n", outcome.stderr)
+    for words in (
+        *("disable nope", "status --nope", "nope", "settings set telemetry.mode x"),
+        "explain nope",
+    ):
+        outcome = run_inside(machine.environment(), *words.split())
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert re.fullmatch(r"error: .+ \[[a-z-]+\]\n  try: .+\n", outcome.stderr)
 
 
 def test_errors_stand_beside_the_answer(furnished: Machine) -> None:
@@ -196,21 +162,23 @@ WARNED = [
 ]
 
 
-@pytest.mark.parametrize("variables", WARNED, ids=str)
-def test_each_warning_shows_a_next_step(variables: dict[str, str], machine: Machine) -> None:
+def test_each_warning_shows_a_next_step(machines: Machines, subtests: pytest.Subtests) -> None:
     """A warning without something to do about it only worries; each has a hint, and shows it."""
-    furnish(machine)
-    machine.default_profile.write_text("DISABLE_EVENTS=1\n")
-    machine.default_profile.with_name("broken.env").write_bytes(b"\xff")
-    (machine.cwd / ".usagectl.toml").write_text('[telemetry]\nmode = "on"\n')
-    machine.variables |= variables
-    parts = run_inside(machine.environment(), "status", "--json").data["tools"]
-    warnings = [warning for part in parts for warning in part["warnings"]]
-    shown = run_inside(machine.environment(), "status").stdout
-    assert warnings
-    for warning in warnings:
-        assert warning["hint"]
-        assert f": {warning['message']}\n    try: {warning['hint']}\n" in shown
+    for variables in WARNED:
+        machine = machines()
+        furnish(machine)
+        machine.default_profile.write_text("DISABLE_EVENTS=1\n")
+        machine.default_profile.with_name("broken.env").write_bytes(b"\xff")
+        (machine.cwd / ".usagectl.toml").write_text('[telemetry]\nmode = "on"\n')
+        machine.variables |= variables
+        parts = run_inside(machine.environment(), "status", "--json").data["tools"]
+        warnings = [warning for part in parts for warning in part["warnings"]]
+        shown = run_inside(machine.environment(), "status").stdout
+        with subtests.test(str(variables)):
+            assert warnings
+            for warning in warnings:
+                assert warning["hint"]
+                assert f": {warning['message']}\n    try: {warning['hint']}\n" in shown
 
 
 EVIL_VARIABLES = [
@@ -244,17 +212,19 @@ EVIL_WORDS: list[tuple[str, ...]] = [
 ]
 
 
-@pytest.mark.parametrize("name", EVIL_VARIABLES)
-def test_control_characters_of_variables_are_escaped(name: str, machine: Machine) -> None:
+def test_control_characters_of_variables_are_escaped(
+    machine: Machine, subtests: pytest.Subtests
+) -> None:
     """A value of the environment can neither colour, clear nor forge a line of an answer."""
-    machine.variables[name] = f"/{EVIL}"
-    for words in EVIL_WORDS[:6]:
-        check_tame(machine, *words)
+    for name in EVIL_VARIABLES:
+        machine.variables = {name: f"/{EVIL}"}
+        for words in EVIL_WORDS[:6]:
+            with subtests.test(f"{name}, {words}"):
+                check_tame(run_inside(machine.environment(), *words))
 
 
-@pytest.mark.parametrize("words", EVIL_WORDS, ids=lambda words: str(words)[:30])
 def test_control_characters_of_files_and_arguments_are_escaped(
-    words: tuple[str, ...], machine: Machine
+    machine: Machine, subtests: pytest.Subtests
 ) -> None:
     """Nor can what a file holds, what a file is called or what was typed."""
     folder = machine.default_profile.parent
@@ -264,12 +234,14 @@ def test_control_characters_of_files_and_arguments_are_escaped(
     machine.machine_json.parent.mkdir(parents=True)
     machine.machine_json.write_text('{"machine_id": "A\\u001b[31m\\u009b\\nFORGED"}')
     (machine.cwd / f".{EVIL}-version").write_text("")
-    check_tame(machine, *words, config_dir=machine.folder / f"config{EVIL}")
+    environment = machine.environment(config_dir=machine.folder / f"config{EVIL}")
+    for words in EVIL_WORDS:
+        with subtests.test(str(words)):
+            check_tame(run_inside(environment, *words))
 
 
-def check_tame(machine: Machine, *words: str, **members: Path) -> None:
-    """Run a command and look for anything that would drive a terminal."""
-    outcome = run_inside(machine.environment(**members), *words)
+def check_tame(outcome: Outcome) -> None:
+    """Assert that nothing of an answer would drive a terminal or forge a line."""
     text = outcome.stdout + outcome.stderr
     assert {char for char in text if not char.isprintable()} <= {"\n"}
     assert [line for line in text.splitlines() if line.startswith("FORGED")] == []
@@ -281,15 +253,3 @@ def test_switching_what_is_not_there_says_so(machine: Machine) -> None:
         outcome = run_inside(machine.environment(), path, "lstk")
         wanted = "lstk: not found on this machine, so there is nothing to switch.\n"
         assert (outcome.stdout, outcome.stderr) == (wanted, "")
-
-
-@pytest.mark.parametrize("value", ["~/x", "~", "x", "/x", "a/../x"])
-def test_both_commands_that_choose_a_folder_agree(value: str, machine: Machine) -> None:
-    """`cache-dir set` and `settings set localstack.cache_dir` take a path the same way."""
-    run_inside(machine.environment(), "cache-dir", "set", value)
-    first = run_inside(machine.environment(), "cache-dir", "--json").data["path"]
-    saved = run_inside(
-        machine.environment(), "settings", "set", "localstack.cache_dir", value, "--json"
-    )
-    assert (saved.status, saved.data["changed"]) == (0, False)
-    assert run_inside(machine.environment(), "cache-dir", "--json").data["path"] == first

@@ -3,54 +3,51 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.endpoint import Endpoint, always, in_turn
-from usagectl import spool
-from usagectl.spool import listing
+from tests.support import confined
+from tests.support.commands import run_inside
+from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
+from tests.support.endpoint import Endpoint, always, hang, in_turn
+from tests.support.terminals import answer
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.support.endpoint import Connection, Received
-    from tests.support.machine import Machine
+    from tests.support.machine import Machine, Outcome
 
 QUIET = {"USAGECTL_TELEMETRY": "local"}
+ELSEWHERE = ("replay", "--to", "https://name.invalid/v1", "--timeout", "0.3")
 
 
-def fill(machine: Machine, count: int, *, tool: str = "usagectl") -> list[bytes]:
-    """Put numbered events into the spool, in one segment."""
-    bodies = [b'{"name":"e","metadata":{},"payload":{"n":%d}}' % number for number in range(count)]
-    with spool.Writer(machine.environment()) as writer:
-        for body in bodies:
-            writer.append(body, tool=tool, kind="e")
-    return bodies
+def run(machine: Machine, *words: str, **variables: str) -> Outcome:
+    """Run a command line in this process; what it records about itself is left out."""
+    given = machine.environment().variables
+    return run_inside(machine.environment(variables={**given, **variables}), *words)
 
 
-def start(machine: Machine, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+def start(
+    machine: Machine, *words: str, limits: Callable[[], None] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a command line and leave it running."""
     return subprocess.Popen(
         [sys.executable, "-m", "usagectl", *words],
-        env={**machine.process_variables(), **variables},
+        env=machine.process_variables(),
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=limits,  # noqa: PLW1509  (it sets a limit, and nothing else)
     )
-
-
-def numbers(endpoint: Endpoint) -> list[int]:
-    """List the numbers of the events that came, in their order."""
-    found = [event for request in endpoint.received for event in request.events]
-    return [event["payload"]["n"] for event in found if event["name"] == "e"]
 
 
 def slow(connection: Connection, _request: Received) -> None:
@@ -59,263 +56,353 @@ def slow(connection: Connection, _request: Received) -> None:
     connection.answer(200)
 
 
+def code_of(found: Outcome) -> tuple[int, str]:
+    """Return the exit status and the code of the first error of a JSON answer."""
+    return found.status, found.envelope["errors"][0]["code"]
+
+
 def test_a_dry_run_counts_and_changes_nothing(machine: Machine) -> None:
     """The plan has the requests, events and bytes of the run, opens nothing and moves nothing."""
     fill(machine, 25)
-    with Endpoint() as endpoint:
-        words = ("replay", "--to", endpoint.base, "--event", "e", "--batch-size", "10", "--json")
-        planned = machine.run(*words, "--dry-run").data
-        assert (endpoint.accepted, planned["sent"], planned["kept"]) == (0, 0, 25)
-        done = machine.run(*words).data
+    with Endpoint() as there:
+        words = ("replay", "--to", there.base, "--event", "e", "--batch-size", "10", "--json")
+        planned = run(machine, *words, "--dry-run").data
+        assert (there.accepted, planned["sent"], planned["kept"]) == (0, 0, 25)
+        done = run(machine, *words).data
     assert (planned["planned"], planned["batches"], planned["bytes"]) == (25, 3, done["bytes"])
     assert [each["events"] for each in planned["requests"]] == [10, 10, 5]
     assert (done["sent"], done["batches"], done["kept"], done["rejected"]) == (25, 3, 0, 0)
 
 
+def test_a_dry_run_of_an_empty_machine_makes_nothing(machine: Machine) -> None:
+    """Where nothing was recorded, or the events are a file's, a plan leaves no trace."""
+    (machine.cwd / "file.jsonl").write_bytes(event(1))
+    for more in ((), ("--file", "file.jsonl")):
+        words = ("replay", "--to", "http://127.0.0.1:9/v1", "--dry-run", *more)
+        assert run(machine, *words, DO_NOT_TRACK="1").status == 0
+    assert not machine.state_dir.exists()
+
+
 def test_off_refuses_and_names_the_switch(machine: Machine) -> None:
     """Off sends and asks nothing; an address of this machine is allowed by name."""
     fill(machine, 3)
-    with Endpoint() as endpoint:
-        for variables in ({"DO_NOT_TRACK": "1"}, {"DISABLE_EVENTS": "yes"}):
-            variables["ANALYTICS_API"] = endpoint.base
-            refused = machine.run("replay", "--json", variables=variables)
-            assert refused.status == 1
-            (error,) = refused.envelope["errors"]
-            assert error["code"] == "telemetry-off"
-            assert next(iter(variables)) in error["message"]
-        assert endpoint.accepted == 0
-        allowed = machine.run("replay", "--to", endpoint.base, variables={"DO_NOT_TRACK": "1"})
-    assert allowed.status == 0
-    assert numbers(endpoint) == [0, 1, 2]
+    with Endpoint() as there:
+        for name, value in (("DO_NOT_TRACK", "1"), ("DISABLE_EVENTS", "yes")):
+            refused = run(machine, "replay", "--json", **{name: value, "ANALYTICS_API": there.base})
+            assert code_of(refused) == (1, "telemetry-off")
+            assert name in refused.envelope["errors"][0]["message"]
+        assert run(machine, *ELSEWHERE, "--yes", DO_NOT_TRACK="1").status == 1
+        assert there.accepted == 0
+        assert run(machine, "replay", "--to", there.base, DO_NOT_TRACK="1").status == 0
+    assert numbers(there) == [0, 1, 2]
+
+
+def test_addresses_that_are_not_taken(machine: Machine) -> None:
+    """Plain http elsewhere needs a word; an empty address never means that of the settings."""
     fill(machine, 1)
-    to = ("--to", "https://x.invalid", "--timeout", "0.3")
-    assert machine.run("replay", *to, "--yes", variables=QUIET).status == 5
-    off = machine.run("replay", "--to", "https://x.invalid", variables={"DO_NOT_TRACK": "1"})
-    assert off.status == 1
+    to = ("replay", "--to", "http://me:secret@telemetry.invalid/v1", "--tool", "usagectl")
+    refused = run(machine, *to)
+    assert refused.status == 2
+    assert "endpoint-not-https" in refused.stderr
+    assert "secret" not in refused.stderr
+    assert "@telemetry.invalid/v1' --tool usagectl --allow-http" in refused.stderr
+    empty = run(machine, "replay", "--to", "", "--yes", "--json")
+    assert code_of(empty) == (2, "endpoint-invalid")
+    assert "--to" in empty.envelope["errors"][0]["message"]
 
 
-def test_plain_http_elsewhere_needs_a_word(machine: Machine) -> None:
-    """Plain http to another machine is refused, unless the user says that it is meant."""
-    fill(machine, 1)
-    refused = machine.run("replay", "--to", "http://telemetry.invalid/v1", "--json")
-    assert (refused.status, refused.envelope["errors"][0]["code"]) == (2, "endpoint-not-https")
-    with Endpoint() as proxy:
-        base = proxy.base.removesuffix("/v1")
-        words = ("--to", "http://telemetry.invalid/v1", "--allow-http", "--limit", "1", "--yes")
-        assert machine.run("replay", *words, variables={"HTTP_PROXY": base}).status == 0
-    assert len(proxy.received) == 1
+def test_nothing_leaves_unasked(machine: Machine) -> None:
+    """Without a terminal and without --yes, what is local stays: mode on, or --yes, lets it go."""
+    for form in ((), ("--json",)):
+        fill(machine, 1)
+        words = (*ELSEWHERE, *form)
+        refused = run(machine, *words, **QUIET)
+        assert refused.status == 2
+        told = refused.stdout + refused.stderr
+        assert "confirmation-needed" in told
+        assert "usagectl replay --to https://name.invalid/v1 --timeout 0.3 --yes" in told
+        assert run(machine, *words, USAGECTL_TELEMETRY="on").status == 5
+        assert run(machine, *words, "--yes", **QUIET).status == 5
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y", 5), ("n", 1)])
-def test_a_terminal_is_asked_before_anything_leaves(
-    answer: str, status: int, machine: Machine
-) -> None:
-    """On a terminal the number and the address are shown first; no is no."""
+def test_one_tools_switch_speaks_for_no_other(machine: Machine) -> None:
+    """A registered tool that is local is not sent unasked with one that is on."""
+    register(machine, one="")
+    put(machine, event(1), tool="one")
+    put(machine, event(2))
+    machine.variables |= {"ANALYTICS_API": "https://name.invalid/v1"}
+    set_mode(machine, "usagectl", "on")
+    assert run(machine, "replay", "--timeout", "0.3").status == 2
+    assert run(machine, "replay", "--timeout", "0.3", "--tool", "usagectl").status == 5
+
+
+def test_a_terminal_is_asked_before_anything_leaves(machine: Machine) -> None:
+    """On a terminal the number and the address are shown first; no is no, and is said."""
     fill(machine, 2)
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "usagectl", "replay", "--timeout", "0.3"],
-        env={**machine.process_variables(), **QUIET},
-        cwd=machine.cwd,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown = b""
-    while b"[y/N]" not in shown:
-        shown += os.read(ours, 65536)
-    assert b"Send 2 events to https://analytics.localstack.cloud?" in shown
-    os.write(ours, answer.encode() + b"\n")
-    try:
-        while os.read(ours, 65536):
-            pass
-    except OSError:
-        pass
-    assert child.wait(timeout=30) == status
-    os.close(ours)
-    assert spool.state(machine.environment()).pending >= 2
+    words = ("replay", "--event", "e", "--timeout", "0.3")
+    for typed, expected in ((b"n\n", 1), (b"y\n", 5)):
+        status, shown = answer(machine, *words, typed=typed, variables=QUIET)
+        assert status == expected
+        assert b"Send 2 events to https://analytics.localstack.cloud?" in shown
+        assert (b"Nothing was sent." in shown) == (status == 1)
+    assert len(states(machine)["pending"]) >= 2
 
 
-def test_selection_and_limit(machine: Machine) -> None:
-    """Only what is meant is sent; the rest waits, and is sent by the next replay, once."""
-    fill(machine, 10)
-    fill(machine, 10, tool="other")
-    with Endpoint() as endpoint:
-        to = ("--to", endpoint.base, "--json")
-        assert machine.run("replay", *to, "--tool", "other", "--limit", "4").data["sent"] == 4
-        assert numbers(endpoint) == [0, 1, 2, 3]
-        machine.run("replay", *to, "--tool", "other")
-        machine.run("replay", *to, "--event", "e")
-        assert machine.run("replay", *to, "--since", "2100-01-01").data["planned"] == 0
-    assert numbers(endpoint) == [*range(10), *range(10)]
+def test_what_stays_says_why(machine: Machine) -> None:
+    """A tool without an endpoint has none of its own; each hint does what it says."""
+    register(machine, none="", own="https://own.invalid/v1", off="")
+    for name in ("none", "own", "off", "own"):
+        put(machine, event(1), tool=name)
+    set_mode(machine, "off", "off")
+    told = run(machine, "replay", "--dry-run").stderr
+    assert "1 event of none stays here: that tool names no endpoint." in told
+    assert "usagectl replay --tool none --to http://127.0.0.1:8123/v1" in told
+    assert "2 events of own stay here: that tool has an endpoint of its own." in told
+    assert "usagectl replay --tool own" in told
+    assert "1 event of off stays here: that tool is off, by tools.off.mode=off" in told
 
 
-def test_copies_stay(machine: Machine) -> None:
-    """With --copy the events are sent and go on waiting."""
-    bodies = fill(machine, 5)
-    with Endpoint() as endpoint:
-        for _ in range(2):
-            machine.run("replay", "--to", endpoint.base, "--copy", "--event", "e")
-    assert numbers(endpoint) == [*range(5), *range(5)]
-    waiting = [record.event for record in spool.records(machine.environment())]
-    assert waiting[:5] == bodies
+def test_what_is_shown_next_is_the_same_command(machine: Machine) -> None:
+    """The next step goes where the person wanted, with no password of theirs in it."""
+    (machine.cwd / "a file.jsonl").write_bytes(event(1) + b"\n")
+    with Endpoint(hang) as there:
+        words = ("replay", "--file", "a file.jsonl", "--to", there.base)
+        found = run(machine, *words, "--dry-run")
+        assert f"Next: usagectl replay --file 'a file.jsonl' --to {there.base}" in found.stdout
+        failed = run(machine, *words, "--timeout", "0.2")
+    assert "try: usagectl replay --file 'a file.jsonl' --to http" in failed.stderr
+    assert "--timeout 0.2 --dry-run" in failed.stderr
+    fill(machine, 1)
+    with Endpoint(always(503)) as there:
+        to = there.base.replace("//", "//me:secret@")
+        busy = run(machine, "replay", f"--to={to}", "--timeout", "0.5")
+    assert busy.status == 5
+    assert "secret" not in busy.stderr
+    assert f"@127.0.0.1:{there.port}/v1' --timeout 0.5" in busy.stderr
 
 
-def interrupted(machine: Machine, number: int, *words: str) -> tuple[list[int], int]:
-    """Interrupt a replay after some requests; give what had arrived and the exit status."""
-    with Endpoint(slow) as endpoint:
-        child = start(machine, "replay", "--to", endpoint.base, "--batch-size", "5", *words)
-        assert endpoint.wait_for(3, seconds=20)
-        child.send_signal(number)
-        _, stderr = child.communicate(timeout=30)
-        assert b"Traceback" not in stderr
-        return numbers(endpoint), child.returncode
+def test_an_answer_for_nothing(machine: Machine) -> None:
+    """Where nothing fits what was asked for, that is said, not that nothing waits."""
+    to = ("replay", "--to", "http://127.0.0.1:9/v1")
+    assert "Nothing waits, so nothing was sent." in run(machine, *to, DO_NOT_TRACK="1").stdout
+    fill(machine, 1)
+    assert "Nothing that waits was chosen" in run(machine, *to, "--tool", "usgaectl").stdout
+    assert run(machine, *to, "--since", "2100-01-01", "--json").data["planned"] == 0
+
+
+def test_slips_on_the_command_line(machine: Machine) -> None:
+    """Each is told as one, before anything is read or sent."""
+    to = ("replay", "--to", "http://127.0.0.1:9/v1")
+    for words in (
+        ("--timeout", "nan"),
+        ("--timeout", "inf"),
+        ("--timeout", "-inf"),
+        ("--raw",),
+        ("--raw", "--dry-run", "--json"),
+        ("--file", "x", "--rejected"),
+        ("--limit", "0"),
+        ("--batch-size", "0"),
+    ):
+        found = run(machine, *to, *words)
+        assert found.status == 2, words
+        assert "Traceback" not in found.stderr
+
+
+def test_rejected_are_listed_and_sent_again(machine: Machine) -> None:
+    """What an endpoint refuses is shown with status and answer, and goes by --rejected."""
+    fill(machine, 3)
+    with Endpoint(in_turn(always(422, b"wrong shape"), always(200))) as there:
+        words = ("replay", "--to", there.base, "--event", "e")
+        done = run(machine, *words)
+        assert done.status == 5
+        assert "refused 3 events (status 422); kept under rejected." in done.stderr
+        listed = run(machine, "spool", "list", "--rejected")
+        assert listed.stdout.startswith("3 events rejected.\n")
+        assert listed.stdout.count("status 422: wrong shape\n") == 1  # One answer for all three.
+        assert run(machine, *words, "--rejected").status == 0
+    assert numbers(there) == [0, 1, 2, 0, 1, 2]
+    assert states(machine)["rejected"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
 def test_an_interrupted_replay_goes_on_where_it_ended(number: int, machine: Machine) -> None:
     """After Ctrl-C or a kill the next replay sends the rest; the batch under way may come twice."""
     fill(machine, 60)
-    before, status = interrupted(machine, number)
-    assert status == (130 if number == signal.SIGINT else -number)
-    with Endpoint() as endpoint:
-        machine.run("replay", "--to", endpoint.base, "--event", "e")
-        after = numbers(endpoint)
+    words = ("replay", "--event", "e", "--batch-size", "5", "--json")
+    with Endpoint(slow) as there:
+        child = start(machine, *words, "--to", there.base)
+        assert there.wait_for(3, seconds=20)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=30)
+        before = numbers(there)
+    assert b"Traceback" not in err
+    assert child.returncode == (130 if number == signal.SIGINT else -number)
+    if number == signal.SIGINT:
+        data = json.loads(out)["data"]
+        assert data["sent"] in (len(before), len(before) - 5)
+        assert (data["planned"], data["kept"]) == (60, 60 - data["sent"])
+    with Endpoint() as there:
+        run(machine, *words, "--to", there.base)
+        after = numbers(there)
     assert set(before) | set(after) == set(range(60))
     assert len(before) + len(after) <= 60 + 5
     assert after[0] in (before[-1] + 1, before[-5])
 
 
-def test_an_interrupted_file_goes_on_too(machine: Machine) -> None:
-    """A file's replay to the same address resumes; once it is through, the file starts anew."""
-    lines = [b'{"name":"e","metadata":{},"payload":{"n":%d}}\n' % number for number in range(60)]
-    (machine.cwd / "events.jsonl").write_bytes(b"".join(lines))
-    file = ("--file", "events.jsonl")
-    with Endpoint(slow) as endpoint:
-        base = endpoint.base
-        words = ("replay", "--to", base, "--batch-size", "5", *file)
-        child = start(machine, *words)
-        assert endpoint.wait_for(3, seconds=20)
-        child.kill()
-        child.communicate()
-        first = len(numbers(endpoint))
-        done = machine.run(*words)
-        assert "goes on with it" in done.stderr
-        assert set(numbers(endpoint)) == set(range(60))
-        assert len(numbers(endpoint)) <= 60 + 5
-        assert first < 60
-        count = len(numbers(endpoint))
-        machine.run("replay", "--to", base, *file)
-        assert len(numbers(endpoint)) == count + 60
+def test_an_interruption_knows_what_was_planned(machine: Machine) -> None:
+    """Also before the first answer."""
+    fill(machine, 1)
+    with Endpoint(hang) as there:
+        child = start(machine, "replay", "--to", there.base, "--event", "e", "--json")
+        assert there.wait_for(1)
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=30)
+    assert child.returncode == 130
+    data = json.loads(out)["data"]
+    assert (data["planned"], data["kept"], data["sent"]) == (1, 1, 0)
 
 
 def test_two_at_once_never_send_twice(machine: Machine) -> None:
-    """The second of two replays waits and says so; together they send every event once."""
+    """The second of two replays, of the spool or of a file, waits; each event goes once."""
     fill(machine, 40)
-    with Endpoint(slow) as endpoint:
-        words = ("replay", "--to", endpoint.base, "--batch-size", "5", "--event", "e")
-        both = [start(machine, *words) for _ in range(2)]
-        errors = [child.communicate(timeout=60)[1] for child in both]
-    assert [child.returncode for child in both] == [0, 0]
-    assert sorted(numbers(endpoint)) == list(range(40))
-    assert sum(b"Another delivery is at work" in error for error in errors) == 1
+    lines = [event(number) + b"\n" for number in range(40)]
+    (machine.cwd / "file.jsonl").write_bytes(b"".join(lines))
+    for more in (("--event", "e"), ("--file", "file.jsonl")):
+        is_waiting = threading.Event()
+
+        def answer(
+            connection: Connection, _request: Received, gate: threading.Event = is_waiting
+        ) -> None:
+            gate.wait(60)
+            connection.answer(200)
+
+        with Endpoint(answer) as there:
+            words = ("replay", "--to", there.base, "--timeout", "60", "--batch-size", "5", *more)
+            first = start(machine, *words)
+            assert there.wait_for(1, seconds=30)
+            second = start(machine, *words)
+            assert second.stderr is not None
+            told = [second.stderr.readline() for _ in range(2 if "--file" in more else 1)]
+            assert b"Another delivery is at work" in told[-1]
+            is_waiting.set()
+            errors = [child.communicate(timeout=60)[1] for child in (first, second)]
+        assert (first.returncode, second.returncode) == (0, 0), errors
+        assert sorted(numbers(there)) == list(range(40))
+
+
+def test_an_interrupted_file_goes_on_too(machine: Machine) -> None:
+    """A file's replay to the same address resumes; once it is through, the file starts anew."""
+    lines = [event(number) + b"\n" for number in range(60)]
+    (machine.cwd / "events.jsonl").write_bytes(b"".join(lines))
+    with Endpoint(slow) as there:
+        words = ("replay", "--to", there.base, "--batch-size", "5", "--file", "events.jsonl")
+        child = start(machine, *words)
+        assert there.wait_for(3, seconds=20)
+        child.kill()
+        child.communicate()
+        assert len(numbers(there)) < 60
+        done = run(machine, *words)
+        assert "An earlier replay of this file had begun" in done.stderr
+        assert set(numbers(there)) == set(range(60))
+        count = len(numbers(there))
+        assert count <= 60 + 5
+        again = run(machine, *words, "--batch-size", "60")
+        assert again.stderr == ""
+    assert len(numbers(there)) == count + 60
 
 
 def test_a_log_gets_a_line_a_second(machine: Machine) -> None:
     """Without a terminal a long replay says on stderr how far it is, line by line."""
     fill(machine, 60)
-    with Endpoint(slow) as endpoint:
-        done = machine.run("replay", "--to", endpoint.base, "--batch-size", "5", "--event", "e")
+    with Endpoint(slow) as there:
+        done = run(machine, "replay", "--to", there.base, "--batch-size", "5", "--event", "e")
     lines = done.stderr.splitlines()
     assert 1 <= len(lines) <= 4
     assert all("of 60 sent, 0 rejected" in line for line in lines)
     assert "60 events sent" in done.stdout
 
 
-def read_file(machine: Machine, data: bytes, endpoint: Endpoint) -> Any:  # noqa: ANN401
-    """Replay bytes as a file."""
-    (machine.cwd / "in.jsonl").write_bytes(data)
-    return machine.run("replay", "--file", "in.jsonl", "--to", endpoint.base, "--json")
-
-
-ONE = b'{"name":"e","metadata":{},"payload":{"n":1}}'
-TWO = b'{"name":"e","metadata":{},"payload":{"n":2}}'
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"", []),
-        (b"\n\n", []),
-        (ONE, [1]),
-        (ONE + b"\r\n" + TWO + b"\r\n", [1, 2]),
-        (b'{"events":[' + ONE + b" , " + TWO + b"]}", [1, 2]),
-        (b"[" + ONE + b",\n" + TWO + b"]\n", [1, 2]),
-        (json.dumps({"events": [json.loads(ONE)]}, indent=2).encode(), [1]),
-        (json.dumps(json.loads(TWO), indent=1).encode(), [2]),
-        (ONE + b"\nnot an event\n" + TWO, [1, 2]),
-        (b"garbage\n" + ONE, [1]),
-        (b"\x00\xff\n" + ONE, [1]),
-        (b'{"events":[]}\n' + ONE, [1]),
-        (b'{"events":[1,2]}\n' + ONE, [1]),
-        (b'{"name":5}\n[]\n5\n"x"\n' + ONE, [1]),
-        ((ONE + b"\r\n" + TWO + b"\r\n").decode().encode("utf-16"), [1, 2]),
-        (b"\xfe\xff" + (ONE + b"\n" + TWO).decode().encode("utf-16-be"), [1, 2]),
-        (ONE.decode().encode("utf-8-sig") + b"\n" + TWO, [1, 2]),
-        (json.dumps([json.loads(ONE)], indent=2).encode("utf-16"), [1]),
-    ],
-)
-def test_forms_of_a_file(data: bytes, expected: list[int], machine: Machine) -> None:
-    """Events, bodies and lists are read, set out over lines or not; what is none is left out."""
-    with Endpoint() as endpoint:
-        done = read_file(machine, data, endpoint)
-    assert done.status == 0, done.stderr
-    assert numbers(endpoint) == expected
-    assert done.data["sent"] == len(expected)
-    assert "Traceback" not in done.stderr
-
-
 def test_bad_lines_are_named(machine: Machine) -> None:
-    """How many lines hold no event, and the number of the first, is said."""
-    with Endpoint() as endpoint:
-        done = read_file(machine, ONE + b"\nbad\n" + TWO + b"\n{}\n", endpoint)
-    assert "2 lines hold no event and are left out (the first is line 2)" in done.stderr
+    """How many lines hold no event, and the number of the first, is said; copies of a file go."""
+    file = machine.cwd / "in.jsonl"
+    words = ("replay", "--file", "in.jsonl", "--to")
+    with Endpoint() as there:
+        file.write_bytes(event(1) + b"\nbad\n" + event(2) + b"\n{}\n")
+        told = run(machine, *words, there.base, "--copy")
+        assert "2 lines hold no event and are left out (the first is line 2)" in told.stderr
+        file.write_bytes(b"bad\n" + event(3))
+        assert "Line 1 holds no event" in run(machine, *words, there.base).stderr
+        assert "Line 1 holds no event" in run(machine, *words, there.base, "--copy").stderr
+    assert numbers(there) == [1, 2, 3, 3]
+    file.write_bytes(b"bad\n")
+    found = run(machine, *words, there.base, "--json")
+    assert code_of(found) == (3, "no-events")
+
+
+def test_files_that_cannot_be_read(machine: Machine) -> None:
+    """The error names the file; nothing is sent."""
+    for name in ("missing", "."):
+        done = run(machine, "replay", "--file", name, "--to", "http://127.0.0.1:9/v1", "--json")
+        assert code_of(done) == (3, "file-unreadable")
+        assert name in done.envelope["errors"][0]["message"]
 
 
 def test_standard_input(machine: Machine) -> None:
-    """`--file -` reads standard input, and leaves nothing of it behind."""
-    with Endpoint() as endpoint:
-        done = machine.run("replay", "--file", "-", "--to", endpoint.base, stdin=ONE + b"\n" + TWO)
-    assert done.status == 0
-    assert numbers(endpoint) == [1, 2]
-    assert left_behind(machine) == []
+    """`--file -` reads standard input, as PowerShell writes it too, and leaves nothing behind."""
+    both = event(1) + b"\r\n" + event(2) + b"\r\n"
+    for data in (both, both.decode().encode("utf-16")):
+        with Endpoint() as there:
+            done = machine.run("replay", "--file", "-", "--to", there.base, stdin=data)
+        assert done.status == 0
+        assert numbers(there) == [1, 2]
+    assert list((machine.state_dir / "files").iterdir()) == []
 
 
-def left_behind(machine: Machine) -> list[Path]:
-    """List what a replay of a file laid out and did not remove."""
-    return [path for path in (machine.state_dir / "spool" / "files").rglob("*") if path.is_file()]
+def _no_room() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
-@pytest.mark.parametrize("name", ["missing", "."])
-def test_a_file_that_cannot_be_read(name: str, machine: Machine) -> None:
-    """The error names the file; nothing is sent."""
-    done = machine.run("replay", "--file", name, "--to", "http://127.0.0.1:9/v1", "--json")
-    assert (done.status, done.envelope["errors"][0]["code"]) == (3, "file-unreadable")
+def test_what_cannot_be_noted_is_not_sent(machine: Machine) -> None:
+    """On a full disk or a read-only one nothing goes, else it would go again and again."""
+    fill(machine, 1)
+    (machine.cwd / "file.jsonl").write_bytes(event(1) + b"\n")
+    with Endpoint() as there:
+        words = ("replay", "--to", there.base, "--event", "e")
+        full = start(machine, *words, limits=_no_room)
+        _, err = full.communicate(timeout=60)
+        assert full.returncode == 4, err
+        for more in ((), ("--file", "file.jsonl")):
+            wall = confined.read_only(machine)
+            found = confined.run_behind(wall, machine, *words, *more, "--json")
+            assert code_of(found) == (4, "spool-unwritable")
+        assert there.received == []
+        assert run(machine, *words).status == 0
+    assert numbers(there) == [0]
 
 
-def test_rejected_are_listed_and_sent_again(machine: Machine) -> None:
-    """What an endpoint refuses is shown with status and answer, and goes by --rejected."""
-    fill(machine, 3)
-    with Endpoint(in_turn(always(422, b"wrong shape"), always(200))) as endpoint:
-        words = ("replay", "--to", endpoint.base, "--event", "e")
-        done = machine.run(*words)
-        assert done.status == 5
-        assert "events-rejected" in done.stderr
-        listed = machine.run("spool", "list", "--rejected")
-        assert listed.stdout.startswith("3 events rejected.\n")
-        assert listed.stdout.count("status 422: wrong shape\n") == 1  # one answer for all three
-        assert machine.run("replay", "--to", endpoint.base, "--rejected").status == 0
-    assert numbers(endpoint) == [0, 1, 2, 0, 1, 2]
-    assert list(listing.entries(machine.environment(), ["rejected"])) == []
+def test_without_a_home_the_hint_makes_a_place(machine: Machine) -> None:
+    """Where there is no folder, none is named: neither as `None` nor as an empty one."""
+    homeless = machine.environment(state_dir=None, config_dir=None)
+    (machine.cwd / "file.jsonl").write_bytes(event(1) + b"\n")
+    for words in (("spool",), ("replay", "--file", "file.jsonl", "--to", "http://127.0.0.1:9/v1")):
+        found = run_inside(homeless, *words)
+        assert "try: export USAGECTL_STATE_DIR=/an/absolute/folder" in found.stdout + found.stderr
+        assert "None" not in found.stdout
+    assert "()" not in run_inside(homeless, "status").stdout
+
+
+def test_a_preview_of_what_waits(machine: Machine) -> None:
+    """It masks credentials of the address, and needs no number's value to show the bytes."""
+    digits = b"1" * 6000
+    body = b'{"name":"%b","metadata":{},"payload":{"n":%b}}'
+    for kind in (b"e", b"session"):
+        put(machine, body % (kind, digits), kind=kind.decode())
+    words = ("preview", "usagectl", "--waiting")
+    found = run(machine, *words, "--raw")
+    assert found.status == 0
+    assert found.stdout.encode().count(digits) == 2
+    machine.variables["ANALYTICS_API"] = "https://me:secret@x.invalid/v1"
+    named = run(machine, *words, "--json").data["requests"]
+    assert [each["events"] for each in named][:2] == [["e"], ["session"]]
+    assert named[0]["url"] == "https://x.invalid/v1/events"
+    assert set(named[0]["headers"]["Authorization"].removeprefix("Basic ")) == {"*"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,16 +21,15 @@ from tests.support.commands import (
 )
 
 if TYPE_CHECKING:
-    from tests.support.machine import Machine
+    from tests.support.machine import Machine, Machines
 
 TOKEN = "ls-canary-5c2e9a71"  # noqa: S105  (no secret: the text that must not appear)
 ID = "gen_c0ffee01-abc"
 LSTK_ID = "c0ffee02-abc"
 
 
-@pytest.fixture
-def furnished(machine: Machine) -> Machine:
-    """Make a machine whose tools, IDs and events are all there, with a telling token and ID."""
+def telling(machine: Machine) -> Machine:
+    """Furnish a machine, with a telling token and telling IDs."""
     furnish(machine)
     machine.machine_json.write_text(json.dumps({"machine_id": ID}))
     (machine.home / ".config" / "lstk" / "machine_id").write_text(LSTK_ID)
@@ -37,17 +37,22 @@ def furnished(machine: Machine) -> Machine:
     return machine
 
 
-@pytest.mark.parametrize("path", EXAMPLES)
-@pytest.mark.parametrize("place", ["profile", "environment"])
-def test_no_command_shows_the_token(path: str, place: str, furnished: Machine) -> None:
+@pytest.fixture
+def furnished(machine: Machine) -> Machine:
+    """Make a machine whose tools, IDs and events are all there."""
+    return telling(machine)
+
+
+def test_no_command_shows_the_token(machines: Machines, subtests: pytest.Subtests) -> None:
     """Whatever is asked, a token stays masked unless --reveal is typed; also in an error."""
-    if place == "environment":
-        furnished.variables |= dict.fromkeys(
-            ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY", "AWS_SECRET_ACCESS_KEY"), TOKEN
-        )
-    for more in ((), ("--json",), ("--dry-run",), ("--no-such-option",)):
-        outcome = run_inside(furnished.environment(), *example(path, *more))
-        assert TOKEN not in outcome.stdout + outcome.stderr
+    names = ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY", "AWS_SECRET_ACCESS_KEY")
+    for path, variables in product(EXAMPLES, ({}, dict.fromkeys(names, TOKEN))):
+        machine = telling(machines())
+        machine.variables |= variables
+        for more in ((), ("--json",), ("--dry-run",), ("--no-such-option",)):
+            outcome = run_inside(machine.environment(), *example(path, *more))
+            with subtests.test(f"{path} {more}, {'variables' if variables else 'profile'}"):
+                assert TOKEN not in outcome.stdout + outcome.stderr
 
 
 def test_the_token_is_there_to_be_revealed(furnished: Machine) -> None:
@@ -62,24 +67,24 @@ def test_the_token_is_there_to_be_revealed(furnished: Machine) -> None:
     assert TOKEN not in raw.stdout
 
 
-@pytest.mark.parametrize("path", ["status", "machine-id", "disable", "enable", "reset-machine-id"])
-@pytest.mark.parametrize("more", [(), ("--json",)])
-def test_machine_ids_are_masked(path: str, more: tuple[str, ...], furnished: Machine) -> None:
+def test_machine_ids_are_masked(machines: Machines, subtests: pytest.Subtests) -> None:
     """People paste these answers into bug reports: an ID shows its kind and no more."""
-    outcome = run_inside(furnished.environment(), *example(path, *more))
-    assert outcome.stdout
-    assert ID.removeprefix("gen_") not in outcome.stdout + outcome.stderr
-    assert LSTK_ID not in outcome.stdout + outcome.stderr
+    paths = ("status", "machine-id", "disable", "enable", "reset-machine-id")
+    for path, more in product(paths, ((), ("--json",))):
+        outcome = run_inside(telling(machines()).environment(), *example(path, *more))
+        with subtests.test(f"{path} {more}"):
+            assert outcome.stdout
+            assert ID.removeprefix("gen_") not in outcome.stdout + outcome.stderr
+            assert LSTK_ID not in outcome.stdout + outcome.stderr
 
 
-@pytest.mark.parametrize("path", ["status", "machine-id"])
-@pytest.mark.parametrize("more", [(), ("--json",)])
-def test_machine_ids_can_be_revealed(path: str, more: tuple[str, ...], furnished: Machine) -> None:
+def test_machine_ids_can_be_revealed(furnished: Machine) -> None:
     """--reveal shows the whole ID, so that it can be looked for elsewhere."""
-    outcome = run_inside(furnished.environment(), path, "--reveal", *more)
-    assert ID in outcome.stdout
-    masked = run_inside(furnished.environment(), path, *more)
-    assert "gen_********" in masked.stdout
+    for path, more in product(("status", "machine-id"), ((), ("--json",))):
+        outcome = run_inside(furnished.environment(), path, "--reveal", *more)
+        assert ID in outcome.stdout
+        masked = run_inside(furnished.environment(), path, *more)
+        assert "gen_********" in masked.stdout
 
 
 def test_reset_masks_the_new_id_too(furnished: Machine) -> None:
@@ -111,47 +116,55 @@ def test_every_command_that_writes_has_a_dry_run() -> None:
 
 
 NOT_INTO_CORRUPT = ("cache-dir set", "cache-dir unset")
-"""What writes another setting than the mode leaves corrupt settings alone: an off may be in it."""
+"""These write another setting than the mode, and leave corrupt settings alone: they may say off."""
 
 
-@pytest.mark.parametrize("is_corrupt", [False, True], ids=["sound", "corrupt"])
-@pytest.mark.parametrize("path", [path for path in WRITING if not path.startswith("emit ")])
-def test_a_dry_run_changes_no_byte(path: str, is_corrupt: bool, furnished: Machine) -> None:  # noqa: FBT001
+def test_a_dry_run_changes_no_byte(machines: Machines, subtests: pytest.Subtests) -> None:
     """With --dry-run no file, mode or time changes; without it the same command does write.
 
-    DO_NOT_TRACK keeps the command's own event out of the comparison; what `emit` writes
-    is kept out as well, so test_emit has its dry run.
+    What `emit` writes is kept out of the comparison by DO_NOT_TRACK, so test_emit has its
+    dry run.
     """
-    furnished.variables["DO_NOT_TRACK"] = "1"
+    paths = [path for path in WRITING if not path.startswith("emit ")]
+    for path, is_corrupt in product(paths, (False, True)):
+        with subtests.test(f"{path} over {'corrupt' if is_corrupt else 'sound'} files"):
+            check_dry_run(telling(machines()), path, is_corrupt=is_corrupt)
+
+
+def check_dry_run(machine: Machine, path: str, *, is_corrupt: bool) -> None:
+    """Assert that a command's dry run changes nothing, and that the command does."""
+    machine.variables["DO_NOT_TRACK"] = "1"  # No event of the command itself.
     if path == "enable":
-        run_inside(furnished.environment(), "disable")
+        run_inside(machine.environment(), "disable")
     if path == "cache-dir unset":
-        run_inside(furnished.environment(), "cache-dir", "set", "volume/cache")
+        run_inside(machine.environment(), "cache-dir", "set", "volume/cache")
     if is_corrupt:
-        furnished.machine_json.write_text("{")
-        (furnished.config_dir / "settings.toml").write_text("[[[")
-    before = snapshot(furnished.folder)
+        machine.machine_json.write_text("{")
+        (machine.config_dir / "settings.toml").write_text("[[[")
+    before = snapshot(machine.folder)
     words = example(path, *WRITING[path])
-    dry = run_inside(furnished.environment(), *words, "--dry-run", "--json")
-    human = run_inside(furnished.environment(), *words, "--dry-run")
-    assert snapshot(furnished.folder) == before
+    dry = run_inside(machine.environment(), *words, "--dry-run", "--json")
+    human = run_inside(machine.environment(), *words, "--dry-run")
+    assert snapshot(machine.folder) == before
     if is_corrupt and path in NOT_INTO_CORRUPT:
         assert (dry.status, human.status) == (3, 3)
         return
     assert (dry.status, human.status) == (0, 0)
     assert dry.data["dry_run"] is True
     assert "would" in human.stdout
-    run_inside(furnished.environment(), *words)
-    assert snapshot(furnished.folder) != before
+    run_inside(machine.environment(), *words)
+    assert snapshot(machine.folder) != before
 
 
-@pytest.mark.parametrize("path", sorted(set(EXAMPLES) - set(WRITING)))
-def test_a_reading_command_writes_nothing(path: str, furnished: Machine) -> None:
+def test_a_reading_command_writes_nothing(machines: Machines, subtests: pytest.Subtests) -> None:
     """A command without --dry-run has no need of one."""
-    furnished.variables["DO_NOT_TRACK"] = "1"
-    before = snapshot(furnished.folder)
-    assert run_inside(furnished.environment(), *example(path)).status == 0
-    assert snapshot(furnished.folder) == before
+    for path in sorted(set(EXAMPLES) - set(WRITING)):
+        machine = telling(machines())
+        machine.variables["DO_NOT_TRACK"] = "1"
+        before = snapshot(machine.folder)
+        with subtests.test(path):
+            assert run_inside(machine.environment(), *example(path)).status == 0
+            assert snapshot(machine.folder) == before
 
 
 def test_a_dry_run_says_what_the_run_does(furnished: Machine) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import furnish
-from usagectl import spool
+from tests.support.spooling import entries
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -36,65 +36,58 @@ def run_in_shell(machine: Machine, redirected: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
+def test_any_locale_works(machine: Machine, subtests: pytest.Subtests) -> None:
+    """A path that the locale cannot write is shown escaped; the command does its work."""
+    furnish(machine)
+    machine.variables["XDG_CACHE_HOME"] = str(machine.folder / "caché-\udcff")
+    for variables in (
         {"LC_ALL": "C"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"PYTHONIOENCODING": "ascii:strict"},
-    ],
-    ids=str,
-)
-def test_any_locale_works(variables: dict[str, str], machine: Machine) -> None:
-    """A path that the locale cannot write is shown escaped; the command does its work."""
-    furnish(machine)
-    machine.variables |= {"XDG_CACHE_HOME": str(machine.folder / "caché-\udcff"), **variables}
-    for words in (("status",), ("explain", "session")):
-        outcome = machine.run(*words)
-        assert (outcome.status, outcome.stderr) == (0, "")
-        assert words[0] == "explain" or "cach" in outcome.stdout
+    ):
+        for words in (("status",), ("explain", "session")):
+            outcome = machine.run(*words, variables=variables)
+            with subtests.test(f"{words} with {variables}"):
+                assert (outcome.status, outcome.stderr) == (0, "")
+                assert words[0] == "explain" or "cach" in outcome.stdout
 
 
 @needs_full_device
-@pytest.mark.parametrize("words", ["status", "status --json", "env", "--version", "--help"])
-def test_a_full_disk_behind_stdout_is_said_once(words: str, machine: Machine) -> None:
-    """An answer that cannot be written is an error with a status, never a traceback."""
-    status, _, stderr = run_in_shell(machine, f"{words} >/dev/full")
-    assert status == 3
-    assert stderr.startswith("error: The answer cannot be written to stdout: no space left")
-    assert stderr.count("\n") == 2
+def test_a_full_disk_behind_stdout_is_said_once(
+    machine: Machine, subtests: pytest.Subtests
+) -> None:
+    """An answer that cannot be written is one error with a status, never a traceback."""
+    for words in ("status", "status --json", "env", "--version", "--help"):
+        status, _, stderr = run_in_shell(machine, f"{words} >/dev/full")
+        with subtests.test(words):
+            assert status == 3
+            assert stderr.startswith("error: The answer cannot be written to stdout: no space left")
+            assert stderr.count("\n") == 2
 
 
 @needs_full_device
-@pytest.mark.parametrize("stream", [">/dev/full", ">&-"])
-def test_a_stderr_that_takes_nothing_changes_nothing(stream: str, machine: Machine) -> None:
+def test_a_stderr_that_takes_nothing_changes_nothing(machine: Machine) -> None:
     """The status and stdout are the same whether a complaint could be shown or not."""
-    assert run_in_shell(machine, f"disable nope 2{stream}")[0] == 2
-    status, stdout, _ = run_in_shell(machine, f"status --expect off --json 2{stream}")
-    assert (status, stdout[:12]) == (1, '{"schema": 1')
+    for stream in (">/dev/full", ">&-"):
+        assert run_in_shell(machine, f"disable nope 2{stream}")[0] == 2
+        status, stdout, _ = run_in_shell(machine, f"status --expect off --json 2{stream}")
+        assert (status, stdout[:12]) == (1, '{"schema": 1')
 
 
-@pytest.mark.parametrize(
-    "words",
-    ["status >&-", "env >&- 2>&-", "--version >&-", "reset-machine-id --dry-run <&- >&-"],
-)
-def test_closed_streams_lead_nowhere(words: str, machine: Machine) -> None:
+def test_closed_streams_lead_nowhere(machine: Machine, subtests: pytest.Subtests) -> None:
     """A closed stream is nobody's mistake: the command does its work in silence."""
-    assert run_in_shell(machine, words) == (0, "", "")
+    for words in (
+        *("status >&-", "env >&- 2>&-", "--version >&-"),
+        "reset-machine-id --dry-run <&- >&-",
+    ):
+        with subtests.test(words):
+            assert run_in_shell(machine, words) == (0, "", "")
 
 
 def test_a_reader_that_leaves_is_no_error(machine: Machine) -> None:
     """`| head -1` ends the command in silence."""
     status, stdout, stderr = run_in_shell(machine, "explain | head -1")
     assert (status, stdout.count("\n"), stderr) == (0, 1, "")
-
-
-def test_no_prompt_without_a_terminal(machine: Machine) -> None:
-    """Without a terminal the command line itself is the answer: nothing asks, nothing hangs."""
-    machine.variables["CACHE_DIR"] = str(machine.folder / "old")
-    outcome = machine.run("reset-machine-id", stdin=b"n\n")
-    assert (outcome.status, outcome.stderr) == (0, "")
-    assert machine.machine_json.exists()
 
 
 def test_a_reader_who_goes_takes_no_event_along(machine: Machine) -> None:
@@ -112,5 +105,5 @@ def test_a_reader_who_goes_takes_no_event_along(machine: Machine) -> None:
     )
     os.close(theirs)
     assert (done.returncode, done.stderr) == (141, b"")
-    (record,) = spool.records(machine.environment())
-    assert b'"cmd":"usagectl preview"' in record.event
+    (record,) = entries(machine)
+    assert b'"cmd":"usagectl preview"' in record.body

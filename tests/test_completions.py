@@ -13,15 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.machine import REPOSITORY, Machine
-from usagectl.cli import _tree
-from usagectl.completions import SHELLS, Argument, CommandNode, Option, Values
+from tests.support.commands import run_inside
+from tests.support.desks import FOLDER, REAL_NODES, write_scripts
+from tests.support.machine import REPOSITORY
+from usagectl import tools
+from usagectl.cli import completion
+from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
+from usagectl.machine import shells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-FOLDER = REPOSITORY / "completions"
+    from tests.support.machine import Machine
+
 SPECIAL = "'\"$`\\!#;&|~=*?[]{}()<>%^@:,+-\t\n\r aZ0é\u2019\u2028\x85\ufeff\x1b\0\ud800😀"
 HELP = st.lists(
     st.one_of(st.text(SPECIAL, max_size=12), st.text(max_size=12)), min_size=1, max_size=40
@@ -31,33 +36,18 @@ BATCH = settings(
     # The folder is only a place for the file that the shell reads.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-CHECKS = {
-    "bash": ("bash", "-n"),
-    "zsh": ("zsh", "-f", "-n"),
-    "fish": ("fish", "--no-config", "--no-execute"),
-}
 TABLES = {
+    "bash": ("bash", "-n"),  # Holds no help.
     "zsh": (
-        ("zsh", "-f", "-c"),
+        *("zsh", "-f", "-c"),
         "compdef() { }; source $0; for t in commands options; do"
         " _usagectl_$t usagectl; printf '%s\\0' $reply; done",
     ),
     "fish": (
-        ("fish", "--no-config", "-c"),
+        *("fish", "--no-config", "-c"),
         "source $argv[1]; for t in commands options; printf '%s\\0' (__usagectl_$t usagectl); end",
     ),
 }
-
-
-def nodes(node: CommandNode, above: str = "") -> Iterator[tuple[str, CommandNode]]:
-    """Name every command of a tree by what is typed for it."""
-    path = f"{above} {node.name}".strip()
-    yield path, node
-    for child in node.children:
-        yield from nodes(child, path)
-
-
-REAL_NODES = dict(nodes(_tree.read()))
 
 
 def tree_with(texts: Sequence[str]) -> CommandNode:
@@ -70,7 +60,7 @@ def tree_with(texts: Sequence[str]) -> CommandNode:
 
 
 def as_shown(text: str) -> str:
-    """Say what of a help text is to be shown: one line, nothing that drives a terminal."""
+    """Give what is shown of a help text: one line, nothing that drives a terminal."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
@@ -83,64 +73,47 @@ def entries(texts: Sequence[str], separator: str) -> list[str]:
     ]
 
 
-def written(folder: Path, shell: str, tree: CommandNode) -> Path:
-    """Put the script for a tree into a file."""
-    file = folder / SHELLS[shell].file_name
-    file.write_text(SHELLS[shell].write(tree), encoding="utf-8")
-    return file
+def test_checked_in_files_are_what_is_generated() -> None:
+    """`python -m usagectl completion --write completions` would change nothing, and add no file."""
+    expected = {shell.file_name: shell.write(completion.read_tree()) for shell in SHELLS.values()}
+    assert {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir()} == expected
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_checked_in_file_is_what_is_generated(shell: str) -> None:
-    """`python -m usagectl completion --write completions` would change nothing."""
-    file = FOLDER / SHELLS[shell].file_name
-    assert file.read_text(encoding="utf-8") == SHELLS[shell].write(_tree.read())
-
-
-def test_nothing_else_is_checked_in() -> None:
-    """The folder holds one file for each shell."""
-    names = {file.name for file in FOLDER.iterdir()}
-    assert names == {shell.file_name for shell in SHELLS.values()}
-
-
-@pytest.mark.parametrize("path", REAL_NODES)
-def test_tree_has_what_the_help_has(path: str, machine: Machine) -> None:
+def test_tree_has_what_the_help_has(machine: Machine, subtests: pytest.Subtests) -> None:
     """Each command has the options that its own --help lists, with their help, and no other."""
-    text = machine.run(*path.split()[1:], "--help").stdout
-    listed = {
-        spelling
-        for line in re.findall(r"^  (-[^ ].*?)(?:  |$)", text, re.MULTILINE)
-        for spelling in re.findall(r"(?:^|, )(--?[a-z][a-z-]*)", line)
-    }
-    node = REAL_NODES[path]
-    assert {spelling for option in node.options for spelling in option.spellings} == listed
-    flat = " ".join(text.split())
-    assert all(" ".join(option.help.split()) in flat for option in node.options)
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-def test_every_command_and_option_has_its_line(shell: str) -> None:
-    """Each script's tables name every command, option and choice, and all help but bash's."""
-    text = SHELLS[shell].write(_tree.read())
-    for quoted in ("'\\''", "\\'", "''"):
-        text = text.replace(quoted, "'")
     for path, node in REAL_NODES.items():
-        assert path in text
-        for option in node.options:
-            assert ",".join(option.spellings) in text, path
-            assert shell == "bash" or as_shown(option.help) in text
-        for argument in node.arguments:
-            assert all(choice in text for choice in argument.values.choices)
+        text = run_inside(machine.environment(), *path.split()[1:], "--help").stdout
+        listed = {
+            spelling
+            for line in re.findall(r"^  (-[^ ].*?)(?:  |$)", text, re.MULTILINE)
+            for spelling in re.findall(r"(?:^|, )(--?[a-z][a-z-]*)", line)
+        }
+        flat = " ".join(text.split())
+        with subtests.test(path):
+            assert {each for option in node.options for each in option.spellings} == listed
+            assert all(" ".join(option.help.split()) in flat for option in node.options)
+
+
+def test_every_command_and_option_has_its_line(subtests: pytest.Subtests) -> None:
+    """Each script's tables name every command, option and choice, and all help but bash's."""
+    for name, shell in SHELLS.items():
+        text = shell.write(completion.read_tree())
+        for quoted in ("'\\''", "\\'", "''"):
+            text = text.replace(quoted, "'")
+        for path, node in REAL_NODES.items():
+            lines = [",".join(option.spellings) for option in node.options]
+            lines += [as_shown(option.help) for option in node.options if name != "bash"]
+            lines += [each for argument in node.arguments for each in argument.values.choices]
+            with subtests.test(f"{name}: {path}"):
+                assert [line for line in (path, *lines) if line not in text] == []
 
 
 def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
     """Where a command takes a TOOL, a FORMAT, a SHELL or a NAME, the known ones are offered."""
-    from usagectl import shells, tools
-
     offered = {
         path: [argument.values for argument in node.arguments] for path, node in REAL_NODES.items()
     }
-    tool = Values("choice", tools.NAMES)
+    tool = Values("choice", tools.names())
     assert offered["usagectl disable"] == offered["usagectl enable"] == [tool]
     assert REAL_NODES["usagectl disable"].arguments[0].is_variadic
     assert offered["usagectl preview"] == [tool]
@@ -150,32 +123,24 @@ def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
     assert offered["usagectl status"] == []
 
 
-@pytest.mark.parametrize("shell", CHECKS)
-@BATCH
-@given(texts=HELP)
-def test_any_help_leaves_the_syntax_whole(shell: str, tmp_path: Path, texts: list[str]) -> None:
-    """The shell itself finds no fault in the script, whatever the help texts hold."""
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    file = written(tmp_path, shell, tree_with(texts))
-    done = subprocess.run([*CHECKS[shell], file], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
 @pytest.mark.parametrize("shell", TABLES)
 @BATCH
 @given(texts=HELP)
 def test_any_help_arrives_unchanged(shell: str, tmp_path: Path, texts: list[str]) -> None:
-    """The shell's tables hold each help text; a backslash is doubled for zsh's listing alone."""
+    """The shell finds no fault in the script, and its tables hold each help text.
+
+    A backslash is doubled for zsh's listing alone.
+    """
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
-    command, script = TABLES[shell]
-    file = written(tmp_path, shell, tree_with(texts))
-    done = subprocess.run([*command, script, file], capture_output=True, check=True)
+    file = write_scripts(tree_with(texts), tmp_path)[shell]
+    done = subprocess.run([*TABLES[shell], file], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
     found = done.stdout.decode().split("\0")[:-1]
     if shell == "zsh":
         found = [entry.replace("\\\\", "\\") for entry in found]
-    assert found == entries(texts, {"zsh": ":", "fish": "\t"}[shell])
+    expected = {"zsh": entries(texts, ":"), "fish": entries(texts, "\t"), "bash": []}
+    assert found == expected[shell]
 
 
 def read_powershell(table: str) -> list[str]:
@@ -204,7 +169,7 @@ def test_powershell_spells_any_help_in_ascii(texts: list[str]) -> None:
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="pwsh is not installed")
 def test_powershell_itself_offers(tmp_path: Path) -> None:
     """PowerShell offers sub-commands, choices and the help of options."""
-    script = written(tmp_path, "powershell", _tree.read())
+    script = write_scripts(completion.read_tree(), tmp_path)["powershell"]
     ask = (
         f". '{script}'; foreach ($line in 'usagectl sta', 'usagectl status --expect ') {{"
         " (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText }"
@@ -215,52 +180,49 @@ def test_powershell_itself_offers(tmp_path: Path) -> None:
     assert done.stdout.split() == ["status", "off", "local"]
 
 
-@pytest.mark.parametrize("word", ["", "a b", "$(id)", "a'b", "-a", "*", "é", "a\n"])
-def test_a_name_that_could_be_code_is_refused(word: str) -> None:
+def test_a_name_that_could_be_code_is_refused() -> None:
     """Names of commands, options and choices stand unquoted, so only plain ones pass."""
-    with pytest.raises(ValueError, match="completed"):
-        CommandNode(word)
-    with pytest.raises(ValueError, match="completed"):
-        Option((f"--{word}",))
-    with pytest.raises(ValueError, match="completed"):
-        Argument(Values("choice", (word,)))
+    for word in ("", "a b", "$(id)", "a'b", "-a", "*", "é", "a\n"):
+        with pytest.raises(ValueError, match="completed"):
+            CommandNode(word)
+        with pytest.raises(ValueError, match="completed"):
+            Option((f"--{word}",))
+        with pytest.raises(ValueError, match="completed"):
+            Argument(Values("choice", (word,)))
 
 
 def test_prints_the_script(machine: Machine) -> None:
     """The command prints the very file, for the shell that is named or is in $SHELL."""
-    for name, shell in SHELLS.items():
-        expected = (FOLDER / shell.file_name).read_text(encoding="utf-8")
-        assert machine.run("completion", name).stdout == expected
-    found = machine.run("completion", "--json", variables={"SHELL": "/bin/fish"})
-    expected = (FOLDER / "usagectl.fish").read_text(encoding="utf-8")
-    assert found.data == {"shell": "fish", "text": expected}
+    texts = {name: (FOLDER / shell.file_name).read_text("utf-8") for name, shell in SHELLS.items()}
+    for name, text in texts.items():
+        assert run_inside(machine.environment(), "completion", name).stdout == text
+    machine.variables["SHELL"] = "/bin/fish"
+    found = run_inside(machine.environment(), "completion", "--json")
+    assert found.data == {"shell": "fish", "text": texts["fish"]}
 
 
 def test_refuses_an_unknown_shell(machine: Machine) -> None:
     """A shell that has no script is bad usage, and the known ones are named."""
-    found = machine.run("completion", "tcsh")
+    found = run_inside(machine.environment(), "completion", "tcsh")
     assert (found.status, found.stdout) == (2, "")
     assert ", ".join(SHELLS) in found.stderr
 
 
-def files_of(outcome_data: Mapping[str, object]) -> list[tuple[object, object]]:
-    """List shell and change of each file that a run reports."""
-    files = outcome_data["files"]
-    assert isinstance(files, list)
-    return [(file["shell"], file["changed"]) for file in files]
-
-
 def test_writes_the_files(machine: Machine) -> None:
     """--write puts all files, or one, into a folder; --dry-run none; a second time, no change."""
-    folder = machine.cwd / "out"
-    planned = machine.run("completion", "--write", "out", "--dry-run", "--json").data
-    assert files_of(planned) == [(name, True) for name in SHELLS]
+    environment, folder = machine.environment(), machine.cwd / "out"
+
+    def changes(*words: str) -> list[tuple[str, bool]]:
+        found = run_inside(environment, "completion", *words, "--write", "out", "--json")
+        return [(file["shell"], file["changed"]) for file in found.data["files"]]
+
+    assert changes("--dry-run") == [(name, True) for name in SHELLS]
     assert not folder.exists()
-    assert files_of(machine.run("completion", "zsh", "--write", "out", "--json").data)
+    assert changes("zsh") == [("zsh", True)]
     assert [file.name for file in folder.iterdir()] == ["_usagectl"]
-    done = machine.run("completion", "--write", "out", "--json").data
-    assert files_of(done) == [(name, name != "zsh") for name in SHELLS]
-    assert machine.run("completion", "--write", "out").stdout.count("stays as it is") == len(SHELLS)
+    assert changes() == [(name, name != "zsh") for name in SHELLS]
+    shown = run_inside(environment, "completion", "--write", "out").stdout
+    assert shown.count("stays as it is") == len(SHELLS)
     for file in FOLDER.iterdir():
         assert (folder / file.name).read_bytes() == file.read_bytes()
         assert (folder / file.name).stat().st_mode & 0o777 == 0o644
@@ -269,7 +231,7 @@ def test_writes_the_files(machine: Machine) -> None:
 def test_tells_where_a_file_cannot_be_written(machine: Machine) -> None:
     """A file in the folder's place is reported, with the exit status for what is unwritable."""
     (machine.cwd / "out").write_text("")
-    found = machine.run("completion", "--write", "out", "--json")
+    found = run_inside(machine.environment(), "completion", "--write", "out", "--json")
     assert (found.status, found.envelope["errors"][0]["code"]) == (3, "file-unwritable")
 
 
@@ -296,18 +258,6 @@ def test_order_does_not_change_from_run_to_run(machine: Machine) -> None:
     """Neither sets nor the hash seed of a process decide on the text."""
     texts = {
         machine.run("completion", "fish", variables={"PYTHONHASHSEED": str(seed)}).stdout
-        for seed in range(6)
+        for seed in range(3)
     }
     assert len(texts) == 1
-
-
-def test_module_knows_no_command_line() -> None:
-    """Making the text loads neither the command line nor what it draws with."""
-    code = (
-        "import sys; from usagectl import completions as c; c.bash(c.CommandNode('usagectl'));"
-        "print([n for n in sys.modules if n.split('.')[0] in ('typer', 'rich') or '.cli' in n])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"

@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.desks import BASH, BREAKS, DESKS, FOLDER, Bash, Desk, Terminal, output, sit_down
-from usagectl import completions, shells, tools
-from usagectl.cli import _tree
+from tests.support.desks import (
+    BASH,
+    BREAKS,
+    DESKS,
+    FOLDER,
+    REAL_NODES,
+    Bash,
+    Desk,
+    Terminal,
+    output,
+    sit_down,
+    write_scripts,
+)
+from usagectl import tools
+from usagectl.cli import _completion_scripts as completions
+from usagectl.cli import completion
+from usagectl.machine import shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     for name in ("bin", "folder", "fold it", "home"):
         (folder / name).mkdir()
     (folder / "foldfile").touch()
-    for name in ("usagectl", "helper", "gitlike"):
+    for name in ("usagectl", "helper", "xyzzylike"):
         program = folder / "bin" / name
         program.write_text(f"#!/bin/sh\ntouch '{folder}/started'\n")
         program.chmod(0o755)
@@ -68,44 +82,38 @@ CASES = {
     "usagectl explain session.mach": {"session.machine_id"},
     "usagectl explain lambda:co": {"lambda:config"},
     "usagectl explain lambda:config.exec": {"lambda:config.executor_mode"},
-    "usagectl disable ": set(tools.NAMES),
-    "usagectl disable --dry-run lstk ": set(tools.NAMES) - {"lstk"},
+    "usagectl disable ": set(tools.names()),
+    "usagectl disable --dry-run lstk ": set(tools.names()) - {"lstk"},
     "usagectl disable -- us": {"usagectl"},
     "usagectl disable -- -": set(),
     "usagectl settings set loc": {"localstack.cache_dir"},
     "usagectl settings set telemetry.mode ": set(),
     "usagectl cache-dir set fo": {"fold it", "folder"},
     "usagectl cache-dir set --dry-run folde": {"folder"},
-    "usagectl run -- gitl": {"gitlike"},
-    "usagectl run gitl": {"gitlike"},
+    "usagectl run -- xyzz": {"xyzzylike"},
+    "usagectl run xyzz": {"xyzzylike"},
     "usagectl run --he": {"--help"},
 }
 
 
-@pytest.mark.parametrize(("line", "expected"), CASES.items(), ids=list(CASES))
-def test_tab_offers_what_fits(desk: Desk, line: str, expected: set[str]) -> None:
-    """Exactly what may stand at the cursor and begins with what is typed is offered."""
-    found = {word.rstrip("/").replace("\\", "") for word in desk.offers(line)}
-    assert found == expected
+def test_tab_offers_what_fits(desk: Desk, place: Place, subtests: pytest.Subtests) -> None:
+    """Exactly what may stand at the cursor and begins with what is typed is offered.
 
-
-def commands_by_path() -> dict[str, completions.CommandNode]:
-    """Name every command of the real tree by what is typed for it."""
-
-    def walk(
-        node: completions.CommandNode, above: str
-    ) -> Iterator[tuple[str, completions.CommandNode]]:
-        path = f"{above} {node.name}".strip()
-        yield path, node
-        for child in node.children:
-            yield from walk(child, path)
-
-    return dict(walk(_tree.read(), ""))
+    No Tab runs usagectl, nor any other program: each would leave a trace.
+    """
+    folder, variables = place
+    for line, expected in CASES.items():
+        found = {word.rstrip("/").replace("\\", "") for word in desk.offers(line)}
+        with subtests.test(line):
+            assert found == expected
+    assert not (folder / "started").exists()
+    subprocess.run(["usagectl"], env=variables, check=True)
+    (folder / "started").unlink()
 
 
 def test_every_command_offers_its_options(desk: Desk) -> None:
     """At each command of the tree, `-` offers all of its options and no other."""
-    for path, node in commands_by_path().items():
+    for path, node in REAL_NODES.items():
         options = {spelling for option in node.options for spelling in option.spellings}
         assert set(desk.offers(f"{path} -")) == options, path
         if node.children:
@@ -114,7 +122,7 @@ def test_every_command_offers_its_options(desk: Desk) -> None:
 
 def test_fields_wait_for_their_event(desk: Desk) -> None:
     """`explain` offers the events alone, then the fields of the one that is typed."""
-    names = _tree.word_values()["EVENT"].choices
+    names = completion.word_values()["EVENT"].choices
     events = {name for name in names if "." not in name}
     assert set(desk.offers("usagectl explain ")) == events
     of_session = {name for name in names if name.startswith("session.")}
@@ -124,7 +132,7 @@ def test_fields_wait_for_their_event(desk: Desk) -> None:
 def test_options_are_described(desk: Desk) -> None:
     """Beside each option, and each alias of it, zsh and fish show its help."""
     offered = desk.offers("usagectl reset-machine-id -")
-    for option in commands_by_path()["usagectl reset-machine-id"].options:
+    for option in REAL_NODES["usagectl reset-machine-id"].options:
         for spelling in option.spellings:
             assert offered[spelling] == ("" if isinstance(desk, Bash) else option.help)
 
@@ -134,16 +142,6 @@ def test_run_hands_over_to_the_command(desk: Desk) -> None:
     own = {"foldfile", "fold it", "folder"} if isinstance(desk, Bash) else {"alpha", "beta"}
     assert set(desk.offers("usagectl run -- helper --json ")) >= own
     assert set(desk.offers("usagectl run helper ")) >= own
-
-
-def test_tab_starts_nothing(desk: Desk, place: Place) -> None:
-    """No Tab runs usagectl, nor any other program; the trace is left when one is run."""
-    folder, variables = place
-    for line in CASES:
-        desk.offers(line)
-    assert not (folder / "started").exists()
-    subprocess.run(["usagectl"], env=variables, check=True)
-    (folder / "started").unlink()
 
 
 HARD = 'it\'s "so" $HOME `id` \\\\ [a]: {b} (c) %d ~ * | ; <x> & # é end'
@@ -167,8 +165,7 @@ def test_any_tree_is_completed(name: str, place: Place, tmp_path: Path) -> None:
         ),
     )
     tree = completions.CommandNode("usagectl", children=(child,))
-    for shell in completions.SHELLS.values():
-        (tmp_path / shell.file_name).write_text(shell.write(tree))
+    write_scripts(tree, tmp_path)
     with sit_down(name, place, tmp_path) as desk:
         assert desk.offers("usagectl c") == {"child": "" if name == "bash" else HARD}
         assert set(desk.offers("usagectl child --tag x -")) == {"--tag", "-t", "--file", "-f"}
@@ -205,20 +202,19 @@ def test_bash_completion_is_used_where_it_is_loaded(place: Place) -> None:
     assert output((*command, *words), folder, variables) == ["offset 3 in 6"]
 
 
-@pytest.mark.parametrize(
-    ("typed", "shown"),
-    [
-        ("usagectl stat", "usagectl status "),
-        ("./bin/usagectl machine-id s", "machine-id set "),
-        ("usagectl status --expect=l", "status --expect=local "),
-        ("usagectl explain lambda:con", "explain lambda:config"),
-        ("usagectl cache-dir set fold\\ ", r"set fold\ it/"),
-        ("usagectl run -- gitl", "gitlike "),
-        ("usagectl run -- cat foldf", "cat foldfile "),
-    ],
-)
+TYPED = [
+    ("usagectl stat", "usagectl status "),
+    ("./bin/usagectl machine-id s", "machine-id set "),
+    ("usagectl status --expect=l", "status --expect=local "),
+    ("usagectl explain lambda:con", "explain lambda:config"),
+    ("usagectl cache-dir set fold\\ ", r"set fold\ it/"),
+    ("usagectl run -- xyzz", "xyzzylike "),
+    ("usagectl run -- cat foldf", "cat foldfile "),
+]
+
+
 @pytest.mark.parametrize("name", TERMINALS)
-def test_tab_fills_in_the_line(name: str, place: Place, typed: str, shown: str) -> None:
+def test_tab_fills_in_the_line(name: str, place: Place) -> None:
     """At a terminal, Tab completes the word in its place, and quotes what has to be."""
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
@@ -227,6 +223,8 @@ def test_tab_fills_in_the_line(name: str, place: Place, typed: str, shown: str) 
     terminal = Terminal(*command, folder=folder, variables=variables)
     try:
         terminal.type(f"{setup}; echo rea''dy!\r", until=r"ready![\s\S]*> ")
-        terminal.type(f"{typed}\t", until=re.escape(shown))
+        for typed, shown in TYPED:
+            terminal.type(f"{typed}\t", until=re.escape(shown))
+            terminal.type("\x15echo rea''dy!\r", until="ready!")  # In place of that line.
     finally:
         terminal.close()

@@ -1,4 +1,4 @@
-"""Tests of the questions of `preview --live`, against a real server and real programs."""
+"""Tests of the questions of `preview --live`: to Docker, and to a running instance."""
 
 from __future__ import annotations
 
@@ -7,186 +7,30 @@ import json
 import os
 import socket
 import sys
-import threading
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl import live, transport
-from usagectl.transport import NotAnsweringError
+from tests.support import endpoint as loopback
+from tests.support.endpoint import Endpoint, always, says
+from usagectl import live
+from usagectl.delivery.requests import TOO_LATE
+from usagectl.live import MAX_DOCUMENT_BYTES, NotAnsweringError, get_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
 
-    Speak = Callable[[socket.socket], None]
-
-LONG = timedelta(seconds=10)
-SHORT = timedelta(seconds=0.3)
+LONG = 10.0
+SHORT = 0.3
 INFO = b'{"version": "4.14.0", "session_id": "s", "machine_id": "gen_1", "edition": "pro"}'
 posix = pytest.mark.skipif(sys.platform == "win32", reason="the fake program is a shell script")
 
 
-class Server:
-    """Be a loopback server that says exactly the given bytes, in the given way."""
-
-    def __init__(self, speak: Speak) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._speak = speak
-        self._is_over = threading.Event()
-        self.requests: list[bytes] = []
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
-        """Name the port."""
-        port = self._listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
-
-    @property
-    def url(self) -> str:
-        """Name the address that is asked."""
-        return f"http://127.0.0.1:{self.port}/_localstack/info"
-
-    def _serve(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            with connection:
-                if self._is_over.is_set():
-                    return
-                self.requests.append(connection.recv(65536))
-                try:
-                    self._speak(connection)
-                except OSError:  # The client has gone.
-                    continue
-
-    def close(self) -> None:
-        """End it."""
-        self._is_over.set()
-        socket.create_connection(("127.0.0.1", self.port)).close()
-        self._thread.join()
-        self._listener.close()
-
-
-@contextmanager
-def serving(speak: Speak) -> Iterator[Server]:
-    """Run a server for a while."""
-    server = Server(speak)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
-def says(body: bytes, *, status: str = "200 OK", headers: str = "") -> Speak:
-    """Answer with one whole response."""
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
-    return lambda connection: connection.sendall(head + body)
-
-
-def drips(text: bytes) -> Speak:
-    """Answer a byte at a time, each well within any limit, for ever."""
-
-    def speak(connection: socket.socket) -> None:
-        connection.sendall(text)
-        while True:
-            threading.Event().wait(0.02)
-            connection.sendall(b"a")
-
-    return speak
-
-
-def hangs(connection: socket.socket) -> None:
-    """Say nothing until the other side goes."""
-    connection.recv(1)
-
-
-def test_an_answer_is_read(machine: Machine) -> None:
-    """A running instance's info becomes a mapping; the question is one plain GET."""
-    with serving(says(INFO)) as server:
-        assert transport.get_json(server.url, LONG) == json.loads(INFO)
-        machine.variables["GATEWAY_LISTEN"] = f"127.0.0.1:{server.port}"
-        answer, problems = live.ask(machine.environment())
-    assert answer.instance == json.loads(INFO)
-    assert [problem.code for problem in problems] == ["docker-not-answering"]
-    assert all(request.startswith(b"GET /_localstack/info HTTP/1.1") for request in server.requests)
-    assert not any(word in server.requests[0].lower() for word in (b"cookie", b"authorization"))
-
-
-@pytest.mark.parametrize(
-    ("speak", "reason"),
-    [
-        (hangs, "it took too long"),
-        (drips(b"HTTP/1.1 200 OK\r\nX: "), "it took too long"),
-        (drips(b"HTTP/1.1 200 OK\r\n\r\n"), "it took too long"),
-        (drips(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"), "it took too long"),
-        (says(b"x", status="500 Oops"), "status 500"),
-        (says(b"{}", status="404 No"), "status 404"),
-        (says(b"not json"), "the answer is not JSON"),
-        (says(b"\xff\xfe{"), "the answer is not JSON"),
-        (says(b"[" * 100_000), "the answer is not JSON"),
-        (says(b"[]"), "the answer is no JSON object"),
-        (says(b"null"), "the answer is no JSON object"),
-        (says(b""), "the answer is not JSON"),
-        (says(b" " * (transport.MAX_ANSWER_BYTES + 1)), "larger than"),
-        (lambda connection: connection.sendall(b"\0\0garbage\r\n\r\n"), "is not HTTP"),
-        (lambda connection: connection.close(), "ends too soon"),
-    ],
-    ids=range(15),
-)
-def test_what_is_no_answer_is_said(speak: Speak, reason: str) -> None:
-    """Whatever a server does, the question ends in time with a reason, never with a traceback."""
-    with serving(speak) as server, pytest.raises(NotAnsweringError) as raised:
-        transport.get_json(server.url, SHORT if "long" in reason else LONG)
-    assert reason in raised.value.message
-    assert (raised.value.exit_status, raised.value.code) == (1, "not-answering")
-
-
-@pytest.mark.parametrize("limit", [timedelta(microseconds=1), timedelta(milliseconds=1)])
-def test_time_that_is_up_before_the_connection_counts_too(limit: timedelta) -> None:
-    """A limit that ends while the connection is made still ends the question."""
-    with serving(drips(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
-        for _ in range(20):
-            with pytest.raises(NotAnsweringError, match="took too long"):
-                transport.get_json(server.url, limit)
-
-
-def test_a_redirect_is_not_followed() -> None:
-    """An instance that sends elsewhere is no answer: nothing but loopback is ever asked."""
-    with serving(says(INFO)) as target:
-        headers = f"Location: {target.url}\r\n"
-        redirect = says(b"", status="302 Found", headers=headers)
-        with serving(redirect) as server, pytest.raises(NotAnsweringError, match="status 302"):
-            transport.get_json(server.url, LONG)
-        assert target.requests == []
-
-
-def test_nothing_listening_is_said() -> None:
-    """A closed port is refused at once."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(NotAnsweringError, match="nothing listens there"):
-        transport.get_json(f"http://127.0.0.1:{port}/", LONG)
-
-
-@pytest.mark.parametrize(
-    "url", ["http://192.0.2.1/", "http://example.invalid/", "http://[2001:db8::1]/", "http:///"]
-)
-def test_only_loopback_is_asked(url: str) -> None:
-    """An address elsewhere, or any name, is refused before a socket is made."""
-    with pytest.raises(ValueError, match=r"loopback|address"):
-        transport.get_json(url, LONG)
-
-
 def test_proxies_of_the_environment_are_passed_by(machine: Machine) -> None:
     """A question to this machine goes to this machine, whatever proxy is set."""
-    with serving(says(b"{}")) as proxy, serving(says(INFO)) as server:
-        address = f"http://127.0.0.1:{proxy.port}"
+    with Endpoint() as proxy, Endpoint(always(200, INFO)) as server:
         names = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "OUTBOUND_HTTP_PROXY")
         done = machine.run(
             "preview",
@@ -194,14 +38,78 @@ def test_proxies_of_the_environment_are_passed_by(machine: Machine) -> None:
             "--live",
             "--json",
             variables={
-                **dict.fromkeys(names, address),
+                **dict.fromkeys(names, proxy.base),
                 "GATEWAY_LISTEN": f"127.0.0.1:{server.port}",
                 "PATH": str(machine.bin),
             },
         )
     assert done.status == 0
     assert [request["part"] for request in done.data["requests"]] == ["cli", "container"]
-    assert (len(server.requests), proxy.requests) == (1, [])
+    assert (len(server.received), proxy.received) == (1, [])
+
+
+def test_a_live_question_is_one_plain_get(machine: Machine) -> None:
+    """A running instance's info becomes a mapping; no credential or cookie goes along."""
+    with Endpoint(always(200, INFO)) as there:
+        assert get_json(f"{there.base}/info", timedelta(seconds=LONG)) == json.loads(INFO)
+        url = f"http://127.0.0.1:{there.port}/_localstack/info"
+        answer, problems = live.ask(machine.environment(), url)
+    assert answer.instance == json.loads(INFO)
+    assert [problem.code for problem in problems] == ["docker-not-answering"]
+    assert [(each.method, each.path) for each in there.received] == [
+        ("GET", "/v1/info"),
+        ("GET", "/_localstack/info"),
+    ]
+    names = {name.lower() for each in there.received for name in each.headers}
+    assert not names & {"cookie", "authorization"}
+
+
+def test_a_live_question_always_ends_with_a_reason() -> None:
+    """Whatever a server does, the question ends in time, never with a traceback."""
+    table: list[tuple[Behaviour, str]] = [
+        (loopback.hang, TOO_LATE),
+        (loopback.drip, TOO_LATE),
+        (loopback.drip_body, TOO_LATE),
+        (loopback.drips(b"HTTP/1.1 200 OK\r\n\r\n"), TOO_LATE),
+        (says(b"x", status="500 Oops"), "status 500"),
+        (says(b"{}", status="404 No"), "status 404"),
+        (says(b"", status="302 Found", headers="Location: http://127.0.0.1:9/\r\n"), "status 302"),
+        (says(b"not json"), "the answer is not JSON"),
+        (says(b"\xff\xfe{"), "the answer is not JSON"),
+        (says(b"[" * 100_000), "the answer is not JSON"),
+        (says(b"[]"), "the answer is no JSON object"),
+        (says(b"null"), "the answer is no JSON object"),
+        (says(b""), "the answer is not JSON"),
+        (says(b" " * (MAX_DOCUMENT_BYTES + 1)), f"it is larger than {MAX_DOCUMENT_BYTES} bytes"),
+        (loopback.garbage, "what it answers is not HTTP, or ends too soon"),
+        (lambda connection, _: connection.socket.shutdown(2), "what it answers is not HTTP, or"),
+    ]
+    wrong = []
+    for number, (behave, reason) in enumerate(table):
+        with Endpoint(behave) as there:
+            seconds = SHORT if reason == TOO_LATE else LONG
+            with pytest.raises(NotAnsweringError) as raised:
+                get_json(f"{there.base}/info", timedelta(seconds=seconds))
+        told = f"{there.base}/info gave no answer: {reason}"
+        if not raised.value.message.startswith(told) or raised.value.code != "not-answering":
+            wrong.append((number, raised.value.message))
+    assert wrong == []
+
+
+def test_only_loopback_is_asked_a_live_question() -> None:
+    """An address elsewhere, or any name, is refused before a socket is made."""
+    for url in (
+        "http://192.0.2.1/",
+        "http://example.invalid/",
+        "http://[2001:db8::1]/",
+        "http:///",
+    ):
+        with pytest.raises(ValueError, match=r"loopback|address"):
+            get_json(url, timedelta(seconds=LONG))
+    with Endpoint() as there:
+        pass
+    with pytest.raises(NotAnsweringError, match="nothing listens there"):
+        get_json(there.base, timedelta(seconds=LONG))
 
 
 DOCKER = {"ID": "D:1", "OSType": "linux", "OperatingSystem": "Debian"}
@@ -228,33 +136,23 @@ def test_docker_cmd_names_another_program(machine: Machine) -> None:
 
 
 @posix
-@pytest.mark.parametrize(
-    "script",
-    [
-        "exit 1",
-        "echo '[]'",
-        "echo nonsense",
-        "printf '\\377'",
-        "printf '%0100000d' 0 | tr 0 '['",
-        'echo \'{"ID": "x"}\'; exit 1',
-    ],
-)
-def test_a_docker_that_does_not_run_is_said(machine: Machine, script: str) -> None:
-    """A failing program and anything but a JSON object mean that there is no daemon."""
-    machine.install_program("docker", f"#!/bin/sh\n{script}\n")
-    machine.variables["PATH"] = f"{machine.bin}:{os.defpath}"
-    with pytest.raises(live.DockerNotAnsweringError, match="does not run"):
-        live.docker_info(machine.environment())
-
-
-@posix
-def test_no_docker_and_a_file_that_is_none(machine: Machine) -> None:
-    """Without a program there is nothing to ask; a file that cannot be run is none."""
+def test_a_docker_that_does_not_run_is_said(machine: Machine) -> None:
+    """No program, one that fails, and anything but a JSON object: there is no daemon."""
     with pytest.raises(live.DockerNotAnsweringError, match="not on PATH"):
         live.docker_info(machine.environment())
-    machine.install_program("docker", "#!/nowhere/at/all\n")
-    with pytest.raises(live.DockerNotAnsweringError, match="does not run"):
-        live.docker_info(machine.environment())
+    machine.variables["PATH"] = f"{machine.bin}:{os.defpath}"
+    for script in (
+        "#!/nowhere/at/all",
+        "#!/bin/sh\nexit 1",
+        "#!/bin/sh\necho '[]'",
+        "#!/bin/sh\necho nonsense",
+        "#!/bin/sh\nprintf '\\377'",
+        "#!/bin/sh\nprintf '%0100000d' 0 | tr 0 '['",
+        '#!/bin/sh\necho \'{"ID": "x"}\'; exit 1',
+    ):
+        machine.install_program("docker", f"{script}\n")
+        with pytest.raises(live.DockerNotAnsweringError, match="does not run"):
+            live.docker_info(machine.environment())
 
 
 @posix
@@ -302,21 +200,18 @@ def test_a_docker_elsewhere_is_not_asked(
     assert (machine.folder / "asked").exists()
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("unix:///var/run/docker.sock", True),
-        ("npipe:////./pipe/docker_engine", True),
-        ("tcp://127.0.0.1:2375", True),
-        ("tcp://localhost:2375", True),
-        ("tcp://[::1]:2375", True),
-        ("tcp://127.evil.example:2375", False),
-        ("tcp://10.0.0.5:2375", False),
-        ("ssh://me@far", False),
-        ("tcp://[bad", False),
-        ("", False),
-    ],
-)
-def test_what_is_on_this_machine(address: str, *, expected: bool) -> None:
+def test_what_is_on_this_machine() -> None:
     """A local socket and a loopback port are here; everything else is elsewhere."""
-    assert live.is_on_this_machine(address) is expected
+    table = {
+        "unix:///var/run/docker.sock": True,
+        "npipe:////./pipe/docker_engine": True,
+        "tcp://127.0.0.1:2375": True,
+        "tcp://localhost:2375": True,
+        "tcp://[::1]:2375": True,
+        "tcp://127.evil.example:2375": False,
+        "tcp://10.0.0.5:2375": False,
+        "ssh://me@far": False,
+        "tcp://[bad": False,
+        "": False,
+    }
+    assert {address: live.is_on_this_machine(address) for address in table} == table

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl.processes import CommandNotExecutableError, CommandNotFoundError, run_child
+from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError, run_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if sys.stdin.isatty() and os.getsid(0) == os.getpid():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if sys.argv[1] == "exec":
         os.execvp(sys.argv[2], sys.argv[2:])
-from usagectl.processes import run_child
+from usagectl.machine.processes import run_child
 sys.exit(run_child(sys.argv[1:], os.environ))
 """
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
@@ -54,7 +54,7 @@ DRIVE = (sys.executable, "-c", DRIVER)
 
 
 def environment() -> dict[str, str]:
-    """Give the driver this run's modules, whether installed or not."""
+    """Build the driver's environment, with the modules of this run."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
@@ -102,17 +102,12 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
-@pytest.mark.parametrize("status", [0, 3, 255])
-def test_exit_status_is_the_childs(status: int) -> None:
-    """The child's exit status comes back as it is."""
-    assert run_child(["sh", "-c", f"exit {status}"], os.environ) == status
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL", "SIGTERM"])
-def test_death_by_a_signal_counts_128_and_its_number(name: str) -> None:
-    """A child killed by signal N gives 128 + N, as a shell has it."""
-    number = signal.Signals[name]
-    assert run_child(["sh", "-c", f"kill -{number} $$"], os.environ) == 128 + number
+def test_exit_status_is_the_childs() -> None:
+    """The child's exit status comes back; a child killed by signal N gives 128 + N."""
+    for status in (0, 3, 255):
+        assert run_child(["sh", "-c", f"exit {status}"], os.environ) == status
+    for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM):
+        assert run_child(["sh", "-c", f"kill -{number} $$"], os.environ) == 128 + number
 
 
 def test_exit_status_is_known_where_child_signals_are_ignored() -> None:
@@ -147,38 +142,33 @@ def test_program_is_looked_up_on_the_given_path(tmp_path: Path) -> None:
             run_child([missing], {"PATH": str(tmp_path)})
 
 
-@pytest.mark.parametrize("program", ["no-such-program", "./no/such/program", ""])
-def test_missing_program_gives_127_without_its_arguments(program: str) -> None:
-    """A command that is not found has status 127; its arguments, maybe secret, stay unsaid."""
-    with pytest.raises(CommandNotFoundError) as caught:
-        run_child([program, "--token=s3cret"], os.environ)
-    assert (caught.value.exit_status, caught.value.code) == (127, "command-not-found")
-    assert repr(program) in caught.value.message
-    assert "s3cret" not in caught.value.message + caught.value.hint
+def test_missing_program_gives_127_without_its_arguments() -> None:
+    """A command that is not found has status 127; its arguments, maybe secret, are not shown."""
+    for program in ("no-such-program", "./no/such/program", ""):
+        with pytest.raises(CommandNotFoundError) as caught:
+            run_child([program, "--token=s3cret"], os.environ)
+        assert (caught.value.exit_status, caught.value.code) == (127, "command-not-found")
+        assert repr(program) in caught.value.message
+        assert "s3cret" not in caught.value.message + caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("content", "mode", "reason"),
-    [
-        ("#!/bin/sh\n", 0o644, "Permission denied"),
-        ("#!/no/such/interpreter\n", 0o755, "its interpreter is missing"),
-        ("no program at all\n", 0o755, "Exec format error"),
-        (None, 0o755, "Permission denied"),
-    ],
-    ids=["no-permission", "no-interpreter", "no-format", "folder"],
-)
-def test_what_cannot_start_gives_126_and_why(
-    tmp_path: Path, content: str | None, mode: int, reason: str
-) -> None:
+def test_what_cannot_start_gives_126_and_why(tmp_path: Path) -> None:
     """A command that is there but cannot be started has status 126, and the system's reason."""
-    program = tmp_path / "program"
-    program.mkdir() if content is None else program.write_text(content)
-    program.chmod(mode)
-    with pytest.raises(CommandNotExecutableError) as caught:
-        run_child([str(program), "--token=s3cret"], os.environ)
-    assert (caught.value.exit_status, caught.value.code) == (126, "command-not-executable")
-    assert caught.value.reason == reason
-    assert "s3cret" not in caught.value.message + caught.value.hint
+    contents: dict[str, tuple[str | None, int, str]] = {
+        "no-permission": ("#!/bin/sh\n", 0o644, "Permission denied"),
+        "no-interpreter": ("#!/no/such/interpreter\n", 0o755, "its interpreter is missing"),
+        "no-format": ("no program at all\n", 0o755, "Exec format error"),
+        "folder": (None, 0o755, "Permission denied"),
+    }
+    for name, (content, mode, reason) in contents.items():
+        program = tmp_path / name
+        program.mkdir() if content is None else program.write_text(content)
+        program.chmod(mode)
+        with pytest.raises(CommandNotExecutableError) as caught:
+            run_child([str(program), "--token=s3cret"], os.environ)
+        assert (caught.value.exit_status, caught.value.code) == (126, "command-not-executable")
+        assert caught.value.message.endswith(f" cannot be executed: {reason}.")
+        assert "s3cret" not in caught.value.message + caught.value.hint
 
 
 def test_streams_pass_untouched() -> None:

@@ -1,20 +1,30 @@
-"""Hold the README to what is true: its table, its commands, its exit statuses."""
+"""Tests that the README is true: its table, its commands, its exit statuses."""
 
 from __future__ import annotations
 
 import re
 
-from tests.support import readme
+from tests.support import contributing, readme
 from tests.support.machine import REPOSITORY
+from usagectl import notice
 from usagectl.cli import _commands
-from usagectl.shells import FORMATS
+from usagectl.machine.shells import FORMATS
 
 TEXT = readme.README.read_text(encoding="utf-8")
 
 
 def test_the_field_table_is_the_notice() -> None:
-    """The README's field table is what the notice's data says, to the letter."""
+    """The README's field table is what the notice's data says, one row for each field."""
     assert readme.with_field_table(TEXT) == TEXT
+    head, rule, *rows = readme.field_table().splitlines()
+    assert len(rows) == sum(len(event.fields) for event in notice.load().events)
+    assert all(len(re.split(r"(?<!\\)\|", row)) == 7 for row in (head, rule, *rows))
+
+
+def test_the_table_of_modules_is_what_they_say() -> None:
+    """CONTRIBUTING's table holds each module's own first line, to the letter."""
+    text = contributing.CONTRIBUTING.read_text(encoding="utf-8")
+    assert contributing.with_module_table(text) == text
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.support.endpoint import Endpoint
-from usagectl import spool
+from tests.support.spooling import lay, make_record
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -84,10 +84,7 @@ def output(machine: Machine, *words: str) -> bytes:
 def filled(machine: Machine) -> tuple[Machine, list[bytes]]:
     """Put a thousand events into the spool, and let no command add its own."""
     bodies = generate(COUNT)
-    environment = machine.environment()
-    with spool.Writer(environment) as writer:
-        for body in bodies:
-            writer.append(body, tool="usagectl", kind="drawn")
+    lay(machine, *(make_record(body, kind="drawn") for body in bodies))
     return machine, bodies
 
 

@@ -2,70 +2,86 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import ANSWERING, EXAMPLES, example, furnish
+from tests.support.commands import ANSWERING, example, furnish
 from usagectl.cli._commands import MODULES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.machine import Machine
 
-DRIVER = (
-    "import sys; from usagectl.cli import main; status = main(sys.argv[1:]);"
-    "sys.stderr.write(' '.join(sys.modules)); sys.exit(status)"
-)
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes fork on POSIX alone")
+
+# Forks before the command is run, so that many commands cost one start of Python. What the
+# command line itself imports, every command has loaded.
+DRIVER = """
+import json, os, sys
+from usagectl.cli import main
+for words in json.loads(sys.argv[1]):
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = main(words)
+        os.write(theirs, json.dumps([status, sorted(sys.modules)]).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        print(pipe.read().decode())
+    os.waitpid(child, 0)
+"""
 HEAVY = {
     *("rich", "httpx", "httpcore", "uvicorn", "pydantic", "tomlkit", "msgspec", "requests"),
     *("asyncio", "anyio", "ssl", "socket", "http.client", "urllib.request", "socketserver"),
 }
 SHARED = {
     "switch": {"status"},
-    "machine_id": {"status"},
-    "cache_dir": {"machine_id", "status"},
     "completion": set(MODULES.values()),
 }
 """Command modules whose answers are made of another's; `completion` is about all of them."""
 
 
-def modules_of(machine: Machine, *words: str) -> set[str]:
-    """Give the names of all modules that a fresh process loads for a command line."""
+def modules_of(machine: Machine, lines: Iterable[tuple[str, ...]]) -> list[set[str]]:
+    """Give the names of all modules that a process loads, for each command line."""
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, *words],
+        [sys.executable, "-c", DRIVER, json.dumps(list(lines))],
         env=machine.process_variables(),
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
-        check=False,
+        timeout=120,
+        check=True,
     )
-    assert done.returncode == 0, done.stderr
-    return set(done.stderr.decode().splitlines()[-1].split())
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [status for status, _ in answers] == [0] * len(answers), done.stderr
+    return [set(modules) for _, modules in answers]
 
 
-@pytest.fixture
-def furnished(machine: Machine) -> Machine:
-    """Make a machine with a profile, settings, IDs and a spool."""
-    furnish(machine)
-    machine.variables["CACHE_DIR"] = str(machine.folder / "old")
-    return machine
+def command_modules(loaded: set[str]) -> set[str]:
+    """Name the command modules among all that are loaded."""
+    return {name for name in MODULES.values() if f"usagectl.cli.{name}" in loaded}
 
 
-@pytest.mark.parametrize("words", ["--version", "--help", "", "status --help", "status --json"])
-def test_a_bare_machine_needs_nothing_heavy(words: str, machine: Machine) -> None:
+def test_a_bare_machine_needs_nothing_heavy(machine: Machine, subtests: pytest.Subtests) -> None:
     """What neither draws nor sends loads no library that does, on a machine with no file at all."""
-    modules = modules_of(machine, *words.split())
-    assert modules & HEAVY == set()
-    assert "usagectl.cli" in modules
+    lines = [("--version",), ("--help",), (), ("status", "--help"), ("status", "--json")]
+    for words, modules in zip(lines, modules_of(machine, lines), strict=True):
+        with subtests.test(" ".join(words)):
+            assert modules & HEAVY == set()
 
 
 def test_version_loads_no_command(machine: Machine) -> None:
     """`--version` reads one constant: it builds no command and looks at no tool."""
-    modules = modules_of(machine, "--version")
-    assert {f"usagectl.cli.{name}" for name in MODULES.values()} & modules == set()
+    (modules,) = modules_of(machine, [("--version",)])
+    assert command_modules(modules) == set()
     assert {
         "usagectl.tools",
         "usagectl.consent",
@@ -74,28 +90,39 @@ def test_version_loads_no_command(machine: Machine) -> None:
     } & modules == set()
 
 
-SETTING = ("cache-dir set", "cache-dir unset", "settings set", "settings unset")
-
-
-@pytest.mark.parametrize("path", [path for path in EXAMPLES if path in ANSWERING])
-def test_a_command_loads_itself_alone(path: str, furnished: Machine) -> None:
+def test_a_command_loads_itself_alone(machine: Machine, subtests: pytest.Subtests) -> None:
     """A command loads no other command's module, and for --json nothing that draws or sends.
 
     Only what writes settings loads the library that keeps a TOML file's comments, only what
     reads many events the one that slices them, and only `replay` what can open a socket.
     """
-    modules = modules_of(furnished, *example(path, "--json"))
-    own = MODULES[path.split(maxsplit=1)[0]]
-    commands = {name for name in MODULES.values() if f"usagectl.cli.{name}" in modules}
-    assert own in commands
-    assert commands - {own} <= SHARED.get(own, set())
+    furnish(machine)
+    # Last what empties the spool.
+    paths = sorted(ANSWERING, key=lambda path: path in ("disable", "spool purge"))
+    found = modules_of(machine, [example(path, "--json") for path in paths])
+    for path, modules in zip(paths, found, strict=True):
+        own = MODULES[path.split(maxsplit=1)[0]]
+        with subtests.test(path):
+            others = command_modules(modules) - {own}
+            assert others <= SHARED.get(own, set())
+            assert modules & HEAVY <= allowed(path, own)
+
+
+def allowed(path: str, own: str) -> set[str]:
+    """Name the heavy libraries that a command needs for its work."""
+    found = set()
     # The scripts of `completion` name the rules of the audit.
-    bulk = {"msgspec"} if own in ("spool", "audit", "completion") or path == "disable" else set()
-    sends = {"msgspec", "socket"} if own == "replay" else set()
-    writes_settings = own == "switch" or path in SETTING
-    assert modules & HEAVY <= ({"tomlkit"} if writes_settings else set()) | bulk | sends
+    if own in ("spool", "audit", "completion", "replay") or path == "disable":
+        found.add("msgspec")
+    if own == "replay":
+        found.add("socket")
+    saves = path.startswith(("cache-dir ", "settings ")) and path.endswith((" set", " unset"))
+    if own == "switch" or saves:
+        found.add("tomlkit")
+    return found
 
 
 def test_the_search_sees_a_heavy_library(machine: Machine) -> None:
     """The search above is able to fail: an answer that is drawn loads rich, and is seen."""
-    assert "rich" in modules_of(machine, "status") & HEAVY
+    (modules,) = modules_of(machine, [("status",)])
+    assert "rich" in modules & HEAVY

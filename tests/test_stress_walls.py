@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,28 +14,37 @@ from tests.support.confined import (
     full_disk,
     powerless,
     read_only,
+    run_all_behind,
     run_behind,
     without_account,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.machine import Machine, Outcome
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these walls are POSIX")
 
-ANSWERING = ("status", "preview", "explain", "env bash", "machine-id", "cache-dir", "settings")
-WRITING = (
-    "disable",
-    "enable usagectl",
-    "reset-machine-id --yes",
-    "machine-id set custom-1",
-    "settings set telemetry.mode off",
-    "cache-dir set x",
-)
-CLEARING = "cache-dir clear --yes"
-ALL = (*ANSWERING, *WRITING, CLEARING)
+ANSWERING = [
+    f"{words} --json"
+    for words in ("status", "preview", "explain", "env bash", "machine-id", "cache-dir", "settings")
+]
+WRITING = [
+    f"{words} --json"
+    for words in (
+        "disable",
+        "enable usagectl",
+        "reset-machine-id --yes",
+        "machine-id set custom-1",
+        "settings set telemetry.mode off",
+        "cache-dir set x",
+    )
+]
+DISABLE, RESET, SET_ID = WRITING[0], WRITING[2], WRITING[3]
+CLEAR = "cache-dir clear --yes --json"
+ALL = [*ANSWERING, *WRITING, CLEAR]
 HOMELESS = {"HOME": None, "USAGECTL_CONFIG_DIR": None, "USAGECTL_STATE_DIR": None}
 
 
@@ -46,46 +53,48 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {
         str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes())
         for path in folder.rglob("*")
-        if path.is_file() and "spool" not in path.parts and path.name != "filler"
+        if path.is_file() and "spool" not in str(path) and path.name != "filler"
     }
 
 
-def check_answer(done: Outcome) -> None:
-    """Check that a command answered: no traceback, one envelope without an error, status 0."""
-    assert (done.status, done.stderr) == (0, "")
-    assert done.envelope["errors"] == []
+def wrong_answers(outcomes: Mapping[str, Outcome], answered: list[str], *codes: str) -> list[str]:
+    """List what was neither answered without an error, nor refused with one of these codes."""
+    return [
+        f"{words}: {done}"
+        for words, done in outcomes.items()
+        if not (is_answer(done) if words in answered else is_refusal(done, *codes))
+    ]
 
 
-def check_refusal(done: Outcome, *codes: str) -> None:
-    """Check that a command said what failed: its status, a code, a sentence, a next step."""
-    assert (done.status, done.stderr) == (3, "")
+def is_answer(done: Outcome) -> bool:
+    """True if a command answered: no traceback, one envelope without an error, status 0."""
+    return (done.status, done.stderr) == (0, "") and done.envelope["errors"] == []
+
+
+def is_refusal(done: Outcome, *codes: str) -> bool:
+    """True if a command said what failed: its status, a code, a sentence, a next step."""
+    if (done.status, done.stderr) != (3, ""):
+        return False
     first = done.envelope["errors"][0]
-    assert first["code"] in codes
-    assert first["message"]
-    assert first["hint"]
+    return first["code"] in codes and bool(first["message"] and first["hint"])
 
 
 @pytest.fixture
 def furnished(machine: Machine) -> Machine:
-    """Give a machine on which every command has something to read and to change."""
+    """A machine on which every command has something to read and to change."""
     furnish(machine)
     return machine
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_a_read_only_disk_changes_no_answer_and_no_file(furnished: Machine, words: str) -> None:
+def test_a_read_only_disk_changes_no_answer_and_no_file(furnished: Machine) -> None:
     """What only answers, answers; what writes says which file could not be written."""
     before = contents(furnished.folder)
-    done = run_behind(read_only(furnished), furnished, *words.split(), "--json")
-    if words in ANSWERING:
-        check_answer(done)
-    else:
-        check_refusal(done, "file-unwritable")
+    outcomes = run_all_behind(read_only(furnished), furnished, ALL)
+    assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
     assert contents(furnished.folder) == before
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_folders_without_the_right_to_write_are_the_same(furnished: Machine, words: str) -> None:
+def test_folders_without_the_right_to_write_are_the_same(furnished: Machine) -> None:
     """Modes that forbid writing are as good a wall as a read-only disk."""
     wall = powerless()
     before = contents(furnished.folder)
@@ -93,46 +102,40 @@ def test_folders_without_the_right_to_write_are_the_same(furnished: Machine, wor
     try:
         for folder in folders:
             folder.chmod(0o500)
-        done = run_behind(wall, furnished, *words.split(), "--json")
+        outcomes = run_all_behind(wall, furnished, ALL)
     finally:
         for folder in folders:
             folder.chmod(0o700)
-    if words in ANSWERING:
-        check_answer(done)
-    else:
-        check_refusal(done, "file-unwritable")
+    assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
     assert contents(furnished.folder) == before
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_a_full_disk_leaves_every_old_byte(furnished: Machine, words: str) -> None:
-    """Without a free byte nothing is half written, no leftover stays; removing still works."""
+def test_a_full_disk_leaves_every_old_byte(furnished: Machine) -> None:
+    """Without a free byte nothing is half written and no leftover stays."""
     before = contents(furnished.folder)
-    done = run_behind(full_disk(furnished), furnished, *words.split(), "--json")
+    outcomes = run_all_behind(full_disk(furnished), furnished, [*ANSWERING, *WRITING])
+    assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
+    assert contents(furnished.folder.with_name(f"{furnished.folder.name}.after")) == before
+
+
+def test_removing_works_on_a_full_disk(furnished: Machine) -> None:
+    """Clearing needs no free byte, and removes the IDs alone."""
+    before = contents(furnished.folder)
+    assert is_answer(run_behind(full_disk(furnished), furnished, CLEAR))
     after = contents(furnished.folder.with_name(f"{furnished.folder.name}.after"))
-    if words == CLEARING:
-        check_answer(done)
-        gone = {"home/.cache/localstack-cli/machine.json", "home/.config/lstk/machine_id"}
-        assert before.keys() - after.keys() == gone
-    elif words in ANSWERING:
-        check_answer(done)
-        assert after == before
-    else:
-        check_refusal(done, "file-unwritable")
-        assert after == before
+    gone = {"home/.cache/localstack-cli/machine.json", "home/.config/lstk/machine_id"}
+    assert before.keys() - after.keys() == gone
 
 
 def test_a_corrupt_file_on_a_full_disk_stays_in_its_place(furnished: Machine) -> None:
     """Setting aside works on a full disk, the new file does not: then all is as it was."""
     furnished.machine_json.write_bytes(b"broken")
     before = contents(furnished.folder)
-    done = run_behind(full_disk(furnished), furnished, "reset-machine-id", "--yes", "--json")
-    check_refusal(done, "file-unwritable")
+    assert is_refusal(run_behind(full_disk(furnished), furnished, RESET), "file-unwritable")
     assert contents(furnished.folder.with_name(f"{furnished.folder.name}.after")) == before
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_files_that_may_not_be_read(furnished: Machine, words: str) -> None:
+def test_files_that_may_not_be_read(furnished: Machine) -> None:
     """Every file locked: answers go on; an ID is set aside and made anew, the rest is refused."""
     wall = powerless()
     files = [
@@ -143,13 +146,11 @@ def test_files_that_may_not_be_read(furnished: Machine, words: str) -> None:
     texts = [file.read_bytes() for file in files]
     for file in files:
         file.chmod(0)
-    done = run_behind(wall, furnished, *words.split(), "--json")
-    if words in ANSWERING or words in (CLEARING, *WRITING[2:4]):
-        check_answer(done)
-    else:
-        check_refusal(done, "file-unreadable")
-    held = contents(furnished.folder).values()
-    assert all(text in [data for _, data in held] for text in texts)
+    outcomes = run_all_behind(wall, furnished, ALL)
+    answered = [*ANSWERING, RESET, SET_ID, CLEAR]
+    assert wrong_answers(outcomes, answered, "file-unreadable") == []
+    held = [data for _, data in contents(furnished.folder).values()]
+    assert [text for text in texts if text not in held] == []
 
 
 def test_what_cannot_be_read_is_off_for_us(furnished: Machine) -> None:
@@ -161,32 +162,29 @@ def test_what_cannot_be_read_is_off_for_us(furnished: Machine) -> None:
     assert [warning["code"] for warning in own["warnings"]] == ["setting-unreadable"]
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_a_home_that_may_not_be_entered(furnished: Machine, words: str) -> None:
+def test_a_home_that_may_not_be_entered(furnished: Machine) -> None:
     """Such a home (of another user, say) is unreadable, not empty, and never a traceback."""
     wall = powerless()
     try:
         furnished.home.chmod(0)
-        done = run_behind(wall, furnished, *words.split(), "--json")
+        outcomes = run_all_behind(wall, furnished, ALL)
     finally:
         furnished.home.chmod(0o700)
-    if words in ANSWERING:
-        check_answer(done)
-    assert done.stderr == ""
-    assert done.status == (3 if words in (WRITING[0], *WRITING[2:4]) else 0)
+    assert [words for words in ANSWERING if not is_answer(outcomes[words])] == []
+    refused = [words for words, done in outcomes.items() if done.status == 3]
+    assert refused == [DISABLE, RESET, SET_ID]
+    assert {done.status for done in outcomes.values()} == {0, 3}
+    assert {done.stderr for done in outcomes.values()} == {""}
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_no_home_at_all(machine: Machine, words: str) -> None:
+def test_no_home_at_all(machine: Machine) -> None:
     """Without HOME and without an account, answers go on and a refusal names the way out."""
     wall = without_account()
     machine.cwd.chmod(0o777)
-    done = run_behind(wall, machine, *words.split(), "--json", variables=HOMELESS)
-    if words in ANSWERING or words == CLEARING:
-        check_answer(done)
-    else:
-        check_refusal(done, "folder-unknown")
-        assert "export " in done.envelope["errors"][0]["hint"]
+    outcomes = run_all_behind(wall, machine, ALL, variables=HOMELESS)
+    assert wrong_answers(outcomes, [*ANSWERING, CLEAR], "folder-unknown") == []
+    hints = {words: outcomes[words].envelope["errors"][0]["hint"] for words in WRITING}
+    assert [words for words, hint in hints.items() if "export " not in hint] == []
     assert list(machine.cwd.iterdir()) == [], "a folder named ~ is no home"
 
 
@@ -195,29 +193,22 @@ def test_without_a_home_a_folder_can_be_named(machine: Machine) -> None:
     wall = without_account()
     machine.cwd.chmod(0o777)
     variables = {**HOMELESS, "XDG_CACHE_HOME": str(machine.cwd)}
-    done = run_behind(wall, machine, "reset-machine-id", "--json", variables=variables)
-    check_answer(done)
+    assert is_answer(
+        run_behind(wall, machine, "reset-machine-id", "--yes", "--json", variables=variables)
+    )
     assert (machine.cwd / "localstack-cli" / "machine.json").is_file()
 
 
-@pytest.mark.parametrize("words", ALL)
-def test_a_working_folder_that_is_gone(furnished: Machine, words: str) -> None:
+def test_a_working_folder_that_is_gone(furnished: Machine) -> None:
     """A folder removed under our feet stops no command."""
     folder = furnished.folder / "gone"
     folder.mkdir()
-    command = [sys.executable, "-m", "usagectl", *words.split(), "--json"]
-    done = subprocess.run(
-        ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(folder), *command],
-        env={**furnished.process_variables(), "PWD": str(folder)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    envelope = json.loads(done.stdout)
-    assert done.stderr == b""
+    wall = ("sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(folder))
+    outcomes = run_all_behind(wall, furnished, ALL, variables={"PWD": str(folder)})
+    assert {done.stderr for done in outcomes.values()} == {""}
     # lstk is on PATH here and follows no file, so disable says that it stays on.
-    assert done.returncode == (1 if words == "disable" else 0), envelope["errors"]
+    statuses = {words: done.status for words, done in outcomes.items() if done.status}
+    assert statuses == {DISABLE: 1}
 
 
 def test_a_name_in_every_folders_place(furnished: Machine) -> None:
@@ -227,9 +218,8 @@ def test_a_name_in_every_folders_place(furnished: Machine) -> None:
         path.write_text("mine")
     shutil.rmtree(furnished.default_profile.parent)
     os.mkfifo(furnished.default_profile.parent)
-    for words in ALL:
-        done = furnished.run(*words.split(), "--json")
-        if words in ANSWERING:
-            check_answer(done)
-        assert (done.status in (0, 3), done.stderr) == (True, ""), words
+    outcomes = run_all_behind((), furnished, ALL)
+    assert [words for words in ANSWERING if not is_answer(outcomes[words])] == []
+    assert {done.stderr for done in outcomes.values()} == {""}
+    assert {done.status for done in outcomes.values()} <= {0, 3}
     assert furnished.config_dir.read_text() == "mine"

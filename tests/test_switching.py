@@ -1,346 +1,261 @@
-"""Tests of switching LocalStack: which bytes its profiles get, and that they come back."""
+"""Tests of switching as a whole: usagectl itself, all tools at once, what waits, dry runs."""
 
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
 
-from tests.support.machine import Machine
-from usagectl import consent, switching
-from usagectl.tools import profiles
+from tests.support.commands import run_inside, snapshot
+from tests.support.machine import NOW, Machine
+from usagectl import consent, settings, spool, switching
+from usagectl.emitting import permission
+from usagectl.errors import FileCorruptError, UnknownToolError
 
 if TYPE_CHECKING:
-    from usagectl.switching import SwitchResult
+    from pathlib import Path
 
-OUT = b"DISABLE_EVENTS=1\n"
-PREFIXED_IN = b"LOCALSTACK_DISABLE_EVENTS=0\n"
-
-
-def disable(machine: Machine) -> SwitchResult:
-    """Switch LocalStack off."""
-    return switching.disable(machine.environment(), ["localstack"])
+EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{}}'
 
 
-def undo(machine: Machine) -> SwitchResult:
-    """Enable without a name: undo what disable did."""
-    return switching.enable(machine.environment())
+def own_state(machine: Machine) -> str:
+    """Say what usagectl's own telemetry is."""
+    (found,) = consent.evaluate(machine.environment(), ["usagectl"])
+    return found.telemetry
 
 
-def states(machine: Machine) -> list[str]:
-    """List what both parts are now."""
-    return [found.telemetry for found in consent.evaluate(machine.environment(), ["localstack"])]
-
-
-def profile(machine: Machine, data: bytes | None = None, *, name: str = "default") -> Path:
-    """Name a profile; write it if there are bytes for it."""
-    file = machine.default_profile.with_name(f"{name}.env")
-    file.parent.mkdir(exist_ok=True)
-    if data is not None:
-        file.write_bytes(data)
+def settings_file(machine: Machine, text: str | None = None) -> Path:
+    """Name the settings file, its folder made; write it if there is a text for it."""
+    machine.config_dir.mkdir(exist_ok=True)
+    file = machine.config_dir / "settings.toml"
+    if text is not None:
+        file.write_text(text)
     return file
 
 
-def is_usable(data: bytes) -> bool:
-    """Tell whether the client can read these bytes, and usagectl has not been there yet."""
-    try:
-        values = profiles.parse(data, {})
-    except ValueError:
-        return False
-    bad = any(profiles.why_unholdable(name, value, {}) for name, value in values.items())
-    return not bad and not profiles.has_block(data)
+def record(machine: Machine, count: int = 3, *, tool: str = "usagectl") -> None:
+    """Put events into the spool."""
+    for _ in range(count):
+        spool.append(machine.environment(), EVENT, tool=tool, kind="cli_cmd")
 
 
-LINES = st.sampled_from(
-    [
-        b"DISABLE_EVENTS=0",
-        b"DISABLE_EVENTS=1",
-        b"DISABLE_EVENTS",
-        b"LOCALSTACK_DISABLE_EVENTS=0",
-        b"LOCALSTACK_DISABLE_EVENTS='1'",
-        b"# comment",
-        b'X="',
-        b"Y='a",
-        b'"',
-        b"'",
-        b"export ",
-        b"\xef\xbb\xbfA=1",
-        b"# >>> usagectl >>>",
-        b"# <<< usagectl <<<",
-        b"Z=\\",
-        b"A=${DISABLE_EVENTS}",
-        b"",
-    ]
-)
-ENDS = st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n", b""])
-GRAMMAR = st.lists(st.tuples(LINES, ENDS).map(b"".join), max_size=8).map(b"".join)
-TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80).map(str.encode)
-MIXED = st.lists(st.one_of(GRAMMAR, TEXT, st.binary(max_size=20)), max_size=4).map(b"".join)
+def test_disable_all_switches_everything_off(machine: Machine) -> None:
+    """Without a name every part ends off; the setting keeps instant and author."""
+    result = switching.disable(machine.environment())
+    assert not result.problems
+    assert {found.telemetry for found in result.consents if found.counts} == {"off"}
+    assert [change.tool for change in result.changes] == ["localstack", "usagectl"]
+    user = settings.load(machine.environment()).of_tool("usagectl")
+    assert (user.mode, user.mode_set_by) == ("off", "disable")
+    assert user.mode_since == NOW.replace(microsecond=0)
 
 
-@settings(max_examples=250, database=None)
-@given(MIXED)
-@example(b'X="')
-@example(b"\xef\xbb\xbf")
-@example(b"X=1")
-@example(b"X=1\r")
-@example(b"# >>> usagectl >>>\r")
-@example(b"")
-def test_disable_and_enable_restore_every_byte(data: bytes) -> None:
-    """Whatever a profile holds that the client can read: off is off, and undone is as before."""
-    assume(is_usable(data))
-    with tempfile.TemporaryDirectory() as name:
-        machine = Machine(Path(name))
-        file = profile(machine, data)
-        result = disable(machine)
-        assert not result.problems
-        assert states(machine) == ["off", "off"]
-        changed = file.read_bytes()
-        assert changed.startswith(data)
-        assert not disable(machine).changes[0].changed
-        assert file.read_bytes() == changed
-        undo(machine)
-        assert file.read_bytes() == data
-
-
-@settings(max_examples=100, database=None)
-@given(MIXED)
-@example(b"DISABLE_EVENTS=1")
-def test_enable_by_name_switches_on(data: bytes) -> None:
-    """Whatever a profile holds, enable by name is on; undo takes out what disable wrote alone."""
-    assume(is_usable(data))
-    with tempfile.TemporaryDirectory() as name:
-        machine = Machine(Path(name))
-        file = profile(machine, data)
-        for _ in range(2):
-            result = switching.enable(machine.environment(), ["localstack"])
-            assert not result.problems
-            assert states(machine) == ["on", "on"]
-        enabled = file.read_bytes()
-        assert enabled.startswith(data)
-        disable(machine)
-        assert states(machine) == ["off", "off"]
-        undo(machine)
-        assert file.read_bytes() == enabled
-
-
-def test_a_profile_that_was_not_there_is_made_and_removed(machine: Machine) -> None:
-    """Disable makes the file that is missing; enable removes what disable made."""
-    (change,) = disable(machine).changes
-    assert (change.file, change.name, change.value, change.changed) == (
-        machine.default_profile,
-        "DISABLE_EVENTS",
-        "1",
-        True,
-    )
-    assert b"DISABLE_EVENTS=1\n" in machine.default_profile.read_bytes()
-    undo(machine)
+def test_enable_without_a_name_undoes_disable(machine: Machine) -> None:
+    """What disable made goes, down to the files; usagectl is local again, never on."""
+    switching.disable(machine.environment())
+    result = switching.enable(machine.environment())
+    assert not result.problems
+    assert own_state(machine) == "local"
+    assert not settings_file(machine).exists()
     assert not machine.default_profile.exists()
 
 
-def test_lines_added_to_our_file_stay(machine: Machine) -> None:
-    """What a person adds to a file that usagectl made is kept, and so is the file."""
-    disable(machine)
-    with machine.default_profile.open("ab") as stream:
-        stream.write(b"X=1\n")
-    undo(machine)
-    assert machine.default_profile.read_bytes() == b"X=1\n"
+def test_enable_without_a_name_leaves_a_persons_own_mode(machine: Machine) -> None:
+    """A mode that disable did not write stays, byte for byte, also an off after disable."""
+    for mode in ("off", "local", "on"):
+        text = f'# mine\n[telemetry]\nmode = "{mode}"\n'
+        file = settings_file(machine, text)
+        switching.enable(machine.environment())
+        assert file.read_text() == text
+    settings_file(machine, '[telemetry]\nmode = "off"\n')
+    changes = switching.disable(machine.environment(), ["usagectl"]).changes
+    assert not any(change.changed for change in changes)
+    switching.enable(machine.environment())
+    assert own_state(machine) == "off"
 
 
-def test_twice_changes_nothing(machine: Machine) -> None:
-    """The second time neither command touches the file, not even its time."""
-    file = profile(machine, b"X=1")
-    for switch in (disable, undo):
-        switch(machine)
-        before = file.stat()
-        assert not any(change.changed for change in switch(machine).changes)
-        after = file.stat()
-        assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+def test_enable_without_a_name_never_switches_sending_on(machine: Machine) -> None:
+    """After disable and enable usagectl is local, also where it was on before."""
+    for mode in ("local", "on"):
+        settings_file(machine, f'[telemetry]\nmode = "{mode}"\n')
+        switching.disable(machine.environment())
+        assert own_state(machine) == "off"
+        switching.enable(machine.environment())
+        assert own_state(machine) == "local"
 
 
-def test_a_persons_own_opt_out_is_enough(machine: Machine) -> None:
-    """Where the profile is off already, disable writes nothing into it."""
-    file = profile(machine, OUT)
-    (change,) = disable(machine).changes
-    assert (change.changed, change.value) == (False, "1")
-    assert file.read_bytes() == OUT
+def test_enable_by_name_switches_sending_on(machine: Machine) -> None:
+    """`enable usagectl` is the one way to on; its instant is kept, disable is forgotten."""
+    switching.disable(machine.environment())
+    result = switching.enable(machine.environment(), ["usagectl"])
+    assert not result.problems
+    user = settings.load(machine.environment()).of_tool("usagectl")
+    assert (user.mode, user.mode_set_by) == ("on", None)
+    assert user.mode_since == NOW.replace(microsecond=0)
+    switching.enable(machine.environment())
+    assert own_state(machine) == "on"
 
 
-def test_of_a_list_the_last_profile_is_edited(machine: Machine) -> None:
-    """The last of the active profiles wins over the others, so it is the one to edit."""
-    first, last = profile(machine, b"X=1\n", name="a"), profile(machine, b"Y=1\n", name="b")
-    machine.variables = {"CONFIG_PROFILE": "a,b"}
-    (change,) = disable(machine).changes
-    assert change.file == last
-    assert first.read_bytes() == b"X=1\n"
-    assert states(machine) == ["off", "off"]
-    undo(machine)
-    assert last.read_bytes() == b"Y=1\n"
+def test_enable_by_name_cannot_beat_the_environment(machine: Machine) -> None:
+    """A variable that holds it down is named, with what to unset."""
+    for name, value in (("DO_NOT_TRACK", "1"), ("USAGECTL_TELEMETRY", "local")):
+        machine.variables = {name: value}
+        (problem,) = switching.enable(machine.environment(), ["usagectl"]).problems
+        assert (problem.code, problem.hint) == ("switch-ineffective", f"unset {name}")
 
 
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [(PREFIXED_IN, b""), (b"", PREFIXED_IN), (b"DISABLE_EVENTS=0\n", b"DISABLE_EVENTS\n")],
-)
-def test_what_other_profiles_say_is_beaten(machine: Machine, first: bytes, last: bytes) -> None:
-    """A prefixed name that turns the container on is beaten, in whichever file of a list."""
-    profile(machine, first, name="a")
-    file = profile(machine, last, name="b")
-    machine.variables = {"CONFIG_PROFILE": "a,b"}
-    assert not disable(machine).problems
-    assert states(machine) == ["off", "off"]
-    assert not disable(machine).changes[0].changed
-    undo(machine)
-    assert file.read_bytes() == last
+def test_a_policy_holds_enable_down(machine: Machine) -> None:
+    """A policy that decides is named with its file."""
+    file = machine.root / "etc/usagectl/policy.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[telemetry]\nmode = "local"\n')
+    (problem,) = switching.enable(machine.environment(), ["usagectl"]).problems
+    assert str(file) in problem.message
+    assert problem.hint == f"cat {file}"
 
 
-@pytest.mark.parametrize("names", ["default", "a,default", "default,a", "a,b,a"])
-def test_enable_by_name_beats_a_persons_own_opt_out(machine: Machine, names: str) -> None:
-    """A person's own opt-out, in any active file, stays in its file and is beaten by name only."""
-    machine.variables = {"CONFIG_PROFILE": names}
-    active = names.split(",")
-    for name in active:
-        profile(machine, OUT, name=name)
-    undo(machine)
-    assert states(machine) == ["off", "off"]
-    for _ in range(2):
-        result = switching.enable(machine.environment(), ["localstack"])
-        assert not result.problems
-        assert states(machine) == ["on", "on"]
-    assert profile(machine, name=active[0]).read_bytes().startswith(OUT)
-    again = switching.enable(machine.environment(), ["localstack"], dry_run=True)
-    assert not any(change.changed for change in again.changes)
-    was = {name: profile(machine, name=name).read_bytes() for name in active}
-    assert disable(machine).problems == ()
-    assert states(machine) == ["off", "off"]
-    undo(machine)
-    assert {name: profile(machine, name=name).read_bytes() for name in active} == was
-    assert states(machine) == ["on", "on"]
+def test_disable_sets_a_corrupt_settings_file_aside(machine: Machine) -> None:
+    """Disable needs a file that can be read: the old one is kept under another name."""
+    settings_file(machine, "[[[ mine")
+    result = switching.disable(machine.environment(), ["usagectl"])
+    assert not result.problems
+    (aside,) = [change.set_aside for change in result.changes]
+    assert aside is not None
+    assert aside.read_text() == "[[[ mine"
+    assert settings.load(machine.environment()).mode == "off"
 
 
-def test_undo_finds_the_block_in_a_profile_that_is_not_active(machine: Machine) -> None:
-    """Disable ran while another profile was active; enable takes its block out there too."""
-    machine.variables = {"CONFIG_PROFILE": "dev"}
-    file = profile(machine, b"X=1\n", name="dev")
-    disable(machine)
-    assert file.read_bytes() != b"X=1\n"
-    machine.variables = {}
-    undo(machine)
-    assert file.read_bytes() == b"X=1\n"
-
-
-def test_enable_never_switches_off(machine: Machine) -> None:
-    """What enable by name wrote over a person's own opt-out is not taken out by enable alone."""
-    profile(machine, OUT)
-    switching.enable(machine.environment(), ["localstack"])
-    undo(machine)
-    assert states(machine) == ["on", "on"]
-
-
-def test_disable_at_the_root_of_the_file_system(machine: Machine) -> None:
-    """A profile folder with nothing above it can be locked too."""
-    machine.variables = {"CONFIG_DIR": "/"}
-    assert switching.disable(machine.environment(), ["localstack"], dry_run=True).changes
-
-
-def test_a_linked_profile_stays_a_link(machine: Machine) -> None:
-    """The target of a link is edited and restored; the link stays, a dangling one too."""
-    target = machine.folder / "dotfiles.env"
-    for data in (b"X=1\n", None):
-        file = profile(machine)
-        file.unlink(missing_ok=True)
-        file.symlink_to(target)
-        target.unlink(missing_ok=True)
-        if data is not None:
-            target.write_bytes(data)
-        disable(machine)
-        assert file.is_symlink()
-        assert OUT in target.read_bytes()
-        undo(machine)
-        assert file.is_symlink()
-        assert (target.read_bytes() if target.exists() else None) == data
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o664, 0o444])
-def test_the_mode_is_kept(machine: Machine, mode: int) -> None:
-    """A profile keeps its permissions through both commands."""
-    file = profile(machine, b"X=1\n")
-    file.chmod(mode)
-    for switch in (disable, undo):
-        switch(machine)
-        assert stat.S_IMODE(file.stat().st_mode) == mode
-
-
-@pytest.mark.parametrize(
-    ("variables", "part", "hint"),
-    [
-        ({"DISABLE_EVENTS": "0"}, "localstack cli", "export DISABLE_EVENTS=1"),
-        ({"DISABLE_EVENTS": ""}, "localstack container", "export DISABLE_EVENTS=1"),
-        (
-            {"LOCALSTACK_DISABLE_EVENTS": "0"},
-            "localstack container",
-            "export LOCALSTACK_DISABLE_EVENTS=1",
-        ),
-    ],
-)
-def test_the_environment_defeats_the_file(
-    machine: Machine, variables: dict[str, str], part: str, hint: str
-) -> None:
-    """The file is written; the variable that beats it is named, with what to export."""
-    machine.variables = variables
-    result = disable(machine)
-    assert result.changes[0].changed
-    found = [problem for problem in result.problems if part in problem.message]
-    assert [(problem.code, problem.hint) for problem in found] == [("switch-ineffective", hint)]
-    assert len(result.problems) == (2 if "DISABLE_EVENTS" in variables else 1)
-
-
-def test_the_environment_defeats_enable(machine: Machine) -> None:
-    """Enable by name cannot beat a variable that says off, and says which to unset."""
-    machine.variables = {"DISABLE_EVENTS": "1"}
-    result = switching.enable(machine.environment(), ["localstack"])
-    assert {problem.code for problem in result.problems} == {"switch-ineffective"}
-    assert {problem.hint for problem in result.problems} == {"unset DISABLE_EVENTS"}
-    assert not undo(machine).problems
-
-
-@pytest.mark.parametrize("data", [b"X=\xff\n", b"X=a\0\n", b"'A=B'=1\n"])
-@pytest.mark.parametrize("name", [None, "localstack"])
-def test_a_corrupt_profile_is_left_as_it_was(
-    machine: Machine, data: bytes, name: str | None
-) -> None:
-    """A profile that the client cannot read is not touched, and named in an error."""
-    file = profile(machine, data)
-    result = disable(machine)
+def test_enable_without_a_name_leaves_corrupt_settings(machine: Machine) -> None:
+    """A file that cannot be understood counts as off, and undoing does not make it louder."""
+    settings_file(machine, "[[[ mine")
+    before = snapshot(machine.config_dir)
+    result = switching.enable(machine.environment())
     assert [problem.code for problem in result.problems] == ["file-corrupt"]
-    switching.enable(machine.environment(), [name] if name else [])
-    assert file.read_bytes() == data
-    assert os.listdir(file.parent) == ["default.env"]  # noqa: PTH208
+    assert own_state(machine) == "off"
+    assert snapshot(machine.config_dir) == before
 
 
-def test_an_unreadable_profile_is_left_as_it_was(machine: Machine) -> None:
-    """A folder or a pipe in a profile's place is an error, and stays."""
-    file = profile(machine)
-    file.mkdir()
-    assert disable(machine).problems[0].code == "file-unreadable"
-    assert file.is_dir()
-    file.rmdir()
-    os.mkfifo(file)
-    assert disable(machine).problems[0].code == "file-unreadable"
-    assert file.is_fifo()
+def test_another_setting_is_not_written_into_a_corrupt_file(machine: Machine) -> None:
+    """An off that stands in a file nobody can read is not lost by storing something else."""
+    file = settings_file(machine, '[telemetry]\nmode = "off"\nbroken')
+    with pytest.raises(FileCorruptError):
+        settings.save(machine.environment(), {"cache_dir": "/x"})
+    assert own_state(machine) == "off"
+    assert file.read_text().endswith("broken")
 
 
-def test_without_a_home_the_error_names_the_way_out(machine: Machine) -> None:
-    """Without any home there is no profile to write; CONFIG_DIR gives it a place."""
-    bare = machine.environment(variables={}, account_home=None)
-    problem = switching.disable(bare, ["localstack"]).problems[0]
-    assert (problem.code, "CONFIG_DIR" in problem.hint) == ("folder-unknown", True)
-    placed = machine.environment(variables={"CONFIG_DIR": "conf"}, account_home=None)
-    assert not switching.disable(placed, ["localstack"]).problems
-    assert (machine.cwd / "conf" / "default.env").exists()
+def test_a_pipe_in_the_settings_place(machine: Machine) -> None:
+    """A pipe is neither waited for nor replaced."""
+    os.mkfifo(settings_file(machine))
+    for switch in (switching.disable, switching.enable):
+        result = switch(machine.environment(), ["usagectl"])
+        assert result.problems[0].code == "file-unreadable"
+        assert settings_file(machine).is_fifo()
+
+
+def test_without_a_home(machine: Machine) -> None:
+    """Without a folder for settings usagectl is off; switching it says which variable helps."""
+    bare = machine.environment(config_dir=None, state_dir=None)
+    (problem,) = switching.disable(bare, ["usagectl"]).problems
+    assert problem.code == "folder-unknown"
+    assert "USAGECTL_CONFIG_DIR" in problem.hint
+
+
+def test_disable_purges_unsent_events(machine: Machine) -> None:
+    """Events that wait go with disable, unless they are kept or another tool is meant."""
+    record(machine)
+    environment = machine.environment()
+    switching.enable(environment, ["usagectl"])
+    assert spool.state(environment).pending == 3
+    assert switching.disable(environment, ["localstack"]).purged == 0
+    assert switching.disable(environment, keep_spool=True).purged == 0
+    assert spool.state(environment).pending == 3
+    assert switching.disable(environment, ["usagectl"]).purged == 3
+    assert spool.state(environment).pending == 0
+
+
+def test_the_answer_names_whose_events_were_removed(machine: Machine) -> None:
+    """Events of one tool are not laid at another's door."""
+    assert permission.permit(machine.environment(), permission.Emitter("mytool"))
+    record(machine, 1, tool="mytool")
+    record(machine)
+    of_tool = machine.run("disable", "mytool").stdout
+    assert "\nmytool: 1 waiting event removed, unsent.\n" in of_tool
+    own = machine.run("disable", "usagectl").stdout  # which recorded that other command too
+    assert "\nusagectl: 4 waiting events removed, unsent.\n" in own
+
+
+def test_a_dry_run_says_what_a_file_would_get_and_lose(machine: Machine) -> None:
+    """The sentence of a dry run is about what is not yet so."""
+    environment = machine.environment()
+    planned = run_inside(environment, "disable", "localstack", "--dry-run").stdout
+    assert f"localstack: {machine.default_profile} would get DISABLE_EVENTS=1\n" in planned
+    run_inside(environment, "disable", "localstack")
+    planned = run_inside(environment, "enable", "localstack", "--dry-run").stdout
+    assert f"localstack: {machine.default_profile} would lose DISABLE_EVENTS\n" in planned
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    """A dry run changes no byte, no time, no folder, and says what a real run would do."""
+    selections: tuple[tuple[str, ...], ...] = ((), ("localstack",), ("usagectl",))
+    for state in ("fresh", "disabled", "on", "corrupt"):
+        for names in selections:
+            machine = Machine(tmp_path / f"{state}-{''.join(names)}")
+            environment = machine.environment()
+            if state == "disabled":
+                switching.disable(environment)
+            if state == "on":
+                switching.enable(environment, ["usagectl", "localstack"])
+            if state == "corrupt":
+                settings_file(machine, "[[[")
+            if state != "fresh":
+                record(machine)
+            for switch in (switching.disable, switching.enable):
+                before = snapshot(machine.folder)
+                planned = switch(environment, names, dry_run=True)
+                assert snapshot(machine.folder) == before, (state, names)
+                done = switch(environment, names)
+                assert [change[:5] for change in planned.changes] == [
+                    change[:5] for change in done.changes
+                ], (state, names)
+                assert planned.purged == done.purged
+                assert [change.set_aside for change in planned.changes if change.set_aside] == []
+
+
+def test_a_dry_run_reports_no_part_as_staying_on(machine: Machine) -> None:
+    """Nothing was tried, so nothing failed."""
+    assert switching.disable(machine.environment(), dry_run=True).problems == ()
+
+
+def test_lstk_on_path_without_its_variable(machine: Machine) -> None:
+    """Lstk reads no file, so it stays on; the answer is what to export. Absent it is quiet."""
+    assert switching.disable(machine.environment()).problems == ()
+    assert switching.disable(machine.environment(), ["lstk"]).problems == ()
+    machine.install_program("lstk")
+    problems = switching.disable(machine.environment()).problems
+    assert [problem.code for problem in problems] == ["switch-ineffective"] * 2
+    assert {problem.hint for problem in problems} == {"export LOCALSTACK_DISABLE_EVENTS=1"}
+    assert [problem.message.split(" stays")[0] for problem in problems] == [
+        "lstk cli",
+        "lstk container",
+    ]
+    machine.variables = {"LOCALSTACK_DISABLE_EVENTS": "1"}
+    assert switching.disable(machine.environment()).problems == ()
+
+
+def test_an_unknown_tool_is_refused_before_anything_is_written(machine: Machine) -> None:
+    """A wrong name is an error of usage, and no file is touched."""
+    before = snapshot(machine.folder)
+    for switch in (switching.disable, switching.enable):
+        with pytest.raises(UnknownToolError, match="'docker'"):
+            switch(machine.environment(), ["localstack", "docker"])
+    assert snapshot(machine.folder) == before
+
+
+def test_one_failure_does_not_stop_the_others(machine: Machine) -> None:
+    """A profile that cannot be written leaves usagectl's own switch thrown."""
+    machine.default_profile.mkdir(parents=True)
+    result = switching.disable(machine.environment())
+    assert "file-unreadable" in [problem.code for problem in result.problems]
+    assert own_state(machine) == "off"

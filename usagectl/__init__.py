@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from usagectl._version import __version__
     from usagectl.consent import Consent, evaluate
-    from usagectl.environment import Environment
-    from usagectl.environment import from_process as current_environment
+    from usagectl.emitting.instrumentation import instrument
+    from usagectl.emitting.tracker import Tracker
     from usagectl.errors import UsagectlError
-    from usagectl.instrumentation import instrument
-    from usagectl.kinds import Field, Kind
+    from usagectl.events.kinds import Field, Kind
+    from usagectl.machine.environment import Environment
+    from usagectl.machine.environment import from_process as current_environment
     from usagectl.switching import disable, enable
-    from usagectl.tracker import Tracker
 
 __all__ = [
     "Consent",
@@ -41,17 +41,17 @@ __all__ = [
 
 _HOMES = {
     "Consent": ("usagectl.consent", "Consent"),
-    "Environment": ("usagectl.environment", "Environment"),
-    "Field": ("usagectl.kinds", "Field"),
-    "Kind": ("usagectl.kinds", "Kind"),
-    "Tracker": ("usagectl.tracker", "Tracker"),
+    "Environment": ("usagectl.machine.environment", "Environment"),
+    "Field": ("usagectl.events.kinds", "Field"),
+    "Kind": ("usagectl.events.kinds", "Kind"),
+    "Tracker": ("usagectl.emitting.tracker", "Tracker"),
     "UsagectlError": ("usagectl.errors", "UsagectlError"),
     "__version__": ("usagectl._version", "__version__"),
-    "current_environment": ("usagectl.environment", "from_process"),
+    "current_environment": ("usagectl.machine.environment", "from_process"),
     "disable": ("usagectl.switching", "disable"),
     "enable": ("usagectl.switching", "enable"),
     "evaluate": ("usagectl.consent", "evaluate"),
-    "instrument": ("usagectl.instrumentation", "instrument"),
+    "instrument": ("usagectl.emitting.instrumentation", "instrument"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Own the entry point: `usagectl` and `python -m usagectl`."""
+"""The entry point: `usagectl` and `python -m usagectl`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def main() -> None:
     try:
         from usagectl import cli  # after the threshold is set: that is the point
 
-        sys.exit(cli.main(sys.argv[1:]))
+        status = cli.main(sys.argv[1:])
+        gc.freeze()  # Nor at the end: the interpreter would look through every object again.
+        sys.exit(status)
     except KeyboardInterrupt:  # During the imports; later the command line sees to it.
         sys.exit(_INTERRUPTED)
 

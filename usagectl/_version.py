@@ -1,3 +1,3 @@
-"""Own the version, and nothing else, so that asking for it costs nothing."""
+"""The version and nothing else, so that asking for it costs nothing."""
 
 __version__ = "0.1.0"

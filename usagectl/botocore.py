@@ -1,22 +1,23 @@
-"""Own how the calls of a boto3 program against an emulator become events of a tracker.
+"""Recording of a boto3 program's calls to an emulator: `usagectl.botocore.attach`.
 
-It hears botocore's own events and must not know botocore: nothing of boto is
-imported. No parameter is recorded: they are looked at for one purpose, to take
-out of an error's text whatever repeats them, and not beyond the call.
+It listens to botocore's own events and imports nothing of boto. No parameter is
+recorded. Parameters are read for one purpose, to take out of an error's text whatever
+repeats them ("Role deploy not found": only the call tells that "deploy" is a name), and
+are not kept beyond the call.
 
 What counts, and how often:
 
 - A call counts once, however often it was tried, with its last answer: botocore
-  tells of a call's end once, by `after-call`, errors included.
-- A call that nobody answered has no status and is no event of the notice: a
+  reports a call's end once, by `after-call`, errors included.
+- A call that nobody answered has no status and is not an event of the notice: a
   refused connection, a timeout, parameters that never left the process.
 - An answer that botocore cannot read counts with its status alone.
-- A call is not recorded whose end the program's own handler of `after-call` breaks off, by
-  an exception, where it stands under a longer name such as `after-call.sqs`: that comes first.
+- A call is not recorded if the program's own handler of its end raises and stands under a
+  longer name, such as `after-call.sqs`: that handler comes first.
 - Calls to anything but an emulator are not recorded, not even counted.
 
-Pages, waiters and transfers count each call that they make; a presigned URL is
-none. aiobotocore is not supported: it is another library, with events of its own.
+Pages, waiters and transfers count each call that they make; a presigned URL is not a
+call. aiobotocore is not supported: it is another library, with events of its own.
 """
 
 from __future__ import annotations
@@ -24,29 +25,27 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from usagectl import echoes, endpoint
+from usagectl import endpoint
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.naming import OTHER
+from usagectl.events.encoding import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from usagectl.tracker import Tracker
+    from usagectl.emitting.tracker import Tracker
 
 _Foreign: TypeAlias = Any
-"""What botocore hands over: it declares no types."""
+"""What botocore hands over, untyped."""
 
 DEFAULT_REGION: Final = "us-east-1"
 """What is recorded for a client that has no region: the one that LocalStack falls back on."""
 
-_EMULATOR_HOSTS: Final = ("localhost", "127.0.0.1", "localhost.localstack.cloud")
-"""An emulator's names; with those below them, for `my-bucket.s3.localhost.localstack.cloud`.
-
-The address is loopback like others that are not here; it saves each call a closer look.
-"""
+_EMULATOR_HOSTS: Final = ("localhost", "localhost.localstack.cloud")
+"""An emulator's names, with all names below them: `my-bucket.s3.localhost.localstack.cloud`."""
 
 _AWS_HOSTS: Final = (
     "amazonaws.com",
@@ -61,12 +60,22 @@ _AWS_HOSTS: Final = (
 )
 """Where AWS itself answers, in all its partitions; no caller can declare these an emulator."""
 
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-_ADDRESS = re.compile(r"[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
+PLACEHOLDER: Final = "<name>"
+
+MOST_CHARACTERS: Final = 1 << 16
+"""How much of the parameters is read; with more of them, no text is kept at all."""
+
+_MOST_TEXT: Final = 1 << 12
+
+_LONG = 8
+"""A value of so many characters is found within a code; shorter ones are in ordinary words too."""
+
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class NotAttachableError(UsageError, TypeError):
-    """Tell that there are no calls to hear of at what was given, and what to give instead."""
+    """Attaching to something that makes no calls."""
 
     code = "not-attachable"
 
@@ -86,22 +95,21 @@ def attach(
 ) -> Attachment:
     """Record the calls that a session's coming clients, or one client, make to an emulator.
 
-    A session hands the attachment to the clients that it makes from then on; one
-    that exists already is attached by itself. However often a tracker is attached
-    to the same calls, each is recorded once. Nothing here raises into a call,
-    waits, or changes what it returns.
+    A session hands the attachment on to the clients that it makes from then on; attach
+    an existing client by itself. However often a tracker is attached to the same calls,
+    each is recorded once. A call is never delayed, and its answer and errors stay the same.
 
     Args:
         session_or_client: a session or client of boto3 or botocore, or a resource.
-        tracker: what records the calls; it closes and scrubs what is handed to it.
+        tracker: records the calls; it closes and scrubs every text.
         hosts: names that an emulator is reached by, such as `localstack` in a network
             of containers, with all names below them. Loopback and LocalStack's own name
             need not be named; AWS cannot be.
         is_internal: whether the emulator itself makes these calls.
 
     Raises:
-        NotAttachableError: it is none of these; it is a TypeError too.
-        InvalidValueError: one of `hosts` is no host name, or one of AWS.
+        NotAttachableError: it is none of these; also a TypeError.
+        InvalidValueError: one of `hosts` is not a host name, or belongs to AWS.
     """
     named = (hosts,) if isinstance(hosts, str) else hosts
     emulators = (*_EMULATOR_HOSTS, *(_checked(host) for host in named))
@@ -110,7 +118,7 @@ def attach(
 
 
 class Attachment:
-    """Be the link between calls and a tracker, until it is detached."""
+    """Link between calls and a tracker, until it is detached."""
 
     def __init__(
         self, emitter: _Foreign, tracker: Tracker, *, emulators: tuple[str, ...], is_internal: bool
@@ -146,18 +154,20 @@ class Attachment:
         )
 
     def _on_params(self, params: object, context: _Foreign, **_: object) -> None:
-        """Let the call's own dictionary, which ends with it, lead to its parameters."""
+        """Put the parameters into the call's own dictionary, which ends with the call."""
         if self._is_attached:
             with suppress(Exception):
                 context[self._params_key] = params
 
     def _on_request(self, request: _Foreign, **_: object) -> None:
-        """Note of each attempt what its answer will not tell: the host's kind, the user agent."""
+        """Note an attempt if it goes to an emulator, with the user agent that its answer lacks."""
         if not self._is_attached:
             return
         with suppress(Exception):
-            attempt = _Attempt(request.headers.get("User-Agent"))
-            attempt.is_to_emulator = _is_emulator(request.url, self._emulators)
+            is_noted = _is_emulator(request.url, self._emulators)
+            agent = request.headers.get("User-Agent")
+            agent = agent if isinstance(agent, str) else ""
+            attempt = _Attempt(agent) if is_noted else None
             request.context[self._attempt_key] = self._under_way.attempt = attempt
 
     def _on_answer(self, operation_model: _Foreign, response_dict: _Foreign, **_: object) -> None:
@@ -166,8 +176,8 @@ class Attachment:
         The event names no call; attempt and answer are of the same thread.
         """
         with suppress(Exception):
-            attempt = self._under_way.attempt
-            attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
+            if attempt := self._under_way.attempt:
+                attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
 
     def _on_end(
         self,
@@ -177,23 +187,23 @@ class Attachment:
         context: _Foreign,
         **_: object,
     ) -> None:
-        """Record a call that was answered; an answer that has no address came from a stub."""
+        """Record a call that was answered; an answer without an address came from a stub."""
         with suppress(Exception):
             if http_response.url:
                 self._record(context, model, http_response.status_code, parsed.get("Error", {}))
 
     def _on_failure(self, context: _Foreign, **_: object) -> None:
-        """Record a call whose last attempt was answered by what botocore cannot read."""
+        """Record a call whose last answer botocore could not read."""
         with suppress(Exception):
             attempt = context[self._attempt_key]
-            if attempt.status_code is not None:
+            if attempt and attempt.status_code is not None:
                 self._record(context, attempt.model, attempt.status_code, {})
 
     def _record(
         self, context: _Foreign, model: _Foreign, status_code: int, error: _Foreign
     ) -> None:
-        attempt = context.get(self._attempt_key)  # None: a stub answered, nothing was sent.
-        if not self._is_attached or attempt is None or not attempt.is_to_emulator:
+        attempt = context.get(self._attempt_key)  # None: sent elsewhere, or a stub answered.
+        if not self._is_attached or attempt is None:
             return
         if self._recorded_key in context:  # by another attachment of the same tracker
             return
@@ -211,31 +221,28 @@ class Attachment:
         )
 
     def _own_words(self, text: str, context: _Foreign, model: _Foreign) -> str | None:
-        """Take out of an error's text what the call said; nothing is left if that fails."""
+        """Take the call's own words out of an error's text; None if that fails."""
         with suppress(Exception):
-            return echoes.without_echoes(text, context[self._params_key], model.input_shape)
+            return without_parameters(text, context[self._params_key], model.input_shape)
         return None
 
     def _own_code(self, code: str, context: _Foreign, model: _Foreign) -> str:
-        """Keep the code of an error where it is AWS's, or at least repeats nothing of the call."""
+        """Keep an error's code if it is AWS's own, or at least repeats nothing of the call."""
         with suppress(Exception):
             if any(code in (each.name, each.error_code) for each in model.error_shapes):
                 return code
-            if not echoes.is_echo(code, context[self._params_key], model.input_shape):
+            if not repeats_parameters(code, context[self._params_key], model.input_shape):
                 return code
         return OTHER
 
 
+@dataclass(slots=True)
 class _Attempt:
-    """Hold what is to be known of one try of a call until the call ends."""
+    """What one attempt of a call tells, until the call ends."""
 
-    __slots__ = ("is_to_emulator", "model", "status_code", "user_agent")
-
-    def __init__(self, user_agent: object) -> None:
-        self.user_agent = user_agent if isinstance(user_agent, str) else ""
-        self.is_to_emulator = False
-        self.model: _Foreign = None
-        self.status_code: int | None = None
+    user_agent: str
+    model: _Foreign = None
+    status_code: int | None = None
 
 
 def _emitter_of(target: object) -> _Foreign:
@@ -254,22 +261,94 @@ def _emitter_of(target: object) -> _Foreign:
 
 def _checked(host: str) -> str:
     name = host.lower()
-    is_name = _HOST.fullmatch(name) or _ADDRESS.fullmatch(name)
-    if not is_name or _is_one_of(name, _AWS_HOSTS):
-        wanted = "use its name alone, and none of AWS"
+    if not _HOST.fullmatch(name) or _is_one_of(name, _AWS_HOSTS):
+        wanted = "use its name alone; a host of AWS cannot be an emulator"
         raise InvalidValueError("host of an emulator", host, wanted=wanted)
     return name
 
 
 def _is_emulator(url: str, emulators: tuple[str, ...]) -> bool:
     host = (urlsplit(url).hostname or "").rstrip(".")
-    if host in emulators:
-        return True
-    if _is_one_of(host, _AWS_HOSTS):
-        return False
-    return _is_one_of(host, emulators) or endpoint.is_loopback(url)
+    is_named = _is_one_of(host, emulators) or endpoint.is_loopback(url)
+    return is_named and not _is_one_of(host, _AWS_HOSTS)
 
 
 def _is_one_of(host: str, names: tuple[str, ...]) -> bool:
-    """Tell whether a host is one of these, or below one of them."""
+    """True if a host is one of these, or below one of them."""
     return any(host == name or host.endswith(f".{name}") for name in names)
+
+
+def without_parameters(text: str, params: object, shape: _Foreign) -> str | None:
+    """Replace every part of a text that repeats a word of the parameters by a placeholder.
+
+    Case does not matter, and one word is enough: `[my-queue],` goes as a whole if a
+    parameter holds `queue`. None: the parameters are too long to be sure. After 4096
+    characters the text is cut, before the word that would be cut in two.
+
+    Args:
+        text: what the emulator says about the error.
+        params: what the call was made with.
+        shape: botocore's description of them, which tells the keys of a map, which the caller
+            chose, from the names of members; None: the caller chose all keys.
+    """
+    found = _words_of(params, shape)
+    if found is None:
+        return None
+    said = {word for words in found for word in words}
+    parts = re.split(r"(\s+)", text[:_MOST_TEXT])
+    if len(text) > _MOST_TEXT:
+        parts.pop()  # Half a name would not be found among the parameters.
+    return "".join(
+        part if said.isdisjoint(_WORD.findall(part.casefold())) else PLACEHOLDER for part in parts
+    )
+
+
+def repeats_parameters(code: str, params: object, shape: _Foreign) -> bool:
+    """True if the code of an error repeats a value of the parameters, or might.
+
+    `AcmeSecretProject` repeats `acme-secret-project`, and so does a code that contains it; a
+    short value counts only as a word of its own.
+    """
+    found = _words_of(params, shape)
+    if found is None:
+        return True
+    words = _WORD.findall(code.casefold())
+    joined = "".join(words)
+    return any(
+        value == joined or (len(value) >= _LONG and value in joined) or not said.isdisjoint(words)
+        for value, said in (("".join(each), set(each)) for each in found)
+    )
+
+
+def _words_of(params: object, shape: _Foreign) -> list[list[str]] | None:
+    """List the words of each value, in small letters; None when there is too much to read."""
+    found, left = [], MOST_CHARACTERS
+    for value in _values(params, shape):
+        left -= len(value)
+        if left < 0:
+            return None
+        found.append(_WORD.findall(value.casefold()))
+    return found
+
+
+def _values(value: object, shape: _Foreign) -> Iterator[str]:
+    """Yield everything that the caller chose, as text."""
+    if isinstance(value, dict):
+        members = getattr(shape, "members", None)
+        inner = getattr(shape, "value", None)
+        for key, each in value.items():
+            if members is None or key not in members:
+                yield str(key)
+            yield from _values(each, (members or {}).get(key, inner))
+    elif isinstance(value, (list, tuple, set)):
+        for each in value:
+            yield from _values(each, getattr(shape, "member", None))
+    elif isinstance(value, (bytes, bytearray)):
+        yield bytes(value[: MOST_CHARACTERS + 1]).decode("utf-8", "replace")
+    elif isinstance(value, (str, int, float)) and not _is_of_aws(value, shape):
+        yield str(value)
+
+
+def _is_of_aws(value: object, shape: _Foreign) -> bool:
+    """True if AWS chose the word: a name of a list, or true and false."""
+    return isinstance(value, bool) or value in getattr(shape, "enum", ())

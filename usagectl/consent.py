@@ -1,4 +1,4 @@
-"""Own the verdict: is telemetry of a tool part on, local or off, and what decided it.
+"""Consent: whether telemetry of a tool part is on, local or off, and which switch decided it.
 
 The one place where switches become a verdict; status and the sender both ask here.
 """
@@ -7,26 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import settings, tools
-from usagectl.tools.base import is_no
-from usagectl.tools.emitting import Emitting
+from usagectl.settings import load
+from usagectl.tools.base import is_no, select
+from usagectl.tools.instrumented import of_registration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.environment import Environment
-    from usagectl.registry import Registration
+    from usagectl.machine.environment import Environment
     from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
+    from usagectl.tools.instrumented import Registration
 
 _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 
 
 class Consent(NamedTuple):
-    """Hold the verdict on one tool part.
+    """The verdict on one tool part.
 
     Attributes:
         tool: whose.
         part: which part.
+        name: the part as a person reads it.
         telemetry: `on` sends, `local` records and sends nothing, `off` does neither.
         decided_by: the switch that decided.
         overridden: switches that said something else and were not obeyed.
@@ -35,10 +36,13 @@ class Consent(NamedTuple):
         endpoint: where it would send.
         installation: what was found of the tool.
         counts: whether an expectation looks at it.
+        is_ours: whether the tool records its events through usagectl.
+        is_out_of_reach: whether no file that usagectl writes can switch it off.
     """
 
     tool: str
     part: str
+    name: str
     telemetry: Telemetry
     decided_by: Switch
     overridden: tuple[Switch, ...]
@@ -47,16 +51,8 @@ class Consent(NamedTuple):
     endpoint: str
     installation: Installation
     counts: bool
-
-    @property
-    def name(self) -> str:
-        """Name the part as a person reads it."""
-        return f"{self.tool} {self.part}" if self.tool in ("localstack", "lstk") else self.tool
-
-    @property
-    def is_out_of_reach(self) -> bool:
-        """Tell whether no file that usagectl writes can switch it off: the environment decides."""
-        return self.tool == "lstk" or self.decided_by.source == "environment"
+    is_ours: bool
+    is_out_of_reach: bool
 
 
 def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
@@ -65,28 +61,27 @@ def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Conse
     Opens no socket, runs no program, writes nothing.
 
     Raises:
-        UnknownToolError: a name is none of a tool.
+        UnknownToolError: no tool goes by one of the names.
     """
     return tuple(
         verdict
-        for tool in tools.select(environment, names)
-        for verdict in _evaluate_tool(tool, environment)
+        for tool in select(environment, names)
+        for verdict in evaluate_tool(environment, tool)
     )
 
 
-def _evaluate_tool(tool: Tool, environment: Environment) -> list[Consent]:
+def evaluate_tool(environment: Environment, tool: Tool) -> tuple[Consent, ...]:
+    """Give the verdict on every part of a tool."""
     installation = tool.find(environment)
-    counts = tool.always_counts or installation.installed
-    return [decide(reading, installation, counts=counts) for reading in tool.read(environment)]
+    return tuple(decide(tool, reading, installation) for reading in tool.read(environment))
 
 
 def of_emitter(environment: Environment, registration: Registration) -> Consent:
     """Give the verdict on a program that records through usagectl, registered or not."""
-    is_own = registration.name == settings.OWN_NAME
-    return _evaluate_tool(Emitting(None if is_own else registration), environment)[0]
+    return evaluate_tool(environment, of_registration(registration))[0]
 
 
-def decide(reading: PartReading, installation: Installation, *, counts: bool) -> Consent:
+def decide(tool: Tool, reading: PartReading, installation: Installation) -> Consent:
     """Turn the switches of one part into a verdict."""
     decider = _strictest(reading.switches) if reading.any_no_wins else _first(reading.switches)
     telemetry = decider.says or "on"
@@ -98,6 +93,7 @@ def decide(reading: PartReading, installation: Installation, *, counts: bool) ->
     return Consent(
         tool=reading.tool,
         part=reading.part,
+        name=tool.label(reading.part),
         telemetry=telemetry,
         decided_by=decider,
         overridden=overridden,
@@ -105,12 +101,14 @@ def decide(reading: PartReading, installation: Installation, *, counts: bool) ->
         cautions=reading.cautions,
         endpoint=reading.endpoint,
         installation=installation,
-        counts=counts,
+        counts=tool.always_counts or installation.installed,
+        is_ours=tool.is_ours,
+        is_out_of_reach=not tool.can_be_written or decider.source == "environment",
     )
 
 
 def _is_beaten(switch: Switch, telemetry: Telemetry) -> bool:
-    """Tell whether a switch wanted something else; an ignored one counts when it is a No."""
+    """True if a switch wanted something else; an ignored one counts when it is a No."""
     if switch.source == "default" or switch.says == telemetry:
         return False
     return switch.says is not None or is_no(switch.value)
@@ -147,13 +145,13 @@ def describe(switch: Switch) -> str:
 def sending_consent(environment: Environment, verdict: Consent) -> str:
     """Name the consent under which usagectl's events may leave by themselves; empty without one.
 
-    It is the instant that was stored when sending was switched on, so that what
-    was recorded before, or under an earlier consent, stays here. Consent by a
-    variable has no instant: it holds for what is recorded under it.
+    It is the instant that was stored when sending was switched on, so that events
+    recorded before, or under an earlier consent, stay here. Consent by a variable has
+    no instant: it holds for what is recorded under it.
     """
     if verdict.telemetry != "on":
         return ""
     if verdict.decided_by.source == "environment":
         return "environment"
-    since = settings.load(environment).of_tool(verdict.tool).mode_since
+    since = load(environment).of_tool(verdict.tool).mode_since
     return since.isoformat() if since else "setting"

@@ -1,4 +1,4 @@
-"""Own every error that usagectl raises on purpose.
+"""The errors that usagectl raises on purpose: code, exit status, sentence, next step.
 
 Each class writes its own sentence from data, so raise sites pass data, never
 prose. Anything else that escapes is a bug and keeps its traceback.
@@ -22,17 +22,14 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   └── LockTimeoutError
     └── SpoolUnwritableError        exit status 4
 
-Errors of one module alone stand there (`processes`, `transport`, `live`,
-`delivery`, `replay`, `routing`, `capture`, `audit`, `shapes`, `kinds`, `ledger`, `botocore`,
-`conformance`, `cli`). Exit status 5 belongs to a delivery that
-is incomplete. No sentence holds a value of an event, a token or an environment value that
+An error that one module alone raises stands in that module. Exit status 5 belongs to an
+incomplete delivery. No sentence holds a value of an event, a token or an environment value that
 may be secret (design, rule 3).
 """
 
 from __future__ import annotations
 
 import os
-from shlex import quote
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -40,8 +37,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def quote(word: str) -> str:
+    """Quote a word of a command that a hint gives."""
+    from shlex import quote as quote_word  # few commands fail, and each would load it
+
+    return quote_word(word)
+
+
+def count_of(count: int, noun: str, plural: str = "") -> str:
+    """Count in words: "1 event", "3 events"; a plural other than with an s is given."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
+
+
 class UsagectlError(Exception):
-    """Tell what went wrong, under a stable code, with a next step.
+    """What went wrong, under a stable code, with a next step.
 
     Attributes:
         code: stable, kebab-case; scripts may rely on it.
@@ -60,7 +69,7 @@ class UsagectlError(Exception):
 
 
 class ExpectationFailedError(UsagectlError):
-    """Tell that something the user expects of their tools is not so."""
+    """Something the user expects of their tools is not so."""
 
     code = "expectation-failed"
     exit_status = 1
@@ -72,7 +81,7 @@ class ExpectationFailedError(UsagectlError):
 
 
 class SwitchIneffectiveError(UsagectlError):
-    """Tell that a tool part did not follow its switch."""
+    """A tool part did not follow its switch."""
 
     code = "switch-ineffective"
     exit_status = 1
@@ -82,14 +91,14 @@ class SwitchIneffectiveError(UsagectlError):
 
 
 class UsageError(UsagectlError):
-    """Tell that the words of the command line do not fit."""
+    """The words of the command line do not fit."""
 
     code = "usage"
     exit_status = 2
 
 
 class ConfirmationNeededError(UsageError):
-    """Tell that a question stands, that nobody can be asked here, and that --yes is not there."""
+    """A question has to be answered, nobody can be asked, and --yes was not given."""
 
     code = "confirmation-needed"
 
@@ -97,15 +106,20 @@ class ConfirmationNeededError(UsageError):
         super().__init__(f"Nobody can be asked here whether to {what}: say --yes.", hint=hint)
 
 
-def _guess(name: str, candidates: Sequence[str]) -> str:
+def nearest(name: str, candidates: Sequence[str], *, cutoff: float = 0.6) -> str:
+    """Return the candidate that a mistyped name resembles most; empty where none does."""
     from difflib import get_close_matches  # a slip of the finger alone needs it
 
-    near = get_close_matches(name.lower(), candidates, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    return next(iter(get_close_matches(name, candidates, n=1, cutoff=cutoff)), "")
+
+
+def _guess(name: str, candidates: Sequence[str]) -> str:
+    near = nearest(name.lower(), candidates)
+    return f" Did you mean {near}?" if near else ""
 
 
 class UnknownToolError(UsageError):
-    """Tell that no tool goes by that name."""
+    """No tool goes by that name."""
 
     code = "unknown-tool"
 
@@ -118,7 +132,7 @@ class UnknownToolError(UsageError):
 
 
 class UnknownEventError(UsageError):
-    """Tell that neither the notice nor the known departures name that event, field or departure."""
+    """Neither the notice nor the known departures name that event, field or departure."""
 
     code = "unknown-event"
 
@@ -138,7 +152,7 @@ class UnknownEventError(UsageError):
 
 
 class InvalidValueError(UsageError):
-    """Tell that a value typed by the user cannot be taken, and what can."""
+    """A value typed by the user cannot be taken; the sentence says what can."""
 
     code = "invalid-value"
 
@@ -147,14 +161,14 @@ class InvalidValueError(UsageError):
 
 
 class StateError(UsagectlError):
-    """Tell that a setting or state file or folder cannot serve."""
+    """A settings or state file or folder cannot be used."""
 
     code = "state"
     exit_status = 3
 
 
 class FolderUnknownError(StateError):
-    """Tell that there is no folder to keep something in (no home, say)."""
+    """There is no folder to keep something in (no home, say)."""
 
     code = "folder-unknown"
 
@@ -173,26 +187,24 @@ class _FileError(StateError):
         super().__init__(
             f"{file} {self.verb}: {reason}.", hint=hint or f"ls -ld {quote(str(there))}"
         )
-        self.file = file
-        self.reason = reason
 
 
 class FileUnreadableError(_FileError):
-    """Tell that a file is there but cannot be read."""
+    """A file is there but cannot be read."""
 
     code = "file-unreadable"
     verb = "cannot be read"
 
 
 class FileUnwritableError(_FileError):
-    """Tell that a file cannot be written; what was there is as it was."""
+    """A file cannot be written; what was there is unchanged."""
 
     code = "file-unwritable"
     verb = "cannot be written"
 
 
 class FileExistsAlreadyError(StateError):
-    """Tell that a file is there which was not to be replaced."""
+    """A file is there already, and was not to be replaced."""
 
     code = "file-exists"
 
@@ -204,27 +216,26 @@ class FileExistsAlreadyError(StateError):
 
 
 class FileCorruptError(_FileError):
-    """Tell that a file does not hold what it should."""
+    """A file does not hold what it should."""
 
     code = "file-corrupt"
     verb = "cannot be understood"
 
 
 class NoEventsError(StateError):
-    """Tell that what should hold events holds something, but none."""
+    """What should hold events holds something, but no event."""
 
     code = "no-events"
 
     def __init__(self, source: str, *, bad_lines: int, is_file: bool = True) -> None:
-        what = "1 line" if bad_lines == 1 else f"{bad_lines} lines"
         super().__init__(
-            f"{source} holds {what} and no event.",
+            f"{source} holds {count_of(bad_lines, 'line')} and no event.",
             hint=f"head -c 300 {quote(source)}" if is_file and source != "-" else "",
         )
 
 
 class LinkOutsideError(StateError):
-    """Tell that a link leads out of the folder it stands in, so it is not followed."""
+    """A link leads out of the folder it stands in, so it is not followed."""
 
     code = "link-outside"
 
@@ -233,11 +244,10 @@ class LinkOutsideError(StateError):
             f"{file} is a link that leads out of its folder, to {target}; it is not followed.",
             hint=f"rm {quote(str(file))}",
         )
-        self.file = file
 
 
 class LockTimeoutError(StateError):
-    """Tell that another process held a lock for too long."""
+    """Another process held a lock for too long."""
 
     code = "locked"
 
@@ -249,7 +259,7 @@ class LockTimeoutError(StateError):
 
 
 class SpoolUnwritableError(UsagectlError):
-    """Tell that the spool cannot be written or emptied."""
+    """The spool cannot be written or emptied."""
 
     code = "spool-unwritable"
     exit_status = 4

@@ -1,29 +1,34 @@
-"""Own the machine ID: where each tool keeps it, what it holds, of which kind it is.
+"""Machine IDs: where each tool keeps its own, what is stored there, how it is replaced or removed.
 
-A file is read as the client reads it (facts, part 4). Nothing is derived from
-this machine except where `derive` says what the client itself would derive.
+A file is read, and written, as its client does (facts, part 4). A file that cannot be
+understood is set aside, never lost, and no link leads the writing elsewhere.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl import _files, settings, tools
 from usagectl.errors import (
     FileUnreadableError,
+    FolderUnknownError,
     InvalidValueError,
+    LinkOutsideError,
+    StateError,
 )
-from usagectl.tools.base import IdentityFile
+from usagectl.machine import files
+from usagectl.tools.base import known, new_random_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from usagectl.environment import Environment
-    from usagectl.tools.base import Source
-    from usagectl.tools.localstack_rules import Rules
+    from usagectl.consent import Consent
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Caution, IdentityFile, Source
 
 Kind = Literal[
     "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
@@ -39,17 +44,18 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
 """The shapes of facts, part 4; compiled when the first ID is met."""
 
 _VALID = r"[A-Za-z0-9_.-]{1,64}"
-_SALT = "ls"
 _MAX_LEVELS = 100
+_SHARED_MODE = 0o644
+"""The container reads the file of the command line, perhaps as another user."""
 
 
 class MachineId(NamedTuple):
-    """Hold what one place says.
+    """What one place holds.
 
     Attributes:
         place: the file.
-        value: the ID as the client would send it; None when there is none. A
-            file may hold any JSON value; the client sends it unchecked.
+        value: the ID as the client would send it; None without one. A file may
+            hold any JSON value; the client sends it unchecked.
         kind: what the value is.
         problem: why the file cannot be read or understood, else empty.
     """
@@ -61,24 +67,35 @@ class MachineId(NamedTuple):
 
     @property
     def exists(self) -> bool:
-        """Tell whether a file is there."""
+        """True if the file holds an ID or cannot be understood."""
         return self.kind != "missing"
 
 
+class Replacement(NamedTuple):
+    """What was done (or is planned) at one place.
+
+    Attributes:
+        place: the file.
+        before: what stood there.
+        after: the new ID; None when it is removed.
+        changed: whether the file is other than before.
+        set_aside: where a file that could not be understood went.
+        problem: why nothing was changed, else None.
+    """
+
+    place: IdentityFile
+    before: MachineId
+    after: str | None
+    changed: bool
+    set_aside: Path | None = None
+    problem: StateError | None = None
+
+
 def places(environment: Environment) -> tuple[IdentityFile, ...]:
-    """Name every place in which a tool keeps its ID; the folder chosen by setting is one."""
-    known = tools.known(environment)
-    found = [place for tool in known for place in tool.identity_files(environment)]
-    chosen = settings.load(environment).cache_dir
-    if chosen:
-        path = environment.cwd / chosen / "machine.json"
-        same = [place for place in found if place.path == path]
-        # The command line's own folder stays the command line's when it is chosen.
-        part = same[0].part if same else "container"
-        place = IdentityFile("localstack", part, path, "json", source="setting", is_primary=True)
-        found.insert(0, place)
-    unique = {place.path: place for place in reversed(found)}
-    return tuple(place for place in found if unique[place.path] is place)
+    """Name every place in which a tool keeps its ID, each file once."""
+    found = [place for tool in known(environment) for place in tool.identity_files(environment)]
+    first = {place.path: place for place in reversed(found)}
+    return tuple(place for place in found if first[place.path] is place)
 
 
 def cache_dir(environment: Environment) -> tuple[Path, Source]:
@@ -91,18 +108,28 @@ def folder_of(found: Sequence[IdentityFile]) -> tuple[Path, Source]:
     return found[0].path.parent, found[0].source
 
 
+def cautions(environment: Environment) -> list[tuple[str, Caution]]:
+    """Warn of each tool that does not heed its own file, beside the tool's name."""
+    return [
+        (tool.name, caution)
+        for tool in known(environment)
+        for caution in tool.identity_cautions(environment)
+    ]
+
+
 def read(place: IdentityFile) -> MachineId:
     """Read one place as its client does; a problem is part of the answer."""
     try:
-        data = _files.read_bytes(place.path)
+        data = files.read_bytes(place.path)
     except FileUnreadableError as error:
         return MachineId(place, None, "unreadable", error.message)
     if data is None:
         return MachineId(place, None, "missing")
     if place.form == "bare":
-        return _read_bare(place, data)
+        text = data.decode("utf-8", errors="replace")
+        return MachineId(place, text, kind_of(text)) if text else MachineId(place, None, "missing")
     try:
-        document = parse_document(data)
+        document = _parse_document(data)
     except ValueError:
         problem = f"{place.path} cannot be understood: it is no JSON object."
         return MachineId(place, None, "unreadable", problem)
@@ -112,17 +139,21 @@ def read(place: IdentityFile) -> MachineId:
     return MachineId(place, value, kind_of(value))
 
 
-def _read_bare(place: IdentityFile, data: bytes) -> MachineId:
-    text = data.decode("utf-8", errors="replace")
-    return MachineId(place, text, kind_of(text)) if text else MachineId(place, None, "missing")
-
-
 def read_all(environment: Environment) -> tuple[MachineId, ...]:
     """Read every place."""
     return tuple(read(place) for place in places(environment))
 
 
-def parse_document(data: bytes) -> dict[str, object]:
+def of_part(part: Consent, machine_ids: Sequence[MachineId]) -> MachineId | None:
+    """Return the ID that a tool part uses; None for a tool without one."""
+    same = [mid for mid in machine_ids if mid.place.tool == part.tool]
+    shared = (mid for mid in same if mid.place.is_shared and mid.exists)
+    own = [mid for mid in same if mid.place.part == part.part]
+    there = (mid for mid in own if mid.exists)
+    return next(shared, None) or next(there, None) or next(iter(own), None)
+
+
+def _parse_document(data: bytes) -> dict[str, object]:
     """Turn a file's bytes into the mapping that the client would hold.
 
     The client feeds any JSON value to `dict.update`, so a list of pairs works too.
@@ -142,7 +173,7 @@ def parse_document(data: bytes) -> dict[str, object]:
 
 
 def _is_deep(document: object) -> bool:
-    """Tell whether a value nests so deep that showing it may fail where reading did not."""
+    """True if a value nests so deep that showing it may fail where reading did not."""
     level = [document]
     for _ in range(_MAX_LEVELS):
         children = [
@@ -162,15 +193,8 @@ def kind_of(value: object) -> Kind:
     return next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, text)), "custom")
 
 
-def redact(value: object) -> str:
-    """Show an ID's kind and hide the rest; people paste status into bug reports."""
-    text = value if isinstance(value, str) else ""
-    prefix = text[:4] if text[3:4] == "_" else ""
-    return prefix + "*" * 8
-
-
 def validate(text: str) -> str:
-    """Take an ID that a person typed.
+    """Return an ID that a person typed.
 
     Raises:
         InvalidValueError: it is empty, too long, or has characters no client writes.
@@ -181,43 +205,126 @@ def validate(text: str) -> str:
     return text
 
 
-def new_random(environment: Environment) -> str:
-    """Draw 12 characters in the shape of the client's own `gen_` ID, without the prefix."""
-    digits = environment.entropy(6).hex()
-    return f"{digits[:8]}-{digits[8:11]}"
+def plan_reset(environment: Environment) -> dict[str, str]:
+    """Choose a new ID for each tool; no two get the same, so that nothing links them."""
+    names = dict.fromkeys(place.tool for place in places(environment))
+    return {name: new_random_id(environment) for name in names}
 
 
-def derive(
-    environment: Environment, rules: Rules, *, in_container: bool, docker_id: str | None = None
-) -> tuple[str, bool]:
-    """Say which ID LocalStack's client would make when its file holds none.
+def replace(
+    environment: Environment,
+    bodies: Mapping[str, str],
+    *,
+    prefix: str = "gen_",
+    dry_run: bool = False,
+) -> tuple[Replacement, ...]:
+    """Write a machine ID into every place that exists, and into each tool's primary one.
 
-    Returns:
-        The ID, and whether it is drawn at random, so that another run has another.
+    Other keys and the mode of a file stay; a file that cannot be understood
+    is set aside; a link out of its folder is not followed. One process does
+    this at a time, so that all places agree.
+
+    `bodies` has for each tool the ID without its prefix; `prefix` goes before it in the
+    places that hold whole IDs.
+
+    Raises:
+        LockTimeoutError: another process kept the places locked.
     """
-    body = new_random(environment)
-    if rules.machine_id == "short":
-        text = None if in_container else _system_id(environment)
-        return (body[:8], True) if text is None else (_md5(text)[:8], False)
-    if docker_id is not None:
-        return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
-    text = None if in_container else (_system_id(environment) or "").strip()
-    return (f"sys_{_md5(_SALT + text)[:12]}", False) if text else (f"gen_{body}", True)
+    with _locked(environment, dry_run=dry_run):
+        return tuple(
+            _put(environment, place, _whole(place, bodies, prefix), dry_run=dry_run)
+            for place in places(environment)
+            if place.tool in bodies and (place.is_primary or os.path.lexists(place.path))
+        )
 
 
-def has_system_id(environment: Environment) -> bool:
-    """Tell whether this machine has an ID that clients derive theirs from."""
-    return bool((_system_id(environment) or "").strip())
+def clear(environment: Environment, *, dry_run: bool = False) -> tuple[Replacement, ...]:
+    """Remove the ID's file from every place; nothing else in those folders is touched.
+
+    Raises:
+        LockTimeoutError: another process kept the places locked.
+    """
+    with _locked(environment, dry_run=dry_run):
+        return tuple(
+            _put(environment, place, None, dry_run=dry_run)
+            for place in places(environment)
+            if os.path.lexists(place.path)
+        )
 
 
-def _system_id(environment: Environment) -> str | None:
+def failures(replacements: Sequence[Replacement]) -> list[StateError]:
+    """List what went wrong."""
+    return [found.problem for found in replacements if found.problem is not None]
+
+
+def _locked(environment: Environment, *, dry_run: bool) -> ExitStack:
+    """Lock one folder that every process of this user locks, before any place is touched."""
+    stack = ExitStack()
+    if dry_run:
+        return stack
+    folder = environment.state_dir
+    if folder is None:
+        chosen = cache_dir(environment)[0]
+        folder = next(path for path in (chosen, *chosen.parents) if os.path.isdir(path))  # noqa: PTH112
+    stack.enter_context(files.lock(folder))
+    return stack
+
+
+def _whole(place: IdentityFile, bodies: Mapping[str, str], prefix: str) -> str:
+    body = bodies[place.tool]
+    if place.form == "bare":  # Its client puts the prefix before what it reads.
+        return body.removeprefix("gen_") or body
+    return prefix + body
+
+
+def _put(
+    environment: Environment, place: IdentityFile, whole: str | None, *, dry_run: bool
+) -> Replacement:
+    """Write an ID into one place; without one remove the file."""
+    before = read(place)
+    if whole is not None and before.value == whole:
+        return Replacement(place, before, whole, changed=False)
+    aside = None
     try:
-        return environment.at_root("/etc/machine-id").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
+        if whole is not None:
+            _refuse_folder_named_home(environment, place)
+        _refuse_link_outside(place.path)
+        if dry_run:
+            return Replacement(place, before, whole, changed=True)
+        if before.kind == "unreadable":
+            aside = files.set_aside(place.path, environment.now())
+        if whole is not None:
+            files.replace_bytes(place.path, _render(place, whole), new_mode=_SHARED_MODE)
+        elif aside is None:
+            files.remove(place.path)
+    except StateError as error:
+        if aside is not None and files.put_back(aside, place.path):
+            aside = None
+        return Replacement(place, before, whole, changed=False, set_aside=aside, problem=error)
+    return Replacement(place, before, whole, changed=True, set_aside=aside)
 
 
-def _md5(text: str) -> str:
-    import hashlib  # only where an ID is derived
+def _refuse_folder_named_home(environment: Environment, place: IdentityFile) -> None:
+    """Refuse to make what the client would make without any home: a folder named "~"."""
+    if environment.home is not None or os.path.lexists(place.path):
+        return
+    if place.path.is_relative_to(environment.cwd / "~"):
+        raise FolderUnknownError("LocalStack's machine ID", variable="XDG_CACHE_HOME")
 
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+def _refuse_link_outside(path: Path) -> None:
+    # os.path answers where pathlib raises: a folder that may not be searched, a loop of links.
+    if not os.path.islink(path):  # noqa: PTH114
+        return
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(os.path.realpath(path.parent)):
+        raise LinkOutsideError(path, target=target)
+
+
+def _render(place: IdentityFile, whole: str) -> bytes:
+    if place.form == "bare":
+        return whole.encode()
+    data = files.read_bytes(place.path)
+    document = _parse_document(data) if data is not None else {}
+    document["machine_id"] = whole
+    return json.dumps(document).encode()

@@ -1,4 +1,4 @@
-"""Own the questions of `preview --live`: what Docker and a running LocalStack say.
+"""Answers of running programs for `preview --live`: Docker, and the tool's own instance.
 
 Both are on this machine. Nothing else in usagectl asks a running program.
 """
@@ -7,51 +7,100 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from usagectl import _files, endpoint, transport
+from usagectl.delivery.requests import NoAnswerError
+from usagectl.delivery.transport import Transport
+from usagectl.endpoint import is_loopback
 from usagectl.errors import FileUnreadableError, UsagectlError
-from usagectl.preview import Live, instance_port
+from usagectl.machine import files
 from usagectl.tools.base import find_executable
+from usagectl.tools.requests import Live
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 INSTANCE_TIMEOUT = timedelta(seconds=1)
 DOCKER_TIMEOUT = timedelta(seconds=3)
+MAX_DOCUMENT_BYTES = 1024 * 1024
 
 
-class DockerNotAnsweringError(UsagectlError):
-    """Tell that Docker is not here, or its daemon gave no answer."""
+class NotAnsweringError(UsagectlError):
+    """A program of this machine that gave no useful answer."""
+
+    code = "not-answering"
+    exit_status = 1
+    hint_of = "localstack start -d"
+
+    def __init__(self, who: str, *, reason: str) -> None:
+        super().__init__(f"{who} gave no answer: {reason}.", hint=self.hint_of)
+
+
+class DockerNotAnsweringError(NotAnsweringError):
+    """Docker is not here, or its daemon gave no answer."""
 
     code = "docker-not-answering"
-    exit_status = 1
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Docker gave no answer: {reason}.", hint="docker info")
+    hint_of = "docker info"
 
 
-def ask(environment: Environment) -> tuple[Live, list[UsagectlError]]:
-    """Ask Docker for its `info` and LocalStack for `/_localstack/info`, each briefly.
+def ask(
+    environment: Environment, instance_url: str, *, timeout: timedelta = INSTANCE_TIMEOUT
+) -> tuple[Live, list[UsagectlError]]:
+    """Ask Docker for its `info`, and an instance what it says at a URL, each briefly.
 
-    Who does not answer leaves an empty mapping and a problem.
+    A program that does not answer leaves an empty mapping and a problem.
     """
     problems: list[UsagectlError] = []
     docker: dict[str, object] = {}
     instance: dict[str, object] = {}
     try:
         docker = docker_info(environment)
-    except DockerNotAnsweringError as error:
+    except NotAnsweringError as error:
         problems.append(error)
-    url = f"http://127.0.0.1:{instance_port(environment)}/_localstack/info"
     try:
-        instance = transport.get_json(url, INSTANCE_TIMEOUT)
-    except transport.NotAnsweringError as error:
+        instance = get_json(instance_url, timeout)
+    except NotAnsweringError as error:
         problems.append(error)
     return Live(docker, instance), problems
+
+
+def get_json(url: str, timeout: timedelta) -> dict[str, object]:
+    """Ask a loopback address for a JSON object; the time limit is for the whole answer.
+
+    Raises:
+        NotAnsweringError: nothing listens, it took too long, or the answer is
+            no object or larger than `MAX_DOCUMENT_BYTES`.
+    """
+    if not is_loopback(url):
+        message = "the URL does not name a loopback address"
+        raise ValueError(message)
+    try:
+        with closing(Transport(url)) as transport:
+            answer = transport.ask(
+                "GET",
+                url,
+                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                deadline=time.monotonic() + timeout.total_seconds(),
+                max_bytes=MAX_DOCUMENT_BYTES,
+            )
+    except NoAnswerError as error:
+        raise NotAnsweringError(url, reason=error.reason) from error
+    if not answer.is_success:
+        raise NotAnsweringError(url, reason=f"status {answer.status}")
+    if answer.problem:
+        raise NotAnsweringError(url, reason=answer.problem)
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise NotAnsweringError(url, reason="the answer is not JSON") from error
+    if not isinstance(document, dict):
+        raise NotAnsweringError(url, reason="the answer is no JSON object")
+    return document
 
 
 def docker_info(environment: Environment) -> dict[str, object]:
@@ -62,29 +111,30 @@ def docker_info(environment: Environment) -> dict[str, object]:
     """
     import subprocess
 
+    words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
     if not is_on_this_machine(docker_host(environment)):
         reason = "DOCKER_HOST or its context names another machine, so it was not asked"
-        raise DockerNotAnsweringError(reason)
-    words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
-    if find_executable(words[0], environment) is None:
-        raise DockerNotAnsweringError("it is not on PATH")
-    try:
-        done = subprocess.run(  # noqa: S603  (the program is the user's own DOCKER_CMD)
-            [*words, "info", "--format", "{{json .}}"],
-            env=dict(environment.variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=DOCKER_TIMEOUT.total_seconds(),
-            check=True,
-        )
-        document = json.loads(done.stdout)
-    except subprocess.TimeoutExpired as error:
-        raise DockerNotAnsweringError("it took too long") from error
-    except (OSError, subprocess.CalledProcessError, ValueError, RecursionError) as error:
-        raise DockerNotAnsweringError("its daemon does not run") from error
-    if not isinstance(document, dict):
-        raise DockerNotAnsweringError("its daemon does not run")
-    return document
+    elif find_executable(words[0], environment) is None:
+        reason = "it is not on PATH"
+    else:
+        reason = "its daemon does not run"
+        try:
+            done = subprocess.run(  # noqa: S603  (the program is the user's own DOCKER_CMD)
+                [*words, "info", "--format", "{{json .}}"],
+                env=dict(environment.variables),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=DOCKER_TIMEOUT.total_seconds(),
+                check=True,
+            )
+            document = json.loads(done.stdout)
+            if isinstance(document, dict):
+                return document
+        except subprocess.TimeoutExpired:
+            reason = "it took too long"
+        except (OSError, subprocess.CalledProcessError, ValueError, RecursionError):
+            pass
+    raise DockerNotAnsweringError("Docker", reason=reason)
 
 
 def docker_host(environment: Environment) -> str:
@@ -107,16 +157,16 @@ def docker_host(environment: Environment) -> str:
 
 
 def is_on_this_machine(address: str) -> bool:
-    """Tell whether an address of Docker's is a local socket or a loopback port."""
+    """True if an address of Docker's is a local socket or a loopback port."""
     if address.startswith(("unix://", "npipe://")):
         return True
-    return endpoint.is_loopback(address)
+    return is_loopback(address)
 
 
 def _member(file: Path, *keys: str) -> object:
-    """Read one member of a JSON file; None when there is none."""
+    """Read one member of a JSON file; None without it."""
     try:
-        found: object = json.loads(_files.read_bytes(file) or b"{}")
+        found: object = json.loads(files.read_bytes(file) or b"{}")
     except (FileUnreadableError, ValueError, RecursionError):
         return None
     for key in keys:

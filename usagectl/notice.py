@@ -1,54 +1,179 @@
-"""Own the notice as data: every event and field that is known, and what each means.
+"""The notice as data: every known event and field, what each means, and questions to it.
 
-The facts stand in `data/notice.schema.json`, a JSON Schema that others can use
-as it is; this module reads it once, when first asked, into frozen values. It
-must not know how events are made, sent or shown, and it validates none: that
+The facts stand in `data/notice.schema.json`, a JSON Schema 2020-12 that others can use as it
+is; it is read once, when first asked, into frozen values. Nothing is validated here: that
 takes a JSON Schema library, which no command needs at run time.
 
-A pointer is a JSON pointer into an event; in data `*` stands for any one key or
-index, so `/payload/params/*` also stands for `/payload/params/0`.
+A pointer is a JSON pointer into an event; in data `*` stands for any one key or index, so
+`/payload/params/*` also stands for `/payload/params/0`.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from usagectl._notice_data import (
-    Declaration,
-    declared,
-    document,
-    event_schemas,
-    is_of_notice,
-    load,
-)
-from usagectl._notice_values import Departure, Event, Field, Notice, Promise
 from usagectl.errors import UnknownEventError
 
-__all__ = [
-    "Declaration",
-    "Departure",
-    "Event",
-    "Field",
-    "Notice",
-    "Promise",
-    "all_events",
-    "closed_form",
-    "declared",
-    "departures_of",
-    "describe",
-    "event_schema",
-    "field_table",
-    "find_event",
-    "find_field",
-    "is_of_notice",
-    "load",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
 
 
+class Field(NamedTuple):
+    """What one field of an event holds.
+
+    Attributes:
+        pointer: where it stands in the event, such as `/payload/api_key`.
+        name: what a person types for it, such as `api_key` or `metadata.client_time`.
+        privacy: one of the notice's privacy classes.
+        sentence: the words of the notice; empty for an undocumented field.
+        since: the first version that was read and has it; None when open.
+        until: the last such version.
+    """
+
+    event: str
+    pointer: str
+    name: str
+    type: str
+    meaning: str
+    privacy: str
+    sentence: str = ""
+    example: object = None
+    documented: bool = False
+    since: str | None = None
+    until: str | None = None
+
+
+class Event(NamedTuple):
+    """What one event is for, when it is sent and what it holds.
+
+    Attributes:
+        endpoint: `session` or `events`.
+        fields: what the notice names; empty for an undocumented event.
+        undocumented_fields: what real clients send beyond that.
+        example: a whole event that the notice allows; None when undocumented.
+    """
+
+    name: str
+    meaning: str
+    when: str
+    tools: tuple[str, ...]
+    since: str | None
+    until: str | None
+    undocumented_fields: tuple[Field, ...]
+    endpoint: str = "events"
+    sentence: str = ""
+    documented: bool = False
+    fields: tuple[Field, ...] = ()
+    example: dict[str, object] | None = None
+
+    @property
+    def all_fields(self) -> tuple[Field, ...]:
+        """Its fields, documented or not."""
+        return self.fields + self.undocumented_fields
+
+
+class Promise(NamedTuple):
+    """One thing that the notice states about all events."""
+
+    id: str
+    sentence: str
+    meaning: str
+
+
+class Departure(NamedTuple):
+    """One way in which real clients do not do what the notice says.
+
+    Attributes:
+        fields: pointers of the fields it is about; empty when it is about whole events.
+        sentence: the words it departs from; None when the notice is silent.
+        evidence: `observed` on the wire or on disk, or `source` when only read.
+    """
+
+    id: str
+    title: str
+    text: str
+    tools: tuple[str, ...]
+    since: str | None
+    until: str | None
+    events: tuple[str, ...]
+    fields: tuple[str, ...]
+    sentence: str | None
+    evidence: str
+
+
+class Notice(NamedTuple):
+    """All that is known: what is promised, and what real clients do beyond it.
+
+    Attributes:
+        events: those of the notice.
+        schemas: the JSON Schema of each event of the notice, and of each declared one.
+        declared_events: those that programs declare, in the notice's own form.
+    """
+
+    events: tuple[Event, ...]
+    undocumented_events: tuple[Event, ...]
+    never_collected: tuple[Promise, ...]
+    departures: tuple[Departure, ...]
+    licence: Promise
+    switch: Promise
+    privacy_classes: dict[str, str]
+    schemas: dict[str, dict[str, Any]]
+    declared_events: tuple[Event, ...] = ()
+
+
+class Declaration(NamedTuple):
+    """One event that a program declares: its name, and its schema as in the notice."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+_declared: ContextVar[Notice | None] = ContextVar("declared", default=None)
+
+
+def load() -> Notice:
+    """Return the notice, with what is declared in this context; the file is read once."""
+    return _declared.get() or _load()
+
+
+@contextmanager
+def declared(declarations: Iterable[Declaration]) -> Iterator[None]:
+    """Add declared events to the notice, in this context and until it is left.
+
+    A known name is left as it is, so that no program can redefine an event of the notice
+    or of another program.
+    """
+    declarations = tuple(declarations)
+    if not declarations:  # Then nothing needs to be read either.
+        yield
+        return
+    own, known = _load().schemas, load()
+    schemas = dict(known.schemas)
+    for name, schema in declarations:
+        if not is_of_notice(name):
+            schemas.setdefault(name, schema)
+    events = tuple(_documented(each) for name, each in schemas.items() if name not in own)
+    token = _declared.set(known._replace(declared_events=events, schemas=schemas))
+    try:
+        yield
+    finally:
+        _declared.reset(token)
+
+
+def is_of_notice(name: str) -> bool:
+    """True if the notice has, or real clients send, an event of that name."""
+    known = _load()
+    return any(event.name == name for event in known.events + known.undocumented_events)
+
+
 def all_events() -> tuple[Event, ...]:
-    """Return every event that is known: of the notice, declared, and undocumented."""
+    """Return every known event: of the notice, declared, and undocumented."""
     known = load()
     return known.events + known.declared_events + known.undocumented_events
 
@@ -57,12 +182,12 @@ def find_event(name: str) -> Event:
     """Return the event of that name, documented or not.
 
     Raises:
-        UnknownEventError: no event goes by that name.
+        UnknownEventError: no event has that name.
     """
     for event in all_events():
         if event.name == name:
             return event
-    dotted = [f"{each.name}.{field.name}" for each in all_events() for field in _all_fields(each)]
+    dotted = [f"{each.name}.{field.name}" for each in all_events() for field in each.all_fields]
     names = [event.name for event in all_events()]
     raise UnknownEventError(name, known=names, candidates=[*names, *dotted])
 
@@ -73,28 +198,26 @@ def find_field(event: str, field: str) -> Field:
     Raises:
         UnknownEventError: there is no such event, or it has no such field.
     """
-    fields = _all_fields(find_event(event))
+    fields = find_event(event).all_fields
     for each in fields:
         if field in (each.name, f"payload.{each.name}"):
             return each
     typed = f"{event}.{field}"
     names = [each.name for each in fields]
-    dotted = [f"{event}.{each}" for each in names]
-    raise UnknownEventError(typed, known=names, candidates=dotted)
+    raise UnknownEventError(typed, known=names, candidates=[f"{event}.{each}" for each in names])
 
 
 def describe(event_name: str, pointer: str) -> Field | None:
-    """Return the field that a place in an event body belongs to, if it is known.
+    """Return the field that a place in an event belongs to, if it is known.
 
     A place inside a list or object of free content belongs to that field.
     """
-    fields = next((_all_fields(each) for each in all_events() if each.name == event_name), ())
+    fields = next((each.all_fields for each in all_events() if each.name == event_name), ())
     for each in fields:
         if _covers(each.pointer, pointer, exact=True):
             return each
-    return next(
-        (each for each in fields if _is_open(each, fields) and _covers(each.pointer, pointer)), None
-    )
+    around = [each for each in fields if _covers(each.pointer, pointer)]
+    return next((each for each in around if _is_open(each, fields)), None)
 
 
 def departures_of(
@@ -104,10 +227,10 @@ def departures_of(
 
     Args:
         event: the name of the event; an unknown one has no departures.
-        pointer: only those about this place or one that contains it; `""` means
-            those about the event as a whole. None: all of the event.
-        version: only those that this version of the tool has. A version that
-            cannot be read excludes nothing.
+        pointer: only those about this place or one that contains it; `""` means those
+            about the event as a whole. None: all of the event.
+        version: only those that this version of the tool has. An unreadable version
+            excludes nothing.
     """
     return tuple(
         each
@@ -122,44 +245,23 @@ def event_schema(name: str) -> dict[str, object]:
     """Return a copy of the JSON Schema of one documented event; it refers to no other file.
 
     Raises:
-        UnknownEventError: the notice names no such event.
+        UnknownEventError: the notice has no such event.
     """
     from copy import deepcopy
 
-    dialect, schemas = event_schemas()
+    schemas = load().schemas
     if name not in schemas:
         raise UnknownEventError(name, known=list(schemas))
-    return {"$schema": dialect, **deepcopy(schemas[name])}
+    return {"$schema": _document()["$schema"], **deepcopy(schemas[name])}
 
 
-def closed_form(closing: str) -> str:
-    """Say in words what a text has to be that a closing of the notice's data (`x-emit`) takes.
+def closed_form(rule: str) -> str:
+    """Describe the texts that a rule of the notice's data (`x-emit`) allows.
 
     It goes on after "must be": `BOOT, START, READY or SHUTDOWN`, `a version: numbers and dots`.
     """
-    closings = document()["x-closings"]
-    text = str(closings.get(closing, closing)) if isinstance(closings, dict) else closing
-    text = text.removesuffix(".")
+    text = str(_document()["x-closings"].get(rule, rule)).removesuffix(".")
     return text if text[1:2].isupper() else f"{text[:1].lower()}{text[1:]}"
-
-
-def field_table() -> str:
-    """Return the table of documented fields as Markdown, ending in a newline."""
-    rows = [
-        ("event", "field", "type", "privacy", "meaning"),
-        ("---",) * 5,
-        *(
-            (f"`{each.event}`", f"`{each.name}`", each.type, each.privacy, each.meaning)
-            for event in load().events
-            for each in event.fields
-        ),
-    ]
-    lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
-    return "".join(f"| {line} |\n" for line in lines)
-
-
-def _all_fields(event: Event) -> tuple[Field, ...]:
-    return event.fields + event.undocumented_fields
 
 
 def _covers(pattern: str, pointer: str, *, exact: bool = False) -> bool:
@@ -200,3 +302,97 @@ def _version_key(version: str) -> tuple[tuple[int, ...], bool] | None:
     while numbers and not numbers[-1]:
         numbers.pop()
     return tuple(numbers), match.end() == len(release)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    """Parse the file; it is opened on the first call alone."""
+    import json
+    from importlib.resources import files
+
+    file = files("usagectl").joinpath("data", "notice.schema.json")
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return document
+
+
+@cache
+def _load() -> Notice:
+    data = _document()
+    shared = data["x-undocumented-metadata"]
+    return Notice(
+        events=tuple(map(_documented, data["$defs"].values())),
+        undocumented_events=tuple(
+            _undocumented(each, shared) for each in data["x-undocumented-events"]
+        ),
+        never_collected=tuple(Promise(**each) for each in data["x-never-collected"]),
+        departures=tuple(Departure(**_frozen(each)) for each in data["x-departures"]),
+        licence=Promise(**data["x-licence"]),
+        switch=Promise(**data["x-switch"]),
+        privacy_classes=data["x-privacy-classes"],
+        schemas=data["$defs"],
+    )
+
+
+def _documented(schema: Mapping[str, Any]) -> Event:
+    name = schema["properties"]["name"]["const"]
+    return Event(
+        name,
+        meaning=schema["description"],
+        when=schema["x-when"],
+        tools=tuple(schema["x-tools"]),
+        since=schema["x-since"],
+        until=schema["x-until"],
+        undocumented_fields=_undocumented_fields(name, schema["x-undocumented-fields"]),
+        endpoint=schema["x-endpoint"],
+        sentence=schema["x-sentence"],
+        documented=True,
+        fields=tuple(_walk(name, "", schema)),
+        example=schema["examples"][0],
+    )
+
+
+def _undocumented(data: dict[str, Any], shared: list[dict[str, Any]]) -> Event:
+    fields = _undocumented_fields(data["name"], shared + data["fields"])
+    return Event(**{**_frozen(data), "fields": (), "undocumented_fields": fields})
+
+
+def _undocumented_fields(event: str, fields: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
+    return tuple(Field(event, **each) for each in fields)
+
+
+def _frozen(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Make tuples of lists, as frozen values hold them."""
+    return {key: tuple(each) if isinstance(each, list) else each for key, each in data.items()}
+
+
+def _walk(event: str, pointer: str, schema: Mapping[str, Any]) -> Iterator[Field]:
+    if "x-privacy" in schema:
+        yield _documented_field(event, pointer, schema)
+    for name, below in schema.get("properties", {}).items():
+        yield from _walk(event, f"{pointer}/{name}", below)
+    if "items" in schema:
+        yield from _walk(event, f"{pointer}/*", schema["items"])
+
+
+def _documented_field(event: str, pointer: str, schema: Mapping[str, Any]) -> Field:
+    way = pointer.removeprefix("/payload").split("/")
+    choices = schema.get("items", schema).get("enum")
+    listed = f" One of: {', '.join(choices)}." if choices else ""
+    return Field(
+        event,
+        pointer,
+        name=".".join(part for part in way if part.strip("*")),
+        type=_type_name(schema),
+        meaning=f"{schema['description']}{listed}",
+        privacy=schema["x-privacy"],
+        sentence=schema["x-sentence"],
+        example=schema["examples"][0],
+        documented=True,
+    )
+
+
+def _type_name(schema: Mapping[str, Any]) -> str:
+    kind = schema["type"]
+    if isinstance(kind, list):
+        return " or ".join(kind)
+    return f"{kind} of {_type_name(schema['items'])}" if "items" in schema else str(kind)

@@ -1,69 +1,40 @@
-"""Own the exact requests that a tool would send, built without sending anything.
+"""Exact requests that a tool would send, built without sending anything.
 
-For LocalStack they follow the rules of a version (facts, parts 1, 2 and 6) and
-are serialised as that client does, so that they can be laid beside what it puts
-on the wire. What usagectl itself recorded is shown by `recorded`.
+A tool that sends by itself builds its own (`Tool.preview`); of a tool that records
+through usagectl they carry the spool's own bytes.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from usagectl import consent, session, settings
-from usagectl.tools.base import (
-    LOCALSTACK_ENDPOINT,
-    MASK,
-    Caution,
-    find_executable,
-    mask_credentials,
-)
-from usagectl.tools.localstack_client import LocalStackClient
+from usagectl.consent import evaluate_tool
+from usagectl.delivery.requests import build_post
+from usagectl.errors import UsagectlError
+from usagectl.identity import read_all
+from usagectl.sensitive import MASK, mask_url_credentials
+from usagectl.settings import OWN_NAME
+from usagectl.spool import ALL, Selection, last_event, open_spool
+from usagectl.tools.base import Caution, emitters
+from usagectl.tools.requests import Request, endpoint_caution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Sequence
 
     from usagectl.consent import Consent
-    from usagectl.environment import Environment
+    from usagectl.delivery.requests import Post
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Tool
+    from usagectl.tools.requests import PreviewWish
 
-_DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
-_DEFAULT_PORT = 4566
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Hold one HTTP request as it would go out.
-
-    Attributes:
-        tool: who would send it.
-        part: which part of it.
-        method: always `POST`.
-        url: the whole URL.
-        headers: in the order in which they are written.
-        body: the exact bytes, but for masked members.
-        events: names of the events in it.
-        masked: JSON pointers of members whose value is hidden here.
-        varying: JSON pointers of members that are drawn at send time.
-        version: the version whose rules apply.
-    """
-
-    tool: str
-    part: str
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
-    events: tuple[str, ...]
-    masked: tuple[str, ...] = ()
-    varying: tuple[str, ...] = ()
-    version: str = ""
+_MOST_DIGITS = 4000
+_FIRST_EVENTS = 20
+"""So many events of a tool are shown unless all are asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Hold what one tool part would send and whether it would.
+class Preview(NamedTuple):
+    """What one tool part would send and whether it would.
 
     Attributes:
         consent: the verdict of all switches.
@@ -73,189 +44,188 @@ class Preview:
     """
 
     consent: Consent
-    requests: tuple[Request, ...]
+    requests: tuple[Request, ...] = ()
     cautions: tuple[Caution, ...] = ()
     is_unknown: bool = False
 
     @property
     def would_send(self) -> bool:
-        """Tell whether these requests would leave the machine by themselves."""
+        """True if these requests would leave the machine by themselves."""
         return self.consent.telemetry == "on" and (bool(self.requests) or self.is_unknown)
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
-    """Hold what running programs said: Docker's `info` and LocalStack's `/_localstack/info`."""
-
-    docker: Mapping[str, object] = field(default_factory=dict)
-    instance: Mapping[str, object] = field(default_factory=dict)
-
-
-def preview_localstack(
+def preview(
     environment: Environment,
+    tool: Tool,
+    wish: PreviewWish,
     *,
-    version: str | None = None,
-    if_enabled: bool = False,
-    reveal: bool = False,
-    live: Live | None = None,
-) -> tuple[Preview, ...]:
-    """Build LocalStack's session request as the command line would send it.
+    present: bytes | None = None,
+    waiting: bool = False,
+) -> tuple[tuple[Preview, ...], tuple[str, ...]]:
+    """Build the requests that a tool would send: one preview a part, and remarks on all.
 
-    With `live`, the request of the running instance follows. A socket is
-    never opened here.
+    `present` is the running command's own event; with `waiting` a tool of ours shows
+    everything that a replay would send.
+
+    Raises:
+        FileUnreadableError: the spool, or an event in it, cannot be read.
     """
-    client = LocalStackClient(environment, version=version)
-    verdicts = {found.part: found for found in consent.evaluate(environment, ["localstack"])}
-    previews = [
-        _preview_part(client, verdicts["cli"], if_enabled=if_enabled, reveal=reveal, live=live)
-    ]
-    if live and live.instance:
-        verdict = verdicts["container"]
-        shown = if_enabled or verdict.telemetry == "on"
-        caution = endpoint_caution(verdict, "LOCALSTACK_ANALYTICS_API") if shown else None
-        if caution is not None or not shown:
-            previews.append(Preview(verdict, (), (caution,) if caution else ()))
-        else:
-            request = _instance_request(client, live.instance, reveal=reveal)
-            previews.append(Preview(verdict, (request,)))
-    return tuple(previews)
+    if not tool.is_ours:
+        return _preview_client(environment, tool, wish)
+    verdict = evaluate_tool(environment, tool)[0]
+    if waiting:
+        return (_preview_all(environment, verdict, wish),), ()
+    if verdict.telemetry == "off" and not wish.if_enabled:
+        return (Preview(verdict),), ()
+    if tool.name == OWN_NAME:
+        return (_preview_own(environment, verdict, wish, present=present),), ()
+    return (_preview_first(environment, verdict, wish),), ()
 
 
-def _preview_part(
-    client: LocalStackClient,
-    verdict: Consent,
-    *,
-    if_enabled: bool,
-    reveal: bool,
-    live: Live | None,
+def _preview_client(
+    environment: Environment, tool: Tool, wish: PreviewWish
+) -> tuple[tuple[Preview, ...], tuple[str, ...]]:
+    verdicts = {found.part: found for found in evaluate_tool(environment, tool)}
+    on = frozenset(part for part, found in verdicts.items() if found.telemetry == "on")
+    stored_ids = dict(_stored_ids(environment, tool.name))
+    parts = tool.preview(environment, wish._replace(on=on, stored_ids=stored_ids))
+    previews = (
+        Preview(verdicts[each.part], each.requests, each.cautions, each.is_unknown)
+        for each in parts
+    )
+    return tuple(previews), tuple(remark for each in parts for remark in each.remarks)
+
+
+def _stored_ids(environment: Environment, name: str) -> Iterator[tuple[str, object]]:
+    """Give the ID that each part's file holds; the first place of a part comes last and wins."""
+    for mid in reversed(read_all(environment)):
+        if mid.place.tool == name and mid.kind not in ("missing", "unreadable"):
+            yield mid.place.part, mid.value
+
+
+def _preview_own(
+    environment: Environment, verdict: Consent, wish: PreviewWish, *, present: bytes | None
 ) -> Preview:
-    if verdict.telemetry != "on" and not if_enabled:
-        return Preview(verdict, ())
-    edition = session.edition_of(client)
-    if caution := endpoint_caution(verdict, "ANALYTICS_API"):
+    """Build the request that would carry usagectl's last and present `cli_cmd` events."""
+    try:
+        last = last_event(environment, tool=OWN_NAME)
+    except UsagectlError:  # Status says what is wrong with the spool; the present event is here.
+        last = None
+    bodies = [event for event in (last, present) if event is not None and _is_event(event)]
+    if not bodies:
+        return Preview(verdict)
+    if caution := _endpoint_caution(verdict):
         return Preview(verdict, (), (caution,))
-    if edition is None:
-        return Preview(verdict, (), (_no_session(client),), is_unknown=True)
-    docker = live.docker if live else {}
-    payload, varying = session.process_payload(client, edition=edition, docker=docker)
-    cautions = () if live else tuple(_docker_cautions(client))
-    request = _session_request(client, "cli", payload, varying=varying, reveal=reveal)
-    return Preview(verdict, (request,), cautions)
+    return Preview(verdict, (_request(build_post(bodies, base=_base(verdict, wish))),))
 
 
-def _no_session(client: LocalStackClient) -> Caution:
-    if client.is_in_container:
-        return Caution(
-            "no-session",
-            "Its commands post a cli_cmd event each, but no session event: in a container without "
-            f"{session.STATIC_LIBS} this version fails while it computes the edition. `localstack "
-            "start` first declares that it is on a host; the line below shows what it then sends.",
-            "OVERRIDE_IN_DOCKER=0 usagectl preview localstack",
-        )
-    return Caution(
-        "no-session",
-        "Its commands post a cli_cmd event each, but no session event: the working folder cannot "
-        "be listed, and this version fails there while it computes the edition.",
-        "cd && usagectl preview localstack",
-    )
+def _preview_first(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
+    """Build the requests that would carry the first events that wait of a registered tool."""
+    name = verdict.tool
+    selection = Selection(tools=(name,))
+    found = _preview_waiting(environment, verdict, wish, selection, limit=_FIRST_EVENTS)
+    cautions = found.cautions
+    if not found.requests and not cautions:
+        message = f"{name} has recorded nothing that waits."
+        cautions = (Caution("nothing-waits", message, f"usagectl spool list --tool {name} --sent"),)
+    elif sum(len(request.events) for request in found.requests) == _FIRST_EVENTS:
+        message = f"Only the first {_FIRST_EVENTS} events that wait are shown."
+        cautions = (*cautions, Caution("shortened", message, f"usagectl preview {name} --waiting"))
+    return found._replace(cautions=cautions)
 
 
-def _docker_cautions(client: LocalStackClient) -> list[Caution]:
-    if client.rules.machine_id == "short" or not _may_have_docker(client.environment):
-        return []
-    members = "system is" if session.stored_id(client) else "system and machine_id are"
-    message = (
-        f"Docker seems to run here and was not asked, so {members} what the client falls "
-        "back to without it."
-    )
-    return [Caution("docker-not-asked", message, "usagectl preview localstack --live")]
+def _preview_all(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
+    """Build every request that a replay of a tool's waiting events would send."""
+    others = tuple(each.name for each in emitters(environment) if each.name != OWN_NAME)
+    is_own = verdict.tool == OWN_NAME
+    selection = ALL._replace(without=others) if is_own else Selection(tools=(verdict.tool,))
+    return _preview_waiting(environment, verdict, wish, selection)
 
 
-def _may_have_docker(environment: Environment) -> bool:
-    command = environment.variables.get("DOCKER_CMD", "").strip() or "docker"
-    if find_executable(command.split()[0], environment) is None:
-        return False
-    if environment.variables.get("DOCKER_HOST"):
-        return True
-    return any(environment.at_root(socket).exists() for socket in _DOCKER_SOCKETS)
-
-
-def _session_request(
-    client: LocalStackClient,
-    part: str,
-    payload: Mapping[str, object],
+def _preview_waiting(
+    environment: Environment,
+    verdict: Consent,
+    wish: PreviewWish,
+    selection: Selection,
     *,
-    varying: tuple[str, ...],
-    reveal: bool,
-) -> Request:
-    environment, version = client.environment, client.rules.version
-    base = client.variables if part == "container" else environment.variables
-    name = "LOCALSTACK_ANALYTICS_API" if part == "container" else "ANALYTICS_API"
-    url = (base.get(name) or LOCALSTACK_ENDPOINT).rstrip("/") + "/session"
-    metadata = {
-        "session_id": payload["session_id"],
-        "client_time": str(int(environment.now().timestamp())),
-    }
-    length = len(session.serialise(metadata, payload))
-    masked = () if reveal or not payload["api_key"] else ("/payload/api_key",)
-    shown = {**payload, "api_key": MASK} if masked else payload
-    headers = {
-        "Host": urlsplit(url).netloc.rpartition("@")[2],
-        "User-Agent": f"localstack/{version}",
-        "Accept-Encoding": "gzip, deflate",
-        "Accept": "*/*",
-        "Connection": "keep-alive",
-        "Localstack-Session-ID": str(payload["session_id"]),
-        "Content-Length": str(length),
-        "Content-Type": "application/json",
-    }
-    body = session.serialise(metadata, shown)
-    url = url if reveal else mask_credentials(url)
+    limit: int | None = None,
+) -> Preview:
+    from usagectl.delivery import replay
+
+    if caution := _endpoint_caution(verdict):
+        return Preview(verdict, (), (caution,))
+    options = replay.Options(selection=selection, limit=limit)
+    with open_spool(environment, read_only=True) as store:
+        posts = replay.posts(options, base=_base(verdict, wish), store=store)
+        requests = [_request(post, tool=verdict.tool) for post, _ in posts]
+    return Preview(verdict, tuple(each if wish.reveal else _mask_token(each) for each in requests))
+
+
+def _endpoint_caution(verdict: Consent) -> Caution | None:
+    return endpoint_caution(verdict.tool, verdict.endpoint, variable="ANALYTICS_API")
+
+
+def _base(verdict: Consent, wish: PreviewWish) -> str:
+    return verdict.endpoint if wish.reveal else mask_url_credentials(verdict.endpoint)
+
+
+def _request(post: Post, *, tool: str = OWN_NAME) -> Request:
+    """Describe the request that delivery would send."""
+    from usagectl._version import __version__
+
     return Request(
-        "localstack", part, "POST", url, headers, body, ("session",), masked, varying, version
+        tool,
+        "cli",
+        "POST",
+        post.url,
+        post.headers,
+        post.body,
+        tuple(_names_in(post.body)),
+        version=__version__,
     )
 
 
-def _instance_request(
-    client: LocalStackClient, info: Mapping[str, object], *, reveal: bool
-) -> Request:
-    """Build the session request of the running instance from what it says of itself."""
-    version = str(info.get("version", client.rules.version)).partition(":")[0]
-    running = LocalStackClient(client.environment, version=version)
-    payload = session.instance_payload(running, info)
-    varying = ("/metadata/client_time",)
-    return _session_request(running, "container", payload, varying=varying, reveal=reveal)
+def _mask_token(request: Request) -> Request:
+    """Hide the token of a session event; every other byte stays."""
+    if request.events != ("session",):
+        return request
+    payload = _decode(request.body).get("payload")
+    token = payload.get("api_key") if isinstance(payload, dict) else None
+    if not isinstance(token, str) or not token:
+        return request
+    written = json.dumps(token, ensure_ascii=False).encode()
+    body = request.body.replace(b'"api_key":' + written, b'"api_key":"' + MASK.encode() + b'"')
+    if body == request.body:  # It is written with escapes.
+        document = _decode(body)
+        document["payload"]["api_key"] = MASK
+        body = json.dumps(document).encode()
+    return request._replace(body=body, masked=("/payload/api_key",))
 
 
-def instance_port(environment: Environment) -> int:
-    """Name the loopback port of a running instance, from GATEWAY_LISTEN or EDGE_PORT."""
-    variables = LocalStackClient(environment).variables
-    listen = variables.get("GATEWAY_LISTEN", "").split(",")[0]
-    match = re.search(r"(?:^|:)(\d{1,5})$", listen.strip())
-    text = match[1] if match else variables.get("EDGE_PORT", "").strip()
-    return int(text) if text.isdecimal() and 0 < int(text) <= 65535 else _DEFAULT_PORT  # noqa: PLR2004
+def _is_event(event: bytes) -> bool:
+    """True if spooled bytes are an event; a file that people can edit may hold anything."""
+    try:
+        document = _decode(event)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
+        return False
+    return all(isinstance(document.get(group), dict) for group in ("metadata", "payload"))
 
 
-def preview_lstk(environment: Environment) -> tuple[Preview, ...]:
-    """Say whether lstk sends; its bytes are known only from reading its source."""
-    caution = Caution(
-        "bytes-not-known",
-        "What lstk sends is known only from reading its source, so no bytes are shown.",
-        "usagectl explain lstk_command",
-    )
-    return tuple(
-        Preview(verdict, (), (caution,) if verdict.telemetry == "on" else (), is_unknown=True)
-        for verdict in consent.evaluate(environment, ["lstk"])
-    )
+def _names_in(body: bytes) -> Sequence[str]:
+    document = _decode(body)
+    events = document.get("events", [document]) if isinstance(document, dict) else []
+    return [str(event.get("name", "")) for event in events]
 
 
-def endpoint_caution(verdict: Consent, variable: str) -> Caution | None:
-    """Warn when the endpoint is no URL that a client can post to."""
-    if settings.is_http_url(verdict.endpoint):
-        return None
-    if not verdict.endpoint:
-        message = f"{verdict.tool} names no endpoint, so its events stay in the spool."
-        hint = f"usagectl spool show --raw --tool {verdict.tool}"
-        return Caution("endpoint-missing", message, hint)
-    message = f"The endpoint that {variable} names is no http or https URL, so nothing can be sent."
-    return Caution("endpoint-invalid", message, f"unset {variable}")
+def _decode(body: bytes) -> Any:  # noqa: ANN401  (any JSON)
+    return _reader.decode(body.decode("utf-8"))
+
+
+def _read_number(text: str) -> float:
+    """Read a whole number; Python refuses thousands of digits, and nobody needs them here."""
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
+
+
+_reader = json.JSONDecoder(parse_int=_read_number)

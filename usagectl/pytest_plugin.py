@@ -1,11 +1,11 @@
-"""Own the pytest fixture `usagectl_capture`: what a program under test sends, as values.
+"""The pytest fixture `usagectl_capture`: what a program under test sends, as values.
 
     def test_nothing_is_sent_when_opted_out(usagectl_capture):
         usagectl_capture.run(["mytool", "build"], variables={"DO_NOT_TRACK": "1"})
         usagectl_capture.assert_silent()
 
-pytest loads it by itself where usagectl is installed, with the option of the
-conformance kit (`usagectl.conformance`).
+pytest loads it where usagectl is installed, with the option of the conformance kit
+(`usagectl.conformance`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.audit import AuditResult
-    from usagectl.capture import Captured, Session
-    from usagectl.environment import Environment
+    from usagectl.capture import Capture, Captured
+    from usagectl.machine.environment import Environment
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the description of the tool that `--pyargs usagectl.conformance` checks."""
+    """Add the option of `--pyargs usagectl.conformance`: the description of a tool."""
     parser.getgroup("usagectl").addoption(
         "--usagectl-conformance",
         metavar="FILE",
@@ -34,37 +34,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class UsageCapture:
-    """Be an endpoint on loopback that records what is posted to it.
+    """An endpoint on loopback that records what is posted to it.
 
     Attributes:
         url: its address, without a path: `http://127.0.0.1:40123`.
         file: the capture file, as `usagectl capture --output` writes one.
     """
 
-    def __init__(self, environment: Environment, session: Session) -> None:
-        self.url = f"http://{session.address.host}:{session.address.port}"
-        self.file: Path = session.file
+    def __init__(self, environment: Environment, capture: Capture) -> None:
+        self.url = f"http://{capture.address.host}:{capture.address.port}"
+        self.file: Path = capture.file
         self._environment = environment
-        self._session = session
+        self._capture = capture
         self._seen = 0
-        self._sums = self._counts()
+        self._before = self._counts()
         self._words: list[str] = []
 
     @property
     def variables(self) -> dict[str, str]:
-        """List the variables that lead LocalStack's clients here; a tool of yours reads its own."""
-        return dict(self._session.variables)
+        """The variables that lead LocalStack's clients here; a tool of yours reads its own."""
+        return dict(self._capture.variables)
 
     @property
     def events(self) -> list[Captured]:
-        """List what arrived since the last `clear`: each event, and each request without one."""
+        """What arrived since the last `clear`: each event, and each request without one."""
         from usagectl import capture
 
         return list(capture.load(self.file))[self._seen :]
 
     @property
     def names(self) -> list[str]:
-        """List the names of the events, in the order in which they arrived."""
+        """The names of the events, in the order in which they arrived."""
         return [event.name for event in self.events]
 
     def run(
@@ -75,16 +75,12 @@ class UsageCapture:
         cwd: Path | None = None,
         timeout_seconds: float = 60.0,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program against the endpoint and wait for what it sends late.
+        """Run a program against the endpoint and wait for its late events.
 
-        Args:
-            command: its words.
-            variables: more environment variables, such as an opt-out, or `{"MYTOOL_URL": url}`.
-            cwd: where it runs.
-            timeout_seconds: how long it may take.
+        `variables` are set for it, such as an opt-out, or `{"MYTOOL_URL": url}`.
 
         Raises:
-            OSError: there is no such program.
+            OSError: no such program.
             subprocess.TimeoutExpired: it took longer.
         """
         import os
@@ -92,12 +88,12 @@ class UsageCapture:
         import tempfile
 
         self._words += command if not self._words else command[1:]
-        given = {**os.environ, **(variables or {})}  # A test may have set some since.
-        # Files, no pipes: what runs on in the background may keep these open.
+        given = {**os.environ, **(variables or {})}  # The test may have set some.
+        # Files instead of pipes: what runs on in the background may keep those open.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(  # noqa: S603  (running what the test names is the task)
                 command,
-                env=self._session.child_variables(given),
+                env=self._capture.child_variables(given),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -105,20 +101,20 @@ class UsageCapture:
                 timeout=timeout_seconds,
                 check=False,
             )
-            self._session.wait_for_late()
+            self._capture.wait_for_late()
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
 
     def clear(self) -> None:
-        """Forget what arrived so far."""
+        """Forget what has arrived so far."""
         self._seen += len(self.events)
-        self._sums = self._counts()
+        self._before = self._counts()
 
     def assert_silent(self) -> None:
         """Fail the test if anything arrived."""
         found = self.events
-        if found or self._has_more():
+        if found or self._counts() != self._before:
             pytest.fail(
                 f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}",
                 pytrace=False,
@@ -126,34 +122,27 @@ class UsageCapture:
 
     def assert_only(self, *names: str) -> None:
         """Fail the test unless events of these names arrived, each at least once, and no others."""
-        found = self.events
-        if {event.name for event in found} != set(names) or self._turned_away():
+        found, more = self.events, self._more()
+        if {event.name for event in found} != set(names) or more:
             wanted = ", ".join(names) or "nothing"
-            pytest.fail(
-                f"wanted {wanted}; this arrived:\n{_list(found)}{self._more()}", pytrace=False
-            )
+            pytest.fail(f"wanted {wanted}; this arrived:\n{_list(found)}{more}", pytrace=False)
 
-    def _counts(self) -> tuple[int, int, int]:
-        sums = self._session.sums
-        return sums.requests, sums.refused, sums.unstored
-
-    def _turned_away(self) -> int:
-        (_, refused, unstored), (_, refused_before, unstored_before) = self._counts(), self._sums
-        return refused - refused_before + unstored - unstored_before
-
-    def _has_more(self) -> bool:
-        return self._counts() != self._sums
+    def _counts(self) -> tuple[int, int]:
+        sums = self._capture.sums
+        return sums.requests, sums.refused + sums.unstored
 
     def _more(self) -> str:
-        away = self._turned_away()
-        return f"\n  and {away} that could not be taken in" if away else ""
+        """Say how many requests were turned away or could not be stored since the last `clear`."""
+        lost = self._counts()[1] - self._before[1]
+        return f"\n  and {lost} that could not be taken in" if lost else ""
 
     def audit(self) -> AuditResult:
-        """Hold all that arrived against the notice, and search it for values of this machine."""
-        from usagectl import audit, notice, registry
-        from usagectl.environment import with_account_home
+        """Audit all that arrived: against the notice, and for values of this machine."""
+        from usagectl import audit, notice
+        from usagectl.machine.environment import with_account_home
+        from usagectl.tools import instrumented
 
-        declared = notice.declared(registry.declarations(self._environment))
+        declared = notice.declared(instrumented.declarations(self._environment))
         context = audit.Context.from_environment(
             with_account_home(self._environment), arguments=self._words
         )
@@ -170,9 +159,10 @@ def _list(found: list[Captured]) -> str:
 @pytest.fixture
 def usagectl_capture(tmp_path: Path) -> Iterator[UsageCapture]:
     """Serve a telemetry endpoint on loopback for one test; nothing that it gets leaves."""
-    from usagectl import capture, environment
+    from usagectl import capture
+    from usagectl.machine import environment
 
     surroundings = environment.from_process()
     options = capture.Options(file=tmp_path / "usagectl-capture.jsonl")
-    with capture.opened(surroundings, options) as session:
-        yield UsageCapture(surroundings, session)
+    with capture.opened(surroundings, options) as opened:
+        yield UsageCapture(surroundings, opened)

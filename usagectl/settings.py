@@ -1,27 +1,30 @@
-"""Own the user's settings, the machine's policy and the project file as data.
+"""Settings of the user, policy of the machine and project files: read as data, written by key.
 
-Reading never raises: a file that cannot be read or understood becomes a
-problem of the result, and consent turns that into off (design, rule 2).
+Reading never raises: a file that cannot be read or parsed becomes a problem of the
+result, and consent turns that into off (design, rule 2).
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeGuard, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeGuard, get_args
 
-from usagectl import _files, paths
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
+    FileUnwritableError,
     InvalidValueError,
 )
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 Mode = Literal["off", "local", "on"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
@@ -30,6 +33,8 @@ MODE_VARIABLE = "USAGECTL_TELEMETRY"
 
 OWN_NAME = "usagectl"
 """The tool whose switches stand in the table `telemetry`; any other has `tools.NAME`."""
+
+_HEADER = "# usagectl's own settings; `usagectl settings` says what each one means.\n"
 
 Name = Literal[
     "mode",
@@ -53,7 +58,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class ToolSettings(NamedTuple):
-    """Hold what a file says of one tool that records its events through usagectl.
+    """Settings of one tool that records its events through usagectl.
 
     Attributes:
         mode: the telemetry mode it asks for.
@@ -69,29 +74,21 @@ class ToolSettings(NamedTuple):
 
 
 class SettingsFile(NamedTuple):
-    """Hold what one TOML file says, and what is wrong with it.
+    """Content of one settings, policy or project file, and what is wrong with it.
 
     Attributes:
-        file: where it lies, None when there is no place for one.
-        exists: whether anything was there.
-        mode: the telemetry mode it asks for.
-        mode_since: when that mode was chosen, aware.
-        mode_set_by: `disable` when that command chose it.
-        endpoint: base URL for usagectl's own events.
+        file: its path, None without a folder for it.
+        exists: whether there is such a file.
         cache_dir: folder that holds a LocalStack volume's `machine.json`.
         spool_max_bytes: size that the queue may grow to.
         spool_max_days: age in days that a waiting event may reach.
-        problem: a sentence when it cannot be read or understood, else empty.
-        unknown: keys that mean nothing to usagectl.
-        tools: by name, what it says of other tools that record through usagectl.
+        problem: a sentence if it cannot be read or parsed, else empty.
+        unknown: keys that usagectl does not know.
+        tools: by name, the settings of usagectl and of other tools that record through it.
     """
 
     file: Path | None
     exists: bool = False
-    mode: Mode | None = None
-    mode_since: datetime | None = None
-    mode_set_by: str | None = None
-    endpoint: str | None = None
     cache_dir: str | None = None
     spool_max_bytes: int | None = None
     spool_max_days: int | None = None
@@ -100,32 +97,35 @@ class SettingsFile(NamedTuple):
     tools: Mapping[str, ToolSettings] = MappingProxyType({})
 
     def of_tool(self, name: str) -> ToolSettings:
-        """Return what it says of one tool; the table `telemetry` is usagectl's own."""
-        if name == OWN_NAME:
-            return ToolSettings(self.mode, self.mode_since, self.mode_set_by, self.endpoint)
+        """Return the settings of one tool; the table `telemetry` is usagectl's own."""
         return self.tools.get(name, ToolSettings())
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that the table `telemetry` asks for."""
+        return self.of_tool(OWN_NAME).mode
 
 
 def load(environment: Environment) -> SettingsFile:
     """Read the user's settings file."""
-    file = paths.settings_file(environment)
+    file = files.settings_file(environment)
     return SettingsFile(file=None) if file is None else read(file)
 
 
 def load_policy(environment: Environment) -> SettingsFile:
     """Read the machine-wide policy file."""
-    return read(paths.policy_file(environment))
+    return read(files.policy_file(environment))
 
 
 def load_projects(environment: Environment) -> tuple[SettingsFile, ...]:
     """Read every project file from the working folder up, nearest first."""
-    return tuple(read(file) for file in paths.project_files(environment))
+    return tuple(read(file) for file in files.project_files(environment))
 
 
 def read(file: Path) -> SettingsFile:
-    """Read one settings, policy or project file; a problem is part of the answer."""
+    """Read one settings, policy or project file; a problem is part of the result."""
     try:
-        data = _files.read_bytes(file)
+        data = files.read_bytes(file)
     except FileUnreadableError as error:
         return SettingsFile(file=file, exists=True, problem=error.message)
     if data is None:
@@ -153,7 +153,6 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     telemetry, localstack, spool, tools = (
         _table(file, document, name) for name in ("telemetry", "localstack", "spool", "tools")
     )
-    own = _narrow_tool(file, telemetry, place="telemetry")
     of_tools = {
         name: _narrow_tool(file, _table(file, tools, name, "tools."), place=f"tools.{name}")
         for name in tools
@@ -161,22 +160,18 @@ def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
     return SettingsFile(
         file=file,
         exists=True,
-        mode=own.mode,
-        mode_since=own.mode_since,
-        mode_set_by=own.mode_set_by,
-        endpoint=own.endpoint,
         cache_dir=_text(file, localstack, "localstack.cache_dir"),
         spool_max_bytes=_count(file, spool, "spool.max_bytes"),
         spool_max_days=_count(file, spool, "spool.max_days"),
         unknown=tuple(_unknown_keys(document)),
-        tools=of_tools,
+        tools={**of_tools, OWN_NAME: _narrow_tool(file, telemetry, place="telemetry")},
     )
 
 
 def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> ToolSettings:
     mode, since = table.get("mode"), table.get("since")
     if mode is not None and not is_mode(mode):
-        raise FileCorruptError(file, reason=f"{place}.mode is none of {', '.join(MODES)}")
+        raise FileCorruptError(file, reason=f"{place}.mode is not one of {', '.join(MODES)}")
     if since is not None and not isinstance(since, datetime):
         raise FileCorruptError(file, reason=f"{place}.since is not an instant")
     return ToolSettings(
@@ -226,7 +221,7 @@ def _count(file: Path, table: Mapping[str, object], place: str) -> int | None:
 
 
 def is_mode(value: object) -> TypeGuard[Mode]:
-    """Tell whether a value is one of the three modes."""
+    """True if a value is one of the three modes."""
     return value in MODES
 
 
@@ -234,7 +229,7 @@ def parse_mode(text: str) -> Mode:
     """Turn what a person typed into a mode.
 
     Raises:
-        InvalidValueError: it is none of the three.
+        InvalidValueError: it is another word.
     """
     mode = text.strip().lower()
     if not is_mode(mode):
@@ -246,7 +241,7 @@ def parse_count(text: str) -> int:
     """Turn what a person typed into a whole number of at least 1.
 
     Raises:
-        InvalidValueError: it is none.
+        InvalidValueError: it is something else.
     """
     if not text.strip().isdecimal() or not 0 < int(text) < 1 << 48:
         raise InvalidValueError("number", text, wanted="use a whole number of at least 1")
@@ -257,7 +252,7 @@ def parse_endpoint(text: str) -> str:
     """Turn what a person typed into a base URL without a trailing slash.
 
     Raises:
-        InvalidValueError: it is no http or https URL with a host, or carries credentials.
+        InvalidValueError: it has no http or https, no host, or it has credentials.
     """
     from urllib.parse import urlsplit  # only a command that writes needs it
 
@@ -270,8 +265,32 @@ def parse_endpoint(text: str) -> str:
     return url.rstrip("/")
 
 
+def parse_folder(environment: Environment, text: str) -> Path:
+    """Turn what a person typed into an absolute folder, which need not exist; `~` is home.
+
+    Raises:
+        InvalidValueError: it is empty, or a file is in the way.
+    """
+    if not text.strip() or "\0" in text:
+        raise InvalidValueError("folder", text, wanted="name a folder such as ./volume/cache")
+    folder = environment.cwd / text
+    first, _, rest = text.partition("/")
+    if first == "~" and environment.home:
+        folder = environment.home / rest.lstrip("/")
+    # os.path answers where pathlib raises: a loop of links, a folder that may not be searched.
+    folder = Path(os.path.realpath(folder))
+    try:
+        str(folder).encode("utf-8")
+    except UnicodeEncodeError as error:
+        wanted = "its whole name has to be UTF-8 to be kept in the settings"
+        raise InvalidValueError("folder", text, wanted=wanted) from error
+    if os.path.exists(folder) and not os.path.isdir(folder):  # noqa: PTH110, PTH112
+        raise InvalidValueError("folder", text, wanted="there is a file of that name")
+    return folder
+
+
 def is_http_url(url: str) -> bool:
-    """Tell whether a client can post to a URL: http or https, a host, a port that is one."""
+    """True if a client can post to a URL: http or https, a host, a valid port."""
     from urllib.parse import urlsplit  # only what writes or previews needs it
 
     try:
@@ -279,3 +298,128 @@ def is_http_url(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+class SaveResult(NamedTuple):
+    """Result of saving: the file, whether it changed, what was set aside."""
+
+    file: Path
+    changed: bool
+    set_aside: Path | None = None
+
+
+def save(
+    environment: Environment,
+    values: Mapping[Name, object],
+    *,
+    tool: str = OWN_NAME,
+    dry_run: bool = False,
+) -> SaveResult:
+    """Write settings, and remove those that are None; other lines and comments stay.
+
+    A file that cannot be parsed is set aside first, never overwritten. Mode and endpoint
+    are those of `tool`.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+        FileUnreadableError: the file exists and cannot be read.
+        FileUnwritableError: nothing was changed.
+        LockTimeoutError: another process holds the settings' lock.
+    """
+    file = files.require_settings_file(environment)
+    placed = {place_of(name, tool): value for name, value in values.items()}
+    with nullcontext() if dry_run else files.lock(file.parent):
+        return _save(environment, file, values=placed, dry_run=dry_run)
+
+
+def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
+    """Return the tables and the key that hold a setting."""
+    table, key = PLACES[name]
+    return (table, key) if tool == OWN_NAME or table != "telemetry" else ("tools", tool, key)
+
+
+def _save(
+    environment: Environment,
+    file: Path,
+    *,
+    values: Mapping[tuple[str, ...], object],
+    dry_run: bool,
+) -> SaveResult:
+    before = files.read_bytes(file)
+    is_corrupt = before is not None and bool(read(file).problem)
+    if is_corrupt and not any(place[-1] == "mode" for place in values):
+        # The file may hold an off, which setting it aside would undo.
+        raise FileCorruptError(file, reason="so nothing is written to it")
+    text = _HEADER if before is None or is_corrupt else before.decode("utf-8")
+    try:
+        after = _edit(text, values)
+    except ValueError as error:
+        reason = "its keys are written in a form that cannot be edited, so nothing is written to it"
+        raise FileCorruptError(file, reason=reason) from error
+    is_same = after == text and not is_corrupt
+    if dry_run or is_same:
+        return SaveResult(file, changed=not is_same)
+    aside = files.set_aside(file, environment.now()) if is_corrupt else None
+    try:
+        if after.strip() == _HEADER.strip():
+            files.remove(file)
+        else:
+            files.replace_bytes(file, after.encode("utf-8"))
+    except FileUnwritableError:
+        if aside is not None:
+            files.put_back(aside, file)
+        raise
+    return SaveResult(file, changed=True, set_aside=aside)
+
+
+def _edit(text: str, values: Mapping[tuple[str, ...], object]) -> str:
+    """Change keys in a TOML text; comments and other keys stay.
+
+    Raises:
+        ValueError: the form of the text allows no such change.
+    """
+    import tomllib
+
+    import tomlkit  # only a command that writes needs it
+
+    document = tomlkit.parse(text)
+    for (*tables, key), value in values.items():
+        if value is not None:
+            _make(document, tables)[key] = value
+        else:
+            _take_out(document, tables, key)
+    after = tomlkit.dumps(document)
+    # Where dotted keys and inline tables are mixed, tomlkit can write invalid TOML.
+    found = tomllib.loads(after)
+    for place, value in values.items():
+        if _look_up(found, place) != value:
+            raise ValueError(place[-1])
+    return after
+
+
+def _look_up(document: Mapping[str, Any], place: tuple[str, ...]) -> object:
+    found: Any = document
+    for name in place:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _make(table: Any, names: list[str]) -> Any:  # noqa: ANN401  (tomlkit's own containers)
+    """Return a table below another; make the missing ones on the way."""
+    import tomlkit
+
+    for at, name in enumerate(names):
+        if name not in table:
+            table[name] = tomlkit.table(is_super_table=at + 1 < len(names))
+        table = table[name]
+    return table
+
+
+def _take_out(table: Any, names: list[str], key: str) -> None:  # noqa: ANN401
+    """Remove a key, and every table on the way that is then empty."""
+    if not names:
+        table.pop(key, None)
+    elif names[0] in table:
+        _take_out(table[names[0]], names[1:], key)
+        if not table[names[0]]:
+            del table[names[0]]

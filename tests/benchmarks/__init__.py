@@ -1,1 +1,1 @@
-"""Hold benchmarks: scripts that print ratios; none is a test."""
+"""Benchmarks: scripts that print ratios; none is a test."""

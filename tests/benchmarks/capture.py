@@ -108,7 +108,7 @@ async def _answer(reader: asyncio.StreamReader) -> int:
 
 
 async def _post_all(port: int, numbers: Iterator[int], *, keeps: bool) -> int:
-    """Be one client: post until the numbers are used up; return how many it had answered."""
+    """Post as one client until the numbers are used up; return how many were answered."""
     answered = 0
     streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     for number in numbers:
@@ -138,7 +138,7 @@ class HalfOpen:
         self._wanted = wanted
 
     async def hold(self, port: int) -> None:
-        """Hold one such connection, and make a new one whenever the server has ended it."""
+        """Keep one such connection open, and make a new one whenever the server ends it."""
         while True:
             with suppress(OSError, asyncio.IncompleteReadError):
                 reader, writer = await asyncio.open_connection(HOST, port)

@@ -36,7 +36,7 @@ WAYS = ("answers", "hangs", "refuses", "drops")
 
 @contextmanager
 def dropping() -> Iterator[str]:
-    """Be an endpoint whose host answers no SYN: its queue is full and nobody accepts."""
+    """Serve an endpoint whose host answers no SYN: its queue is full and nobody accepts."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -105,7 +105,8 @@ def main() -> None:
                 runs["localstack off"] = (theirs, variables(folder, DEAD, DISABLE_EVENTS="1"))
                 for way, base in bases.items():
                     runs[f"localstack, endpoint {way}"] = (theirs, variables(folder, base))
-            times = measure(runs, options.rounds, alone=options.alone)
+            alone = Path(name) if options.alone else None
+            times = measure(runs, options.rounds, alone=alone)
             report(times)
             time.sleep(11)
         recovered(Path(name), good, options.rounds + 1)
@@ -117,19 +118,20 @@ def main() -> None:
             print("is kept where it is refused or dropped: its client has no spool")
 
 
-def end_children() -> None:
-    """Kill what a command left to send, before it begins: its events wait in the spool."""
-    for folder in Path("/proc").iterdir():
+def end_children(folder: Path) -> None:
+    """Kill what a command of this benchmark left to send: its events wait in the spool."""
+    for process in Path("/proc").iterdir():
         try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"usagectl._child" in words:
-                os.kill(int(folder.name), signal.SIGKILL)
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            is_ours = os.fsencode(folder) in (process / "environ").read_bytes()
+            if is_ours and b"usagectl.delivery.child" in words:
+                os.kill(int(process.name), signal.SIGKILL)
         except (OSError, ValueError):
             continue
 
 
 def measure(
-    runs: dict[str, tuple[list[str], dict[str, str]]], rounds: int, *, alone: bool
+    runs: dict[str, tuple[list[str], dict[str, str]]], rounds: int, *, alone: Path | None
 ) -> dict[str, list[float]]:
     """Time every run once a round, in an order that is drawn anew.
 
@@ -143,8 +145,8 @@ def measure(
         order.shuffle(names)
         for name in names:
             took = timed(*runs[name])
-            if alone:
-                end_children()
+            if alone is not None:
+                end_children(alone)
             if number:  # The first round fills the caches.
                 times[name].append(took)
     return times

@@ -6,12 +6,18 @@ with `python -m tests.benchmarks.startup [--rounds N] [--localstack PROGRAM]`.
 
 LocalStack's client posts an event on `config show`: it is given a loopback
 endpoint that nobody listens on, so it is refused at once.
+
+Where valgrind is there, callgrind also counts the instructions of `status --json` and of
+the Typer application: they repeat to a per mille, whatever else the machine is doing.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
+import shutil
+import site
 import statistics
 import subprocess
 import sys
@@ -87,6 +93,38 @@ def ratio(times: dict[str, list[float]], name: str, base: str) -> float:
     return statistics.median(a / b for a, b in zip(times[name], times[base], strict=True))
 
 
+def count_instructions(command: list[str], *, home: Path) -> int:
+    """Count the instructions of one start-up, without `site` and with a fixed hash seed."""
+    interpreter, *words = command
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *site.getsitepackages()]),
+        "PYTHONHASHSEED": "0",
+    }
+    valgrind = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+    done = subprocess.run(
+        [*valgrind, interpreter, "-S", *words],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    counted = re.search(r"Collected : (\d+)", done.stderr)
+    assert counted, done.stderr
+    return int(counted[1])
+
+
+def print_instructions(commands: dict[str, list[str]], *, home: Path) -> None:
+    """Print what `status --json` costs beside the Typer application, counted twice."""
+    for _ in range(2):
+        ours, theirs = (
+            count_instructions(commands[name], home=home)
+            for name in ("usagectl status --json", "a one-command Typer app")
+        )
+        print(f"instructions: {ours:,} / {theirs:,} = {ours / theirs:.3f} times the Typer app")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -97,6 +135,8 @@ def main() -> None:
         folder = Path(name)
         commands = contenders(folder, options.localstack)
         times = measure(commands, home=folder, rounds=options.rounds)
+        if shutil.which("valgrind"):
+            print_instructions(commands, home=folder)
     print(f"{options.rounds} rounds, median of paired ratios")
     print(f"{'':46}{'/ pass':>10}{'/ Typer app':>13}")
     for name in commands:

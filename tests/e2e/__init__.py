@@ -1,1 +1,1 @@
-"""Hold usagectl to what the real LocalStack client does on this machine."""
+"""Tests of usagectl against the real LocalStack client on this machine."""

@@ -1,8 +1,4 @@
-"""Run a page in a headless browser, and hear from it what it could do and read.
-
-Owns the page's own server and the browser's process. Knows nothing of captures: what
-the page attacks is a base URL.
-"""
+"""A hostile page in a headless browser: its server, the browser, and the page's report."""
 
 from __future__ import annotations
 
@@ -45,7 +41,8 @@ ATTEMPTS: Final = (
 
 _PAGE: Final = """\
 <!doctype html><meta charset="utf-8"><title>a page</title><body><script>
-const target = "{target}", report = "{report}";
+const report = "{report}";
+let target = "";
 const event = '{{"name": "forged", "payload": {{}}}}';
 const url = (way) => `${{target}}/v1/${{way}}`;
 const post = {{ method: "POST", body: event }};
@@ -64,10 +61,11 @@ function frameText(frame) {{
   try {{ return frame.contentDocument.body.textContent; }} catch {{ return "blocked"; }}
 }}
 async function submitForm(way) {{
-  const frame = Object.assign(document.createElement("iframe"), {{ name: way }});
+  const name = way + document.body.childElementCount;
+  const frame = Object.assign(document.createElement("iframe"), {{ name }});
   document.body.append(frame);
   const form = Object.assign(document.createElement("form"), {{
-    method: "POST", action: url(way), target: way, enctype: "text/plain",
+    method: "POST", action: url(way), target: name, enctype: "text/plain",
   }});
   form.append(Object.assign(document.createElement("input"), {{ name: event, value: "" }}));
   document.body.append(form);
@@ -106,8 +104,12 @@ const within = (promise) => Promise.race([
 async function attackAll() {{
   await fetch(report + "/go");
   const found = {{}};
-  for (const [way, act] of Object.entries(ways)) {{
-    try {{ found[way] = await within(act(way)); }} catch {{ found[way] = "blocked"; }}
+  for (target of {targets}) {{
+    found[target] = {{}};
+    for (const [way, act] of Object.entries(ways)) {{
+      try {{ found[target][way] = await within(act(way)); }}
+      catch {{ found[target][way] = "blocked"; }}
+    }}
   }}
   await fetch(report + "/report", {{ method: "POST", body: JSON.stringify(found) }});
 }}
@@ -117,19 +119,19 @@ attackAll();
 
 
 def find_browser() -> str | None:
-    """Name a Chromium on `PATH`."""
+    """Find a Chromium on `PATH`; None without one."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Serve the page, tell it when to begin, and take its report; other origins may ask too."""
+    """Serves the page, tells it when to begin, and takes its report; for every origin."""
 
     timeout: ClassVar[float | None] = REPORT_LIMIT_SECONDS
     server: _Server
 
     def do_GET(self) -> None:
-        """Serve the page, or hold it until it may begin."""
+        """Serve the page, or let it wait until it may begin."""
         if self.path == "/go":
             self.server.may_begin.wait(REPORT_LIMIT_SECONDS)
             self._answer(b"go", "text/plain")
@@ -163,7 +165,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.page = ""
-        self.report: dict[str, str] = {}
+        self.report: dict[str, dict[str, str]] = {}
         self.was_served = threading.Event()
         self.may_begin = threading.Event()
         self.has_reported = threading.Event()
@@ -174,29 +176,29 @@ class _Server(ThreadingHTTPServer):
 
 
 class PageServer:
-    """A web page of anybody: it attacks a base URL once it is let loose, and reports.
+    """A hostile web page: once it is let loose, it attacks base URLs and reports.
 
     Args:
-        target: the base URL, without a slash at its end.
+        targets: the base URLs, without a slash at the end; "" is the page's own origin.
         report: the base URL of the server that it reports to; None: its own.
     """
 
-    def __init__(self, target: str, *, report: str | None = None) -> None:
+    def __init__(self, *targets: str, report: str | None = None) -> None:
         self._server = _Server()
         self.port = self._server.server_port
-        self._server.page = _PAGE.format(target=target, report=report or "")
+        self._server.page = _PAGE.format(targets=json.dumps(targets), report=report or "")
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def url(self, host: str = LOOPBACK) -> str:
-        """The base URL, under a name of this machine."""
+        """Return the base URL, under a name of this machine."""
         return f"http://{host}:{self.port}"
 
     def wait_until_served(self) -> None:
         """Wait until a browser has the page."""
         assert self._server.was_served.wait(REPORT_LIMIT_SECONDS), "no browser asked for the page"
 
-    def let_loose(self) -> dict[str, str]:
-        """Let the page begin; answer what each of its attempts could read."""
+    def let_loose(self) -> dict[str, dict[str, str]]:
+        """Let the page begin; return what it could read, by target and way."""
         self._server.may_begin.set()
         assert self._server.has_reported.wait(REPORT_LIMIT_SECONDS), "the page did not report"
         return self._server.report
@@ -218,9 +220,9 @@ class PageServer:
 
 @contextmanager
 def browsing(program: str, url: str, folder: Path) -> Iterator[None]:
-    """Have a page open in a new browser of its own; every name leads to loopback.
+    """Open a page in a new browser, for which every name leads to loopback.
 
-    What is none of `OWN_NAMES` would go to a proxy that is not there.
+    Other names than `OWN_NAMES` go to a proxy that does not exist.
     """
     # Not below `folder`: its path may be too long for the socket that a browser makes.
     short = tempfile.mkdtemp(prefix="uc-")

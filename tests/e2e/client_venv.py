@@ -1,74 +1,135 @@
-"""Find the venv with the real LocalStack CLI, or make it once and keep it.
+"""Real clients: LocalStack of several versions, and a Node tool.
 
-Owns where that venv lives and what is installed in it.
+Each is installed once in a folder of its own, in one cache, and kept.
 """
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .support import CLIENT_VERSION
+from .support import CLIENT_VERSION, Client
 
 VENV_VARIABLE: Final = "USAGECTL_E2E_LOCALSTACK"
-REQUIREMENTS: Final = (f"localstack=={CLIENT_VERSION}", f"localstack-core=={CLIENT_VERSION}")
 COMPLETE_MARK: Final = "usagectl-complete"
+INSTALL_LIMIT_SECONDS: Final = 600.0  # only an installer that hangs meets it
+NODE_PACKAGE: Final = "gatsby-telemetry"
+NODE_PACKAGE_VERSION: Final = "3.25.0"
 
 
 class ClientUnavailableError(Exception):
-    """The real client could not be installed here."""
+    """A real client could not be installed here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of LocalStack's client, and what else its venv needs to run today."""
+
+    version: str
+    also: tuple[str, ...] = ()
+
+
+CURRENT: Final = Release(CLIENT_VERSION, (f"localstack-core=={CLIENT_VERSION}",))
+# Newer plux and setuptools no longer have the modules that it imports.
+OLDER: Final = Release("1.4.0", ("plux==1.3.1", "setuptools<70"))
+NEWER: Final = Release("2026.8.2")
 
 
 def find_or_make_venv() -> Path:
-    """Answer the venv that `USAGECTL_E2E_LOCALSTACK` names, else one of our own.
+    """Return the venv that `USAGECTL_E2E_LOCALSTACK` names, else one of our own.
 
     Raises:
         ClientUnavailableError: pip could not install it.
     """
     named = os.environ.get(VENV_VARIABLE)
-    if named:
-        return Path(named)
-    return make_venv(_cache_dir())
+    return Path(named) if named else find_or_make_client(CURRENT).venv_dir
 
 
-def make_venv(cache_dir: Path) -> Path:
-    """Install the client below `cache_dir`, unless that was done before.
-
-    Only one process works at it, the others wait. A venv without its mark was left
-    half-way and is made anew.
+def find_or_make_client(release: Release) -> Client:
+    """Return the client of a version.
 
     Raises:
         ClientUnavailableError: pip could not install it.
     """
     python = f"py{sys.version_info.major}.{sys.version_info.minor}"
-    venv_dir = cache_dir / f"localstack-{CLIENT_VERSION}-{python}"
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with _hold_lock(cache_dir / f"{venv_dir.name}.lock"):
-        if not (venv_dir / COMPLETE_MARK).exists():
-            _run_step([sys.executable, "-m", "venv", "--clear", str(venv_dir)])
-            pip = [str(venv_dir / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            _run_step([*pip, *REQUIREMENTS])
-            (venv_dir / COMPLETE_MARK).touch()
-    return venv_dir
+
+    def install(folder: Path) -> None:
+        _run_step([sys.executable, "-m", "venv", "--clear", str(folder)])
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        _run_step([*pip, f"localstack=={release.version}", *release.also])
+
+    return Client(_prepare(f"localstack-{release.version}-{python}", install))
 
 
-def _cache_dir() -> Path:
+def find_node() -> Path:
+    """Return Node's program.
+
+    Raises:
+        ClientUnavailableError: there is none.
+    """
+    return Path(_which("node"))
+
+
+def find_or_make_node_package() -> Path:
+    """Return the folder that a script can `require` the Node tool's package from.
+
+    Raises:
+        ClientUnavailableError: npm could not install it.
+    """
+    npm = _which("npm")
+
+    def install(folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+        package = f"{NODE_PACKAGE}@{NODE_PACKAGE_VERSION}"
+        _run_step([npm, "install", *flags, "--prefix", str(folder), package])
+
+    name = f"{NODE_PACKAGE}-{NODE_PACKAGE_VERSION}"
+    return _prepare(name, install) / "node_modules" / NODE_PACKAGE
+
+
+def _which(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        message = f"there is no {name} on PATH"
+        raise ClientUnavailableError(message)
+    return found
+
+
+def _prepare(name: str, install: Callable[[Path], None]) -> Path:
+    """Fill a folder once; one without its mark was left half-way and is made anew.
+
+    Only one process works at it, the others wait.
+    """
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "usagectl-e2e"
-
-
-@contextmanager
-def _hold_lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
+    cache = (Path(base) if base else Path.home() / ".cache") / "usagectl-e2e"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / name
+    with (cache / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        if not (folder / COMPLETE_MARK).exists():
+            install(folder)
+            (folder / COMPLETE_MARK).touch()
+    return folder
 
 
 def _run_step(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_LIMIT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ClientUnavailableError(str(error)) from error
     if done.returncode != 0:
         raise ClientUnavailableError(done.stderr.strip() or done.stdout.strip())

@@ -38,7 +38,7 @@ def sandbox(tmp_path: Path) -> Sandbox:
 
 @pytest.fixture(autouse=True)
 def _container_dir_untouched() -> Iterator[None]:
-    """Hold every test to leaving the one fixed folder of the client alone."""
+    """Check that every test leaves the one fixed folder of the client alone."""
     before = sorted(CONTAINER_DIR.rglob("*"))
     yield
     assert sorted(CONTAINER_DIR.rglob("*")) == before

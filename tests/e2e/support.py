@@ -310,7 +310,7 @@ class Client:
 
 
 def is_switched_off(run: Run) -> bool | None:
-    """Tell what the client itself says of `DISABLE_EVENTS`; None when it crashed before."""
+    """Return what the client itself says of `DISABLE_EVENTS`; None when it crashed before."""
     if run.status != 0:
         return None
     values = dict(line.split("=", 1) for line in run.stdout.splitlines() if "=" in line)

@@ -10,10 +10,10 @@ import pytest
 from usagectl import capture
 from usagectl.pytest_plugin import UsageCapture, usagectl_capture  # noqa: F401 - a fixture
 
-from .client_venv import ClientUnavailableError
-from .other_clients import (
+from .client_venv import (
     NEWER,
     OLDER,
+    ClientUnavailableError,
     Release,
     find_node,
     find_or_make_client,
@@ -88,12 +88,11 @@ def record(
 @pytest.mark.parametrize(
     ("words", "status", "names"),
     [
-        (CONFIG_SHOW, 0, ["cli_cmd"]),
         (("localstack", "config", "validate", "--file", "compose.yml"), 1, ["cli_cmd"]),
         (("localstack", "config", "show", "--format", "odd"), 2, []),
         (("localstack", "--version"), 0, []),
     ],
-    ids=["succeeds", "fails", "usage-error", "sends-nothing"],
+    ids=["fails", "usage-error", "sends-nothing"],
 )
 def test_the_client_runs_as_it_does_alone(
     words: tuple[str, ...],
@@ -103,13 +102,16 @@ def test_the_client_runs_as_it_does_alone(
     usagectl: Usagectl,
     sandbox: Sandbox,
 ) -> None:
-    """Exit status and stdout are those of a run without usagectl; its events are recorded."""
+    """Exit status and stdout are those of a run without usagectl; its events are recorded.
+
+    That the endpoint answers with an error changes nothing.
+    """
     sandbox.write("work/compose.yml", b"services: []\n")
     with LoopbackServer() as server:
         env = sandbox.environment(client, endpoint=server.url, changes={})
         program = str(client.bin_dir / words[0])
         alone = run_process([program, *words[1:]], env=env, cwd=sandbox.work_dir)
-    recorded = record(usagectl, sandbox, command=words)
+    recorded = record(usagectl, sandbox, "--answer", "error", command=words)
     assert (alone.status, recorded.run.status, recorded.data["status"]) == (status, status, status)
     assert recorded.run.stdout == alone.stdout
     assert [each.name for each in recorded.captured] == names
@@ -119,17 +121,37 @@ def test_the_client_runs_as_it_does_alone(
 def test_the_event_is_kept_as_the_client_wrote_it(
     client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """Order of keys, separators and every other byte are the client's own."""
+    """Order of keys, separators and every other byte are the client's own.
+
+    It ties its event to a session, in body and header: UC201 says so, both ways. Its HTTP
+    library posts the login of `~/.netrc`, which no file and no screen shows.
+    """
+    sandbox.write("home/.netrc", LOGIN.encode()).chmod(0o600)
     (request,) = client.config_show(sandbox).requests
     (sent,) = as_list(as_object(json.loads(request.body))["events"])
-    (event,) = record(usagectl, sandbox).captured
+    recorded = record(usagectl, sandbox)
+    (event,) = recorded.captured
     text = event.body.decode()
     assert _key_order(event.document) == _key_order(as_object(sent))
     assert json.dumps(json.loads(text)) == text  # so its separators are ", " and ": "
     assert json.dumps({"events": [sent]}).encode() == request.body  # as the plain server saw
     assert event.document["payload"] == as_object(sent)["payload"]
-    raw = (sandbox.work_dir / "out.jsonl").read_bytes()
-    assert raw.endswith(b'"event":' + event.body + b"}\n")
+    raw = (sandbox.work_dir / "out.jsonl").read_text()
+    assert raw.endswith(f'"event":{text}}}\n')
+    assert as_object(json.loads(raw))["withheld"] == ["authorization"]
+    assert "Basic" not in raw + recorded.run.stdout + recorded.run.stderr
+    findings = [as_object(each) for each in as_list(recorded.data["findings"])]
+    assert {(each["rule"], each["field"]) for each in findings} == {
+        ("UC201", "/headers/localstack-session-id"),
+        ("UC201", "/metadata/session_id"),
+    }
+    # The client ignores this value of the opt-out, and the person sees that it sends.
+    words = ("capture", "--expect", "none", "--", *CONFIG_SHOW)
+    shown = usagectl.run(sandbox, *words, changes={"DISABLE_EVENTS": "yes"})
+    assert shown.status == 1
+    assert "1 event in 1 request" in shown.stderr
+    assert "UC201" in shown.stderr
+    assert "UC201" not in shown.stdout
 
 
 def _key_order(document: Mapping[str, object]) -> list[object]:
@@ -139,69 +161,38 @@ def _key_order(document: Mapping[str, object]) -> list[object]:
     ]
 
 
-def test_the_session_link_is_reported(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """The client ties its event to a session, in body and header: UC201 says so, both ways."""
-    findings = [as_object(each) for each in as_list(record(usagectl, sandbox).data["findings"])]
-    assert {(each["rule"], each["field"]) for each in findings} == {
-        ("UC201", "/headers/localstack-session-id"),
-        ("UC201", "/metadata/session_id"),
-    }
-    shown = usagectl.run(sandbox, "capture", "--", *CONFIG_SHOW)
-    assert "1 event in 1 request" in shown.stderr
-    assert "UC201" in shown.stderr
-    assert "UC201" not in shown.stdout
-
-
-@pytest.mark.parametrize(
-    ("value", "status", "requests"), [("1", 0, 0), ("yes", 1, 1), ("0", 1, 1), ("", 1, 1)]
-)
-def test_an_opt_out_is_proven_or_refuted(
-    value: str, status: int, requests: int, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """`--expect none` tells the value that the client heeds from those that it does not."""
-    changes = {"DISABLE_EVENTS": value}
-    recorded = record(usagectl, sandbox, "--expect", "none", changes=changes)
-    assert (recorded.run.status, recorded.data["requests"]) == (status, requests)
-    assert recorded.data["status"] == 0
-
-
-def test_a_profile_opt_out_is_proven(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """An opt-out that stands only in the profile file silences the client under capture too."""
+def test_as_if_enabled_lifts_the_opt_out(usagectl: Usagectl, sandbox: Sandbox) -> None:
+    """An opt-out in the environment or a file is proven, and lifted on request; no file changes."""
+    changes = {"DISABLE_EVENTS": "1"}
+    silent = record(usagectl, sandbox, "--expect", "none", changes=changes)
+    assert (silent.run.status, silent.captured) == (0, [])
     sandbox.write(PROFILE, OPTED_OUT)
-    assert record(usagectl, sandbox, "--expect", "none").run.status == 0
-
-
-@pytest.mark.parametrize("place", ["environment", "profile"])
-def test_as_if_enabled_lifts_the_opt_out(place: str, usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """Who opted out, in the environment or in a file, sees what would be sent; no file changes."""
-    changes = {"DISABLE_EVENTS": "1"} if place == "environment" else {}
-    if place == "profile":
-        sandbox.write(PROFILE, OPTED_OUT)
-    assert record(usagectl, sandbox, changes=changes).captured == []
-    lifted = record(usagectl, sandbox, "--as-if-enabled", changes=changes)
+    silent = record(usagectl, sandbox, "--expect", "none")
+    assert (silent.run.status, silent.captured) == (0, [])
+    lifted = record(usagectl, sandbox, "--as-if-enabled", "--answer", "off", changes=changes)
     assert [each.name for each in lifted.captured] == ["cli_cmd"]
-    if place == "profile":
-        assert (sandbox.root / PROFILE).read_bytes() == OPTED_OUT
+    assert (sandbox.root / PROFILE).read_bytes() == OPTED_OUT
 
 
-@pytest.mark.parametrize("place", ["environment", "profile"])
+@pytest.mark.parametrize(("place", "ignored"), [("environment", "0"), ("profile", "")])
 def test_the_clients_own_proxy_keeps_nothing_away(
-    place: str, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    place: str, ignored: str, client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """A proxy that the client uses even for loopback, dead here, does not hide the event."""
-    changes = BAD_PROXIES if place == "environment" else {}
+    """A proxy that the client uses even for loopback, dead here, does not hide the event.
+
+    `--expect none` fails, also where a value of the opt-out stands that the client ignores.
+    """
+    changes = {**(BAD_PROXIES if place == "environment" else {}), "DISABLE_EVENTS": ignored}
     if place == "profile":
         lines = [f"{name}={value}\n" for name, value in BAD_PROXIES.items()]
         sandbox.write(PROFILE, "".join(lines).encode())
     assert client.config_show(sandbox, changes).requests == ()  # so it does without usagectl
-    recorded = record(usagectl, sandbox, changes=changes)
+    recorded = record(usagectl, sandbox, "--expect", "none", changes=changes)
+    assert (recorded.run.status, recorded.data["status"], recorded.data["requests"]) == (1, 0, 1)
     assert [each.name for each in recorded.captured] == ["cli_cmd"]
 
 
-@pytest.mark.parametrize(
-    ("answer", "requests"),
-    [("on", 1), ("off", 1), ("error", 1), ("hang", 1), ("slow", 1), ("refuse", 0)],
-)
+@pytest.mark.parametrize(("answer", "requests"), [("hang", 1), ("slow", 1), ("refuse", 0)])
 def test_no_answer_harms_the_command(
     answer: str, requests: int, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
@@ -210,15 +201,6 @@ def test_no_answer_harms_the_command(
     assert recorded.run.status == 0
     assert (recorded.data["requests"], recorded.data["events"]) == (requests, requests)
     assert "DISABLE_EVENTS=" in recorded.run.stdout.replace(" ", "")
-
-
-def test_a_login_that_the_client_adds_is_withheld(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """The client's HTTP library posts the login of `~/.netrc`; no file and no screen has it."""
-    sandbox.write("home/.netrc", LOGIN.encode()).chmod(0o600)
-    recorded = record(usagectl, sandbox)
-    (line,) = (sandbox.work_dir / "out.jsonl").read_text().splitlines()
-    assert as_object(json.loads(line))["withheld"] == ["authorization"]
-    assert "Basic" not in line + recorded.run.stdout + recorded.run.stderr
 
 
 def test_the_fixture_sees_the_real_client(
@@ -240,7 +222,7 @@ def test_the_fixture_sees_the_real_client(
 
 @pytest.fixture(scope="session", params=[OLDER, NEWER], ids=lambda release: release.version)
 def other(request: pytest.FixtureRequest) -> tuple[Release, Client]:
-    """Answer a client of another version; skip where pip cannot install it."""
+    """Return a client of another version; skip where pip cannot install it."""
     release: Release = request.param
     try:
         return release, find_or_make_client(release)
@@ -265,7 +247,7 @@ def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: San
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """Answer Node's program; skip without it."""
+    """Find Node; skip without it."""
     try:
         return find_node()
     except ClientUnavailableError as error:
@@ -274,7 +256,7 @@ def node() -> Path:
 
 @pytest.fixture(scope="session")
 def node_package(node: Path) -> Path:
-    """Answer the package of a Node tool; skip where npm cannot install it."""
+    """Return the package of a Node tool; skip where npm cannot install it."""
     del node
     try:
         return find_or_make_node_package()
@@ -321,7 +303,7 @@ def test_a_node_tool_opted_out_is_silent(node: Path, node_package: Path, sandbox
 
 
 def test_what_node_itself_fetches_is_captured(node: Path, sandbox: Sandbox) -> None:
-    """Node's built-in `fetch` calls itself a fetch as a browser does, and is none."""
+    """Node's built-in `fetch` calls itself a fetch, as a browser does, and is a program."""
     recorded = record_node(node, sandbox, NODE_FETCH)
     assert (recorded.data["refused"], recorded.run.stdout) == (0, "200\n")
     assert [each.name for each in recorded.captured] == ["build"]

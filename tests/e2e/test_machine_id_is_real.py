@@ -55,50 +55,61 @@ def test_two_resets_give_two_ids(client: Client, usagectl: Usagectl, sandbox: Sa
     _assert_client_uses_a_new_id(client, sandbox, old=first)
 
 
-@pytest.mark.parametrize(
-    "stored",
-    [
-        b'{"machine_id": "gen_01234567-89a"}',
-        b'{"machine_id": "custom"}',
-        b'{"machine_id": null}',
-        b'{"machine_id": 5}',
-        b'{"machine_id": ""}',
-        b"{}",
-        b"[]",  # the client takes a list of pairs for an object
-        b'[["machine_id", "paired"], ["other", 1]]',
-        b'{"other": {"deep": [1, 2.50, "\\u00e9"]}, "machine_id": "dkr_0123456789ab"}',
-    ],
+STORED = (
+    b'{"machine_id": "gen_01234567-89a"}',
+    b'{"machine_id": "custom"}',
+    b'{"machine_id": null}',
+    b'{"machine_id": 5}',
+    b'{"machine_id": ""}',
+    b"{}",
+    b"[]",  # the client takes a list of pairs for an object
+    b'[["machine_id", "paired"], ["other", 1]]',
+    b'{"other": {"deep": [1, 2.50, "\\u00e9"]}, "machine_id": "dkr_0123456789ab"}',
 )
+CORRUPT = (
+    b"",
+    b"{",
+    b"[1]",
+    b'"text"',
+    b"null",
+    b"\xff\xfe",
+    b'{"machine_id": "a"}trailing',
+    b"\x00",
+)
+
+
 def test_a_stored_id_is_replaced_and_other_keys_are_kept(
-    stored: bytes, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    client: Client, usagectl: Usagectl, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """Only the ID changes: other members of the file keep their values and their order."""
-    sandbox.write("cache/localstack-cli/machine.json", stored)
-    before = dict(json.loads(stored))
-    _reset(usagectl, sandbox)
-    _assert_client_uses_a_new_id(client, sandbox, old=before.get("machine_id"))
-    after = as_object(json.loads(sandbox.machine_file.read_bytes()))
-    assert list(after) == list(before if "machine_id" in before else {**before, "machine_id": 0})
-    assert {**after, "machine_id": 0} == {**before, "machine_id": 0}
+    for number, stored in enumerate(STORED):
+        with subtests.test(msg=str(stored)):
+            sandbox = Sandbox(tmp_path / str(number))
+            sandbox.write("cache/localstack-cli/machine.json", stored)
+            before = dict(json.loads(stored))
+            _reset(usagectl, sandbox)
+            _assert_client_uses_a_new_id(client, sandbox, old=before.get("machine_id"))
+            after = as_object(json.loads(sandbox.machine_file.read_bytes()))
+            assert list(after) == list({**before, "machine_id": 0})
+            assert {**after, "machine_id": 0} == {**before, "machine_id": 0}
 
 
-@pytest.mark.parametrize(
-    "corrupt",
-    [b"", b"{", b"[1]", b'"text"', b"null", b"\xff\xfe", b'{"machine_id": "a"}trailing', b"\x00"],
-)
 def test_a_corrupt_file_is_set_aside_not_deleted(
-    corrupt: bytes, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    client: Client, usagectl: Usagectl, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """What stood in the file is kept beside it, and the client uses the new ID."""
-    sandbox.write("cache/localstack-cli/machine.json", corrupt)
-    _reset(usagectl, sandbox)
-    beside = [
-        path.read_bytes()
-        for path in sandbox.machine_file.parent.iterdir()
-        if path.is_file() and path != sandbox.machine_file
-    ]
-    assert corrupt in beside
-    _assert_client_uses_a_new_id(client, sandbox, old=None)
+    for number, corrupt in enumerate(CORRUPT):
+        with subtests.test(msg=str(corrupt)):
+            sandbox = Sandbox(tmp_path / str(number))
+            sandbox.write("cache/localstack-cli/machine.json", corrupt)
+            _reset(usagectl, sandbox)
+            beside = [
+                path.read_bytes()
+                for path in sandbox.machine_file.parent.iterdir()
+                if path.is_file() and path != sandbox.machine_file
+            ]
+            assert corrupt in beside
+            _assert_client_uses_a_new_id(client, sandbox, old=None)
 
 
 def test_a_folder_in_the_place_of_the_file_is_set_aside(
@@ -113,18 +124,20 @@ def test_a_folder_in_the_place_of_the_file_is_set_aside(
     _assert_client_uses_a_new_id(client, sandbox, old=None)
 
 
-@pytest.mark.parametrize("value", ["", "relative/cache"])
 def test_an_odd_cache_variable_is_read_as_the_client_reads_it(
-    value: str, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    client: Client, usagectl: Usagectl, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """An empty or relative `XDG_CACHE_HOME` does not count: the ID lies in `~/.cache` then."""
-    changes = {"XDG_CACHE_HOME": value}
-    drawn = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
-    run = usagectl.run(sandbox, "reset-machine-id", "--yes", "--json", changes=changes)
-    assert run.status == 0, run
-    used = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
-    assert used != drawn
-    assert RANDOM_ID.fullmatch(str(used))
+    for number, value in enumerate(("", "relative/cache")):
+        with subtests.test(msg=value):
+            sandbox = Sandbox(tmp_path / str(number))
+            changes = {"XDG_CACHE_HOME": value}
+            drawn = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
+            run = usagectl.run(sandbox, "reset-machine-id", "--yes", "--json", changes=changes)
+            assert run.status == 0, run
+            used = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
+            assert used != drawn
+            assert RANDOM_ID.fullmatch(str(used))
 
 
 def test_a_cache_variable_in_a_profile_moves_the_id(
@@ -160,7 +173,7 @@ def _reset(usagectl: Usagectl, sandbox: Sandbox) -> None:
 
 
 def _assert_client_uses_a_new_id(client: Client, sandbox: Sandbox, *, old: object) -> None:
-    """Hold the client's own answer to what the file says, to the client's form, and to news."""
+    """Check that the client answers with a new ID of its own form, the one in the file."""
     used = client.evaluate(ASK_MACHINE_ID, sandbox, {})
     assert as_object(json.loads(sandbox.machine_file.read_bytes()))["machine_id"] == used
     assert RANDOM_ID.fullmatch(str(used))

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -36,14 +37,17 @@ MACHINE_POINTER = "/payload/machine_id"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 # In a container the client keeps its machine ID at a fixed place of this machine, which a
-# test must leave alone: the client is given another folder then, and the ID is not compared.
+# test must leave alone: the client is given a copy of that folder, and the ID is not compared.
 ASK_SESSION = """
-import dataclasses, json, os
+import dataclasses, json, os, shutil
 from localstack import config
 from localstack.utils.analytics import metadata
 from localstack.utils.analytics.client import AnalyticsClient
 if config.is_in_docker:
-    config.dirs.cache = os.path.join(os.environ["TMPDIR"], "cache")
+    own = os.path.join(os.environ["TMPDIR"], "cache")
+    if os.path.isdir(config.dirs.cache):  # What lies there is read by both sides.
+        shutil.copytree(config.dirs.cache, own, dirs_exist_ok=True)
+    config.dirs.cache = own
 print(json.dumps({
     "url": AnalyticsClient().endpoint_session,
     "in_container": config.is_in_docker,
@@ -167,31 +171,54 @@ SCENES = [
 ]
 
 
-@pytest.fixture(params=SCENES, ids=lambda scene: scene.name)
-def scene(request: pytest.FixtureRequest, sandbox: Sandbox) -> Scene:
-    """Answer one scene, its files written."""
-    chosen: Scene = request.param
-    for path, entry in chosen.files.items():
-        sandbox.write(path, entry)
-    return chosen
+SCENES_A_TEST = 9
+CHUNKS = [SCENES[start : start + SCENES_A_TEST] for start in range(0, len(SCENES), SCENES_A_TEST)]
 
 
-def test_payload_is_what_the_client_computes(
-    scene: Scene, client: Client, usagectl: Usagectl, sandbox: Sandbox
+@pytest.mark.parametrize("scenes", CHUNKS, ids=lambda scenes: scenes[0].name)
+def test_preview_shows_what_the_client_computes(
+    scenes: list[Scene],
+    client: Client,
+    usagectl: Usagectl,
+    tmp_path: Path,
+    subtests: pytest.Subtests,
 ) -> None:
-    """The payload equals the client's field for field, its order and the URL included.
+    """One preview and one real client a scene: the same payload, no connection, no file touched."""
+    for scene in scenes:
+        with subtests.test(msg=scene.name):
+            sandbox = Sandbox(tmp_path / scene.name)
+            for path, entry in scene.files.items():
+                sandbox.write(path, entry)
+            before = _read_machine_files(sandbox)
+            # First: the client would store an ID.
+            shown = _preview_in_silence(usagectl, sandbox, scene.env)
+            assert _read_machine_files(sandbox) == before
+            answer = as_object(client.evaluate(ASK_SESSION, sandbox, scene.env))
+            _check_payload(scene, shown, answer)
+
+
+def _preview_in_silence(
+    usagectl: Usagectl, sandbox: Sandbox, env: Mapping[str, str | None]
+) -> dict[str, object]:
+    """Preview while every proxy and endpoint that nobody chose listens; none may hear anything."""
+    with LoopbackServer() as server:
+        shown = _preview(
+            usagectl, sandbox, {"HTTP_PROXY": server.url, "http_proxy": server.url, **env}
+        )
+    assert server.connections == 0
+    return shown
+
+
+def _check_payload(scene: Scene, shown: dict[str, object], answer: dict[str, object]) -> None:
+    """Compare field for field, the order and the URL included.
 
     Only what is drawn at send time may differ, and is listed as varying: the session ID,
     the time, and a machine ID that no file holds and that is not derived.
     """
-    shown = _preview(usagectl, sandbox, scene.env)  # first: the client would store an ID
-    answer = as_object(client.evaluate(ASK_SESSION, sandbox, scene.env))
     computed = as_object(answer["payload"])
-
     varying = set(map(as_text, as_list(shown["varying"])))
     is_fresh = bool(answer["in_container"]) or _is_fresh(scene, computed["machine_id"])
     assert varying - SESSION_POINTERS <= ({MACHINE_POINTER} if is_fresh else set())
-
     body = as_object(json.loads(as_text(shown["body"])))
     payload = as_object(body["payload"])
     assert list(payload) == list(computed)
@@ -201,87 +228,75 @@ def test_payload_is_what_the_client_computes(
     assert shown["url"] == answer["url"]
 
 
-def test_preview_leaves_the_machine_id_alone(
-    scene: Scene, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """Showing what would be sent neither creates nor changes a machine ID, nor mends a file."""
-    before = _read_machine_files(sandbox)
-    _preview(usagectl, sandbox, scene.env)
-    assert _read_machine_files(sandbox) == before
-
-
-def test_preview_opens_no_connection(scene: Scene, usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """The endpoint that a preview names is not spoken to."""
-    with LoopbackServer() as server:
-        changes = {**scene.env, "ANALYTICS_API": server.url, "HTTP_PROXY": server.url}
-        _preview(usagectl, sandbox, changes)
-    assert server.connections == 0
+DOCKER_ANSWERS = (
+    b'{"ID": "4b8b1d3c-0000", "OSType": "Linux"}',
+    b'{"ID": "WINDOWS:HOST", "OSType": "Windows", "OperatingSystem": "x"}',
+    b'{"ID": "", "OSType": ""}',
+    b'{"OSType": "linux"}',
+    b"no JSON",
+)
 
 
 @pytest.mark.parametrize("override", ["0", "1"])
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b'{"ID": "4b8b1d3c-0000", "OSType": "Linux"}',
-        b'{"ID": "WINDOWS:HOST", "OSType": "Windows", "OperatingSystem": "x"}',
-        b'{"ID": "", "OSType": ""}',
-        b'{"OSType": "linux"}',
-        b"no JSON",
-    ],
-)
 def test_live_preview_takes_from_docker_what_the_client_takes(
-    answer: bytes, override: str, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    override: str, client: Client, usagectl: Usagectl, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """With `--live` and a Docker that answers, machine ID and system are the client's own.
 
     Docker is played by a script: only its answer to `docker info` matters to either side.
     """
-    sandbox.write("bin/docker", b"#!/bin/sh\necho '" + answer + b"'\n").chmod(0o755)
-    env = {
-        "PATH": f"{sandbox.root}/bin:{client.bin_dir}:/bin",
-        "OVERRIDE_IN_DOCKER": override,
-        "GATEWAY_LISTEN": "127.0.0.1:1",  # no running LocalStack is asked
-        **IN_CONTAINER,
-    }
-    arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled", "--live")
-    shown = _read_request(usagectl.run(sandbox, *arguments, changes=env))
-    payload = as_object(as_object(json.loads(as_text(shown["body"])))["payload"])
-    session = as_object(client.evaluate(ASK_SESSION, sandbox, env))
-    computed = as_object(session["payload"])
-    free = {"session_id"}
-    if str(computed["machine_id"]).startswith("gen_"):
-        assert MACHINE_POINTER in as_list(shown["varying"])
-        free.add("machine_id")
-    assert _without(payload, free) == _without(computed, free)
+    for number, answer in enumerate(DOCKER_ANSWERS):
+        with subtests.test(msg=str(answer)):
+            sandbox = Sandbox(tmp_path / str(number))
+            sandbox.write("bin/docker", b"#!/bin/sh\necho '" + answer + b"'\n").chmod(0o755)
+            env = {
+                "PATH": f"{sandbox.root}/bin:{client.bin_dir}:/bin",
+                "OVERRIDE_IN_DOCKER": override,
+                "GATEWAY_LISTEN": "127.0.0.1:1",  # no running LocalStack is asked
+                **IN_CONTAINER,
+            }
+            arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled", "--live")
+            shown = _read_request(usagectl.run(sandbox, *arguments, changes=env))
+            payload = as_object(as_object(json.loads(as_text(shown["body"])))["payload"])
+            session = as_object(client.evaluate(ASK_SESSION, sandbox, env))
+            computed = as_object(session["payload"])
+            free = {"session_id"}
+            if str(computed["machine_id"]).startswith("gen_"):
+                assert MACHINE_POINTER in as_list(shown["varying"])
+                free.add("machine_id")
+            assert _without(payload, free) == _without(computed, free)
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {},
-        {"CI": ""},
-        {"LOCALSTACK_AUTH_TOKEN": f'"{TOKEN}"'},
-        {"LOCALSTACK_AUTH_TOKEN": 'l"s\\\u00e9\U0001f600\x7f/\udcff<>'},
-        {"LOCALSTACK_BUILD_GIT_HASH": "0a1b2c3d", "LOCALSTACK_TELEMETRY_PRODUCT": "\u00e9"},
-    ],
-)
+POSTED: list[dict[str, str | None]] = [
+    {},
+    {"CI": ""},
+    {"LOCALSTACK_AUTH_TOKEN": f'"{TOKEN}"'},
+    {"LOCALSTACK_AUTH_TOKEN": 'l"s\\\u00e9\U0001f600\x7f/\udcff<>'},
+    {"LOCALSTACK_BUILD_GIT_HASH": "0a1b2c3d", "LOCALSTACK_TELEMETRY_PRODUCT": "\u00e9"},
+]
+
+
 def test_the_request_is_what_the_client_posts(
-    env: dict[str, str], client: Client, usagectl: Usagectl, sandbox: Sandbox
+    client: Client, usagectl: Usagectl, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """Method, path, headers and body bytes equal the real post, varying members put in."""
-    sandbox.write(MACHINE_FILE, b'{"machine_id": "gen_01234567-89a"}')
-    with LoopbackServer() as server:
-        shown = _preview(usagectl, sandbox, env, endpoint=server.url)
-        assert client.evaluate(POST_SESSION, sandbox, env, endpoint=server.url) is True
-    (posted,) = server.requests
-    text = _put_in(as_text(shown["body"]), shown["varying"], posted)
-    assert text.encode() == posted.body
-    url = urlsplit(as_text(shown["url"]))
-    assert (shown["method"], url.path) == (posted.method, posted.path)
-    session_id = _read_session_id(posted.body)
-    headers = _read_headers(shown)
-    assert headers["Localstack-Session-ID"] == _read_session_id(as_text(shown["body"]).encode())
-    assert headers | {"Localstack-Session-ID": session_id} == dict(posted.headers)
+    for number, env in enumerate(POSTED):
+        with subtests.test(msg=ascii(env)):
+            sandbox = Sandbox(tmp_path / str(number))
+            sandbox.write(MACHINE_FILE, b'{"machine_id": "gen_01234567-89a"}')
+            with LoopbackServer() as server:
+                shown = _preview(usagectl, sandbox, env, endpoint=server.url)
+                assert client.evaluate(POST_SESSION, sandbox, env, endpoint=server.url) is True
+            (posted,) = server.requests
+            text = _put_in(as_text(shown["body"]), shown["varying"], posted)
+            assert text.encode() == posted.body
+            url = urlsplit(as_text(shown["url"]))
+            assert (shown["method"], url.path) == (posted.method, posted.path)
+            session_id = _read_session_id(posted.body)
+            headers = _read_headers(shown)
+            drawn = _read_session_id(as_text(shown["body"]).encode())
+            assert headers["Localstack-Session-ID"] == drawn
+            assert headers | {"Localstack-Session-ID": session_id} == dict(posted.headers)
 
 
 def test_the_token_is_masked_unless_revealed(usagectl: Usagectl, sandbox: Sandbox) -> None:
@@ -348,7 +363,7 @@ def _read_session_id(body: bytes) -> str:
 
 
 def _is_fresh(scene: Scene, machine_id: object) -> bool:
-    """Tell whether the client drew its machine ID at random just now."""
+    """True if the client drew its machine ID at random just now."""
     name = str(machine_id)
     files = [
         entry.decode(errors="replace") for entry in scene.files.values() if isinstance(entry, bytes)

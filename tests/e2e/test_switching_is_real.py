@@ -50,65 +50,47 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
-def case(request: pytest.FixtureRequest, sandbox: Sandbox) -> Case:
-    """Answer one case, its files written."""
-    chosen: Case = request.param
-    for path, content in chosen.files.items():
-        sandbox.write(path, content)
-    return chosen
-
-
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_disable_silences_the_client_and_enable_brings_it_back(
     case: Case, client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """On, one request arrives; after `disable` none; after `enable` one again."""
-    assert len(client.config_show(sandbox, case.env).requests) == 1
-    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=case.env))
+    """On, one request arrives; after `disable` none; after `enable` one again.
+
+    Meanwhile every line of the profile stays, switching twice changes no more than once, ours
+    sends nothing and makes no machine ID, and at the end each file is what it was, byte for byte.
+    """
+    for path, content in case.files.items():
+        sandbox.write(path, content)
+    before = _read_profiles(sandbox.root)
+
+    _switch_in_silence(usagectl, sandbox, case, "disable", "disable")
+    for path, content in case.files.items():
+        rest = iter((sandbox.root / path).read_bytes().splitlines())
+        assert all(line in rest for line in content.splitlines()), path
+    assert [*sandbox.root.rglob("machine.json"), *sandbox.root.rglob("machine_id")] == []
     silent = client.config_show(sandbox, case.env)
     assert (silent.status, silent.connections) == (0, 0)
-    _succeed(usagectl.run(sandbox, "enable", "localstack", "--json", changes=case.env))
+
+    _switch_in_silence(usagectl, sandbox, case, "enable", "enable")
+    assert _read_profiles(sandbox.root) == before
     assert len(client.config_show(sandbox, case.env).requests) == 1
 
 
-def test_enable_restores_every_profile_byte_for_byte(
-    case: Case, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """Switching off and on again, twice each, leaves the profile files exactly as they were."""
-    before = _read_profiles(sandbox.root)
-    for command in ("disable", "disable", "enable", "enable"):
-        _succeed(usagectl.run(sandbox, command, "localstack", "--json", changes=case.env))
-    assert _read_profiles(sandbox.root) == before
-
-
-def test_disable_keeps_every_line_of_a_profile(
-    case: Case, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """While telemetry is off, every line that was in a profile is still there, in its order."""
-    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=case.env))
-    for path, content in case.files.items():
-        after = (sandbox.root / path).read_bytes().splitlines()
-        rest = iter(after)
-        assert all(line in rest for line in content.splitlines()), after
-
-
-def test_switching_sends_nothing_and_makes_no_machine_id(
-    case: Case, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """Neither `disable` nor `enable` opens a connection or creates a machine ID."""
+def _switch_in_silence(usagectl: Usagectl, sandbox: Sandbox, case: Case, *commands: str) -> None:
+    """Run commands while their endpoint and their proxy listen, and hear nothing."""
     with LoopbackServer() as server:
-        for command in ("disable", "enable"):
+        proxies = {"HTTP_PROXY": server.url, "http_proxy": server.url}
+        for command in commands:
             run = usagectl.run(
                 sandbox,
                 command,
                 "localstack",
                 "--json",
-                changes=case.env | {"HTTP_PROXY": server.url, "http_proxy": server.url},
+                changes=case.env | proxies,
                 endpoint=server.url,
             )
             _succeed(run)
     assert server.connections == 0
-    assert [*sandbox.root.rglob("machine.json"), *sandbox.root.rglob("machine_id")] == []
 
 
 def test_all_tools_at_once(client: Client, usagectl: Usagectl, sandbox: Sandbox) -> None:

@@ -1,1 +1,1 @@
-"""Hold what tests share."""
+"""What tests share."""

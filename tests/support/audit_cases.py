@@ -1,8 +1,9 @@
-"""Give events that break each rule of the audit, and the machine on which they do."""
+"""Events that break each rule of the audit, and the machine on which they do."""
 
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import audit, notice
@@ -20,7 +21,7 @@ WORDS = ("localstack", "pod", "load", "--name=my-cloud-pod", "-e", "K=hidden-val
 
 
 def example(name: str, **payload: object) -> dict[str, object]:
-    """Give the notice's own event, with other values in its payload."""
+    """Build the notice's own event, with other values in its payload."""
     event = copy.deepcopy(notice.find_event(name).example)
     assert event is not None
     found = event["payload"]
@@ -30,7 +31,7 @@ def example(name: str, **payload: object) -> dict[str, object]:
 
 
 def cli(cmd: object = "localstack pod load", **metadata: object) -> dict[str, object]:
-    """Give a CLI event."""
+    """Build a CLI event."""
     event = example("cli_cmd", cmd=cmd)
     found = event["metadata"]
     assert isinstance(found, dict)
@@ -39,35 +40,35 @@ def cli(cmd: object = "localstack pod load", **metadata: object) -> dict[str, ob
 
 
 def other(name: str, **payload: object) -> dict[str, object]:
-    """Give an event that the notice does not name."""
+    """Build an event that the notice does not name."""
     return {"name": name, "metadata": {"client_time": TIME}, "payload": payload}
 
 
 def call(**payload: object) -> dict[str, object]:
-    """Give an API call that failed."""
+    """Build an API call that failed."""
     return example("aws_request", **payload)
 
 
 def failed(text: str) -> dict[str, object]:
-    """Give an API call with an error text."""
+    """Build an API call with an error text."""
     return call(err_msg=text)
 
 
 def without(event: dict[str, object], key: str) -> dict[str, object]:
-    """Give an event whose payload lacks a key."""
+    """Build an event whose payload lacks a key."""
     payload = event["payload"]
     assert isinstance(payload, dict)
     return {**event, "payload": {name: payload[name] for name in payload if name != key}}
 
 
 def sent(event: dict[str, object], session: str = ID) -> dict[str, object]:
-    """Give a record of a capture."""
+    """Build a record of a capture."""
     headers = {"user-agent": "localstack/4.12.0", "localstack-session-id": session}
     return {"uid": "1", "time": TIME, "tool": "localstack", "headers": headers, "event": event}
 
 
 class Case(NamedTuple):
-    """Hold what triggers a rule, and what nearly does."""
+    """Events that trigger a rule, and events that nearly do."""
 
     triggers: tuple[object, ...]
     misses: tuple[object, ...]
@@ -143,7 +144,7 @@ CASES: dict[str, Case] = {
 
 
 def somebodys_machine(machine: Machine, tmp_path: Path) -> audit.Context:
-    """Give the values of a machine on which somebody works."""
+    """Take the values of a machine on which somebody works."""
     root = tmp_path / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc" / "machine-id").write_text(f"{RAW_ID}\n")
@@ -152,3 +153,22 @@ def somebodys_machine(machine: Machine, tmp_path: Path) -> audit.Context:
         variables=variables, host_name="jo-laptop.corp", root=root, account_home=None
     )
     return audit.Context.from_environment(environment, WORDS)
+
+
+def run(context: audit.Context, *records: object) -> audit.AuditResult:
+    """Audit records as the lines of a file; bytes and texts are lines as they are."""
+    lines = []
+    for each in records:
+        text = each if isinstance(each, (bytes, str)) else json.dumps(each)
+        lines.append(text if isinstance(text, bytes) else text.encode())
+    return audit.audit_stream([line + b"\n" for line in lines], context=context)
+
+
+def rules_in(result: audit.AuditResult) -> set[str]:
+    """Name the rules that were broken."""
+    return {finding.rule for finding in result.findings}
+
+
+def counts_of(result: audit.AuditResult, rule: str) -> list[int]:
+    """List how often each finding of a rule was seen."""
+    return [finding.count for finding in result.findings if finding.rule == rule]

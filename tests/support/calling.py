@@ -1,4 +1,4 @@
-"""Own a desk with a tracker, an endpoint that behaves, and clients of boto3 that call it."""
+"""A tracker, an endpoint that behaves as told, and clients of boto3 that call it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from botocore.awsrequest import AWSResponse
 
 from tests.support.emulator import config, session
 from tests.support.endpoint import Endpoint, always
-from usagectl import spool
-from usagectl.tracker import Tracker
+from tests.support.spooling import entries
+from usagectl.emitting.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,10 @@ QUEUES = b'{"QueueUrls": ["http://127.0.0.1/0/q"]}'
 
 
 class Desk:
-    """Have a tracker, an endpoint that behaves, and clients for it."""
+    """A tracker, an endpoint that behaves as told, and clients for it."""
 
     def __init__(self, machine: Machine) -> None:
+        self.machine = machine
         self.environment = machine.environment()
         self.tracker = Tracker("sample", version="1.0.0", environment=self.environment)
         self.endpoint = Endpoint(always(200, QUEUES))
@@ -39,10 +40,10 @@ class Desk:
         return made
 
     def payloads(self) -> list[dict[str, Any]]:
-        """Read what is recorded of calls, by now; nothing was handed over that did not fit."""
+        """Read what is recorded of calls by now; everything that was handed over did fit."""
         assert self.tracker.dropped == 0
         self.tracker.flush()
-        events = (json.loads(record.event) for record in spool.records(self.environment))
+        events = (json.loads(each.body) for each in entries(self.machine))
         return [event["payload"] for event in events if event["name"] == "aws_request"]
 
     def close(self) -> None:
@@ -53,10 +54,10 @@ class Desk:
 
 
 class NoBody(io.BytesIO):
-    """Be the body of an answer that never came over a wire."""
+    """The body of an answer that never came over a wire."""
 
     def stream(self, **_: object) -> Iterator[bytes]:
-        """Give nothing."""
+        """Yield nothing."""
         yield from ()
 
 

@@ -1,6 +1,6 @@
-"""Own the command tree as tests walk it, an example of every command, and runs inside this process.
+"""The command tree, an example of every command, and runs inside this process.
 
-A command that has no example here fails `test_cli_contract`, so none is forgotten.
+A command without an example here fails `test_cli_contract`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typer.core import TyperCommand
 
     from tests.support.machine import Machine
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "status": (),
@@ -64,7 +64,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "settings unset": ("telemetry.mode",),
     "completion": ("bash",),
 }
-"""For every command the arguments of a run that succeeds on a furnished machine."""
+"""By command: the arguments of a run that succeeds on a furnished machine."""
 
 WRITING: Mapping[str, tuple[str, ...]] = {
     "disable": (),
@@ -133,7 +133,7 @@ def run_inside(environment: Environment, *arguments: str) -> Outcome:
 
 
 def furnish(machine: Machine) -> None:
-    """Put in everything a command may look at or change: tools, profiles, IDs, settings, events."""
+    """Put onto a machine all that a command may read: tools, profiles, IDs, settings, an event."""
     machine.install_localstack()
     for name in ("lstk", "quiet"):
         machine.install_program(name)
@@ -153,7 +153,10 @@ def furnish(machine: Machine) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Take mode, time and bytes of everything below a folder."""
+    """Give mode, time and bytes of everything below a folder.
+
+    SQLite's shared memory is left out: readers put their locks there.
+    """
     return {
         str(path.relative_to(folder)): (
             path.lstat().st_mode,
@@ -165,4 +168,5 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
             else b"",
         )
         for path in [folder, *folder.rglob("*")]
+        if not path.name.endswith("-shm")
     }

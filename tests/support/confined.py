@@ -1,4 +1,4 @@
-"""Own processes behind walls: files that may not be written, a full disk, an account without home.
+"""Processes behind walls: files that may not be written, a full disk, an account without home.
 
 The tests may run as root, for whom a mode is no wall. Then the process gives
 up every capability first, or runs in a mount namespace of its own.
@@ -6,6 +6,7 @@ up every capability first, or runs in a mount namespace of its own.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def _works(*prefix: str) -> bool:
 
 
 def powerless() -> tuple[str, ...]:
-    """Give what goes before a command for which a file's mode is a wall."""
+    """Return the words before a command for which a file's mode is a wall."""
     if sys.platform == "win32":
         pytest.skip("modes are no walls on Windows")
     if not _is_root():
@@ -67,7 +68,7 @@ def powerless() -> tuple[str, ...]:
 
 
 def without_account() -> tuple[str, ...]:
-    """Give what goes before a command so that it runs as a user that no account database knows."""
+    """Return the words before a command that runs it as a user without an account."""
     if not _is_root():
         pytest.skip("only root can become a user that does not exist")
     if not _works(*_STRANGE, sys.executable, "-c", "pass"):
@@ -83,12 +84,12 @@ def _namespace() -> tuple[str, ...]:
 
 
 def read_only(machine: Machine) -> tuple[str, ...]:
-    """Give what goes before a command that sees the whole machine mounted read-only."""
+    """Return the words before a command that sees the whole machine mounted read-only."""
     return (*_namespace(), "sh", "-c", _READ_ONLY, str(machine.folder))
 
 
 def full_disk(machine: Machine) -> tuple[str, ...]:
-    """Give what goes before a command that sees the machine on a small disk without a free byte.
+    """Return the words before a command that sees the machine on a small disk without a free byte.
 
     What the disk holds afterwards lies beside the machine's folder, under `.after`.
     """
@@ -101,15 +102,52 @@ def run_behind(
     *arguments: str,
     variables: Mapping[str, str | None] | None = None,
 ) -> Outcome:
-    """Run the command line behind a wall; a variable that is None is taken away."""
+    """Run one command line behind a wall; a variable that is None is taken away."""
+    line = " ".join(arguments)
+    return run_all_behind(wall, machine, [line], variables=variables)[line]
+
+
+# Runs each command line in a fork of its own, so that all of them together import once.
+_DRIVER = """
+import json, os, sys
+from usagectl.cli import main
+
+def answer(words):
+    out, err = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(out[1], 1), os.dup2(err[1], 2)
+        for end in (*out, *err):
+            os.close(end)
+        status = main(words)
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(status)
+    os.close(out[1]), os.close(err[1])
+    texts = [os.fdopen(end[0], "rb").read().decode() for end in (out, err)]
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), *texts]
+
+print(json.dumps([answer(line.split()) for line in json.loads(sys.argv[1])]))
+"""
+
+
+def run_all_behind(
+    wall: Sequence[str],
+    machine: Machine,
+    lines: Sequence[str],
+    *,
+    variables: Mapping[str, str | None] | None = None,
+) -> dict[str, Outcome]:
+    """Run command lines one after another behind one wall; give what became of each."""
     changed = {**machine.process_variables(), **(variables or {})}
     done = subprocess.run(
-        [*wall, sys.executable, "-m", "usagectl", *arguments],
+        [*wall, sys.executable, "-c", _DRIVER, json.dumps(lines)],
         env={name: value for name, value in changed.items() if value is not None},
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert done.returncode == 0, done.stderr.decode()
+    answers = json.loads(done.stdout)
+    return {line: Outcome(*answer) for line, answer in zip(lines, answers, strict=True)}

@@ -1,56 +1,34 @@
-"""Own what the tests of ledgers and trackers share: memory to count in, and what was counted."""
+"""What trackers recorded on a machine: events, sums of counts; threads and settings beside."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
+import threading
+import time
 from collections import Counter
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from usagectl import spool
+from tests.support.machine import NOW
+from tests.support.spooling import entries
+from usagectl import settings, spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from tests.support.machine import Machine
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of its own is made in it)
-
-
-@contextmanager
-def memory_of(machine: Machine) -> Iterator[Path]:
-    """Give a machine a memory file system for itself, and the kernel's lists; remove it after."""
-    if not SHARED_MEMORY.is_dir():
-        pytest.skip("this system has no memory file system")
-    folder = Path(tempfile.mkdtemp(prefix="usagectl-test-", dir=SHARED_MEMORY))
-    (machine.root / "dev").mkdir()
-    (machine.root / "dev" / "shm").symlink_to(folder)
-    (machine.root / "proc").symlink_to("/proc")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def ledgers(folder: Path) -> list[Path]:
-    """List the files below a folder."""
-    return sorted(each for each in folder.rglob("*") if not each.is_dir())
-
-
-def left_in(folder: Path) -> list[Path]:
-    """List what is left of ledgers: anything but the user's own folder, which is made once."""
-    return [each for each in folder.rglob("*") if each.parent != folder]
+CALL: dict[str, Any] = {"service": "s3", "operation": "PutObject", "status_code": 200}
 
 
 def events(machine: Machine, *names: str) -> list[dict[str, Any]]:
     """Read the waiting events, or those of some names."""
-    found = [json.loads(record.event) for record in spool.records(machine.environment())]
+    found = [json.loads(each.body) for each in entries(machine)]
     return [each for each in found if not names or each["name"] in names]
+
+
+def losses(machine: Machine) -> int:
+    """Count the events that were lost."""
+    return spool.state(machine.environment()).losses.total
 
 
 def sum_of(found: Iterable[dict[str, Any]], name: str = "api_calls") -> Counter[tuple[object, ...]]:
@@ -61,3 +39,24 @@ def sum_of(found: Iterable[dict[str, Any]], name: str = "api_calls") -> Counter[
             *labels, count = each.values()
             total[tuple(labels)] += count
     return total
+
+
+def wait_until(is_so: Callable[[], object], seconds: float = 20.0) -> bool:
+    """Wait until something is so; False if it does not become so."""
+    until = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(is_so())
+
+
+def own_threads() -> list[str]:
+    """Name the threads that trackers started."""
+    return [each.name for each in threading.enumerate() if each.name == "usagectl"]
+
+
+def set_mode(machine: Machine, mode: str) -> None:
+    """Write the user's setting for the tool `mytool`."""
+    machine.config_dir.mkdir(exist_ok=True)
+    file = machine.config_dir / "settings.toml"
+    file.write_text(f'[tools.mytool]\nmode = "{mode}"\nsince = {NOW.isoformat()}\n')
+    assert settings.load(machine.environment()).of_tool("mytool").mode == mode

@@ -1,4 +1,4 @@
-"""Own the work of processes that record at once; what is spawned imports it from here."""
+"""Work of many threads and processes that record at once; spawned processes import it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPERATIONS = ("PutObject", "GetObject", "DeleteObject")
 
 
 def tracker_in(folder: str, *, aggregate: bool) -> Tracker:
-    """Make a tracker on the machine in a folder, by the real clock: it tells events apart."""
+    """Make a tracker on the machine in a folder, by the real clock."""
     environment = Machine(Path(folder)).environment(now=lambda: datetime.now(UTC))
     return Tracker("mytool", environment=environment, aggregate=aggregate)
 
@@ -25,9 +25,7 @@ def tracker_in(folder: str, *, aggregate: bool) -> Tracker:
 def record(tracker: Tracker, calls: int) -> None:
     """Record so many calls of three operations in turn."""
     for number in range(calls):
-        tracker.aws_request(
-            service="s3", operation=OPERATIONS[number % 3], status_code=200, user_agent=""
-        )
+        tracker.aws_request(service="s3", operation=OPERATIONS[number % 3], status_code=200)
 
 
 def in_threads(count: int, deed: Callable[[], None]) -> None:
@@ -40,6 +38,7 @@ def in_threads(count: int, deed: Callable[[], None]) -> None:
 
 
 def spawned(folder: str, threads: int, calls: int, *, aggregate: bool) -> None:
-    """Be a process that was spawned: it shares nothing, and makes its own tracker."""
+    """Record in a spawned process: it shares nothing, and makes its own tracker."""
     tracker = tracker_in(folder, aggregate=aggregate)
     in_threads(threads, lambda: record(tracker, calls))
+    tracker.flush()

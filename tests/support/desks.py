@@ -1,4 +1,4 @@
-"""Own the shells of the completion tests: bash, fish and zsh, and a person who presses Tab."""
+"""Shells for the completion tests (bash, fish, zsh), a terminal, and the tree to complete."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.support.machine import REPOSITORY
+from usagectl.cli import completion
+from usagectl.cli._completion_scripts import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from usagectl.cli._completion_scripts import CommandNode
 
     Place = tuple[Path, dict[str, str]]
 
@@ -62,7 +66,7 @@ print -r -- rea''dy!
 
 
 class Terminal:
-    """Be a person at a terminal in front of a program."""
+    """A program at a terminal, and what is typed to it."""
 
     def __init__(self, *command: str, folder: Path, variables: dict[str, str]) -> None:
         self._master, slave = pty.openpty()
@@ -97,7 +101,7 @@ class Terminal:
 
 
 class Desk(Protocol):
-    """Be a shell in which Tab can be pressed; `scripts` is the folder of completions."""
+    """A shell in which Tab can be pressed; `scripts` is the folder of completions."""
 
     def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None: ...
 
@@ -106,7 +110,7 @@ class Desk(Protocol):
 
 
 class Bash:
-    """Call bash's completion function as bash calls it."""
+    """Bash's completion function, called as bash calls it."""
 
     def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None:
         self._folder, self._variables, self._scripts = folder, variables, scripts
@@ -121,7 +125,7 @@ class Bash:
 
 
 class Fish:
-    """Ask fish what it would offer; it finds the script in the user's folder for them."""
+    """Fish, which finds the script in the user's folder for completions."""
 
     def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None:
         config = tempfile.mkdtemp(dir=folder / "home")
@@ -138,7 +142,7 @@ class Fish:
 
 
 class Zsh:
-    """Type into zsh and note each word that its completion system is given."""
+    """Zsh at a terminal; each word that its completion system is given is noted."""
 
     def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None:
         (folder / "home" / "setup").write_text(ZSH)
@@ -164,6 +168,25 @@ def output(command: tuple[str, ...], folder: Path, variables: dict[str, str]) ->
     assert done.stderr == ""
     return done.stdout.splitlines()
 
+
+def nodes(node: CommandNode, above: str = "") -> Iterator[tuple[str, CommandNode]]:
+    """List every command of a tree by what is typed for it."""
+    path = f"{above} {node.name}".strip()
+    yield path, node
+    for child in node.children:
+        yield from nodes(child, path)
+
+
+def write_scripts(tree: CommandNode, folder: Path) -> dict[str, Path]:
+    """Write the scripts for a tree into a folder; give the file of each shell."""
+    written = {}
+    for name, shell in SHELLS.items():
+        written[name] = folder / shell.file_name
+        written[name].write_text(shell.write(tree), encoding="utf-8")
+    return written
+
+
+REAL_NODES = dict(nodes(completion.read_tree()))
 
 DESKS: dict[str, type[Desk]] = {"bash": Bash, "fish": Fish, "zsh": Zsh}
 

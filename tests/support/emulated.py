@@ -1,8 +1,8 @@
-"""Own a script of calls to an emulator, each parameter of which is a canary, and what came of them.
+"""A script of calls to an emulator, each parameter of which is a canary, and what came of them.
 
 Every value that the script chooses holds `kanari`: as a plain word, with digits and
 hyphens, in capitals, inside paths, addresses and expressions. What the program itself
-learns of each call, from boto3's answers and errors, is the truth that events are laid against.
+learns of each call, from boto3's answers and errors, is the truth that events are compared with.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ USER_AGENT_APP_ID = DIGITS
 
 
 class Call(NamedTuple):
-    """Hold what a program knows of a call that it made."""
+    """What a program knows of a call that it made."""
 
     service: str
     operation: str
@@ -34,7 +34,7 @@ class Call(NamedTuple):
 
 
 class Program:
-    """Make calls with clients of one session, and remember how each ended."""
+    """A program that makes calls with clients of one session, and remembers how each ended."""
 
     def __init__(self, client: Callable[[str], Any]) -> None:
         self.calls: list[Call] = []

@@ -1,4 +1,4 @@
-"""Own a real emulator of AWS, moto's server in a process of its own, and clients of boto3."""
+"""A real emulator of AWS, moto's server in a process of its own, and clients of boto3."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REGION = "us-east-1"
 
 
 class Emulator:
-    """Run moto's server on a free loopback port for as long as the context lasts.
+    """Moto's server on a free loopback port, for as long as the context lasts.
 
     Attributes:
         url: where it answers.

@@ -1,4 +1,4 @@
-"""Own a loopback endpoint that answers as a test wants: well, badly, slowly, or not at all."""
+"""A loopback endpoint that answers as a test wants: well, badly, slowly, or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRACKED = b'{"track_events": true}'
 
 @dataclass(frozen=True)
 class Received:
-    """Hold one request as it came over the wire, and when (seconds of the monotonic clock)."""
+    """One request as it came over the wire, and when (seconds of the monotonic clock)."""
 
     method: str
     path: str
@@ -39,7 +39,7 @@ class Received:
 
 
 class Connection:
-    """Be one client's connection."""
+    """One client's connection."""
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
@@ -57,7 +57,9 @@ class Connection:
         headers = {
             name: value.strip() for name, _, value in (each.partition(":") for each in lines)
         }
-        length = int({name.lower(): value for name, value in headers.items()}["content-length"])
+        length = int(
+            {name.lower(): value for name, value in headers.items()}.get("content-length", 0)
+        )
         while len(rest) < length:
             data = self.socket.recv(1 << 20)
             if not data:
@@ -82,7 +84,7 @@ class Connection:
 
 
 class Endpoint:
-    """Listen on a free loopback port, keep every request, and behave."""
+    """A server on a free loopback port, which keeps every request and behaves."""
 
     def __init__(self, behave: Behaviour | None = None) -> None:
         self.behave: Behaviour = behave or (lambda connection, _request: connection.answer(200))
@@ -91,6 +93,8 @@ class Endpoint:
         self._stop = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._listener.settimeout(0.1)
+        self.port: int = self._listener.getsockname()[1]
+        self.base = f"http://127.0.0.1:{self.port}/v1"
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
@@ -106,11 +110,6 @@ class Endpoint:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
-
-    @property
-    def base(self) -> str:
-        """Name its base URL."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 
     @property
     def bodies(self) -> list[bytes]:
@@ -181,21 +180,30 @@ def reset_in_body(connection: Connection, _request: Received) -> None:
     connection.reset()
 
 
-def drip(connection: Connection, _request: Received) -> None:
-    """Send the head of an answer a byte at a time, and never end."""
-    with suppress(OSError):
-        for byte in b"HTTP/1.1 200 OK\r\nX-A: " + b"x" * 10_000:
-            connection.socket.sendall(bytes([byte]))
-            time.sleep(0.02)
+def says(body: bytes, *, status: str = "200 OK", headers: str = "") -> Behaviour:
+    """Answer every request with one whole response."""
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
+    return lambda connection, _request: connection.socket.sendall(head + body)
 
 
-def drip_body(connection: Connection, _request: Received) -> None:
-    """Acknowledge at once, then send the body a byte at a time, and never end."""
-    with suppress(OSError):
-        connection.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
-        for _ in range(10_000):
-            connection.socket.sendall(b" ")
-            time.sleep(0.02)
+def drips(text: bytes) -> Behaviour:
+    """Send a text, then a byte at a time, and never end."""
+
+    def behave(connection: Connection, _request: Received) -> None:
+        with suppress(OSError):
+            connection.socket.sendall(text)
+            for _ in range(10_000):
+                connection.socket.sendall(b"x")
+                time.sleep(0.02)
+
+    return behave
+
+
+drip = drips(b"HTTP/1.1 200 OK\r\nX-A: ")
+"""Send the head of an answer a byte at a time, and never end."""
+
+drip_body = drips(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+"""Acknowledge at once, then send the body a byte at a time, and never end."""
 
 
 def too_large_above(count: int) -> Behaviour:

@@ -1,60 +1,19 @@
-"""Own spools laid out by hand: records of any members, headers, segments of any state."""
+"""Lines that a program of ours never writes, and events that a second encoder would change."""
 
 from __future__ import annotations
 
-import json
-import os
 import random
-from typing import TYPE_CHECKING
 
-from tests.support.machine import NOW
-from usagectl.spool import envelope, logs
+from tests.support.spooling import make_record
+from usagectl.events.record import to_line
 
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    from tests.support.machine import Machine
-
-EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"canary-7f"}}'
 CANARY = "canary-7f"
-FOLDERS = {"pending": ".", "sent": logs.SENT, "rejected": logs.REJECTED}
+EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"canary-7f"}}'
 
 
-def record(
-    event: bytes = EVENT,
-    *,
-    uid: str = "",
-    time: datetime | str = NOW,
-    tool: str = "usagectl",
-    kind: str = "cli_cmd",
-    consent: str = "",
-) -> bytes:
-    """Build a line whose members the test chooses, its line end included."""
-    uid = uid or envelope.build_uid(NOW, os.urandom)
-    text = time if isinstance(time, str) else time.isoformat()
-    head = json.dumps({"uid": uid, "time": text}, separators=(",", ":")).encode()[:-1]
-    return head + envelope.build_labels(tool, kind, consent) + event + b"}\n"
-
-
-def header(
-    status: int = 400,
-    *,
-    to: str = "https://h.example",
-    answer: str = "no",
-    at: str = "2026-11-23T07:00:00+00:00",
-) -> bytes:
-    """Build the line that stands before the events of one answer."""
-    return logs.build_header(logs.Handover(at, to, status, answer))
-
-
-def lay(machine: Machine, *texts: bytes, state: str = "pending", number: int = 1) -> Path:
-    """Write a segment of a state; give its file."""
-    folder = machine.state_dir / "spool" / FOLDERS[state]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{number:08d}.jsonl"
-    file.write_bytes(b"".join(texts))
-    return file
+def make_line(event: bytes = EVENT, **labels: str) -> bytes:
+    """Build a line with labels of the test's choosing, its line end included."""
+    return to_line(make_record(event, **labels)) + b"\n"
 
 
 def make_events(count: int, *, seed: int = 1) -> list[bytes]:
@@ -69,25 +28,52 @@ def make_events(count: int, *, seed: int = 1) -> list[bytes]:
 
 
 HOSTILE = {
-    "torn": record()[:60],
-    "torn without its end": record()[:-3],
+    "torn": make_line()[:60],
+    "torn without its end": make_line()[:-3],
     "foreign": b"hello\n",
     "empty lines": b"\n\n\n",
     "nul": b"\0" * 4096 + b"\n",
     "no event": b'{"uid":"u","time":"t","tool":"t","kind":"k"}\n',
-    "an event that is no object": record(b"[1]"),
-    "two events": record()[:-2] + b',"event":{}}\n',
-    "not utf-8": record(b'{"a":"\xff"}'),
-    "deep": record(b'{"a":' * 5000 + b"1" + b"}" * 5000),
+    "an event that is no object": make_line(b"[1]"),
+    "two events": make_line()[:-2] + b',"event":{}}\n',
+    "not utf-8": make_line(b'{"a":"\xff"}'),
+    # Deeper than any Python follows: 3.13 takes ten thousand.
+    "deep": make_line(b'{"a":' * 50_000 + b"1" + b"}" * 50_000),
     "half a header": b'{"at":"x"\n',
     "a header of other types": b'{"at":1,"to":[],"status":"x"}\n',
-    "escapes": record(tool="\x1b[31m\u202e", kind="a\nFORGED", uid="\x9b\x07\r"),
-    "no instant": record(time="yesterday\x1b[2J"),
-    "an instant before all": record(time="0001-01-01T00:00:00+14:00"),
-    "huge": record(b'{"a":"' + b"x" * 3_000_000 + b'"}'),
-    "a huge name": record(kind="k" * 300_000),
-    "a huge number": record(b'{"a":' + b"1" * 5000 + b"}"),
-    "no number": record(b'{"a":NaN}'),
-    "a member twice": record(b'{"a":1,"a":2}'),
+    "escapes": make_line(tool="\x1b[31m\u202e", kind="a\nFORGED", uid="\x9b\x07\r"),
+    "no instant": make_line(time="yesterday\x1b[2J"),
+    "an instant before all": make_line(time="0001-01-01T00:00:00+14:00"),
+    "huge": make_line(b'{"a":"' + b"x" * 3_000_000 + b'"}'),
+    "a huge name": make_line(kind="k" * 300_000),
+    "a huge number": make_line(b'{"a":' + b"1" * 5000 + b"}"),
+    "no number": make_line(b'{"a":NaN}'),
+    "a member twice": make_line(b'{"a":1,"a":2}'),
 }
 """Lines that no writer of ours leaves, or that would hurt whoever shows them as they are."""
+
+FOREIGN = [
+    b"hello",
+    b"[]",
+    b"null",
+    b'{"event":{}}',
+    b'{"uid":1,"time":"t","tool":"usagectl","kind":"k","event":{}}',
+    b'{"uid":"u","time":"t","tool":null,"kind":"k","event":{}}',
+    b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":}',
+    b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":[]}',
+    b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":{},"x":1}',
+    b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":{},"x":{}}',
+    b'["uid","event":{}}',
+    b'{"uid":"u","a":' + b"[" * 100_000 + b',"event":{}}',
+    make_line(b'{"a":"\xff\xfe"}'),
+    make_line(b'{"a":"\xed\xa0\x80"}'),
+    make_line(b'{"a":"\0"}'),
+    make_line(b'{"a":NaN}'),
+    make_line(b'{"a":-Infinity}'),
+    make_line(b'\xef\xbb\xbf{"a":1}'),
+    make_line(b'{"a":%b%b}' % (b"[" * 100_000, b"]" * 100_000)),
+    b"\0" * 4096,
+    b"x" * 5_000_000,
+    make_line()[:-1] + b"\r" + make_line()[:-1],
+]
+"""Lines that are not records, whichever way they are read."""

@@ -1,4 +1,4 @@
-"""Own a machine in a folder: home, root, PATH, clock and entropy of a test's choosing."""
+"""A machine in a folder: home, root, PATH, clock and entropy of a test's choosing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usagectl.environment import Environment
+from usagectl.machine.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ def cleared_variables() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what a run of the command line gave."""
+    """What a run of the command line gave: exit status, stdout, stderr."""
 
     status: int
     stdout: str
@@ -70,7 +71,7 @@ class Outcome:
 
 @dataclass
 class Machine:
-    """Be a machine below one folder.
+    """A machine below one folder.
 
     Attributes:
         folder: everything of it lies below.
@@ -127,7 +128,7 @@ class Machine:
         return self.home / ".cache" / "localstack-cli" / "machine.json"
 
     def environment(self, **overrides: Any) -> Environment:  # noqa: ANN401
-        """Give the library this machine as a value; members can be replaced."""
+        """Return this machine as the value that the library takes; members can be replaced."""
         members: dict[str, Any] = {
             "variables": {
                 "HOME": str(self.home),
@@ -207,3 +208,7 @@ class Machine:
         program.write_text(f"#!{venv}/bin/python\n")
         program.chmod(0o755)
         (self.bin / "localstack").symlink_to(program)
+
+
+Machines = Callable[[], Machine]
+"""Makes a machine for each row of a test's data."""

@@ -1,4 +1,4 @@
-"""Own how the sample applications are run, and what they recorded is read."""
+"""Runs of the sample applications, and what they recorded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tests.support.machine import REPOSITORY, Outcome
-from usagectl import spool
+from tests.support.spooling import entries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from tests.support.machine import Machine
 
 APPS = REPOSITORY / "tests" / "data" / "apps"
@@ -18,8 +21,45 @@ APPS = REPOSITORY / "tests" / "data" / "apps"
 
 def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outcome:
     """Run one of the sample applications in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(APPS / f"{name}.py"), *words],
+    done = _run_python(machine, str(APPS / f"{name}.py"), *words, **variables)
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+_EACH = """
+import json, os, runpy, sys
+import click, typer.rich_utils, usagectl.emitting.instrumentation
+from usagectl import consent, spool
+file, rows = sys.argv[1:]
+for number, words in enumerate(json.loads(rows)):
+    if not os.fork():
+        for stream in (1, 2):
+            os.dup2(os.open(f"{number}.{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        sys.argv = [file, *words]
+        runpy.run_path(file, run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+def run_each(
+    machine: Machine, file: Path, rows: Sequence[Sequence[str]], **variables: str
+) -> list[Outcome]:
+    """Run an application with each of some command lines, in forks of one process."""
+    done = _run_python(machine, "-c", _EACH, str(file), json.dumps(rows), **variables)
+    assert done.returncode == 0, done.stderr
+    statuses = [int(line) for line in done.stdout.split()]
+    assert len(statuses) == len(rows)
+    return [
+        Outcome(status, *((machine.cwd / f"{number}.{stream}").read_text() for stream in (1, 2)))
+        for number, status in enumerate(statuses)
+    ]
+
+
+def _run_python(
+    machine: Machine, *words: str, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *words],
         env={**machine.process_variables(), **variables},
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,
@@ -27,13 +67,12 @@ def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outco
         timeout=60,
         check=False,
     )
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def recorded(machine: Machine, tool: str) -> list[dict[str, Any]]:
     """Parse the events of a tool that wait."""
-    records = spool.records(machine.environment())
-    return [json.loads(record.event) for record in records if record.tool == tool]
+    found = entries(machine)
+    return [json.loads(entry.body) for entry in found if entry.tool == tool]
 
 
 def commands(machine: Machine, tool: str) -> list[tuple[str, list[str]]]:

@@ -1,33 +1,37 @@
-"""Own what the tests of the spool share: events in, events out, lines of any form, processes."""
+"""Spools for tests: events in and out, rows of any kind, processes beside the test."""
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tests.support.machine import NOW, REPOSITORY
 from usagectl import spool
-from usagectl.spool import envelope, lines, queue
+from usagectl.events.record import Record, build_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
     from tests.support.machine import Machine
-    from usagectl.spool.lines import Selection
-    from usagectl.spool.queue import Batch, Claims
 
 EVENT = b'{"name":"cli_cmd","metadata":{"client_time":"t"},"payload":{"cmd":"x","params":[]}}'
+
+HANDOVER = spool.Handover("2026-11-23T07:00:00+00:00", "https://h.example", 200)
 
 _PREAMBLE = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from tests.support.machine import Machine
+from tests.support.spooling import *
 from usagectl import spool
 machine = Machine(Path(sys.argv[1]))
+environment = machine.environment()
 """
 
 
@@ -40,7 +44,7 @@ def put(
     consent: str = "",
     now: datetime = NOW,
 ) -> None:
-    """Append one event."""
+    """Append one event, as a command does."""
     environment = machine.environment(now=lambda: now)
     spool.append(environment, event, tool=tool, kind=kind, consent=consent)
 
@@ -50,85 +54,79 @@ def number(count: int) -> bytes:
     return b'{"n":%d}' % count
 
 
-def read(machine: Machine) -> list[bytes]:
-    """Read the waiting events' bytes."""
-    return [record.event for record in spool.records(machine.environment())]
-
-
-def spool_dir(machine: Machine) -> Path:
-    """Name the spool's folder, made."""
-    folder = machine.state_dir / "spool"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def segment(machine: Machine, count: int = 1, role: str = "") -> Path:
-    """Name a segment, its folder made."""
-    return spool_dir(machine) / f"{count:08d}{role}.jsonl"
-
-
-def names(machine: Machine) -> list[str]:
-    """Name what lies in the spool's folder, but for the count of losses."""
-    return sorted({each.name for each in spool_dir(machine).iterdir()} - {"losses.json"})
-
-
-def make_line(event: bytes = EVENT, *, uid: str = "u", kind: str = "k") -> bytes:
-    """Build a line with a uid of the test's choosing, its line end included."""
-    labels = envelope.build_labels("usagectl", kind)
-    return b'{"uid":"%b","time":"2026-11-23T06:30:00+00:00"%b%b}\n' % (uid.encode(), labels, event)
-
-
-def aside(machine: Machine) -> bytes:
-    """Read what deliveries set aside, the older file first."""
-    files = [spool_dir(machine) / "aside" / name for name in ("lines.before.txt", "lines.txt")]
-    return b"".join(file.read_bytes() for file in files if file.exists())
-
-
-@contextmanager
-def claimed(machine: Machine, folder: Path | None = None) -> Iterator[Claims]:
-    """Hold the spool and its claims, as a delivery does."""
-    with (
-        queue.held(machine.environment(), seconds=10.0) as top,
-        queue.Claims(folder or top, top) as claims,
-    ):
-        yield claims
-
-
-def take(
-    machine: Machine,
+def make_record(
+    event: bytes = EVENT,
     *,
-    selection: Selection = lines.ALL,
-    batch_size: int = 100,
-    batch_bytes: int = 1 << 20,
-    most: int | None = None,
-    folder: Path | None = None,
-) -> list[Batch]:
-    """Take batches out of the queue, no more than `most`, and note each as done."""
-    found: list[Batch] = []
-    with claimed(machine, folder) as claims:
-        waiting = queue.batches(claims, selection, batch_size=batch_size, batch_bytes=batch_bytes)
-        for batch in waiting if most is None or most > 0 else ():
-            batch.mark_done()
-            found.append(batch)
-            if len(found) == most:
-                break
-    return found
+    uid: str = "",
+    time: datetime | str = NOW,
+    tool: str = "usagectl",
+    kind: str = "cli_cmd",
+    consent: str = "",
+) -> Record:
+    """Build a record with labels of the test's choosing."""
+    text = time if isinstance(time, str) else time.isoformat()
+    return Record(uid or build_uid(NOW, os.urandom), text, tool, kind, event, consent)
 
 
-def events_of(batches: list[Batch]) -> list[bytes]:
-    """Join the exact event bytes of batches."""
-    return [bytes(event) for batch in batches for event in batch.events]
+def lay(
+    machine: Machine,
+    *records: Record,
+    state: spool.State = "pending",
+    handover: spool.Handover | None = None,
+) -> None:
+    """Put records into the user's spool, and settle those that do not wait."""
+    with spool.opened(spool_file(machine)) as store:
+        store.add(records)
+        if state != "pending":
+            these = spool.Selection(uids=tuple(each.uid for each in records))
+            for batch in store.batches(these, size=len(records), max_bytes=1 << 40):
+                store.settle(batch, state, handover or HANDOVER)
 
 
-def deliver(machine: Machine, *, selection: Selection = lines.ALL) -> list[bytes]:
-    """Take everything out of the queue; give the events."""
-    return events_of(take(machine, selection=selection))
+def read(machine: Machine, state: spool.State = "pending") -> list[bytes]:
+    """Read the bytes of the events of a state."""
+    return [entry.body for entry in entries(machine, state)]
 
 
-def start(machine: Machine, script: str, *arguments: object) -> subprocess.Popen[bytes]:
-    """Start a Python process that has `machine`, `spool` and its own arguments from argv[2] on."""
+def entries(machine: Machine, *states: spool.State) -> list[spool.Entry]:
+    """Read the events of some states; what waits without one."""
+    with spool.open_spool(machine.environment(), read_only=True) as store:
+        return list(store.entries(states or ("pending",)))
+
+
+def spool_file(machine: Machine) -> Path:
+    """Name the spool's file, its folder made."""
+    machine.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return machine.state_dir / "spool.db"
+
+
+def set_aside(machine: Machine) -> list[Path]:
+    """List what was set aside, and the log that went with it."""
+    return sorted(machine.state_dir.glob("spool.db.corrupt-*"))
+
+
+def check_integrity(file: Path) -> str:
+    """Ask SQLite whether a file is sound, and its totals right: `ok`."""
+    with closing(sqlite3.connect(file)) as connection:
+        ((answer,),) = connection.execute("PRAGMA integrity_check").fetchall()
+        counted = connection.execute("SELECT state, count(*) FROM events GROUP BY 1").fetchall()
+        told = connection.execute("SELECT state, events FROM totals WHERE events").fetchall()
+    return str(answer) if sorted(counted) == sorted(told) else f"{counted} are not {told}"
+
+
+def start(
+    machine: Machine, script: str, *arguments: object, wall: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a Python process with `machine` and this module's names; arguments from argv[2] on."""
     return subprocess.Popen(
-        [sys.executable, "-c", _PREAMBLE + script, str(machine.folder), *map(str, arguments)],
+        [
+            *wall,
+            sys.executable,
+            "-c",
+            _PREAMBLE + script,
+            str(machine.folder),
+            *map(str, arguments),
+        ],
         env={**machine.process_variables(), "PYTHONPATH": str(REPOSITORY)},
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
@@ -136,9 +134,9 @@ def start(machine: Machine, script: str, *arguments: object) -> subprocess.Popen
     )
 
 
-def run(machine: Machine, script: str, *arguments: object) -> str:
-    """Run such a process to its end, and give what it printed; its failure fails the test."""
-    process = start(machine, script, *arguments)
+def run(machine: Machine, script: str, *arguments: object, wall: Sequence[str] = ()) -> str:
+    """Run such a process to its end, and return what it printed; its failure fails the test."""
+    process = start(machine, script, *arguments, wall=wall)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return out.decode()
@@ -148,17 +146,3 @@ def wait_for_word(process: subprocess.Popen[bytes]) -> None:
     """Wait until a process has printed a line."""
     assert process.stdout is not None
     assert process.stdout.readline()
-
-
-def run_behind_wall(wall: Sequence[str], machine: Machine, script: str) -> str:
-    """Run such a process behind a wall, and give what it printed."""
-    done = subprocess.run(
-        [*wall, sys.executable, "-c", _PREAMBLE + script, str(machine.folder)],
-        env={**machine.process_variables(), "PYTHONPATH": str(REPOSITORY)},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout.decode()

@@ -1,15 +1,26 @@
-"""Own how a program is run on a terminal, and what that shows is read."""
+"""Programs on a terminal of any width, and what it shows of them."""
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from tests.support.machine import Machine
+
+
+needs_terminal = pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def on_terminal(
@@ -32,10 +43,105 @@ def on_terminal(
     )
     os.close(theirs)
     shown = b""
-    try:
-        while data := os.read(ours, 65536):
-            shown += data
-    except OSError:  # Linux answers so when the other end is closed.
-        pass
+    while chunk := _read(ours):
+        shown += chunk
     os.close(ours)
     return (done.stdout or b"").decode(), shown.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux answers so when the other end is closed.
+        return b""
+
+
+def answer(
+    machine: Machine, *words: str, typed: bytes, variables: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Run a command on a terminal and type an answer if it asks; give status and screen."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *words],
+        env={**machine.process_variables(), **(variables or {})},
+        cwd=machine.cwd,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        screen = b""
+        try:
+            while chunk := _read(ours):
+                screen += chunk
+                if typed and b"[y/N]" in screen:
+                    os.write(ours, typed)
+                    typed = b""
+            return process.wait(timeout=30), screen
+        finally:
+            os.close(ours)
+            process.kill()
+
+
+# Draws each command line in a fork of its own, so that all of them together import once.
+_DRIVER = """
+import fcntl, json, os, pty, struct, sys, termios
+from usagectl.cli import main
+
+def draw(words, width):
+    ours, theirs = pty.openpty() if width else os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(ours)
+        if width:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+            os.dup2(theirs, 0)
+        os.dup2(theirs, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        main(words.split())
+        sys.stdout.flush()
+        os._exit(0)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while data := os.read(ours, 65536):
+            drawn += data
+    except OSError:
+        pass
+    os.close(ours)
+    os.waitpid(child, 0)
+    return drawn.decode().replace("\\r\\n", "\\n")
+
+print(json.dumps([draw(*run) for run in json.loads(sys.argv[1])]))
+"""
+
+
+def draw_all(
+    machine: Machine, runs: Sequence[tuple[str, int]], *, variables: Mapping[str, str] | None = None
+) -> list[str]:
+    """Run command lines one after another on a terminal of the width named beside each.
+
+    Gives what each drew on stdout; where the width is 0, stdout is a pipe.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _DRIVER, json.dumps(runs)],
+        env={**machine.process_variables(), "TERM": "xterm", **(variables or {})},
+        cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    drawn = json.loads(done.stdout)
+    assert isinstance(drawn, list)
+    return drawn
+
+
+def run_on_terminal(
+    machine: Machine, *words: str, width: int, variables: Mapping[str, str] | None = None
+) -> str:
+    """Run one command line on a terminal of that width; give what it drew on stdout."""
+    (drawn,) = draw_all(machine, [(" ".join(words), width)], variables=variables)
+    return drawn

@@ -1,27 +1,26 @@
-"""Own the audit of records as they come: which event each holds, and what came with it."""
+"""Audit of streams and of the spool: which event each record holds, and what came with it."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.audit import tree, usual
-from usagectl.audit.checks import CLI, Checker, remember
-from usagectl.audit.context import Context
-from usagectl.audit.findings import Ledger
-from usagectl.audit.masking import clean
-from usagectl.audit.payloads import Payloads
-from usagectl.audit.sharing import SharedIds
+from usagectl.audit import checks, reading
+from usagectl.audit.checks import Checker, Node
+from usagectl.audit.findings import CLI, Ledger, clean
+from usagectl.audit.search import Context
+from usagectl.spool import open_spool
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
     from usagectl.audit.findings import Finding
-    from usagectl.audit.repeats import Repeats
-    from usagectl.audit.tree import Node
-    from usagectl.audit.usual import Event
+    from usagectl.audit.reading import Item, Repeats
+    from usagectl.machine.environment import Environment
+    from usagectl.spool import State
 
 _MOST_NAMES = 1000
 _OTHER = "*"
@@ -29,12 +28,18 @@ _UNPARSED = "unparsed"
 _SESSION_HEADER = "localstack-session-id"
 _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})")
 
+_CALL = "aws_request"
+_CLIENT_ERRORS, _INTERNAL = range(400, 500), 500
+_NAMES_OF_COMMANDS = {CLI: ("cmd",), "lstk_command": ("parameters", "command")}
+_MOST_COMMANDS = 4096
+_LONGEST_COMMAND = 200
+
 
 class AuditResult(NamedTuple):
-    """Hold what an audit says.
+    """Outcome of an audit.
 
     Attributes:
-        events: how many were looked at.
+        events: how many were audited.
         by_name: how many of each name; names beyond a thousand count under `*`.
         findings: where they depart from the notice, worst first.
         bad_lines: how many lines hold no event.
@@ -48,8 +53,75 @@ class AuditResult(NamedTuple):
     first_bad_line: int = 0
 
 
+def audit_stream(
+    source: BinaryIO | Iterable[bytes],
+    *,
+    context: Context,
+    shows_values: bool = False,
+    only: Container[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> AuditResult:
+    """Audit everything in a stream, or in an iterable of pieces of bytes.
+
+    Lines are records of the spool or of a capture, plain events, or bodies
+    `{"events": […]}`; a document may be pretty-printed over many lines.
+
+    Args:
+        source: where the bytes come from; it is read once, and not closed.
+        context: the values of this machine to look for.
+        shows_values: whether examples are whole instead of masked.
+        only: IDs of the rules that count; None: all.
+        on_progress: told now and then how many events and bytes are done.
+
+    Raises:
+        OSError: the stream broke off.
+    """
+    auditor = Auditor(context, shows_values=shows_values, only=only)
+    pieces = _reported(reading.pieces_of(source), auditor, on_progress)
+    for item in reading.Reader().read(pieces):
+        auditor.add_item(item)
+    return auditor.result()
+
+
+def _reported(
+    pieces: Iterable[bytes], auditor: Auditor, on_progress: Callable[[int, int], None] | None
+) -> Iterator[bytes]:
+    """Hand pieces or lines on, and report now and then how much is done."""
+    done = reported = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        if on_progress is not None and done >= reported + reading.PIECE_BYTES:
+            on_progress(auditor.events, done)
+            reported = done
+
+
+def audit_spool(
+    environment: Environment,
+    *,
+    context: Context,
+    states: Sequence[State] = ("pending", "sent", "rejected"),
+    shows_values: bool = False,
+    only: Container[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> AuditResult:
+    """Audit what waits in the spool, and what was sent or rejected; the spool stays as it is.
+
+    Raises:
+        FileUnreadableError: the spool cannot be read.
+        SpoolSetAsideError: it was not a spool of ours.
+    """
+    auditor, reader = Auditor(context, shows_values=shows_values, only=only), reading.Reader()
+    with open_spool(environment, read_only=True) as store:
+        bodies = (entry.body for entry in store.entries(states))
+        for body in _reported(bodies, auditor, on_progress):
+            item = reader.decode(body)
+            auditor.add_item(item._replace(value={"event": item.value}))
+    return auditor.result()
+
+
 class Auditor:
-    """Audit events one after another; what it keeps is bounded, however many they are."""
+    """Findings of events that are added one after another; bounded, however many they are."""
 
     def __init__(
         self,
@@ -65,233 +137,174 @@ class Auditor:
             shows_values: whether examples are whole instead of masked.
             only: IDs of the rules that count; None: all.
         """
-        self._context = context or Context()
+        context = context or Context()
         self._ledger = Ledger(shows_values=shows_values, only=only)
-        self._ids = SharedIds(self._ledger)
-        self._checker = Checker(self._context, self._ledger, self._ids)
-        self._payloads = Payloads(self._context, self._ledger)
-        self._trees = tree.compile_events()
-        self._usual: dict[str, tuple[Node, ...] | None] = {}
+        self._checker = Checker(context, self._ledger)
+        self._trees = checks.compile_events()
         self._names: dict[str, int] = {}
-        self._versions: dict[str, str | None] = {}
+        self._commands: set[str] = set()
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
 
+    def add_item(self, item: Item) -> None:
+        """Audit one value of a stream, or count its line as one that holds no event."""
+        is_known = self.add(item.value, line=item.line)
+        if item.repeats:
+            self._add_repeats(item.value, item.repeats)
+        if not is_known:
+            self.bad_lines += 1
+            self.first_bad_line = self.first_bad_line or item.line
+
     def add(self, record: object, *, line: int = 0) -> bool:
-        """Audit one record, event or body; False when it is none of these.
+        """Audit one record, event or body; False for anything else.
 
         Args:
             record: JSON as Python values: a record of the spool or of a capture, a plain
                 event, or a body `{"events": […]}`.
             line: where it stands, for the finding.
         """
-        ledger = self._ledger
-        ledger.line = line
-        if type(record) is not dict:
-            return isinstance(record, list) and bool(record) and self._add_all(record)
-        ledger.version = None
-        event = record.get("event")
-        if event is not None and "name" not in record:
-            headers = record.get("headers")
-            if headers is None:
-                self._add_event(event, None)
-            else:
-                self._add_sent(event, headers)
-            return True
-        return self._add_other(record)
-
-    def add_usual(
-        self, event: Event, headers: Mapping[str, object] | None, *, line: int = 0
-    ) -> bool:
-        """Audit an event whose payload is still bytes; False where it has to be read whole.
-
-        It finds what `add` finds in the same event or record, and counts as much.
-        """
-        nodes = self._usual.get(event.name) or self._nodes_of(event.name)
-        if nodes is None:
-            return False
-        node, name, metadata, below = nodes
-        written = bytes(event.payload)
-        is_new = written not in below.good_objects
-        payload = usual.read_payload(written) if is_new else None
-        if is_new and payload is None:
-            return False
         self._ledger.line = line
         self._ledger.version = None
-        session = self._take_headers(headers, event.name) if headers else None
-        self.events += 1
-        self._count(node)
-        if event.name not in name.good:
-            self._checker.text(name, event.name)
-        self._checker.walk(metadata, event.metadata)
-        if payload is not None:
-            self._add_payload(below, payload, written=written)
-        if session and event.name == CLI:
-            self._add_session(session)
+        events, headers = _parts_of(record)
+        if events is None:
+            return isinstance(record, dict) and self._add_without_event(record)
+        session = self._take_headers(headers)
+        for event in events:
+            self._add_event(event, session)
         return True
-
-    def _nodes_of(self, name: str) -> tuple[Node, ...] | None:
-        """Give the node of an event that is known, and those of its three members."""
-        node = self._trees.get(name)
-        if node is None:
-            return None
-        if name not in self._usual:
-            plan = self._checker.plan(node, usual.MEMBERS)
-            _, metadata, payload = plan.children
-            is_usual = not plan.tallies and metadata.children and payload.children
-            self._usual[name] = (node, *plan.children) if is_usual else None
-        return self._usual[name]
-
-    def _add_payload(self, node: Node, payload: dict[str, object], *, written: bytes) -> None:
-        """Audit a payload, and remember its bytes where nothing was found nor noted of it."""
-        before = self._ledger.counted + self._ids.seen
-        self._checker.walk(node, payload)
-        self._payloads.check(node.event, payload)
-        if self._ledger.counted + self._ids.seen == before:
-            remember(node.good_objects, written)
-
-    def _add_other(self, record: dict[str, object]) -> bool:
-        """Audit what is no record of an event: a plain event, a body, a header."""
-        if "name" in record:
-            is_event = isinstance(record["name"], str)
-            if is_event:
-                self._add_event(record, None)
-            return is_event
-        events = record.get("events")
-        if isinstance(events, list):
-            return self._add_all(events)
-        if record.get("kind") == _UNPARSED:
-            self._add_unparsed(record)
-            return True
-        return "at" in record or "capture" in record
-
-    def add_repeating(self, repeats: Repeats, record: object, *, line: int = 0) -> bool:
-        """Audit a record in which names stand twice, and search what they have overwritten."""
-        is_known = self.add(record, line=line)
-        for event in _events_of(record):
-            name = event.get("name") if isinstance(event, dict) else None
-            self._add_repeats(repeats, event, self.shown_name(name))
-        self._add_repeats(repeats, record, _OTHER)
-        return is_known
-
-    def _add_repeats(self, repeats: Repeats, root: object, event: str) -> None:
-        for pointer, value in repeats.take(root, self._checker.place_below):
-            self._ledger.add("UC108", event, pointer)
-            self._checker.below(tree.open_event(event), value, pointer=pointer)
-
-    def add_bad_line(self, line: int) -> None:
-        """Count a line that holds no event."""
-        self.bad_lines += 1
-        self.first_bad_line = self.first_bad_line or line
 
     def result(self) -> AuditResult:
-        """Give what was found so far; more may be added after it."""
-        words = self._payloads.words_of_commands()
-        findings = tuple(self._ledger.findings(left_out=words))
+        """Return what was found so far; more may be added after it."""
+        # A word of a command's name that was typed is no value of a parameter.
+        words = {word for command in self._commands for word in command.split()}
         return AuditResult(
-            self.events, dict(self._names), findings, self.bad_lines, self.first_bad_line
+            self.events,
+            dict(self._names),
+            tuple(self._ledger.findings(left_out=words)),
+            self.bad_lines,
+            self.first_bad_line,
         )
 
-    def _add_all(self, events: Iterable[object]) -> bool:
-        for event in events:
-            self._add_event(event, None)
-        return True
-
-    def _add_event(self, event: object, session: str | None) -> None:
-        self.events += 1
-        if type(event) is not dict:
-            self._add_malformed(event)
-            return
-        name = event.get("name")
-        node = self._trees.get(name) if isinstance(name, str) else None
-        if node is None or not isinstance(name, str):
-            self._add_unknown(event, name)
-            return
-        self._count(node)
-        self._checker.walk(node, event)
-        if session and name == CLI:
-            self._add_session(session)
-        self._payloads.check(name, event.get("payload"))
-
-    def _count(self, node: Node) -> None:
-        self._names[node.event] = self._names.get(node.event, 0) + 1
-        if not node.is_documented:
-            self._ledger.add("UC101", node.event, "")
-
-    def _add_sent(self, event: object, headers: object) -> None:
-        """Audit an event together with the headers of the request that brought it."""
-        name = event.get("name") if isinstance(event, dict) else None
-        session = self._take_headers(headers, str(name)) if isinstance(headers, dict) else None
-        self._add_event(event, session)
-
-    def _take_headers(self, headers: Mapping[str, object], name: str) -> str | None:
-        """Take from a request's headers the client's version, and the session that it names."""
-        agent = headers.get("user-agent")
-        self._ledger.version = self._version_of(agent) if isinstance(agent, str) else None
-        session = headers.get(_SESSION_HEADER)
-        if not isinstance(session, str) or not session:
-            return None
-        if name != CLI:
-            self._ids.see(name, "", session)
-        return session
-
-    def _version_of(self, agent: str) -> str | None:
-        if agent not in self._versions:
-            if len(self._versions) >= _MOST_NAMES:
-                self._versions.clear()
-            found = _CLIENT.search(agent[:200])
-            self._versions[agent] = found[1] if found else None
-        return self._versions[agent]
-
-    def _add_session(self, session: str) -> None:
-        """Note that a header names the session of a CLI event."""
-        pointer = f"/headers/{_SESSION_HEADER}"
-        self._ledger.add("UC201", CLI, pointer, session)
-        self._ids.see(CLI, pointer, session)
-
-    def _add_unknown(self, event: dict[str, object], name: object) -> None:
-        shown = self.shown_name(name)
-        if shown not in self._names and len(self._names) >= _MOST_NAMES:
-            shown = _OTHER
-        self._names[shown] = self._names.get(shown, 0) + 1
-        rule = "UC101" if isinstance(name, str) else "UC106"
-        self._ledger.add(rule, shown, "")
-        self._checker.below(tree.open_event(shown), event)
-
     def shown_name(self, name: object) -> str:
-        """Give a name or a path as it may be shown: one that gives something away is `*`."""
+        """Return a name or a path as it may be shown: `*` if it gives something away."""
         if isinstance(name, str) and not self._checker.gives_away(name):
             return clean(name)
         return _OTHER
 
-    def _add_malformed(self, event: object) -> None:
-        self._names[_OTHER] = self._names.get(_OTHER, 0) + 1
-        self._ledger.add("UC106", _OTHER, "", event)
-        self._checker.below(tree.open_event(_OTHER), event)
-
-    def _add_unparsed(self, record: Mapping[str, object]) -> None:
+    def _add_event(self, event: object, session: str) -> None:
         self.events += 1
-        self._names[_UNPARSED] = self._names.get(_UNPARSED, 0) + 1
+        name = event.get("name") if isinstance(event, dict) else None
+        node = self._trees.get(name) if isinstance(name, str) else None
+        if not isinstance(event, dict):
+            self._add_unknown(_OTHER, event, rule="UC106", example=event)
+        elif node is None:
+            rule = "UC101" if isinstance(name, str) else "UC106"
+            self._add_unknown(self.shown_name(name), event, rule=rule)
+        else:
+            self._add_known(node, event)
+        if session:
+            self._add_session(str(name), session)
+
+    def _add_known(self, node: Node, event: dict[str, object]) -> None:
+        self._count(node.event)
+        if not node.is_documented:
+            self._ledger.add("UC101", node.event, "")
+        self._checker.walk(node, event)
+        payload = event.get("payload")
+        if node.event in _NAMES_OF_COMMANDS:
+            self._note_command(payload, _NAMES_OF_COMMANDS[node.event])
+        elif node.event == _CALL and isinstance(payload, dict):
+            self._check_status(payload)
+
+    def _add_unknown(self, shown: str, event: object, *, rule: str, example: object = None) -> None:
+        """Audit an event that nothing is known of, under a name that may be shown."""
+        counted = self._count(shown)
+        self._ledger.add(rule, counted, "", example)
+        self._checker.below(checks.open_event(counted), event)
+
+    def _count(self, name: str) -> str:
+        """Count an event under its name, or under `*` if there are too many names."""
+        if name not in self._names and len(self._names) >= _MOST_NAMES:
+            name = _OTHER
+        self._names[name] = self._names.get(name, 0) + 1
+        return name
+
+    def _add_without_event(self, record: dict[str, object]) -> bool:
+        """Audit a line that a capture keeps beside its events; False for any other object."""
+        if "name" in record:
+            return False
+        if record.get("kind") != _UNPARSED:
+            return "at" in record or "capture" in record
+        self.events += 1
+        self._count(_UNPARSED)
         self._ledger.add("UC107", _UNPARSED, "/body", "")
         body = record.get("body")
         if isinstance(body, str):
-            try:
-                data = base64.b64decode(body)
-            except (binascii.Error, ValueError):
-                return
-            self._checker.below(
-                tree.open_event(_UNPARSED), data.decode("utf-8", "replace"), pointer="/body"
-            )
+            with suppress(ValueError):  # What is not base64 came from no capture.
+                text = base64.b64decode(body).decode("utf-8", "replace")
+                self._checker.below(checks.open_event(_UNPARSED), text, pointer="/body")
+        return True
+
+    def _add_repeats(self, record: object, repeats: Repeats) -> None:
+        """Search what names that stand twice hide, in each event and then around them."""
+        for event in _parts_of(record)[0] or ():
+            name = event.get("name") if isinstance(event, dict) else None
+            self._search_repeats(event, repeats, self.shown_name(name))
+        self._search_repeats(record, repeats, _OTHER)
+
+    def _search_repeats(self, root: object, repeats: Repeats, event: str) -> None:
+        for pointer, value in repeats.take(root, self._checker.place_below):
+            self._ledger.add("UC108", event, pointer)
+            self._checker.below(checks.open_event(event), value, pointer=pointer)
+
+    def _take_headers(self, headers: object) -> str:
+        """Take the client's version from a request's headers; return the session they name."""
+        if not isinstance(headers, dict):
+            return ""
+        agent, session = headers.get("user-agent"), headers.get(_SESSION_HEADER)
+        if isinstance(agent, str):
+            found = _CLIENT.search(agent)
+            self._ledger.version = found[1] if found else None
+        return session if isinstance(session, str) else ""
+
+    def _add_session(self, name: str, session: str) -> None:
+        """Note that the header of an event's request names a session."""
+        pointer = f"/headers/{_SESSION_HEADER}"
+        if name == CLI:
+            self._ledger.add("UC201", CLI, pointer, session)
+        self._checker.ids.see(name, pointer, session)
+
+    def _note_command(self, payload: object, path: tuple[str, ...]) -> None:
+        if len(self._commands) >= _MOST_COMMANDS:
+            return
+        found = payload
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, str):
+            self._commands.add(found[:_LONGEST_COMMAND])
+
+    def _check_status(self, payload: dict[str, object]) -> None:
+        """Look for error texts with a status that the notice does not allow them with."""
+        status = payload.get("status_code")
+        if status not in _CLIENT_ERRORS:
+            for key in ("err_type", "err_msg"):
+                if payload.get(key):
+                    self._ledger.add("UC306", _CALL, f"/payload/{key}", payload[key])
+        trace = payload.get("stack_trace")
+        if trace and status != _INTERNAL:
+            self._ledger.add("UC305", _CALL, "/payload/stack_trace", trace)
 
 
-def _events_of(record: object) -> list[object]:
-    """List the events in a record, an event or a body."""
+def _parts_of(record: object) -> tuple[list[object] | None, object]:
+    """Return the events of a record, an event or a body, else None; and a record's headers."""
+    if isinstance(record, list):
+        return record or None, None
     if not isinstance(record, dict):
-        return record if isinstance(record, list) else []
+        return None, None
     if "name" in record:
-        return [record]
+        return [record] if isinstance(record["name"], str) else None, None
     if record.get("event") is not None:
-        return [record["event"]]
+        return [record["event"]], record.get("headers")
     events = record.get("events")
-    return events if isinstance(events, list) else []
+    return events if isinstance(events, list) else None, None

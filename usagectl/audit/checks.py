@@ -1,102 +1,255 @@
-"""Own how one event is laid against the notice, and how its texts are searched.
+"""Checks of one event: laid against the notice place by place, each text searched once.
 
-The walk is written for many events of few forms: what stood in a place and was in
-order is remembered there, and an object's keys lead to a plan made once. Whatever
-was not seen before goes the slow way, so nothing is left out.
+The notice is compiled into a tree, a node for each place in an event. What stands where
+the notice says nothing is searched all the same.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, AnyStr
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from usagectl.audit.exempt import EXEMPT, INSTEAD
-from usagectl.audit.masking import clean
-from usagectl.audit.shapes import (
-    DERIVED_ID,
-    SHAPES,
-    is_free_text,
-    is_uuid,
-    may_tell,
-    names_secret,
-)
-from usagectl.audit.tree import Node, Plan
+from usagectl.audit.findings import CLI, SharedIds, clean
+from usagectl.audit.rules import EXEMPT, INSTEAD
+from usagectl.audit.search import Hit, Searcher, is_free_text
+from usagectl.notice import event_schema
+from usagectl.notice import load as load_notice
+from usagectl.sensitive import names_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from usagectl.audit.context import Context
-    from usagectl.audit.findings import Ledger, Tally
-    from usagectl.audit.sharing import SharedIds
+    from usagectl.audit.findings import Ledger
+    from usagectl.audit.search import Context
+    from usagectl.notice import Event, Field
 
+_IDS = ("/session_id", "/machine_id")
 _MOST_REMEMBERED = 4096
 _LONGEST_REMEMBERED = 256
-_MOST_PLANS = 256
 _LONGEST_KEY = 80
 
-CLI = "cli_cmd"
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
+}
+_WORDS = ("name", "my_name", "my-name", "Name", "my.name", "f" * 12)
+_NAMES_ALONE = ("/payload/set_vars", "/payload/deprecated_env_vars", "/payload/env_vars/*")
 
-Hit = tuple[str, str, str]
-"""A rule, what matched, and which typed word that is."""
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One place of an event, and what the notice says about it.
+
+    Attributes:
+        event: the event's name.
+        pointer: the place, with `*` for an index or an unbounded key.
+        is_documented: whether the notice names it.
+        is_known: whether it is known at all.
+        rule: the rule that its mere presence breaks; empty: none.
+        types: what a value may be; None: anything.
+        limits: the least and the greatest number.
+        fullmatch: matches a text that is in the documented format.
+        is_tight: whether nothing but a number, a time or an ID has that format.
+        role: the privacy class if it asks for a rule of its own, else empty.
+        children: the places below it, by key.
+        any_key: the place below it for every other key.
+        item: the place of each of its items.
+        required: keys that must be there.
+        is_id: whether it holds an ID that ties events together.
+        exempt: rules about what a text looks like that do not hold here.
+        harmless: texts that stood here and broke no rule.
+    """
+
+    event: str
+    pointer: str
+    is_documented: bool = False
+    is_known: bool = True
+    rule: str = ""
+    types: frozenset[type] | None = None
+    limits: tuple[float, float] | None = None
+    fullmatch: Callable[[str], object] | None = None
+    is_tight: bool = False
+    role: str = ""
+    children: dict[str, Node] = field(default_factory=dict)
+    any_key: Node | None = None
+    item: Node | None = None
+    required: tuple[str, ...] = ()
+    is_id: bool = field(init=False)
+    exempt: tuple[str, ...] = field(init=False)
+    harmless: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.is_id = self.pointer.endswith((*_IDS, "/api_key", "/auth_token_id"))
+        self.exempt = EXEMPT.get((self.event, self.pointer), ())
+
+    @property
+    def is_open(self) -> bool:
+        """True if nothing is known of what stands below."""
+        return not self.children and self.any_key is None and self.item is None
+
+    def remember(self, text: str) -> None:
+        """Remember a harmless text: whoever audits a full spool waits 5 s, and 12 s without it."""
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self.harmless) >= _MOST_REMEMBERED:
+                self.harmless.clear()
+            self.harmless.add(text)
+
+
+def compile_events() -> dict[str, Node]:
+    """Build the tree of every event that is known, by name."""
+    known = load_notice()
+    documented = known.events + known.declared_events
+    trees = {event.name: _documented(event) for event in documented}
+    trees.update((event.name, _undocumented(event)) for event in known.undocumented_events)
+    return trees
+
+
+def open_event(name: str) -> Node:
+    """Build the tree of an event that nothing is known of."""
+    return Node(name, "", is_known=False)
+
+
+def _documented(event: Event) -> Node:
+    fields = {each.pointer: each for each in event.fields}
+    root = _from_schema(event.name, "", event_schema(event.name), fields)
+    for each in event.undocumented_fields:
+        _plant(root, each)
+    return root
+
+
+def _undocumented(event: Event) -> Node:
+    root = Node(event.name, "")
+    for name in ("name", "metadata", "payload"):
+        root.children[name] = Node(event.name, f"/{name}")
+    for each in event.undocumented_fields:
+        _plant(root, each)
+    return root
+
+
+def _from_schema(
+    event: str, pointer: str, schema: Mapping[str, object], fields: Mapping[str, Field]
+) -> Node:
+    node = Node(event, pointer, is_documented=True)
+    _constrain(node, schema)
+    below = schema.get("properties", {})
+    for key, child in below.items() if isinstance(below, dict) else ():
+        node.children[key] = _from_schema(event, f"{pointer}/{key}", child, fields)
+    item = schema.get("items")
+    if isinstance(item, dict):
+        node.item = _from_schema(event, f"{pointer}/*", item, fields)
+    required = schema.get("required", [])
+    node.required = tuple(map(str, required)) if isinstance(required, list) else ()
+    if pointer in fields and fields[pointer].privacy == "derived-id":
+        node.role = "derived-id"
+    elif schema.get("x-emit") == "scrubbed":
+        node.exempt = (*node.exempt, "UC306")  # The text of an error may stand here.
+    return node
+
+
+def _constrain(node: Node, schema: Mapping[str, object]) -> None:
+    kinds = schema.get("type", "string" if "const" in schema else None)
+    names = kinds if isinstance(kinds, list) else [kinds]
+    node.types = frozenset(kind for name in names for kind in _TYPES[str(name)])
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if isinstance(low, (int, float)) or isinstance(high, (int, float)):
+        node.limits = (
+            low if isinstance(low, (int, float)) else float("-inf"),
+            high if isinstance(high, (int, float)) else float("inf"),
+        )
+    pattern = schema.get("pattern")
+    choices = schema.get("enum")
+    if isinstance(choices, list):  # Of a declared kind; the notice has none.
+        pattern = "|".join(re.escape(str(each)) for each in choices)
+    if isinstance(pattern, str):
+        node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch
+        node.is_tight = not any(map(node.fullmatch, _WORDS))
+
+
+def _plant(root: Node, planted: Field) -> None:
+    """Put a known but undocumented field into its place, and the places on the way to it."""
+    node = root
+    parts = planted.pointer.split("/")[1:]
+    for depth, part in enumerate(parts, start=1):
+        node = _step(node, part, "/" + "/".join(parts[:depth]))
+    node.role = _role(planted)
+
+
+def _step(node: Node, part: str, pointer: str) -> Node:
+    """Return the place below a node, a new one where there was none."""
+    rule = INSTEAD.get((node.event, pointer), "UC102" if node.is_documented else "")
+    child = Node(node.event, pointer, rule=rule)
+    if part == "*" and node.pointer == "/payload":  # Any key of the payload itself.
+        node.any_key = node.any_key or child
+        return node.any_key
+    if part == "*":
+        node.item = node.item or child
+        return node.item
+    return node.children.setdefault(part, child)
+
+
+def _role(planted: Field) -> str:
+    if planted.privacy == "configuration" and planted.pointer not in _NAMES_ALONE:
+        is_names = planted.event == "non_prefixed_cli_env_vars"
+        return "" if is_names else "configuration"
+    if planted.privacy == "error-text" and not planted.pointer.endswith(
+        ("/c", "/error_code", "err_type")
+    ):
+        return "error-text"
+    return planted.privacy if planted.privacy in ("derived-id", "secret") else ""
 
 
 class Checker:
-    """Lay events against their trees and write what departs into a ledger."""
+    """Checks of events against their trees, written into a ledger."""
 
-    def __init__(self, context: Context, ledger: Ledger, ids: SharedIds) -> None:
-        self._context = context
+    def __init__(self, context: Context, ledger: Ledger) -> None:
+        self.ids = SharedIds(ledger)
         self._ledger = ledger
-        self._ids = ids
-        self._finder = context.finder()
-        self._values = tuple({text.casefold() for _, texts in context.values for text in texts})
-        self._clean: set[str] = set()
+        self._context = context
+        self._search = Searcher(context).search
 
-    def walk(self, node: Node, event: dict[str, object]) -> None:
+    def walk(self, node: Node, members: Mapping[str, object]) -> None:
         """Lay an object against a node of which something is known."""
-        keys = tuple(event)
-        plan = node.plans.get(keys) or self.plan(node, keys)
-        for tally, key in plan.tallies:
-            self._ledger.count(tally, event.get(key))
-        for child, value in zip(plan.children, event.values()):  # noqa: B905  (each event)
-            if type(value) is str:
-                if not child.accepts(value):
-                    self.text(child, value)
-            elif type(value) in child.free:
-                continue
-            elif type(value) is dict and child.children:
-                self.walk(child, value)
-            elif type(value) is list and child.item is not None:
-                self._items(child.item, value)
-            elif type(value) is not int or value not in child.span:
-                self.value(child, value)
+        for key, value in members.items():
+            child = node.children.get(key) or node.any_key or self._new_place(node, key)
+            if child.rule:
+                self._ledger.add(child.rule, node.event, child.pointer, value)
+            self._check(child, value)
+        for key in node.required:
+            if key not in members:
+                self._ledger.add("UC104", node.event, f"{node.pointer}/{key}")
 
-    def _items(self, node: Node, values: list[object]) -> None:
-        if not node.children and _are_all_in(node.good, values):
-            return
-        for value in values:
-            if type(value) is dict and node.children:
-                self.walk(node, value)
-            elif type(value) is not str or value not in node.good:
-                self.value(node, value)
+    def _new_place(self, node: Node, key: str) -> Node:
+        """Make the node of a key that is not known there."""
+        pointer = self._name_place(node, node.pointer, key)
+        role = "secret" if names_secret(key) else ""
+        rule = INSTEAD.get((node.event, pointer), "UC102")
+        return Node(node.event, pointer, is_known=False, rule=rule, role=role)
 
-    def value(self, node: Node, value: object) -> None:
+    def _check(self, node: Node, value: object) -> None:
         """Lay any value against a node."""
         if isinstance(value, str):
-            self.text(node, value)
-        elif node.types is not None and not _is_of(node.types, value):
+            if value not in node.harmless:
+                self._check_text(node, value)
+        elif node.types and type(value) not in node.types and not _is_whole(node.types, value):
             self._ledger.add("UC103", node.event, node.pointer, value)
             self.below(node, value)
         elif isinstance(value, dict) and not node.is_open:
             self.walk(node, value)
         elif isinstance(value, list) and node.item is not None:
-            self._items(node.item, value)
+            for item in value:
+                self._check(node.item, item)
         elif isinstance(value, (dict, list)):
             self.below(node, value)
-        else:
-            self._number(node, value)
+        elif value is not None:
+            self._check_number(node, value)
 
-    def _number(self, node: Node, value: object) -> None:
-        if value is None:
-            return
+    def _check_number(self, node: Node, value: object) -> None:
         if node.limits is not None and isinstance(value, (int, float)):
             low, high = node.limits
             if not (low <= value <= high or isinstance(value, bool)):
@@ -104,102 +257,53 @@ class Checker:
         if node.role == "configuration":
             self._ledger.add("UC301", node.event, node.pointer, value)
 
-    def text(self, node: Node, text: str) -> None:
-        """Lay a text against a node, and remember it where it is in order."""
-        departure = ""
-        if node.types is not None and str not in node.types:
-            departure = "UC103"
-        elif node.fullmatch is not None and not node.fullmatch(text):
-            departure = "UC105"
-        elif node.is_tight:
-            if node.is_id:
-                self._ids.see(node.event, node.pointer, text)
-                remember(node.good, text)
-            return
+    def _check_text(self, node: Node, text: str) -> None:
+        """Lay a text against a node; it is searched unless it is a number, a time or an ID."""
+        departure = _departure_of(node, text)
         if departure:
             self._ledger.add(departure, node.event, node.pointer, text)
-        may_tie = node.is_id or node.event == CLI
-        is_id = may_tie and self._ids.see(node.event, node.pointer, text)
-        hits = self._hits(text)
-        is_good = self._judge(node, text, hits, pointer=node.pointer, exempt=node.exempt)
-        # What ties a CLI event to others counts each time, so it is not remembered.
-        if is_good and not departure and not (is_id and node.event == CLI):
-            remember(node.good, text)
+        is_plain = node.is_tight and not departure
+        may_tie = node.is_id or (node.event == CLI and not is_plain)
+        # An ID counts each time that it comes, so it is not remembered.
+        is_id = may_tie and self.ids.see(node.event, node.pointer, text)
+        if is_plain:
+            return
+        is_harmless = self._judge(node, text, pointer=node.pointer, exempt=node.exempt)
+        if is_harmless and not departure and not is_id:
+            node.remember(text)
 
-    def _judge(
-        self, node: Node, text: str, hits: Sequence[Hit], *, pointer: str, exempt: Sequence[str]
-    ) -> bool:
-        """Write down what a text holds; tell whether that was nothing."""
-        if not (hits or node.role) and ("UC306" in exempt or not is_free_text(text)):
+    def _judge(self, node: Node, text: str, *, pointer: str, exempt: Sequence[str]) -> bool:
+        """Write down what a text gives away; True if that is nothing."""
+        hits = [*self._by_role(node, text), *self._search(text)]
+        if not hits:
             return True
-        found = {
-            (rule, part): match
-            for rule, match, part in (*self._by_role(node, text), *hits)
-            if rule not in exempt
-        }
+        found = {(hit.rule, hit.part): hit.match for hit in hits if hit.rule not in exempt}
         named = {rule for rule, _ in found}
         for (rule, part), match in found.items():
             if rule == "UC306" and "UC305" in named:
                 continue  # A trace is text as well.
             if rule == "UC504" and named & {"UC302", "UC402"}:
-                continue  # The same token, told of before.
+                continue  # The same token, reported already.
             self._ledger.add(rule, node.event, pointer, match, part)
         return not found
 
-    def _by_role(self, node: Node, text: str) -> Iterator[tuple[str, str, str]]:
+    def _by_role(self, node: Node, text: str) -> Iterator[Hit]:
         if not text:
             return
         if node.role == "configuration":
-            yield "UC301", text, ""
+            yield Hit("UC301", text)
         elif node.role == "secret":
-            yield "UC302", text, ""
-        elif node.role == "derived-id" and self._is_derived(text):
-            yield "UC303", text, ""
+            yield Hit("UC302", text)
+        elif node.role == "derived-id" and self._context.has_derived(text):
+            yield Hit("UC303", text)
         if node.role == "error-text" or (
             (node.is_documented or not node.is_known) and is_free_text(text)
         ):
-            yield "UC306", text, ""
-
-    def _is_derived(self, text: str) -> bool:
-        return DERIVED_ID.fullmatch(text) is not None or text in self._context.derived_ids
-
-    def _hits(self, text: str) -> list[Hit]:
-        """Find values of this machine and telling shapes."""
-        found = self._values_in(text)
-        if is_uuid(text):
-            return found  # It looks like nothing else, whatever it is.
-        if may_tell(text):
-            taken = {match for _, match, _ in found}
-            for rule, find in SHAPES:
-                found += [(rule, match, "") for match in find(text) if match not in taken]
-        return found
-
-    def _hits_once(self, text: str) -> list[Hit]:
-        """Find the same where no node remembers that a text is in order."""
-        if text in self._clean:
-            return []
-        found = self._hits(text)
-        if not found:
-            remember(self._clean, text)
-        return found
-
-    def _values_in(self, text: str) -> list[Hit]:
-        if self._finder is None:
-            return []
-        lowered = text.casefold()
-        for value in self._values:
-            if value in lowered:
-                break
-        else:
-            return []
-        return [
-            (match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
-            for match in self._finder.finditer(text)
-        ]
+            yield Hit("UC306", text)
 
     def gives_away(self, text: str) -> bool:
-        """Tell whether a name holds something that is not to be shown."""
-        return bool(self._hits_once(text))
+        """True if a name holds something that is not to be shown."""
+        return bool(self._search(text))
 
     def below(self, node: Node, value: object, *, pointer: str | None = None) -> None:
         """Search everything in a value of which nothing more is known."""
@@ -207,29 +311,27 @@ class Checker:
         while waiting:
             place, each = waiting.pop()
             if isinstance(each, dict):
-                waiting += reversed([self._member(node, place, *item) for item in each.items()])
+                found = [(self._name_place(node, place, key), item) for key, item in each.items()]
+                waiting += reversed(found)
             elif isinstance(each, list):
                 waiting += reversed([(f"{place}/*", item) for item in each])
             elif isinstance(each, str):
-                self._leaf(node, place, each)
+                self._search_leaf(node, place, each)
             elif node.role == "configuration" and each is not None:
                 self._ledger.add("UC301", node.event, place, each)
 
-    def _leaf(self, node: Node, place: str, text: str) -> None:
-        if node.event == CLI or place.endswith(("/session_id", "/machine_id")):
-            self._ids.see(node.event, place, text)
-        at_home = place == node.pointer
-        exempt = node.exempt if at_home else EXEMPT.get((node.event, place), ())
-        self._judge(node, text, self._hits_once(text), pointer=place, exempt=exempt)
+    def _search_leaf(self, node: Node, place: str, text: str) -> None:
+        if node.event == CLI or place.endswith(_IDS):
+            self.ids.see(node.event, place, text)
+        is_own = place == node.pointer
+        exempt = node.exempt if is_own else EXEMPT.get((node.event, place), ())
+        self._judge(node, text, pointer=place, exempt=exempt)
         if text and node.role != "secret" and names_secret(place.rpartition("/")[2]):
             self._ledger.add("UC302", node.event, place, text)
 
-    def _member(self, node: Node, place: str, key: object, value: object) -> tuple[str, object]:
-        return self._name_place(node, place, str(key)), value
-
     def _name_place(self, node: Node, place: str, key: str) -> str:
-        """Name a place below another; a key that gives something away is not named."""
-        hits = self._hits_once(key)
+        """Name a place below another; a key that gives something away is a finding, and hidden."""
+        hits = self._search(key)
         for rule, match, part in hits:
             self._ledger.add(rule, node.event, f"{place}/*", match, part)
         return _place_below(place, key, is_hidden=bool(hits))
@@ -238,31 +340,6 @@ class Checker:
         """Name a place below another, as far as the key may be shown."""
         return _place_below(place, key, is_hidden=self.gives_away(key))
 
-    def plan(self, node: Node, keys: tuple[str, ...]) -> Plan:
-        """Plan how an object with these keys is laid against a node; the plan is kept there."""
-        tallies: list[tuple[Tally, str]] = []
-        children: list[Node] = []
-        is_flagged = False
-        for key in keys:
-            child = node.below(key)
-            if child is None:
-                pointer = self._name_place(node, node.pointer, key)
-                is_flagged |= pointer.endswith("/*")
-                child = Node(node.event, pointer, is_documented=False, is_known=False)
-                child.role = "secret" if names_secret(key) else ""
-            children.append(child)
-            rule = _rule_of(node, child)
-            if rule:
-                tallies.append((self._ledger.tally(rule, node.event, child.pointer), key))
-        for key in node.required:
-            if key not in keys:
-                pointer = f"{node.pointer}/{key}"
-                tallies.append((self._ledger.tally("UC104", node.event, pointer), key))
-        plan = Plan(tuple(tallies), tuple(children))
-        if len(node.plans) < _MOST_PLANS and not is_flagged and sum(map(len, keys)) < 4 * 1024:
-            node.plans[keys] = plan
-        return plan
-
 
 def _place_below(place: str, key: str, *, is_hidden: bool) -> str:
     if is_hidden or len(place) > 4 * _LONGEST_KEY:
@@ -270,31 +347,14 @@ def _place_below(place: str, key: str, *, is_hidden: bool) -> str:
     return f"{place}/{clean(key, most=_LONGEST_KEY).replace('~', '~0').replace('/', '~1')}"
 
 
-def _rule_of(node: Node, child: Node) -> str:
-    """Name the rule that a key breaks by being there; empty when it breaks none."""
-    instead = INSTEAD.get((child.event, child.pointer))
-    if instead:
-        return instead
-    is_new = not child.is_known and node.is_known
-    return "UC102" if is_new or (node.is_documented and not child.is_documented) else ""
+def _departure_of(node: Node, text: str) -> str:
+    """Name the rule that a text breaks by its type or format; empty if it breaks none."""
+    if node.types is not None and str not in node.types:
+        return "UC103"
+    is_odd = node.fullmatch is not None and not node.fullmatch(text)
+    return "UC105" if is_odd else ""
 
 
-def _is_of(types: frozenset[type], value: object) -> bool:
-    if type(value) in types:
-        return True
+def _is_whole(types: frozenset[type], value: object) -> bool:
+    """True for a whole number that is written with a point, such as 3.0."""
     return isinstance(value, float) and int in types and value.is_integer()
-
-
-def _are_all_in(texts: set[str], values: list[object]) -> bool:
-    try:
-        return texts.issuperset(values)
-    except TypeError:  # A list or an object is in no set.
-        return False
-
-
-def remember(known: set[AnyStr], each: AnyStr) -> None:
-    """Remember what was in order, unless it is long; when there are too many, begin anew."""
-    if len(each) <= _LONGEST_REMEMBERED:
-        if len(known) >= _MOST_REMEMBERED:
-            known.clear()
-        known.add(each)

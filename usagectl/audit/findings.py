@@ -1,29 +1,39 @@
-"""Own what an audit has found so far: counted by rule, event and field, and bounded."""
+"""Findings of an audit, counted by rule, event and field, and IDs that events share; bounded."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from usagectl import notice
 from usagectl.audit import rules
-from usagectl.audit.masking import clean, mask, reveal
+from usagectl.audit.search import MACHINE_ID, is_uuid
+from usagectl.notice import all_events, departures_of, describe
+from usagectl.notice import load as load_notice
+from usagectl.sensitive import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container
 
     from usagectl.audit.rules import Level
-    from usagectl.notice import Departure
+    from usagectl.notice import Departure, Event
 
+CLI = "cli_cmd"
 _MOST_FIELDS = 200
 _MOST_FINDINGS = 5000
 _MOST_VERSIONS = 64
+_MOST_IDS = 65_536
+_SHORTEST_ID, _LONGEST_ID = 8, 128
+_OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
+_WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
+
+_Value = TypeVar("_Value")
 
 
 class Known(NamedTuple):
-    """Hold the departure that explains a finding: its ID, since which version, its title."""
+    """Departure that explains a finding: its ID, since which version, its title."""
 
     id: str
     since: str | None
@@ -31,7 +41,7 @@ class Known(NamedTuple):
 
 
 class Suppression(NamedTuple):
-    """Hold why a finding does not count: `ignore` or `baseline`, and the reason."""
+    """Why a finding does not count: `ignore` or `baseline`, and the reason."""
 
     by: str
     reason: str
@@ -39,7 +49,7 @@ class Suppression(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Hold one place where events depart from the notice.
+    """One place where events depart from the notice.
 
     Attributes:
         rule: the rule's ID.
@@ -54,7 +64,7 @@ class Finding:
         known: the departure that explains it, None when it is new.
         since: the first version that was read and does so; None: all, or not known.
         advice: a command that helps.
-        line: the line of the first occurrence, 0 where there is none.
+        line: the line of the first occurrence, 0 in the spool.
         suppressed: why it does not count, None when it does.
     """
 
@@ -75,56 +85,54 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Name the place of the finding; the same in every run, and of no value."""
+        """Hash of the place of the finding: the same in every run, and without any value."""
         text = f"{self.rule}\0{self.event}\0{self.field}"
         return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
     @property
     def place(self) -> str:
-        """Name event and field as a person types them: `session.machine_id`."""
+        """Event and field as a person types them: `session.machine_id`."""
         parts = self.field.removeprefix("/payload").split("/")
         return ".".join((self.event, *(part for part in parts if part.strip("*"))))
 
 
+@dataclass(slots=True)
 class Tally:
-    """Count one finding."""
+    """Count of one finding, before it is put into words.
 
-    __slots__ = (
-        "count",
-        "event",
-        "example",
-        "field",
-        "known",
-        "line",
-        "part",
-        "rule",
-        "unknown",
-        "versions",
-    )
+    Attributes:
+        part: the typed word that was found, empty for all else.
+        versions: of clients that did so, None among them where it is not known.
+        known: the departure that explains it in one of them.
+        unknown: whether none explains it in another.
+    """
 
-    def __init__(self, rule: str, event: str, field: str, part: str) -> None:
-        self.rule = rule
-        self.event = event
-        self.field = field
-        self.part = part
-        self.count = 0
-        self.line = 0
-        self.example = ""
-        self.known: Departure | None = None
-        self.unknown = False
-        self.versions: set[str | None] = set()
+    rule: str
+    event: str
+    field: str
+    part: str = ""
+    count: int = 0
+    line: int = 0
+    example: str = ""
+    known: Departure | None = None
+    unknown: bool = False
+    versions: set[str | None] = dataclasses.field(default_factory=set)
 
 
 class Ledger:
-    """Keep the tallies: so many for an event and so many in all, the rest under `*`."""
+    """Tallies of an audit: so many for an event and so many in all, the rest under `*`.
+
+    Attributes:
+        version: of the client that sent the event that is audited now; None: not known.
+        line: where that event stands.
+    """
 
     def __init__(self, *, shows_values: bool = False, only: Container[str] | None = None) -> None:
         self.version: str | None = None
         self.line = 0
-        self.counted = 0
         self._tallies: dict[tuple[str, str, str, str], Tally] = {}
         self._fields: Counter[tuple[str, str]] = Counter()
-        self._show = reveal if shows_values else mask
+        self._show = _show_whole if shows_values else summarize
         self._only = only
 
     def tally(self, rule: str, event: str, field: str, part: str = "") -> Tally:
@@ -141,21 +149,22 @@ class Ledger:
             self._fields[rule, event] += 1
         return found
 
-    def count(self, tally: Tally, value: object = None, times: int = 1) -> None:
-        """Count a finding where it now stands; the first value is kept as its example."""
+    def count(
+        self, tally: Tally, value: object = None, *, times: int = 1, line: int | None = None
+    ) -> None:
+        """Count a finding, by default in the line of now; its first value becomes the example."""
         if not tally.count:
-            tally.line = self.line
+            tally.line = self.line if line is None else line
             tally.example = self._example(tally.rule, value)
         tally.count += times
-        self.counted += 1
         if self.version not in tally.versions:
             self._explain(tally)
 
     def _example(self, rule: str, value: object) -> str:
         if rule in _WITHOUT_EXAMPLE:
             return ""
-        if rule in _OF_THIS_MACHINE and self._show is mask:
-            return "*" * 6 if value else mask(value)
+        if rule in _OF_THIS_MACHINE and self._show is summarize:
+            return "*" * 6 if value else summarize(value)
         return self._show(value)
 
     def add(self, rule: str, event: str, field: str, value: object = None, part: str = "") -> None:
@@ -169,8 +178,8 @@ class Ledger:
         tally.known = tally.known or departure
         tally.unknown = tally.unknown or departure is None
 
-    def findings(self, left_out: Container[str] = ()) -> Iterator[Finding]:
-        """Give the findings, worst first; of typed values not those that are in `left_out`."""
+    def findings(self, left_out: Container[str] = ()) -> list[Finding]:
+        """List the findings, worst first, without those of typed words in `left_out`."""
         merged: dict[tuple[str, str, str], Tally] = {}
         for tally in self._tallies.values():
             is_wanted = self._only is None or tally.rule in self._only
@@ -180,27 +189,23 @@ class Ledger:
             merged[key] = _merge(merged[key], tally) if key in merged else tally
         found = [_finding(tally) for tally in merged.values()]
         order = {level: place for place, level in enumerate(rules.LEVELS)}
-        return iter(
-            sorted(found, key=lambda each: (order[each.level], each.rule, each.event, each.field))
+        return sorted(
+            found, key=lambda each: (order[each.level], each.rule, each.event, each.field)
         )
 
 
-_OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
-_WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
-
-
 def _merge(first: Tally, second: Tally) -> Tally:
-    merged = Tally(first.rule, first.event, first.field, "")
-    merged.count = first.count + second.count
     earlier = min(first, second, key=lambda tally: tally.line)
-    merged.line, merged.example = earlier.line, earlier.example
-    merged.known = first.known or second.known
-    merged.unknown = first.unknown or second.unknown
-    return merged
+    return dataclasses.replace(
+        earlier,
+        count=first.count + second.count,
+        known=first.known or second.known,
+        unknown=first.unknown or second.unknown,
+    )
 
 
 def explain(rule: str, event: str, field: str, *, version: str | None) -> Departure | None:
-    """Return the known departure that explains a finding of that rule, None when there is none."""
+    """Return the known departure that explains a finding of that rule, None if none does."""
     wanted = rules.BY_ID[rule].known
     if not wanted:
         return None
@@ -208,7 +213,7 @@ def explain(rule: str, event: str, field: str, *, version: str | None) -> Depart
     found = {
         each.id: each
         for where in dict.fromkeys((pointer, ""))
-        for each in notice.departures_of(event, where, version=version)
+        for each in departures_of(event, where, version=version)
     }
     return next((found[each] for each in wanted if each in found), None)
 
@@ -216,7 +221,7 @@ def explain(rule: str, event: str, field: str, *, version: str | None) -> Depart
 def _finding(tally: Tally) -> Finding:
     rule = rules.BY_ID[tally.rule]
     known = None if tally.unknown else tally.known
-    field = notice.describe(tally.event, tally.field) if tally.field else None
+    field = describe(tally.event, tally.field) if tally.field else None
     event = _event_named(tally.event)
     since = (tally.known.since if tally.known else None) or (field.since if field else None)
     level = "warning" if known and rule.level == "error" else rule.level
@@ -250,7 +255,7 @@ def _message(title: str, known: Departure | None, *, is_partly: bool) -> str:
 
 
 def _sentence(rests_on: str) -> str:
-    known = notice.load()
+    known = load_notice()
     for promise in known.never_collected:
         if promise.id == rests_on:
             return promise.sentence
@@ -258,5 +263,74 @@ def _sentence(rests_on: str) -> str:
     return (found.sentence or "") if found else ""
 
 
-def _event_named(name: str) -> notice.Event | None:
-    return next((event for event in notice.all_events() if event.name == name), None)
+def _event_named(name: str) -> Event | None:
+    return next((event for event in all_events() if event.name == name), None)
+
+
+def _show_whole(value: object) -> str:
+    """Show a value whole, up to a length that a line can hold."""
+    if isinstance(value, str):
+        return clean(value, most=500)
+    return summarize(value) if isinstance(value, (dict, list)) else str(value)[:100]
+
+
+def clean(text: str, *, most: int = 80) -> str:
+    """Make a text printable in any encoding and of bounded length."""
+    short = text if len(text) <= most else f"{text[:most]}…"
+    return short.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class _Stand(NamedTuple):
+    """Where an ID stood first in CLI events, and how often it stood in them."""
+
+    line: int
+    pointer: str
+    times: int
+
+
+class SharedIds:
+    """IDs that stand in CLI events and in others, whichever come first, as far as a bound goes.
+
+    Only hashes of IDs are kept, so that long ones cost no more than short ones.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._elsewhere: OrderedDict[int, bool] = OrderedDict()
+        self._in_cli: OrderedDict[int, _Stand] = OrderedDict()
+
+    def see(self, event: str, pointer: str, text: str) -> bool:
+        """Note a text that is an ID, and count it if it ties a CLI event to another.
+
+        True if it is an ID.
+        """
+        if not _SHORTEST_ID <= len(text) <= _LONGEST_ID or not text.strip("*"):
+            return False
+        if event != CLI:
+            self._see_elsewhere(hash(text))
+        elif is_uuid(text) or MACHINE_ID.fullmatch(text) or text.startswith("ls-"):
+            self._see_in_cli(hash(text), pointer)
+        else:
+            return False
+        return True
+
+    def _see_in_cli(self, key: int, pointer: str) -> None:
+        if key in self._elsewhere:
+            self._ledger.add("UC202", CLI, pointer)
+            return
+        line, first_pointer, times = self._in_cli.get(key) or (self._ledger.line, pointer, 0)
+        _keep(self._in_cli, key, _Stand(line, first_pointer, times + 1))
+
+    def _see_elsewhere(self, key: int) -> None:
+        _keep(self._elsewhere, key, value=True)
+        first = self._in_cli.pop(key, None)
+        if first is not None:
+            tally = self._ledger.tally("UC202", CLI, first.pointer)
+            self._ledger.count(tally, times=first.times, line=first.line)
+
+
+def _keep(known: OrderedDict[int, _Value], key: int, value: _Value) -> None:
+    """Keep a value, and forget the oldest if there are too many."""
+    known[key] = value
+    if len(known) > _MOST_IDS:
+        known.popitem(last=False)

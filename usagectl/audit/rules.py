@@ -1,15 +1,17 @@
-"""Own the rules of an audit as data: what each is called, how bad it is, what it rests on.
+"""Rules of an audit as data: what each is called, how bad it is, what it rests on, where it holds.
 
 Adding a rule is adding a `Rule` here, and the code that finds it: in `checks` what stands
-in a field, in `shapes` what a text looks like. It must not know how events are read or shown.
+in a field, in `search` what a text looks like.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from usagectl.errors import UsageError, nearest
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Level = Literal["error", "warning", "note"]
 
@@ -18,7 +20,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
 class Rule(NamedTuple):
-    """Hold one rule.
+    """One rule.
 
     Attributes:
         id: stable; scripts and baselines rely on it.
@@ -98,7 +100,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "UC106",
         "malformed-event",
-        "What was sent as an event is no event: it has no name.",
+        "What was sent as an event has no name.",
         "Its content was searched for secrets all the same.",
         "D09",
         advice=_EXPLAIN,
@@ -106,7 +108,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "UC107",
         "unparsed-body",
-        "A request had a body that is no JSON.",
+        "A request had a body that is not JSON.",
         "What was sent cannot be compared with the notice. Its text was searched for secrets.",
         "D09",
     ),
@@ -201,8 +203,8 @@ RULES: tuple[Rule, ...] = (
         "UC401",
         "parameter-value",
         "A value that was typed on the command line stands in the event.",
-        "Looked for are words of the captured command that are no option, no name of a sub-"
-        "command, and have four characters or more.",
+        "Looked for are words of four characters or more in the captured command, except options "
+        "and names of sub-commands.",
         "parameter-values",
         known=("D31", "D29", "D26"),
     ),
@@ -289,3 +291,66 @@ RULES: tuple[Rule, ...] = (
 )
 
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
+
+INSTEAD: Mapping[tuple[str, str], str] = {
+    ("cli_cmd", "/metadata/session_id"): "UC201",
+    ("run_init", "/metadata/session_id"): "UC203",
+    ("ls_metrics", "/metadata/session_id"): "UC203",
+    ("aws_request_agg", "/payload/api_calls/*/err_type"): "UC304",
+}
+"""Undocumented fields that have a rule of their own in place of `undocumented-field`."""
+
+_SECRETS = ("UC302", "UC401", "UC402", "UC503", "UC504")
+_TYPED = ("UC401",)
+
+EXEMPT: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("session", "/payload/api_key"): (*_SECRETS, "UC403", "UC404", "UC501", "UC505"),
+    ("session", "/payload/version"): ("UC401", "UC502"),
+    ("session", "/payload/system"): ("UC306", "UC401"),
+    ("aws_request", "/payload/service"): _TYPED,
+    ("aws_request", "/payload/operation"): _TYPED,
+    ("aws_request", "/payload/region"): _TYPED,
+    ("aws_request", "/payload/account_id"): _TYPED,
+    ("aws_request", "/payload/user_agent"): ("UC306", "UC401", "UC502"),
+    ("aws_request", "/payload/err_msg"): ("UC306",),
+    ("aws_request", "/payload/stack_trace"): ("UC305", "UC306", "UC405"),
+    ("aws_request_agg", "/payload/api_calls/*/service"): _TYPED,
+    ("aws_request_agg", "/payload/api_calls/*/operation"): _TYPED,
+}
+"""Rules that do not hold in a field, because the notice describes such a content."""
+
+
+def find(name: str) -> Rule:
+    """Return the rule of that ID or name.
+
+    Raises:
+        UnknownRuleError: no rule has that ID or name.
+    """
+    for rule in RULES:
+        if name.strip().lower() in (rule.id.lower(), rule.name):
+            return rule
+    raise UnknownRuleError(name)
+
+
+class UnknownRuleError(UsageError):
+    """No rule has that ID or name."""
+
+    code = "unknown-rule"
+
+    def __init__(self, name: str) -> None:
+        candidates = [word for rule in RULES for word in (rule.name, rule.id)]
+        typed = name.strip()
+        near = nearest(typed.upper(), candidates) or nearest(typed.lower(), candidates)
+        guess = f" Did you mean {near}?" if near else ""
+        super().__init__(
+            f"{name!r} is not an audit rule.{guess}", hint="usagectl audit --list-rules"
+        )
+
+
+def select(names: Iterable[str]) -> frozenset[str] | None:
+    """Turn IDs and names of rules into IDs; None for no names, which is all rules.
+
+    Raises:
+        UnknownRuleError: no rule has one of them.
+    """
+    return frozenset(find(name).id for name in names) or None

@@ -1,4 +1,4 @@
-"""Own the outcome of an audit as SARIF 2.1.0, the form that code scanning reads.
+"""Outcome of an audit as SARIF 2.1.0, the form that code scanning reads.
 
 Rules without a finding are listed too, so that a reader sees what was looked for.
 """
@@ -22,7 +22,6 @@ SCHEMA = (
 )
 FINGERPRINT = "usagectl/v1"
 _PLACES = {rule.id: place for place, rule in enumerate(RULES)}
-_KINDS = {"ignore": "external", "baseline": "external"}
 
 
 def build(result: AuditResult, *, source: str, version: str) -> dict[str, object]:
@@ -92,7 +91,7 @@ def _result(finding: Finding, source: str) -> dict[str, object]:
     if finding.suppressed is not None:
         found["suppressions"] = [
             {
-                "kind": _KINDS[finding.suppressed.by],
+                "kind": "external",
                 "status": "accepted",
                 "justification": finding.suppressed.reason,
             }

@@ -1,19 +1,194 @@
-"""Own the capture of what a program really sends: an endpoint on loopback, and its file."""
+"""The capture of what a program really sends: file, endpoint on loopback, command, late events."""
 
 from __future__ import annotations
 
-from usagectl.capture.loading import Captured, load
-from usagectl.capture.recorder import Arrival, Sums, sums_data
-from usagectl.capture.session import FirstArrivals, Options, Session, opened
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usagectl import sensitive
+from usagectl.capture import children
+from usagectl.capture.file import CaptureFile, Sums
+from usagectl.capture.records import Arrival, Captured, Privacy, load
+from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
+from usagectl.capture.variables import Address, leading_variables, variables_for_child
+from usagectl.machine import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from usagectl.errors import UsagectlError
+    from usagectl.machine.environment import Environment
 
 __all__ = [
     "Arrival",
+    "Capture",
     "Captured",
-    "FirstArrivals",
     "Options",
-    "Session",
     "Sums",
     "load",
     "opened",
-    "sums_data",
 ]
+
+_DOCKER_BRIDGE = "172.17.0.1"
+_DOCKER_DESKTOP = "host.docker.internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of a capture.
+
+    Attributes:
+        file: the capture file; None: a temporary one that goes with the capture.
+        overwrite: whether an existing file may be replaced.
+        answer: how the endpoint behaves, see `server.Behaviour`.
+        address: the address to listen on.
+        port: the port to listen on; 0: a free one.
+        as_if_enabled: lift every opt-out for the command.
+        reveal: keep tokens and all headers in clear.
+        grace_seconds: the longest wait for what the command leaves running.
+    """
+
+    file: Path | None = None
+    overwrite: bool = False
+    answer: str = "on"
+    address: str = LOOPBACK
+    port: int = 0
+    as_if_enabled: bool = False
+    reveal: bool = False
+    grace_seconds: float = 10.0
+
+    @property
+    def reaches_containers(self) -> bool:
+        """True if a container can post to the endpoint."""
+        return bool(address_of(self.address, self.port).container_host)
+
+
+class Capture:
+    """A capture that is under way: the address of its endpoint, its file, what came in."""
+
+    def __init__(
+        self, environment: Environment, options: Options, file: CaptureFile, server: CaptureServer
+    ) -> None:
+        self.address = address_of(options.address, server.port)
+        self.file = file.path
+        self._environment = environment
+        self._options = options
+        self._file = file
+        self._server = server
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The variables that lead events here, past every proxy."""
+        return leading_variables(self._environment.variables, self.address)
+
+    @property
+    def is_deaf(self) -> bool:
+        """True if nothing listens, as was asked for."""
+        return self._options.answer == "refuse"
+
+    @property
+    def sums(self) -> Sums:
+        """Counts of what came in so far."""
+        return self._file.sums
+
+    @property
+    def problem(self) -> UsagectlError | None:
+        """The error that kept requests out of the file, if there was one."""
+        return self._file.problem
+
+    def child_variables(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Build the environment of a captured command."""
+        return variables_for_child(
+            self._environment.variables if variables is None else variables,
+            self.address,
+            as_if_enabled=self._options.as_if_enabled,
+        )
+
+    def run(self, command: Sequence[str]) -> int:
+        """Run a command against the endpoint, wait for late events, return its exit status.
+
+        A signal during the wait ends it; the status is then 128 and its number.
+
+        Raises:
+            CommandNotFoundError: no such program.
+            CommandNotExecutableError: there is one, but it cannot be started.
+        """
+        with children.adopting_orphans() as adopts:
+            status = processes.run_child(command, self.child_variables())
+            with processes.noting_end() as ended:
+                self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
+        return 128 + ended[0] if ended else status
+
+    def wait_for_late(
+        self, *, adopts: bool = False, is_ended: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until nothing of a command runs any more, or as long as the options say."""
+        children.wait_for_late(
+            lambda: children.has_descendants(self.address.port, adopts=adopts),
+            lambda: self._server.is_busy,
+            lambda: self.sums.requests,
+            seconds=self._options.grace_seconds,
+            is_ended=is_ended,
+        )
+
+    def finish(self) -> None:
+        """Stop serving; from then on the file is complete."""
+        self._server.stop()
+
+
+@contextmanager
+def opened(
+    environment: Environment,
+    options: Options,
+    *,
+    on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+) -> Iterator[Capture]:
+    """Open a capture; `on_arrival` is called with each request, in the server's thread.
+
+    Raises:
+        FileExistsAlreadyError: there is such a file.
+        FileUnwritableError: it cannot be made.
+        AddressUnavailableError: nothing can listen there.
+    """
+    with ExitStack() as stack:
+        path = options.file
+        if path is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="usagectl-capture-"))
+            path = Path(folder) / "capture.jsonl"
+        file = CaptureFile(
+            environment,
+            path,
+            privacy=_privacy(environment, options),
+            on_arrival=on_arrival,
+            overwrite=options.overwrite,
+        )
+        stack.callback(file.close)
+        behaviour = Behaviour(answer=options.answer)
+        server = CaptureServer(
+            file, behaviour=behaviour, address=options.address, port=options.port
+        )
+        stack.enter_context(server)
+        yield Capture(environment, options, file, server)
+
+
+def _privacy(environment: Environment, options: Options) -> Privacy:
+    if options.reveal:
+        return Privacy(reveal=True)
+    return Privacy(secrets=sensitive.secrets_of(environment.variables))
+
+
+def address_of(listening: str, port: int) -> Address:
+    """Return how programs on this machine and in containers name a listening address."""
+    if listening in ("0.0.0.0", "::"):  # noqa: S104  (that is what was asked for)
+        is_desktop = sys.platform != "linux" or not can_bind(_DOCKER_BRIDGE)
+        return Address(
+            port,
+            LOOPBACK if listening == "0.0.0.0" else "::1",  # noqa: S104
+            _DOCKER_DESKTOP if is_desktop else _DOCKER_BRIDGE,
+        )
+    is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
+    return Address(port, listening, "" if is_loopback else listening)

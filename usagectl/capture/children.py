@@ -1,215 +1,245 @@
-"""Own what a captured command runs with, and how long to wait for what it leaves behind.
+"""What a command leaves running: adopted, waited for, and ended.
 
-The variables lead every known client here (facts, parts 1 and 5); a variable of
-ours marks the command's descendants, so that a detached sender is waited for.
+A capture waits for it in its own process. The conformance kit starts this file as a script,
+a process that ends what a command detaches by its number, whatever its environment. So only
+the standard library is imported here, and nothing of usagectl.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import signal
+import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 MARK = "USAGECTL_CAPTURE"
-"""Set for the command and its children: the port that it is captured on."""
+"""A variable of the command and its children: the port that it is captured on."""
 
-GRACE_SECONDS = 10.0
 _QUIET_SECONDS = 0.3
 _BLIND_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
-_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
-
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROXIES_TO_EVERYTHING = (
-    "OUTBOUND_HTTP_PROXY",
-    "OUTBOUND_HTTPS_PROXY",
-    # LocalStack's command line hands these on, and its container takes the prefix off.
-    "LOCALSTACK_OUTBOUND_HTTP_PROXY",
-    "LOCALSTACK_OUTBOUND_HTTPS_PROXY",
-)
-_LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TELEMETRY": "on"}
-
-
-class Address(NamedTuple):
-    """Say where the endpoint is found.
-
-    Attributes:
-        port: on which port.
-        host: how a program on this machine names it.
-        container_host: how a container names this machine; empty when it cannot reach it.
-    """
-
-    port: int
-    host: str = "127.0.0.1"
-    container_host: str = ""
-
-    @property
-    def base(self) -> str:
-        """Name the base URL for programs on this machine."""
-        return _base(self.host, self.port)
-
-    @property
-    def container_base(self) -> str:
-        """Name the base URL for programs in a container; empty when there is none."""
-        return _base(self.container_host, self.port) if self.container_host else ""
-
-
-def _base(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-
-
-def endpoint_variables(address: Address) -> dict[str, str]:
-    """List the variables that lead each tool's events to an endpoint.
-
-    A container cannot reach loopback of the host: without an address for it, its
-    events are led to its own loopback, where they end, and not to LocalStack.
-    """
-    return {
-        "ANALYTICS_API": address.base,
-        "LOCALSTACK_ANALYTICS_API": address.container_base or address.base,
-        "LSTK_ANALYTICS_ENDPOINT": f"{address.base}/events",
-    }
-
-
-def leading_variables(variables: Mapping[str, str], address: Address) -> dict[str, str]:
-    """List the same, and those that keep proxies from coming between."""
-    known = f"{variables.get('no_proxy', '')},{variables.get('NO_PROXY', '')}".split(",")
-    hosts = [each.strip() for each in known if each.strip()]
-    hosts = ["*"] if "*" in hosts else [*hosts, *_LOOPBACK_NAMES, address.host]
-    exceptions = ",".join(dict.fromkeys(hosts))
-    return {
-        **endpoint_variables(address),
-        "NO_PROXY": exceptions,
-        "no_proxy": exceptions,
-        **dict.fromkeys(_PROXIES_TO_EVERYTHING, ""),
-    }
-
-
-def variables_for_child(
-    variables: Mapping[str, str], address: Address, *, as_if_enabled: bool = False
-) -> dict[str, str]:
-    """Build the environment of a captured command.
-
-    Proxies are told to leave loopback alone. LocalStack applies its own two to
-    loopback as well, so these are emptied: present and empty also wins over a
-    profile file. As if enabled: every opt-out is answered in the environment,
-    which each client reads before its files.
-    """
-    found = {**variables, **leading_variables(variables, address), MARK: str(address.port)}
-    if as_if_enabled:
-        found.pop("DO_NOT_TRACK", None)
-        found.update(_LIFTED)
-    return found
-
-
-def wait_for_late(
-    address: Address,
-    is_busy: Callable[[], bool],
-    count: Callable[[], int],
-    *,
-    seconds: float = GRACE_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
-    is_ended: Callable[[], bool] = lambda: False,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Wait for what a command left behind, until nothing of it runs and nothing comes in.
-
-    Args:
-        address: which capture's descendants are meant.
-        is_busy: whether a request is under way.
-        count: how many requests came in so far.
-        seconds: the longest wait.
-        is_ended: whether the wait is to end at once.
-        clock: seconds that only grow.
-        sleep: waits.
-    """
-    # What the command has sent by its end is taken in, whatever the patience.
-    end = clock() + max(seconds, _DRAIN_SECONDS)
-    patience = clock() + seconds
-    seen, since = count(), clock()
-    while (now := clock()) < end and not is_ended():
-        if is_busy() or count() != seen:
-            seen, since = count(), now
-        left = has_descendants(address)
-        # Where processes cannot be looked at, silence alone has to tell.
-        quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
-        if now >= patience and now - since >= _QUIET_SECONDS:
-            return
-        if not left and now - since >= quiet:
-            return
-        sleep(_STEP_SECONDS)
-
-
-def has_descendants(address: Address, proc: Path = Path("/proc")) -> bool | None:
-    """Tell whether a process runs that bears the mark; None where that cannot be seen."""
-    if _has_adopted(proc):
-        return True
-    mark = f"{MARK}={address.port}".encode()
-    try:
-        numbers = [each for each in proc.iterdir() if each.name.isdecimal()]
-    except OSError:
-        return None
-    if not numbers:
-        return None
-    return any(_bears(each, mark) for each in numbers)
+_SHORT_STEP_SECONDS = 0.01
+_LONGEST_END_SECONDS = 5.0
+_SET_CHILD_SUBREAPER = 36
+_CANNOT_START = 127
 
 
 @contextmanager
-def adopting_orphans() -> Iterator[None]:
-    """Have what a command leaves behind become ours for a while, whatever it makes of its mark.
+def adopting_orphans() -> Iterator[bool]:
+    """Become the parent of what a command leaves behind, even without its mark; True if so.
 
     Linux alone can do that (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
     """
     if sys.platform != "linux":
-        yield
+        yield False
         return
     import ctypes
 
     library = ctypes.CDLL(None)
-    library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        yield
+        yield library.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     finally:
         library.prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def _has_adopted(proc: Path) -> bool:
-    """Tell whether a child of ours runs; those that have ended are let go first.
+def wait_for_late(
+    still_runs: Callable[[], bool | None],
+    is_busy: Callable[[], bool],
+    count: Callable[[], int],
+    *,
+    seconds: float,
+    is_ended: Callable[[], bool] = lambda: False,
+) -> None:
+    """Wait until nothing of a command runs any more and nothing comes in.
 
-    Only while orphans are adopted: elsewhere somebody else may wait for a child.
+    Args:
+        still_runs: see `has_descendants`.
+        is_busy: True while a request is under way.
+        count: the number of requests so far.
+        seconds: the longest wait.
+        is_ended: True to end the wait at once.
     """
-    if not _is_adopting():
+    # What the command has sent by its end is taken in, however short the wait.
+    began = time.monotonic()
+    end = began + max(seconds, _DRAIN_SECONDS)
+    seen, since = count(), began
+    while (now := time.monotonic()) < end and not is_ended():
+        if is_busy() or count() != seen:
+            seen, since = count(), now
+        left = still_runs()
+        # Where processes cannot be seen, only silence says that nothing runs.
+        quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
+        if now >= began + seconds and now - since >= _QUIET_SECONDS:
+            return
+        if not left and now - since >= quiet:
+            return
+        time.sleep(_STEP_SECONDS)
+
+
+def has_descendants(port: int, *, adopts: bool = False) -> bool | None:
+    """True if a process of a captured command runs; None where processes cannot be seen.
+
+    Args:
+        port: the port of the endpoint, which is the mark.
+        adopts: True while orphans become ours, see `adopting_orphans`.
+    """
+    if adopts and _has_children():
+        return True
+    mark = f"{MARK}={port}".encode()
+    try:
+        numbers = [each for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    except OSError:
+        return None
+    return any(_bears(each, mark) for each in numbers) if numbers else None
+
+
+def _bears(process: Path, mark: bytes) -> bool:
+    try:
+        return mark in (process / "environ").read_bytes().split(b"\0")
+    except OSError:  # It belongs to somebody else, or has ended.
+        return False
+
+
+def _has_children() -> bool:
+    """True if a child of ours runs; those that have ended are reaped first."""
+    if os.name == "nt":
         return False
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False
+    return True
+
+
+def run_step(step: dict[str, Any]) -> dict[str, Any]:
+    """Run one command line to its end and to the end of its output, as `$(command)` waits."""
+    for name, text in step["files"].items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    began = time.monotonic()
     try:
-        return any(file.read_text().strip() for file in (proc / "self").glob("task/*/children"))
-    except OSError:
-        return False
+        child = _start(step)
+    except OSError as error:
+        return _result(_CANNOT_START, b"", str(error).encode())
+    out, err = bytearray(), bytearray()
+    ended: list[float] = []
+    # A wait with a limit looks every 50 ms only, which would lengthen the duration.
+    waiter = _in_thread(_wait, child, ended)
+    readers = [_in_thread(_read, child.stdout, out), _in_thread(_read, child.stderr, err)]
+    limit = began + step["timeout_seconds"]
+    for thread in (waiter, *readers):
+        thread.join(max(limit - time.monotonic(), 0))
+    is_late = waiter.is_alive() or any(reader.is_alive() for reader in readers)
+    seconds = time.monotonic() - began
+    if waiter.is_alive():
+        child.kill()
+        waiter.join()
+    is_left = _run_on(step["grace_seconds"]) if step["afterwards"] == "wait" else False
+    if is_late or is_left or step["afterwards"] == "kill":
+        _end_all()
+    for reader in readers:
+        reader.join(_LONGEST_END_SECONDS)
+    times = {"seconds": seconds, "own_seconds": ended[0] - began}
+    return _result(child.wait(), bytes(out), bytes(err), **times, is_late=is_late, is_left=is_left)
 
 
-def _is_adopting() -> bool:
-    if sys.platform != "linux":
-        return False
-    import ctypes
+def _start(step: dict[str, Any]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  (running what the author names is the task)
+        step["command"],
+        env=step["variables"],
+        cwd=step["cwd"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # No terminal is asked for anything.
+    )
 
-    found = ctypes.c_int(0)
-    ctypes.CDLL(None).prctl(_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
-    return bool(found.value)
+
+def _in_thread(act: Callable[..., object], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=act, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
-def _bears(process: Path, mark: bytes) -> bool:
-    try:
-        return mark in (process / "environ").read_bytes().split(b"\0")
-    except OSError:  # Somebody else's, or it has ended meanwhile.
-        return False
+def _wait(child: subprocess.Popen[bytes], ended: list[float]) -> None:
+    child.wait()
+    ended.append(time.monotonic())
+
+
+def _read(stream: Any, data: bytearray) -> None:  # noqa: ANN401  (a binary stream)
+    while chunk := stream.read1(65536):
+        data += chunk
+
+
+def _result(status: int, stdout: bytes, stderr: bytes, **members: float) -> dict[str, Any]:
+    """Return the members of `conformance.sandbox.Done`, the bytes in base64."""
+    return {
+        "status": status,
+        "stdout": base64.b64encode(stdout).decode(),
+        "stderr": base64.b64encode(stderr).decode(),
+        "seconds": 0.0,
+        "own_seconds": 0.0,
+        "is_late": False,
+        "is_left": False,
+        **members,
+    }
+
+
+def _run_on(seconds: float) -> bool:
+    """Wait until nothing of a command runs any more; True if something still does."""
+    end = time.monotonic() + seconds
+    while _has_children():
+        if time.monotonic() >= end:
+            return True
+        time.sleep(_SHORT_STEP_SECONDS)
+    return False
+
+
+def _end_all() -> None:
+    """Kill whatever a command left running; the children of a killed child become ours."""
+    end = time.monotonic() + _LONGEST_END_SECONDS
+    while _has_children() and time.monotonic() < end:
+        for number in _children():
+            try:
+                os.kill(number, signal.SIGKILL)
+            except OSError:
+                continue
+        time.sleep(_SHORT_STEP_SECONDS)
+
+
+def _children() -> list[int]:
+    found: list[int] = []
+    for file in Path("/proc/self/task").glob("*/children"):
+        try:
+            found += [int(word) for word in file.read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+def main() -> None:
+    """Run the job on stdin, step by step, up to one that took too long; answer on stdout."""
+    job = json.load(sys.stdin.buffer)
+    done: list[dict[str, Any]] = []
+    with adopting_orphans() as adopts:
+        for step in job:
+            done.append(run_step(step))
+            if done[-1]["is_late"]:
+                break
+    sys.stdout.write(json.dumps({"adopts": adopts, "steps": done}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,43 +1,56 @@
-"""Own the form of a capture file: the spool's own lines, with what is known of the request.
+"""Lines of a capture file: from a request to lines, and back to captured events.
 
-`{"uid":…,"time":…,"tool":…,"kind":…,"request":…,"method":…,"path":…,"headers":{…},
-"event":{…}}`; spool, audit and replay read it. An event that held line ends is
-kept exactly in `raw` (base64), and in `event` with blanks in their place. A body
-without events is a line of the kind `unparsed` with `problem` and `body` (base64).
+A line has the form of a spooled record (`events.record`), with what is known of the request
+before the event: `request`, `method`, `path`, `headers`. An event that holds line ends is kept
+exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
+line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64).
 """
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, NamedTuple
+import json
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from usagectl import slicing
-from usagectl.capture import bodies, masking
-from usagectl.spool import envelope
+from usagectl import sensitive
+from usagectl.capture import masking
+from usagectl.events import record, slicing
+from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
+
+MAX_DECODED_BYTES = 32 * 1024 * 1024
+"""A larger body is not unpacked, however small it came in: a decompression bomb ends here."""
+
+MOST_EVENTS = 20_000
+"""No client sends more in one request; each becomes a line with the request's headers."""
 
 UNPARSED = "unparsed"
 UNNAMED = "unnamed"
+
 _BESIDE = "it holds more than its events"
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
-"""What is known of a request is repeated with each event: it must not fill the disk."""
+"""Each event repeats what is known of its request: that must not fill the disk."""
+
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_MOST_CODINGS = 4
+_MOST_MEMBERS = 1000
 
 
 class Request(NamedTuple):
-    """Hold one request as it came in.
+    """One request as it came in.
 
     Attributes:
-        method: such as `POST`.
-        path: as it was asked for, without its query.
-        query: what followed the question mark.
+        path: without its query.
         headers: names in lower case.
-        body: its bytes, chunks joined, its content coding still on.
-        problem: why the body is not whole, else empty.
+        body: its bytes, chunks joined, content coding still on.
+        problem: why the body is incomplete, else empty.
     """
 
     method: str
@@ -48,75 +61,143 @@ class Request(NamedTuple):
     problem: str = ""
 
 
-class Recorded(NamedTuple):
-    """Hold what is written of one request.
-
-    Attributes:
-        lines: whole lines, joined.
-        names: the name of each event.
-        tool: whose they are, as far as that can be told.
-        path: the request's path, as it may be shown.
-        method: its method, likewise.
-    """
-
-    lines: bytes
-    names: list[str]
-    tool: str
-    path: str
-    method: str
-
-
 class Privacy(NamedTuple):
-    """Say what is withheld: everything secret unless it is revealed."""
+    """What is withheld: every secret, known ones of this machine too, unless all is revealed."""
 
     reveal: bool = False
     secrets: tuple[str, ...] = ()
 
 
+class Arrival(NamedTuple):
+    """One request as it is shown the moment it comes in.
+
+    Attributes:
+        method: its method, masked as its path is.
+        path: its path.
+        tool: the tool that sent it, as far as that is known.
+        names: the name of each event.
+        bytes: the size of its body, as it came.
+        problem: why it is incomplete or holds no event, else empty.
+    """
+
+    method: str
+    path: str
+    tool: str
+    names: list[str]
+    bytes: int
+    problem: str
+
+
+class _Body(NamedTuple):
+    """Content of a body: its events, or why there are none, and what stands beside them."""
+
+    events: list[bytes]
+    problem: str = ""
+    beside: bytes = b""
+
+
+class UndecodableError(Exception):
+    """The coding of a body is unknown or broken, or the body becomes too large."""
+
+
 def build(
     request: Request, *, now: datetime, entropy: Callable[[int], bytes], privacy: Privacy
-) -> Recorded:
+) -> tuple[bytes, Arrival]:
     """Build the lines of one request."""
-    coding = request.headers.get("content-encoding", "")
-    parsed = bodies.parse(request.body, coding)
-    if request.problem:
-        parsed = bodies.Parsed([], request.problem)
+    parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
     names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
-    tool = _tool_of(request.headers.get("user-agent", ""), names)
-    path, method = shown_path(request, privacy), shown_method(request, privacy)
-    about = _about(request, envelope.build_uid(now, entropy), privacy)
-    assembler = envelope.Assembler()
+    tool = sender_of(names, request.headers.get("user-agent", ""))
+    method, path = (_cut(_masked(text, privacy)) for text in (request.method, request.path))
+    about = _about(request, record.build_uid(now, entropy), privacy)
 
-    def line(event: bytes, members: Mapping[str, object]) -> bytes:
-        labels = envelope.build_members({"tool": tool, **members})
-        drawn = entropy(envelope.UID_BYTES).hex()
-        return assembler.build_line(event, labels, now=now, drawn=drawn)
+    def line(event: bytes, kind: str, members: Mapping[str, object]) -> bytes:
+        made = record.new_record(event, tool=tool, kind=kind, now=now, entropy=entropy)
+        return record.to_line(made, {**about, **members})
 
-    if parsed.problem:
-        kept = _kept_body(request.body, privacy, is_coded=bool(coding))
-        members = {"kind": UNPARSED, **about, "problem": parsed.problem, **kept}
-        return Recorded(_without_event(line(b"", members)), [], tool, path, method)
-    found = [
-        line(event, {"kind": name, **about, **members})
-        for name, (event, members) in zip(names, shown, strict=True)
+    def unparsed(body: bytes, problem: str, *, is_coded: bool) -> bytes:
+        kept = _kept_body(body, privacy, is_coded=is_coded)
+        found = line(b"", UNPARSED, {"problem": problem, **kept})
+        return found.removesuffix(record.EVENT_KEY + b"}") + b"}"
+
+    lines = [
+        line(event, name, members) for name, (event, members) in zip(names, shown, strict=True)
     ]
+    if parsed.problem:
+        is_coded = bool(request.headers.get("content-encoding"))
+        lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     if parsed.beside:
-        kept = _kept_body(parsed.beside, privacy, is_coded=False)
-        members = {"kind": UNPARSED, **about, "problem": _BESIDE, **kept}
-        found.append(_without_event(line(b"", members)))
-    return Recorded(b"".join(found), names, tool, path, method)
+        lines.append(unparsed(parsed.beside, _BESIDE, is_coded=False))
+    problem = request.problem or ("" if names else "no event in it")
+    arrival = Arrival(method, path, tool, names, len(request.body), problem)
+    return b"".join(each + b"\n" for each in lines), arrival
 
 
-def _without_event(line: bytes) -> bytes:
-    return line.removesuffix(envelope.EVENT_KEY + b"}\n") + b"}\n"
+def _parse_body(request: Request) -> _Body:
+    """Cut the exact bytes of the events out of a body."""
+    try:
+        decoded = decode(request.body, request.headers.get("content-encoding", ""))
+    except UndecodableError as error:
+        return _Body([], str(error))
+    if not decoded.strip():
+        return _Body([], "it is empty")
+    found = slicing.objects_of(decoded)
+    if found is None:
+        return _Body([], "it is not a JSON object or a list of objects")
+    if not found:
+        return _Body([], "it holds no event")
+    if len(found) > MOST_EVENTS:
+        return _Body([], f"it holds more than {MOST_EVENTS} events")
+    return _Body(found, beside=slicing.beside_events(decoded))
+
+
+def decode(body: bytes, content_encoding: str, *, limit: int = MAX_DECODED_BYTES) -> bytes:
+    """Take off the codings of a `Content-Encoding`, the last one first (RFC 9110, 8.4).
+
+    Raises:
+        UndecodableError: a coding is unknown or broken, or more than `limit` bytes come out.
+    """
+    codings = [each.strip().lower() for each in content_encoding.split(",") if each.strip()]
+    if len(codings) > _MOST_CODINGS:
+        raise UndecodableError("it is coded more than four times")
+    for coding in reversed(codings):
+        if coding in ("gzip", "x-gzip", "deflate"):
+            body = _inflate(body, is_deflate=coding == "deflate", limit=limit)
+        elif coding != "identity":
+            raise UndecodableError("its coding is not known")
+    return body
+
+
+def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
+    """Decompress every member; `deflate` means zlib's form, which some send without its frame."""
+    window = _GZIP_OR_ZLIB
+    found = b""
+    rest = body
+    for _ in range(_MOST_MEMBERS):
+        if not rest:
+            return found
+        inflater = zlib.decompressobj(window)
+        try:
+            found += inflater.decompress(rest, limit + 1 - len(found))
+        except zlib.error as error:
+            if is_deflate and not found and window == _GZIP_OR_ZLIB:
+                window = -zlib.MAX_WBITS
+                continue
+            raise UndecodableError("its compression is broken") from error
+        if len(found) > limit:
+            message = f"it becomes larger than {limit} bytes"
+            raise UndecodableError(message)
+        if not inflater.eof:
+            raise UndecodableError("its compression ends too soon")
+        rest = inflater.unused_data.lstrip(b"\0")
+    raise UndecodableError("its compression has too many parts")
 
 
 def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
-    """Mask an event where that is wanted, and bring it into one line."""
+    """Mask an event unless it is revealed, and bring it into one line."""
     members: dict[str, object] = {}
     if not privacy.reveal:
-        event, pointers = masking.mask_event(event, privacy.secrets)
+        event, pointers = masking.mask_json(event, privacy.secrets)
         if pointers:
             members["masked"] = list(pointers)
     if b"\n" in event:
@@ -126,72 +207,129 @@ def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
 
 
 def _kept_body(body: bytes, privacy: Privacy, *, is_coded: bool) -> dict[str, object]:
-    """Keep a body that nothing could be cut out of, masked; one that cannot be looked into not."""
+    """Keep a body without events, masked; of a body that is not JSON only the size."""
     size = len(body)
     if not privacy.reveal:
-        if is_coded or not masking.is_searchable(body, privacy.secrets):
-            return {"bytes": size, "withheld_body": True}
-        body = masking.mask_bytes(body, privacy.secrets)
+        if is_coded or not _is_json(body):
+            return {"bytes": size, **({"withheld_body": True} if body else {"body": ""})}
+        body = masking.mask_json(body, privacy.secrets).text
     return {"bytes": size, "body": base64.b64encode(body).decode("ascii")}
 
 
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(str(body, "utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
+    """Describe a request; without `reveal` no value of a query and only harmless headers."""
+    query = _query_names(request.query)
+    kept = {name: text for name, text in request.headers.items() if name in masking.KEPT_HEADERS}
     if privacy.reveal:
-        query = f"?{request.query}" if request.query else ""
-        return {
-            "request": uid,
-            "method": _cut(request.method),
-            "path": _cut(request.path + query),
-            "headers": {
-                _cut(name): _cut(value)
-                for name, value in sorted(request.headers.items())[:_MOST_HEADERS]
-            },
-        }
-    kept = {
-        name: _cut(masking.mask_value(value, privacy.secrets))
-        for name, value in request.headers.items()
-        if name in masking.KEPT_HEADERS
-    }
-    withheld = sorted(name for name in request.headers if name not in masking.KEPT_HEADERS)
-    shown = [_cut(masking.mask_text(name, privacy.secrets)) for name in withheld[:_MOST_HEADERS]]
-    return {
+        query = request.query
+        kept = dict(sorted(request.headers.items())[:_MOST_HEADERS])
+    path = _masked(request.path, privacy) + _masked(f"?{query}" if query else "", privacy)
+    about: dict[str, object] = {
         "request": uid,
-        "method": shown_method(request, privacy),
-        "path": _cut(shown_path(request, privacy) + _query_names(request.query, privacy)),
-        "headers": kept,
-        **({"withheld": shown} if withheld else {}),
+        "method": _cut(_masked(request.method, privacy)),
+        "path": _cut(path),
+        "headers": {_cut(name): _cut(_masked(text, privacy)) for name, text in kept.items()},
     }
+    withheld = sorted(request.headers.keys() - kept.keys())[:_MOST_HEADERS]
+    if withheld and not privacy.reveal:
+        about["withheld"] = [_cut(_masked(name, privacy)) for name in withheld]
+    return about
 
 
-def shown_method(request: Request, privacy: Privacy) -> str:
-    """Give a request's method as it may be shown; a client may make one up."""
-    return _cut(masking.mask_text(request.method, privacy.secrets))
-
-
-def shown_path(request: Request, privacy: Privacy) -> str:
-    """Give a request's path as it may be shown."""
-    return _cut(masking.mask_text(masking.without_user(request.path), privacy.secrets))
+def _masked(text: str, privacy: Privacy) -> str:
+    """Mask a text that stands beside the events, unless it is revealed."""
+    if privacy.reveal:
+        return text
+    return masking.mask_text(sensitive.without_user(text), privacy.secrets)
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
-def _query_names(query: str, privacy: Privacy) -> str:
-    """Keep the names of a query, and none of its values."""
-    if not query:
-        return ""
+def _query_names(query: str) -> str:
+    """Return a query with its names, and an asterisk for each value."""
     try:
         names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)]
     except ValueError:
-        names = []
-    found = "?" + "&".join(f"{name}=*" for name in names)
-    return masking.mask_text(found, privacy.secrets)
+        return "*"
+    return "&".join(f"{name}=*" for name in names)
 
 
-def _tool_of(user_agent: str, names: list[str]) -> str:
-    """Tell whose request it is, by what the client calls itself (facts, part 1)."""
-    if user_agent.startswith("localstack lstk/") or any(n.startswith("lstk_") for n in names):
-        return "lstk"
-    known = {"localstack/": "localstack", "usagectl/": "usagectl"}
-    return next((tool for start, tool in known.items() if user_agent.startswith(start)), "unknown")
+class Captured(NamedTuple):
+    """One event as a client sent it, or one request without an event.
+
+    Attributes:
+        name: the event's name; `unnamed` without one, `unparsed` for a request without an event.
+        body: the exact bytes of the event, or of such a request's body where it was kept.
+        tool: the tool that sent it, as far as that is known.
+        method: such as `POST`.
+        path: such as `/v1/events`.
+        headers: the request's headers, in lower case, without secret ones.
+        request: the same for all events of one request.
+        problem: why no event was found, else empty.
+    """
+
+    name: str
+    body: bytes
+    tool: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    request: str
+    problem: str = ""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Parse the event.
+
+        Raises:
+            ValueError: there is no event.
+        """
+        found = json.loads(self.body)
+        if not isinstance(found, dict):
+            raise ValueError(self.problem)  # noqa: TRY004  (no JSON and no object are one to ask)
+        return found
+
+
+def load(file: Path) -> Iterator[Captured]:
+    """Read a capture file, oldest first; skip lines of another form.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        for line in stream:
+            found = _parse_line(line.rstrip(b"\n"))
+            if found is not None:
+                yield found
+
+
+def _parse_line(line: bytes) -> Captured | None:
+    head, key, event = line.partition(record.EVENT_KEY)
+    try:
+        members = json.loads(head + b"}" if key else line)
+        body = event.removesuffix(b"}")
+        coded = members.get("raw" if key else "body")
+        if coded is not None:
+            body = base64.b64decode(coded)
+        return Captured(
+            name=members["kind"] if key else UNPARSED,
+            body=body,
+            tool=members["tool"],
+            method=members["method"],
+            path=members["path"],
+            headers=members["headers"],
+            request=members["request"],
+            problem=members.get("problem", ""),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,37 +1,37 @@
-"""Own the command line: the only layer that prints, prompts and exits.
+"""The command line: the only layer that prints, prompts and exits.
 
-One module a command group; each is imported only when its command is run or
-the whole help is asked for. `main` turns every outcome into an exit status.
+A module a command, imported only when that command is run or the whole help is
+asked for. `main` turns every outcome into an exit status.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from usagectl.cli import _output
-from usagectl.cli._commands import CommandGroup
-from usagectl.cli._invocation import Invocation
+from usagectl.cli._commands import MODULES, CommandGroup, Invocation
+from usagectl.emitting.instrumentation import watch
 from usagectl.errors import UsagectlError, UsageError
-from usagectl.instrumentation import watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
 INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
 _STREAM_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What stdout raises when it takes nothing more; files of ours raise errors of ours."""
+"""What stdout raises when it takes nothing more; our own files raise our own errors."""
 
 _CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
-"""Typer keeps Click to itself: this parent of a public error is what bad usage raises."""
+"""Click's error of bad usage: Typer does not export it, but a child of it."""
 
 app = typer.Typer(
     name="usagectl",
@@ -71,7 +71,7 @@ def root(
 
 
 def main(arguments: Sequence[str], environment: Environment | None = None) -> int:
-    """Run one command line and return its exit status; raises nothing but bugs."""
+    """Run one command line and return its exit status; only bugs are raised."""
     _prepare_streams()
     invocation = Invocation(arguments, environment)
     try:
@@ -83,13 +83,14 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
     except SystemExit as error:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
-        _output.silence(sys.stdout)  # Typer makes an exit with 1 of it: that would mean findings.
+        _output.silence(sys.stdout)  # Typer would exit with 1: that means findings.
         status = _BROKEN_PIPE
     except OSError as error:
         if error.errno not in _STREAM_FULL and not _output.is_broken(sys.stdout):
             raise
         status = _output.fail_unwritable(error)
-    invocation.record()
+    is_read = sys.stderr.isatty() and not invocation.wants_json
+    invocation.recording.record(_output.print_remark if is_read else None)
     return status
 
 
@@ -113,13 +114,59 @@ def _run_command(invocation: Invocation) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except _CLICK_USAGE_ERROR as error:
-        _output.fail_usage(error, invocation)
+        _fail_usage(error, invocation)
         return UsageError.exit_status
     return result if isinstance(result, int) else 0
 
 
+def _fail_usage(error: Exception, invocation: Invocation) -> None:
+    """Print what Click says of a command line that does not fit, in our words."""
+    context = getattr(error, "ctx", None)
+    if context:
+        invocation.name_command(context.command_path)
+    elif not invocation.command:  # Click names no command where an option lacks its value.
+        invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
+    sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
+    _output.fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
+
+
+def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
+    """Name the numbers that fit, where Click writes `int range` or `1<=x<=9`."""
+    kind = getattr(getattr(parameter, "type", None), "name", "")
+    if not kind.startswith(("int", "float")):
+        return sentence
+    least, most = (getattr(parameter.type, name, None) for name in ("min", "max"))
+    wanted = "a whole number" if kind.startswith("int") else "a number"
+    if least is not None:
+        wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
+    return re.sub(r"is not (?:a valid|in the range) .*", f"is not {wanted}", sentence)
+
+
+def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
+    """Correct what people type most: an option before its command, a word too many."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return None
+    option = getattr(error, "option_name", None)
+    if option is not None and context.parent is None:
+        name = next((word for word in invocation.arguments if word in MODULES), "")
+        command = context.command.get_command(context, name or "status")
+        if option not in [text for each in command.params for text in each.opts]:
+            return None
+        invocation.command = name
+        hint = f"usagectl {name or 'status'} {option}"
+        return UsageError(f"{option} goes after the command: {hint}.", hint=hint)
+    takes_words = any(each.param_type_name == "argument" for each in context.command.params)
+    if "unexpected extra argument" in str(error) and not takes_words:
+        sentence = f"{context.command_path} takes no name, but options alone."
+        return UsageError(sentence, hint=f"{context.command_path} --help")
+    return None
+
+
 def _prepare_streams() -> None:
-    """Let no stream fail us: one that is closed leads nowhere, odd characters are escaped."""
+    """Lead closed streams nowhere, and escape characters that a stream cannot write."""
     for name, flags, mode in (
         ("stdin", os.O_RDONLY, "r"),
         ("stdout", os.O_WRONLY, "w"),

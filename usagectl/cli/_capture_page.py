@@ -1,73 +1,76 @@
-"""Own how a capture looks: what arrives while it does, and the summary at its end."""
+"""Pages of a capture: requests while they arrive, and the summary at the end."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import contextmanager
 from dataclasses import replace
 from shlex import quote
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.cli import _output
+from usagectl.cli._output import as_data
+from usagectl.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from rich.table import Table
+
     from usagectl.audit import AuditResult, Finding
-    from usagectl.capture import Arrival, Session, Sums
+    from usagectl.capture import Arrival, Capture, Sums
     from usagectl.cli._render import Page
-    from usagectl.environment import Environment
-    from usagectl.errors import UsagectlError
+    from usagectl.machine.environment import Environment
 
-_SHOWN_FINDINGS = 10
+_MOST_FINDINGS = 10
+_MOST_NAMES = 5
+_MOST_ROWS = 15
+_TITLES = ("time", "tool", "path", "events", "bytes")
 
 
-class Outcome:
-    """Hold what a capture gave, once it is over.
+class Outcome(NamedTuple):
+    """Result of a capture that is over.
 
     Attributes:
-        sums: what came in.
-        found: what the audit says of it.
+        sums: counts of what came in, under names that may be shown.
+        first: the first requests that arrived.
+        found: the result of its audit.
         status: the command's exit status, None without a command.
-        kept: the capture file, None when it is gone.
-        problem: why not everything could be written down.
+        kept: the capture file, None if it is gone.
     """
 
-    def __init__(
-        self, session: Session, found: AuditResult, *, status: int | None, kept: Path | None
-    ) -> None:
-        self.sums: Sums = session.sums
-        self.variables = session.variables
-        self.problem: UsagectlError | None = session.problem
-        self.found = found
-        self.status = status
-        self.kept = kept
-        self.is_deaf = session.is_deaf
-
-    def hide(self, name: Callable[[str], str]) -> None:
-        """Leave out the names that may not be shown."""
-        by_name: Counter[str] = Counter()
-        for each, count in self.sums.by_name.items():
-            by_name[name(each)] += count
-        self.sums = replace(self.sums, by_name=by_name)
+    capture: Capture
+    sums: Sums
+    first: Sequence[Arrival]
+    found: AuditResult
+    status: int | None
+    kept: Path | None
 
     @property
     def unread(self) -> int:
-        """Count what arrived and no rule has looked at."""
+        """The number of events and bodies that no rule has looked at."""
         return max(self.sums.events + self.sums.unparsed - self.found.events, 0)
 
     @property
     def loud(self) -> int:
-        """Count the findings of the level error."""
+        """The number of findings of the level error."""
         return sum(each.level == "error" for each in self.found.findings)
 
 
-def names_shown(environment: Environment, is_revealed: bool) -> Callable[[str], str]:  # noqa: FBT001
-    """Make what shows a name or a path as it may be shown."""
+def sums_shown(sums: Sums, name: Callable[[str], str]) -> Sums:
+    """Return the same sums; `name` turns the name of an event into what may be shown of it."""
+    by_name: Counter[str] = Counter()
+    for each, count in sorted(sums.by_name.items()):
+        by_name[name(each)] += count
+    return replace(sums, by_name=by_name)
+
+
+def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:
+    """Return the function that turns a name or a path into what may be shown of it."""
     from usagectl import audit
 
     if is_revealed:
@@ -76,15 +79,15 @@ def names_shown(environment: Environment, is_revealed: bool) -> Callable[[str], 
 
 
 def has_containers(environment: Environment) -> bool:
-    """Tell whether a command could start a container here."""
+    """True if a command could start a container here."""
     path = environment.variables.get("PATH", "")
     return any(shutil.which(name, path=path) for name in ("docker", "podman"))
 
 
 def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
-    """Hold what was captured against the notice."""
+    """Audit what was captured."""
     from usagectl import audit
-    from usagectl.environment import with_account_home
+    from usagectl.machine.environment import with_account_home
 
     context = audit.Context.from_environment(with_account_home(environment), arguments=command)
     with file.open("rb") as stream:
@@ -92,16 +95,13 @@ def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> 
 
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
-    """Give a capture its public JSON form."""
-    from usagectl import capture
-    from usagectl.cli._audit_page import finding_data
-
+    """Return a capture in its public JSON form."""
     return {
-        **capture.sums_data(outcome.sums),
+        **as_data(outcome.sums),
         "status": outcome.status,
-        "file": None if outcome.kept is None else str(outcome.kept),
-        "variables": dict(outcome.variables),
-        "findings": [finding_data(each) for each in outcome.found.findings],
+        "file": as_data(outcome.kept),
+        "variables": as_data(outcome.capture.variables),
+        "findings": as_data(outcome.found.findings),
     }
 
 
@@ -110,25 +110,7 @@ def show_outcome(outcome: Outcome) -> None:
     from usagectl.cli._render import Page
 
     page, sums = Page(), outcome.sums
-    if outcome.is_deaf:
-        page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
-    elif not sums.requests and not sums.refused:
-        page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")
-    else:
-        page.line(
-            f"{_counted(sums.events, 'event')} in {_counted(sums.requests, 'request')}, "
-            f"{sums.bytes} bytes. None left this machine.",
-            style="bold",
-        )
-        page.rows([(name, str(count)) for name, count in sums.by_name.most_common()])
-    if sums.unparsed:
-        page.line(f"{_counted(sums.unparsed, 'request')} held no event that could be read.")
-    if sums.refused:
-        page.line(
-            f"{_counted(sums.refused, 'request')} turned away: of a browser, for another host, "
-            "or no HTTP.",
-            style="yellow",
-        )
+    _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page)
     if outcome.found.findings or (sums.requests and outcome.kept is None):
         page.line()
@@ -138,54 +120,89 @@ def show_outcome(outcome: Outcome) -> None:
         page.line("Next: with --output FILE the events are kept for usagectl audit.")
 
 
-def _show_findings(findings: Sequence[Finding], page: Page) -> None:
-    if not findings:
-        return
-    page.heading(f"{_counted(len(findings), 'departure')} from the notice")
-    rows = [
-        (each.level, each.rule, each.place, each.message) for each in findings[:_SHOWN_FINDINGS]
-    ]
-    page.rows(rows)
-    if len(findings) > len(rows):
-        page.line(f"  and {len(findings) - len(rows)} more")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
-
-
-class Watch(Protocol):
-    """Be what shows requests as they arrive."""
-
-    def show(self, arrival: Arrival) -> None:
-        """Show one; called in the server's thread."""
-
-
-class _Silent:
-    def show(self, arrival: Arrival) -> None:
-        pass
-
-
-class _Lines:
-    """Write a line for each request, between what the command writes."""
-
-    def show(self, arrival: Arrival) -> None:
-        names = ", ".join(arrival.names[:5]) or arrival.problem
-        at = time.strftime("%H:%M:%S")
-        _output.print_notice(
-            f"{at} {arrival.method} {arrival.path} {arrival.tool}: {names} ({arrival.bytes} bytes)"
+def _show_sums(outcome: Outcome, page: Page) -> None:
+    sums = outcome.sums
+    if outcome.capture.is_deaf:
+        page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
+    elif not sums.requests and not sums.refused:
+        page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")
+    else:
+        page.line(
+            f"{count_of(sums.events, 'event')} in {count_of(sums.requests, 'request')}, "
+            f"{sums.bytes} bytes. None left this machine.",
+            style="bold",
+        )
+        page.rows([(name, str(count)) for name, count in sums.by_name.most_common()])
+    if sums.unparsed:
+        page.line(f"{count_of(sums.unparsed, 'request')} held no event that could be read.")
+    if sums.refused:
+        page.line(
+            f"{count_of(sums.refused, 'request')} turned away: of a browser, for another host, "
+            "or no HTTP.",
+            style="yellow",
         )
 
 
-@contextmanager
-def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watch]:
-    """Show requests on stderr as they arrive: a table on a terminal that is ours, else lines."""
-    if not is_wanted:
-        yield _Silent()
-    elif has_table and sys.stderr.isatty():
-        from usagectl.cli._render_live import ArrivalTable
+def _show_findings(findings: Sequence[Finding], page: Page) -> None:
+    if not findings:
+        return
+    page.heading(f"{count_of(len(findings), 'departure')} from the notice")
+    shown = findings[:_MOST_FINDINGS]
+    page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
+    if len(findings) > len(shown):
+        page.line(f"  and {len(findings) - len(shown)} more")
 
-        with ArrivalTable() as table:
-            yield table
+
+@contextmanager
+def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], None]]:
+    """Show requests on stderr as they arrive: in a table on a terminal of ours, else in lines."""
+    if not is_wanted:
+        yield lambda _arrival: None
+    elif has_table and sys.stderr.isatty():
+        from rich.live import Live
+
+        from usagectl.cli._render import error_console
+
+        table = _ArrivalTable()
+        with Live(console=error_console(), refresh_per_second=4, get_renderable=table.draw):
+            yield table.add
     else:
-        yield _Lines()
+        yield _print_arrival
+
+
+def _print_arrival(arrival: Arrival) -> None:
+    """Print a line for a request, between those of the command."""
+    at, tool, path, names, size = _cells(arrival)
+    _output.print_remark(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
+
+
+def _cells(arrival: Arrival) -> tuple[str, ...]:
+    names = ", ".join(arrival.names[:_MOST_NAMES]) or arrival.problem
+    return (time.strftime("%H:%M:%S"), arrival.tool, arrival.path, names, str(arrival.bytes))
+
+
+class _ArrivalTable:
+    """Table of the newest requests; filled by one thread and drawn by another."""
+
+    def __init__(self) -> None:
+        self._rows: deque[tuple[str, ...]] = deque(maxlen=_MOST_ROWS)
+        self._requests = 0
+
+    def add(self, arrival: Arrival) -> None:
+        """Add a request; the next refresh draws it."""
+        self._requests += 1
+        self._rows.append(_cells(arrival))
+
+    def draw(self) -> Table:
+        """Draw the requests so far."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for _ in _TITLES:
+            table.add_column(overflow="fold")
+        table.add_row(*(Text(title, style="bold") for title in _TITLES))
+        for row in tuple(self._rows):
+            table.add_row(*(Text(_output.printable_line(cell)) for cell in row))
+        table.caption = f"{count_of(self._requests, 'request')} so far"
+        return table

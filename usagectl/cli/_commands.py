@@ -1,4 +1,7 @@
-"""Own the list of commands, each in a module that is imported when it is needed."""
+"""Commands of `usagectl`: their list, their Click classes, and the run of one of them.
+
+Each command's module is imported when that command is run, or the whole help is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from usagectl.errors import UsageError
+from usagectl.cli._output import Answer, emit
+from usagectl.emitting.instrumentation import Recording
+from usagectl.emitting.permission import Emitter
+from usagectl.errors import UsageError, nearest
+from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from usagectl.machine.environment import Environment
 
 MODULES: Mapping[str, str] = {
     "status": "status",
@@ -26,9 +35,9 @@ MODULES: Mapping[str, str] = {
     "explain": "explain",
     "machine-id": "machine_id",
     "reset-machine-id": "machine_id",
-    "cache-dir": "cache_dir",
+    "cache-dir": "machine_id",
     "env": "env",
-    "run": "run",
+    "run": "env",
     "settings": "settings",
     "completion": "completion",
 }
@@ -38,18 +47,66 @@ A module keeps its commands in `apps`: a Typer application for each name.
 """
 
 
-class RecordedCommand(TyperCommand):
-    """Be a command that says which it is before it runs."""
+class Invocation:
+    """One run of the command line: its arguments, its environment, its event.
+
+    Attributes:
+        arguments: what was typed after `usagectl`.
+        command: the command path without the program's name, once it is known.
+        as_json: whether the command that runs answers as JSON.
+        takes_json: whether --json is an option of the command that runs; what follows
+            `run` is another program's command line.
+        recording: what the run has to record.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Environment | None = None) -> None:
+        self.arguments = tuple(arguments)
+        self.command = ""
+        self.as_json = False
+        self.takes_json = True
+        self.recording = Recording(Emitter(OWN_NAME), environment)
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that was given, else the process's own, read when first asked for."""
+        return self.recording.environment
+
+    @property
+    def event(self) -> bytes | None:
+        """The exact bytes of the event, once the command is about to run."""
+        return self.recording.event
+
+    @property
+    def wants_json(self) -> bool:
+        """True if the answer is JSON, or --json was typed and the rest could not be parsed."""
+        typed = self.arguments
+        own = typed[: typed.index("--")] if "--" in typed else typed
+        return self.as_json or (self.takes_json and "--json" in own)
+
+    def name_command(self, path: str) -> None:
+        """Note the command that runs, or whose words are about to be read."""
+        self.command = path.removeprefix("usagectl").strip()
+
+
+class _Answering:
+    """What each command of ours has: --json, an `Answer` that is printed, a help not cut short."""
+
+    name: str | None
+    help: str | None
+    params: list[Any]
+    takes_json = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         for parameter in self.params:
             if parameter.type.name.startswith(("int", "float")):
                 parameter.metavar = parameter.metavar or "NUMBER"  # Not Click's `<int range>`.
+        if self.takes_json:
+            self.params.append(_json_option())
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
-        """Give the first sentence of the help whole: a list that ends in dots helps nobody."""
-        return _first_paragraph(self.help)
+        """Return the first paragraph of the help, never cut off with dots."""
+        return " ".join((self.help or "").strip().split("\n\n")[0].split())
 
     def make_context(
         self,
@@ -58,31 +115,29 @@ class RecordedCommand(TyperCommand):
         parent: Any = None,  # noqa: ANN401
         **extra: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Read the command line; an option that lacks its value does not say of which command."""
+        """Read the command line; note the command first, for errors that do not name theirs."""
         if parent is not None and parent.obj is not None:
-            parent.obj.expect(parent, info_name or "")
-        return super().make_context(info_name, args, parent, **extra)
+            parent.obj.name_command(f"{parent.command_path} {info_name}")
+        return super().make_context(info_name, args, parent, **extra)  # type: ignore[misc]
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Say which command runs, then run."""
-        ctx.obj.enter(ctx)
-        return super().invoke(ctx)
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run the command and print its answer; a sub-command has printed its own."""
+        invocation: Invocation = ctx.obj
+        invocation.takes_json = self.takes_json
+        invocation.as_json = ctx.params.pop("json", False)
+        returned = super().invoke(ctx)  # type: ignore[misc]
+        return emit(returned, invocation) if isinstance(returned, Answer) else returned
 
 
-class RecordedGroup(TyperGroup):
-    """Be a command with sub-commands that answers by itself without one."""
+class AnsweringCommand(_Answering, TyperCommand):
+    """A command that takes --json and returns an answer."""
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
-        """Give the first sentence of the help whole."""
-        return _first_paragraph(self.help)
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Say which command runs, then run; a sub-command says so for itself."""
-        ctx.obj.enter(ctx)
-        return super().invoke(ctx)
+class AnsweringGroup(_Answering, TyperGroup):
+    """A command with sub-commands that takes --json, and returns an answer without one."""
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Find the sub-command; an option before it would silently mean nothing."""
+        """Find the sub-command; refuse an option before it, which would silently mean nothing."""
         if self.get_command(ctx, args[0]) is None:
             names = self.list_commands(ctx)
             sentence = (
@@ -99,15 +154,25 @@ class RecordedGroup(TyperGroup):
         return found
 
 
+def _json_option() -> TyperOption:
+    return TyperOption(
+        param_decls=["--json"],
+        is_flag=True,
+        default=False,
+        show_default=False,
+        help="Answer as one JSON object on stdout.",
+    )
+
+
 class CommandGroup(TyperGroup):
-    """Find a command's module by name, so that a run loads no other command."""
+    """The commands by name; a run imports the module of its own command alone."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """List the commands in the order of the help."""
         return list(MODULES)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Find the command; a name that is none is answered with the nearest one."""
+        """Find the command; an unknown name is answered with the nearest one."""
         if args[0] not in MODULES:
             if args[0] == "help":
                 named = [word for word in args[1:2] if word in MODULES]
@@ -118,7 +183,7 @@ class CommandGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401, ARG002
-        """Import and build one command; None when there is none of that name."""
+        """Import and build one command; None for an unknown name."""
         if cmd_name not in MODULES:
             return None
         if cmd_name not in self.commands:
@@ -129,16 +194,10 @@ class CommandGroup(TyperGroup):
         return self.commands[cmd_name]
 
 
-def _first_paragraph(text: str | None) -> str:
-    return " ".join((text or "").strip().split("\n\n")[0].split())
-
-
 def _guess(name: str, names: Sequence[str]) -> str:
-    """End a sentence on a name that is none with the nearest one; `get` is no slip for `set`."""
-    from difflib import get_close_matches  # a slip of the finger alone needs it
-
-    near = get_close_matches(name, names, n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else "."
+    """End a sentence on an unknown name with the nearest one; `get` is no slip for `set`."""
+    near = nearest(name, names, cutoff=0.7)
+    return f"; did you mean {near}?" if near else "."
 
 
 def new_app(**settings: Any) -> typer.Typer:  # noqa: ANN401

@@ -1,32 +1,40 @@
-"""Own how an answer leaves the program: stdout or the JSON envelope, errors beside it.
+"""Answers, errors and questions: what goes to stdout, into the JSON envelope, to stderr.
 
 The envelope is `{"schema": 1, "command": …, "data": {…}, "errors": […]}`, the
-same on failure (design, section 3).
+same on failure (design, section 3). Of a value of the library `_FORMS` says which members
+are public and `_MASKED` which may be secret; one that it does not name shows all of its members.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import sys
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import typer
 
-from usagectl.cli._commands import MODULES
-from usagectl.errors import UsagectlError, UsageError
+from usagectl.endpoint import origin_of
+from usagectl.errors import UsagectlError
+from usagectl.machine.files import reason_of
+from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from usagectl.cli._invocation import Invocation
-    from usagectl.tools.base import Caution, Switch
+    from usagectl.cli._commands import Invocation
+    from usagectl.consent import Consent
+    from usagectl.identity import MachineId
 
 SCHEMA = 1
 
 
 class OutputUnwritableError(UsagectlError):
-    """Tell that stdout takes nothing more, so that the answer is lost."""
+    """Stdout takes nothing more, so the answer is lost."""
 
     code = "output-unwritable"
     exit_status = 3
@@ -36,30 +44,33 @@ class OutputUnwritableError(UsagectlError):
 
 
 class Answer(NamedTuple):
-    """Hold what a command answers, for a machine and for a person.
+    """What a command answers, for a machine and for a person.
 
     Attributes:
-        data: the `data` member of the envelope.
+        data: makes the `data` member of the envelope.
         show: draws the same on stdout for a person.
         errors: what went wrong beside the answer; the first gives the exit status.
+        status: the exit status where nothing went wrong.
     """
 
-    data: Mapping[str, object]
+    data: Callable[[], Mapping[str, object]]
     show: Callable[[], None]
     errors: Sequence[UsagectlError] = ()
+    status: int = 0
 
 
-def emit(answer: Answer, invocation: Invocation, *, as_json: bool) -> None:
+def emit(answer: Answer, invocation: Invocation) -> None:
     """Print an answer and its errors; exit with the status of the first error."""
-    if as_json:
-        _print_envelope(invocation.command, answer.data, answer.errors)
+    if invocation.as_json:
+        _print_envelope(invocation.command, answer.data(), answer.errors)
     else:
         answer.show()
         sys.stdout.flush()  # With both streams in one file, errors come after the answer.
         for error in answer.errors:
             print_error(error, command=invocation.command)
-    if answer.errors:
-        raise typer.Exit(answer.errors[0].exit_status)
+    status = answer.errors[0].exit_status if answer.errors else answer.status
+    if status:
+        raise typer.Exit(status)
 
 
 def fail(error: UsagectlError, invocation: Invocation) -> None:
@@ -70,62 +81,16 @@ def fail(error: UsagectlError, invocation: Invocation) -> None:
         print_error(error, command=invocation.command)
 
 
-def fail_usage(error: Exception, invocation: Invocation) -> None:
-    """Print Click's own word on a command line that does not fit."""
-    context = getattr(error, "ctx", None)
-    if context:
-        invocation.command = context.command_path.removeprefix("usagectl").strip()
-    elif not invocation.command:  # Click forgets where an option lacks its value.
-        invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
-    text = error.format_message() if hasattr(error, "format_message") else str(error)
-    sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
-    sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
-    fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
-
-
-def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
-    """Say which numbers fit, where Click speaks of an int range or of 1<=x<=9."""
-    kind = getattr(getattr(parameter, "type", None), "name", "")
-    if not kind.startswith(("int", "float")):
-        return sentence
-    least, most = (getattr(parameter.type, name, None) for name in ("min", "max"))
-    wanted = "a whole number" if kind.startswith("int") else "a number"
-    if least is not None:
-        wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
-    return re.sub(r"is not (?:a valid|in the range) .*", f"is not {wanted}", sentence)
-
-
-def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:
-    """Put right what people type most: an option before its command, a word too many."""
-    context = getattr(error, "ctx", None)
-    if context is None:
-        return None
-    option = getattr(error, "option_name", None)
-    if option is not None and context.parent is None:
-        name = next((word for word in invocation.arguments if word in MODULES), "")
-        command = context.command.get_command(context, name or "status")
-        if option not in [text for each in command.params for text in each.opts]:
-            return None
-        invocation.command = name
-        hint = f"usagectl {name or 'status'} {option}"
-        return UsageError(f"{option} goes after the command: {hint}.", hint=hint)
-    takes_words = any(each.param_type_name == "argument" for each in context.command.params)
-    if "unexpected extra argument" in str(error) and not takes_words:
-        sentence = f"{context.command_path} takes no name, but options alone."
-        return UsageError(sentence, hint=f"{context.command_path} --help")
-    return None
-
-
 def fail_unwritable(error: OSError) -> int:
-    """Say on stderr that stdout cannot be written (a full disk, say); return the exit status."""
+    """Print that stdout cannot be written (the disk is full, say); return the exit status."""
     silence(sys.stdout)
-    unwritable = OutputUnwritableError(reason=(error.strerror or "unknown").lower())
+    unwritable = OutputUnwritableError(reason=reason_of(error))
     print_error(unwritable)
     return unwritable.exit_status
 
 
 def is_broken(stream: TextIO) -> bool:
-    """Tell whether a stream still refuses what it was given."""
+    """True if a stream still refuses what it was given."""
     try:
         stream.flush()
     except OSError:
@@ -134,7 +99,7 @@ def is_broken(stream: TextIO) -> bool:
 
 
 def silence(stream: TextIO) -> None:
-    """Lead a broken stream nowhere; Python would try it again at exit, and fail."""
+    """Lead a broken stream nowhere; at exit Python would try it again, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -142,15 +107,15 @@ def silence(stream: TextIO) -> None:
 
 def print_error(error: UsagectlError, *, command: str = "") -> None:
     """Print an error and its next step on stderr."""
-    print_notice(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
+    print_remark(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
-    """Give every failure a next step: its own, else the help of its command."""
+    """Return the next step of a failure: its own, else the help of its command."""
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
-def print_notice(text: str, *, hint: str = "") -> None:
+def print_remark(text: str, *, hint: str = "") -> None:
     """Print a remark and its next step on stderr."""
     lines = [*_wrap(printable_line(text)), *([f"  try: {printable_line(hint)}"] if hint else [])]
     try:
@@ -160,7 +125,7 @@ def print_notice(text: str, *, hint: str = "") -> None:
 
 
 def _wrap(text: str) -> list[str]:
-    """Wrap at words on a terminal; elsewhere a line stays one, to be searched."""
+    """Wrap at words on a terminal; elsewhere keep one line, so that it can be searched."""
     if not sys.stderr.isatty():
         return [text]
     from shutil import get_terminal_size
@@ -170,11 +135,33 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
+def print_raw(texts: Iterable[bytes]) -> None:
+    """Print exact bytes on stdout, each text in a line of its own."""
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(text + b"\n" for text in texts)
+    sys.stdout.buffer.flush()
+
+
+def confirm(question: str, *, otherwise: str = "Nothing was changed.") -> None:
+    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
+
+    Raises:
+        typer.Exit: the answer was no; the status is 1.
+        typer.Abort: it was interrupted.
+    """
+    if can_ask() and not typer.confirm(question, err=True):
+        print_remark(otherwise)
+        raise typer.Exit(1)
+
+
+def can_ask() -> bool:
+    """True if a person can read a question and answer it; a closed stream is None."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
 def _print_envelope(
     command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
 ) -> None:
-    import json
-
     envelope = {
         "schema": SCHEMA,
         "command": command,
@@ -202,16 +189,116 @@ def printable_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
-def switch_data(switch: Switch) -> dict[str, object]:
-    """Give a switch its public JSON form."""
-    return {
-        "source": switch.source,
-        "name": switch.name,
-        "value": switch.value,
-        "origin": switch.origin,
-    }
+_TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (bytes, bytes.decode),
+    (datetime, datetime.isoformat),
+    (PurePath, str),
+)
+
+_FORMS: Mapping[str, str] = {
+    "Consent": (
+        "name=tool part telemetry installed=installation.installed version=installation.version "
+        "endpoint decided_by overridden warnings=cautions"
+    ),
+    "Entry": (
+        "uid time tool event state bytes=size at=handover.at to=handover.to "
+        "status=handover.status answer=handover.answer"
+    ),
+    "EventForm": "name fields",
+    "EventOption": "name option required default meaning",
+    "Finding": (
+        "rule name level event field count message example sentence known since advice line "
+        "suppressed fingerprint"
+    ),
+    "Notice": (
+        "events undocumented_events never_collected departures licence switch privacy_classes "
+        "declared_events"
+    ),
+    "MachineId": "value kind path=place.path",
+    "Replacement": (
+        "tool=place.tool part=place.part path=place.path before after changed set_aside "
+        "problem=problem.code"
+    ),
+    "Rule": "id name level title explanation known advice",
+    "SpoolState": "path pending sent rejected bytes lost=losses",
+    "Switch": "source name value origin",
+}
+"""By class: the public members, `name=path` where the value has them under another name."""
 
 
-def caution_data(caution: Caution) -> dict[str, object]:
-    """Give a warning its public JSON form."""
-    return {"code": caution.code, "message": caution.message, "hint": caution.hint}
+def _shown_id(value: object, *, reveal: bool) -> object:
+    """Mask an ID; a file may hold any JSON value in its place, NaN and nested ones too."""
+    if value is None:
+        return None
+    if not reveal:
+        return redact(value)
+    return value if isinstance(value, str | int) else json.dumps(value)
+
+
+def _shown_address(url: str, *, reveal: bool) -> str:
+    return url if reveal else mask_url_credentials(url)
+
+
+def origin_shown(url: str) -> str:
+    """Name where events went: no more of an address than that is shown."""
+    return origin_of(url) if "://" in url else ""
+
+
+def _shown_origin(url: str | None, *, reveal: bool) -> str | None:  # noqa: ARG001
+    return None if url is None else origin_shown(url)
+
+
+_MASKED: Mapping[str, Callable[..., object]] = {
+    "Consent.endpoint": _shown_address,
+    "Entry.to": _shown_origin,
+    "MachineId.value": _shown_id,
+    "Replacement.after": _shown_id,
+}
+"""What shows a member that may be secret, by class and public name."""
+
+
+def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JSON)
+    """Turn a value, and whatever it is made of, into JSON data; what may be secret is masked.
+
+    With `reveal` nothing is masked. Bytes have to be UTF-8.
+    """
+    for form, write in _TEXTS:
+        if isinstance(value, form):
+            return write(value)
+    if isinstance(value, Mapping):
+        return {str(name): as_data(each, reveal=reveal) for name, each in value.items()}
+    kind: Any = type(value)
+    if members := _members(kind):
+        return {name: _shown(value, name, path, reveal=reveal) for name, path in members.items()}
+    if isinstance(value, tuple | list):
+        return [as_data(each, reveal=reveal) for each in value]
+    return value
+
+
+def part_data(
+    part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
+) -> dict[str, object]:
+    """Give the verdict on a tool part, with its machine ID, its public JSON form."""
+    from usagectl.identity import of_part  # two commands of many ask
+
+    machine_id = as_data(of_part(part, machine_ids), reveal=reveal)
+    return {**as_data(part, reveal=reveal), "machine_id": machine_id}
+
+
+@cache
+def _members(kind: type) -> Mapping[str, str]:
+    """Map public names to paths; empty for a class that is no NamedTuple or dataclass."""
+    if form := _FORMS.get(kind.__name__):
+        pairs = (word.partition("=") for word in form.split())
+        return {name: path or name for name, _, path in pairs}
+    fields: Iterable[str] = getattr(kind, "_fields", getattr(kind, "__dataclass_fields__", ()))
+    return {name: name for name in fields}
+
+
+def _shown(value: object, name: str, path: str, *, reveal: bool) -> object:
+    found: object = value
+    for step in path.split("."):
+        found = None if found is None else getattr(found, step)
+    if show := _MASKED.get(f"{type(value).__name__}.{name}"):
+        return show(found, reveal=reveal)
+    return as_data(found, reveal=reveal)

@@ -1,4 +1,4 @@
-"""Own everything drawn for a person; the only importer of rich.
+"""Pages drawn for a person, and progress bars; the only importer of rich.
 
 Colour and width follow the terminal, NO_COLOR and FORCE_COLOR. In a pipe
 nothing is wrapped, so that lines can be searched and cut; only prose is, which
@@ -23,7 +23,6 @@ from usagectl.cli._output import printable_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.replay import Progress as ReplayProgress
     from usagectl.tools.base import Caution
 
 _PIPE_WIDTH = 100_000
@@ -40,20 +39,29 @@ STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
 
 
 class _Console(Console):
-    """Be a console that leaves a reader who has gone to the command line: rich would just exit."""
+    """A console that raises when the reader has gone; rich would exit."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
-def console(*, is_prose: bool = False) -> Console:
+def error_console() -> Console:
+    """Make the console for stderr, where live displays are drawn."""
+    return Console(stderr=True, color_system=_colours())
+
+
+def _colours() -> Literal["auto"] | None:
+    """Ask rich for no colours with NO_COLOR: of itself it would still write bold."""
+    return None if os.environ.get("NO_COLOR") else "auto"
+
+
+def _console(*, is_prose: bool) -> Console:
     """Make the console for stdout."""
     piped = _prose_width() if is_prose else _PIPE_WIDTH
     return _Console(
         file=sys.stdout,
         width=None if sys.stdout.isatty() else piped,
-        # Without colours rich would still write bold; NO_COLOR asks for plain text here.
-        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        color_system=_colours(),
         highlight=False,
         markup=False,
         emoji=False,
@@ -62,7 +70,7 @@ def console(*, is_prose: bool = False) -> Console:
 
 
 def _prose_width() -> int:
-    """Tell how wide a page is that goes to a pager: as COLUMNS or the terminal beside it, or 80."""
+    """Width of prose in a pipe: as COLUMNS or the terminal on stderr says, else 80."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns)
@@ -73,19 +81,18 @@ def _prose_width() -> int:
 
 
 class BarMeter:
-    """Draw on stderr how far a long work is."""
+    """A progress bar on stderr."""
 
     def __init__(self, what: str) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
         self._progress = Progress(
             "{task.description}",
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             "events",
             TimeRemainingColumn(),
-            console=Console(stderr=True, color_system=colours),
+            console=error_console(),
             transient=True,
             expand=True,
         )
@@ -98,10 +105,6 @@ class BarMeter:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def update(self, progress: ReplayProgress, planned: int) -> None:
-        """Show where a replay is now."""
-        self.show(progress.sent + progress.rejected, planned)
-
     def show(self, done: int, planned: int | None) -> None:
         """Show how many events are done, and of how many."""
         self._progress.update(self._task, completed=done, total=planned)
@@ -112,7 +115,7 @@ def _without_blanks(filling: re.Match[str]) -> str:
 
 
 def _fold_paths(text: str, width: int) -> str:
-    """Break a path that is longer than a line behind a slash, not in the midst of a name."""
+    """Break paths that are longer than a line behind a slash, not inside a name."""
     if "/" not in text or len(text) <= width:
         return text
     return " ".join(_fold_path(word, width) for word in text.split(" "))
@@ -130,10 +133,10 @@ def _fold_path(word: str, width: int) -> str:
 
 
 def _is_as_laid_out(text: str) -> bool:
-    """Tell whether JSON set out in lines has the same members and values, as they are written.
+    """True if JSON set out in lines would show the same members and values, as they are written.
 
-    It has not where a member stands twice, a number or a character is written
-    in another way, or it is nested too deeply to be read.
+    False where a member stands twice, where a number or a character is written
+    in another way, and where it is nested too deeply to be read.
     """
     import json
 
@@ -149,10 +152,10 @@ def _is_as_laid_out(text: str) -> bool:
 
 
 class Page:
-    """Draw one answer, top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
+    """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
 
     def __init__(self, *, is_prose: bool = False) -> None:
-        self._console = console(is_prose=is_prose)
+        self._console = _console(is_prose=is_prose)
         self._is_piped_prose = is_prose and not sys.stdout.isatty()
 
     def line(self, text: str = "", style: str = "") -> None:
@@ -161,7 +164,7 @@ class Page:
         self._draw_stripped(Text(folded, style=style))
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
-        """Draw text set in from the left, also where it wraps."""
+        """Draw indented text, also where it wraps."""
         table = Table.grid(padding=0)
         table.add_column(width=by)
         table.add_column(overflow="fold")
@@ -170,7 +173,7 @@ class Page:
         self._draw_stripped(table)
 
     def bullets(self, texts: Sequence[str]) -> None:
-        """Draw a list, each item set in where it wraps."""
+        """Draw a list; a wrapped item stays indented."""
         self.rows([("-", text) for text in texts])
 
     def heading(self, text: str) -> None:
@@ -203,7 +206,10 @@ class Page:
         self._draw_stripped(table)
 
     def _write_plain(self, cells: Sequence[Sequence[str]], *, is_bounded: bool = True) -> bool:
-        """Write rows that need neither colour nor wrapping, many times faster than rich does."""
+        """Write rows without rich where nothing is coloured or wrapped; False where that is needed.
+
+        Who lists a full spool would wait many times as long for rich.
+        """
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
         if is_bounded and 2 + sum(widths) + 2 * len(widths) > self._console.width:
             return False
@@ -222,29 +228,25 @@ class Page:
         lines = [_FILLING.sub(_without_blanks, line) for line in capture.get().splitlines()]
         self._console.file.writelines(f"{line}\n" for line in lines)
 
-    def json(self, body: str) -> None:
-        """Draw JSON with its members highlighted, as it is written, only set out in lines."""
-        from rich.json import JSON
-
-        is_escaped = body.isascii() or not body.isprintable()
-        self._console.print(JSON(body, indent=2, ensure_ascii=is_escaped), soft_wrap=True)
-
     @property
     def width(self) -> int:
-        """Tell how many characters a line has room for."""
+        """How many characters a line has room for."""
         return self._console.width
 
     def body(self, text: str) -> None:
-        """Draw an event set out in lines; as it is where that would be long or change it."""
+        """Draw an event set out in lines, or as it is where that would be long or change it."""
         is_small = len(text) <= _MOST_CHARACTERS
         is_flat = text.count("[") + text.count("{") <= _MOST_BRACKETS
         if is_small and is_flat and _is_as_laid_out(text):
-            self.json(text)
+            from rich.json import JSON
+
+            drawn = JSON(text, indent=2, ensure_ascii=text.isascii())  # Printable, so as written.
+            self._console.print(drawn, soft_wrap=True)
         else:
             self.line(text)
 
     def bars(self, days: Mapping[str, Mapping[str, int]]) -> None:
-        """Draw a bar for each day, as long as its count is large, with a part for each name."""
+        """Draw a bar for each day, in proportion to its count, with a part for each name."""
         names = list(dict.fromkeys(name for counts in days.values() for name in counts))
         styles = dict(zip(names, cycle(_BAR_STYLES), strict=False))
         marks = dict(zip(names, cycle(_BAR_MARKS), strict=False))
@@ -271,7 +273,7 @@ class Page:
         self._draw_stripped(legend)
 
     def cautions(self, cautions: Sequence[tuple[str, Caution]]) -> None:
-        """Draw warnings, each with whom it concerns and what to do."""
+        """Draw warnings, each with the parts that it concerns and the next step."""
         if not cautions:
             return
         self.heading("Warnings")

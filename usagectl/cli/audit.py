@@ -1,41 +1,53 @@
-"""Own `usagectl audit`."""
+"""`usagectl audit`: events of a file or of the spool held against the notice."""
 
 from __future__ import annotations
 
+import json
+import sys
+from contextlib import contextmanager
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
+from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sarif, select
+from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import DryRun, Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._options import DryRun, parse_states
+from usagectl.cli._output import as_data
 from usagectl.errors import (
     FileUnreadableError,
     NoEventsError,
     UsagectlError,
     UsageError,
+    count_of,
 )
+from usagectl.machine.environment import with_account_home
+from usagectl.notice import declared
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
     from usagectl.audit import AuditResult, Finding
-    from usagectl.audit.suppression import Ignore
-    from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
-    from usagectl.spool.purging import State
+    from usagectl.audit.baseline import Ignore
+    from usagectl.cli._render import Page
+    from usagectl.machine.environment import Environment
 
 app = new_app()
 apps = {"audit": app}
+
+_SHOWN = 50
+_STYLES = {"error": "red", "warning": "yellow", "note": ""}
 
 File = Annotated[
     str | None,
     typer.Argument(
         metavar="[FILE]",
         help="A capture, an exported file or events; - is stdin. Without it: the spool.",
-        show_default=False,
     ),
 ]
 SpoolStates = Annotated[
@@ -44,17 +56,11 @@ SpoolStates = Annotated[
         "--state",
         metavar="STATE",
         help="Of the spool: waiting, sent or rejected; can be repeated. All without it.",
-        show_default=False,
     ),
 ]
 RuleNames = Annotated[
     list[str] | None,
-    typer.Option(
-        "--rule",
-        metavar="RULE",
-        help="Only this rule, by ID or name; can be repeated.",
-        show_default=False,
-    ),
+    typer.Option("--rule", metavar="RULE", help="Only this rule, by ID or name; can be repeated."),
 ]
 Ignores = Annotated[
     list[str] | None,
@@ -62,16 +68,13 @@ Ignores = Annotated[
         "--ignore",
         metavar="RULE[=EVENT.FIELD]:REASON",
         help="Do not count this; the reason stays in the output. Can be repeated.",
-        show_default=False,
     ),
 ]
 Baseline = Annotated[
     str | None,
     typer.Option(
-        "--baseline",
         metavar="FILE",
         help="Do not count what stands in this file, so that only what is new fails.",
-        show_default=False,
     ),
 ]
 WriteBaseline = Annotated[
@@ -91,34 +94,78 @@ ListRules = Annotated[
 
 
 class FindingsError(UsagectlError):
-    """Tell that events depart from the notice as badly as --fail-on names, or worse."""
+    """Events depart from the notice as badly as --fail-on names, or worse."""
 
     code = "findings"
     exit_status = 1
 
     def __init__(self, count: int, *, fail_on: str) -> None:
-        what = "1 finding is" if count == 1 else f"{count} findings are"
+        verb = "is" if count == 1 else "are"
         worse = "of level error" if fail_on == "error" else "of level warning or worse"
-        super().__init__(f"{what} {worse}.", hint="usagectl audit --list-rules")
+        super().__init__(
+            f"{count_of(count, 'finding')} {verb} {worse}.", hint="usagectl audit --list-rules"
+        )
 
 
 class LinesUnreadError(UsagectlError):
-    """Tell that part of what was to be audited could not be read, so nothing is proven of it."""
+    """Part of what was to be audited could not be read, so nothing is proven of it."""
 
     code = "lines-unread"
     exit_status = 1
 
     def __init__(self, count: int, *, first: int, source: str) -> None:
-        what = "1 line holds" if count == 1 else f"{count} lines hold"
+        verb = "holds" if count == 1 else "hold"
         where = f"; the first is line {first}" if first else ""
         near = f"sed -n {first}p {quote(source)} | head -c 300" if first and source else ""
         super().__init__(
-            f"{what} no event and could not be audited{where}.",
+            f"{count_of(count, 'line')} {verb} no event and could not be audited{where}.",
             hint=near or "usagectl audit --fail-on never",
         )
 
 
-@app.command(cls=RecordedCommand)
+class Audited(NamedTuple):
+    """What is shown of an audit.
+
+    Attributes:
+        source: the file as it was typed, `-`, or empty for the spool.
+        fail_on: from which level on it fails.
+        written: how many findings went into a baseline, None when none was written.
+        is_dry_run: whether the baseline would only have been written.
+    """
+
+    result: AuditResult
+    source: str
+    fail_on: str
+    written: int | None = None
+    is_dry_run: bool = False
+
+    @property
+    def counting(self) -> list[Finding]:
+        """The findings that are not suppressed."""
+        return [finding for finding in self.result.findings if finding.suppressed is None]
+
+    @property
+    def unread(self) -> LinesUnreadError:
+        """The error that says which lines were not audited."""
+        source = "" if self.source == "-" else self.source
+        return LinesUnreadError(
+            self.result.bad_lines, first=self.result.first_bad_line, source=source
+        )
+
+    @property
+    def failures(self) -> list[UsagectlError]:
+        """What fails: findings that are bad enough, and lines of which nothing can be said."""
+        if self.written is not None or self.fail_on == "never":
+            return []
+        bad = ("error",) if self.fail_on == "error" else ("error", "warning")
+        count = sum(finding.level in bad for finding in self.counting)
+        found: list[UsagectlError] = []
+        if count:
+            found.append(FindingsError(count, fail_on=self.fail_on))
+        return [*found, self.unread] if self.result.bad_lines else found
+
+
+@app.command(cls=AnsweringCommand)
 def audit(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     file: File = None,
@@ -133,8 +180,7 @@ def audit(  # noqa: PLR0913  (each is an option)
     reveal: Reveal = False,
     list_rules: ListRules = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Compare events with the notice: what is undocumented, and what gives secrets away.
 
     Looked for are events and fields that the notice does not name, wrong types, IDs
@@ -142,66 +188,40 @@ def audit(  # noqa: PLR0913  (each is an option)
     addresses, also those of this machine. No value is shown whole without --reveal.
     Without FILE the spool is audited. Exits 1 when a finding is as bad as --fail-on.
     """
-    from usagectl import notice, registry
-    from usagectl.cli import _audit_page as page
-
     invocation: Invocation = ctx.obj
-    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-    chosen = "json" if json and form == "table" else form
-    if json and form == "sarif":
-        raise UsageError("--json and --format sarif cannot be had at once.")
+    environment = invocation.environment
+    ctx.with_resource(declared(instrumented.declarations(environment)))
+    if invocation.as_json and form == "sarif":
+        raise UsageError("--json and --format sarif exclude each other.")
+    invocation.as_json |= form == "json"
     if list_rules:
-        answer = _output.Answer(page.rules_data(), page.show_rules)
-        _output.emit(answer, invocation, as_json=chosen == "json")
-        return
-    try:
-        ignores, known = _read_suppressions(
-            invocation.environment, ignore, baseline, write_baseline
-        )
-        result = _audit(invocation.environment, file, state, rule, reveal=reveal)
-        result = _suppress(result, ignores, known)
-        _check_lines(result, file)
-        if result.bad_lines and (write_baseline or fail_on == "never"):
-            _output.print_notice(_unread(result, file).message)
-        written = None
-        if baseline is not None and write_baseline:
-            written = _write_baseline(invocation.environment, baseline, result, dry_run=dry_run)
-    except UsagectlError as error:
-        if chosen != "json" or json:
-            raise
-        _output.emit(_output.Answer({}, lambda: None, [error]), invocation, as_json=True)
-        return
-    errors = [] if write_baseline else _failures(result, fail_on, file)
-    if chosen == "sarif":
-        page.print_sarif(result, source=file or "")
-        for failure in errors:
-            _output.print_error(failure, command=invocation.command)
-        if errors:
-            raise typer.Exit(errors[0].exit_status)
-        return
-    view = page.View(result, file or "", fail_on, written, dry_run)
-    answer = _output.Answer(page.data(view), lambda: page.show(view), errors)
-    _output.emit(answer, invocation, as_json=chosen == "json")
+        return _output.Answer(lambda: {"rules": as_data(RULES)}, _show_rules)
+    ignores, known = _read_suppressions(environment, ignore, baseline, writes=write_baseline)
+    result = _audit(environment, file, state, rule, reveal=reveal)
+    result = _suppress(result, ignores, known)
+    audited = Audited(result, file or "", fail_on, is_dry_run=dry_run)
+    _check_lines(audited, is_forgiving=write_baseline or fail_on == "never")
+    if baseline is not None and write_baseline:
+        path = environment.cwd / baseline
+        written = baselines.write_baseline(path, result.findings, is_dry_run=dry_run)
+        audited = audited._replace(written=written)
+    show = _print_sarif if form == "sarif" else _show
+    return _output.Answer(lambda: _data(audited), lambda: show(audited), audited.failures)
 
 
 def _read_suppressions(
-    environment: Environment,
-    ignore: Sequence[str] | None,
-    baseline: str | None,
-    writes: bool,  # noqa: FBT001
+    environment: Environment, ignore: Sequence[str] | None, baseline: str | None, *, writes: bool
 ) -> tuple[list[Ignore], dict[str, str]]:
-    from usagectl.audit import suppression
-
-    ignores = [suppression.parse_ignore(text) for text in ignore or ()]
+    """Read what does not count: the places to ignore, and the baseline unless it is written."""
+    ignores = [baselines.parse_ignore(text) for text in ignore or ()]
     if writes and baseline is None:
         raise UsageError(
             "--write-baseline needs --baseline FILE.",
             hint="usagectl audit --baseline audit.json --write-baseline",
         )
-    known: dict[str, str] = {}
-    if baseline is not None and not writes:
-        known = suppression.read_baseline(environment.cwd / baseline)
-    return ignores, known
+    if baseline is None or writes:
+        return ignores, {}
+    return ignores, baselines.read_baseline(environment.cwd / baseline)
 
 
 def _audit(
@@ -212,17 +232,12 @@ def _audit(
     *,
     reveal: bool,
 ) -> AuditResult:
-    from usagectl import audit as auditing
-    from usagectl.cli import _audit_page as page
-    from usagectl.cli._filters import parse_states
-    from usagectl.environment import with_account_home
-
-    only = auditing.select(rule or ())
-    context = auditing.Context.from_environment(with_account_home(environment))
+    only = select(rule) if rule else None
+    context = Context.from_environment(with_account_home(environment))
     if file is None:
-        states: tuple[State, ...] = parse_states(state, default=("pending", "sent", "rejected"))
-        with page.meter(None) as meter:
-            return auditing.audit_spool(
+        states = parse_states(state, default=("pending", "sent", "rejected"))
+        with _meter(None) as meter:
+            return audit_spool(
                 environment,
                 context=context,
                 states=states,
@@ -234,57 +249,189 @@ def _audit(
         raise UsageError("--state goes with the spool, not with a FILE.", hint="usagectl audit")
     path = environment.cwd / file
     try:
-        with page.opened(file, path) as (stream, size), page.meter(size) as meter:
-            return auditing.audit_stream(
+        with _opened(file, path) as (stream, size), _meter(size) as meter:
+            return audit_stream(
                 stream, context=context, shows_values=reveal, only=only, on_progress=meter
             )
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> FileUnreadableError:
-    return FileUnreadableError(path, reason=(error.strerror or "it broke off").lower())
+        reason = (error.strerror or "it broke off").lower()
+        raise FileUnreadableError(path, reason=reason) from error
 
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
-    from usagectl.audit import suppression
+    if not ignores and not known:
+        return result
+    baselines.check_places(ignores, result.by_name)
+    return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 
-    suppression.check_places(ignores, result.by_name)
-    return result._replace(findings=suppression.suppress(result.findings, ignores, known))
 
-
-def _check_lines(result: AuditResult, file: str | None) -> None:
+def _check_lines(audited: Audited, *, is_forgiving: bool) -> None:
+    """Refuse a source without any event; print a remark where unread lines are forgiven."""
+    source, result = audited.source, audited.result
     if result.bad_lines and not result.events:
-        source = "The spool" if file is None else "Standard input" if file == "-" else file
-        raise NoEventsError(
-            source, bad_lines=result.bad_lines, is_file=file is not None and file != "-"
+        name = {"": "The spool", "-": "Standard input"}.get(source, source)
+        raise NoEventsError(name, bad_lines=result.bad_lines, is_file=source not in ("", "-"))
+    if result.bad_lines and is_forgiving:
+        _output.print_remark(audited.unread.message)
+
+
+@contextmanager
+def _opened(name: str, path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
+    """Open what is audited; its size where that is known."""
+    if name == "-":
+        yield sys.stdin.buffer, None
+        return
+    with path.open("rb") as stream:
+        yield stream, path.stat().st_size or None
+
+
+@contextmanager
+def _meter(size: int | None) -> Iterator[Callable[[int, int], None] | None]:
+    """Show progress on stderr if that is a terminal; None elsewhere.
+
+    How many events there will be is reckoned from the bytes that were read.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from usagectl.cli._render import BarMeter
+
+    with BarMeter("Auditing") as bar:
+
+        def show_progress(events: int, read: int) -> None:
+            bar.show(events, max(events, events * size // read) if size and read else None)
+
+        yield show_progress
+
+
+def _data(audited: Audited) -> dict[str, object]:
+    result = audited.result
+    return {
+        "source": audited.source or "spool",
+        "events": result.events,
+        "by_name": result.by_name,
+        "findings": as_data(result.findings),
+        "totals": _totals(audited),
+        "bad_lines": result.bad_lines,
+        "first_bad_line": result.first_bad_line,
+        "fail_on": audited.fail_on,
+        "baseline_written": audited.written,
+        "dry_run": audited.is_dry_run,
+    }
+
+
+def _totals(audited: Audited) -> dict[str, int]:
+    counting = audited.counting
+    totals = {str(level): sum(each.level == level for each in counting) for level in LEVELS}
+    return {**totals, "suppressed": len(audited.result.findings) - len(counting)}
+
+
+def _show(audited: Audited) -> None:
+    """Draw an audit: the answer first, then a table, then each rule in words."""
+    from usagectl.cli._render import Page
+
+    page, counting = Page(), audited.counting
+    page.line(_headline(audited), style="bold")
+    _show_table(page, counting)
+    _show_details(page, counting[:_SHOWN])
+    _show_suppressed(page, [each for each in audited.result.findings if each.suppressed])
+    page.line()
+    page.line(f"Next: {_next_step(audited)}")
+
+
+def _headline(audited: Audited) -> str:
+    totals = _totals(audited)
+    suppressed = totals.pop("suppressed")
+    verb = "does" if suppressed == 1 else "do"
+    hidden = f" {suppressed} more {verb} not count." if suppressed else ""
+    events, amount = count_of(audited.result.events, "event"), sum(totals.values())
+    if not amount:
+        return f"No findings in {events}.{hidden}"
+    parts = ", ".join(count_of(count, level) for level, count in totals.items() if count)
+    return f"{count_of(amount, 'finding')} in {events}: {parts}.{hidden}"
+
+
+def _show_table(page: Page, findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    page.heading("Findings")
+    shown = findings[:_SHOWN]
+    rows = [("level", "rule", "count", "where", "example")]
+    rows += [(*_cells(each), each.example) for each in shown]
+    page.rows(rows, styles=["bold", *(_STYLES[each.level] for each in shown)])
+    _show_rest(page, findings)
+
+
+def _cells(finding: Finding) -> tuple[str, str, str, str]:
+    rule = f"{finding.rule} {finding.name}"
+    return finding.level, rule, str(finding.count), finding.place
+
+
+def _show_rest(page: Page, findings: Sequence[Finding]) -> None:
+    if len(findings) > _SHOWN:
+        page.line(f"  and {len(findings) - _SHOWN} more; --json lists all.")
+
+
+def _show_details(page: Page, findings: Sequence[Finding]) -> None:
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in findings:
+        groups.setdefault((each.rule, each.message, each.sentence), []).append(each)
+    for (rule, message, sentence), members in groups.items():
+        first = members[0]
+        page.heading(f"{rule} {first.name}")
+        page.indented(message)
+        rows = [("where", ", ".join(dict.fromkeys(each.place for each in members)))]
+        if sentence:
+            rows.append(("notice", f'"{sentence}"'))
+        if first.known is not None:
+            rows.append(("since", first.since or "all versions read"))
+        rows.append(("do", first.advice))
+        page.rows(rows)
+
+
+def _show_suppressed(page: Page, findings: Sequence[Finding]) -> None:
+    if not findings:
+        return
+    page.heading("These do not count")
+    page.rows(
+        [
+            (*_cells(each), each.suppressed.reason if each.suppressed else "")
+            for each in findings[:_SHOWN]
+        ]
+    )
+    _show_rest(page, findings)
+
+
+def _next_step(audited: Audited) -> str:
+    if audited.written is not None:
+        verb = "would be written" if audited.is_dry_run else "written"
+        what = count_of(audited.written, "finding")
+        return f"{what} {verb}; usagectl audit --baseline FILE fails on what is new."
+    if audited.counting:
+        return (
+            "usagectl audit --list-rules says what each rule means; usagectl disable stops events."
         )
+    if not audited.result.events:
+        return "usagectl spool says what was recorded and sent so far."
+    return "usagectl explain says what the notice allows."
 
 
-def _unread(result: AuditResult, file: str | None) -> LinesUnreadError:
-    source = "" if file in (None, "-") else str(file)
-    return LinesUnreadError(result.bad_lines, first=result.first_bad_line, source=source)
+def _show_rules() -> None:
+    from usagectl.cli._render import Page
+
+    page = Page()
+    page.line(f"{len(RULES)} rules. A finding that a known departure explains is a warning.")
+    page.line()
+    page.rows(
+        [(rule.id, rule.name, rule.level, f"{rule.title} {rule.explanation}") for rule in RULES]
+    )
+    page.line()
+    page.line("Next: usagectl audit FILE --rule RULE looks for one of them alone.")
 
 
-def _write_baseline(
-    environment: Environment, file: str, result: AuditResult, *, dry_run: bool
-) -> int:
-    from usagectl.audit import suppression
+def _print_sarif(audited: Audited) -> None:
+    """Print the findings as SARIF."""
+    from usagectl._version import __version__
 
-    if dry_run:
-        return len(result.findings)
-    return suppression.write_baseline(environment.cwd / file, result.findings)
-
-
-def _failures(result: AuditResult, fail_on: str, file: str | None) -> list[UsagectlError]:
-    """Say what fails: findings that are bad enough, and lines of which nothing can be said."""
-    if fail_on == "never":
-        return []
-    bad = ("error",) if fail_on == "error" else ("error", "warning")
-    count = sum(_counts(finding) and finding.level in bad for finding in result.findings)
-    found: list[UsagectlError] = [FindingsError(count, fail_on=fail_on)] if count else []
-    return [*found, _unread(result, file)] if result.bad_lines else found
-
-
-def _counts(finding: Finding) -> bool:
-    return finding.suppressed is None
+    log = sarif.build(audited.result, source=audited.source, version=__version__)
+    typer.echo(json.dumps(log, indent=2 if sys.stdout.isatty() else None))

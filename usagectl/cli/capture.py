@@ -1,71 +1,70 @@
-"""Own `usagectl capture`."""
+"""The command `capture`: run a command, or serve, and sum up what was sent."""
 
 from __future__ import annotations
 
 import ipaddress
 import sys
 import time
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
-from usagectl.errors import InvalidValueError, UsagectlError, UsageError
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from usagectl.capture import Arrival, FirstArrivals, Session
+    from usagectl.capture import Arrival, Capture, Options
     from usagectl.cli._capture_page import Outcome
-    from usagectl.cli._invocation import Invocation
+
+_MOST_FIRST = 5
 
 app = new_app()
 apps = {"capture": app}
 
 
 class UnexpectedEventsError(UsagectlError):
-    """Tell that something arrived where nothing was expected."""
+    """Something arrived where nothing was expected."""
 
     code = "unexpected-events"
     exit_status = 1
 
     def __init__(self, count: int, *, first: Sequence[str]) -> None:
-        requests = "1 request" if count == 1 else f"{count} requests"
         more = f" and {count - len(first)} more" if count > len(first) else ""
         super().__init__(
-            f"Nothing was to be sent, and {requests} arrived: {'; '.join(first)}{more}.",
+            f"Nothing was to be sent, and {count_of(count, 'request')} arrived: "
+            f"{'; '.join(first)}{more}.",
             hint="usagectl status",
         )
 
 
 class SilenceUnprovenError(UsagectlError):
-    """Tell that something was turned away, so that nobody can say what it was to be."""
+    """A request was turned away, so that nobody knows what it would have been."""
 
     code = "silence-unproven"
     exit_status = 1
 
     def __init__(self, refused: int) -> None:
-        what = "1 request was" if refused == 1 else f"{refused} requests were"
+        what = f"{count_of(refused, 'request')} {'was' if refused == 1 else 'were'}"
         super().__init__(
-            f"What was sent cannot be told: {what} turned away, as of a browser, for another host, "
+            f"Nobody knows what was sent: {what} turned away, as of a browser, for another host, "
             "or no HTTP.",
             hint="usagectl capture --live -- CMD",
         )
 
 
 class NoticeNotKeptError(UsagectlError):
-    """Tell that what arrived departs from the notice."""
+    """What arrived departs from the notice."""
 
     code = "notice-not-kept"
     exit_status = 1
 
     def __init__(self, errors: int, *, unread: int = 0) -> None:
-        findings = "1 finding" if errors == 1 else f"{errors} findings"
-        loud = f"{findings} of the level error" if errors else ""
+        loud = f"{count_of(errors, 'finding')} of the level error" if errors else ""
         dark = f"{unread} of what arrived could not be read" if unread else ""
         super().__init__(
             f"What arrived departs from the notice: {', '.join(filter(None, (loud, dark)))}.",
@@ -74,7 +73,7 @@ class NoticeNotKeptError(UsagectlError):
 
 
 @app.command(
-    cls=RecordedCommand,
+    cls=AnsweringCommand,
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 def capture(  # noqa: PLR0913  (each is an option of the command)
@@ -84,7 +83,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         typer.Argument(
             metavar="[-- CMD [ARGS]...]",
             help="The command to watch. Without one the endpoint serves until Ctrl-C.",
-            show_default=False,
         ),
     ] = None,
     *,
@@ -92,7 +90,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         Literal["none", "notice"] | None,
         typer.Option(
             help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
-            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -102,7 +99,6 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             "-o",
             metavar="FILE",
             help="Keep what arrives in this file, for audit, spool and replay.",
-            show_default=False,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
@@ -139,8 +135,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Keep tokens and all headers in clear.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Run a command and record every usage event that it sends; none leaves this machine.
 
     CMD runs against an endpoint on loopback: its output and its exit status stay
@@ -152,22 +147,12 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
 
     usagectl capture --expect none -- localstack config show
     """
-    from usagectl import capture as capturing
-    from usagectl import notice, registry
-    from usagectl.cli import _capture_page as page
-
     invocation: Invocation = ctx.obj
     words = command or []
-    if expect and answer == "refuse":
-        raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
-    if force and output is None:
-        raise UsageError("--force goes with --output FILE.")
-    if output in ("", "-"):
-        raise UsageError(
-            "--output takes the name of a file; - and an empty name are none.",
-            hint="usagectl capture --output capture.jsonl -- CMD",
-        )
-    _check_address(bind)
+    _check(expect=expect, answer=answer, force=force, output=output, bind=bind)
+    from usagectl import capture as capturing
+    from usagectl.cli import _capture_page as page
+
     options = capturing.Options(
         file=None if output is None else invocation.environment.cwd / output,
         overwrite=force,
@@ -178,104 +163,113 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         reveal=reveal,
         grace_seconds=grace,
     )
-    if (
-        expect
-        and words
-        and not options.reaches_containers
-        and page.has_containers(invocation.environment)
-    ):
-        _output.print_notice(
-            "Containers cannot reach this endpoint, so nothing is said of them; --bind "
+    is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
+    if expect and words and not is_reached:
+        _output.print_remark(
+            "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
-    first = capturing.FirstArrivals()
-    # What CMD writes on stdout is left alone: our own answer goes to stderr.
-    with redirect_stdout(sys.stderr) if words else nullcontext():
-        with page.watch(is_wanted=live, has_table=not words) as watch:
-            on_arrival = _shown(
-                _both(first.add, watch.show), page.names_shown(invocation.environment, reveal)
-            )
-            with capturing.opened(
-                invocation.environment, options, on_arrival=on_arrival
-            ) as session:
-                if not endpoint.is_loopback(f"http://{f'[{bind}]' if ':' in bind else bind}"):
-                    _output.print_notice(
-                        f"The endpoint listens on {bind}: whoever reaches this machine there can "
-                        "post to it."
-                    )
-                status = session.run(words) if words else None
-                if not words:
-                    _serve(session, as_json=json)
-                session.finish()
-                ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-                found = page.audit_file(invocation.environment, session.file, words)
-                outcome = page.Outcome(session, found, status=status, kept=options.file)
-                outcome.hide(page.names_shown(invocation.environment, reveal))
-        errors = _errors(outcome, first, expect)
-        data = page.outcome_data(outcome)
-        result = _output.Answer(data, lambda: page.show_outcome(outcome), errors)
-        _output.emit(result, invocation, as_json=json)
-    raise typer.Exit(status or 0)
-
-
-def _shown(
-    tell: Callable[[Arrival], None], name: Callable[[str], str]
-) -> Callable[[Arrival], None]:
-    """Tell of requests without the names in them that give something of this machine away."""
-    return lambda each: tell(
-        each._replace(path=name(each.path), names=[name(text) for text in each.names])
+    if words:  # Stdout is left to CMD: our own answer goes to stderr.
+        ctx.with_resource(redirect_stdout(sys.stderr))
+    with page.watch(is_wanted=live, has_table=not words) as show:
+        outcome = _capture(ctx, options, words, show)
+    return _output.Answer(
+        lambda: page.outcome_data(outcome),
+        lambda: page.show_outcome(outcome),
+        _errors(outcome, expect),
+        status=outcome.status or 0,
     )
 
 
-def _check_address(text: str) -> None:
-    """Refuse what is no address: a name may stand for another machine's, and is looked up."""
+def _check(*, expect: str | None, answer: str, force: bool, output: str | None, bind: str) -> None:
+    """Refuse options that do not go together, and a host name for --bind.
+
+    A name may stand for another machine's address, and would be looked up.
+    """
+    if expect and answer == "refuse":
+        raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
+    if force and output is None:
+        raise UsageError("--force goes with --output FILE.")
+    if output in ("", "-"):
+        raise UsageError(
+            '--output needs a file name; "-" and "" are not allowed.',
+            hint="usagectl capture --output capture.jsonl -- CMD",
+        )
     try:
-        ipaddress.ip_address("127.0.0.1" if text == "localhost" else text)
+        ipaddress.ip_address("127.0.0.1" if bind == "localhost" else bind)
     except ValueError:
         raise InvalidValueError(
-            "--bind", text, wanted="use an IP address of this machine", hint="usagectl capture"
+            "--bind", bind, wanted="use an IP address of this machine", hint="usagectl capture"
         ) from None
 
 
-def _both(
-    first: Callable[[Arrival], None], second: Callable[[Arrival], None]
-) -> Callable[[Arrival], None]:
-    def tell(arrival: Arrival) -> None:
-        first(arrival)
-        second(arrival)
+def _capture(
+    ctx: typer.Context,
+    options: Options,
+    words: list[str],
+    show: Callable[[Arrival], None],
+) -> Outcome:
+    """Run the command, or serve without one, and audit what arrived."""
+    from usagectl import capture as capturing
+    from usagectl import notice
+    from usagectl.cli import _capture_page as page
+    from usagectl.tools import instrumented
 
-    return tell
+    environment = ctx.obj.environment
+    name = page.names_shown(environment, is_revealed=options.reveal)
+    first: list[Arrival] = []
+
+    def on_arrival(arrival: Arrival) -> None:
+        """Pass a request on, without the names in it that reveal something of this machine."""
+        shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
+        show(shown)
+        if len(first) < _MOST_FIRST:
+            first.append(shown)
+
+    with capturing.opened(environment, options, on_arrival=on_arrival) as capture:
+        host = f"[{options.address}]" if ":" in options.address else options.address
+        if not endpoint.is_loopback(f"http://{host}"):
+            _output.print_remark(
+                f"The endpoint listens on {options.address}: whoever reaches this machine there "
+                "can post to it."
+            )
+        status = capture.run(words) if words else None
+        if not words:
+            _serve(capture, as_json=ctx.obj.as_json)
+        capture.finish()
+        ctx.with_resource(notice.declared(instrumented.declarations(environment)))
+        found = page.audit_file(environment, capture.file, words)
+        sums = page.sums_shown(capture.sums, name)
+        return page.Outcome(capture, sums, first, found, status, options.file)
 
 
-def _serve(session: Session, *, as_json: bool) -> None:
-    """Serve until a signal; say how to lead a program here."""
-    from usagectl import processes, shells
+def _serve(capture: Capture, *, as_json: bool) -> None:
+    """Print how to lead a program here, and serve until a signal."""
+    from usagectl.machine import processes, shells
 
-    text = shells.render(session.variables, "bash")
+    text = shells.render(capture.variables, "bash")
     with processes.noting_end() as ended:
         typer.echo(text, nl=False, err=as_json)
         sys.stdout.flush()
-        _output.print_notice("Set these where the program runs. Serving until Ctrl-C.")
+        _output.print_remark("Set these where the program runs. Serving until Ctrl-C.")
         while not ended:
             time.sleep(0.2)
-    session.wait_for_late()
+    capture.wait_for_late()
 
 
-def _errors(
-    outcome: Outcome, first: FirstArrivals, expect: Literal["none", "notice"] | None
-) -> list[UsagectlError]:
-    """Say what was expected and is not so; what could not be written proves nothing."""
+def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[UsagectlError]:
+    """List the expectations that failed; what could not be written proves nothing."""
     found: list[UsagectlError] = []
     sums = outcome.sums
     if expect == "none" and sums.requests:
-        shown = [_describe(each) for each in first.found[:5]]
+        shown = [_describe(each) for each in outcome.first]
         found.append(UnexpectedEventsError(sums.requests, first=shown))
     if expect and sums.refused and not found:
         found.append(SilenceUnprovenError(sums.refused))
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
-    if outcome.problem is not None:
-        found.append(outcome.problem)
+    if outcome.capture.problem is not None:
+        found.append(outcome.capture.problem)
     return found
 
 

@@ -1,37 +1,93 @@
-"""Own `usagectl emit`: one event of the notice, or of a declared kind, from a shell script."""
+"""The command `usagectl emit`: one event of the notice, or of a declared kind, from a script.
+
+The options of each event are read off the notice's data, or off the declaration of a kind.
+"""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from usagectl import notice, registry
-from usagectl.cli import _emit_options, _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
-from usagectl.tools.base import MASK
+from usagectl import notice
+from usagectl.cli import _output
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, new_app
+from usagectl.cli._output import as_data
+from usagectl.sensitive import MASK
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from usagectl.cli._emit_options import Field, Form
-    from usagectl.cli._invocation import Invocation
+    from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
-    from usagectl.emission import Emitter
-    from usagectl.environment import Environment
+    from usagectl.emitting.permission import Emitter
+    from usagectl.machine.environment import Environment
+
+# What a script need not say: the same as the library takes for granted.
+_DEFAULTS: Mapping[str, object] = {
+    "is_internal": False,
+    "region": "us-east-1",
+    "account_id": "000000000000",
+    "user_agent": "",
+    "count": 1,
+    "is_testing": False,
+}
+_MEASURED = {"session": ("session_id", "machine_id", "api_key", "system", "is_ci", "is_docker")}
+"""Fields that are found out here and not typed."""
+
+_TYPES: Mapping[str, tuple[Any, str | None]] = {
+    "string": (str, "VALUE"),
+    "integer": (int, "INT"),
+    "number": (float, "FLOAT"),
+    "boolean": (bool, None),
+}
+"""By the type in the schema: the type of an option, and what the help shows for its value."""
 
 
-class EmitGroup(RecordedGroup):
-    """Be a group with one command for each event of the notice, and of the declared kinds."""
+class EventOption(NamedTuple):
+    """One field of an event, the option that it is typed as, and the parameter for Typer."""
+
+    name: str
+    option: str
+    required: bool
+    default: object
+    meaning: str
+    parameter: inspect.Parameter
+
+
+class EventForm(NamedTuple):
+    """An event as it is typed.
+
+    Attributes:
+        name: the event.
+        fields: those that are typed.
+        list_name: the member that holds them as the one item of a list; empty without one.
+        has_session: whether its metadata names a session.
+    """
+
+    name: str
+    fields: tuple[EventOption, ...]
+    list_name: str
+    has_session: bool
+
+    def payload(self, values: Mapping[str, Any]) -> dict[str, object]:
+        """Build the payload of typed values; what was not typed is left out."""
+        found = {each.name: values.get(each.name) for each in self.fields}
+        typed = {name: value for name, value in found.items() if value is not None}
+        return {self.list_name: [typed]} if self.list_name else typed
+
+
+class EmitGroup(AnsweringGroup):
+    """A group with one command for each event of the notice, and for each declared kind."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """List the events of the notice, then those that registered programs declare."""
         return [*self.commands, *(each.name for each in _declarations(ctx))]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Find the command of an event; a declared kind's is made on the way."""
+        """Return the command of an event; that of a declared kind is made on demand."""
         for each in _declarations(ctx):
             if each.name == cmd_name:
                 one = new_app()
@@ -43,7 +99,7 @@ class EmitGroup(RecordedGroup):
 
 
 def _declarations(context: typer.Context) -> tuple[notice.Declaration, ...]:
-    return registry.declarations(context.obj.environment) if context.obj else ()
+    return instrumented.declarations(context.obj.environment) if context.obj else ()
 
 
 app = new_app(cls=EmitGroup, invoke_without_command=True)
@@ -51,7 +107,7 @@ apps = {"emit": app}
 
 
 @app.callback()
-def emit(ctx: typer.Context, *, json: Json = False) -> None:
+def emit(ctx: typer.Context) -> _output.Answer | None:
     """Record one event of the notice from a shell script, under its tool's switches.
 
     Every field is typed and closed: a name, a number, a word of a list, or a text
@@ -60,36 +116,17 @@ def emit(ctx: typer.Context, *, json: Json = False) -> None:
     Without EVENT the events and their options are listed.
     """
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     invocation: Invocation = ctx.obj
-    forms = list(_forms(invocation.environment))
-    data = {"events": [_form_data(form) for form in forms]}
-    answer = _output.Answer(data, lambda: _show_forms(forms))
-    _output.emit(answer, invocation, as_json=json)
-
-
-def _forms(environment: Environment) -> Iterator[Form]:
-    for event in notice.load().events:
-        yield _emit_options.form_of(event.name, notice.event_schema(event.name))
-    for each in registry.declarations(environment):
-        yield _emit_options.form_of(each.name, each.schema)
-
-
-def _form_data(form: Form) -> dict[str, object]:
-    fields = [
-        {
-            "name": each.name,
-            "option": each.option,
-            "required": each.is_required,
-            "default": each.default,
-            "meaning": each.help,
-        }
-        for each in form.fields
+    schemas = [(each.name, notice.event_schema(each.name)) for each in notice.load().events]
+    schemas += [
+        (each.name, each.schema) for each in instrumented.declarations(invocation.environment)
     ]
-    return {"name": form.name, "fields": fields}
+    forms = [form_of(name, schema) for name, schema in schemas]
+    return _output.Answer(lambda: {"events": as_data(forms)}, lambda: _show_forms(forms))
 
 
-def _show_forms(forms: list[Form]) -> None:
+def _show_forms(forms: list[EventForm]) -> None:
     from usagectl.cli._render import Page
 
     page = Page()
@@ -101,84 +138,171 @@ def _show_forms(forms: list[Form]) -> None:
     page.line("Next: usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
 
 
-def _option_shown(field: Field) -> str:
-    return field.option if field.is_required else f"[{field.option}]"
+def _option_shown(field: EventOption) -> str:
+    return field.option if field.required else f"[{field.option}]"
+
+
+def form_of(name: str, schema: Mapping[str, Any]) -> EventForm:
+    """Read the form of an event off its schema."""
+    payload = schema["properties"]["payload"]
+    list_name, members = "", payload
+    if len(payload["properties"]) == 1:
+        ((only, found),) = payload["properties"].items()
+        if found["type"] == "array" and found["items"].get("type") == "object":
+            list_name, members = only, found["items"]
+    fields = tuple(
+        _field(each, members["properties"][each], is_required=each in members["required"])
+        for each in members["properties"]
+        if each not in _MEASURED.get(name, ())
+    )
+    metadata = schema["properties"]["metadata"]["properties"]
+    return EventForm(name, fields, list_name, "session_id" in metadata and name != "session")
+
+
+def _field(name: str, schema: Mapping[str, Any], *, is_required: bool) -> EventOption:
+    is_list = schema["type"] == "array"
+    items = schema["items"] if is_list else schema
+    annotation, metavar = _TYPES[items["type"]]
+    if is_list:
+        annotation = list.__class_getitem__(annotation)
+    default = _DEFAULTS.get(name, [] if is_list else None)
+    is_required = is_required and default is None
+    if default is None and not is_required:
+        annotation |= None
+    # One option for each item of a list: `--param` for `params`.
+    word = name.removesuffix("s") if is_list else name
+    option = f"--{word.replace('_', '-')}"
+    meaning = str(schema["description"])
+    if choices := schema.get("enum") or items.get("enum"):
+        meaning += f" One of {', '.join(choices)}."
+    shown = default not in (None, "", [], False)
+    details = typer.Option(option, help=meaning, show_default=shown, metavar=metavar)
+    given = inspect.Parameter.empty if is_required else default
+    parameter = _parameter(name, Annotated[annotation, details], given)
+    return EventOption(name, option, is_required, default, meaning, parameter)
+
+
+def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:  # noqa: ANN401
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
 
 
 def _add_command(to: typer.Typer, name: str, schema: Mapping[str, Any]) -> None:
-    form = _emit_options.form_of(name, schema)
-    function = _emit_options.signed(form, partial(_emit_one, form))
+    """Add the command of an event; Typer reads its options off the signature that it is given."""
+    form = form_of(name, schema)
+
+    def command(**values: Any) -> _output.Answer:  # noqa: ANN401
+        return _emit_one(form, **values)
+
     meaning = str(schema["description"])
-    function.__doc__ = f"Record {name}: {meaning[0].lower()}{meaning[1:]}"
-    to.command(name, cls=RecordedCommand)(function)
+    command.__doc__ = f"Record {name}: {meaning[0].lower()}{meaning[1:]}"
+    parameters = [_parameter("ctx", typer.Context, inspect.Parameter.empty)]
+    parameters += [each.parameter for each in form.fields]
+    parameters += _shared_parameters(form)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    to.command(name, cls=AnsweringCommand)(command)
 
 
-def _emit_one(form: Form, *, ctx: typer.Context, **values: Any) -> None:  # noqa: ANN401
-    """Build the event, record it if the tool's switches let it, and say what became of it."""
-    from usagectl import emission, spool
+_Tool = Annotated[
+    str, typer.Option("--tool", metavar="PROGRAM", help="Whose event it is; its switches decide.")
+]
+_TokenVariable = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key-variable",
+        metavar="VARIABLE",
+        help="Hand over the token that this environment variable holds; without it, none.",
+    ),
+]
+_SessionId = Annotated[
+    str | None,
+    typer.Option(
+        "--session-id",
+        metavar="UUID",
+        help="The session it belongs to; without it a new one is drawn.",
+    ),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the exact bytes; record nothing.")]
+
+
+def _shared_parameters(form: EventForm) -> Iterator[inspect.Parameter]:
+    yield _parameter("tool", _Tool, "usagectl")
+    if form.name == "session":
+        yield _parameter("api_key_variable", _TokenVariable, None)
+    if form.has_session or form.name == "session":
+        yield _parameter("session_id", _SessionId, None)
+    yield _parameter("dry_run", _DryRun, default=False)
+
+
+def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.Answer:  # noqa: ANN401
+    """Build the event, record it if the tool's switches allow it, and say what became of it."""
+    from usagectl import spool
+    from usagectl.emitting import permission
 
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    emitter = emission.emitter_of(environment, _tool_of(form, values[_emit_options.TOOL], ctx))
-    is_dry = values[_emit_options.DRY_RUN]
-    verdict = emission.verdict_of(environment, emitter)
+    emitter = permission.emitter_of(environment, _tool_of(form, values["tool"], ctx))
+    is_dry = values["dry_run"]
+    verdict = permission.verdict_of(environment, emitter)
     is_off = is_dry or verdict.telemetry == "off"
     body, session_id = _build(environment, form, emitter, values, keeps=not is_off)
-    given = None if is_off else emission.permit(environment, emitter)
+    given = None if is_off else permission.permit(environment, emitter)
     shown = _masked(environment, body, values)
     if given is not None:
         spool.append(environment, body, tool=emitter.name, kind=form.name, consent=given.consent)
-        emission.deliver(environment, given)
+        permission.deliver(environment, given)
     data = {
         "event": form.name,
         "tool": emitter.name,
         "telemetry": verdict.telemetry,
         "recorded": given is not None,
-        "decided_by": _output.switch_data(verdict.decided_by),
+        "decided_by": as_data(verdict.decided_by),
         "session_id": session_id,
         "body": shown,
         "masked": ["/payload/api_key"] if shown != body.decode("utf-8") else [],
         "dry_run": is_dry,
     }
-    answer = _output.Answer(
-        data, lambda: _show(form.name, verdict, shown, is_dry=is_dry, is_recorded=given is not None)
+    return _output.Answer(
+        lambda: data,
+        lambda: _show(form.name, verdict, shown, is_dry=is_dry, is_recorded=given is not None),
     )
-    _output.emit(answer, invocation, as_json=values["json"])
 
 
-def _tool_of(form: Form, typed: str, context: typer.Context) -> str:
-    """Name whose event it is: that of a declared kind belongs to the tool that declares it."""
-    for each in registry.read_all(context.obj.environment):
+def _tool_of(form: EventForm, typed: str, context: typer.Context) -> str:
+    """Name the tool whose event it is: that of a declared kind is the one that declares it."""
+    for each in instrumented.read_all(context.obj.environment):
         if any(kind.name == form.name for kind in each.kinds):
             return each.name
     return typed
 
 
 def _token(environment: Environment, values: Mapping[str, Any]) -> str:
-    """Take the token from the variable that was named; empty without one."""
-    variable = values.get(_emit_options.TOKEN_VARIABLE)
+    """Return the token in the variable that was named; empty without one."""
+    variable = values.get("api_key_variable")
     return environment.variables.get(variable, "") if variable else ""
 
 
 def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
-    """Refuse of a session what was typed and does not fit: nobody would learn it later.
+    """Refuse a version or token that was typed and does not fit: a person can correct it.
 
     Raises:
-        EventShapeError: the version is none, or the variable holds no token.
+        EventShapeError: the version is invalid, or the variable holds no valid token.
     """
-    from usagectl.closing import CLOSINGS
-    from usagectl.shapes import EventShapeError
+    from usagectl.events.schemas import EventShapeError
+    from usagectl.events.text_rules import RULES
 
-    if CLOSINGS["version"](values["version"]) is None:
+    if RULES["version"](values["version"]) is None:
         reason = f"must be {notice.closed_form('version')}"
         raise EventShapeError("session", "--version", reason=reason)
-    if values.get(_emit_options.TOKEN_VARIABLE) is None:
+    if values.get("api_key_variable") is None:
         return
-    # The name is not said again: who mistakes the option hands over the token itself.
+    # The name is not repeated: who mistakes the option hands over the token itself.
     token = _token(environment, values)
     if not token:
         reason = "must name a variable that is set"
-    elif CLOSINGS["token"](token) is None:
+    elif RULES["token"](token) is None:
         reason = f"must name a variable that holds {notice.closed_form('token')}"
     else:
         return
@@ -186,7 +310,7 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
 
 
 def _masked(environment: Environment, body: bytes, values: Mapping[str, Any]) -> str:
-    """Write the event for a person or a log: its bytes, but for the token."""
+    """Return the event's text for a person or a log, with the token masked."""
     import json
 
     text, token = body.decode("utf-8"), _token(environment, values)
@@ -195,39 +319,38 @@ def _masked(environment: Environment, body: bytes, values: Mapping[str, Any]) ->
 
 def _build(
     environment: Environment,
-    form: Form,
+    form: EventForm,
     emitter: Emitter,
     values: Mapping[str, Any],
     *,
     keeps: bool,
 ) -> tuple[bytes, str | None]:
-    """Build the exact bytes, and name the session that the event belongs to.
+    """Build the exact bytes, and return with them the session that the event belongs to.
 
     What is not recorded makes no machine ID either.
 
     Raises:
         EventShapeError: a value does not fit the notice.
     """
-    from usagectl import emission, events, shapes
-    from usagectl.tracker import session
+    from usagectl.emitting import permission, recorder
+    from usagectl.events import encoding, schemas
 
-    started = session.start(environment)
-    if typed := values.get(_emit_options.SESSION_ID):
-        started = started._replace(session_id=typed)
+    started = recorder.start_session(environment)
+    started = started._replace(session_id=values.get("session_id") or started.session_id)
     if form.name == "session":
         _check_typed(environment, values)
-        body = session.build_event(
+        body = recorder.build_session_event(
             environment,
-            emitter._replace(version=values["version"]),
             started,
+            emitter=emitter._replace(version=values["version"]),
             token=_token(environment, values) or None,
             is_testing=values["is_testing"],
-            machine_id=emission.machine_id(environment, emitter, keep=keeps),
+            machine_id=permission.machine_id(environment, emitter, keep=keeps),
         )
         return body, started.session_id
-    shape = shapes.of(form.name, emitter.kinds)
+    shape = schemas.of(form.name, emitter.kinds)
     session_id = started.session_id if form.has_session else ""
-    time = events.format_client_time(environment.now())
+    time = encoding.format_client_time(environment.now())
     body = shape.event(shape.payload(form.payload(values)), client_time=time, session_id=session_id)
     return body, session_id or None
 

@@ -1,4 +1,4 @@
-"""Own `usagectl env`."""
+"""`usagectl env` and `usagectl run`: every opt-out variable, printed or set for a command."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import shells, tools
+from usagectl import tools
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.machine import processes, shells
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
 
-app = new_app()
-apps = {"env": app}
+env_app = new_app()
+run_app = new_app()
+apps = {"env": env_app, "run": run_app}
 
 
-@app.command(cls=RecordedCommand)
+@env_app.command(cls=AnsweringCommand)
 def env(
     ctx: typer.Context,
     format_name: Annotated[
@@ -27,12 +27,9 @@ def env(
         typer.Argument(
             metavar="[FORMAT]",
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
-            show_default=False,
         ),
     ] = None,
-    *,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Print every opt-out variable, ready for a shell or a file.
 
     For this shell:      eval "$(usagectl env)"
@@ -44,15 +41,36 @@ def env(
     For GitHub Actions:  usagectl env github >> "$GITHUB_ENV"
     """
     invocation: Invocation = ctx.obj
-    environment = invocation.environment
-    chosen = format_name or _default_format(environment)
-    text = shells.render(tools.OPT_OUT_VARIABLES, chosen)
-    data = {"format": chosen, "variables": dict(tools.OPT_OUT_VARIABLES), "text": text}
-    answer = _output.Answer(data, lambda: typer.echo(text, nl=False))
-    _output.emit(answer, invocation, as_json=json)
+    chosen = format_name or _default_format(invocation.environment)
+    text = shells.render(tools.opt_out_variables(), chosen)
+    data = {"format": chosen, "variables": tools.opt_out_variables(), "text": text}
+    return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
 
 
 def _default_format(environment: Environment) -> str:
     """Choose what `eval "$(usagectl env)"` needs; $SHELL is not always the shell that runs it."""
     found = shells.detect_shell(environment.variables.get("SHELL"), environment.system)
     return found if found == "zsh" or environment.system == "Windows" else "bash"
+
+
+class _RunCommand(AnsweringCommand):
+    """A command whose answer is another program's, and so are the options after its name."""
+
+    takes_json = False
+
+
+@run_app.command(cls=_RunCommand, context_settings={"allow_interspersed_args": False})
+def run(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str], typer.Argument(metavar="-- CMD [ARGS]...", help="The command to run.")
+    ],
+) -> None:
+    """Run a command with every known opt-out set for it and its children.
+
+    Signals reach the command, and its exit status is that of usagectl: 127
+    when there is no such command, 126 when it cannot be run.
+    """
+    invocation: Invocation = ctx.obj
+    variables = {**invocation.environment.variables, **tools.opt_out_variables()}
+    raise typer.Exit(processes.run_child(command, variables))

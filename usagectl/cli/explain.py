@@ -1,20 +1,20 @@
-"""Own `usagectl explain`."""
+"""`usagectl explain`: the notice in plain words, and where real clients depart from it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import notice, registry
+from usagectl import notice
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._output import as_data
 from usagectl.errors import UnknownEventError
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
 
@@ -22,7 +22,7 @@ app = new_app()
 apps = {"explain": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def explain(
     ctx: typer.Context,
     name: Annotated[
@@ -30,28 +30,28 @@ def explain(
         typer.Argument(
             metavar="[EVENT[.FIELD]]",
             help="An event, a field of one such as session.machine_id, or a departure such as D03.",
-            show_default=False,
         ),
     ] = None,
-    *,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Read the notice in plain words: which events, which fields, what is never collected.
 
     Where real clients are known to go beyond the notice, that is said too, with
     the versions it was seen in.
     """
     invocation: Invocation = ctx.obj
-    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-    answer = _explain_all() if name is None else _explain_name(name)
-    _output.emit(answer, invocation, as_json=json)
+    ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
+    if name is not None:
+        return _explain_name(name)
+    found = notice.load()
+    return _output.Answer(lambda: _notice_data(found), lambda: _show_all(found))
 
 
 def _explain_name(name: str) -> _output.Answer:
     named = tuple(found for found in notice.load().departures if found.id == name.upper())
     if named:
-        answer = {"departures": [_departure_data(found) for found in named]}
-        return _output.Answer(answer, lambda: _show_departures(_page(), named))
+        return _output.Answer(
+            lambda: {"departures": as_data(named)}, lambda: _show_departures(_page(), named)
+        )
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
@@ -59,78 +59,27 @@ def _explain_name(name: str) -> _output.Answer:
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:
-        return _output.Answer(_event_data(event), lambda: _show_event(event))
+        return _output.Answer(lambda: _event_data(event), lambda: _show_event(event))
     field = notice.find_field(event_name, field_name)
     departures = notice.departures_of(event_name, field.pointer)
-    data = {"field": _field_data(field), "departures": [_departure_data(d) for d in departures]}
-    return _output.Answer(data, lambda: _show_field(field, departures))
+    return _output.Answer(
+        lambda: as_data({"field": field, "departures": departures}),
+        lambda: _show_field(field, departures),
+    )
 
 
-def _explain_all() -> _output.Answer:
-    found = notice.load()
-    data = {
-        "events": [_event_data(event) for event in found.events],
-        "declared_events": [_event_data(event) for event in found.declared_events],
-        "undocumented_events": [_event_data(event) for event in found.undocumented_events],
-        "never_collected": [
-            {"id": promise.id, "sentence": promise.sentence, "meaning": promise.meaning}
-            for promise in found.never_collected
-        ],
-        "departures": [_departure_data(departure) for departure in found.departures],
-        "privacy_classes": dict(found.privacy_classes),
-        "switch": {"sentence": found.switch.sentence, "meaning": found.switch.meaning},
-        "licence": {"sentence": found.licence.sentence, "meaning": found.licence.meaning},
-    }
-    return _output.Answer(data, lambda: _show_all(found))
+def _notice_data(found: Notice) -> dict[str, object]:
+    data: dict[str, Any] = as_data(found)
+    for member in ("events", "declared_events", "undocumented_events"):
+        data[member] = [_event_data(event) for event in getattr(found, member)]
+    for member in ("switch", "licence"):
+        del data[member]["id"]
+    return data
 
 
 def _event_data(event: Event) -> dict[str, object]:
-    return {
-        "name": event.name,
-        "documented": event.documented,
-        "meaning": event.meaning,
-        "when": event.when,
-        "endpoint": event.endpoint,
-        "sentence": event.sentence,
-        "tools": list(event.tools),
-        "since": event.since,
-        "until": event.until,
-        "fields": [_field_data(field) for field in event.fields],
-        "undocumented_fields": [_field_data(field) for field in event.undocumented_fields],
-        "example": event.example,
-        "departures": [departure.id for departure in notice.departures_of(event.name)],
-    }
-
-
-def _field_data(field: Field) -> dict[str, object]:
-    return {
-        "event": field.event,
-        "name": field.name,
-        "pointer": field.pointer,
-        "type": field.type,
-        "meaning": field.meaning,
-        "privacy": field.privacy,
-        "sentence": field.sentence,
-        "example": field.example,
-        "documented": field.documented,
-        "since": field.since,
-        "until": field.until,
-    }
-
-
-def _departure_data(departure: Departure) -> dict[str, object]:
-    return {
-        "id": departure.id,
-        "title": departure.title,
-        "text": departure.text,
-        "tools": list(departure.tools),
-        "since": departure.since,
-        "until": departure.until,
-        "events": list(departure.events),
-        "fields": list(departure.fields),
-        "sentence": departure.sentence,
-        "evidence": departure.evidence,
-    }
+    departures = [departure.id for departure in notice.departures_of(event.name)]
+    return {**as_data(event), "departures": departures}
 
 
 def _show_all(found: Notice) -> None:

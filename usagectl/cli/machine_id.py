@@ -1,55 +1,63 @@
-"""Own `usagectl machine-id` and `usagectl reset-machine-id`."""
+"""`usagectl machine-id`, `reset-machine-id` and `cache-dir`: the ID, and where it lives."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import identity, replacement, tools
+from usagectl import identity, settings, tools
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._options import DryRun, Json, Reveal, Yes  # noqa: TC001  (Typer reads them)
-from usagectl.cli.status import machine_id_data
-from usagectl.tools.base import Caution, find_executable
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
+from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
+from usagectl.cli._output import as_data
+from usagectl.errors import ConfirmationNeededError, count_of
+from usagectl.sensitive import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
-    from usagectl.identity import MachineId
-    from usagectl.replacement import Replacement
+    from usagectl.identity import MachineId, Replacement
+    from usagectl.tools.base import Caution
 
-show_app = new_app(cls=RecordedGroup, invoke_without_command=True)
+show_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 reset_app = new_app()
-apps = {"machine-id": show_app, "reset-machine-id": reset_app}
+cache_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
+apps = {"machine-id": show_app, "reset-machine-id": reset_app, "cache-dir": cache_app}
 
 _SHOWN_CHARACTERS = 200
+_WHY = {
+    "setting": "chosen with usagectl cache-dir set; usagectl cache-dir unset takes it back",
+    "environment": "chosen by a variable: XDG_CACHE_HOME, or LOCALAPPDATA on Windows",
+    "default": "the default on this system",
+    "state": "this is a container, as LocalStack sees it",
+}
 
 
 @show_app.callback()
-def machine_id(ctx: typer.Context, *, reveal: Reveal = False, json: Json = False) -> None:
+def machine_id(ctx: typer.Context, *, reveal: Reveal = False) -> _output.Answer | None:
     """Show the machine ID in every place where a tool keeps it.
 
     The kind tells how it came about: random, or derived from this machine, so
     that it comes back when the file is deleted.
     """
     if ctx.invoked_subcommand is not None:
-        return
+        return None
     invocation: Invocation = ctx.obj
     found = identity.read_all(invocation.environment)
-    cautions = derived_cautions(invocation.environment)
-    data = {
-        "places": [_place_data(mid, reveal=reveal) for mid in found],
-        "warnings": [_output.caution_data(caution) for caution in cautions],
-    }
-    answer = _output.Answer(data, lambda: _show_places(found, cautions, reveal=reveal))
-    _output.emit(answer, invocation, as_json=json)
+    cautions = identity.cautions(invocation.environment)
+    return _output.Answer(
+        lambda: {
+            "places": [_place_data(mid, reveal=reveal) for mid in found],
+            "warnings": as_data([caution for _, caution in cautions]),
+        },
+        lambda: _show_places(found, cautions, reveal=reveal),
+    )
 
 
-@show_app.command("set", cls=RecordedCommand)
+@show_app.command("set", cls=AnsweringCommand)
 def set_id(
     ctx: typer.Context,
     machine_id: Annotated[
@@ -60,14 +68,12 @@ def set_id(
         typer.Argument(
             metavar="[TOOL]...",
             help="Whose; that of LocalStack and lstk without a name.",
-            show_default=False,
         ),
     ] = None,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Write an ID of your own into every place where LocalStack and lstk keep one.
 
     A program that records through usagectl keeps its own random one, unless it
@@ -79,30 +85,23 @@ def set_id(
     own = {tool.name for tool in tools.emitters(environment)}
     chosen = [tool.name for tool in tools.select(environment, names or ())]
     bodies = {name: whole for name in chosen if names or name not in own}
-    planned = replacement.replace(environment, bodies, prefix="", dry_run=True)
+    planned = identity.replace(environment, bodies, prefix="", dry_run=True)
     if any(found.changed and found.before.exists for found in planned):
-        question = f"Replace the machine ID of {whose(planned)} by {whole}?"
-        confirm(question, skip=yes or dry_run or json)
-    replacements = replacement.replace(environment, bodies, prefix="", dry_run=dry_run)
-    _answer(
-        invocation,
-        replacements,
-        dry_run=dry_run,
-        reveal=False,
-        is_typed=True,
-        as_json=json,
-    )
+        question = f"Replace the machine ID of {_whose(planned)} by {whole}?"
+        if not (yes or dry_run or invocation.as_json):
+            _output.confirm(question)
+    replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
+    return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
 
 
-@reset_app.command(cls=RecordedCommand)
+@reset_app.command(cls=AnsweringCommand)
 def reset_machine_id(
     ctx: typer.Context,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
     reveal: Reveal = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Replace the machine ID by a new random one, everywhere a tool keeps it.
 
     Deleting the file would not do: the client would derive the same ID from
@@ -110,55 +109,19 @@ def reset_machine_id(
     understood is set aside. LocalStack and lstk get different IDs.
     """
     invocation: Invocation = ctx.obj
-    bodies = replacement.plan_reset(invocation.environment)
-    planned = replacement.replace(invocation.environment, bodies, dry_run=True)
-    confirm(f"Replace the machine ID of {whose(planned)}?", skip=yes or dry_run or json)
-    replacements = replacement.replace(invocation.environment, bodies, dry_run=dry_run)
-    _answer(invocation, replacements, dry_run=dry_run, reveal=reveal, as_json=json)
+    bodies = identity.plan_reset(invocation.environment)
+    planned = identity.replace(invocation.environment, bodies, dry_run=True)
+    question = f"Replace the machine ID of {_whose(planned)}?"
+    if not (yes or dry_run or invocation.as_json):
+        _output.confirm(question)
+    replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
+    return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
 
 
-def confirm(question: str, *, skip: bool) -> None:
-    """Ask on a terminal; elsewhere the command line itself is the answer, so nothing hangs.
-
-    Raises:
-        typer.Exit: the answer was no; the status is 1.
-        typer.Abort: it was interrupted.
-    """
-    if skip or not can_ask():
-        return
-    if not typer.confirm(question, err=True):
-        _output.print_notice("Nothing was changed.")
-        raise typer.Exit(1)
-
-
-def whose(replacements: Sequence[Replacement]) -> str:
+def _whose(replacements: Sequence[Replacement]) -> str:
     """Name the tools whose machine ID is about to change."""
     names = dict.fromkeys(found.place.tool for found in replacements if found.changed)
     return ", ".join(names) or "no tool"
-
-
-def can_ask() -> bool:
-    """Tell whether a person can read a question and answer it."""
-    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person sits there; a stream that was closed before the start is None."""
-    return stream is not None and stream.isatty()
-
-
-def derived_cautions(environment: Environment) -> tuple[Caution, ...]:
-    """Warn where a tool derives its ID whatever its file says (facts, part 4: lstk)."""
-    if not tools.select(environment, ["lstk"])[0].find(environment).installed:
-        return ()
-    has_docker = find_executable("docker", environment) is not None
-    if not (has_docker or identity.has_system_id(environment)):
-        return ()
-    message = (
-        "lstk derives its ID from Docker or /etc/machine-id on every run while one of them is "
-        "there; its file is only the last resort. Opting out is what silences it."
-    )
-    return (Caution("derived-anyway", message, "export LOCALSTACK_DISABLE_EVENTS=1"),)
 
 
 def _answer(
@@ -166,56 +129,43 @@ def _answer(
     replacements: Sequence[Replacement],
     *,
     dry_run: bool,
-    reveal: bool,
-    as_json: bool,
+    reveal: bool = False,
     is_typed: bool = False,
-) -> None:
-    cautions = derived_cautions(invocation.environment)
-    data = {
-        "dry_run": dry_run,
-        "replaced": [
-            _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
-        ],
-        "warnings": [_output.caution_data(caution) for caution in cautions],
-    }
-    answer = _output.Answer(
-        data,
-        lambda: show_replacements(
+) -> _output.Answer:
+    cautions = identity.cautions(invocation.environment)
+    return _output.Answer(
+        lambda: {
+            "dry_run": dry_run,
+            "replaced": [
+                _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
+            ],
+            "warnings": as_data([caution for _, caution in cautions]),
+        },
+        lambda: _show_replacements(
             replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
         ),
-        replacement.failures(replacements),
+        identity.failures(replacements),
     )
-    _output.emit(answer, invocation, as_json=as_json)
 
 
 def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
     return {
         "tool": found.place.tool,
         "part": found.place.part,
-        **machine_id_data(found, reveal=reveal),
+        **as_data(found, reveal=reveal),
         "source": found.place.source,
         "problem": found.problem,
     }
 
 
-def _replacement_data(
-    found: Replacement, *, reveal: bool, is_typed: bool = False
-) -> dict[str, object]:
-    shown = reveal or is_typed or found.after is None
-    after = found.after if shown else identity.redact(found.after)
-    return {
-        "tool": found.place.tool,
-        "part": found.place.part,
-        "path": str(found.place.path),
-        "before": machine_id_data(found.before, reveal=reveal),
-        "after": after,
-        "changed": found.changed,
-        "set_aside": str(found.set_aside) if found.set_aside else None,
-        "problem": found.problem.code if found.problem else None,
-    }
+def _replacement_data(found: Replacement, *, reveal: bool, is_typed: bool) -> dict[str, object]:
+    data: dict[str, object] = as_data(found, reveal=reveal)
+    return {**data, "after": found.after} if is_typed else data
 
 
-def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, reveal: bool) -> None:
+def _show_places(
+    found: Sequence[MachineId], cautions: Sequence[tuple[str, Caution]], *, reveal: bool
+) -> None:
     from usagectl.cli._render import Page
 
     page = Page()
@@ -229,22 +179,22 @@ def _show_places(found: Sequence[MachineId], cautions: Sequence[Caution], *, rev
         for mid in found
     ]
     page.rows(rows)
-    page.cautions([("lstk", caution) for caution in cautions])
+    page.cautions(cautions)
     page.line()
     page.line("Next: usagectl reset-machine-id writes a new random one.")
 
 
 def _shown(value: object, *, reveal: bool) -> str:
     if not reveal:
-        return identity.redact(value)
+        return redact(value)
     text = str(value)
     # A file may hold anything, and laying out megabytes takes minutes; --json has it whole.
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
-def show_replacements(
+def _show_replacements(
     replacements: Sequence[Replacement],
-    cautions: Sequence[Caution],
+    cautions: Sequence[tuple[str, Caution]],
     *,
     dry_run: bool,
     reveal: bool,
@@ -261,7 +211,7 @@ def show_replacements(
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
         page.line("No tool keeps a machine ID here; nothing was changed.")
-    page.cautions([("lstk", caution) for caution in cautions])
+    page.cautions(cautions)
 
 
 def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool) -> str:
@@ -273,3 +223,113 @@ def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool
     if not found.changed:
         return f"{found.place.path}: stays {after}"
     return f"{what} {'would become' if dry_run else 'became'} {after}"
+
+
+@cache_app.callback()
+def cache_dir(ctx: typer.Context) -> _output.Answer | None:
+    """Show the folder of LocalStack's machine ID, and what chose it."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    invocation: Invocation = ctx.obj
+    folder, source = identity.cache_dir(invocation.environment)
+    places = [place.path for place in identity.places(invocation.environment)]
+    data = {"path": folder, "source": source, "places": places}
+    return _output.Answer(lambda: as_data(data), lambda: _show_cache_dir(folder, source))
+
+
+@cache_app.command("set", cls=AnsweringCommand)
+def set_dir(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder; it need not exist yet.")],
+    *,
+    dry_run: DryRun = False,
+) -> _output.Answer:
+    """Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.
+
+    It is kept in usagectl's settings. The folders that LocalStack itself would
+    use are still looked at. usagectl cache-dir unset takes it back.
+    """
+    invocation: Invocation = ctx.obj
+    folder = settings.parse_folder(invocation.environment, path)
+    saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
+
+    def show() -> None:
+        verb = "would be" if dry_run else "is"
+        typer.echo(_output.printable_line(f"The cache dir {verb} {folder} ({saved.file})."))
+
+    return _output.Answer(lambda: {"path": str(folder), **as_data(saved), "dry_run": dry_run}, show)
+
+
+@cache_app.command("unset", cls=AnsweringCommand)
+def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False) -> _output.Answer:
+    """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
+    invocation: Invocation = ctx.obj
+    saved = settings.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
+
+    def show() -> None:
+        if not saved.changed:
+            text = f"No cache dir was chosen in {saved.file}; it stays as it is."
+        elif dry_run:
+            text = f"The chosen cache dir would be taken out of {saved.file}."
+        else:
+            folder = identity.cache_dir(invocation.environment)[0]
+            text = f"The cache dir is {folder} again ({saved.file})."
+        typer.echo(_output.printable_line(text))
+
+    return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
+
+
+@cache_app.command("clear", cls=AnsweringCommand)
+def clear(
+    ctx: typer.Context,
+    *,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not ask; needed with --json and without a terminal."),
+    ] = False,
+    dry_run: DryRun = False,
+) -> _output.Answer:
+    """Remove the machine ID's file from every place; no other file is touched.
+
+    The client makes a new ID on its next start, often the same one again, since
+    it derives it from this machine. usagectl reset-machine-id is what changes it,
+    and usagectl cache-dir unset what takes a chosen folder back.
+    """
+    invocation: Invocation = ctx.obj
+    if not (yes or dry_run):
+        _require_yes(identity.clear(invocation.environment, dry_run=True), invocation)
+    removed = identity.clear(invocation.environment, dry_run=dry_run)
+    gone = [found for found in removed if found.changed]
+
+    def show() -> None:
+        _show_replacements(removed, (), dry_run=dry_run, reveal=False)
+        is_derived = any("derived" in found.before.kind for found in gone)
+        if is_derived and not dry_run and sys.stderr.isatty():
+            _output.print_remark(
+                "A derived ID comes back on the next start.", hint="usagectl reset-machine-id"
+            )
+
+    return _output.Answer(
+        lambda: {"dry_run": dry_run, "removed": as_data([found.place.path for found in gone])},
+        show,
+        identity.failures(removed),
+    )
+
+
+def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None:
+    """Ask before IDs are removed; where nobody can be asked, refuse: a removed ID is lost.
+
+    Raises:
+        ConfirmationNeededError: there is no terminal, or the answer is for a program.
+    """
+    if not any(found.changed for found in planned):
+        return
+    what = f"remove the machine ID of {_whose(planned)} ({count_of(len(planned), 'file')})"
+    if invocation.as_json or not _output.can_ask():
+        raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
+    _output.confirm(f"{what[0].upper()}{what[1:]}?")
+
+
+def _show_cache_dir(folder: Path, source: str) -> None:
+    typer.echo(_output.printable_line(str(folder)))
+    typer.echo(f"  {_WHY.get(source, source)}")

@@ -1,4 +1,4 @@
-"""Own `usagectl preview`."""
+"""`usagectl preview`: the exact requests that would be sent, with a line for each field."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, notice, recorded, registry, tools
-from usagectl import preview as requests
+from usagectl import consent, notice, tools
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.tools.localstack_rules import NEWEST_KNOWN, is_known, is_version
+from usagectl.preview import preview as build
+from usagectl.tools import instrumented
+from usagectl.tools.base import is_version
+from usagectl.tools.requests import PreviewWish
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
-    from usagectl.preview import Live, Preview, Request
+    from collections.abc import Iterator, Sequence
+
+    from usagectl.cli._render import Page
+    from usagectl.machine.environment import Environment
+    from usagectl.preview import Preview
+    from usagectl.tools.base import Tool
+    from usagectl.tools.requests import Live, Request
 
 app = new_app()
 apps = {"preview": app}
 
-_OTHER_EVENTS = (
-    "localstack: its commands also post a cli_cmd event each, which usagectl capture -- localstack "
-    "config show catches byte for byte; its container sends more, see usagectl explain."
-)
+_VERDICT = ("tool", "part", "telemetry", "decided_by")
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def preview(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     tool: Annotated[
         str | None,
         typer.Argument(
             metavar="[TOOL]",
-            help=f"Which tool: {', '.join(tools.NAMES)}. All of them without a name.",
-            show_default=False,
+            help=f"Which tool: {', '.join(tools.names())}. All of them without a name.",
         ),
     ] = None,
     *,
@@ -50,7 +52,6 @@ def preview(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="VERSION",
             help="Follow the rules of this LocalStack version, not of the installed one.",
-            show_default=False,
         ),
     ] = None,
     waiting: Annotated[
@@ -74,8 +75,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show the auth token whole instead of masked.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer | None:
     """Show the exact requests that would be sent: method, URL, headers, body.
 
     For LocalStack that is its session event, after the rules of the installed
@@ -89,89 +89,53 @@ def preview(  # noqa: PLR0913  (each is an option)
     member that is drawn when it is sent (session ID, time) is marked as varying.
     """
     invocation: Invocation = ctx.obj
-    if raw and json:
+    if raw and invocation.as_json:
         raise UsageError("--raw and --json cannot be had at once.", hint="usagectl preview --raw")
     if localstack_version is not None and not is_version(localstack_version):
         raise InvalidValueError(
             "LocalStack version", localstack_version, wanted="use one such as 4.12.0"
         )
-    ctx.with_resource(notice.declared(registry.declarations(invocation.environment)))
-    chosen = [found.name for found in tools.select(invocation.environment, [tool] if tool else [])]
-    previews, notices = _collect(
-        invocation,
-        chosen,
-        version=localstack_version,
-        if_enabled=if_enabled,
-        reveal=reveal,
-        live=live,
-        waiting=waiting,
-    )
+    ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
+    chosen = tools.select(invocation.environment, [tool] if tool else [])
+    wish = PreviewWish(if_enabled=if_enabled, reveal=reveal, version=localstack_version)
+    previews, notices = _collect(invocation, chosen, wish, live=live, waiting=waiting)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     if raw:
         _print_raw(previews, again)
-        return
-    answer = _output.Answer(_data(previews, notices), lambda: _show(previews, notices, again))
-    _output.emit(answer, invocation, as_json=json)
+        return None
+    return _output.Answer(lambda: _data(previews, notices), lambda: _show(previews, notices, again))
 
 
 def _collect(
-    invocation: Invocation,
-    chosen: list[str],
-    *,
-    version: str | None,
-    if_enabled: bool,
-    reveal: bool,
-    live: bool,
-    waiting: bool,
+    invocation: Invocation, chosen: Sequence[Tool], wish: PreviewWish, *, live: bool, waiting: bool
 ) -> tuple[list[Preview], list[str]]:
     environment = invocation.environment
     previews: list[Preview] = []
     notices: list[str] = []
-    if "localstack" in chosen:
-        asked = _ask(environment, notices) if live else None
-        previews += requests.preview_localstack(
-            environment, version=version, if_enabled=if_enabled, reveal=reveal, live=asked
-        )
-        installation = previews[0].consent.installation
-        if version is None and installation.version is None:
-            found = "its version is not known" if installation.installed else "it is not found"
-            notices.append(f"localstack: {found} here; these are the rules of {NEWEST_KNOWN}.")
-        shown = version or installation.version
-        if shown is not None and not is_known(shown):
-            notices.append(
-                f"localstack: the rules of {shown} were never read; these are those of the "
-                "version nearest before it, and may be wrong."
-            )
-        if any(found.requests or found.is_unknown for found in previews):
-            notices.append(_OTHER_EVENTS)
-    if "lstk" in chosen and (len(chosen) == 1 or _is_installed(environment, "lstk")):
-        previews += requests.preview_lstk(environment)
-    for name in chosen:
-        if name in ("localstack", "lstk"):
+    for tool in chosen:
+        is_here = tool.always_counts or len(chosen) == 1 or tool.find(environment).installed
+        if not tool.is_ours and not is_here:
             continue
-        if waiting:
-            previews.append(recorded.preview_waiting(environment, name, reveal=reveal))
-        elif name == "usagectl":
-            previews.append(
-                recorded.preview_own(
-                    environment, present=invocation.event, if_enabled=if_enabled, reveal=reveal
-                )
-            )
-        else:
-            previews.append(
-                recorded.preview_tool(environment, name, if_enabled=if_enabled, reveal=reveal)
-            )
+        asked = _ask(environment, tool, notices) if live else None
+        found, remarks = build(
+            environment,
+            tool,
+            wish._replace(live=asked),
+            present=invocation.event,
+            waiting=waiting,
+        )
+        previews += found
+        notices += remarks
     return previews, notices
 
 
-def _is_installed(environment: Environment, name: str) -> bool:
-    return tools.select(environment, [name])[0].find(environment).installed
-
-
-def _ask(environment: Environment, notices: list[str]) -> Live:
+def _ask(environment: Environment, tool: Tool, notices: list[str]) -> Live | None:
     from usagectl import live  # it opens sockets; nothing else may load it
 
-    answer, problems = live.ask(environment)
+    url = tool.instance_url(environment)
+    if not url:
+        return None
+    answer, problems = live.ask(environment, url)
     notices += [f"{problem.message} ({problem.code})" for problem in problems]
     return answer
 
@@ -183,49 +147,56 @@ def _print_raw(previews: list[Preview], again: str) -> None:
     sys.stdout.buffer.flush()
     for found in previews:
         if not found.requests:
-            _output.print_notice(_why_nothing(found), hint=again)
+            _output.print_remark(_why_nothing(found), hint=again)
         elif any(request.masked for request in found.requests):
-            _output.print_notice(f"{found.consent.name}: the token is masked; --reveal shows it.")
+            _output.print_remark(f"{found.consent.name}: the token is masked; --reveal shows it.")
 
 
 def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
-    decider = next((found for found in previews if found.would_send), None) or (
-        previews[0] if previews else None
-    )
+    sending = [found for found in previews if found.would_send]
+    decider = next(iter((*sending, *previews)), None)
     return {
-        "requests": [_request_data(request) for found in previews for request in found.requests],
-        "would_send": any(found.would_send for found in previews),
-        "decided_by": _output.switch_data(decider.consent.decided_by) if decider else None,
+        "requests": as_data([request for found in previews for request in found.requests]),
+        "would_send": bool(sending),
+        "decided_by": as_data(decider.consent.decided_by) if decider else None,
         "verdicts": [
             {
-                "tool": found.consent.tool,
-                "part": found.consent.part,
-                "telemetry": found.consent.telemetry,
+                **as_data({each: getattr(found.consent, each) for each in _VERDICT}),
                 "would_send": found.would_send,
-                "decided_by": _output.switch_data(found.consent.decided_by),
             }
             for found in previews
         ],
-        "warnings": [
-            _output.caution_data(caution) for found in previews for caution in found.cautions
-        ],
+        "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
     }
 
 
-def _request_data(request: Request) -> dict[str, object]:
-    return {
-        "tool": request.tool,
-        "part": request.part,
-        "version": request.version,
-        "method": request.method,
-        "url": request.url,
-        "headers": dict(request.headers),
-        "body": request.body.decode("utf-8"),
-        "events": list(request.events),
-        "masked": list(request.masked),
-        "varying": list(request.varying),
-    }
+def _show(previews: list[Preview], notices: list[str], again: str) -> None:
+    """Draw every request: request line, headers, body, a line for each field.
+
+    `again` is the command line that shows what would be sent if telemetry were on.
+    """
+    from usagectl.cli._render import Page
+
+    page = Page()
+    for index, found in enumerate(previews):
+        if index:
+            page.line()
+        _show_preview(page, found, again)
+    for text in notices:
+        page.line()
+        page.line(text, style="yellow")
+
+
+def _show_preview(page: Page, found: Preview, again: str) -> None:
+    if not found.requests:
+        page.line(_why_nothing(found), style="bold red" if found.would_send else "green")
+        page.indented(f"try: {found.cautions[0].hint if found.cautions else again}")
+        return
+    page.line(_headline(found), style="bold red" if found.would_send else "bold")
+    for request in found.requests:
+        _show_request(page, request, is_ours=found.consent.is_ours)
+    page.cautions([(found.consent.name, caution) for caution in found.cautions])
 
 
 def _why_nothing(found: Preview) -> str:
@@ -242,7 +213,65 @@ def _why_nothing(found: Preview) -> str:
     return f"{part.name}: {part.telemetry}; nothing would be sent. Decided by {decider}."
 
 
-def _show(previews: list[Preview], notices: list[str], again: str) -> None:
-    from usagectl.cli._preview_page import draw  # it loads rich
+def _headline(found: Preview) -> str:
+    part = found.consent
+    decider = consent.describe(part.decided_by)
+    if found.would_send:
+        return f"{part.name} would send this. Decided by: {decider}."
+    if part.telemetry == "local":
+        return f"{part.name} records this here and sends nothing. Decided by: {decider}."
+    return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
 
-    draw(previews, notices, why_nothing=_why_nothing, again=again)
+
+def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:
+    page.line()
+    instants = list(_instants(request, is_ours=is_ours))
+    for text in instants:
+        page.line(text)
+    if instants:
+        page.line()
+    page.line(f"{request.method} {request.url}", style="bold")
+    for name, value in request.headers.items():
+        page.line(f"{name}: {value}", style="dim")
+    page.line()
+    page.body(request.body.decode("utf-8"))
+    page.line()
+    page.rows(list(_field_rows(request)))
+
+
+def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
+    """Say when each event is sent, in the words of the notice or of the event's declaration."""
+    declared = {event.name: event.when for event in notice.load().declared_events}
+    for name in dict.fromkeys(request.events):
+        if not is_ours:
+            yield f"{name}: {notice.find_event(name).when}"
+        elif declared.get(name):
+            yield f"{name}: {declared[name]}"
+
+
+def _field_rows(request: Request) -> Iterator[tuple[str, str]]:
+    """Describe each member in one plain line, once, and mark what the notice does not name."""
+    from json import loads
+
+    body = loads(request.body)
+    members = [
+        (event["name"], group, key)
+        for event in body.get("events", [body])
+        for group in ("metadata", "payload")
+        for key in event[group]
+    ]
+    for name, group, key in dict.fromkeys(members):
+        yield f"{group}.{key}", _describe(name, f"/{group}/{key}", request)
+
+
+def _describe(event: str, pointer: str, request: Request) -> str:
+    field = notice.describe(event, pointer)
+    text = field.meaning if field else "not described anywhere."
+    marks = []
+    if field is None or not field.documented:
+        marks.append("NOT IN THE NOTICE")
+    if pointer in request.varying:
+        marks.append("varying: drawn when it is sent")
+    if pointer in request.masked:
+        marks.append("masked: --reveal shows it")
+    return f"{text} [{'; '.join(marks)}]" if marks else text

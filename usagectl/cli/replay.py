@@ -1,58 +1,62 @@
-"""Own `usagectl replay`."""
+"""`usagectl replay`: the events that wait, or those of a file, sent to an endpoint."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from math import isnan
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from usagectl import endpoint
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._filters import (
-    EventNames,
-    Since,
-    ToolNames,
-    Until,
-    parse_selection,
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._options import (
+    Yes,
+    selecting,
 )
-from usagectl.cli._options import Json, Yes  # noqa: TC001
-from usagectl.cli._replay_files import folder_of_events, say_left_out, say_waiting
-from usagectl.errors import ConfirmationNeededError, UsagectlError, UsageError
-from usagectl.tools.base import mask_credentials
+from usagectl.errors import (
+    ConfirmationNeededError,
+    FileUnreadableError,
+    UsageError,
+    count_of,
+)
+from usagectl.machine import files
+from usagectl.sensitive import mask_url_credentials
+from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
-    from usagectl.cli._replay_files import Place
-    from usagectl.replay import Options
-    from usagectl.routing import Route
+    from collections.abc import Callable, Iterable, Iterator
+
+    from usagectl.delivery.replay import Options, Progress, ReplayResult
+    from usagectl.delivery.replay_files import FileEvents
+    from usagectl.delivery.requests import Post
+    from usagectl.delivery.routing import Route
+    from usagectl.spool import Spool
+
+    _Request = tuple[str, int, int]  # URL, events, bytes
 
 app = new_app()
 apps = {"replay": app}
 
+_MOST_REQUESTS = 1000
+_SHOWN_REQUESTS = 20
 
-def _refuse_what_is_no_number(seconds: float) -> float:
+
+def _refuse_nan(seconds: float) -> float:
     if isnan(seconds):  # It is neither below nor above any bound.
         raise typer.BadParameter("nan is not a number of seconds.")
     return seconds
 
 
-class ReplayInterruptedError(UsagectlError):
-    """Tell that a replay was interrupted; what was not sent waits."""
-
-    code = "interrupted"
-    exit_status = 130
-
-    def __init__(self) -> None:
-        super().__init__("Interrupted; what was not sent still waits.", hint="usagectl replay")
-
-
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
+@selecting
 def replay(  # noqa: PLR0913  (each is an option)
     ctx: typer.Context,
     *,
@@ -61,7 +65,6 @@ def replay(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="FILE",
             help="Send the events of this file instead; - reads from standard input.",
-            show_default=False,
         ),
     ] = None,
     to: Annotated[
@@ -69,16 +72,12 @@ def replay(  # noqa: PLR0913  (each is an option)
         typer.Option(
             metavar="URL",
             help="Send to this base URL; one on this machine is always allowed.",
-            show_default=False,
         ),
     ] = None,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Send at most so many events.", show_default=False),
+        typer.Option(min=1, help="Send at most so many events."),
     ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, max=100_000, help="Events of one request.")
@@ -94,7 +93,7 @@ def replay(  # noqa: PLR0913  (each is an option)
         typer.Option(
             min=0.1,
             max=86_400,
-            callback=_refuse_what_is_no_number,
+            callback=_refuse_nan,
             help="Seconds to go on with an endpoint that takes nothing.",
         ),
     ] = 30.0,
@@ -109,32 +108,26 @@ def replay(  # noqa: PLR0913  (each is an option)
         bool, typer.Option("--raw", help="With --dry-run: print the bodies alone, one a line.")
     ] = False,
     yes: Yes = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer | None:
     """Send the events that wait in the spool, and keep what is not taken.
 
     Each request carries up to --batch-size events, their bytes as `usagectl
     spool show --raw` prints them. What an endpoint acknowledges moves to the sent
     log; what it refuses for good stays under `usagectl spool list --rejected`;
     everything else goes on waiting. An interrupted replay goes on where it ended.
-    What programs left in memory when they were killed is taken into the spool first,
-    also with --dry-run.
 
     Nothing is sent while telemetry is off, unless --to names this machine. Before
     anything leaves it, a terminal is asked; where there is none, give --yes, unless
     sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
-    from usagectl import delivery, ledger, routing
-    from usagectl import replay as replaying
+    from usagectl.delivery import replay as replaying
+    from usagectl.delivery import routing
 
     invocation: Invocation = ctx.obj
-    if raw and (json or not dry_run):
+    if raw and (invocation.as_json or not dry_run):
         raise UsageError("--raw goes with --dry-run, and not with --json.")
     if file is not None and rejected:
         raise UsageError("--file and --rejected name two places; give one of them.")
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
     options = replaying.Options(
         to=to,
         selection=selection,
@@ -143,147 +136,284 @@ def replay(  # noqa: PLR0913  (each is an option)
         rejected=rejected,
         copies=copy,
         allow_http=allow_http,
-        policy=delivery.Policy(patience=timedelta(seconds=timeout), compress=gzip),
+        patience=timedelta(seconds=timeout),
+        compress=gzip,
     )
-    ledger.recover(invocation.environment)
     try:
         route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
     except routing.EndpointNotSecureError as error:
-        error.hint = again(invocation, "--allow-http")
+        error.hint = _again(invocation, "--allow-http")
         raise
-    options, base = replace(options, selection=route.selection), route.base
-    with folder_of_events(invocation, options, file=file, base=base, dry_run=dry_run) as place:
-        say_left_out(invocation, place, route.left_out)
+    options = replace(options, selection=route.selection)
+    with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
+        _say_left_out(invocation, options, route, store)
         if dry_run:
-            _plan(invocation, options, base=base, place=place, raw=raw, as_json=json)
-            return
+            return _plan(invocation, options, base=route.base, store=store, raw=raw)
         if not yes:
-            _ask(invocation, options, route, place=place, as_json=json)
-        _send(invocation, options, base=base, place=place, as_json=json)
+            _ask(invocation, options, route, store=store)
+        return _send(invocation, options, base=route.base, store=store)
 
 
-def again(invocation: Invocation, *more: str) -> str:
+def _again(invocation: Invocation, *more: str) -> str:
     """Write the same command again, as it was typed, but for what only shows or asks."""
     left_out = ("--dry-run", "--raw", "--json", "--yes", "-y")
     # An address may hold a password.
     words = [
-        mask_credentials(word) if "://" in word else word
+        mask_url_credentials(word) if "://" in word else word
         for word in invocation.arguments
         if word not in left_out
     ]
     return shlex.join(["usagectl", *words, *(word for word in more if word not in words)])
 
 
-def _plan(
-    invocation: Invocation,
-    options: Options,
-    *,
-    base: str,
-    place: Place,
-    raw: bool,
-    as_json: bool,
-) -> None:
-    from usagectl import replay as replaying
-    from usagectl.cli import _replay_page
-    from usagectl.spool.lines import ALL
+@contextmanager
+def _store_of(
+    invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
+) -> Iterator[Spool]:
+    """Open where the events wait: the spool, or the store of a file or of standard input."""
+    from tempfile import TemporaryDirectory
 
-    posts = replaying.posts(options, base=base, folder=place.folder)
-    if raw:
-        sys.stdout.flush()
-        for post, _ in posts:
-            sys.stdout.buffer.write(post.body + b"\n")
-        sys.stdout.buffer.flush()
+    from usagectl import spool
+    from usagectl.delivery import replay_files
+
+    environment = invocation.environment
+    if file is None:
+        with spool.open_spool(environment, read_only=dry_run) as store:
+            yield store
         return
-    planned = _replay_page.summarise(posts)
-    answer = _output.Answer(
-        {**_replay_page.plan_data(planned, base), "dry_run": True},
-        lambda: _replay_page.show_plan(
-            planned, base, is_chosen=options.selection != ALL, again=again(invocation)
-        ),
+    path = None if file == "-" else environment.cwd / file
+    with TemporaryDirectory(prefix="usagectl-") as temporary, _opened(path) as stream:
+        folder = Path(temporary) if dry_run else files.require_files_dir(environment)
+        keeps = path is not None and not options.copies
+        with replay_files.opened(
+            environment, folder, file=path, stream=stream, base=base, keeps=keeps
+        ) as found:
+            _remark(found)
+            yield found.store
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[BinaryIO]:
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise FileUnreadableError(path, reason=files.reason_of(error)) from error
+    with stream:
+        yield stream
+
+
+def _remark(found: FileEvents) -> None:
+    """Say on stderr what a person would not expect of the file."""
+    if found.is_resumed:
+        _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
+    if found.bad_lines == 1:
+        _output.print_remark(f"Line {found.first_bad_line} holds no event and is left out.")
+    elif found.bad_lines:
+        first = f"the first is line {found.first_bad_line}"
+        _output.print_remark(f"{found.bad_lines} lines hold no event and are left out ({first}).")
+
+
+def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
+    """Say on stderr whose events wait here and go elsewhere, or nowhere."""
+    from usagectl.delivery import replay as replaying
+    from usagectl.delivery import routing
+
+    for name in route.selection.without:
+        only = replace(options, selection=Selection(tools=(name,)), limit=None)
+        if waiting := replaying.count(only, store):
+            stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")
+            why = routing.why_left_out(invocation.environment, name)
+            _output.print_remark(f"{stay} here: {why.message}.", hint=why.hint)
+
+
+def _plan(
+    invocation: Invocation, options: Options, *, base: str, store: Spool, raw: bool
+) -> _output.Answer | None:
+    from usagectl.delivery import replay as replaying
+
+    posts = replaying.posts(options, base=base, store=store)
+    if raw:
+        _output.print_raw(post.body for post, _ in posts)
+        return None
+    plan, requests = _summarise(posts)
+    again, is_chosen = _again(invocation), options.selection != ALL
+    return _output.Answer(
+        lambda: _plan_data(plan, base, requests),
+        lambda: _show_plan(plan, base, requests, is_chosen=is_chosen, again=again),
     )
-    _output.emit(answer, invocation, as_json=as_json)
 
 
-def _send(
-    invocation: Invocation,
-    options: Options,
-    *,
-    base: str,
-    place: Place,
-    as_json: bool,
-) -> None:
-    from usagectl import replay as replaying
-    from usagectl.cli import _replay_page
-    from usagectl.spool.lines import ALL
-
-    started = time.monotonic()
-    done = replaying.Progress()
-    planned = 0
-    place.is_finished = False
-
-    def note(progress: replaying.Progress, total: int) -> None:
-        nonlocal done, planned
-        done, planned = progress, total
-        meter.update(progress, total)
-
-    with _replay_page.meter() as meter:
-        try:
-            result = replaying.run(
-                invocation.environment,
-                options,
-                base=base,
-                folder=place.folder,
-                on_wait=say_waiting,
-                on_progress=note,
-            )
-        except KeyboardInterrupt:
-            seconds = time.monotonic() - started
-            result = replaying.ReplayResult(planned, done, seconds, ReplayInterruptedError())
-    rest = replace(options, limit=None)
-    # A limit leaves the rest of a file for the next replay of it.
-    place.is_finished = not result.kept and (
-        options.limit is None or not replaying.plan(rest, base=base, folder=place.folder).events
-    )
-    place.was_sent = place.is_finished
-    if result.problem and result.problem.hint.startswith("usagectl replay"):
-        result.problem.hint = again(invocation, *result.problem.hint.split()[2:])
-    answer = _output.Answer(
-        {**_replay_page.result_data(result, base), "dry_run": False},
-        lambda: _replay_page.show_result(
-            result, base, copies=options.copies, is_chosen=options.selection != ALL
-        ),
-        [result.problem] if result.problem else [],
-    )
-    _output.emit(answer, invocation, as_json=as_json)
-
-
-def _ask(
-    invocation: Invocation, options: Options, route: Route, *, place: Place, as_json: bool
-) -> None:
+def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool) -> None:
     """Ask before anything leaves the machine; where nobody can be asked, a switch must be on.
 
     Raises:
         ConfirmationNeededError: it is not.
         typer.Exit: the answer was no; the status is 1.
     """
-    from usagectl import endpoint
-
     if endpoint.is_loopback(route.base):
         return
-    from usagectl import replay as replaying
-    from usagectl.cli.machine_id import can_ask
+    from usagectl.delivery import replay as replaying
 
-    is_asked = can_ask()
-    if route.is_on and (as_json or not is_asked):
+    is_asked = _output.can_ask()
+    if route.is_on and (invocation.as_json or not is_asked):
         return
-    count = replaying.plan(options, base=route.base, folder=place.folder).events
+    count = replaying.count(options, store)
     if not count:
         return
-    origin = endpoint.origin_of(route.base)
-    events = "1 event" if count == 1 else f"{count} events"
+    what = f"send {count_of(count, 'event')} to {endpoint.origin_of(route.base)}"
     if not is_asked:
-        what = f"send {events} to {origin}"
-        raise ConfirmationNeededError(what, hint=again(invocation, "--yes"))
-    if not typer.confirm(f"Send {events} to {origin}?", err=True):
-        _output.print_notice("Nothing was sent.")
-        raise typer.Exit(1)
+        raise ConfirmationNeededError(what, hint=_again(invocation, "--yes"))
+    _output.confirm(f"{what.capitalize()}?", otherwise="Nothing was sent.")
+
+
+def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:
+    from usagectl.delivery import replay as replaying
+
+    with _meter() as meter:
+        result = replaying.run(
+            invocation.environment,
+            options,
+            base=base,
+            store=store,
+            on_wait=_say_waiting,
+            on_progress=meter,
+        )
+    if result.problem and result.problem.hint.startswith("usagectl replay"):
+        result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
+    return _output.Answer(
+        lambda: {**_data(result, base), "dry_run": False},
+        lambda: _show_result(
+            result, base, copies=options.copies, is_chosen=options.selection != ALL
+        ),
+        [result.problem] if result.problem else [],
+    )
+
+
+def _say_waiting() -> None:
+    _output.print_remark("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
+
+
+def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[_Request]]:
+    """Count requests without keeping them; URL, events and bytes of the first thousand stay."""
+    from usagectl.delivery.replay import Progress, ReplayResult
+
+    requests: list[_Request] = []
+    count = events = size = 0
+    for post, held in posts:
+        if count < _MOST_REQUESTS:
+            requests.append((mask_url_credentials(post.url), held, len(post.body)))
+        count += 1
+        events += held
+        size += len(post.body)
+    return ReplayResult(events, Progress(batches=count, bytes=size), seconds=0.0), requests
+
+
+def _data(result: ReplayResult, base: str) -> dict[str, object]:
+    """Return an outcome, or a plan as the outcome that it would have, in its public JSON form."""
+    done = result.progress
+    return {
+        "planned": result.planned,
+        "sent": done.sent,
+        "rejected": done.rejected,
+        "kept": result.kept,
+        "batches": done.batches,
+        "bytes": done.bytes,
+        "seconds": round(result.seconds, 3),
+        "endpoint": mask_url_credentials(base),
+    }
+
+
+def _plan_data(plan: ReplayResult, base: str, requests: list[_Request]) -> dict[str, object]:
+    members = ("method", "url", "events", "bytes")
+    return {
+        **_data(plan, base),
+        "requests": [dict(zip(members, ("POST", *each), strict=True)) for each in requests],
+        "dry_run": True,
+    }
+
+
+def _show_plan(
+    plan: ReplayResult, base: str, requests: list[_Request], *, is_chosen: bool, again: str
+) -> None:
+    """Draw what would be sent; `again` is the same command without --dry-run."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    if not plan.planned:
+        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing would be sent.")
+        page.line("Next: usagectl spool says what was recorded and sent so far.")
+        return
+    count, size = plan.progress.batches, plan.progress.bytes
+    page.line(
+        f"{count_of(plan.planned, 'event')} would go to {endpoint.origin_of(base)} in "
+        f"{count_of(count, 'request')}, {size} bytes. Nothing was sent.",
+        style="bold",
+    )
+    page.line()
+    shown = requests[:_SHOWN_REQUESTS]
+    page.rows(
+        [(f"POST {url}", count_of(held, "event"), f"{size} bytes") for url, held, size in shown]
+    )
+    if count > len(shown):
+        page.line(f"  and {count - len(shown)} more")
+    page.line()
+    page.line(f"Next: {again} sends them; with --dry-run --raw it prints the bytes.")
+
+
+def _nothing(*, is_chosen: bool) -> str:
+    return "Nothing that waits was chosen" if is_chosen else "Nothing waits"
+
+
+def _show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bool) -> None:
+    """Draw what was sent; the problem, if any, follows as an error."""
+    from usagectl.cli._render import Page
+
+    page, done = Page(), result.progress
+    if not result.planned and result.problem is None:
+        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
+        return
+    events, requests = count_of(done.sent, "event"), count_of(done.batches, "request")
+    page.line(
+        f"{events} sent to {endpoint.origin_of(base)} in {requests}, "
+        f"{done.bytes} bytes, {result.seconds:.1f} s.",
+        style="bold",
+    )
+    if done.rejected:
+        page.line(f"{count_of(done.rejected, 'event')} rejected.", style="red")
+    if result.kept:
+        page.line(f"{count_of(result.kept, 'event')} still waiting.", style="yellow")
+    if copies:
+        page.line("These were copies: the events stay where they wait.")
+    elif done.sent:
+        page.line("Next: usagectl spool list --sent shows what was sent.")
+
+
+@contextmanager
+def _meter() -> Iterator[Callable[[Progress, int], None]]:
+    """Show progress on stderr: a bar on a terminal, else a line a second for a log."""
+    if not sys.stderr.isatty():
+        yield _line_meter()
+        return
+    from usagectl.cli._render import BarMeter
+
+    with BarMeter("Sending") as bar:
+        yield lambda progress, planned: bar.show(progress.sent + progress.rejected, planned)
+
+
+def _line_meter() -> Callable[[Progress, int], None]:
+    started = last = time.monotonic()
+
+    def show(progress: Progress, planned: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 1:
+            last = now
+            _output.print_remark(
+                f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
+                f"{progress.bytes} bytes, {now - started:.0f} s"
+            )
+
+    return show

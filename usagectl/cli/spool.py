@@ -1,45 +1,49 @@
-"""Own `usagectl spool`: look into the queue and its logs, export and purge."""
+"""`usagectl spool`: what waits, what was sent or refused; export it, remove it."""
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
+from itertools import groupby
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import spool as queue
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, RecordedGroup, new_app
-from usagectl.cli._filters import (
-    EventNames,
-    Rejected,
-    Sent,
-    Since,
-    States,
-    ToolNames,
-    Until,
-    parse_selection,
-    parse_states,
-)
-from usagectl.cli._options import DryRun, Json, Yes  # noqa: TC001
-from usagectl.errors import UsagectlError, UsageError
+from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
+from usagectl.cli._options import DryRun, Rejected, Sent, States, Yes, parse_states, selecting
+from usagectl.cli._output import as_data, origin_shown
+from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count_of
+from usagectl.events.record import in_utc
+from usagectl.machine import files
+from usagectl.machine.environment import STATE_DIR_VARIABLE
+from usagectl.spool import STATES, UNSENT, Entry, Selection, open_spool
+from usagectl.spool import purge as remove
+from usagectl.spool import state as read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
-    from usagectl.cli._invocation import Invocation
-    from usagectl.environment import Environment
-    from usagectl.spool.listing import Entry
+    from usagectl.cli._render import Page
+    from usagectl.spool import Handover, Losses, SpoolState, State, Stats
 
-app = new_app(cls=RecordedGroup, invoke_without_command=True)
+app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 apps = {"spool": app}
 
 _SHORTEST_UID = 4
 _SHOWN = 20
+_ANSWER_CHARACTERS = 60
+_NAME_CHARACTERS = 40
+_UID_CHARACTERS = 18
+_WIDE = 100
+_DAYS = 30
+_NAMES_IN_BARS = 5
+_ROWS = 30
 
 
 class UnknownUidError(UsagectlError):
-    """Tell that no event of the spool has such a uid."""
+    """No event of the spool has such a uid."""
 
     code = "unknown-uid"
     exit_status = 1
@@ -51,27 +55,24 @@ class UnknownUidError(UsagectlError):
 
 
 @app.callback()
-def spool(ctx: typer.Context, *, json: Json = False) -> None:
+def spool(ctx: typer.Context) -> _output.Answer | None:
     """Look into the spool: what waits, what was sent, what was refused or lost."""
     if ctx.invoked_subcommand is not None:
-        return
-    from usagectl.cli import _spool_pages as pages
-
+        return None
     invocation: Invocation = ctx.obj
-    _take_in(invocation.environment)
-    found = queue.state(invocation.environment)
-    answer = _output.Answer(pages.state_data(found), lambda: pages.show_state(found))
-    _output.emit(answer, invocation, as_json=json)
+    found = read_state(invocation.environment)
+    return _output.Answer(
+        lambda: {**as_data(found), "problem": found.problem or found.unwritable},
+        lambda: _show_state(found),
+    )
 
 
-@app.command("list", cls=RecordedCommand)
-def list_events(  # noqa: PLR0913  (each is an option)
+@app.command("list", cls=AnsweringCommand)
+@selecting
+def list_events(
     ctx: typer.Context,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     sent: Sent = False,
     rejected: Rejected = False,
@@ -79,105 +80,78 @@ def list_events(  # noqa: PLR0913  (each is an option)
         int,
         typer.Option(min=0, max=10**9, help="Show the newest so many events; 0 shows all."),
     ] = 50,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """List events, one a line: those that wait, unless another state is asked for."""
-    from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
-
     invocation: Invocation = ctx.obj
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
     states = parse_states(state, sent=sent, rejected=rejected)
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    found = listing.entries(invocation.environment, states, selection, on_problem=problems.append)
-    light = found if limit else (entry.without_bytes() for entry in found)
-    newest, total = listing.newest(light, limit or None)
-    data = {
-        "events": [pages.entry_data(entry) for entry in newest],
-        "shown": len(newest),
-        "total": total,
-    }
-    answer = _output.Answer(data, lambda: pages.show_list(newest, total, states), problems)
-    _output.emit(answer, invocation, as_json=json)
+    with open_spool(invocation.environment, read_only=True) as spool:
+        total = spool.count(states, selection)
+        # Of many events their bodies would fill the memory, and none is shown.
+        found = [
+            entry._replace(body=b"")
+            for entry in spool.entries(states, selection, newest=limit or None)
+        ]
+    return _output.Answer(
+        lambda: {"events": as_data(found), "shown": len(found), "total": total},
+        lambda: _show_list(found, total, states),
+    )
 
 
-@app.command("show", cls=RecordedCommand)
-def show(  # noqa: PLR0913  (each is an option)
+@app.command("show", cls=AnsweringCommand)
+@selecting
+def show(
     ctx: typer.Context,
     uids: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[UID]...",
             help="Events whose uid begins so; all without one.",
-            show_default=False,
         ),
     ] = None,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     sent: Sent = False,
     rejected: Rejected = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print the exact bytes of the events alone, one a line.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Show events whole, as they were recorded.
 
     With --raw the bytes are those that a delivery puts into the body of its
     request. A uid is looked for in every state; without one, what waits is shown.
     """
-    from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
-
     invocation: Invocation = ctx.obj
-    if raw and json:
+    asked = tuple(uids or ())
+    _check_uids(asked)
+    if raw and invocation.as_json:
         raise UsageError(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
         )
-    _check_uids(uids or ())
-    selection = parse_selection(
-        invocation.environment,
-        tools=tool,
-        events=event,
-        since=since,
-        until=until,
-        uids=tuple(uids or ()),
-    )
     states = parse_states(
-        state, sent=sent, rejected=rejected, default=listing.STATES if uids else ("pending",)
+        state, sent=sent, rejected=rejected, default=STATES if uids else ("pending",)
     )
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    missing = set(uids or ())
-    found = _seen(
-        listing.entries(invocation.environment, states, selection, on_problem=problems.append),
-        missing,
+    selection = selection._replace(uids=asked)
+    missing = set(asked)
+    most = None if raw or invocation.as_json else _SHOWN
+    with open_spool(invocation.environment, read_only=True) as spool:
+        for uid in asked:
+            if spool.count(states, selection._replace(uids=(uid,))):
+                missing.discard(uid)
+        errors = [UnknownUidError(uid) for uid in asked if uid in missing]
+        entries = spool.entries(states, selection, newest=most)
+        if raw:
+            _output.print_raw(entry.body for entry in entries)
+            return _output.Answer(dict, lambda: None, errors)
+        shown, total = list(entries), spool.count(states, selection)
+    if asked and not total:
+        raise errors[0]
+    return _output.Answer(
+        lambda: {"events": [{**as_data(each), "body": as_data(each.body)} for each in shown]},
+        lambda: _show_events(shown, total),
+        errors,
     )
-    if raw:
-        _write_raw(entry.body for entry in found)
-        answer = _output.Answer({}, lambda: None, _failures(problems, uids, missing))
-    else:
-        shown, total = listing.newest(found, None if json else _SHOWN)
-        failures = _failures(problems, uids, missing)
-        if uids and not total:
-            raise failures[0]
-        data = {"events": [pages.whole_data(entry) for entry in shown]}
-        answer = _output.Answer(data, lambda: pages.show_whole(shown, total), failures)
-    _output.emit(answer, invocation, as_json=json)
-
-
-def _take_in(environment: Environment) -> None:
-    """Put into the spool what programs left in memory when they were killed: it waits too."""
-    from usagectl import ledger
-
-    ledger.recover(environment)
 
 
 def _check_uids(uids: Sequence[str]) -> None:
@@ -187,160 +161,298 @@ def _check_uids(uids: Sequence[str]) -> None:
         raise UsageError(sentence, hint="usagectl spool list")
 
 
-def _seen(found: Iterable[Entry], missing: set[str]) -> Iterator[Entry]:
-    """Strike off which uids were found while the entries pass by."""
-    for entry in found:
-        if missing:
-            missing.difference_update([uid for uid in missing if entry.uid.startswith(uid)])
-        yield entry
-
-
-def _failures(
-    problems: Sequence[UsagectlError], uids: Sequence[str] | None, missing: set[str]
-) -> list[UsagectlError]:
-    return [*problems, *(UnknownUidError(uid) for uid in uids or () if uid in missing)]
-
-
-def _write_raw(texts: Iterable[bytes]) -> None:
-    sys.stdout.flush()
-    for text in texts:
-        sys.stdout.buffer.write(text + b"\n")
-    sys.stdout.buffer.flush()
-
-
-@app.command("stats", cls=RecordedCommand)
-def stats(
-    ctx: typer.Context,
-    *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
-    state: States = None,
-    json: Json = False,
-) -> None:
+@app.command("stats", cls=AnsweringCommand)
+@selecting
+def stats(ctx: typer.Context, *, selection: Selection, state: States = None) -> _output.Answer:
     """Count events by name, tool, state and day, with a small chart on a terminal."""
-    from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
-
     invocation: Invocation = ctx.obj
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
+    states = parse_states(state, default=STATES)
+    with open_spool(invocation.environment, read_only=True) as spool:
+        found, losses = spool.stats(states, selection), spool.losses()
+    return _output.Answer(
+        lambda: _stats_data(found, losses), lambda: _show_stats(found, losses, states)
     )
-    states = parse_states(state, default=listing.STATES)
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    found = listing.stats(invocation.environment, states, selection, on_problem=problems.append)
-    losses = queue.state_of_losses(invocation.environment)
-    answer = _output.Answer(
-        pages.stats_data(found, losses),
-        lambda: pages.show_stats(found, losses, states),
-        problems,
-    )
-    _output.emit(answer, invocation, as_json=json)
 
 
-@app.command("export", cls=RecordedCommand)
-def export(  # noqa: PLR0913  (each is an option)
+def _stats_data(found: Stats, losses: Losses) -> dict[str, object]:
+    sums = {
+        f"by_{name}": {each: count for (each,), count in count_by(found, name).items()}
+        for name in ("state", "tool", "event")
+    }
+    days = [{**as_data(group), "count": count} for group, count in found.groups.items()]
+    whole = {"events": found.total, "bytes": found.bytes}
+    return {**whole, **sums, "by_day": days, "lost": as_data(losses)}
+
+
+@app.command("export", cls=AnsweringCommand)
+@selecting
+def export(
     ctx: typer.Context,
     file: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[FILE]", help="Where to write; stdout without one.", show_default=False
-        ),
+        typer.Argument(metavar="[FILE]", help="Where to write; stdout without one."),
     ] = None,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     events: Annotated[
         bool, typer.Option("--events", help="Write the events alone, without their envelopes.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer | None:
     """Write events to a file or to stdout, one a line, exactly as they are in the spool.
 
     Each line is an envelope whose last member is the event's exact bytes, the
     form that `usagectl replay --file` reads; it reads --events as well. The
     spool stays as it is. FILE appears whole or not at all.
     """
-    from usagectl import _files
-    from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import listing
-
     invocation: Invocation = ctx.obj
-    if json and file is None:
+    if invocation.as_json and file is None:
         raise UsageError("--json needs a FILE: stdout cannot hold both.")
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
-    )
     states = parse_states(state)
-    _take_in(invocation.environment)
-    problems: list[UsagectlError] = []
-    found = listing.entries(
-        invocation.environment,
-        states,
-        selection,
-        on_problem=problems.append if file is None else None,  # A file is whole or not at all.
-    )
-    texts = (entry.body if events else entry.line for entry in found)
-    if file is None:
-        _write_raw(() if dry_run else texts)
-        _output.emit(_output.Answer({}, lambda: None, problems), invocation, as_json=False)
-        return
-    target = invocation.environment.cwd / file
-    count, size = _files.write_lines(target, texts, replaces=force, dry_run=dry_run)
+    with open_spool(invocation.environment, read_only=True) as spool:
+        found = spool.entries(states, selection)
+        texts = (entry.body if events else entry.line for entry in found)
+        if file is None:
+            _output.print_raw(() if dry_run else texts)
+            return None
+        target = invocation.environment.cwd / file
+        count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
-    answer = _output.Answer(data, lambda: pages.show_export(target, count, size, dry_run=dry_run))
-    _output.emit(answer, invocation, as_json=json)
+    return _output.Answer(lambda: data, lambda: _show_export(target, count, size, dry_run=dry_run))
 
 
-@app.command("purge", cls=RecordedCommand)
-def purge(  # noqa: PLR0913  (each is an option)
+@app.command("purge", cls=AnsweringCommand)
+@selecting
+def purge(
     ctx: typer.Context,
     *,
-    tool: ToolNames = None,
-    event: EventNames = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     state: States = None,
     dry_run: DryRun = False,
     yes: Yes = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Remove events for good; without --state those that wait and those that were refused."""
-    from usagectl.cli import _spool_pages as pages
-    from usagectl.spool import purging
-
     invocation: Invocation = ctx.obj
-    selection = parse_selection(
-        invocation.environment, tools=tool, events=event, since=since, until=until
+    environment = invocation.environment
+    states = parse_states(state, default=UNSENT)
+    is_asked = not (yes or dry_run or invocation.as_json) and _output.can_ask()
+    gone = 0
+    if dry_run or is_asked:
+        with open_spool(environment, read_only=True) as spool:
+            gone = spool.count(states, selection)
+    if is_asked and gone:
+        _output.confirm(f"Remove {count_of(gone, 'event')} for good?")
+    if not dry_run:
+        gone = remove(environment, states=states, selection=selection)
+    return _output.Answer(
+        lambda: {"purged": gone, "dry_run": dry_run, "states": states},
+        lambda: _show_purge(gone, dry_run=dry_run),
     )
-    states = parse_states(state, default=purging.UNSENT)
-    _take_in(invocation.environment)
-    if not (yes or dry_run or json) and sys.stdin.isatty() and sys.stderr.isatty():
-        planned = purging.purge(
-            invocation.environment, states=states, selection=selection, dry_run=True
-        )
-        if planned:
-            from usagectl.cli.machine_id import confirm
 
-            confirm(f"Remove {pages.events(planned)} for good?", skip=False)
-    problems: list[UsagectlError] = []
-    with pages.purge_meter() as meter:
-        gone = purging.purge(
-            invocation.environment,
-            states=states,
-            selection=selection,
-            dry_run=dry_run,
-            on_progress=meter,
-            on_problem=problems.append,
-        )
-    data = {"purged": gone, "dry_run": dry_run, "states": list(states)}
-    answer = _output.Answer(data, lambda: pages.show_purge(gone, dry_run=dry_run), problems)
-    _output.emit(answer, invocation, as_json=json)
+
+def _show_state(found: SpoolState) -> None:
+    """Draw the size of the spool and what can be done with it."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    page.line(
+        f"{count_of(found.pending, 'event')} waiting in {found.path or 'no file'}.", style="bold"
+    )
+    page.line()
+    page.rows(
+        [
+            ("waiting", f"{found.pending} ({found.bytes} bytes)"),
+            ("sent", f"{found.sent} in the log of what was sent"),
+            ("rejected", f"{found.rejected} kept that an endpoint refused"),
+            ("lost", _describe_losses(found.losses)),
+        ]
+    )
+    for problem in filter(None, (found.problem, found.unwritable)):
+        page.line()
+        page.line(problem, style="yellow")
+        page.line(f"  try: {_look_at(found.path)}")
+    page.line()
+    page.line("Next: usagectl spool list, show, stats, export, purge; usagectl replay sends.")
+
+
+def _look_at(file: Path | None) -> str:
+    if file is None:
+        return FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
+    return f"ls -la {quote(str(file.parent))}"
+
+
+def _describe_losses(losses: Losses) -> str:
+    """Say how many events were lost, and why."""
+    if not losses.total:
+        return "none"
+    reasons = (
+        (losses.full, "the spool was full"),
+        (losses.old, "they had become too old"),
+        (losses.unwritable, "the disk took nothing"),
+    )
+    told = [(count, reason) for count, reason in reasons if count]
+    if len(told) == 1:
+        return f"{losses.total}, since {told[0][1]}"
+    return f"{losses.total}: {', '.join(f'{count} since {reason}' for count, reason in told)}"
+
+
+def _short(text: str) -> str:
+    """Cut a name that would fill the screen; --json has it whole."""
+    return text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}..."
+
+
+def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
+    """Draw events, one a line; those of one answer stand below it."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    verb = " or ".join("waiting" if state == "pending" else state for state in states)
+    if not entries:
+        page.line(f"No such event is {verb}.", style="bold")
+        page.line("Next: usagectl spool stats counts all that are here.")
+        return
+    which = (
+        f"the newest {len(entries)} of {count_of(total, 'event')}" if total > len(entries) else None
+    )
+    page.line(f"{which or count_of(total, 'event')} {verb}.".capitalize(), style="bold")
+    for (state, handover), group in groupby(entries, lambda each: (each.state, each.handover)):
+        page.line()
+        if handover is not None or len(states) > 1:
+            page.line(_fate(state, handover), style="dim")
+        page.rows([_row(entry, page.width) for entry in group])
+    page.line()
+    if which:
+        page.line("--limit 0 shows all.")
+    page.line("Next: usagectl spool show UID shows one whole; the beginning of a UID will do.")
+
+
+def _row(entry: Entry, width: int) -> tuple[str, ...]:
+    uid = entry.uid if width >= _WIDE else entry.uid[:_UID_CHARACTERS]
+    size = f"{entry.size} bytes"
+    return (_short(_recorded_at(entry)), _short(entry.tool), _short(entry.event), size, _short(uid))
+
+
+def _recorded_at(entry: Entry) -> str:
+    """Say when an event was recorded: UTC, to the second; its own text where that is no instant."""
+    return in_utc(entry.time) or entry.time
+
+
+def _fate(state: State, handover: Handover | None) -> str:
+    """Say in words what became of events."""
+    if state == "pending":
+        return "waiting"
+    if handover is None:
+        return f"{state}; when and by whom is not known"
+    words = " ".join(handover.answer.split())
+    cut = words if len(words) <= _ANSWER_CHARACTERS else f"{words[:_ANSWER_CHARACTERS]}..."
+    verb = "sent" if state == "sent" else "refused"
+    where = f"{'to' if state == 'sent' else 'by'} {origin_shown(handover.to)}"
+    when = _short(in_utc(handover.at) or handover.at)
+    said = f"status {handover.status}{f': {cut}' if cut else ''}"
+    return f"{verb} {when} {where}, {said}"
+
+
+def _show_events(entries: Sequence[Entry], total: int) -> None:
+    """Draw events whole."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    if not entries:
+        page.line("No such event is here.", style="bold")
+        page.line("Next: usagectl spool stats counts all of them.")
+        return
+    for number, entry in enumerate(entries):
+        if number:
+            page.line()
+        page.line(f"{_short(entry.event)} of {_short(entry.tool)}", style="bold")
+        rows = [
+            ("uid", entry.uid),
+            ("recorded", f"{_short(_recorded_at(entry))} UTC"),
+            ("state", _fate(entry.state, entry.handover)),
+            ("size", f"{entry.size} bytes"),
+        ]
+        page.rows(rows)
+        page.body(entry.body.decode("utf-8"))
+    if total > len(entries):
+        page.line()
+        page.line(f"These are the newest {len(entries)} of {total}; --raw or --json gives all.")
+
+
+def count_by(stats: Stats, *names: str) -> dict[tuple[str, ...], int]:
+    """Count events by some of the members of their groups, in the order of the names."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for group, count in stats.groups.items():
+        found[tuple(getattr(group, name) for name in names)] += count
+    return dict(sorted(found.items()))
+
+
+def _show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
+    """Draw counts, and a bar for each day."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    page.line(f"{count_of(found.total, 'event')}, {found.bytes} bytes.", style="bold")
+    if found.groups:
+        page.line()
+        _show_names(page, found, states)
+        page.heading("By day (UTC)")
+        _show_days(page, found)
+    else:
+        page.line("Next: usagectl spool says what is here in all.")
+    page.line()
+    page.line(f"Lost: {_describe_losses(losses)}.")
+
+
+def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
+    """Draw a row for each event of each tool, the most frequent first."""
+    by_state = count_by(found, "event", "tool", "state")
+    names = sorted(count_by(found, "event", "tool").items(), key=lambda each: -each[1])
+    heads = ("waiting" if state == "pending" else state for state in states)
+    rows = [("event", "tool", *heads)]
+    for (event, tool), _ in names[:_ROWS]:
+        counts = [str(by_state.get((event, tool, state), 0)) for state in states]
+        rows.append((_short(event), _short(tool), *counts))
+    page.rows(rows, styles=["dim", *[""] * (len(rows) - 1)])
+    if len(names) > _ROWS:
+        page.line(f"  and {len(names) - _ROWS} more; --json has all")
+
+
+def _show_days(page: Page, found: Stats) -> None:
+    """Draw a bar for each of the last days that have events; rare events share a part."""
+    totals = sorted(count_by(found, "event").items(), key=lambda each: -each[1])
+    kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
+    days: dict[str, dict[str, int]] = {}
+    for (day, event), count in count_by(found, "day", "event").items():
+        name = _short(event) if event in kept else "other"
+        counts = days.setdefault(_short(day), {})
+        counts[name] = counts.get(name, 0) + count
+    page.bars(dict(sorted(days.items())[-_DAYS:]))
+    if len(days) > _DAYS:
+        earlier = len(days) - _DAYS
+        page.line(f"  and {earlier} earlier {'day' if earlier == 1 else 'days'}; --json has all")
+
+
+def _show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
+    """Say what was written."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    verb = "would be written" if dry_run else "written"
+    page.line(f"{count_of(count, 'event')} {verb} to {file}, {size} bytes.")
+    if dry_run:
+        return
+    page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")
+
+
+def _show_purge(gone: int, *, dry_run: bool) -> None:
+    """Say what was removed."""
+    from usagectl.cli._render import Page
+
+    page = Page()
+    if not gone:
+        page.line(f"No such event is here; nothing {'would be' if dry_run else 'was'} removed.")
+        return
+    page.line(f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed.")

@@ -1,4 +1,4 @@
-"""Own `usagectl status`."""
+"""`usagectl status`: the verdict on each tool, and what it rests on."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from usagectl import consent, identity, report, tools
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import Json, Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data, part_data
+from usagectl.consent import describe
 from usagectl.errors import ExpectationFailedError
-from usagectl.tools.base import mask_credentials
+from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.status import NOT_COVERED, collect, offending
+from usagectl.tools import names as names_of_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.cli._invocation import Invocation
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
-    from usagectl.report import Report
     from usagectl.spool import SpoolState
+    from usagectl.status import Report
     from usagectl.tools.base import IdentityFile
 
 app = new_app()
 apps = {"status": app}
 
 
-@app.command(cls=RecordedCommand)
+@app.command(cls=AnsweringCommand)
 def status(
     ctx: typer.Context,
     *,
@@ -35,12 +37,10 @@ def status(
         Literal["off", "local"] | None,
         typer.Option(
             help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
-            show_default=False,
         ),
     ] = None,
     reveal: Reveal = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Show for each tool whether its telemetry is on, and which switch decided.
 
     The verdict on a tool is what that tool would do: its own switches are
@@ -49,77 +49,34 @@ def status(
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
-    found = report.collect(invocation.environment)
-    loud = report.offending(found.consents, expect) if expect else ()
-    errors = []
-    if loud:
-        names = [f"{part.name} is {part.telemetry}" for part in loud]
-        wanted = "off" if expect == "off" else "off or local"
-        errors.append(ExpectationFailedError(wanted, offending=names, hint=_way_off(loud)))
-    answer = _output.Answer(
-        _data(found, reveal=reveal), lambda: _show(found, reveal=reveal), errors
+    found = collect(invocation.environment)
+    return _output.Answer(
+        lambda: _data(found, reveal=reveal),
+        lambda: _show(found, reveal=reveal),
+        _failures(found, expect),
     )
-    _output.emit(answer, invocation, as_json=json)
+
+
+def _failures(
+    found: Report, expect: Literal["off", "local"] | None
+) -> list[ExpectationFailedError]:
+    loud = offending(found.consents, expect) if expect else ()
+    if not loud:
+        return []
+    names = [f"{part.name} is {part.telemetry}" for part in loud]
+    wanted = "off" if expect == "off" else "off or local"
+    return [ExpectationFailedError(wanted, offending=names, hint=_way_off(loud))]
 
 
 def _data(found: Report, *, reveal: bool) -> dict[str, object]:
     folder, source = found.cache_dir
     return {
-        "tools": [
-            consent_data(part, report.machine_id_of(part, found.machine_ids), reveal=reveal)
-            for part in found.consents
-        ],
-        "cache_dir": {"path": str(folder), "source": source},
-        "environment": {
-            "is_ci": found.is_ci,
-            "is_docker": found.is_docker,
-            "system": found.system,
-        },
-        "spool": {
-            "path": str(found.spool.path) if found.spool.path else None,
-            "pending": found.spool.pending,
-            "sent": found.spool.sent,
-            "bytes": found.spool.bytes,
-            "rejected": found.spool.rejected,
-            "lost": found.spool.losses._asdict(),
-        },
-        "not_covered": list(report.NOT_COVERED),
+        "tools": [part_data(part, found.machine_ids, reveal=reveal) for part in found.consents],
+        "cache_dir": as_data({"path": folder, "source": source}),
+        "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
+        "spool": as_data(found.spool),
+        "not_covered": list(NOT_COVERED),
     }
-
-
-def consent_data(
-    found: Consent, machine_id: MachineId | None, *, reveal: bool
-) -> dict[str, object]:
-    """Give the verdict on a tool part its public JSON form."""
-    return {
-        "name": found.tool,
-        "part": found.part,
-        "telemetry": found.telemetry,
-        "installed": found.installation.installed,
-        "version": found.installation.version,
-        "endpoint": found.endpoint if reveal else mask_credentials(found.endpoint),
-        "decided_by": _output.switch_data(found.decided_by),
-        "overridden": [_output.switch_data(switch) for switch in found.overridden],
-        "warnings": [_output.caution_data(caution) for caution in found.cautions],
-        "machine_id": machine_id_data(machine_id, reveal=reveal) if machine_id else None,
-    }
-
-
-def machine_id_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
-    """Give what one identity file holds its public JSON form."""
-    value = found.value
-    if value is not None:
-        value = _whole(value) if reveal else identity.redact(value)
-    return {"value": value, "kind": found.kind, "path": str(found.place.path)}
-
-
-def _whole(value: object) -> str | int:
-    """Give an ID as it is; a file may hold any JSON value, NaN and nested ones too."""
-    if isinstance(value, str | int):
-        return value
-    from json import dumps
-
-    return dumps(value)
 
 
 def _show(found: Report, *, reveal: bool) -> None:
@@ -135,7 +92,7 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
     page.heading("No opt-out covers")
-    page.bullets(report.NOT_COVERED)
+    page.bullets(NOT_COVERED)
     page.line()
     page.line(f"Next: {_next_step(found.consents)}")
 
@@ -163,7 +120,7 @@ def _row(part: Consent) -> tuple[str, str, str, str]:
     if not part.counts:
         return (part.name, "-", "", "not found on this machine")
     version = part.installation.version or ("" if part.installation.installed else "not found")
-    return (part.name, part.telemetry, version, consent.describe(part.decided_by))
+    return (part.name, part.telemetry, version, describe(part.decided_by))
 
 
 def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
@@ -177,7 +134,7 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
     shown = [part for part in found.consents if part.counts and part.endpoint]
     endpoints = {part.endpoint: part.name for part in reversed(shown)}
     for url, name in reversed(endpoints.items()):
-        rows.append(("Endpoint", f"{url if reveal else mask_credentials(url)} ({name})"))
+        rows.append(("Endpoint", f"{url if reveal else mask_url_credentials(url)} ({name})"))
     rows.append(("Spool", _describe_spool(found.spool)))
     rows.append(("CI", _yes_or_no(found.is_ci)))
     rows.append(("Container", _yes_or_no(found.is_docker)))
@@ -186,7 +143,7 @@ def _facts(found: Report, *, reveal: bool) -> list[tuple[str, str]]:
 
 
 def _name_of(place: IdentityFile) -> str:
-    return f"{place.tool} {place.part}" if place.tool in tools.NAMES else place.tool
+    return f"{place.tool} {place.part}" if place.tool in names_of_tools() else place.tool
 
 
 def _describe_spool(found: SpoolState) -> str:
@@ -204,7 +161,7 @@ def _describe_id(found: MachineId, *, reveal: bool) -> str:
         return found.problem
     if not found.exists:
         return f"none yet, {found.place.path}"
-    value = found.value if reveal else identity.redact(found.value)
+    value = found.value if reveal else redact(found.value)
     return f"{value} ({found.kind}) in {found.place.path}"
 
 
@@ -220,7 +177,7 @@ def _next_step(consents: tuple[Consent, ...]) -> str:
 
 
 def _way_off(loud: Sequence[Consent]) -> str:
-    """Name the command that helps: a file where one decides, else the shell's own variables."""
+    """Name the command that helps: one that writes files, or where none can, one for the shell."""
     if all(part.is_out_of_reach for part in loud):
         return 'eval "$(usagectl env)"'
     return "usagectl disable"

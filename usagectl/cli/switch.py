@@ -1,4 +1,4 @@
-"""Own `usagectl disable` and `usagectl enable`."""
+"""`usagectl disable` and `usagectl enable`: write the tools' own switches, and read them back."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, identity, report, switching
 from usagectl.cli import _output
-from usagectl.cli._commands import RecordedCommand, new_app
-from usagectl.cli._options import DryRun, Json, Tools  # noqa: TC001  (Typer reads them)
-from usagectl.cli.status import consent_data
+from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
+from usagectl.cli._output import as_data, part_data
+from usagectl.consent import describe
+from usagectl.errors import count_of
+from usagectl.identity import read_all
+from usagectl.switching import disable as switch_off
+from usagectl.switching import enable as switch_on
 
 if TYPE_CHECKING:
-    from usagectl.cli._invocation import Invocation
-    from usagectl.switching import Change, SwitchResult
+    from usagectl.switching import SwitchResult
+    from usagectl.tools.base import Change
 
 disable_app = new_app()
 enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
 
 
-@disable_app.command(cls=RecordedCommand)
+@disable_app.command(cls=AnsweringCommand)
 def disable(
     ctx: typer.Context,
     names: Tools = None,
@@ -30,8 +34,7 @@ def disable(
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
     dry_run: DryRun = False,
-    json: Json = False,
-) -> None:
+) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
 
     For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
@@ -42,16 +45,12 @@ def disable(
     Exits with 1 when a part stays on, and says what to do. Sends nothing.
     """
     invocation: Invocation = ctx.obj
-    result = switching.disable(
-        invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run
-    )
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    result = switch_off(invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-@enable_app.command(cls=RecordedCommand)
-def enable(
-    ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False, json: Json = False
-) -> None:
+@enable_app.command(cls=AnsweringCommand)
+def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo what `usagectl disable` did, and no more.
 
     With a TOOL, its file is made to say on, whoever made it say off; a variable or
@@ -59,34 +58,21 @@ def enable(
     on only by name: usagectl enable usagectl.
     """
     invocation: Invocation = ctx.obj
-    result = switching.enable(invocation.environment, names or (), dry_run=dry_run)
-    _answer(invocation, result, dry_run=dry_run, as_json=json)
+    result = switch_on(invocation.environment, names or (), dry_run=dry_run)
+    return _answer(invocation, result, dry_run=dry_run)
 
 
-def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool, as_json: bool) -> None:
-    ids = identity.read_all(invocation.environment)
-    data = {
-        "dry_run": dry_run,
-        "changes": [_change_data(change) for change in result.changes],
-        "purged": result.purged,
-        "tools": [
-            consent_data(part, report.machine_id_of(part, ids), reveal=False)
-            for part in result.consents
-        ],
-    }
-    answer = _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
-    _output.emit(answer, invocation, as_json=as_json)
+def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
+    def data() -> dict[str, object]:
+        ids = read_all(invocation.environment)
+        return {
+            "dry_run": dry_run,
+            "changes": as_data(result.changes),
+            "purged": result.purged,
+            "tools": [part_data(part, ids) for part in result.consents],
+        }
 
-
-def _change_data(change: Change) -> dict[str, object]:
-    return {
-        "tool": change.tool,
-        "file": str(change.file),
-        "name": change.name,
-        "value": change.value,
-        "changed": change.changed,
-        "set_aside": str(change.set_aside) if change.set_aside else None,
-    }
+    return _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
@@ -99,22 +85,22 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
             page.indented(f"What could not be understood is now {change.set_aside}.")
     if result.purged:
         verb = "would be removed" if dry_run else "removed"
-        noun = "event" if result.purged == 1 else "events"
-        page.line(f"{_owners(result)}: {result.purged} waiting {noun} {verb}, unsent.")
+        events = count_of(result.purged, "waiting event")
+        page.line(f"{_owners(result)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
     if not shown:
         names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
         page.line(f"{names}: not found on this machine, so there is nothing to switch.")
         return
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
-    rows = [(part.name, part.telemetry, consent.describe(part.decided_by)) for part in shown]
+    rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
     page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
 
 
 def _owners(result: SwitchResult) -> str:
-    """Name whose events were removed: LocalStack and lstk keep none here."""
-    names = (part.tool for part in result.consents if part.tool not in ("localstack", "lstk"))
+    """Name the tools whose events were removed: only tools of ours keep events here."""
+    names = (part.tool for part in result.consents if part.is_ours)
     return ", ".join(dict.fromkeys(names))
 
 

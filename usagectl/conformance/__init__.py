@@ -1,17 +1,16 @@
-"""Own the conformance kit: rules that any command line with telemetry can be held to.
+"""The conformance kit: rules that any command line with telemetry can be held to.
 
     $ python -m pytest --pyargs usagectl.conformance --usagectl-conformance mytool.toml
 
 The same as values: `check(load(Path("mytool.toml")), current_environment())`. The tool
-may be written in any language; its events go to an endpoint on loopback, and it runs
-in a home of its own. What opens a connection to another host, past every proxy and
-every variable that leads to the endpoint, is not seen here.
+may be written in any language; its events go to an endpoint on loopback, and it runs in
+a home of its own. The kit does not see a connection to another host that ignores every
+proxy and every variable that leads to the endpoint.
 """
 
 from __future__ import annotations
 
-from usagectl.conformance.kit import Check, Kit, check, plan
-from usagectl.conformance.report import Report, Result
+from usagectl.conformance.checks import Check, Kit, Report, Result, check, plan
 from usagectl.conformance.spec import Spec, SpecInvalidError, Switch, load
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""Own the texts that must not be sent, where they are put, and the search for them.
+"""Canaries: texts that must not be sent, their places, and the search for them.
 
-Each is drawn at random and stands in one place alone, so that a text which is found
-names the place it came from. They are looked for as they are, and as what programs
-make of them: upper case, base64, hexadecimal, percent signs, JSON escapes, hashes.
+Each is drawn at random and stands in one place alone, so that a text which is found names
+its place. The search knows what programs make of a text: upper case, base64, hexadecimal,
+percent signs, JSON escapes, hashes.
 """
 
 from __future__ import annotations
@@ -15,28 +15,41 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from usagectl.capture.records import UndecodableError, decode
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from usagectl.capture import Captured
+    from usagectl.conformance.endpoint import Traffic
 
 _LETTERS = "abcdefghijkmnop"
 _LENGTH = 14
 _HASHES = ("md5", "sha1", "sha256", "sha512")
 _HASH_DIGITS = 12
-"""LocalStack's clients cut a digest to this many; a shorter one is found by chance."""
+"""LocalStack's clients cut a digest to this many; shorter ones are found by chance."""
 
 _SHORTEST_HASHED = 3
 _MOST_BYTES = 32 * 1024 * 1024
 _ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
-_GZIP_OR_ZLIB = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+_COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+
+_OF_MACHINE = {
+    "UC402": "a secret of this environment",
+    "UC403": "the user's real name",
+    "UC404": "the host's real name",
+    "UC405": "the real home folder",
+    "UC406": "the system's machine ID",
+}
 
 
 class Canary(NamedTuple):
-    """Hold a text that must not be sent, and where it stands.
+    """A text that must not be sent, and its place.
 
     Attributes:
-        place: where, in a few words: `the folder's name`.
+        place: the place in a few words: `the folder's name`.
         text: the text.
-        whole: what else a hash is made of there, such as the whole path.
+        whole: longer texts of that place that may be hashed, such as the whole path.
     """
 
     place: str
@@ -45,7 +58,7 @@ class Canary(NamedTuple):
 
 
 class Leak(NamedTuple):
-    """Hold where a canary was found again, and as what."""
+    """A canary that was sent: its place, its form, and where it was found."""
 
     place: str
     form: str
@@ -53,12 +66,12 @@ class Leak(NamedTuple):
 
 
 def draw(entropy: Callable[[int], bytes]) -> str:
-    """Draw a text of small letters, which no encoding of texts changes."""
+    """Draw a text of small letters, which no text encoding changes."""
     return "".join(_LETTERS[byte % len(_LETTERS)] for byte in entropy(_LENGTH))
 
 
 def find(canaries: tuple[Canary, ...], data: bytes, *, where: str) -> Iterator[Leak]:
-    """Look for every canary in bytes, in every form; each form of one is told once."""
+    """Find every canary in bytes, in any form; each is reported once."""
     looks = list(_readings(data[:_MOST_BYTES]))
     for canary in canaries:
         for form, needle in _forms(canary):
@@ -68,7 +81,7 @@ def find(canaries: tuple[Canary, ...], data: bytes, *, where: str) -> Iterator[L
 
 
 def _readings(data: bytes) -> Iterator[bytes]:
-    """Give the bytes as they are and as they read decoded, each in small letters too."""
+    """Yield the bytes as they are and decoded, each in small letters too."""
     for each in (data, *_inflated(data)):
         escaped = _ESCAPE.sub(_unescape, each).replace(b"\\/", b"/")
         for reading in dict.fromkeys(
@@ -83,8 +96,8 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _inflated(data: bytes) -> Iterator[bytes]:
-    """Take off a compression that no header tells of, as some browsers' libraries send it."""
-    if not data.startswith(_GZIP_OR_ZLIB):
+    """Decompress what no header calls compressed, as some browsers' libraries send it."""
+    if not data.startswith(_COMPRESSED):
         return
     try:
         yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, _MOST_BYTES)
@@ -99,7 +112,7 @@ def _forms(canary: Canary) -> Iterator[tuple[str, bytes]]:
     yield "in hexadecimal", text.hex().encode()
     for shift in range(3):
         coded = base64.b64encode(b"\0" * shift + text).rstrip(b"=")
-        # The first characters and the last one hold bits of what stands beside it.
+        # The first characters and the last one hold bits of the neighbours.
         cut = coded[(0, 2, 3)[shift] : -1]
         yield "in base64", cut
         yield "in base64", cut.replace(b"+", b"-").replace(b"/", b"_")
@@ -116,20 +129,9 @@ def _hashes(whole: str) -> Iterator[tuple[str, bytes]]:
 
 
 class Planted(NamedTuple):
-    """Hold the canaries of one kit, and the variables and files that hold them.
+    """The canaries of one kit, and the variables and files that hold them.
 
-    Attributes:
-        value: what `{value}` stands for.
-        user: the user's name.
-        home: the name of the home folder.
-        work: the name of the working folder.
-        host: what variables say of the host's name.
-        note: the value of a variable without meaning.
-        token: the value of a variable that is a credential.
-        login: a password in the address of a database.
-        mail: the address in git's settings.
-        remote: the name of the git repository's origin.
-        source: the name of a branch.
+    What each stands for says `canaries`.
     """
 
     value: str
@@ -146,7 +148,7 @@ class Planted(NamedTuple):
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """List the variables that hold some."""
+        """The variables that hold canaries."""
         return {
             **dict.fromkeys(("USER", "LOGNAME", "USERNAME"), self.user),
             **dict.fromkeys(("HOSTNAME", "COMPUTERNAME"), self.host),
@@ -158,7 +160,7 @@ class Planted(NamedTuple):
 
     @property
     def files(self) -> Mapping[str, str]:
-        """List the files that hold some: a git repository, and git's settings of the user."""
+        """The files that hold canaries: a git repository, and the user's git settings."""
         mail = f"{self.mail}@example.org"
         return {
             "~/.gitconfig": f"[user]\n\tname = {self.user}\n\temail = {mail}\n",
@@ -171,11 +173,11 @@ class Planted(NamedTuple):
 
     @property
     def remote_url(self) -> str:
-        """Name the repository's origin."""
+        """The address of the repository's origin."""
         return f"git@example.org:{self.remote}/some.git"
 
     def canaries(self, home: str, work: str) -> tuple[Canary, ...]:
-        """List them with their places; a hash may be one of a whole path."""
+        """List the canaries with their places."""
         note, token = "the variable CONFORMANCE_NOTE", "a token in a variable"
         return (
             Canary("what was typed for {value}", self.value),
@@ -195,3 +197,61 @@ class Planted(NamedTuple):
 def plant(entropy: Callable[[int], bytes]) -> Planted:
     """Draw the canaries of one kit."""
     return Planted(*(draw(entropy) for _ in Planted._fields))
+
+
+class Search(NamedTuple):
+    """Texts that were found, once for each place, and how many messages cannot be searched."""
+
+    leaks: tuple[Leak, ...]
+    unreadable: int
+
+
+def search(
+    traffic: Traffic, planted: tuple[Canary, ...], machine: re.Pattern[str] | None
+) -> Search:
+    """Search every part of every request, and every byte of every connection.
+
+    `machine` finds values of this machine, with a group for each rule of the audit.
+    """
+    unreadable = traffic.refused
+    found: dict[Leak, None] = {}
+    for each in traffic.captured:
+        try:
+            parts = list(_parts(each))
+        except UndecodableError:
+            unreadable += 1
+            continue
+        for where, data in parts:
+            found |= dict.fromkeys(find(planted, data, where=where))
+            found |= dict.fromkeys(_of_machine(machine, data, where))
+    known = {leak.place for leak in found}
+    for heard in traffic.heard:  # Only here is what was not a request.
+        for leak in find(planted, heard, where="the bytes of a connection"):
+            if leak.place not in known:
+                found[leak] = None
+    return Search(tuple(found), unreadable)
+
+
+def _parts(request: Captured) -> Iterator[tuple[str, bytes]]:
+    """Yield the parts of a request.
+
+    Raises:
+        UndecodableError: the coding of its body is unknown or broken.
+    """
+    path = request.path.partition("?")[0]
+    yield "the address", request.path.encode()
+    for name, value in request.headers.items():
+        yield f"the header {name}", f"{name}: {value}".encode()
+    body = request.body
+    if request.problem:  # It was kept with its coding.
+        body = decode(body, request.headers.get("content-encoding", ""))
+    yield f"the body of {request.method} {path}", body
+
+
+def _of_machine(machine: re.Pattern[str] | None, data: bytes, where: str) -> Iterator[Leak]:
+    if machine is None:
+        return
+    for match in machine.finditer(data.decode("utf-8", "replace")):
+        place = _OF_MACHINE.get(match.lastgroup or "")
+        if place:
+            yield Leak(place, "as it is", where)

@@ -1,8 +1,8 @@
-"""Own the description of a tool that is to be held to the rules: how it is run and switched.
+"""The description of a tool that is held to the rules: how it is run and switched.
 
 A TOML file with one table, `[conformance]`. Everywhere in it `{endpoint}` stands for
 the endpoint's address (`http://127.0.0.1:40123`), `{value}` for a text that must not
-be sent, `{here}` for the folder that the file lies in.
+be sent, `{here}` for the folder of the file.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
 
 from usagectl.errors import FileUnreadableError, UsagectlError
+from usagectl.machine.files import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +24,7 @@ Words = tuple[str, ...]
 
 
 class SpecInvalidError(UsagectlError):
-    """Tell what in the description of a tool cannot be taken, and what can."""
+    """The description of a tool has an unknown, missing or invalid key."""
 
     code = "conformance-spec"
     exit_status = 2
@@ -40,11 +43,11 @@ off = [{ DO_NOT_TRACK = "1" }, { run = ["telemetry", "off"] }]"""
 
 
 class Switch(NamedTuple):
-    """Hold one way to switch telemetry on or off.
+    """One way to switch telemetry on or off.
 
     Attributes:
         variables: environment variables to set.
-        run: a command line of the tool's own that is run before; empty without one.
+        run: a command line of the tool to run before; empty without one.
         files: files to write before, by name below the working folder, or below home after `~/`.
     """
 
@@ -54,7 +57,7 @@ class Switch(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name the switch in a few words, as its author wrote it."""
+        """The switch in a few words, as its author wrote it."""
         parts = [f"{name}={value}" for name, value in self.variables.items()]
         parts += [" ".join(self.run)] if self.run else []
         return ", ".join([*parts, *self.files]) or "nothing"
@@ -62,21 +65,21 @@ class Switch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Hold how a tool is run, what makes it send, and every switch that must silence it.
+    """How a tool is run, what makes it send, and every switch that must silence it.
 
     Attributes:
         command: the words before every command line: `("mytool",)`.
         sends: command lines that send something once telemetry is on.
         silent: command lines that must never send, such as `--help`.
-        on: what switches telemetry on, where it is not on by itself.
-        off: each switch that must silence it; it is set beside what switches it on.
+        on: the switch that turns telemetry on, where it is off by default.
+        off: each switch that must silence it; it is set beside `on`.
         variables: environment variables of every run, such as the one with the endpoint.
         files: files of every run, named as those of a switch.
-        inherit: names of variables that are handed on from this environment, beside `PATH`.
-        delay_seconds: by how much telemetry may delay a command.
+        inherit: names of variables to take from this environment, beside `PATH`.
+        delay_seconds: the longest delay by telemetry.
         rounds: how many times each duration is measured.
-        timeout_seconds: how long a command line may take.
-        grace_seconds: how long is waited for what it leaves behind.
+        timeout_seconds: the longest time that a command line may take.
+        grace_seconds: the longest wait for what it leaves running.
         folder: what `{here}` stands for.
     """
 
@@ -95,99 +98,73 @@ class Spec:
     folder: Path = Path()
 
 
+_WORDS = (Words, 'has to be a list of words: ["build", "--fast"]')
+_LINES = (tuple[Words, ...], 'has to be a list of command lines: [["build"], ["test"]]')
+_TEXTS = (dict[str, str], 'has to be a table of texts: { NAME = "value" }')
+_SECONDS = (Annotated[float, msgspec.Meta(gt=0)], "has to be a number of seconds above 0")
+_SWITCH = dict[str, str | Words | dict[str, str]]
+_ONE_SWITCH = '{ DO_NOT_TRACK = "1", run = ["telemetry", "off"], files = { "~/.rc" = "off" } }'
+
+_KEYS: dict[str, tuple[Any, str]] = {
+    "command": _WORDS,
+    "sends": _LINES,
+    "silent": _LINES,
+    "on": (_SWITCH, f"has to be a switch: {_ONE_SWITCH}"),
+    "off": (tuple[_SWITCH, ...], f"has to be a list of switches: [{_ONE_SWITCH}]"),
+    "variables": _TEXTS,
+    "files": _TEXTS,
+    "inherit": _WORDS,
+    "delay_seconds": _SECONDS,
+    "timeout_seconds": _SECONDS,
+    "grace_seconds": _SECONDS,
+    "rounds": (Annotated[int, msgspec.Meta(ge=2)], "has to be a whole number from 2 on"),
+}
+"""Each key of the file: its type, and the sentence that says so."""
+
+
 def load(file: Path) -> Spec:
     """Read the description of a tool.
 
     Raises:
         FileUnreadableError: it cannot be read.
-        SpecInvalidError: it is no TOML, or says something that cannot be taken.
+        SpecInvalidError: it is not TOML, or a key is unknown, missing or invalid.
     """
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        reason = (error.strerror or "unknown").lower()
-        raise FileUnreadableError(file, reason=reason) from error
+        raise FileUnreadableError(file, reason=reason_of(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecInvalidError(file, "the file", wanted=f"is no TOML ({error})") from error
-    reader = _Reader(file)
+        raise SpecInvalidError(file, "the file", wanted=f"is not TOML ({error})") from error
+    table = document.pop("conformance", None)
     for key in document:
-        if key != "conformance":
-            raise reader.refusal(key, "is not known: [conformance] holds everything")
-    return reader.read(document.get("conformance"))
+        raise SpecInvalidError(file, key, wanted="is not known: [conformance] holds everything")
+    if not isinstance(table, dict):
+        raise SpecInvalidError(file, "[conformance]", wanted="is missing")
+    for key in (each for each in table if each not in _KEYS):
+        raise SpecInvalidError(file, key, wanted=f"is not known; known are {', '.join(_KEYS)}")
+    for key in ("command", "sends", "off"):
+        if not table.get(key):
+            raise SpecInvalidError(file, key, wanted="is missing")
+    found = {key: _read(file, key, value) for key, value in table.items()}
+    return Spec(**found, folder=file.parent.absolute())
 
 
-class _Reader:
-    """Turn what TOML gives into a spec, and name what does not fit."""
+def _read(file: Path, key: str, value: object) -> Any:  # noqa: ANN401  (a member of the spec)
+    kind, wanted = _KEYS[key]
+    try:
+        read = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise SpecInvalidError(file, key, wanted=wanted) from error
+    if key not in ("on", "off"):
+        return read
+    switches = [_switch(file, key, each) for each in ([read] if key == "on" else read)]
+    return switches[0] if key == "on" else tuple(switches)
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
 
-    def refusal(self, key: str, wanted: str) -> SpecInvalidError:
-        return SpecInvalidError(self._file, key, wanted=wanted)
-
-    def read(self, table: object) -> Spec:
-        if not isinstance(table, dict):
-            raise self.refusal("[conformance]", "is missing")
-        takers = {
-            "command": self._words,
-            "sends": self._lines,
-            "silent": self._lines,
-            "on": self._switch,
-            "off": self._switches,
-            "variables": self._texts,
-            "files": self._texts,
-            "inherit": self._words,
-            "delay_seconds": self._seconds,
-            "timeout_seconds": self._seconds,
-            "grace_seconds": self._seconds,
-            "rounds": self._rounds,
-        }
-        for key in table:
-            if key not in takers:
-                raise self.refusal(key, f"is not known; known are {', '.join(takers)}")
-        for key in ("command", "sends", "off"):
-            if not table.get(key):
-                raise self.refusal(key, "is missing")
-        found: dict[str, Any] = {key: takers[key](key, value) for key, value in table.items()}
-        return Spec(**found, folder=self._file.parent.absolute())
-
-    def _words(self, key: str, value: object) -> Words:
-        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise self.refusal(key, 'has to be a list of words: ["build", "--fast"]')
-        return tuple(value)
-
-    def _lines(self, key: str, value: object) -> tuple[Words, ...]:
-        if not isinstance(value, list) or not all(isinstance(each, list) for each in value):
-            raise self.refusal(key, 'has to be a list of command lines: [["build"], ["test"]]')
-        return tuple(self._words(key, each) for each in value)
-
-    def _texts(self, key: str, value: object) -> Mapping[str, str]:
-        if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-            raise self.refusal(key, 'has to be a table of texts: { NAME = "value" }')
-        return value
-
-    def _switches(self, key: str, value: object) -> tuple[Switch, ...]:
-        if not isinstance(value, list):
-            raise self.refusal(key, 'has to be a list of switches: [{ DO_NOT_TRACK = "1" }]')
-        return tuple(self._switch(key, each) for each in value)
-
-    def _switch(self, key: str, value: object) -> Switch:
-        """Tell variables from the two words of ours by what they hold."""
-        if not isinstance(value, dict):
-            raise self.refusal(key, 'has to be a switch: { DO_NOT_TRACK = "1" }')
-        rest = dict(value)
-        run = rest.pop("run") if isinstance(rest.get("run"), list) else []
-        files = rest.pop("files") if isinstance(rest.get("files"), dict) else {}
-        if not all(isinstance(each, str) for each in rest.values()):
-            raise self.refusal(key, "has a switch that is no text, run = [...] or files = {...}")
-        return Switch(rest, self._words(key, run), self._texts(key, files))
-
-    def _seconds(self, key: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise self.refusal(key, "has to be a number of seconds above 0")
-        return float(value)
-
-    def _rounds(self, key: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 2:  # noqa: PLR2004
-            raise self.refusal(key, "has to be a whole number from 2 on")
-        return value
+def _switch(file: Path, key: str, value: dict[str, Any]) -> Switch:
+    """Read a switch; `run` and `files` are variables too if they hold a text."""
+    run = value.pop("run") if isinstance(value.get("run"), tuple) else ()
+    files = value.pop("files") if isinstance(value.get("files"), dict) else {}
+    if not all(isinstance(each, str) for each in value.values()):
+        raise SpecInvalidError(file, key, wanted=_KEYS[key][1])
+    return Switch(value, run, files)

@@ -1,4 +1,4 @@
-"""Own the tests of the conformance kit: one for each rule, switch and command line of a tool.
+"""Tests of a tool by the conformance kit: one for each rule, switch and command line.
 
 $ python -m pytest --pyargs usagectl.conformance --usagectl-conformance mytool.toml
 """
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from usagectl import environment
 from usagectl.conformance import Check, Kit, Spec, load, plan
 from usagectl.errors import UsagectlError
+from usagectl.machine import environment
 
 OPTION = "--usagectl-conformance"
 """As `usagectl.pytest_plugin` declares it."""
@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def kit(request: pytest.FixtureRequest) -> Kit:
-    """Have one kit for all checks, and what they need found out side by side."""
+    """Make one kit for all checks, and run what they need side by side."""
     try:
         made = Kit(_spec(request.config), environment.from_process())
     except UsagectlError as error:
@@ -52,7 +52,7 @@ def kit(request: pytest.FixtureRequest) -> Kit:
 
 
 def _say(config: pytest.Config, checks: list[Check]) -> None:
-    """Say what the first check waits for: a tool that hangs shows nothing for minutes."""
+    """Say what the first check waits for: a tool that hangs can take minutes."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
     capture = config.pluginmanager.getplugin("capturemanager")
     if reporter is None or capture is None:
@@ -67,7 +67,7 @@ def _say(config: pytest.Config, checks: list[Check]) -> None:
 
 
 def test_conformance(kit: Kit, check: Check) -> None:
-    """Hold the tool to one rule; what is not proved fails as well."""
+    """Check one rule of the tool; an unproved one fails too."""
     result = kit.run(check)
     if result.outcome != "passed":
         pytest.fail(result.text, pytrace=False)

@@ -1,24 +1,612 @@
-"""Own the spool: a local queue of events that a person can read, and the logs of what left it.
+"""The spool: the durable store of events that wait, were sent or were rejected.
 
-`envelope` has the form of a line, `segments` the files, `writer` how events get
-in, `queue` how they are delivered, `logs` where they go then, `reading` what can
-be read off, `bounds` and `losses` what is dropped and how that is counted.
+One SQLite file in the user's state folder; each list, filter, count, purge and delivery is a query.
 """
 
 from __future__ import annotations
 
-from usagectl.spool.envelope import Record
-from usagectl.spool.losses import read as state_of_losses
-from usagectl.spool.reading import SpoolState, last_event, records, state
-from usagectl.spool.writer import Writer, append
+import json
+import os
+import threading
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-__all__ = [
-    "Record",
-    "SpoolState",
-    "Writer",
-    "append",
-    "last_event",
-    "records",
-    "state",
-    "state_of_losses",
-]
+from usagectl import settings
+from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl.events.record import Record, new_record, parse_time, to_line
+from usagectl.machine import files
+from usagectl.spool import database
+from usagectl.spool.database import SpoolSetAsideError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from usagectl.machine.environment import Environment
+
+State = Literal["pending", "sent", "rejected"]
+Reason = Literal["full", "old", "unwritable"]
+STATES: tuple[State, ...] = ("pending", "sent", "rejected")
+UNSENT: tuple[State, ...] = ("pending", "rejected")
+
+UNKNOWN_DAY = "unknown"
+LOG_MAX_BYTES = 16 * 1024 * 1024
+"""How much is kept of events that were sent, and of those that were rejected."""
+
+BRIEF, PATIENT = database.BRIEF_SECONDS, database.PATIENT_SECONDS
+
+_SESSION = "session"
+_ROW_BYTES = 150
+"""What a row takes beside its event and answer: labels, index, SQLite's own (measured)."""
+
+_SIZE = f"({_ROW_BYTES} + length(event) + coalesce(length(answer), 0))"
+_ANSWER_CHARACTERS = 500
+_NO_END = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1) // timedelta(microseconds=1)
+_INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DELETE = "DELETE FROM events WHERE "
+_SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE "
+_THESE = "seq IN (SELECT value FROM json_each(?))"
+_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
+    f"seq IN (SELECT seq FROM (SELECT seq, sum({_SIZE}) OVER "  # noqa: S608  (no text of others)
+    f"(ORDER BY seq) - {_SIZE} AS before "
+    "FROM events WHERE state = ? ORDER BY seq LIMIT 1000) WHERE before < ?)"
+)
+_OLD = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+    "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
+    "AND seq IN (SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
+)
+
+
+class Bounds(NamedTuple):
+    """How much may wait: bytes of all events, days of each."""
+
+    max_bytes: int = 32 * 1024 * 1024
+    max_days: int = 90
+
+
+class Losses(NamedTuple):
+    """How many events were lost since the store was made, by reason."""
+
+    full: int = 0  # Dropped, the oldest first: the spool had reached its size.
+    old: int = 0  # Dropped: they had reached their age.
+    unwritable: int = 0  # Never kept: they were too large, or the disk took nothing.
+
+    @property
+    def total(self) -> int:
+        """Count them all."""
+        return sum(self)
+
+
+class SpoolState(NamedTuple):
+    """The size of the spool, and what is wrong with it."""
+
+    path: Path | None  # The file; None when there is no home.
+    pending: int = 0
+    sent: int = 0
+    rejected: int = 0
+    bytes: int = 0  # What those that wait take.
+    losses: Losses = Losses()
+    problem: str = ""  # Why it cannot be read, or what was set aside; else empty.
+    unwritable: str = ""  # Why the next event could not be kept; else empty.
+
+
+class Selection(NamedTuple):
+    """Which events are meant; without a word about something, all."""
+
+    tools: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    since: datetime | None = None  # Recorded then or later.
+    until: datetime | None = None  # Recorded before.
+    uids: tuple[str, ...] = ()  # Beginnings of uids.
+    consent: str | None = None  # Under which consent to send; empty: under none.
+    without: tuple[str, ...] = ()  # Not of these tools.
+
+
+ALL = Selection()
+
+
+class Handover(NamedTuple):
+    """What one answer of an endpoint was: when, from where, its status and first words."""
+
+    at: str
+    to: str
+    status: int
+    answer: str = ""
+
+
+class Entry(NamedTuple):
+    """One event of the store and what became of it."""
+
+    uid: str
+    time: str
+    tool: str
+    event: str  # Its name.
+    state: State
+    size: int  # Bytes of the event alone.
+    body: bytes  # Its exact bytes.
+    consent: str = ""
+    handover: Handover | None = None  # None while it waits.
+
+    @property
+    def record(self) -> Record:
+        """Return it as it was recorded."""
+        return Record(self.uid, self.time, self.tool, self.event, self.body, self.consent)
+
+    @property
+    def line(self) -> bytes:
+        """Write it as one line, without a line end."""
+        return to_line(self.record)
+
+
+class Group(NamedTuple):
+    """What events are counted by; the day is that of UTC, or `unknown`."""
+
+    day: str
+    tool: str
+    event: str
+    state: State
+
+
+class Stats(NamedTuple):
+    """How many events there are of each group, and the bytes of all of them."""
+
+    groups: dict[Group, int]
+    bytes: int
+
+    @property
+    def total(self) -> int:
+        """Count them all."""
+        return sum(self.groups.values())
+
+
+class Batch(NamedTuple):
+    """What one request carries: rows of the store, and the exact bytes of their events."""
+
+    ids: tuple[int, ...]
+    events: tuple[bytes, ...]
+    is_session: bool = False  # It is one session event, which has an address of its own.
+
+
+class Spool:
+    """An open store, for the thread of the process that opened it."""
+
+    def __init__(self, connection: sqlite3.Connection, bounds: Bounds | None = None) -> None:
+        self._connection = connection
+        self._bounds = bounds
+
+    def _execute(self, statement: str, values: Iterable[object] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, [*map(_sound, values)])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        database.begin(self._connection)
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+            raise
+
+    def add(self, records: Iterable[Record], *, lost: int = 0) -> int:
+        """Add events in one transaction, and drop the oldest beyond the bounds.
+
+        Events that were lost before are counted in the same transaction.
+
+        Returns:
+            How many were added.
+        """
+        with self._transaction():
+            added = self._insert(_row(record) for record in records)
+            self.add_loss("unwritable", lost)
+            if self._bounds is not None:
+                self.add_loss("full", self._trim("pending", self._bounds.max_bytes))
+                self.add_loss("old", self._drop_old(self._bounds.max_days))
+        return added
+
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """Add events that were settled in another store, and drop the oldest of such events."""
+        with self._transaction():
+            self._insert(_row(each.record, each.state, each.handover) for each in entries)
+            self._trim("sent", LOG_MAX_BYTES)
+            self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
+
+    def _insert(self, rows: Iterable[tuple[object, ...]]) -> int:
+        ((last,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
+        self._connection.executemany(_INSERT, rows)
+        return self._tally(1, "seq > ?", [last])
+
+    def _delete(self, condition: str, values: Sequence[object]) -> int:
+        """Delete rows; return how many."""
+        gone = self._tally(-1, condition, values)
+        if gone:
+            self._execute(_DELETE + condition, values)
+        return gone
+
+    def _tally(self, sign: int, condition: str, values: Sequence[object]) -> int:
+        """Add rows to the totals of their states, or take them off; return how many they are.
+
+        Triggers would do so row by row, which takes as long again as adding an event.
+        """
+        columns = f"SELECT state, count(*), sum({_SIZE})"
+        # The sign keeps SQLite from reading a whole index for its order.
+        rows = self._execute(f"{columns} FROM events WHERE {condition} GROUP BY +state", values)
+        change = "UPDATE totals SET events = events + ?, bytes = bytes + ? WHERE state = ?"
+        count = 0
+        for state, events, size in rows.fetchall():
+            self._execute(change, [sign * events, sign * size, state])
+            count += events
+        return count
+
+    def _trim(self, state: State, max_bytes: int) -> int:
+        """Drop the oldest events of a state beyond so many bytes; return how many."""
+        dropped = 0
+        while (excess := self.total(state)[1] - max_bytes) > 0:
+            dropped += self._delete(_OLDEST, [state, excess])
+        return dropped
+
+    def _drop_old(self, max_days: int) -> int:
+        """Drop what was waiting so many days before the newest event; return how much."""
+        dropped = 0
+        while gone := self._delete(_OLD, [min(max_days * _DAY, _NO_END)]):
+            dropped += gone
+        return dropped
+
+    def total(self, state: State) -> tuple[int, int]:
+        """Return how many events are in a state, and the bytes they take; nothing is counted."""
+        row = self._execute("SELECT events, bytes FROM totals WHERE state = ?", [state])
+        ((events, size),) = row
+        return events, size
+
+    def _query(
+        self,
+        deed: str,
+        states: Sequence[State],
+        selection: Selection,
+        rest: str = "",
+        *values: object,
+    ) -> sqlite3.Cursor:
+        condition, chosen = _condition(states, selection)
+        return self._execute(f"{deed} FROM events WHERE {condition} {rest}", [*chosen, *values])
+
+    def count(self, states: Sequence[State], selection: Selection = ALL) -> int:
+        """Count events."""
+        if selection == ALL:
+            return sum(self.total(state)[0] for state in states)
+        ((count,),) = self._query("SELECT count(*)", states, selection)
+        return int(count)
+
+    def entries(
+        self, states: Sequence[State], selection: Selection = ALL, *, newest: int | None = None
+    ) -> Iterator[Entry]:
+        """Read events one by one: state after state, and the oldest first in each.
+
+        With `newest` only so many of all of them, those that were added last.
+        """
+        first = 0
+        if newest is not None:
+            order = "ORDER BY seq DESC LIMIT ?"
+            found = self._query("SELECT seq", states, selection, order, newest).fetchall()
+            first = found[-1][0] if found else 0
+        for state in states:
+            rows = self._query("SELECT *", [state], selection, "AND seq >= ? ORDER BY seq", first)
+            yield from map(_entry, rows)
+
+    def batches(
+        self,
+        selection: Selection = ALL,
+        *,
+        state: State = "pending",
+        size: int,
+        max_bytes: int,
+        limit: int | None = None,
+    ) -> Iterator[Batch]:
+        """Put the events that are there now into batches, in their order.
+
+        A batch has at most `max_bytes` bytes unless one event alone has more; a session event is
+        a batch of its own. Rows can be settled meanwhile: none comes twice.
+        """
+        ((until,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
+        last, left = 0, _NO_END if limit is None else limit
+        rest = "AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        while True:
+            span = (last, until, min(size, left))
+            rows = self._query("SELECT seq, event, kind", [state], selection, rest, *span)
+            batch = _batch(rows, max_bytes)
+            rows.close()
+            if not batch.ids:
+                return
+            yield batch
+            last, left = batch.ids[-1], left - len(batch.ids)
+
+    def settle(self, batch: Batch, state: Literal["sent", "rejected"], handover: Handover) -> None:
+        """Note what became of a batch, and drop the oldest of what is kept of that state."""
+        these = [json.dumps(batch.ids)]
+        with self._transaction():
+            self._tally(-1, _THESE, these)
+            self._execute(_SETTLE + _THESE, [state, *_fate(handover), *these])
+            self._tally(1, _THESE, these)
+            dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
+            self.add_loss("full", dropped if state == "rejected" else 0)
+
+    def check_room(self) -> None:
+        """Write what changes nothing: a full disk is known before anything is sent."""
+        self._execute("REPLACE INTO losses SELECT * FROM losses")
+
+    def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
+        """Put what SQLite raised into words, for whoever goes on with the open store."""
+        ((_, _, file), *_) = self._execute("PRAGMA database_list")
+        return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
+
+    def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
+        """Count events by day, tool, name and state."""
+        day = f"(instant + {_EPOCH.toordinal() * _DAY}) / {_DAY}"
+        columns = f"SELECT {day}, tool, kind, state, count(*), sum(length(event))"
+        found: dict[Group, int] = {}
+        total = 0
+        for ordinal, *names, count, size in self._query(
+            columns, states, selection, "GROUP BY 1, 2, 3, 4"
+        ):
+            group = Group(_day(ordinal), *names)
+            found[group] = found.get(group, 0) + count
+            total += size
+        return Stats(dict(sorted(found.items())), total)
+
+    def purge(self, states: Sequence[State] = UNSENT, selection: Selection = ALL) -> int:
+        """Remove events for good, and give their room back; return how many went."""
+        with self._transaction():
+            gone = self._delete(*_condition(states, selection))
+        # `execute` would stop after the first page.
+        self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    def losses(self) -> Losses:
+        """Return how many events were lost, and why."""
+        return Losses(**dict(self._execute("SELECT reason, events FROM losses").fetchall()))
+
+    def add_loss(self, reason: Reason, count: int) -> None:
+        """Count lost events."""
+        if count:
+            statement = "UPDATE losses SET events = events + ? WHERE reason = ?"
+            self._execute(statement, [count, reason])
+
+
+def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list[object]]:
+    """Write states and a selection as a condition of SQL, with its values."""
+    tools, events, since, until, uids, consent, without = selection
+    parts: list[tuple[str, Sequence[object]]] = [
+        (f"state IN ({_marks(states)})", states),
+        (f"tool IN ({_marks(tools)})", tools),
+        (f"kind IN ({_marks(events)})", events),
+        (f"tool NOT IN ({_marks(without)})", without),
+        (" OR ".join(["instr(uid, ?) = 1"] * len(uids)), uids),
+        ("consent = ?", [] if consent is None else [consent]),
+        # The sign keeps SQLite from an index that gives another order.
+        ("+instant >= ?", [] if since is None else [_instant(since)]),
+        ("+instant < ?", [] if until is None else [_instant(until)]),
+    ]
+    told = [(part, values) for part, values in parts if values]
+    condition = " AND ".join(f"({part})" for part, _ in told)
+    return condition, [value for _, values in told for value in values]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _instant(time: datetime | None) -> int | None:
+    """Return microseconds since 1970: unlike texts, they have an order whatever the zone."""
+    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def _day(ordinal: int | None) -> str:
+    try:
+        return date.fromordinal(ordinal or 0).isoformat()
+    except ValueError:
+        return UNKNOWN_DAY
+
+
+def _sound(value: object) -> object:
+    """Return a value that SQLite takes: half of a surrogate pair has no bytes."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def _row(
+    record: Record, state: State = "pending", handover: Handover | None = None
+) -> tuple[object, ...]:
+    uid, time, tool, kind, consent = map(_sound, (*record[:4], record.consent))
+    instant = _instant(parse_time(record.time))
+    return (uid, time, instant, tool, kind, consent, record.event, state, *_fate(handover))
+
+
+def _fate(handover: Handover | None) -> tuple[object, ...]:
+    if handover is None:
+        return (None, None, None, None)
+    return (*handover[:3], handover.answer[:_ANSWER_CHARACTERS])
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    _, uid, time, _, tool, kind, consent, event, state, at, *answered = row
+    handover = None if at is None else Handover(at, *answered)
+    return Entry(uid, time, tool, kind, state, len(event), event, consent, handover)
+
+
+def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
+    """Take rows as long as they fit into one batch."""
+    ids: list[int] = []
+    events: list[bytes] = []
+    is_session = False
+    for seq, event, kind in rows:
+        max_bytes -= len(event)
+        if ids and (max_bytes < 0 or is_session or kind == _SESSION):
+            break
+        ids.append(seq)
+        events.append(event)
+        is_session = kind == _SESSION
+    return Batch(tuple(ids), tuple(events), is_session=is_session)
+
+
+_lock = threading.RLock()
+"""Keeps a fork waiting while an event is added: its child would hang in what SQLite locks."""
+
+
+def _let_go() -> None:
+    with suppress(RuntimeError):  # A fork waits no longer than a command for a disk that hangs.
+        _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _lock.acquire(timeout=BRIEF),
+        after_in_parent=_let_go,
+        after_in_child=_let_go,
+    )
+
+
+def append(
+    environment: Environment, event: bytes, *, tool: str, kind: str, consent: str = ""
+) -> None:
+    """Add one event to the user's spool; `consent` is the one to send it, if there is one.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+        SpoolUnwritableError: the event was not kept.
+    """
+    now, entropy = environment.now(), environment.entropy
+    labels = {"tool": tool, "kind": kind, "consent": consent}
+    append_all(environment, [new_record(event, now=now, entropy=entropy, **labels)])
+
+
+def append_all(
+    environment: Environment, records: Sequence[Record], *, patience: float = BRIEF
+) -> None:
+    """Add events to the user's spool in one transaction; as `append`.
+
+    Raises:
+        FolderUnknownError: this account has no home.
+        SpoolUnwritableError: not all of them were kept.
+    """
+    file, bounds = files.require_spool_file(environment), load_bounds(environment)
+    fitting = [each for each in records if len(each.event) + _ROW_BYTES <= bounds.max_bytes]
+    lost = len(records) - len(fitting)
+    if not _lock.acquire(timeout=patience):
+        raise SpoolUnwritableError(file, reason="another thread keeps it locked")
+    try:
+        with opened(file, bounds=bounds, patience=patience) as store:
+            store.add(fitting, lost=lost)
+    except SpoolSetAsideError:
+        with opened(file, bounds=bounds, patience=patience) as store:
+            store.add(fitting, lost=lost)
+    finally:
+        _lock.release()
+    if lost:
+        reason = f"an event is larger than it may be ({bounds.max_bytes} bytes)"
+        raise SpoolUnwritableError(file, reason=reason)
+
+
+def load_bounds(environment: Environment) -> Bounds:
+    """Take the bounds from the user's settings, else the defaults."""
+    user, default = settings.load(environment), Bounds()
+    max_days = user.spool_max_days or default.max_days
+    return Bounds(user.spool_max_bytes or default.max_bytes, max_days)
+
+
+@contextmanager
+def opened(
+    file: Path, *, bounds: Bounds | None = None, patience: float = PATIENT
+) -> Iterator[Spool]:
+    """Open a store for reading and writing, and make it if it is missing.
+
+    Raises:
+        SpoolUnwritableError: it cannot be opened, or cannot be written.
+        SpoolSetAsideError: it was not a store; the next attempt makes a new one.
+    """
+    with database.connected(file, seconds=patience) as connection:
+        yield Spool(connection, bounds)
+
+
+@contextmanager
+def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator[Spool]:
+    """Open the user's spool; one that is not there is as an empty one, and is not made.
+
+    Raises:
+        FileUnreadableError: it cannot be read.
+        SpoolUnwritableError: it cannot be written.
+        SpoolSetAsideError: it was not a spool of ours.
+    """
+    file = files.spool_file(environment)
+    if file is not None and not read_only and os.path.lexists(file):
+        with opened(file, bounds=load_bounds(environment)) as store:
+            yield store
+    else:
+        with database.connected_for_reading(file) as connection:
+            yield Spool(connection)
+
+
+def purge(
+    environment: Environment, *, states: Sequence[State] = UNSENT, selection: Selection = ALL
+) -> int:
+    """Remove events of the user's spool for good, once no delivery is under way.
+
+    Raises:
+        SpoolUnwritableError: they are still there.
+        LockTimeoutError: a delivery went on and on.
+    """
+    file = files.spool_file(environment)
+    if file is None:
+        return 0
+    laid_out = files.require_files_dir(environment)
+    if not (os.path.lexists(file) or os.path.lexists(laid_out)):
+        return 0
+    with files.lock(files.require_delivery_dir(environment), seconds=PATIENT):
+        if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
+            import shutil  # it loads three compressions
+
+            shutil.rmtree(laid_out, ignore_errors=True)
+        with open_spool(environment) as store:
+            return store.purge(states, selection)
+
+
+def last_event(environment: Environment, *, tool: str) -> bytes | None:
+    """Return the exact bytes of the tool's newest event that waits, None without one.
+
+    Raises:
+        FileUnreadableError: the spool cannot be read.
+    """
+    with open_spool(environment, read_only=True) as store:
+        found = list(store.entries(["pending"], Selection(tools=(tool,)), newest=1))
+    return found[-1].body if found else None
+
+
+def state(environment: Environment) -> SpoolState:
+    """Measure the spool; a problem is part of the answer."""
+    file = files.spool_file(environment)
+    if file is None:
+        return SpoolState(None, problem="this account has no home to keep a spool in")
+    aside = ", ".join(database.list_set_aside(file))
+    told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
+    found = SpoolState(file, problem=told if aside else "", unwritable=_why_unwritable(file))
+    try:
+        with database.connected_for_reading(file) as connection:
+            store = Spool(connection)
+            (pending, size), (sent, _), (rejected, _) = (store.total(each) for each in STATES)
+            losses = store.losses()
+    except FileUnreadableError as error:
+        return found._replace(problem=error.message)
+    return found._replace(pending=pending, sent=sent, rejected=rejected, bytes=size, losses=losses)
+
+
+def _why_unwritable(file: Path) -> str:
+    """Say why the next event could not be kept, as far as that can be told without writing."""
+    folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
+    for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
+        # os.path answers where pathlib raises: a folder that may not be searched.
+        if os.path.exists(path) and not os.access(path, mode):  # noqa: PTH110
+            return f"{path} cannot be written, so that no event is kept in the spool."
+    return ""

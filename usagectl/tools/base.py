@@ -1,34 +1,41 @@
-"""Own the words in which every tool is described: parts, switches, identity files.
+"""Words in which every tool is described (parts, switches, identity files), and the known tools.
 
 A tool is one small module beside this one. It says which switches each of its
-parts reads, in the order in which that program obeys them, and where it keeps
-its machine ID. It never gives a verdict: that is the work of `consent`.
+parts reads, in the order in which that program obeys them; it writes and undoes
+its own switches, names the places of its machine ID and builds its own preview.
+The verdict on its switches is given by `consent`.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from usagectl.errors import UnknownToolError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from usagectl.environment import Environment
-
-MASK = "********"
-"""Stands for what is hidden."""
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.instrumented import Instrumented
+    from usagectl.tools.requests import PartPreview, PreviewWish
 
 Telemetry = Literal["on", "local", "off"]
 Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
+Wish = Literal["off", "undo", "on"]
+"""What switching is asked for: off, back to what was before disable, or on whatever was before."""
 
 LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 
+_LIST = "tools.txt"
+
 
 class Switch(NamedTuple):
-    """Hold one place that can turn telemetry on or off, and what it says.
+    """One place that can turn telemetry on or off, and what it says.
 
     Attributes:
         source: what kind of place it is.
@@ -46,7 +53,7 @@ class Switch(NamedTuple):
 
 
 class Caution(NamedTuple):
-    """Hold something a person should know about a part: code, sentence, next step."""
+    """Something that a person should know about a part: code, sentence, next step."""
 
     code: str
     message: str
@@ -54,7 +61,7 @@ class Caution(NamedTuple):
 
 
 class Installation(NamedTuple):
-    """Hold what was found of a tool: on this machine or not, its program, version and packages."""
+    """What was found of a tool: on this machine or not, its program, version and packages."""
 
     installed: bool
     executable: Path | None = None
@@ -63,11 +70,11 @@ class Installation(NamedTuple):
 
 
 class PartReading(NamedTuple):
-    """Hold everything one part of a tool would look at before it sends.
+    """Everything that one part of a tool would look at before it sends.
 
     Attributes:
-        tool: `localstack`, `lstk` or `usagectl`.
-        part: `cli` or `container`.
+        tool: the tool's name.
+        part: the part's name, such as `cli`.
         endpoint: the URL it would post to.
         switches: first the one that is obeyed first; ignored ones say None.
         any_no_wins: True when a single off decides, whatever its place.
@@ -83,7 +90,7 @@ class PartReading(NamedTuple):
 
 
 class IdentityFile(NamedTuple):
-    """Hold one place in which a tool keeps its machine ID.
+    """One place in which a tool keeps its machine ID.
 
     Attributes:
         tool: whose it is.
@@ -92,6 +99,7 @@ class IdentityFile(NamedTuple):
         form: `json` for `{"machine_id": …}`, `bare` for the 12 characters alone.
         is_primary: True for the file that is made when it is missing.
         source: what chose the folder.
+        is_shared: True if every part of the tool reads this file while it exists.
     """
 
     tool: str
@@ -100,20 +108,51 @@ class IdentityFile(NamedTuple):
     form: Literal["json", "bare"]
     is_primary: bool
     source: Source = "default"
+    is_shared: bool = False
+
+
+class Change(NamedTuple):
+    """What switching wrote (or would write) in one file.
+
+    Attributes:
+        tool: whose switch.
+        file: the file.
+        name: the variable or key.
+        value: what it is set to; None when the line was taken out.
+        changed: whether the file is other than before.
+        set_aside: where a file that could not be understood went.
+    """
+
+    tool: str
+    file: Path
+    name: str
+    value: str | None
+    changed: bool
+    set_aside: Path | None = None
 
 
 class Tool(ABC):
-    """Describe a program whose telemetry usagectl knows.
+    """A program whose telemetry usagectl knows.
 
     Attributes:
         name: the tool as a person types it.
         parts: the names of its parts.
+        opt_out: the variables that silence every part of it; the first is the one to export.
         always_counts: whether it counts for an expectation although it is not installed.
+        is_ours: whether it records its events through usagectl.
+        can_be_written: whether a file that usagectl writes can switch it off.
+        user_agents: how the `User-Agent` of its requests begins.
+        event_prefix: how the names of its own events begin; empty when they have no prefix.
     """
 
     name: str
     parts: ClassVar[tuple[str, ...]]
+    opt_out: ClassVar[Mapping[str, str]]
     always_counts: bool = False
+    is_ours: ClassVar[bool] = False
+    can_be_written: ClassVar[bool] = True
+    user_agents: ClassVar[tuple[str, ...]] = ()
+    event_prefix: ClassVar[str] = ""
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -127,46 +166,183 @@ class Tool(ABC):
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name every place in which it keeps its machine ID."""
 
+    def label(self, part: str) -> str:
+        """Name a part as a person reads it; the only part goes by the tool's name."""
+        return f"{self.name} {part}" if len(self.parts) > 1 else self.name
+
+    def switch(
+        self,
+        _environment: Environment,
+        _wish: Wish,
+        /,
+        *,
+        dry_run: bool,  # noqa: ARG002
+    ) -> tuple[Change, ...]:
+        """Write the tool's own switch; a tool whose files cannot be written has no changes.
+
+        Raises:
+            StateError: its file cannot be read, understood or written.
+        """
+        return ()
+
+    def identity_cautions(self, _environment: Environment, /) -> tuple[Caution, ...]:
+        """Warn where the tool does not heed what its identity file says."""
+        return ()
+
+    def preview(self, _environment: Environment, _wish: PreviewWish, /) -> tuple[PartPreview, ...]:
+        """Build what its parts would send by themselves; for a tool of ours the spool has it."""
+        return ()
+
+    def instance_url(self, _environment: Environment, /) -> str:
+        """Name the loopback URL at which a running instance describes itself; empty without one."""
+        return ""
+
+
+@cache
+def built_in() -> tuple[Tool, ...]:
+    """Load the tools that are known on every machine: TOOL of each module in the data file."""
+    from importlib import import_module
+
+    names = Path(__file__).with_name(_LIST).read_text(encoding="utf-8").split()
+    return tuple(import_module(f"{__package__}.{name}").TOOL for name in names)
+
+
+def names() -> tuple[str, ...]:
+    """Name the tools that are known on every machine."""
+    return tuple(tool.name for tool in built_in())
+
+
+def opt_out_variables() -> dict[str, str]:
+    """Give the variables that silence every one of them."""
+    return {name: value for tool in built_in() for name, value in tool.opt_out.items()}
+
+
+def known(environment: Environment) -> tuple[Tool, ...]:
+    """List every tool that is known on this machine: the built-in ones, then the registered."""
+    from usagectl.tools import instrumented  # it is described in the words above
+
+    registered = instrumented.read_all(environment)
+    return (*built_in(), *map(instrumented.of_registration, registered))
+
+
+def emitters(environment: Environment) -> tuple[Instrumented, ...]:
+    """List the tools that record their events through usagectl, usagectl first."""
+    from usagectl.tools.instrumented import Instrumented
+
+    return tuple(tool for tool in known(environment) if isinstance(tool, Instrumented))
+
+
+def select(environment: Environment, names: Sequence[str] = ()) -> tuple[Tool, ...]:
+    """Return the named tools in usagectl's own order; all of them without a name.
+
+    Raises:
+        UnknownToolError: no tool goes by one of the names.
+    """
+    found = known(environment)
+    for name in names:
+        if all(name != tool.name for tool in found):
+            raise UnknownToolError(name, known=[tool.name for tool in found])
+    return tuple(tool for tool in found if not names or tool.name in names)
+
+
+def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:
+    """Name the tool that sent a request, by its events and what it calls itself (facts, part 1)."""
+    for tool in built_in():
+        if tool.event_prefix and any(name.startswith(tool.event_prefix) for name in event_names):
+            return tool.name
+    agents = [(agent, tool.name) for tool in built_in() for agent in tool.user_agents]
+    return next((name for agent, name in agents if user_agent.startswith(agent)), "unknown")
+
 
 def is_no(value: str | None) -> bool:
-    """Tell whether a variable such as DO_NOT_TRACK says No: set, and not a word for false."""
+    """True if a variable such as DO_NOT_TRACK says No: it is set, and not to a word for false."""
     return value is not None and value.strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def exists(path: Path) -> bool:
-    """Tell whether something is there that this process can see; never raises.
+    """True if this process can see something there; never raises.
 
-    `Path.exists` raises where a folder may not be entered or a name is too long; to a
-    program that looks with `os.path.exists`, as LocalStack does, that is nothing.
+    `Path.exists` raises where a folder may not be entered or a name is too long; a
+    program that looks with `os.path.exists`, as LocalStack does, sees nothing there.
     """
     return os.path.exists(path)  # noqa: PTH110
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a regular file is there that this process can see; never raises."""
+    """True if this process can see a regular file there; never raises."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def is_dir(path: Path) -> bool:
-    """Tell whether a folder is there that this process can see; never raises."""
+    """True if this process can see a folder there; never raises."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def find_executable(name: str, environment: Environment) -> Path | None:
     """Find a program on the PATH of the environment."""
     import shutil  # Typer has it loaded; the library alone may not need it
-    from pathlib import Path
 
     found = shutil.which(name, path=environment.variables.get("PATH", ""))
     return Path(found) if found else None
 
 
 def glob_quietly(folder: Path, pattern: str) -> list[Path]:
-    """List what matches below a folder, sorted; nothing where it may not be looked into."""
+    """List what matches below a folder, sorted; nothing where the folder cannot be listed."""
     try:
         return sorted(folder.glob(pattern))
     except OSError:
         return []
+
+
+def find_python_program(
+    name: str, distributions: Sequence[str], environment: Environment
+) -> Installation:
+    """Find a command on PATH, and its version in the metadata of the packages that it imports.
+
+    Of several `distributions` the first one found in a folder has the version.
+    """
+    executable = find_executable(name, environment)
+    if executable is None:
+        return Installation(installed=False)
+    for folder in _package_folders(executable, environment):
+        for distribution in distributions:
+            for info in glob_quietly(folder, f"{distribution}-*.dist-info"):
+                version = info.name.removesuffix(".dist-info").rpartition("-")[2]
+                return Installation(
+                    installed=True, executable=executable, version=version, packages=folder
+                )
+    return Installation(installed=True, executable=executable)
+
+
+def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:
+    for prefix in dict.fromkeys(_prefixes(executable)):
+        yield from glob_quietly(prefix, "lib/python*/site-packages")
+        yield from glob_quietly(prefix, "lib/python3/dist-packages")
+        yield from glob_quietly(prefix, "local/lib/python*/dist-packages")
+        yield prefix / "Lib" / "site-packages"
+    if environment.home:
+        yield from glob_quietly(environment.home, ".local/lib/python*/site-packages")
+
+
+def _prefixes(executable: Path) -> Iterator[Path]:
+    # The interpreter decides what is imported; the folder of a link on PATH says least.
+    for program in (_interpreter(executable), executable.resolve(), executable):
+        if program is not None:
+            yield program.parent.parent
+
+
+def _interpreter(script: Path) -> Path | None:
+    try:
+        if not is_file(script):  # A pipe would hang the command.
+            return None
+        with script.open("rb") as stream:
+            first = stream.readline(512)
+    except OSError:
+        return None
+    words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
+    program = Path(words[0].decode(errors="replace")) if words else None
+    # `/usr/bin/env` and `/bin/sh` say nothing about where Python lies.
+    return program if program and program.name.startswith(("python", "pypy")) else None
 
 
 def environment_switch(
@@ -176,10 +352,22 @@ def environment_switch(
     return Switch("environment", name, variables[name], "environment", says)
 
 
-def mask_credentials(url: str) -> str:
-    """Hide what a URL may carry besides its address: user, password, query."""
-    address, mark, _ = url.partition("?")
-    head, scheme, rest = address.rpartition("://")
-    if "@" in rest:
-        rest = f"{MASK}@{rest.rpartition('@')[2]}"
-    return f"{head}{scheme}{rest}{mark}{MASK if mark else ''}"
+def read_system_id(environment: Environment) -> str | None:
+    """Read this machine's own ID, from which clients derive theirs; None without one."""
+    try:
+        return environment.at_root("/etc/machine-id").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def new_random_id(environment: Environment) -> str:
+    """Draw 12 characters in the shape of LocalStack's own `gen_` ID, without the prefix."""
+    digits = environment.entropy(6).hex()
+    return f"{digits[:8]}-{digits[8:11]}"
+
+
+def is_version(text: str) -> bool:
+    """True if text has the form of a version, such as `1.0.5.dev`."""
+    import re
+
+    return re.fullmatch(r"\d+(?:\.\d+)*(?:[.+-]?[0-9A-Za-z]+)?", text, re.ASCII) is not None

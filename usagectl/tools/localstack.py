@@ -1,60 +1,94 @@
-"""Own which switches LocalStack's command line and its container obey, in which order.
+"""LocalStack: which switches its command line and its container obey, and what to warn of.
 
 Facts, parts 1, 4 and 5.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from usagectl.tools import localstack_cautions as cautions_of
+from usagectl import settings
+from usagectl.errors import quote
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
+    Caution,
     IdentityFile,
     Installation,
     PartReading,
     Switch,
     Tool,
     environment_switch,
+    is_no,
 )
 from usagectl.tools.localstack_client import (
     NAME,
     PLAIN,
     PREFIXED,
-    VOLUME_CACHE,
     LocalStackClient,
-    find,
-    temporary_dir,
-    user_cache_dir,
+    is_true,
+    other_files,
+    read_profile,
 )
-from usagectl.tools.localstack_rules import is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from usagectl.environment import Environment
-    from usagectl.tools.base import Telemetry
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Change, Source, Telemetry, Wish
+    from usagectl.tools.requests import PartPreview, PreviewWish
+
+
+_VOLUME_CACHE = "/var/lib/localstack/cache"
 
 
 class LocalStack(Tool):
-    """Describe LocalStack, parts `cli` and `container`."""
+    """LocalStack, parts `cli` and `container`."""
 
     name = NAME
     parts = ("cli", "container")
+    opt_out: ClassVar[Mapping[str, str]] = {PLAIN: "1", PREFIXED: "1"}
     always_counts = True
+    user_agents = ("localstack/",)
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
-        return find(environment)
+        return LocalStackClient(environment).installation
 
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of both parts."""
         client = LocalStackClient(environment)
         return (_read_cli(client), _read_container(client))
 
+    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+        """Write DISABLE_EVENTS into the active profiles, or take it out."""
+        from usagectl.tools import localstack_profiles  # of no use to status
+
+        reads_list = LocalStackClient(environment).rules.reads_profile_list
+        return localstack_profiles.switch(environment, wish, reads_list=reads_list, dry_run=dry_run)
+
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
-        """Name the command line's file, the volume's, and those of older versions."""
-        return tuple(_identity_files(LocalStackClient(environment)))
+        """Name the chosen folder's file, the command line's, the volume's, and older versions'."""
+        found = tuple(_identity_files(LocalStackClient(environment)))
+        chosen = settings.load(environment).cache_dir
+        if not chosen:
+            return found
+        path = environment.cwd / chosen / "machine.json"
+        # The command line's own folder stays the command line's when it is chosen.
+        part = next((place.part for place in found if place.path == path), "container")
+        return (_place(path, "setting", part=part, is_primary=True), *found)
+
+    def preview(self, environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
+        """Build the session request of the command line, and that of a running instance."""
+        from usagectl.tools import localstack_session  # of no use to status
+
+        return localstack_session.preview(environment, wish)
+
+    def instance_url(self, environment: Environment) -> str:
+        """Name the URL at which a running instance describes itself."""
+        from usagectl.tools import localstack_session
+
+        return localstack_session.instance_url(environment)
 
 
 def _read_cli(client: LocalStackClient) -> PartReading:
@@ -62,15 +96,15 @@ def _read_cli(client: LocalStackClient) -> PartReading:
     switches = [*_failure(client), *_variable(variables, PLAIN), *_profile(client, PLAIN), _DEFAULT]
     is_on = next(switch.says for switch in switches if switch.says) == "on"
     switches += _ignored(variables, (PREFIXED, "DO_NOT_TRACK"))
-    cautions = [*cautions_of.ignored_values(switches), *cautions_of.unreadable_profile(client)]
+    cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
     if is_on:
-        cautions += cautions_of.environment_wins(switches)
-        cautions += cautions_of.profile_not_read(client)
-        cautions += cautions_of.prefixed_name_not_read(client)
-        cautions += cautions_of.dropped_opt_out(client)
-        cautions += cautions_of.do_not_track_ignored(variables)
+        cautions += _environment_wins(switches)
+        cautions += _profile_not_read(client)
+        cautions += _prefixed_name_not_read(client)
+        cautions += _dropped_opt_out(client)
+        cautions += _do_not_track_ignored(variables)
     else:
-        cautions += cautions_of.profiles_without_opt_out(client, switches)
+        cautions += _profiles_without_opt_out(client, switches)
     endpoint = (variables.get("ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
     return PartReading(NAME, "cli", endpoint, tuple(switches), cautions=tuple(cautions))
 
@@ -83,16 +117,14 @@ def _read_container(client: LocalStackClient) -> PartReading:
     switches.append(_DEFAULT)
     is_on = next(switch.says for switch in switches if switch.says) == "on"
     switches += _ignored(variables, ("DO_NOT_TRACK",))
-    cautions = [*cautions_of.ignored_values(switches), *cautions_of.unreadable_profile(client)]
+    cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
     if is_on:
-        cautions += cautions_of.environment_wins(switches)
-        cautions += cautions_of.profile_not_read(client)
-        cautions += cautions_of.do_not_track_ignored(variables)
-        cautions += cautions_of.prefixed_name_wins(switches)
-    endpoint = client.variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
-    return PartReading(
-        NAME, "container", endpoint.rstrip("/"), tuple(switches), cautions=tuple(cautions)
-    )
+        cautions += _environment_wins(switches)
+        cautions += _profile_not_read(client)
+        cautions += _do_not_track_ignored(variables)
+        cautions += _prefixed_name_wins(switches)
+    endpoint = (client.variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
+    return PartReading(NAME, "container", endpoint, tuple(switches), cautions=tuple(cautions))
 
 
 _DEFAULT = Switch("default", "no switch", None, "", "on")
@@ -107,7 +139,7 @@ def _variable(variables: Mapping[str, str], name: str) -> list[Switch]:
 def _profile(client: LocalStackClient, name: str) -> list[Switch]:
     """List what the active profiles say, the last file first: it wins.
 
-    A bare name without `=` in a later file takes the earlier files' value away, and sets none.
+    A bare name without `=` in a later file takes the earlier files' value away and sets nothing.
     """
     found: list[Switch] = []
     is_taken_away = False
@@ -134,34 +166,189 @@ def _ignored(variables: Mapping[str, str], names: Iterable[str]) -> list[Switch]
     return [environment_switch(variables, name, says=None) for name in names if name in variables]
 
 
+def _decider(switches: Iterable[Switch]) -> Switch:
+    return next(switch for switch in switches if switch.says)
+
+
+def _where(switch: Switch) -> str:
+    return "the environment" if switch.source == "environment" else switch.origin
+
+
+def _unreadable_profile(client: LocalStackClient) -> Iterator[Caution]:
+    """Warn when the client stops at a profile."""
+    if problem := client.profiles.problem:
+        message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
+        yield Caution("profile-unreadable", message, "repair or remove that file")
+
+
+def _profile_not_read(client: LocalStackClient) -> Iterator[Caution]:
+    """Warn when the content of a profile is not known, so that it cannot count as an opt-out."""
+    for file, why in ((profile.file, profile.unread) for profile in client.profiles.active):
+        if why:
+            message = f"{file} {why}; its content is not known, so it does not count."
+            yield Caution("profile-not-read", message, f"export {PLAIN}=1")
+
+
+def _ignored_values(switches: Iterable[Switch]) -> Iterator[Caution]:
+    """Warn of values that a person takes for a yes and LocalStack does not."""
+    for switch in switches:
+        if switch.says == "on" and switch.source != "default" and is_no(switch.value):
+            message = (
+                f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off: "
+                "LocalStack takes only 1 or true for a yes."
+            )
+            is_variable = switch.source == "environment"
+            hint = f"export {switch.name}=1" if is_variable else "usagectl disable"
+            yield Caution("value-ignored", message, hint)
+
+
+def _environment_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
+    """Warn when a variable, even an empty one, beats a profile that opts out."""
+    decider = _decider(switches)
+    same = [switch for switch in switches if switch.name == decider.name]
+    beaten = [switch for switch in same if switch.source == "profile" and switch.says == "off"]
+    if decider.source != "environment" or not beaten:
+        return
+    message = (
+        f"{decider.name}={decider.value or '(empty)'} in the environment beats "
+        f"{beaten[0].name}={beaten[0].value} in {beaten[0].origin}."
+    )
+    yield Caution("environment-wins", message, f"export {decider.name}=1")
+
+
+def _prefixed_name_not_read(client: LocalStackClient) -> Iterator[Caution]:
+    """Warn when only the name that the command line does not read is set."""
+    if not is_true(client.variables.get(PREFIXED)):
+        return
+    message = (
+        f"{PREFIXED} reaches LocalStack's container and lstk; LocalStack's own command line does "
+        "not read it."
+    )
+    yield Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")
+
+
+def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
+    """List the profiles that are not active, those that opt out or those that do not."""
+    profiles = client.profiles
+    found = [read_profile(client.environment, file) for file in other_files(profiles)]
+    chosen = [each for each in found if is_true(each.values.get(PLAIN)) is opting_out]
+    return [profiles.name_of(each.file) for each in chosen]
+
+
+def _dropped_opt_out(client: LocalStackClient) -> Iterator[Caution]:
+    """Warn when a profile that opts out is not the active one."""
+    quiet = _other_profiles(client, opting_out=True)
+    if not quiet:
+        return
+    active = _in_words(client.profiles.name_of(profile.file) for profile in client.profiles.active)
+    message = (
+        f"Profile {_in_words(quiet)} opts out, but the active profile is {active}, "
+        "and LocalStack reads no other."
+    )
+    yield Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")
+
+
+def _profiles_without_opt_out(
+    client: LocalStackClient, switches: Iterable[Switch]
+) -> Iterator[Caution]:
+    """Warn when choosing another profile would bring telemetry back."""
+    if _decider(switches).source != "profile" or client.profiles.problem:
+        return
+    loud = _other_profiles(client, opting_out=False)
+    if not loud:
+        return
+    message = (
+        f"Profile {_in_words(loud)} has no opt-out: with --profile or "
+        "CONFIG_PROFILE it would switch telemetry on again."
+    )
+    hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable {NAME}"
+    yield Caution("profile-lacks-opt-out", message, hint)
+
+
+def _in_words(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _do_not_track_ignored(variables: Mapping[str, str]) -> Iterator[Caution]:
+    """Warn that LocalStack does not read DO_NOT_TRACK."""
+    if is_no(variables.get("DO_NOT_TRACK")):
+        message = "DO_NOT_TRACK is set, but LocalStack does not read it."
+        yield Caution("do-not-track-ignored", message, f"export {PLAIN}=1")
+
+
+def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
+    """Warn when the prefixed name turns the container on again."""
+    by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
+    decider = _decider(switches)
+    if not by_name or decider.name != PREFIXED:
+        return
+    message = (
+        f"{PREFIXED}={decider.value} in {_where(decider)} reaches the container and beats "
+        f"{PLAIN}={by_name[0].value} there."
+    )
+    hint = f"export {PREFIXED}=1" if decider.source == "environment" else "usagectl disable"
+    yield Caution("prefixed-name-wins", message, hint)
+
+
 def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:
     environment, variables = client.environment, client.variables
-    folder, source = client.cache_dir
-    yield IdentityFile(NAME, "cli", folder / "machine.json", "json", is_primary=True, source=source)
+    folder, source = _own_cache_dir(client)
+    yield _place(folder / "machine.json", source, part="cli", is_primary=True)
     volume = variables.get("LOCALSTACK_VOLUME_DIR", "").strip()
-    user_cache, cache_source = user_cache_dir(environment, variables)
+    user_cache, cache_source = _user_cache_dir(client)
     host = environment.cwd / volume if volume else user_cache / "localstack" / "volume"
-    source = "environment" if volume else cache_source
-    yield IdentityFile(
-        NAME, "container", host / "cache" / "machine.json", "json", is_primary=False, source=source
-    )
+    yield _place(host / "cache" / "machine.json", "environment" if volume else cache_source)
     root = variables.get("FILESYSTEM_ROOT", "").strip()
+    below = _VOLUME_CACHE.lstrip("/")
     if root:
-        below = environment.cwd / root / VOLUME_CACHE.lstrip("/")
-        yield IdentityFile(
-            NAME,
-            "container",
-            below / "machine.json",
-            "json",
-            is_primary=False,
-            source="environment",
-        )
+        yield _place(environment.cwd / root / below / "machine.json", "environment")
     elif client.installation.packages:
-        below = client.installation.packages / ".filesystem" / VOLUME_CACHE.lstrip("/")
-        yield IdentityFile(NAME, "container", below / "machine.json", "json", is_primary=False)
+        packages = client.installation.packages
+        yield _place(packages / ".filesystem" / below / "machine.json", "default")
     legacy = variables.get("CACHE_DIR", "").strip()
-    old = environment.cwd / legacy if legacy else temporary_dir(environment) / "localstack/cache"
-    source = "environment" if legacy else "default"
-    yield IdentityFile(
-        NAME, "container", old / "machine.json", "json", is_primary=False, source=source
+    old = environment.cwd / legacy if legacy else _temporary_dir(environment) / "localstack/cache"
+    yield _place(old / "machine.json", "environment" if legacy else "default")
+
+
+def _own_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
+    """Name the folder of the command line's `machine.json`, and what chose it."""
+    if client.is_in_container:
+        return client.environment.at_root(_VOLUME_CACHE), "state"
+    folder, source = _user_cache_dir(client)
+    return folder / "localstack-cli", source
+
+
+def _user_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
+    """Name the user's cache folder as LocalStack's `get_user_cache_dir` does."""
+    environment, variables = client.environment, client.variables
+    home = environment.home or environment.cwd / "~"
+    if environment.system == "Windows":
+        local = variables.get("LOCALAPPDATA")
+        chosen = Path(local) / "cache" if local else environment.cwd / "%LOCALAPPDATA%" / "cache"
+        return chosen, "environment" if local else "default"
+    if environment.system == "Darwin":
+        return home / "Library" / "Caches", "default"
+    xdg = variables.get("XDG_CACHE_HOME", "")
+    if environment.system == "Linux" and xdg.startswith("/"):
+        return Path(xdg), "environment"
+    return home / ".cache", "default"
+
+
+def _temporary_dir(environment: Environment) -> Path:
+    """Name the folder for temporary files as Python does: TMPDIR, TEMP, TMP, else the system's."""
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        if environment.variables.get(name):
+            return environment.cwd / environment.variables[name]
+    return environment.at_root("/tmp")  # noqa: S108
+
+
+def _place(
+    path: Path, source: Source, *, part: str = "container", is_primary: bool = False
+) -> IdentityFile:
+    """Describe an identity file; the command line mounts its own into the container."""
+    return IdentityFile(
+        NAME, part, path, "json", is_primary=is_primary, source=source, is_shared=part == "cli"
     )
+
+
+TOOL = LocalStack()

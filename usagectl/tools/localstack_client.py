@@ -1,36 +1,152 @@
-"""Own LocalStack's client as it lies on this machine: its version and its view of things.
+"""LocalStack's Python client on this machine: the rules of its version, its variables and folders.
 
-Facts, parts 4 and 5. Nothing here runs the client or asks Docker.
+Facts, parts 4 to 6. Nothing here runs the client or asks Docker. Where a rule begins comes from
+the facts sheet and from reading the published wheels: profile lists came between 3.0.2 and 3.3.0,
+`product` and `edition` with 4.2.0, the three-part system string with 4.14.0; the 2026 command
+line that was split off later has the 4.12 rules again.
 """
 
 from __future__ import annotations
 
+import io
+import os
+import re
+from collections import ChainMap
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.tools import profiles as profile_files
-from usagectl.tools.base import Installation, Source, find_executable, glob_quietly, is_file
-from usagectl.tools.detection import is_in_container
-from usagectl.tools.localstack_rules import rules_for
+from usagectl.errors import FileUnreadableError
+from usagectl.machine import files
+from usagectl.tools.base import exists, find_python_program, glob_quietly, is_dir, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from usagectl.environment import Environment
-    from usagectl.tools.localstack_rules import Rules
-    from usagectl.tools.profiles import Profiles
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Installation
 
 NAME = "localstack"
+
+NEWEST_KNOWN = "2026.8.2"
+"""The newest version whose rules were read; its rules hold where LocalStack is not installed."""
+
 PLAIN = "DISABLE_EVENTS"
 PREFIXED = "LOCALSTACK_DISABLE_EVENTS"
-VOLUME_CACHE = "/var/lib/localstack/cache"
+"""The name that reaches the container and lstk; LocalStack's own command line does not read it."""
 
+MAX_BYTES = 32 * 1024 * 1024
+"""The client has no bound. What a larger profile says counts as unknown, never as off."""
+
+_SUFFIX = ".env"
+_TRUE = ("1", "true", "True")
+_FALSE = ("0", "false", "False")
 _DISTRIBUTIONS = ("localstack_core", "localstack")
+_IMAGE_MARKERS = (
+    "/usr/lib/localstack/.community-version",
+    "/usr/lib/localstack/.pro-version",
+    "/tmp/localstack/.marker",  # noqa: S108  (the client's own literal)
+)
+_ENGINE_MARKERS = ("/.dockerenv", "/run/.containerenv")
+_CGROUP_FOLDERS = ("/sys/fs/cgroup/memory/docker", "/sys/fs/cgroup/docker")
+_SLICES = ("/sys/fs/cgroup/memory/system.slice", "/sys/fs/cgroup/system.slice")
+_ROOT_MOUNT_FIELDS = 4
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Turn `4.12.0` or `1.0.5.dev` into comparable numbers; () when it begins with no number."""
+    match = re.match(r"\d+(?:\.\d+)*", text.strip())
+    return tuple(int(number) for number in match[0].split(".")) if match else ()
+
+
+def is_known(version: str) -> bool:
+    """True if the rules of a version were read: 1 to 4, then the versions named by the year."""
+    number = parse_version(version)
+    return (1, 0) <= number < (5,) or (2026,) <= number <= parse_version(NEWEST_KNOWN)
+
+
+class Rules:
+    """Behaviour of one version; that of the newest known when it is unknown.
+
+    Attributes:
+        version: as the package says it.
+        reads_profile_list: whether CONFIG_PROFILE may name several profiles.
+        is_first_edition: 1.x, with an ID of 8 hex digits and tests of its own for a container.
+        has_summary: whether the system field has three parts.
+        has_product: whether `product` and `edition` are sent.
+        has_container_runtime: whether the container's runtime is looked for, and sent.
+    """
+
+    def __init__(self, version: str | None) -> None:
+        self.version = version or NEWEST_KNOWN
+        number = parse_version(self.version) or parse_version(NEWEST_KNOWN)
+        self.is_first_edition = number < (2,)
+        self.reads_profile_list = number >= (3, 1)
+        self.has_product = number >= (4, 2)
+        self.has_container_runtime = (2026,) <= number < (2026, 4)
+        self.has_summary = self.has_container_runtime or (4, 14) <= number < (2026,)
+
+
+def is_true(value: str | None) -> bool:
+    """Apply LocalStack's own truth test: `1` or `true`, any case, trimmed (facts, part 5)."""
+    return value is not None and value.lower().strip() in _TRUE
+
+
+def parse_boolean(value: str | None) -> bool | None:
+    """Apply LocalStack's own three-way test: True, False, or None for anything else."""
+    text = (value or "").lower().strip()
+    if text in _TRUE:
+        return True
+    return False if text in _FALSE else None
+
+
+class ProfileFile(NamedTuple):
+    """One profile: its file and what it sets.
+
+    Attributes:
+        file: where it is looked for.
+        values: what it sets; a bare name without `=` has None.
+        problem: why the client would stop at it, else empty.
+        unread: why its content is not known, as the end of a sentence, else empty.
+    """
+
+    file: Path
+    values: Mapping[str, str | None]
+    problem: str = ""
+    unread: str = ""
+
+
+class Profiles(NamedTuple):
+    """The active profiles in the order in which the client reads them, and their folder."""
+
+    folder: Path
+    active: tuple[ProfileFile, ...]
+
+    def name_of(self, file: Path) -> str:
+        """Name a profile as CONFIG_PROFILE does."""
+        return str(file).removeprefix(f"{self.folder}{os.sep}").removesuffix(_SUFFIX)
+
+    @property
+    def problem(self) -> str:
+        """Say why the client would stop at start; empty when it does not."""
+        return next((profile.problem for profile in self.active if profile.problem), "")
+
+    @property
+    def values(self) -> dict[str, str | None]:
+        """Merge what the profiles set; a later file wins, a bare name takes a value away."""
+        merged: dict[str, str | None] = {}
+        for profile in self.active:
+            merged |= profile.values
+        return merged
+
+    def merged_with(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the client's variables once it has read the profiles; the environment wins."""
+        values = {name: value for name, value in self.values.items() if value is not None}
+        return {**values, **variables}
 
 
 class LocalStackClient:
-    """Hold the installed client's view of an environment: rules, profiles, variables."""
+    """The installed client's view of an environment: rules, profiles, variables."""
 
     def __init__(self, environment: Environment, *, version: str | None = None) -> None:
         self.environment = environment
@@ -38,102 +154,216 @@ class LocalStackClient:
 
     @cached_property
     def installation(self) -> Installation:
-        """Find the client."""
-        return find(self.environment)
+        """Find the command on PATH and its version in its packages' metadata."""
+        return find_python_program(NAME, _DISTRIBUTIONS, self.environment)
 
     @cached_property
     def rules(self) -> Rules:
         """Return the rules of the version asked for, else installed, else newest known."""
-        return rules_for(self._version or self.installation.version)
+        return Rules(self._version or self.installation.version)
 
     @cached_property
     def profiles(self) -> Profiles:
         """Read the active profiles."""
-        return profile_files.load(self.environment, self.rules)
+        return load_profiles(self.environment, reads_list=self.rules.reads_profile_list)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
-        """Return the client's environment once it has read its profiles."""
+        """Return the client's variables once it has read its profiles."""
         return self.profiles.merged_with(self.environment.variables)
 
     @cached_property
     def is_in_container(self) -> bool:
-        """Tell whether the client takes this place for a container."""
+        """True if the client takes this machine for a container."""
         return is_in_container(self.environment, self.rules)
 
-    @cached_property
-    def cache_dir(self) -> tuple[Path, Source]:
-        """Name the folder of the command line's `machine.json`, and what chose it."""
-        if self.is_in_container:
-            return self.environment.at_root(VOLUME_CACHE), "state"
-        folder, source = user_cache_dir(self.environment, self.variables)
-        return folder / "localstack-cli", source
+
+def config_dir(environment: Environment) -> Path:
+    """Name the folder of the profiles: CONFIG_DIR, even empty, else `~/.localstack`."""
+    chosen = environment.variables.get("CONFIG_DIR")
+    if chosen is not None:
+        return environment.cwd / chosen
+    home = environment.home
+    # Without any home the client looks into a folder named "~".
+    return home / ".localstack" if home else environment.cwd / "~" / ".localstack"
 
 
-def user_cache_dir(environment: Environment, variables: Mapping[str, str]) -> tuple[Path, Source]:
-    """Name the user's cache folder as LocalStack's `get_user_cache_dir` does."""
-    home = environment.home or environment.cwd / "~"
-    if environment.system == "Windows":
-        local = variables.get("LOCALAPPDATA")
-        chosen = Path(local) / "cache" if local else environment.cwd / "%LOCALAPPDATA%" / "cache"
-        return chosen, "environment" if local else "default"
-    if environment.system == "Darwin":
-        return home / "Library" / "Caches", "default"
-    xdg = variables.get("XDG_CACHE_HOME", "")
-    if environment.system == "Linux" and xdg.startswith("/"):
-        return Path(xdg), "environment"
-    return home / ".cache", "default"
+def load_profiles(environment: Environment, *, reads_list: bool) -> Profiles:
+    """Read every profile that CONFIG_PROFILE names, else `default`, as the client does.
+
+    A version that does not read a list takes the whole text for one name.
+    """
+    folder = config_dir(environment)
+    text = environment.variables.get("CONFIG_PROFILE", "").strip() or "default"
+    names = [name.strip() for name in text.split(",")] if reads_list else [text]
+    active = tuple(read_profile(environment, folder / f"{name}{_SUFFIX}") for name in names)
+    return Profiles(folder, tuple(_mark_unholdable(active, environment.variables)))
 
 
-def temporary_dir(environment: Environment) -> Path:
-    """Name the folder for temporary files as Python does: TMPDIR, TEMP, TMP, else the system's."""
-    for name in ("TMPDIR", "TEMP", "TMP"):
-        if environment.variables.get(name):
-            return environment.cwd / environment.variables[name]
-    return environment.at_root("/tmp")  # noqa: S108
+def _mark_unholdable(
+    active: tuple[ProfileFile, ...], variables: Mapping[str, str]
+) -> Iterator[ProfileFile]:
+    """Mark the files whose winning values no environment can hold; a later file may repair one."""
+    winners = {name: profile.file for profile in active for name in profile.values}
+    for profile in active:
+        reasons = (
+            why_unholdable(name, value, variables)
+            for name, value in profile.values.items()
+            if winners[name] == profile.file
+        )
+        reason = next((text for text in reasons if text), "")
+        problem = f"{profile.file} cannot be understood: {reason}."
+        yield profile._replace(problem=problem) if reason else profile
 
 
-def find(environment: Environment) -> Installation:
-    """Find LocalStack's command on PATH; its version is read, not asked for."""
-    executable = find_executable(NAME, environment)
-    if executable is None:
-        return Installation(installed=False)
-    for folder in _package_folders(executable, environment):
-        for distribution in _DISTRIBUTIONS:
-            for info in glob_quietly(folder, f"{distribution}-*.dist-info"):
-                version = info.name.removesuffix(".dist-info").rpartition("-")[2]
-                return Installation(
-                    installed=True, executable=executable, version=version, packages=folder
-                )
-    return Installation(installed=True, executable=executable)
+def other_files(profiles: Profiles) -> tuple[Path, ...]:
+    """List the profiles in the folder that are not active."""
+    active = {profile.file for profile in profiles.active}
+    return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
 
 
-def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:
-    for prefix in dict.fromkeys(_prefixes(executable)):
-        yield from glob_quietly(prefix, "lib/python*/site-packages")
-        yield from glob_quietly(prefix, "lib/python3/dist-packages")
-        yield from glob_quietly(prefix, "local/lib/python*/dist-packages")
-        yield prefix / "Lib" / "site-packages"
-    if environment.home:
-        yield from glob_quietly(environment.home, ".local/lib/python*/site-packages")
-
-
-def _prefixes(executable: Path) -> Iterator[Path]:
-    # The interpreter decides what is imported; the folder of a link on PATH says least.
-    for program in (_interpreter(executable), executable.resolve(), executable):
-        if program is not None:
-            yield program.parent.parent
-
-
-def _interpreter(script: Path) -> Path | None:
+def read_profile(environment: Environment, file: Path) -> ProfileFile:
+    """Read one profile; what is wrong with it is part of the result."""
+    found = ProfileFile(file, values={})
+    if not exists(file):
+        return found
+    if not file.is_file():
+        # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
+        # pipe may be served by a password manager: a look would take its content away.
+        return found._replace(unread="is a pipe" if file.is_fifo() else "")
     try:
-        if not is_file(script):  # A pipe would hang the command.
-            return None
-        with script.open("rb") as stream:
-            first = stream.readline(512)
+        if file.stat().st_size > MAX_BYTES:
+            return found._replace(unread="is too large to be read here")
+        data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
+        return found._replace(values=parse_profile(data, environment.variables))
+    except FileUnreadableError as error:
+        return found._replace(problem=error.message)
+    except UnicodeDecodeError:
+        return found._replace(problem=f"{file} cannot be understood: it is not UTF-8.")
+
+
+def parse_profile(data: bytes, variables: Mapping[str, str]) -> dict[str, str | None]:
+    """Parse a profile's bytes with python-dotenv's parser and `${NAME}` expansion.
+
+    Raises:
+        UnicodeDecodeError: the client would stop at them.
+    """
+    from dotenv.parser import parse_stream  # only when a profile is there
+    from dotenv.variables import parse_variables
+
+    values: dict[str, str | None] = {}
+    known: Mapping[str, str | None] = ChainMap(values, {**variables})
+    stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+    for binding in parse_stream(stream):
+        if binding.key is None:
+            continue
+        if binding.value is None:
+            values[binding.key] = None
+            continue
+        atoms = parse_variables(binding.value)
+        values[binding.key] = "".join(atom.resolve(known) for atom in atoms)
+    return values
+
+
+def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -> str:
+    """Say why the client stops when it puts an assignment into its environment; else empty."""
+    if value is None or name in variables:
+        return ""
+    if not name or "=" in name:
+        return "it sets a name that no environment can hold"
+    return "it holds a NUL character" if "\0" in name + value else ""
+
+
+def is_in_container(environment: Environment, rules: Rules) -> bool:
+    """True if the client's own `is_docker` would be; marker files lie below the root.
+
+    OVERRIDE_IN_DOCKER counts from the environment alone: the client reads it
+    before its profiles.
+    """
+    override = environment.variables.get("OVERRIDE_IN_DOCKER")
+    if rules.is_first_edition:
+        return is_true(override) or _has_engine_marker(environment) or _cgroup_says_so(environment)
+    chosen = parse_boolean(override)
+    if chosen is not None:
+        return chosen
+    if rules.has_container_runtime:
+        return container_runtime(environment) != "none"
+    if _has_image_marker(environment) or _has_engine_marker(environment):
+        return True
+    if not _has_cgroup_file(environment) or _is_docker_host(environment):
+        return False
+    return _cgroup_says_so(environment) or _root_is_containerd(environment)
+
+
+def container_runtime(environment: Environment) -> str:
+    """Name the runtime as 2026.3 does: Kubernetes before Podman before Docker."""
+    secrets = environment.at_root("/var/run/secrets/kubernetes.io/serviceaccount")
+    if environment.variables.get("KUBERNETES_SERVICE_HOST") or is_dir(secrets):
+        return "kubernetes"
+    if exists(environment.at_root("/run/.containerenv")):
+        return "podman"
+    if exists(environment.at_root("/.dockerenv")):
+        return "docker"
+    if _root_is_containerd(environment):
+        return "containerd"
+    return "generic" if _has_image_marker(environment) else "none"
+
+
+def _has_image_marker(environment: Environment) -> bool:
+    return any(is_file(environment.at_root(marker)) for marker in _IMAGE_MARKERS)
+
+
+def _has_engine_marker(environment: Environment) -> bool:
+    return any(exists(environment.at_root(marker)) for marker in _ENGINE_MARKERS)
+
+
+def _has_cgroup_file(environment: Environment) -> bool:
+    return exists(environment.at_root("/proc/1/cgroup"))
+
+
+def _cgroup_says_so(environment: Environment) -> bool:
+    if not _has_cgroup_file(environment) or _is_docker_host(environment):
+        return False
+    text = _read_text(environment, "/proc/1/cgroup")
+    if "docker" in text or "buildkit" in text:
+        return True
+    return bool(environment.host_name) and environment.host_name in text
+
+
+def _is_docker_host(environment: Environment) -> bool:
+    """True if this machine runs containers itself, which the client takes for a host.
+
+    The four looks are one `any([...])` of the client inside a try: the first
+    folder that cannot be listed ends it without an answer.
+    """
+    try:
+        looks = (
+            environment.at_root(_CGROUP_FOLDERS[0]).exists(),
+            _lists_docker(environment, _SLICES[0]),
+            environment.at_root(_CGROUP_FOLDERS[1]).exists(),
+            _lists_docker(environment, _SLICES[1]),
+        )
     except OSError:
-        return None
-    words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
-    program = Path(words[0].decode(errors="replace")) if words else None
-    # `/usr/bin/env` and `/bin/sh` tell nothing of where Python lies.
-    return program if program and program.name.startswith(("python", "pypy")) else None
+        return False
+    return any(looks)
+
+
+def _lists_docker(environment: Environment, folder: str) -> bool:
+    return any("docker-" in path.name for path in environment.at_root(folder).iterdir())
+
+
+def _root_is_containerd(environment: Environment) -> bool:
+    for line in _read_text(environment, "/proc/mounts").splitlines():
+        fields = line.strip().split()
+        if not fields or fields[0].startswith("#") or len(fields) < _ROOT_MOUNT_FIELDS:
+            continue
+        if fields[1] == "/" and "io.containerd" in fields[3]:
+            return True
+    return False
+
+
+def _read_text(environment: Environment, path: str) -> str:
+    try:
+        return environment.at_root(path).read_text(errors="replace")
+    except OSError:
+        return ""

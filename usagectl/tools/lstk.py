@@ -1,4 +1,4 @@
-"""Own what is known of lstk, LocalStack's Go command line, and its container.
+"""lstk, LocalStack's Go command line, and its container: switches, machine IDs, preview.
 
 Facts, parts 1, 4 and 5, and lstk's public source for its configuration file.
 """
@@ -6,10 +6,10 @@ Facts, parts 1, 4 and 5, and lstk's public source for its configuration file.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from usagectl import _files
 from usagectl.errors import FileUnreadableError
+from usagectl.machine import files
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -26,25 +26,29 @@ from usagectl.tools.base import (
     glob_quietly,
     is_dir,
     is_no,
+    read_system_id,
 )
-from usagectl.tools.localstack_rules import is_true
+from usagectl.tools.localstack_client import PLAIN, PREFIXED, is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from usagectl.environment import Environment
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.requests import PartPreview, PreviewWish
 
 NAME = "lstk"
-SWITCH = "LOCALSTACK_DISABLE_EVENTS"
-_PLAIN = "DISABLE_EVENTS"
 _DEFAULT = Switch("default", "no switch", None, "", "on")
 
 
 class Lstk(Tool):
-    """Describe lstk, parts `cli` and `container`."""
+    """lstk, parts `cli` and `container`; it takes only the environment's word."""
 
     name = NAME
     parts = ("cli", "container")
+    opt_out: ClassVar[Mapping[str, str]] = {PREFIXED: "1"}
+    can_be_written = False
+    user_agents = ("localstack lstk/",)
+    event_prefix = "lstk_"
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH; a Go program's version cannot be read without running it."""
@@ -63,17 +67,44 @@ class Lstk(Tool):
         )
         return (own, *_volume_files(environment))
 
+    def identity_cautions(self, environment: Environment) -> tuple[Caution, ...]:
+        """Warn where lstk derives its ID whatever its file says (facts, part 4)."""
+        if find_executable(NAME, environment) is None:
+            return ()
+        has_docker = find_executable("docker", environment) is not None
+        if not has_docker and not (read_system_id(environment) or "").strip():
+            return ()
+        message = (
+            "lstk derives its ID from Docker or /etc/machine-id on every run while one of them is "
+            "there; its file is only the last resort. Opting out is what silences it."
+        )
+        return (Caution("derived-anyway", message, f"export {PREFIXED}=1"),)
+
+    def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
+        """Say of each part that its bytes are not known."""
+        from usagectl.tools.requests import PartPreview  # of no use to status
+
+        caution = Caution(
+            "bytes-not-known",
+            "What lstk sends is known only from reading its source, so no bytes are shown.",
+            "usagectl explain lstk_command",
+        )
+        return tuple(
+            PartPreview(part, (), (caution,) if part in wish.on else (), is_unknown=True)
+            for part in self.parts
+        )
+
 
 def _read_cli(environment: Environment) -> PartReading:
     variables = environment.variables
-    value = variables.get(SWITCH)
+    value = variables.get(PREFIXED)
     switches: list[Switch] = []
     if value is not None:
-        switches.append(environment_switch(variables, SWITCH, says=_says(value == "1")))
+        switches.append(environment_switch(variables, PREFIXED, says=_says(value == "1")))
     switches.append(_DEFAULT)
     switches += [
         environment_switch(variables, name, says=None)
-        for name in (_PLAIN, "DO_NOT_TRACK")
+        for name in (PLAIN, "DO_NOT_TRACK")
         if name in variables
     ]
     endpoint = variables.get("LSTK_ANALYTICS_ENDPOINT") or f"{LOCALSTACK_ENDPOINT}/events"
@@ -87,32 +118,33 @@ def _says(is_off: bool) -> Telemetry:  # noqa: FBT001
 
 def _cli_cautions(environment: Environment) -> Iterator[Caution]:
     variables = environment.variables
-    hint = f"export {SWITCH}=1"
-    if is_no(variables.get(SWITCH)):
-        message = f"{SWITCH}={variables[SWITCH]} does not switch lstk off: it takes only 1."
+    hint = f"export {PREFIXED}=1"
+    if is_no(variables.get(PREFIXED)):
+        message = f"{PREFIXED}={variables[PREFIXED]} does not switch lstk off: it takes only 1."
         yield Caution("value-ignored", message, hint)
-    for name in (_PLAIN, "DO_NOT_TRACK"):
+    for name in (PLAIN, "DO_NOT_TRACK"):
         if is_no(variables.get(name)):
-            code = "plain-name-not-read" if name == _PLAIN else "do-not-track-ignored"
+            code = "plain-name-not-read" if name == PLAIN else "do-not-track-ignored"
             yield Caution(code, f"{name} is set, but lstk does not read it.", hint)
 
 
 def _read_container(environment: Environment) -> PartReading:
-    """Read what reaches the container: every single-line LOCALSTACK_* beats the file's sections."""
+    """Read the container's variables: every single-line LOCALSTACK_* beats the file's sections."""
     variables = environment.variables
     switches: list[Switch] = []
-    value = variables.get(SWITCH)
+    value = variables.get(PREFIXED)
     if value is not None and "\n" not in value and "\r" not in value:
-        switches.append(environment_switch(variables, SWITCH, says=_says(is_true(value))))
-    section = _section_variables(environment)
-    for name in (SWITCH, _PLAIN):
+        switches.append(environment_switch(variables, PREFIXED, says=_says(is_true(value))))
+    file = config_dir(environment)[0] / "config.toml"
+    section = _section_variables(_parse_config(file))
+    for name in (PREFIXED, PLAIN):
         if name in section:
-            text, file = section[name]
-            switches.append(Switch("profile", name, text, str(file), _says(is_true(text))))
+            says = _says(is_true(section[name]))
+            switches.append(Switch("profile", name, section[name], str(file), says))
     switches.append(_DEFAULT)
     is_on = next(switch.says for switch in switches if switch.says) == "on"
-    if _PLAIN in variables:
-        switches.append(environment_switch(variables, _PLAIN, says=None))
+    if PLAIN in variables:
+        switches.append(environment_switch(variables, PLAIN, says=None))
     endpoint = variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
     cautions = tuple(_container_cautions(environment)) if is_on else ()
     return PartReading(NAME, "container", endpoint.rstrip("/"), tuple(switches), cautions=cautions)
@@ -120,9 +152,9 @@ def _read_container(environment: Environment) -> PartReading:
 
 def _container_cautions(environment: Environment) -> Iterator[Caution]:
     variables = environment.variables
-    if is_no(variables.get(SWITCH)):
-        message = f"{SWITCH}={variables[SWITCH]} does not reach the container as a yes: use 1."
-        yield Caution("value-ignored", message, f"export {SWITCH}=1")
+    if is_no(variables.get(PREFIXED)):
+        message = f"{PREFIXED}={variables[PREFIXED]} does not reach the container as a yes: use 1."
+        yield Caution("value-ignored", message, f"export {PREFIXED}=1")
 
 
 def config_dir(environment: Environment) -> tuple[Path, Source]:
@@ -168,19 +200,17 @@ def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
             yield IdentityFile(NAME, "container", path, "json", is_primary=False, source="profile")
 
 
-def _section_variables(environment: Environment) -> dict[str, tuple[str, Path]]:
-    """Collect what the `[env.NAME]` sections that a container block names would set.
+def _section_variables(document: dict[str, object]) -> dict[str, str]:
+    """Collect what the `[env.NAME]` sections named by a container block would set.
 
-    Of several blocks, the loudest counts: one that is not opted out is enough.
+    Of several blocks the loudest counts: one that is not opted out is enough.
     """
-    file = config_dir(environment)[0] / "config.toml"
-    document = _parse_config(file)
     sections = document.get("env")
     by_name = {
         str(name).lower(): section
         for name, section in (sections.items() if isinstance(sections, dict) else ())
     }
-    blocks = [_block_variables(block, by_name, file) for block in _containers(document)]
+    blocks = [_block_variables(block, by_name) for block in _containers(document)]
     loud = [block for block in blocks if not _opts_out(block)]
     return next(iter(loud or blocks), {})
 
@@ -190,26 +220,23 @@ def _containers(document: dict[str, object]) -> list[dict[str, object]]:
     return [block for block in found if isinstance(block, dict)] if isinstance(found, list) else []
 
 
-def _block_variables(
-    block: dict[str, object], sections: dict[str, object], file: Path
-) -> dict[str, tuple[str, Path]]:
+def _block_variables(block: dict[str, object], sections: dict[str, object]) -> dict[str, str]:
     names = block.get("env")
-    found: dict[str, tuple[str, Path]] = {}
+    found: dict[str, str] = {}
     for name in names if isinstance(names, list) else ():
         section = sections.get(str(name).lower())
         if isinstance(section, dict):
-            found |= {str(key).upper(): (str(text), file) for key, text in section.items()}
+            found |= {str(key).upper(): str(text) for key, text in section.items()}
     return found
 
 
-def _opts_out(variables: dict[str, tuple[str, Path]]) -> bool:
-    chosen = variables.get(SWITCH) or variables.get(_PLAIN)
-    return chosen is not None and is_true(chosen[0])
+def _opts_out(variables: dict[str, str]) -> bool:
+    return is_true(variables.get(PREFIXED, variables.get(PLAIN)))
 
 
 def _parse_config(file: Path) -> dict[str, object]:
     try:
-        data = _files.read_bytes(file)
+        data = files.read_bytes(file)
     except FileUnreadableError:
         return {}
     if data is None:
@@ -220,3 +247,6 @@ def _parse_config(file: Path) -> dict[str, object]:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError):
         return {}
+
+
+TOOL = Lstk()

@@ -1,4 +1,4 @@
-"""Be a Click application of somebody else, instrumented in one line."""
+"""A Click application of somebody else, instrumented in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from usagectl import instrument
 
 
 class Alias(click.Group):
-    """Be a group whose commands can be shortened, and that is found by any beginning."""
+    """A group whose commands are found by any beginning of their names."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Find a command by the beginning of its name."""

@@ -1,4 +1,4 @@
-"""Be a Click application whose declarations are odd, instrumented in one line."""
+"""A Click application with odd declarations, instrumented in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from usagectl import instrument
 
 
 class Files(click.Group):
-    """Be a group that makes a command of whatever is typed, and lists some."""
+    """A group that makes a command of whatever is typed, and lists some."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List what is registered, and one that is made on demand."""
@@ -23,7 +23,7 @@ class Files(click.Group):
 
 
 class Unseen(click.Group):
-    """Be a group that cannot list its commands."""
+    """A group that cannot list its commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Fail."""
@@ -35,7 +35,7 @@ class Unseen(click.Group):
 
 
 class Slotted(click.Command):
-    """Be a command that does not let its methods be replaced."""
+    """A command that does not let its methods be replaced."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Take no other method."""
@@ -45,7 +45,7 @@ class Slotted(click.Command):
 
 
 class Nameless(click.Argument):
-    """Be a parameter that no word of the command line stands for."""
+    """A parameter that no word of the command line stands for."""
 
     def __init__(self, name: str) -> None:
         super().__init__([name])

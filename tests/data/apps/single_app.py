@@ -1,4 +1,4 @@
-"""Be a Typer application of one command; it is instrumented before the command is there."""
+"""A Typer application of one command; it is instrumented before the command is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Be a Typer application of somebody else, instrumented in one line."""
+"""A Typer application of somebody else, instrumented in one line."""
 
 from __future__ import annotations
 

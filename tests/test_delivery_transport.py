@@ -1,0 +1,154 @@
+"""Tests of the way to the network: answers, deadlines, certificates and proxies."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import endpoint as loopback
+from tests.support.endpoint import Endpoint, always
+from tests.support.machine import REPOSITORY
+from usagectl.delivery.requests import TOO_LATE, NoAnswerError, build_post
+from usagectl.delivery.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.endpoint import Behaviour
+    from usagectl.delivery.requests import Answer
+
+LONG = 10.0
+SHORT = 0.3
+CERTIFICATE = REPOSITORY / "tests" / "data" / "localhost.pem"
+
+
+def send(base: str, *, seconds: float = LONG) -> Answer:
+    """Send one event to a base URL."""
+    post = build_post([b'{"name":"e"}'], base=base)
+    with closing(Transport(base)) as transport:
+        return transport.send(post, time.monotonic() + seconds)
+
+
+def reason_of(base: str, *, seconds: float = LONG) -> str:
+    """Send one event that gets no answer; return why."""
+    with pytest.raises(NoAnswerError) as caught:
+        send(base, seconds=seconds)
+    return caught.value.reason
+
+
+def test_what_comes_before_the_deadline_is_the_answer() -> None:
+    """A status counts even where the body breaks off or drips; without one, the reason is said."""
+    table: list[tuple[Behaviour, float, tuple[int, str] | str]] = [
+        (always(200, b"hello"), LONG, (200, "")),
+        (always(404, b""), LONG, (404, "")),
+        (loopback.reset_in_body, LONG, (200, "the connection broke")),
+        (always(200, b"x" * 70_000), LONG, (200, "it is larger than 65536 bytes")),
+        (loopback.drip_body, SHORT, (200, TOO_LATE)),
+        (loopback.hang, SHORT, TOO_LATE),
+        (loopback.drip, SHORT, TOO_LATE),
+        (always(200), 0, TOO_LATE),
+        (loopback.garbage, LONG, "what it answers is not HTTP, or ends too soon"),
+        (loopback.reset, LONG, "the connection broke"),
+    ]
+    found: list[object] = []
+    for behave, seconds, _ in table:
+        with Endpoint(behave) as there:
+            try:
+                answer = send(there.base, seconds=seconds)
+                found.append((answer.status, answer.problem))
+            except NoAnswerError as error:
+                found.append(error.reason)
+    assert found == [expected for *_, expected in table]
+
+
+def test_a_slow_reader_is_left_at_the_deadline() -> None:
+    """An endpoint that takes no bytes holds a large body no longer than its time."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        post = build_post([b'{"x":"%b"}' % (b"x" * 30_000_000)], base=base)
+        with closing(Transport(base)) as transport, pytest.raises(NoAnswerError, match="in time"):
+            transport.send(post, time.monotonic() + SHORT)
+
+
+@contextmanager
+def listening_with_tls(*, greeting: bytes = b"") -> Iterator[str]:
+    """Serve TLS connections with a certificate of `localhost`; say a greeting before, if any."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+
+    def accept() -> None:
+        while True:
+            try:
+                connected, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                connected.sendall(greeting)
+                with context.wrap_socket(connected, server_side=True) as stream:
+                    connection = loopback.Connection(stream)
+                    if connection.read_request():
+                        connection.answer(200)
+            except OSError:
+                connected.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"https://localhost:{listener.getsockname()[1]}/v1"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_certificates_are_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint of this machine too has to show one that SSL_CERT_FILE or the system trusts."""
+    with listening_with_tls() as base:
+        assert reason_of(base) == "its certificate cannot be verified"
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        assert send(base).status == 200
+        monkeypatch.setenv("SSL_CERT_FILE", "/nope")
+        assert "certificates to trust cannot be read (SSL_CERT_FILE" in reason_of(base)
+        monkeypatch.delenv("SSL_CERT_FILE")
+    with listening_with_tls(greeting=b"SSH-2.0-OpenSSH\r\n") as base:
+        assert reason_of(base) == "a TLS connection cannot be made"
+
+
+def test_a_failing_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead or refusing proxy is not taken for the endpoint."""
+    told = {}
+    with Endpoint(always(403)) as refusing:
+        for name, address in {
+            "dead": "http://me:secret@127.0.0.1:9",
+            "refusing": refusing.base.replace("//", "//me:secret@"),
+            "socks": "socks5://me:secret@127.0.0.1:9",
+            "no address": "ftp://me:secret@127.0.0.1:9",
+        }.items():
+            monkeypatch.setenv("HTTPS_PROXY", address)
+            told[name] = reason_of("https://name.invalid/v1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "name.invalid")
+    told["passed by"] = reason_of("https://name.invalid:9/v1")
+    assert told == {
+        "dead": "the proxy 127.0.0.1:9 cannot be reached: "
+        "nothing listens there (connection refused)",
+        "refusing": f"the proxy refuses it, on the way through the proxy 127.0.0.1:{refusing.port}",
+        "socks": "a SOCKS proxy needs the package httpx[socks]",
+        "no address": "its URL, or a proxy's, cannot be used",
+        "passed by": "its name cannot be resolved",
+    }
+
+
+def test_proxies_are_for_the_way_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is meant for this machine is handed to a proxy; another host is."""
+    with Endpoint() as proxy, Endpoint() as there:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.base.removesuffix("/v1"))
+        assert send(there.base).status == 200
+        assert proxy.accepted == 0
+        assert send("http://telemetry.invalid/v1").status == 200
+    assert [each.path for each in proxy.received] == ["http://telemetry.invalid/v1/events"]

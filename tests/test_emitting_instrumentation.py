@@ -1,0 +1,275 @@
+"""Tests of instrumented applications: recorded by name, listed, previewed, switched off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from tests.support import terminals
+from tests.support.commands import run_inside
+from tests.support.endpoint import Endpoint
+from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
+from usagectl.emitting import instrumentation
+from usagectl.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+Events = list[tuple[str, list[str]]]
+
+ROWS: list[tuple[str, str, str, int, Events]] = [
+    ("typer_app", "sample-typer", "build", 0, [("sample-typer build", [])]),
+    (
+        "typer_app",
+        "sample-typer",
+        "--verbose build canary -o canary",
+        0,
+        [("sample-typer build", ["verbose", "target", "output"])],
+    ),
+    ("typer_app", "sample-typer", "build --fail", 7, [("sample-typer build", ["fail"])]),
+    ("typer_app", "sample-typer", "crash", 1, [("sample-typer crash", [])]),
+    ("typer_app", "sample-typer", "remote add canary", 0, [("sample-typer remote add", ["name"])]),
+    ("typer_app", "sample-typer", "refuse", 2, []),
+    ("typer_app", "sample-typer", "", 2, []),
+    ("typer_app", "sample-typer", "--help", 0, []),
+    ("typer_app", "sample-typer", "build --help", 0, []),
+    ("typer_app", "sample-typer", "remote --help", 0, []),
+    ("typer_app", "sample-typer", "nope", 2, []),
+    ("typer_app", "sample-typer", "build --nope", 2, []),
+    ("typer_app", "sample-typer", "remote add", 2, []),
+    ("single_app", "sample_single", "canary", 0, [("sample_single", ["name"])]),
+    ("single_app", "sample_single", "canary --loud", 0, [("sample_single", ["name", "loud"])]),
+    ("single_app", "sample_single", "--help", 0, []),
+    ("single_app", "sample_single", "", 2, []),
+    ("single_app", "sample_single", "build --nope", 2, []),
+    ("click_app", "sample-click", "build", 0, [("sample-click build", [])]),
+    (
+        "click_app",
+        "sample-click",
+        "--profile canary build -j 3 --no-dry-run canary canary2",
+        0,
+        [("sample-click build", ["profile", "files", "dry_run", "jobs"])],
+    ),
+    ("click_app", "sample-click", "bu", 0, [("sample-click build", [])]),
+    (
+        "click_app",
+        "sample-click",
+        "steps one --size canary two",
+        0,
+        [("sample-click steps one", ["size"]), ("sample-click steps two", [])],
+    ),
+    ("click_app", "sample-click", "--version", 0, []),
+    ("click_app", "sample-click", "build --help", 0, []),
+    ("click_app", "sample-click", "build -j many", 2, []),
+    ("click_app", "sample-click", "nope", 2, []),
+    ("click_app", "sample-click", "build --nope", 2, []),
+]
+
+
+def test_what_is_recorded_and_that_nothing_else_changes(machine: Machine, tmp_path: Path) -> None:
+    """A command that runs is recorded by declared names; help, version and bad usage are not.
+
+    Output and exit status are those of the application without the line, byte for byte, but
+    for the lines of its own traceback.
+    """
+    for app in ("typer_app", "single_app", "click_app"):
+        bare = tmp_path / f"{app}.py"
+        source = (APPS / bare.name).read_text()
+        bare.write_text(source.replace("from usagectl import instrument", NO_INSTRUMENT))
+        rows = [row for row in ROWS if row[0] == app]
+        words = [row[2].split() for row in rows]
+        done = run_each(machine, APPS / bare.name, words, SAMPLE_KEY="canary")
+        assert [(*row[:3], each.status) for row, each in zip(rows, done, strict=True)] == [
+            row[:4] for row in rows
+        ]
+        assert commands(machine, rows[0][1]) == [each for row in rows for each in row[4]]
+        plain = run_each(machine, bare, words, SAMPLE_KEY="canary")
+        crash = words.index(["crash"]) if ["crash"] in words else len(words)
+        del done[crash : crash + 1], plain[crash : crash + 1]
+        assert done == plain
+
+
+NO_INSTRUMENT = "instrument = lambda app, *_, **__: app"
+
+
+ODD_ROWS: list[tuple[str, Events]] = [
+    ("/home/canary/secret.txt", [("sample-odd other", [])]),
+    ("canary", [("sample-odd other", [])]),
+    ("lazy", [("sample-odd lazy", [])]),
+    ("\udcff", [("sample-odd other", [])]),
+    ("two words", [("sample-odd other", [])]),
+    ("db:migrate --größe canary --plain canary", [("sample-odd db:migrate", ["plain"])]),
+    ("db:migrate /debug", [("sample-odd db:migrate", ["debug"])]),
+    ("nameless", [("sample-odd nameless", [])]),
+    ("numbered --z canary", [("sample-odd numbered", ["z"])]),
+    ("slotted", []),
+    ("unseen canary", []),
+]
+
+
+def test_odd_declarations(machine: Machine) -> None:
+    """A name that is invalid, or made of what was typed, is not recorded; the command runs.
+
+    With telemetry off it runs all the same.
+    """
+    words = [[row[0]] if row[0] == "two words" else row[0].split() for row in ODD_ROWS]
+    for variables in ({"DO_NOT_TRACK": "1"}, {}):
+        done = run_each(machine, APPS / "odd_app.py", words, **variables)
+        assert [(each.status, each.stderr) for each in done] == [(0, "")] * len(ODD_ROWS)
+        wanted = [] if variables else [each for row in ODD_ROWS for each in row[1]]
+        assert commands(machine, "sample-odd") == wanted
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_within_a_command_does_not_record_it_again(machine: Machine) -> None:
+    """The command is one, however many processes return from it."""
+    assert run_app(machine, "odd_app", "fork").stdout == "parent\n"
+    assert commands(machine, "sample-odd") == [("sample-odd fork", [])]
+
+
+def test_no_value_is_on_disk(machine: Machine) -> None:
+    """No byte of a value, typed or from the environment, is in any file of usagectl's."""
+    run_app(machine, "typer_app", "build", "canary1", "-o", "canary2", SAMPLE_KEY="canary3")
+    run_app(machine, "click_app", "--profile", "canary4", "build", "canary5", "--secret", "canary6")
+    files = [file for file in machine.state_dir.rglob("*") if file.is_file()]
+    assert len(files) >= 3
+    for file in files:
+        assert b"canary" not in file.read_bytes(), file
+
+
+def test_a_crash_keeps_its_traceback(machine: Machine) -> None:
+    """What the application raises goes on as it was, and the command is recorded."""
+    done = run_app(machine, "typer_app", "crash")
+    assert done.status == 1
+    assert "RuntimeError" in done.stderr
+    assert "_instrumented" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("app", "tool"), [("typer_app", "sample-typer"), ("click_app", "sample-click")]
+)
+def test_listed_previewed_switched_off_silent(app: str, tool: str, machine: Machine) -> None:
+    """One line makes a tool of it: status lists it, preview shows it, disable ends it for good."""
+    run_app(machine, app, "build")
+    environment = machine.environment(
+        variables={**machine.process_variables(), "ANALYTICS_API": "http://127.0.0.1:1"}
+    )
+    status = run_inside(environment, "status", "--json")
+    found = {part["name"]: part for part in status.data["tools"]}[tool]
+    assert (found["telemetry"], found["installed"]) == ("local", True)
+    assert found["version"] in ("1.2.0", "3.0")
+    assert tool in run_inside(environment, "status").stdout
+    shown = run_inside(environment, "preview", tool, "--raw")
+    assert f'"cmd":"{tool} build"' in shown.stdout
+    assert run_inside(environment, "disable", tool).status == 0
+    assert recorded(machine, tool) == []
+    run_app(machine, app, "build")
+    assert recorded(machine, tool) == []
+    assert (
+        run_inside(environment, "status", "--json").data["spool"]["pending"] > 0
+    )  # usagectl's own stay
+    assert run_inside(environment, "enable", tool).status == 0
+    run_app(machine, app, "build")
+    assert commands(machine, tool) == [(f"{tool} build", [])]
+
+
+NOES = [
+    {"DO_NOT_TRACK": "1"},
+    {"DISABLE_EVENTS": "yes"},
+    {"LOCALSTACK_DISABLE_EVENTS": "1"},
+    {"USAGECTL_TELEMETRY": "off"},
+    {"SAMPLE_TYPER_TELEMETRY": "off"},
+    {"SAMPLE_TYPER_TELEMETRY": "nonsense"},
+]
+
+
+def test_any_no_leaves_nothing(machine: Machine) -> None:
+    """Off means no event, no registration, no file at all."""
+    for variables in NOES:
+        assert run_app(machine, "typer_app", "build", **variables).status == 0
+        assert not machine.state_dir.exists(), variables
+
+
+def test_disabling_everything_holds_for_a_tool_that_comes_later(machine: Machine) -> None:
+    """What was switched off without a name is off for a program that was never run before."""
+    run_inside(machine.environment(), "disable")
+    run_app(machine, "typer_app", "build")
+    assert recorded(machine, "sample-typer") == []
+
+
+def test_its_own_yes_sends_to_its_own_endpoint(machine: Machine) -> None:
+    """Consent to send is a tool's own; usagectl's events stay where they are."""
+    with Endpoint() as endpoint:
+        machine.variables["ANALYTICS_API"] = endpoint.base
+        run_app(machine, "click_app", "build")
+        machine.run("enable", "sample-click")
+        run_app(machine, "click_app", "build", "x")
+        assert endpoint.wait_for(1)
+        names = [event["payload"]["params"] for post in endpoint.received for event in post.events]
+        assert names == [["files"]]  # What was recorded before consent stays here.
+
+
+def test_the_first_run_is_announced_on_a_terminal_alone(machine: Machine) -> None:
+    """The remark on the first run names the tool and how to end it; a pipe is not told."""
+    assert run_app(machine, "typer_app", "build").stderr == ""
+    first, second = (on_terminal(machine, "build") for _ in range(2))
+    assert "sample-typer records its own commands" in first
+    assert "usagectl disable sample-typer" in first
+    assert "records its own commands" not in second
+
+
+def on_terminal(machine: Machine, *words: str) -> str:
+    """Run the Typer application on a terminal and give what it shows."""
+    words = (sys.executable, str(APPS / "typer_app.py"), *words)
+    shown = terminals.on_terminal(
+        words, env=machine.process_variables(), cwd=machine.cwd, is_whole=True
+    )
+    return " ".join(shown[1].split())
+
+
+def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
+    """Where nothing can be recorded the application runs as ever."""
+    machine.state_dir.write_text("a file in its place")
+    done = run_app(machine, "typer_app", "build")
+    assert (done.status, done.stdout, done.stderr) == (0, "built 3 1 0\n", "")
+
+
+def test_invalid_names_are_refused() -> None:
+    """The author is told at once, not the users later."""
+    for name in ("localstack", "lstk", "My Tool", "", "a" * 65, "a--b", "../x"):
+        with pytest.raises(InvalidValueError):
+            instrumentation.instrument(click.Command("x"), name)
+
+
+def test_something_else_is_refused() -> None:
+    """Neither Typer nor Click: the author is told."""
+    with pytest.raises(TypeError):
+        instrumentation.instrument(object(), "mytool")
+
+
+def test_a_tests_runner_records_each_run_once(machine: Machine) -> None:
+    """A command that is run twice in one process is recorded twice, each with its own names."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import click_app\n"
+        "for words in (['build'], ['build', '-j', '2']):\n"
+        "    click_app.cli.main(words, standalone_mode=False)\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, str(APPS)],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        check=True,
+        capture_output=True,
+    )
+    assert commands(machine, "sample-click") == [
+        ("sample-click build", []),
+        ("sample-click build", ["jobs"]),
+    ]

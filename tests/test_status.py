@@ -1,0 +1,129 @@
+"""Tests of the whole answer of status; fuzz of every file it reads: none is changed or lost.
+
+USAGECTL_FUZZ_EXAMPLES sets how many inputs each file gets (the full run takes 10000).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from usagectl import status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+FUZZ = settings(
+    max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "200")),
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+def mixed(*tokens: bytes) -> st.SearchStrategy[bytes]:
+    """Draw raw bytes, or a file put together from tokens of its grammar and odd pieces."""
+    odd = st.sampled_from(
+        [b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\r\n", b"\n", b" ", b"\t", b"\\", b"\x1b"]
+    )
+    text = st.text(max_size=8).map(lambda drawn: drawn.encode("utf-8", "surrogatepass"))
+    piece = st.one_of(st.sampled_from(tokens), st.sampled_from(tokens), odd, text)
+    deep = st.tuples(st.sampled_from([b"[", b"{", b'{"a":', b"a.", b"${"]), st.integers(900, 3000))
+    return st.one_of(
+        st.binary(max_size=200),
+        st.lists(piece, max_size=16).map(b"".join),
+        st.tuples(st.lists(piece, max_size=4), deep).map(
+            lambda drawn: b"".join(drawn[0]) + drawn[1][0] * drawn[1][1]
+        ),
+    )
+
+
+JSON = mixed(
+    *b"""{ } [ ] : , "machine_id" "\\ud800ab_" null NaN -1e999 "x" [["machine_id",1]]""".split(),
+    b'{"machine_id": "gen_1a55233f-ee4"}',
+    b'{"machine_id": ',
+    b"9" * 5000,
+)
+PROFILE = mixed(
+    *b"DISABLE_EVENTS = ' \" # ${X:-1} ${ } X=".split(),
+    b"DISABLE_EVENTS=1\n",
+    b"LOCALSTACK_DISABLE_EVENTS=0\n",
+    b"export ",
+    b"XDG_CACHE_HOME=/\n",
+    b"LOCALSTACK_VOLUME_DIR='a\\nb'\n",
+    b"LOCALSTACK_VOLUME_DIR=~x\n",
+    b"CACHE_DIR=" + b"y" * 300 + b"\n",
+    b"FILESYSTEM_ROOT=..\n",
+    b"# >>> usagectl >>>\nDISABLE_EVENTS=1\n# <<< usagectl <<<\n",
+)
+TOML = mixed(
+    *b"""telemetry . = { } ''' \"\"\" 1e999 0x""".split(),
+    *(
+        line + b"\n"
+        for line in (
+            *(b"[telemetry]", b"[[telemetry]]", b"[localstack]"),
+            *(b'mode = "off"', b'mode = "on"', b'set_by = "disable"'),
+            *(b"since = 2026-01-01T00:00:00Z", b"since = 0001-01-01T00:00:00+23:59"),
+            *(b'cache_dir = "\\u0000"', b'cache_dir = "' + b"y" * 300 + b'"'),
+            b'endpoint = "http://[::1"',
+        )
+    ),
+    b"9" * 5000,
+)
+
+
+def check(machine: Machine, file: Path, data: bytes) -> str:
+    """Write a file, collect the status, and check that nothing in its folder changed.
+
+    Returns:
+        What usagectl's own telemetry is then.
+    """
+    file.write_bytes(data)
+    before = sorted(os.listdir(file.parent))  # noqa: PTH208
+    stamp = file.stat().st_mtime_ns
+    found = status.collect(machine.environment())
+    assert len(found.consents) == 5
+    assert {consent.telemetry for consent in found.consents} <= {"on", "local", "off"}
+    assert file.read_bytes() == data
+    assert file.stat().st_mtime_ns == stamp
+    assert sorted(os.listdir(file.parent)) == before  # noqa: PTH208
+    return found.consents[-1].telemetry
+
+
+def test_what_is_louder_than_expected(machine: Machine) -> None:
+    """`off` wants every part off, `local` that nothing is sent; an absent lstk does not count."""
+    consents = status.collect(machine.environment()).consents
+    loud = [found.name for found in status.offending(consents, "local")]
+    assert loud == ["localstack cli", "localstack container"]
+    assert [found.name for found in status.offending(consents, "off")] == [*loud, "usagectl"]
+
+
+FILES = {
+    "machine.json": JSON,
+    "profile": PROFILE,
+    "settings": TOML,
+    "policy": TOML,
+    "project": TOML,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@FUZZ
+@given(st.data())
+def test_any_bytes_in_a_file(machine: Machine, name: str, data: st.DataObject) -> None:
+    """Each part gets a verdict; a policy or a project file never switches sending on."""
+    file = {
+        "machine.json": machine.machine_json,
+        "profile": machine.default_profile,
+        "settings": machine.config_dir / "settings.toml",
+        "policy": machine.root / "etc" / "usagectl" / "policy.toml",
+        "project": machine.cwd / ".usagectl.toml",
+    }[name]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    found = check(machine, file, data.draw(FILES[name]))
+    assert found != "on" or name not in ("policy", "project")

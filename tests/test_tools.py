@@ -1,0 +1,152 @@
+"""Tests of the list of tools, of what each says about itself, and of where tools are named."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.machine import REPOSITORY
+from usagectl import tools
+from usagectl.errors import UnknownToolError
+from usagectl.tools.base import built_in, is_no, is_version
+from usagectl.tools.requests import endpoint_caution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.machine import Machine
+
+PACKAGE = REPOSITORY / "usagectl"
+SETTINGS_TABLE = ("settings.py", "localstack")
+"""The one exception: a table of usagectl's own settings file has the name of a tool."""
+
+
+def texts_in(file: Path) -> Iterator[str]:
+    """Yield every text of a module but its docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield str(node.value)
+
+
+def imports_in(file: Path) -> Iterator[str]:
+    """Yield the whole name of everything that a module imports."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def outside() -> list[Path]:
+    """List the modules of every other room."""
+    return [file for file in PACKAGE.rglob("*.py") if file.parent != PACKAGE / "tools"]
+
+
+def test_no_tool_is_named_in_code_elsewhere() -> None:
+    """Code outside tools/ neither compares nor looks up the name or the label of a client.
+
+    A text that only mentions a tool, as help does, is prose and stays.
+    """
+    clients = [tool for tool in built_in() if not tool.is_ours]
+    names = {tool.name for tool in clients}
+    names |= {tool.label(part) for tool in clients for part in tool.parts}
+    assert names >= {"localstack", "lstk", "localstack cli", "lstk container"}
+    wrong = [
+        (file.name, text)
+        for file in outside()
+        for text in texts_in(file)
+        if text.strip(" :/=") in names and (file.name, text) != SETTINGS_TABLE
+    ]
+    assert wrong == []
+
+
+def test_no_tools_own_module_is_imported_elsewhere() -> None:
+    """Everybody else asks a `Tool`; only what records through usagectl has a module to import."""
+    own = {
+        file.stem
+        for file in (PACKAGE / "tools").glob("*.py")
+        if file.stem.startswith(("localstack", "lstk"))
+    }
+    assert len(own) >= 2
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in outside()
+        for name in imports_in(file)
+        if name.startswith("usagectl.tools.") and name.split(".")[2] in own
+    ]
+    assert wrong == []
+
+
+def test_tools_are_loaded_in_the_order_of_the_list(machine: Machine) -> None:
+    """The data file names the modules; a selection keeps that order, whatever was asked first."""
+    assert tools.names() == ("localstack", "lstk", "usagectl")
+    chosen = tools.select(machine.environment(), ["usagectl", "lstk"])
+    assert [tool.name for tool in chosen] == ["lstk", "usagectl"]
+    assert [tool.name for tool in tools.emitters(machine.environment())] == ["usagectl"]
+
+
+def test_an_unknown_tool_is_refused(machine: Machine) -> None:
+    """The error lists the tools that are known."""
+    with pytest.raises(UnknownToolError, match="localstack, lstk, usagectl"):
+        tools.select(machine.environment(), ["docker"])
+
+
+def test_the_opt_out_variables_are_those_of_all_tools() -> None:
+    """What `env` and `run` set is put together from what each tool names."""
+    assert tools.opt_out_variables() == {
+        "DISABLE_EVENTS": "1",
+        "LOCALSTACK_DISABLE_EVENTS": "1",
+        "DO_NOT_TRACK": "1",
+        "USAGECTL_TELEMETRY": "off",
+    }
+
+
+def test_the_sender_of_a_request_is_found() -> None:
+    """A tool is known by its user agent, and where events have its prefix, by their names."""
+    cases = {
+        ("session", "localstack/4.12.0"): "localstack",
+        ("lstk_command", "localstack lstk/dev (linux; amd64)"): "lstk",
+        ("odd", "localstack lstk/dev (linux; amd64)"): "lstk",
+        ("lstk_command", ""): "lstk",
+        ("cli_cmd", "usagectl/1"): "usagectl",
+        ("cli_cmd", "curl/8"): "unknown",
+        ("cli_cmd", ""): "unknown",
+    }
+    assert {case: tools.sender_of([case[0]], case[1]) for case in cases} == cases
+
+
+def test_what_is_a_no() -> None:
+    """A variable says No when it is set to anything but a word for false."""
+    yes = ("1", "true", "yes", "on", "x", " 1 ", "00", "nope")
+    no = ("", " ", "0", "false", "no", "off", "OFF", " No ", None)
+    assert [text for text in yes if not is_no(text)] == []
+    assert [text for text in no if is_no(text)] == []
+
+
+def test_what_is_a_version() -> None:
+    """The forms that LocalStack publishes are versions; nothing else gets into a shown header."""
+    good = ("4.12.0", "1.0.5.dev", "2026.8.2", "4.13.0rc1")
+    bad = ("", "x", "4.12.0 rubbish", "4.12.0\n", "4..1")
+    assert [text for text in good if not is_version(text)] == []
+    assert [text for text in bad if is_version(text)] == []
+
+
+def test_an_endpoint_that_cannot_be_used_is_said() -> None:
+    """An empty endpoint and an invalid one have different next steps; a good one has none."""
+    assert endpoint_caution("t", "http://h/v1", variable="X") is None
+    missing = endpoint_caution("t", "", variable="X")
+    invalid = endpoint_caution("t", "ftp://h", variable="X")
+    assert missing is not None
+    assert invalid is not None
+    assert (missing.code, missing.hint) == (
+        "endpoint-missing",
+        "usagectl spool show --raw --tool t",
+    )
+    assert (invalid.code, invalid.hint) == ("endpoint-invalid", "unset X")

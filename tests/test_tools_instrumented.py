@@ -1,0 +1,273 @@
+"""Tests of usagectl's own switches: any No wins, and what cannot be understood is a No."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.machine import Machine
+from usagectl import consent
+
+if TYPE_CHECKING:
+    from usagectl.consent import Consent
+
+NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
+RANK = {"off": 0, "local": 1, "on": 2}
+
+
+def verdict(machine: Machine, **variables: str) -> Consent:
+    """Give the verdict on usagectl."""
+    machine.variables = variables
+    (found,) = consent.evaluate(machine.environment(), ["usagectl"])
+    return found
+
+
+def codes(found: Consent) -> list[str]:
+    """List the codes of a verdict's warnings."""
+    return [caution.code for caution in found.cautions]
+
+
+def mode(text: str) -> str:
+    """Write a file that asks for a mode."""
+    return f'[telemetry]\nmode = "{text}"\n'
+
+
+def put(file: Path, text: str) -> None:
+    """Write a file and its folders."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def place(machine: Machine, name: str) -> Path:
+    """Name the file of a place that can hold a mode."""
+    return {
+        "setting": machine.config_dir / "settings.toml",
+        "policy": machine.root / "etc" / "usagectl" / "policy.toml",
+        "project": machine.cwd / ".usagectl.toml",
+        "parent": machine.folder / ".usagectl.toml",
+    }[name]
+
+
+def test_the_default_is_local(machine: Machine) -> None:
+    """Without any switch events are recorded and not sent."""
+    found = verdict(machine)
+    assert (found.telemetry, found.decided_by.source, codes(found)) == ("local", "default", [])
+
+
+def test_a_no_variable(machine: Machine) -> None:
+    """Any value but a word for false is a No, and beats the setting on."""
+    put(place(machine, "setting"), mode("on"))
+    for name in NO_VARIABLES:
+        for value in ("1", "true", "yes", "on", "2", "x", " 1 ", "nope", "01"):
+            found = verdict(machine, **{name: value})
+            assert (found.telemetry, found.decided_by.name) == ("off", name), value
+            assert [switch.source for switch in found.overridden] == ["setting"]
+
+
+def test_a_word_for_false_is_no_no(machine: Machine) -> None:
+    """An empty value and the words for false say nothing; they never switch on either."""
+    for name in NO_VARIABLES:
+        for value in ("", " ", "0", "false", "FALSE", "no", "No", "off", "OFF", " 0 "):
+            found = verdict(machine, **{name: value})
+            assert (found.telemetry, found.decided_by.source) == ("local", "default"), value
+
+
+def test_a_no_that_localstack_ignores_is_warned_of(machine: Machine) -> None:
+    """`yes` counts here and not with LocalStack; DO_NOT_TRACK is not LocalStack's at all."""
+    for name in NO_VARIABLES:
+        expected = [] if name == "DO_NOT_TRACK" else ["value-ignored-elsewhere"]
+        assert codes(verdict(machine, **{name: "yes"})) == expected
+        assert codes(verdict(machine, **{name: "1"})) == []
+
+
+def test_the_mode_variable(machine: Machine) -> None:
+    """USAGECTL_TELEMETRY names a mode; empty is nothing, any other word is off."""
+    cases = {
+        "off": ("off", []),
+        "local": ("local", []),
+        "on": ("on", []),
+        " ON ": ("on", []),
+        "Off": ("off", []),
+        "": ("local", []),
+        " ": ("local", []),
+        "yes": ("off", ["mode-not-understood"]),
+        "1": ("off", ["mode-not-understood"]),
+        "onn": ("off", ["mode-not-understood"]),
+    }
+    found = {value: verdict(machine, USAGECTL_TELEMETRY=value) for value in cases}
+    assert {value: (one.telemetry, codes(one)) for value, one in found.items()} == cases
+
+
+def test_the_setting(machine: Machine) -> None:
+    """The variable is asked before the setting, but a No of the setting wins over it."""
+    cases = {
+        ("on", "off"): "off",
+        ("on", "local"): "on",
+        ("local", "on"): "local",
+        ("off", "on"): "off",
+        ("", "on"): "on",
+        ("", "local"): "local",
+        ("", "off"): "off",
+    }
+    found = {}
+    for variable, setting in cases:
+        put(place(machine, "setting"), mode(setting))
+        found[variable, setting] = verdict(machine, USAGECTL_TELEMETRY=variable).telemetry
+    assert found == cases
+
+
+def test_policy_and_project_only_restrict(tmp_path: Path) -> None:
+    """A policy or project file lowers the verdict and never raises it; a wish for on is named."""
+    for name in ("policy", "project"):
+        machine = Machine(tmp_path / name)
+        put(place(machine, name), mode("on"))
+        assert verdict(machine).telemetry == "local"
+        for says, setting, expected in (
+            ("off", "on", "off"),
+            ("local", "on", "local"),
+            ("local", "off", "off"),
+            ("on", "on", "on"),
+            ("on", "local", "local"),
+            ("on", "off", "off"),
+        ):
+            case = (name, says, setting)
+            put(place(machine, name), mode(says))
+            put(place(machine, "setting"), mode(setting))
+            found = verdict(machine)
+            assert found.telemetry == expected, case
+            is_warned = f"{name}-cannot-enable" in codes(found)
+            assert is_warned == (says == "on"), case
+            is_setting = found.decided_by.source == "setting"
+            assert is_setting == (says == "on" or setting == "off"), case
+            loudest = verdict(machine, USAGECTL_TELEMETRY="on").telemetry
+            assert RANK[loudest] <= RANK[says], case
+
+
+def test_what_is_not_understood_is_off(tmp_path: Path) -> None:
+    """A corrupt policy, project or settings file counts as off, and is named."""
+    corrupt = (
+        "not toml",
+        "[telemetry]\nmode = 1\n",
+        '[telemetry]\nmode = "maybe"\n',
+        "telemetry=1",
+    )
+    for name in ("policy", "project", "setting"):
+        machine = Machine(tmp_path / name)
+        for text in corrupt:
+            put(place(machine, name), text)
+            found = verdict(machine, USAGECTL_TELEMETRY="on")
+            assert found.telemetry == "off", (name, text)
+            assert found.decided_by.origin == str(place(machine, name))
+            assert f"{name}-unreadable" in codes(found), (name, text)
+
+
+def test_a_slip_of_the_pen_in_a_restriction_restricts(tmp_path: Path) -> None:
+    """A policy or project file with an unknown key counts as off, and says so."""
+    slips = ('mode = "off"\n', '[telemtry]\nmode = "off"\n', '[telemetry]\nmodes = "off"\n')
+    for name in ("policy", "project"):
+        machine = Machine(tmp_path / name)
+        for text in slips:
+            put(place(machine, name), text)
+            found = verdict(machine)
+            assert (found.telemetry, codes(found)) == ("off", [f"{name}-unknown-key"]), text
+
+
+def test_what_cannot_be_read_is_off(tmp_path: Path) -> None:
+    """A folder or a pipe in a file's place counts as off and does not hang."""
+    for name in ("policy", "project", "setting"):
+        machine = Machine(tmp_path / name)
+        file = place(machine, name)
+        file.mkdir(parents=True)
+        assert verdict(machine).telemetry == "off", name
+        file.rmdir()
+        os.mkfifo(file)
+        assert verdict(machine).telemetry == "off", name
+
+
+def test_a_project_file_counts_from_any_parent(machine: Machine) -> None:
+    """Every project file up to the root restricts, not the nearest alone."""
+    put(place(machine, "parent"), mode("off"))
+    put(place(machine, "project"), mode("local"))
+    found = verdict(machine, USAGECTL_TELEMETRY="on")
+    assert found.telemetry == "off"
+    assert found.decided_by.origin == str(place(machine, "parent"))
+    put(place(machine, "project"), mode("off"))
+    assert verdict(machine).decided_by.origin == str(place(machine, "project"))
+
+
+def test_without_a_home_it_is_off(machine: Machine) -> None:
+    """An account without a home has no place for a setting, so nothing was ever agreed to."""
+    (found,) = consent.evaluate(machine.environment(config_dir=None), ["usagectl"])
+    assert (found.telemetry, codes(found)) == ("off", ["no-home"])
+
+
+def test_of_several_no_the_first_named_decides(machine: Machine) -> None:
+    """Among equals the design's order of naming holds: variables, policy, project, setting."""
+    for name in ("setting", "project", "policy"):
+        put(place(machine, name), mode("off"))
+        assert verdict(machine).decided_by.source == name
+    assert verdict(machine, USAGECTL_TELEMETRY="off").decided_by.name == "USAGECTL_TELEMETRY"
+    found = verdict(machine, DISABLE_EVENTS="1", USAGECTL_TELEMETRY="off")
+    assert found.decided_by.name == "DISABLE_EVENTS"
+
+
+def test_consent_to_send_has_a_name(machine: Machine) -> None:
+    """Off and local have none; a variable is one of its own; a setting is its stored instant."""
+    for value, expected in (("off", ""), ("local", ""), ("on", "environment")):
+        found = verdict(machine, USAGECTL_TELEMETRY=value)
+        assert consent.sending_consent(machine.environment(), found) == expected
+    put(place(machine, "setting"), mode("on") + "since = 2026-11-23T06:30:00Z\n")
+    found = verdict(machine)
+    instant = "2026-11-23T06:30:00+00:00"
+    assert consent.sending_consent(machine.environment(), found) == instant
+
+
+PLACES = ("policy", "project", "parent", "setting")
+NO_VALUES = dict.fromkeys(NO_VARIABLES, "1") | {"USAGECTL_TELEMETRY": "off"}
+choices = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: st.sampled_from(["", "0", "no", "1", "x"]) for name in NO_VARIABLES},
+        "USAGECTL_TELEMETRY": st.sampled_from(["", "off", "local", "on", "odd"]),
+        **{name: st.sampled_from(["off", "local", "on", "odd"]) for name in PLACES},
+    },
+)
+
+
+def lay_out(folder: Path, chosen: dict[str, str]) -> Consent:
+    """Make a machine with the chosen switches and give the verdict."""
+    machine = Machine(folder)
+    for name in PLACES:
+        file = place(machine, name)
+        file.unlink(missing_ok=True)
+        if name in chosen:
+            put(file, mode(chosen[name]))
+    return verdict(machine, **{name: chosen[name] for name in chosen if name not in PLACES})
+
+
+@settings(max_examples=200, database=None)
+@given(choices, st.sampled_from((*NO_VALUES, *PLACES)))
+def test_adding_a_no_never_makes_it_louder(chosen: dict[str, str], where: str) -> None:
+    """Whatever stands where: a No put anywhere makes the verdict off."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        assert lay_out(folder, {**chosen, where: NO_VALUES.get(where, "off")}).telemetry == "off"
+
+
+@settings(max_examples=200, database=None)
+@given(choices, st.sampled_from(PLACES[:3]), st.sampled_from(["on", "local"]))
+def test_policy_and_project_never_make_it_louder(
+    chosen: dict[str, str], where: str, says: str
+) -> None:
+    """Whatever stands elsewhere: a policy or project file that appears never raises the verdict."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        without = {key: value for key, value in chosen.items() if key != where}
+        before = lay_out(folder, without).telemetry
+        after = lay_out(folder, {**without, where: says}).telemetry
+    assert RANK[after] <= RANK[before]

@@ -1,0 +1,467 @@
+"""Tests of LocalStack's session request: members, values and bytes by version and environment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from tests.support.machine import NOW, Machine
+from usagectl.preview import preview
+from usagectl.sensitive import MASK
+from usagectl.tools.base import select
+from usagectl.tools.localstack_client import Rules
+from usagectl.tools.localstack_session import derive_machine_id, instance_url
+from usagectl.tools.requests import Live, PreviewWish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from usagectl.preview import Preview
+    from usagectl.tools.requests import Request
+
+BASE = "session_id machine_id api_key system version is_ci is_docker is_testing"
+FAMILIES = [
+    ("1.0.4", BASE, "Linux"),
+    ("1.4.0", BASE, "Linux"),
+    ("2.3.2", BASE, "linux"),
+    ("3.0.2", BASE, "linux"),
+    ("3.8.1", BASE, "linux"),
+    ("4.12.0", f"{BASE} product edition", "linux"),
+    ("4.14.0", f"{BASE} product edition", "Linux,6.1.0-test,x86_64"),
+    ("2026.3.0", f"{BASE} product edition container_runtime", "Linux,6.1.0-test,x86_64"),
+    ("2026.8.2", f"{BASE} product edition", "linux"),
+]
+INFO = {
+    "version": "4.14.0:abc123",
+    "edition": "pro",
+    "session_id": "11111111-2222-4333-8444-555555555555",
+    "machine_id": "dkr_0123456789ab",
+    "system": "Linux,6,x86_64",
+    "is_docker": True,
+}
+SYSTEM_ID = "0123456789abcdef0123456789abcdef\n"
+
+
+def previews(machine: Machine, **wish: Any) -> tuple[Preview, ...]:  # noqa: ANN401
+    """Preview LocalStack with 4.12's rules unless told otherwise."""
+    environment = machine.environment()
+    tool = select(environment, ["localstack"])[0]
+    return preview(environment, tool, PreviewWish(**{"version": "4.12.0", **wish}))[0]
+
+
+def request_of(machine: Machine, version: str = "4.12.0", *, reveal: bool = False) -> Request:
+    """Give the one request of LocalStack's command line."""
+    (found,) = previews(machine, version=version, reveal=reveal)
+    (request,) = found.requests
+    return request
+
+
+def payload_of(
+    machine: Machine, version: str = "4.12.0", *, reveal: bool = False
+) -> dict[str, object]:
+    """Give the payload of that request."""
+    payload = json.loads(request_of(machine, version, reveal=reveal).body)["payload"]
+    assert isinstance(payload, dict)
+    return payload
+
+
+def codes(found: Preview) -> list[str]:
+    """List the codes of a preview's warnings."""
+    return [caution.code for caution in found.cautions]
+
+
+def install_system_id(machine: Machine, text: str = SYSTEM_ID) -> None:
+    """Give the machine an /etc/machine-id."""
+    (machine.root / "etc").mkdir()
+    (machine.root / "etc" / "machine-id").write_text(text)
+
+
+def test_each_version_family_has_its_members_in_order(machine: Machine) -> None:
+    """The payload's members, their order and the system string are those of that version."""
+    wrong = []
+    for version, members, system in FAMILIES:
+        payload = payload_of(machine, version)
+        found = (" ".join(payload), payload["system"], payload["version"])
+        if found != (members, system, version):
+            wrong.append((version, *found))
+    assert wrong == []
+
+
+def test_the_system_string(machine: Machine) -> None:
+    """Each family has another word for a container; 4.12 sends the platform in lower case."""
+    machine.variables |= {"OVERRIDE_IN_DOCKER": "1", "LOCALSTACK_TELEMETRY_EDITION": "pro"}
+    for version, system in (
+        ("1.4.0", "Linux"),
+        ("3.8.1", "docker"),
+        ("4.12.0", "docker"),
+        ("4.14.0", "Linux(Container),6.1.0-test,x86_64"),
+        ("2026.3.0", "Linux(Container),6.1.0-test,x86_64"),
+    ):
+        payload = payload_of(machine, version)
+        assert (payload["system"], payload["is_docker"]) == (system, True), version
+    machine.variables = {"USERPROFILE": str(machine.home), "LOCALAPPDATA": str(machine.home)}
+    for system in ("Darwin", "Windows"):
+        machine.system = system
+        assert payload_of(machine)["system"] == system.lower()
+
+
+def test_the_body_is_the_clients_json(machine: Machine) -> None:
+    """Separators are ", " and ": ", text is ASCII, members stand in the client's order."""
+    machine.variables |= {"LOCALSTACK_TELEMETRY_PRODUCT": "é", "LOCALSTACK_BUILD_GIT_HASH": "abc"}
+    request = request_of(machine)
+    event = json.loads(request.body)
+    assert list(event) == ["name", "metadata", "payload"]
+    assert list(event["metadata"]) == ["session_id", "client_time"]
+    assert event["metadata"]["client_time"] == str(int(NOW.timestamp()))
+    assert event["metadata"]["session_id"] == event["payload"]["session_id"]
+    assert request.body.startswith(b'{"name": "session", "metadata": {"session_id": "')
+    assert b'"product": "\\u00e9", "edition": "unknown"}}' in request.body
+    assert b'"version": "4.12.0:abc", ' in request.body
+
+
+def test_the_headers_are_the_clients(machine: Machine) -> None:
+    """Names and order are those of the recorded client; the user agent has no git hash."""
+    machine.variables["LOCALSTACK_BUILD_GIT_HASH"] = "abc"
+    request = request_of(machine)
+    session = json.loads(request.body)["payload"]["session_id"]
+    url = "https://analytics.localstack.cloud/v1/session"
+    assert (request.method, request.url) == ("POST", url)
+    assert list(request.headers.items()) == [
+        ("Host", "analytics.localstack.cloud"),
+        ("User-Agent", "localstack/4.12.0"),
+        ("Accept-Encoding", "gzip, deflate"),
+        ("Accept", "*/*"),
+        ("Connection", "keep-alive"),
+        ("Localstack-Session-ID", session),
+        ("Content-Length", str(len(request.body))),
+        ("Content-Type", "application/json"),
+    ]
+
+
+def test_the_key_is_the_token_else_the_api_key(machine: Machine) -> None:
+    """The token comes before the API key, both without quotes and blanks; none is empty text."""
+    token, key = "LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"
+    for variables, expected in (
+        ({}, ""),
+        ({token: "ls-secret"}, "ls-secret"),
+        ({token: " 'ls-secret\" "}, "ls-secret"),
+        ({key: "old"}, "old"),
+        ({token: "new", key: "old"}, "new"),
+        ({token: "", key: "old"}, "old"),
+        ({token: "''", key: "old"}, "old"),
+    ):
+        machine.variables = variables
+        assert payload_of(machine, reveal=True)["api_key"] == expected, variables
+        shown = request_of(machine)
+        assert (b"ls-secret" in shown.body, b'"old"' in shown.body) == (False, False)
+        assert shown.masked == (("/payload/api_key",) if expected else ())
+        assert json.loads(shown.body)["payload"]["api_key"] == (MASK if expected else "")
+
+
+def test_the_length_is_that_of_the_bytes_that_would_go_out(machine: Machine) -> None:
+    """Content-Length counts the real body, also where a masked one is shown."""
+    machine.variables |= {"LOCALSTACK_AUTH_TOKEN": "a-token-é-that-is-longer-than-its-mask"}
+    hidden, whole = request_of(machine), request_of(machine, reveal=True)
+    assert whole.headers["Content-Length"] == str(len(whole.body))
+    assert hidden.headers["Content-Length"] == str(len(whole.body))
+    assert len(hidden.body) != len(whole.body)
+    assert whole.masked == ()
+
+
+def test_flags_follow_the_clients_own_truth(machine: Machine) -> None:
+    """The client looks for CI alone and takes an empty one for yes; testing must be 1 or true."""
+    test_run = "LOCALSTACK_INTERNAL_TEST_RUN"
+    for variables, is_ci, is_testing in (
+        ({}, False, False),
+        ({"CI": "1"}, True, False),
+        ({"CI": ""}, True, False),
+        ({"CI": "false"}, True, False),
+        ({"GITHUB_ACTIONS": "true"}, False, False),
+        ({test_run: "1"}, False, True),
+        ({test_run: " TRUE "}, False, True),
+        ({test_run: "yes"}, False, False),
+        ({test_run: ""}, False, False),
+    ):
+        machine.variables = variables
+        payload = payload_of(machine)
+        assert (payload["is_ci"], payload["is_testing"]) == (is_ci, is_testing), variables
+
+
+def test_a_stray_version_file_becomes_the_edition(machine: Machine) -> None:
+    """In a command-line process the client lists the working folder by mistake."""
+    for name in ("plain-version", ".version"):
+        (machine.cwd / name).touch()
+    for edition in ("python", "acme-secret-project"):
+        file = machine.cwd / f".{edition}-version"
+        file.touch()
+        assert payload_of(machine)["edition"] == edition
+        file.unlink()
+    (machine.cwd / ".python-version").touch()
+    machine.variables["LOCALSTACK_TELEMETRY_EDITION"] = "pro"
+    assert payload_of(machine)["edition"] == "pro"
+
+
+def test_a_container_has_its_edition_in_the_image(machine: Machine) -> None:
+    """Inside a container the marker in the static libraries names the edition."""
+    machine.variables["OVERRIDE_IN_DOCKER"] = "1"
+    (machine.cwd / ".python-version").touch()
+    folder = machine.root / "usr" / "lib" / "localstack"
+    folder.mkdir(parents=True)
+    (folder / ".pro-version").touch()
+    assert payload_of(machine)["edition"] == "pro"
+
+
+def test_where_no_edition_can_be_computed_no_session_is_sent(machine: Machine) -> None:
+    """Versions that compute an edition fail without the folder; older ones do not look.
+
+    The `cli_cmd` events of its commands need no session, and leave all the same.
+    """
+    machine.variables["OVERRIDE_IN_DOCKER"] = "1"
+    (old,) = previews(machine, version="3.8.1")
+    assert (len(old.requests), codes(old), old.would_send) == (1, [], True)
+    (new,) = previews(machine)
+    assert (new.requests, codes(new), new.would_send) == ((), ["no-session"], True)
+    machine.variables = {}
+    machine.cwd.rmdir()
+    (gone,) = previews(machine)
+    assert (gone.requests, codes(gone)) == ((), ["no-session"])
+    assert "container" not in gone.cautions[0].message
+
+
+def test_container_runtime_is_the_engines_name(tmp_path: Path) -> None:
+    """2026.3 names the engine by its marks, whatever OVERRIDE_IN_DOCKER says."""
+    marks = {
+        "podman": "run/.containerenv",
+        "docker": ".dockerenv",
+        "generic": "usr/lib/localstack/.pro-version",
+        "none": "",
+    }
+    variables = {"OVERRIDE_IN_DOCKER": "0", "LOCALSTACK_TELEMETRY_EDITION": "pro"}
+    for runtime, mark in marks.items():
+        machine = Machine(tmp_path / runtime, variables=variables)
+        if mark:
+            (machine.root / mark).parent.mkdir(parents=True, exist_ok=True)
+            (machine.root / mark).touch()
+        assert payload_of(machine, "2026.3.0")["container_runtime"] == runtime
+
+
+def test_a_profile_sets_values_of_the_payload(machine: Machine) -> None:
+    """The client reads its profiles before it computes the payload, but after its address."""
+    machine.default_profile.parent.mkdir()
+    machine.default_profile.write_text(
+        "CI=\nLOCALSTACK_API_KEY=k\nLOCALSTACK_TELEMETRY_PRODUCT=p\nLOCALSTACK_BUILD_GIT_HASH=h\n"
+        "LOCALSTACK_INTERNAL_TEST_RUN=1\nANALYTICS_API=http://127.0.0.1:1/v1\n"
+    )
+    payload = payload_of(machine, reveal=True)
+    members = ("is_ci", "api_key", "product", "version", "is_testing")
+    assert [payload[name] for name in members] == [True, "k", "p", "4.12.0:h", True]
+    assert request_of(machine).headers["Host"] == "analytics.localstack.cloud"
+
+
+def test_the_address_is_the_environments(machine: Machine) -> None:
+    """ANALYTICS_API counts without trailing slashes; empty is the default; no user in Host."""
+    cases = {
+        "http://127.0.0.1:1/v1": "http://127.0.0.1:1/v1/session",
+        "http://127.0.0.1:1/v1///": "http://127.0.0.1:1/v1/session",
+        "http://127.0.0.1:1": "http://127.0.0.1:1/session",
+        "": "https://analytics.localstack.cloud/v1/session",
+        "http://user:secret@host.example:8123/v1": f"http://{MASK}@host.example:8123/v1/session",
+    }
+    found = {}
+    for value in cases:
+        machine.variables["ANALYTICS_API"] = value
+        found[value] = request_of(machine).url
+        assert "@" not in request_of(machine).headers["Host"]
+    assert found == cases
+
+
+def resolve(document: Any, pointer: str) -> Any:  # noqa: ANN401
+    """Follow a JSON pointer (RFC 6901); KeyError when it leads nowhere."""
+    for name in pointer.split("/")[1:]:
+        document = document[int(name) if isinstance(document, list) else name]
+    return document
+
+
+def test_varying_and_masked_members_are_in_the_body(machine: Machine) -> None:
+    """Every pointer leads to a member; two previews differ at the varying ones alone."""
+    machine.variables |= {"LOCALSTACK_AUTH_TOKEN": "ls-token"}
+    first, second = request_of(machine), request_of(machine)
+    bodies = [json.loads(request.body) for request in (first, second)]
+    assert set(first.varying) == {
+        "/metadata/session_id",
+        "/metadata/client_time",
+        "/payload/session_id",
+        "/payload/machine_id",
+    }
+    assert [resolve(bodies[0], pointer) for pointer in first.masked] == [MASK]
+    for pointer in first.varying:
+        for body in bodies:
+            assert resolve(body, pointer) is not None
+            resolve(body, pointer.rpartition("/")[0])[pointer.rpartition("/")[2]] = None
+    assert bodies[0] == bodies[1]
+
+
+def test_a_stored_id_is_sent_as_it_is(machine: Machine) -> None:
+    """Whatever the file holds is the machine ID, and it does not vary; 1.x has another file."""
+    machine.machine_json.parent.mkdir(parents=True)
+    for value in ("gen_1a55233f-ee4", "", None, 5):
+        machine.machine_json.write_text(json.dumps({"machine_id": value}))
+        request = request_of(machine)
+        assert json.loads(request.body)["payload"]["machine_id"] == value
+        assert "/payload/machine_id" not in request.varying
+    assert payload_of(machine, "1.4.0")["machine_id"] != 5
+    machine.machine_json.write_text("broken")
+    assert "/payload/machine_id" in request_of(machine).varying
+
+
+def md5(text: str) -> str:
+    """Compute what the client computes, written out once more."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def test_derived_ids_are_the_clients(machine: Machine) -> None:
+    """Docker's ID comes before /etc/machine-id, salted with "ls"; 1.x hashes the whole file."""
+    install_system_id(machine)
+    for version, in_container, docker_id, wanted in (
+        ("4.12.0", False, None, "sys_" + md5("ls" + SYSTEM_ID.strip())[:12]),
+        ("2.3.2", False, "D:1", "dkr_" + md5("lsD:1")[:12]),
+        ("4.12.0", True, "D:1", "dkr_" + md5("lsD:1")[:12]),
+        ("1.4.0", False, "D:1", md5(SYSTEM_ID)[:8]),
+        ("1.0.4", False, None, md5(SYSTEM_ID)[:8]),
+    ):
+        environment, rules = machine.environment(), Rules(version)
+        found = derive_machine_id(
+            environment, rules, in_container=in_container, docker_id=docker_id
+        )
+        assert found == (wanted, False), (version, in_container, docker_id)
+
+
+def test_without_anything_to_derive_from_ids_are_random(tmp_path: Path) -> None:
+    """In a container, or without a system ID, the client draws; 1.x draws 8 digits."""
+    new, old = re.compile(r"gen_[0-9a-f]{8}-[0-9a-f]{3}"), re.compile(r"[0-9a-f]{8}")
+    cases: list[tuple[str, bool, str | None, re.Pattern[str]]] = [
+        ("4.12.0", True, SYSTEM_ID, new),
+        ("4.12.0", False, None, new),
+        ("4.12.0", False, " \n", new),
+        ("1.4.0", True, SYSTEM_ID, old),
+        ("1.4.0", False, None, old),
+    ]
+    for number, (version, in_container, system_id, shape) in enumerate(cases):
+        machine = Machine(tmp_path / str(number))
+        if system_id is not None:
+            install_system_id(machine, system_id)
+        environment, rules = machine.environment(), Rules(version)
+        found, is_random = derive_machine_id(environment, rules, in_container=in_container)
+        assert shape.fullmatch(found), cases[number]
+        assert is_random
+
+
+def test_docker_that_was_not_asked_is_mentioned(tmp_path: Path) -> None:
+    """Where Docker is likely to run, the members it would change are named; --live asks it."""
+    for has_socket in (True, False):
+        for is_stored in (True, False):
+            machine = Machine(tmp_path / f"{has_socket}-{is_stored}")
+            machine.install_program("docker")
+            install_system_id(machine)
+            if has_socket:
+                (machine.root / "run").mkdir()
+                (machine.root / "run" / "docker.sock").touch()
+            if is_stored:
+                machine.machine_json.parent.mkdir(parents=True)
+                machine.machine_json.write_text('{"machine_id": "x"}')
+            (found,) = previews(machine)
+            assert codes(found) == (["docker-not-asked"] if has_socket else [])
+            if has_socket:
+                assert ("machine_id" in found.cautions[0].message) == (not is_stored)
+            assert previews(machine, live=Live())[0].cautions == ()
+            assert previews(machine, version="1.4.0")[0].cautions == ()
+
+
+def test_docker_host_counts_without_a_socket(machine: Machine) -> None:
+    """DOCKER_HOST names a daemon elsewhere; without a docker program there is none to ask."""
+    machine.variables["DOCKER_HOST"] = "tcp://127.0.0.1:1"
+    assert previews(machine)[0].cautions == ()
+    machine.install_program("docker")
+    assert codes(previews(machine)[0]) == ["docker-not-asked"]
+
+
+def test_dockers_word_goes_into_system_and_id(machine: Machine) -> None:
+    """With Docker's info, its ID gives the machine ID and its kernel the system string."""
+    docker = {
+        "ID": "D:1",
+        "OSType": "Linux",
+        "OperatingSystem": "Debian",
+        "KernelVersion": "6.2",
+        "Architecture": "x86_64",
+    }
+    for version, system in (
+        ("3.8.1", "linux"),
+        ("4.12.0", "linux"),
+        ("4.14.0", "Debian,6.2,x86_64"),
+        ("1.4.0", "Linux"),
+    ):
+        (request,) = previews(machine, version=version, live=Live(docker))[0].requests
+        payload = json.loads(request.body)["payload"]
+        is_old = version == "1.4.0"
+        assert payload["system"] == system, version
+        assert payload["machine_id"].startswith("dkr_") is not is_old
+        assert ("/payload/machine_id" in request.varying) is is_old
+
+
+def test_a_running_instance_has_its_own_request(machine: Machine) -> None:
+    """What the instance says of itself fills its request; the rules are those of its version."""
+    machine.variables |= {
+        "LOCALSTACK_AUTH_TOKEN": "ls-token",
+        "LOCALSTACK_ANALYTICS_API": "http://c/",
+    }
+    first, second = previews(machine, live=Live({}, INFO))
+    assert [first.consent.part, second.consent.part] == ["cli", "container"]
+    (request,) = second.requests
+    payload = json.loads(request.body)["payload"]
+    assert {name: payload[name] for name in INFO} == INFO
+    assert (request.url, request.headers["User-Agent"]) == ("http://c/session", "localstack/4.14.0")
+    assert request.headers["Localstack-Session-ID"] == INFO["session_id"]
+    assert request.varying == ("/metadata/client_time",)
+    assert request.masked == ("/payload/api_key",)
+
+
+def test_an_instance_that_is_opted_out_shows_nothing(machine: Machine) -> None:
+    """The container's own verdict counts for its request."""
+    machine.variables["LOCALSTACK_DISABLE_EVENTS"] = "1"
+    live = Live({}, INFO)
+    assert [len(found.requests) for found in previews(machine, live=live)] == [1, 0]
+    shown = previews(machine, live=live, if_enabled=True)
+    assert [len(found.requests) for found in shown] == [1, 1]
+
+
+def test_an_odd_answer_of_an_instance_is_no_reason_to_fail(machine: Machine) -> None:
+    """Whatever an instance says, the request stays JSON."""
+    odd: tuple[dict[str, object], ...] = (
+        {"version": 5},
+        {"version": "x"},
+        {"version": None},
+        {"a": []},
+    )
+    for info in odd:
+        (request,) = previews(machine, live=Live({}, info))[1].requests
+        assert json.loads(request.body)["name"] == "session"
+
+
+def test_the_instances_port_is_the_configured_one(machine: Machine) -> None:
+    """GATEWAY_LISTEN, else EDGE_PORT, else 4566; nonsense is the default."""
+    for variables, port in (
+        ({}, 4566),
+        ({"GATEWAY_LISTEN": "0.0.0.0:4567"}, 4567),
+        ({"GATEWAY_LISTEN": ":4568,0.0.0.0:443"}, 4568),
+        ({"GATEWAY_LISTEN": "4569"}, 4569),
+        ({"GATEWAY_LISTEN": "127.0.0.1"}, 4566),
+        ({"EDGE_PORT": "4570"}, 4570),
+        ({"EDGE_PORT": "99999"}, 4566),
+        ({"EDGE_PORT": "0"}, 4566),
+        ({"EDGE_PORT": "x"}, 4566),
+    ):
+        machine.variables = variables
+        expected = f"http://127.0.0.1:{port}/_localstack/info"
+        assert instance_url(machine.environment()) == expected, variables

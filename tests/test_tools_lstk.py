@@ -1,0 +1,209 @@
+"""Tests of lstk: its command line takes exactly `1`, its container what Python takes for a Yes.
+
+lstk was not run for this; the expectations are facts, part 5, from reading its source.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tests.support.machine import Machine
+from usagectl import consent
+from usagectl.identity import cautions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from usagectl.consent import Consent
+
+NAME = "LOCALSTACK_DISABLE_EVENTS"
+CONFIG = """
+[[containers]]
+type = "aws"
+env = ["Quiet"]
+
+[env.quiet]
+{assignments}
+"""
+
+
+def verdicts(machine: Machine, variables: Mapping[str, str]) -> tuple[Consent, Consent]:
+    """Give the verdict on the command line and on the container."""
+    machine.variables = dict(variables)
+    cli, container = consent.evaluate(machine.environment(), ["lstk"])
+    return cli, container
+
+
+def codes(found: Consent) -> list[str]:
+    """List the codes of a verdict's warnings."""
+    return [caution.code for caution in found.cautions]
+
+
+def configure(machine: Machine, assignments: str) -> Path:
+    """Write a configuration whose container takes one section of variables."""
+    file = machine.home / ".config" / "lstk" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(CONFIG.format(assignments=assignments))
+    return file
+
+
+VALUES = {
+    "1": ("off", "off"),
+    "true": ("on", "off"),
+    "TRUE": ("on", "off"),
+    " 1": ("on", "off"),
+    "1 ": ("on", "off"),
+    "1\n": ("on", "on"),
+    "1\r": ("on", "on"),
+    "yes": ("on", "on"),
+    "0": ("on", "on"),
+    "": ("on", "on"),
+    "01": ("on", "on"),
+}
+
+
+def test_the_variable(machine: Machine) -> None:
+    """The command line takes exactly `1`; the container what Python takes, if it is one line."""
+    wrong = []
+    for value, expected in VALUES.items():
+        cli, container = verdicts(machine, {NAME: value})
+        is_forwarded = "\n" not in value and "\r" not in value
+        source = "environment" if is_forwarded else "default"
+        found = (cli.telemetry, container.telemetry, cli.decided_by.name)
+        if (*found, container.decided_by.source) != (*expected, NAME, source):
+            wrong.append((value, *found, container.decided_by.source))
+    assert wrong == []
+
+
+def test_a_value_that_lstk_ignores(machine: Machine) -> None:
+    """A value that a person means as a Yes is named, with what lstk takes; a false one is not."""
+    for value in ("true", "TRUE", " 1", "yes", "on", "2"):
+        cli, _ = verdicts(machine, {NAME: value})
+        assert codes(cli) == ["value-ignored"], value
+        assert cli.cautions[0].hint == "export LOCALSTACK_DISABLE_EVENTS=1"
+    for value in ("", "0", "false", "no", "off"):
+        assert codes(verdicts(machine, {NAME: value})[0]) == [], value
+
+
+def test_names_that_are_not_read(machine: Machine) -> None:
+    """DISABLE_EVENTS and DO_NOT_TRACK reach neither part; the warning ends once lstk is off."""
+    cli, container = verdicts(machine, {"DISABLE_EVENTS": "1"})
+    assert codes(cli) == ["plain-name-not-read"]
+    for found in (cli, container):
+        assert (found.telemetry, found.decided_by.source) == ("on", "default")
+        assert [switch.name for switch in found.overridden] == ["DISABLE_EVENTS"]
+    cli, _ = verdicts(machine, {"DO_NOT_TRACK": "1"})
+    assert (cli.telemetry, codes(cli)) == ("on", ["do-not-track-ignored"])
+    cli, _ = verdicts(machine, {NAME: "1", "DISABLE_EVENTS": "1", "DO_NOT_TRACK": "1"})
+    assert (cli.telemetry, codes(cli)) == ("off", [])
+
+
+def test_localstacks_profile_is_not_read(machine: Machine) -> None:
+    """A LocalStack profile says nothing to lstk."""
+    machine.default_profile.parent.mkdir()
+    machine.default_profile.write_text(f"DISABLE_EVENTS=1\n{NAME}=1\n")
+    assert [found.telemetry for found in verdicts(machine, {})] == ["on", "on"]
+
+
+SECTIONS: tuple[tuple[str, dict[str, str], str], ...] = (
+    ('DISABLE_EVENTS = "1"', {}, "off"),
+    ('disable_events = "true"', {}, "off"),
+    ("DISABLE_EVENTS = 1", {}, "off"),
+    ('DISABLE_EVENTS = "yes"', {}, "on"),
+    (f'{NAME} = "1"', {}, "off"),
+    (f'{NAME} = "0"\nDISABLE_EVENTS = "1"', {}, "on"),
+    (f'{NAME} = "1"', {NAME: "0"}, "on"),
+    ('DISABLE_EVENTS = "1"', {NAME: "0"}, "on"),
+    ('DISABLE_EVENTS = "0"', {NAME: "1"}, "off"),
+    (f'{NAME} = "1"', {NAME: "0\n"}, "off"),
+    ('OTHER = "1"', {}, "on"),
+)
+
+
+def test_sections_reach_the_container_alone(machine: Machine) -> None:
+    """A section that a container names is set there; the host's prefixed variable comes later."""
+    wrong = []
+    for assignments, variables, expected in SECTIONS:
+        configure(machine, assignments)
+        cli, container = verdicts(machine, variables)
+        alone = "off" if variables.get(NAME) == "1" else "on"
+        if (cli.telemetry, container.telemetry) != (alone, expected):
+            wrong.append((assignments, variables, cli.telemetry, container.telemetry))
+    assert wrong == []
+
+
+def test_which_section_counts(machine: Machine) -> None:
+    """A section is named with its file; it counts only where a container names it."""
+    file = configure(machine, 'DISABLE_EVENTS = "1"')
+    _, container = verdicts(machine, {})
+    assert (container.decided_by.source, container.decided_by.origin) == ("profile", str(file))
+    file.write_text(file.read_text().replace('"Quiet"', '"other"'))
+    assert verdicts(machine, {})[1].telemetry == "on"
+    configure(machine, 'DISABLE_EVENTS = "1"')
+    own = machine.cwd / ".lstk" / "config.toml"
+    own.parent.mkdir()
+    own.write_text("")
+    assert verdicts(machine, {})[1].telemetry == "on", "the project's file hides the user's"
+
+
+def test_one_loud_block_makes_the_container_loud(machine: Machine) -> None:
+    """Of several container blocks, one that is not opted out is enough."""
+    quiet = '[[containers]]\nenv = ["quiet"]\n[env.quiet]\nDISABLE_EVENTS = "1"\n'
+    file = configure(machine, "")
+    file.write_text(quiet)
+    assert verdicts(machine, {})[1].telemetry == "off"
+    file.write_text(f'[[containers]]\ntype = "aws"\n{quiet}')
+    assert verdicts(machine, {})[1].telemetry == "on"
+
+
+def test_a_configuration_that_is_not_understood(machine: Machine) -> None:
+    """Invalid TOML, another shape or a pipe sets nothing, raises nothing and does not hang."""
+    file = configure(machine, "")
+    odd = "[env]\na = 1\n[[containers]]\nenv = [[1], 'a']"
+    for text in ("\0", "= 1", "containers = 1\nenv = 2", odd):
+        file.write_text(text)
+        assert verdicts(machine, {})[1].telemetry == "on", text
+    file.unlink()
+    os.mkfifo(file)
+    assert verdicts(machine, {})[1].telemetry == "on"
+
+
+def test_lstk_counts_only_where_it_is_installed(machine: Machine) -> None:
+    """Without lstk on PATH an expectation does not look at it."""
+    assert not any(found.counts for found in verdicts(machine, {}))
+    machine.install_program("lstk")
+    assert all(found.counts for found in verdicts(machine, {}))
+
+
+def test_endpoints(machine: Machine) -> None:
+    """The endpoint of lstk is one whole URL of its own; that of its container the prefixed base."""
+    cli, container = verdicts(machine, {"ANALYTICS_API": "http://x"})
+    assert cli.endpoint == "https://analytics.localstack.cloud/v1/events"
+    assert container.endpoint == "https://analytics.localstack.cloud/v1"
+    variables = {"LSTK_ANALYTICS_ENDPOINT": "http://y/e", "LOCALSTACK_ANALYTICS_API": "http://z/"}
+    cli, container = verdicts(machine, variables)
+    assert (cli.endpoint, container.endpoint) == ("http://y/e", "http://z")
+
+
+def test_an_id_that_lstk_derives_anyway_is_warned_of(tmp_path: Path) -> None:
+    """With Docker or a system ID lstk passes its file by; without lstk that is no matter."""
+    for number, (programs, system_id, expected) in enumerate(
+        (
+            ((), "0123\n", []),
+            (("lstk",), None, []),
+            (("lstk",), " \n", []),
+            (("lstk",), "0123\n", ["lstk"]),
+            (("lstk", "docker"), None, ["lstk"]),
+        )
+    ):
+        machine = Machine(tmp_path / str(number))
+        for program in programs:
+            machine.install_program(program)
+        if system_id is not None:
+            (machine.root / "etc").mkdir()
+            (machine.root / "etc" / "machine-id").write_text(system_id)
+        found = cautions(machine.environment())
+        assert [name for name, _ in found] == expected, (programs, system_id)
+        assert all(caution.code == "derived-anyway" for _, caution in found)

@@ -1,0 +1,176 @@
+"""JSON values of a stream: one a line or one after another, each with its line and repeated names.
+
+A line is forgotten once it is read. Of a line longer than any event, as of a document
+larger than memory should hold, nothing is kept whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from usagectl.events.encoding import as_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
+
+PIECE_BYTES = 64 * 1024
+_MOST_LINE_BYTES = 32 * 1024 * 1024
+_MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
+_MOST_DIGITS = 300
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
+_NO_JSON = b"\0"
+
+
+class Item(NamedTuple):
+    """One JSON value of a stream.
+
+    Attributes:
+        line: the number of the line in which it begins; 0 where there are no lines.
+        value: JSON as Python values; None where the line holds no JSON.
+        repeats: what other members of the same name hide in it.
+    """
+
+    line: int
+    value: object
+    repeats: Repeats
+
+
+class Repeats:
+    """Values that a later member of the same name overwrites; they were sent all the same."""
+
+    def __init__(self) -> None:
+        self._lost: dict[int, tuple[object, list[tuple[str, object]]]] = {}
+
+    def __bool__(self) -> bool:
+        """True if something was lost that nobody has taken yet."""
+        return bool(self._lost)
+
+    def note(self, found: dict[str, object], members: list[tuple[str, object]]) -> None:
+        """Note what an object that was made of these members has lost of them."""
+        seen: dict[str, object] = {}
+        lost = []
+        for name, value in members:
+            if name in seen:
+                lost.append((name, seen[name]))
+            seen[name] = value
+        self._lost[id(found)] = (found, lost)  # Kept alive, so that no other gets its number.
+
+    def take(self, root: object, name: Callable[[str, str], str]) -> Iterator[tuple[str, object]]:
+        """Take out what was lost in a value and below it: its pointer, and what stood there.
+
+        Args:
+            root: the value, or a part of it.
+            name: makes a pointer of the one above it and a key.
+        """
+        waiting = [("", root)]
+        while waiting and self._lost:
+            place, each = waiting.pop()
+            if isinstance(each, dict):
+                _, lost = self._lost.pop(id(each), (None, []))
+                below = [(name(place, key), value) for key, value in lost]
+                yield from below
+                waiting += [(name(place, key), value) for key, value in each.items()] + below
+            elif isinstance(each, list):
+                waiting += [(f"{place}/*", item) for item in each]
+
+
+def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
+    """Read a stream in pieces, as they come; other iterables give pieces by themselves."""
+    stream: Any = source
+    if not hasattr(stream, "read"):
+        return source
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    return iter(lambda: read(PIECE_BYTES), b"")
+
+
+def cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut pieces of any size into lines; one that is too long becomes a line without JSON."""
+    held: list[bytes] = []
+    for piece in pieces:
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            yield b"".join([*held, part])
+            held = []
+        held.append(rest)
+        if sum(map(len, held)) > _MOST_LINE_BYTES:
+            held = [_NO_JSON]
+    if any(held):
+        yield b"".join(held)
+
+
+class Reader:
+    """Reader of JSON values that keeps, for each of them, what repeated names hide."""
+
+    def __init__(self) -> None:
+        self._json = json.JSONDecoder(object_pairs_hook=self._build, parse_int=_number)
+        self._repeats = Repeats()
+
+    def _build(self, members: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(members)
+        if len(found) != len(members):
+            self._repeats.note(found, members)
+        return found
+
+    def decode(self, text: bytes, *, line: int = 0) -> Item:
+        """Read one JSON value as Python's clients write it: with NaN, or half a surrogate pair.
+
+        The mark that Windows programs put before UTF-8 may stand inside a file as well, where
+        two such files were joined.
+        """
+        self._repeats = Repeats()
+        try:
+            value = self._json.decode(str(text, "utf-8", "surrogatepass").removeprefix("\ufeff"))
+        except (ValueError, RecursionError):
+            return Item(line, None, Repeats())
+        return Item(line, value, self._repeats)
+
+    def read(self, pieces: Iterable[bytes]) -> Iterator[Item]:
+        """Read every JSON value of a stream; a line without one gives an item without a value."""
+        lines = cut(as_utf8(pieces))
+        for blank_lines, line in enumerate(lines):
+            if line.strip():
+                is_document = self._begins_document(line.strip())
+                read = self._read_document if is_document else self._read_lines
+                yield from read(chain([line], lines), first=blank_lines + 1)
+
+    def _begins_document(self, line: bytes) -> bool:
+        """True if JSON begins in this line and goes on in the next."""
+        return line.startswith((b"{", b"[")) and self.decode(line).value is None
+
+    def _read_lines(self, lines: Iterable[bytes], *, first: int) -> Iterator[Item]:
+        for number, line in enumerate(lines, start=first):
+            text = line.strip()
+            if text:
+                yield self.decode(text, line=number)
+
+    def _read_document(self, lines: Iterator[bytes], *, first: int) -> Iterator[Item]:
+        """Read a pretty-printed document, or several; fall back to one event a line."""
+        held, size = [], 0
+        for each in lines:
+            held.append(each)
+            size += len(each)
+            if size > _MOST_DOCUMENT_BYTES:
+                yield from self._read_lines(chain(held, lines), first=first)
+                return
+        text = b"\n".join(held).decode("utf-8", "replace")
+        place, line = 0, first
+        while (found := _NOT_BLANK.search(text, place)) is not None:
+            start = found.start()
+            line += text.count("\n", place, start)
+            self._repeats = Repeats()
+            try:
+                value, place = self._json.raw_decode(text, start)
+            except (ValueError, RecursionError):
+                yield from self._read_lines(text[start:].encode().split(b"\n"), first=line)
+                return
+            yield Item(line, value, self._repeats)
+            line += text.count("\n", start, place)
+
+
+def _number(digits: str) -> float:
+    """Read a whole number; one of thousands of digits, which Python refuses, as a float."""
+    return float(digits) if len(digits) > _MOST_DIGITS else int(digits)

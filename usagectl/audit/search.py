@@ -1,0 +1,300 @@
+"""Search of texts for what tells on somebody: values of this machine, addresses, paths, secrets.
+
+The values are taken at run time and never shown: user, host, home, secrets of the environment,
+the operating system's machine ID, and the values typed in a captured command. Each pattern takes
+time in proportion to the text; what looks like a credential stands in `sensitive`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from usagectl.machine.environment import Environment
+
+_NO_VALUES = frozenset(("true", "false", "none", "null", "auto", "json", "yaml", "table", "text"))
+_SHORTEST_WORD = 4
+_SHORTEST_NAME = 3
+_SHORTEST_NUMBER = 6
+_SHORTEST_MACHINE_ID = 16
+_MOST_VALUES = 200
+_MOST_BYTES = 4096
+_MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+
+_UUID = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4, 12)))
+_DERIVED_ID = re.compile(r"(?:dkr|sys)_[0-9a-f]{12}")
+MACHINE_ID = re.compile(r"(?:dkr|sys|gen)_[0-9a-f-]{12}")
+
+_UUID_LENGTH = 36
+_SENTENCE_WORDS = 5
+_SENTENCE_CHARACTERS = 25
+
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"
+)
+_EXAMPLE_DOMAIN = re.compile(
+    r"(?i)(?:@|\.)(?:example\.(?:com|org|net)|example|invalid|test|localhost)$"
+)
+_IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+_HOME = re.compile(
+    r"(?<![\w.])(?:/home/|/Users/|/root/|/var/root/)[^/\s\"':,;<>*]{1,64}"
+    r"|(?<!\w)[A-Za-z]:[\\/]{1,2}(?:Users|Documents and Settings)[\\/]{1,2}[^\\/\s\"':,;<>*]{1,64}"
+)
+_RESOURCE = re.compile(
+    r"\barn:aws[a-z-]{0,20}:[a-z0-9-]{1,40}:[a-z0-9-]{0,30}:[0-9]{0,12}:[^\s\"',]{1,200}"
+    r"|\bs3://[a-z0-9][a-z0-9.-]{1,62}"
+)
+_TRACE = re.compile(
+    r"Traceback \(most recent call last\)"
+    r"|File \"[^\"\n]{1,300}\", line [0-9]{1,9}"
+    r"|goroutine [0-9]{1,9} \["
+    r"|\n\s{1,8}at [\w$.<>/ ]{1,200}\([^()\n]{0,200}:[0-9]{1,9}(?::[0-9]{1,9})?\)"
+    r"|panic: "
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Context:
+    """Values to look for; without a text form, so that none is ever printed.
+
+    Attributes:
+        values: for each rule the texts that it looks for.
+        derived_ids: machine IDs that this machine's own ID leads to.
+    """
+
+    values: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    derived_ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_environment(cls, environment: Environment, arguments: Sequence[str] = ()) -> Context:
+        """Take the values of this machine, and those typed in a captured command.
+
+        Args:
+            environment: what this process runs on.
+            arguments: the words of the captured command, its program's name first. Of them
+                count the values: `--name=VALUE`, what stands after the program's name and
+                is no option, and the part after `=` of `NAME=VALUE`. Words shorter than
+                four characters, plain numbers below six digits and words such as `true` or
+                `json` are left out; so is every word of a `cmd` that is audited.
+        """
+        machine_ids = tuple(_machine_ids(environment))
+        found = (
+            ("UC402", secrets_of(environment.variables)),
+            ("UC406", (*machine_ids, *map(_with_hyphens, machine_ids))),
+            ("UC405", _homes(environment)),
+            ("UC401", values_typed(arguments)),
+            ("UC403", _users(environment)),
+            ("UC404", _hosts(environment)),
+        )
+        values = tuple((rule, _longest_first(texts)) for rule, texts in found)
+        return cls(values, frozenset(_derived(machine_ids)))
+
+    def finder(self) -> re.Pattern[str] | None:
+        """Build one pattern for all values, a group for each rule; None without values.
+
+        Names count as whole words in any case, secrets wherever they stand.
+        """
+        groups = [f"(?P<{rule}>{_pattern(rule, texts)})" for rule, texts in self.values if texts]
+        return re.compile("|".join(groups)) if groups else None
+
+    def has_derived(self, machine_id: str) -> bool:
+        """True if a machine ID is computed from the machine, this one or another."""
+        return machine_id in self.derived_ids or _DERIVED_ID.fullmatch(machine_id) is not None
+
+
+def _pattern(rule: str, texts: Iterable[str]) -> str:
+    choices = "|".join(re.escape(text) for text in texts)
+    if rule in ("UC402", "UC406"):
+        return choices
+    if rule == "UC405":
+        return f"(?<![\\w.])(?:{choices})(?![\\w-])"
+    if rule == "UC401":
+        return f"(?<![A-Za-z0-9])(?:{choices})(?![A-Za-z0-9])"
+    return f"(?<![A-Za-z0-9])(?i:{choices})(?![A-Za-z0-9])"
+
+
+def values_typed(arguments: Sequence[str]) -> tuple[str, ...]:
+    """List the values among the words of a command line (see `Context.from_environment`)."""
+    found: list[str] = []
+    for word in arguments[1:]:
+        value = word.partition("=")[2] if word.startswith("-") else word
+        found += [value, value.partition("=")[2]]
+    return tuple(word for word in found if _is_value(word))
+
+
+def _is_value(word: str) -> bool:
+    if word.isdigit() and len(word) < _SHORTEST_NUMBER:
+        return False
+    return len(word) >= _SHORTEST_WORD and word.lower() not in _NO_VALUES
+
+
+def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
+    found = sorted({text for text in texts if text}, key=lambda text: (-len(text), text))
+    return tuple(found[:_MOST_VALUES])
+
+
+def _users(environment: Environment) -> Iterator[str]:
+    variables = environment.variables
+    names = [variables.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
+    names += [home.name for home in _home_folders(environment)]
+    for name in names:
+        if len(name) >= _SHORTEST_NAME and name.lower() not in ORDINARY_WORDS:
+            yield name
+
+
+def _hosts(environment: Environment) -> Iterator[str]:
+    named = [environment.variables.get(name, "") for name in ("HOSTNAME", "COMPUTERNAME")]
+    for name in (environment.host_name, *named):
+        for text in (name, name.partition(".")[0]):
+            if len(text) >= _SHORTEST_NAME and text.lower() not in ORDINARY_WORDS:
+                yield text
+
+
+def _homes(environment: Environment) -> Iterator[str]:
+    for home in _home_folders(environment):
+        text = str(home).rstrip("/\\")
+        if text.count("/") + text.count("\\") >= 1 and len(text) > _SHORTEST_NAME:
+            yield text
+            yield text.replace("\\", "/")
+
+
+def _home_folders(environment: Environment) -> list[Path]:
+    return [home for home in (environment.home, environment.account_home) if home is not None]
+
+
+def _machine_ids(environment: Environment) -> Iterator[str]:
+    for name in _MACHINE_ID_FILES:
+        try:
+            with environment.at_root(name).open("rb") as stream:
+                text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+        except OSError:
+            continue
+        if len(text) >= _SHORTEST_MACHINE_ID:
+            yield text
+
+
+def _with_hyphens(text: str) -> str:
+    cuts = (0, 8, 12, 16, 20, len(text))
+    return "-".join(text[start:end] for start, end in pairwise(cuts))
+
+
+def _derived(machine_ids: Iterable[str]) -> Iterator[str]:
+    """Compute what the clients make of a machine ID (facts, part 4)."""
+    for text in machine_ids:
+        digest = hashlib.md5(f"ls{text}".encode(), usedforsecurity=False).hexdigest()
+        yield from (f"sys_{digest[:12]}", f"dkr_{digest[:12]}", digest[:12])
+        for whole in (text, f"{text}\n"):
+            yield hashlib.md5(whole.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def _is_somebodys(mail: str) -> bool:
+    """True if an e-mail address is of no domain that is reserved for examples."""
+    return _EXAMPLE_DOMAIN.search(mail) is None
+
+
+def _is_telling(text: str) -> bool:
+    """True for an address, unless it is a version or one that every machine has."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    if address.version == 6 and text.count(":") < 4 and len(text) < 8:  # noqa: PLR2004
+        return False  # `a::b:c` is more often a name than an address.
+    return not (address.is_loopback or address.is_unspecified)
+
+
+class Pattern(NamedTuple):
+    """What a text looks like that breaks a rule.
+
+    Attributes:
+        rule: the rule's ID.
+        marks: one of these stands in every text that matches; most texts hold none.
+        times: how often it does at least.
+        pattern: what matches.
+        counts: whether a match counts; None: always.
+    """
+
+    rule: str
+    marks: str
+    times: int
+    pattern: re.Pattern[str]
+    counts: Callable[[str], bool] | None = None
+
+
+PATTERNS = (
+    Pattern("UC501", "@", 1, _EMAIL, _is_somebodys),
+    Pattern("UC502", ".", 3, _IPV4, _is_telling),
+    Pattern("UC502", ":", 3, _IPV6, _is_telling),
+    Pattern("UC405", "/\\", 1, _HOME),
+    Pattern("UC505", ":", 1, _RESOURCE),
+    Pattern("UC305", '("[\n:', 1, _TRACE),
+)
+_RULES_OF_SECRETS = {"cloud-key": "UC503", "emulator-token": "UC302"}
+
+
+class Hit(NamedTuple):
+    """Something telling in a text: the rule, what matched, and which typed word that is."""
+
+    rule: str
+    match: str
+    part: str = ""
+
+
+class Searcher:
+    """Search for the values of a context and for telling patterns."""
+
+    def __init__(self, context: Context) -> None:
+        self._pattern = context.finder()
+        self._values = {text.casefold() for _, texts in context.values for text in texts}
+
+    def search(self, text: str) -> list[Hit]:
+        """Find everything telling in a text."""
+        found = self._values_in(text)
+        if not is_uuid(text):  # A UUID looks like nothing else, whatever it is.
+            taken = {hit.match for hit in found}
+            found += [Hit(rule, match) for rule, match in find_patterns(text) if match not in taken]
+        return found
+
+    def _values_in(self, text: str) -> list[Hit]:
+        """Find values of this machine; one with many secrets has a pattern that is slow to try."""
+        folded = text.casefold()
+        if self._pattern is None or not any(value in folded for value in self._values):
+            return []
+        return [
+            Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
+            for match in self._pattern.finditer(text)
+        ]
+
+
+def find_patterns(text: str) -> Iterator[tuple[str, str]]:
+    """Find everything telling in a text: the rule that it breaks, and what matched."""
+    for rule, marks, times, pattern, counts in PATTERNS:
+        for mark in marks:
+            if text.count(mark) >= times:
+                for match in pattern.finditer(text):
+                    if counts is None or counts(match[0]):
+                        yield rule, match[0]
+                break
+    for kind, start, end in find_secrets(text):
+        yield _RULES_OF_SECRETS.get(kind, "UC504"), text[start:end]
+
+
+def is_uuid(text: str) -> bool:
+    """True if a text is a UUID and nothing else."""
+    return len(text) == _UUID_LENGTH and _UUID.fullmatch(text) is not None
+
+
+def is_free_text(text: str) -> bool:
+    """True if a text is a sentence: no name, path or version."""
+    return len(text) >= _SENTENCE_CHARACTERS and len(text.split(maxsplit=6)) >= _SENTENCE_WORDS

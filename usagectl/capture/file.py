@@ -1,0 +1,178 @@
+"""The capture file while it is written, and the sums of what came in.
+
+A request is on disk before `store` returns: its client may be killed the moment it is
+answered. No event is kept in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from usagectl.capture import records
+from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
+from usagectl.machine.files import reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from usagectl.capture.records import Arrival, Privacy, Request
+    from usagectl.machine.environment import Environment
+
+_MOST_NAMES = 1000
+OTHERS = "(others)"
+
+
+@dataclass(slots=True)
+class Sums:
+    """Counts of what came in so far.
+
+    Attributes:
+        requests: requests that were recorded.
+        events: events in them.
+        bytes: bytes of their bodies, as they came.
+        by_name: events of each name; beyond a thousand names all others count as one.
+        unparsed: requests without a readable event.
+        refused: what was turned away and not recorded: browsers, other hosts, no HTTP.
+        unstored: requests that could not be written to the file.
+    """
+
+    requests: int = 0
+    events: int = 0
+    bytes: int = 0
+    by_name: Counter[str] = field(default_factory=Counter)
+    unparsed: int = 0
+    refused: int = 0
+    unstored: int = 0
+
+
+class CaptureFile:
+    """A capture file that is being written; only its owner may read it.
+
+    It calls `on_arrival` with each stored request, in the server's thread.
+
+    Raises:
+        FileExistsAlreadyError: there is such a file.
+        FileUnwritableError: it cannot be made.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        path: Path,
+        *,
+        privacy: Privacy,
+        on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+        overwrite: bool = False,
+    ) -> None:
+        self.path = path
+        self.sums = Sums()
+        self.problem: FileUnwritableError | None = None
+        self._environment = environment
+        self._privacy = privacy
+        self._on_arrival = on_arrival
+        self._lock = threading.Lock()
+        self._descriptor = _open(path, overwrite=overwrite)
+
+    def store(self, request: Request) -> None:
+        """Write a request to the file; one that cannot be written is counted.
+
+        Safe to call from any thread.
+        """
+        try:
+            lines, arrival = records.build(
+                request,
+                now=self._environment.now(),
+                entropy=self._environment.entropy,
+                privacy=self._privacy,
+            )
+        except Exception:  # A bug of ours must not look like silence.
+            with self._lock:
+                self.sums.requests += 1
+                self.sums.unparsed += 1
+                self.sums.unstored += 1
+            raise
+        with self._lock:
+            self._write(lines)
+            self._count(arrival)  # What is counted can be read.
+        self._on_arrival(arrival)
+
+    def refuse(self) -> None:
+        """Count a request that was turned away."""
+        with self._lock:
+            self.sums.refused += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _count(self, arrival: Arrival) -> None:
+        sums = self.sums
+        sums.requests += 1
+        sums.bytes += arrival.bytes
+        sums.events += len(arrival.names)
+        sums.unparsed += not arrival.names
+        for name in arrival.names:
+            is_known = name in sums.by_name or len(sums.by_name) < _MOST_NAMES
+            sums.by_name[name if is_known else OTHERS] += 1
+
+    def _write(self, data: bytes) -> None:
+        if self._descriptor < 0:
+            self.sums.unstored += 1
+            return
+        before = os.fstat(self._descriptor).st_size
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            self.sums.unstored += 1
+            self.problem = FileUnwritableError(self.path, reason=reason_of(error))
+            _cut_back(self._descriptor, before)
+
+
+def _cut_back(descriptor: int, size: int) -> None:
+    """Remove the written part of a request: half a line is useless."""
+    try:
+        os.ftruncate(descriptor, size)
+    except OSError:  # A pipe in its place: what went into it cannot be removed.
+        return
+
+
+def _open(file: Path, *, overwrite: bool) -> int:
+    """Open a regular file; refuse a link, a pipe or a device in its place."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    flags |= sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
+    try:
+        descriptor = os.open(file, flags | (0 if overwrite else os.O_EXCL), 0o600)
+    except FileExistsError as error:
+        raise FileExistsAlreadyError(
+            file, hint=f"usagectl capture --force --output {quote(str(file))}"
+        ) from error
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileUnwritableError(file, reason="it is not a regular file")
+    os.ftruncate(descriptor, 0)
+    return descriptor
+
+
+def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
+    """Build the error: why a file cannot be written, and what helps."""
+    if error.errno == errno.ENOENT:
+        folder = file.parent
+        hint = f"mkdir -p {quote(str(folder))}"
+        return FileUnwritableError(file, reason=f"there is no folder {folder}", hint=hint)
+    reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
+    return FileUnwritableError(file, reason=reasons.get(error.errno or 0) or reason_of(error))

@@ -1,0 +1,1 @@
+"""Delivery: requests, who may get which events, what an answer means, the detached child."""

@@ -1,0 +1,251 @@
+"""Delivery of a batch to an endpoint: retries, waits, and what an answer means.
+
+An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; what may
+pass is tried again (design, section 5).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl import endpoint
+from usagectl.delivery.requests import NOBODY_LISTENS, Answer, NoAnswerError, build_post
+from usagectl.errors import UsagectlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from usagectl.delivery.requests import Post
+    from usagectl.spool import Batch
+
+    Send = Callable[[Post, float], Answer]
+
+REQUEST_SECONDS = 10.0
+"""How long one attempt may take, name lookup and all."""
+
+_REST_SECONDS = 0.5
+_BACKOFF_SECONDS = 0.5
+_MAX_BACKOFF_SECONDS = 8.0
+_TOO_LARGE = 413
+_PROXY_AUTHENTICATION = 407
+_RETRIED = frozenset({408, 425, 429})
+_MAX_RETRY_AFTER = timedelta(days=30)
+
+
+class EndpointUnreachableError(UsagectlError):
+    """An endpoint that gave no useful answer within the time it had."""
+
+    code = "endpoint-unreachable"
+    exit_status = 5
+
+    def __init__(self, origin: str, reason: str, *, tries: int) -> None:
+        times = "" if tries == 1 else f", tried {tries} times"
+        hint = "usagectl replay --dry-run"
+        if reason == NOBODY_LISTENS and origin.startswith("http:") and endpoint.is_loopback(origin):
+            hint = f"usagectl capture --port {endpoint.port_of(origin)}"
+        super().__init__(f"{origin} took nothing: {reason}{times}.", hint=hint)
+
+
+class EndpointBusyError(UsagectlError):
+    """An endpoint that answers, but asks to come back later."""
+
+    code = "endpoint-busy"
+    exit_status = 5
+
+    def __init__(self, origin: str, status: int, rest_seconds: float) -> None:
+        later = f" and wants {rest_seconds:.0f} s of rest" if rest_seconds else ""
+        super().__init__(f"{origin} answers with status {status}{later}.", hint="usagectl replay")
+        self.wait = timedelta(seconds=rest_seconds)
+
+
+class EndpointRedirectsError(UsagectlError):
+    """An endpoint that wants the events sent to another address."""
+
+    code = "endpoint-redirects"
+    exit_status = 5
+
+    def __init__(self, origin: str, status: int, *, target: str) -> None:
+        super().__init__(
+            f"{origin} answers with status {status} and leads to {target}; a redirect is not "
+            "followed, since it would hand the events to another address.",
+            hint="usagectl settings",
+        )
+
+
+class TrackingRefusedError(UsagectlError):
+    """An endpoint that wants no more events (`track_events` is false)."""
+
+    code = "tracking-refused"
+    exit_status = 5
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"{origin} answers that it wants no events (track_events is false), so no more were "
+            "sent.",
+            hint="usagectl spool list",
+        )
+
+
+class Handed(NamedTuple):
+    """A batch that an endpoint has decided on."""
+
+    batch: Batch  # The batch, or a part of one that was too large.
+    answer: Answer
+    size: int  # Bytes of the request's body.
+
+    @property
+    def is_accepted(self) -> bool:
+        """True if it was acknowledged; else it was refused for good."""
+        return self.answer.is_success
+
+
+class Deliverer:
+    """Delivery to one endpoint, one request at a time.
+
+    An endpoint may take nothing for as long as the `patience` lasts: look-ups, attempts and
+    waits together. `may_continue` is asked before each request and during long waits; it
+    raises once consent is withdrawn.
+    """
+
+    def __init__(  # noqa: PLR0913  (what differs between a test and a run is an argument)
+        self,
+        send: Send,
+        base: str,
+        *,
+        patience: timedelta,
+        may_continue: Callable[[], None],
+        compress: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._send = send
+        self._base = base
+        self._patience = patience
+        self._compress = compress
+        self._may_continue = may_continue
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self._origin = endpoint.origin_of(base)
+
+    def deliver(self, batch: Batch) -> Iterator[Handed]:
+        """Deliver a batch, in halves where it is too large, and say what became of each part.
+
+        Any error ends the delivery; what was not yielded is to be kept.
+        """
+        waiting = [batch]
+        while waiting:
+            part = waiting.pop(0)
+            post = build_post(
+                part.events,
+                base=self._base,
+                is_session=part.is_session,
+                compress=self._compress,
+            )
+            answer = self._ask(post)
+            if answer.status == _TOO_LARGE and len(part.events) > 1:
+                waiting[:0] = _halves(part)
+                continue
+            refuses = _refuses_tracking(answer)
+            if answer.is_success or not refuses:
+                yield Handed(part, answer, len(post.body))
+            if refuses:
+                raise TrackingRefusedError(self._origin)
+
+    def _ask(self, post: Post) -> Answer:
+        """Send a request until it gets an answer that decides on it."""
+        deadline = self._clock() + self._patience.total_seconds()
+        tries = 0
+        failure: UsagectlError | None = None
+        while True:
+            self._may_continue()
+            tries += 1
+            wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
+            wait *= 0.5 + self._jitter() / 2
+            try:
+                answer = self._send(post, min(deadline, self._clock() + REQUEST_SECONDS))
+            except NoAnswerError as error:
+                # An attempt that the end of all patience cut off says less than the one before.
+                if self._clock() < deadline or not isinstance(failure, EndpointBusyError):
+                    failure = EndpointUnreachableError(self._origin, error.reason, tries=tries)
+                wait = math.inf if error.is_final else wait
+            else:
+                if self._is_decisive(answer):
+                    return answer
+                asked = parse_retry_after(answer.retry_after)
+                wait = max(wait, asked.total_seconds()) if asked else wait
+                failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
+            if self._clock() + wait >= deadline:
+                raise failure
+            self._rest(wait)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait in small steps: an opt-out ends a long rest too."""
+        while seconds > 0:
+            step = min(seconds, _REST_SECONDS)
+            self._sleep(step)
+            seconds -= step
+            self._may_continue()
+
+    def _is_decisive(self, answer: Answer) -> bool:
+        """True if an answer decides on the batch; a redirect ends the delivery."""
+        if answer.status // 100 == 3:  # noqa: PLR2004
+            target = _target_of(answer, self._origin)
+            raise EndpointRedirectsError(self._origin, answer.status, target=target)
+        if answer.status == _PROXY_AUTHENTICATION:
+            reason = "a proxy asks for a password (status 407)"
+            raise EndpointUnreachableError(self._origin, reason, tries=1)
+        return answer.status // 100 in (2, 4) and answer.status not in _RETRIED
+
+
+def _halves(batch: Batch) -> list[Batch]:
+    at = len(batch.events) // 2
+    return [
+        batch._replace(ids=batch.ids[:at], events=batch.events[:at]),
+        batch._replace(ids=batch.ids[at:], events=batch.events[at:]),
+    ]
+
+
+def _target_of(answer: Answer, origin: str) -> str:
+    """Name where a redirect leads, without path and query: they may hold anything."""
+    if not answer.location:
+        return "nowhere"
+    if answer.location.startswith("/") and not answer.location.startswith("//"):
+        return f"another address of {origin}"
+    return endpoint.origin_of(answer.location) if "://" in answer.location else "another address"
+
+
+def _refuses_tracking(answer: Answer) -> bool:
+    """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
+    if not answer.is_success and answer.status != 403:  # noqa: PLR2004
+        return False
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("track_events") is False
+
+
+def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -> timedelta | None:
+    """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None when it is neither.
+
+    A date that has passed is no wait at all, and no wait is longer than 30 days.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # A year of twenty digits, say.
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    left = until - (now() if now else datetime.now(UTC))
+    return min(max(left, timedelta()), _MAX_RETRY_AFTER)

@@ -1,0 +1,108 @@
+"""Requests that carry events, and answers to them.
+
+The protocol is that of facts, part 1: `POST <base>/events` with
+`{"events":[…]}`, `POST <base>/session` with one session event. What shows a
+request and what sends it both ask here.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from usagectl._version import __version__
+from usagectl.events import encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+NOBODY_LISTENS = "nothing listens there (connection refused)"
+TOO_LATE = "it did not answer in time"
+
+
+class Post(NamedTuple):
+    """A request of a delivery, as it goes out."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """The answer of an endpoint; a text that is missing is empty."""
+
+    status: int
+    body: bytes = b""  # As far as it came and was wanted.
+    retry_after: str = ""
+    location: str = ""  # Where a redirect leads.
+    problem: str = ""  # Why the body is not whole.
+
+    @property
+    def is_success(self) -> bool:
+        """True if the status is 2xx."""
+        return self.status // 100 == 2  # noqa: PLR2004
+
+
+class NoAnswerError(Exception):
+    """A request that got no answer, and why: a few words that hold no value of an event."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_final = is_final  # Asking again cannot help.
+
+
+def build_post(
+    bodies: Sequence[bytes], *, base: str, is_session: bool = False, compress: bool = False
+) -> Post:
+    """Build the request that carries events, their bytes joined as they are.
+
+    The session header is set for a session event alone, and only when the event
+    itself has a session: a header must not link what the events do not. Credentials
+    in the URL become a header, as they would on the wire.
+    """
+    parts = urlsplit(base.rstrip("/"))
+    userinfo, _, host = parts.netloc.rpartition("@")
+    url = f"{parts._replace(netloc=host).geturl()}/{'session' if is_session else 'events'}"
+    body = bytes(bodies[0]) if is_session else encoding.join_events(bodies)
+    headers = {
+        "Host": host,
+        "User-Agent": f"usagectl/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Connection": "keep-alive",
+        "Content-Type": "application/json",
+    }
+    if userinfo:
+        headers["Authorization"] = _basic(userinfo)
+    session_id = _session_of(body) if is_session else ""
+    if session_id:
+        headers["Localstack-Session-ID"] = session_id
+    if compress:
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body, 1)
+    headers["Content-Length"] = str(len(body))
+    return Post(url, headers, body)
+
+
+def _session_of(event: bytes) -> str:
+    """Read the session ID of a session event; empty where no header can hold it."""
+    try:
+        found = json.loads(event)["metadata"]["session_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    is_fit = isinstance(found, str) and found.isascii() and found.isprintable()
+    return found if is_fit and found == found.strip() else ""
+
+
+def _basic(userinfo: str) -> str:
+    """Build the header of a URL's credentials (RFC 7617); what was masked stays so."""
+    if not userinfo.strip("*"):
+        return f"Basic {userinfo}"
+    name, _, password = userinfo.partition(":")
+    pair = f"{unquote(name)}:{unquote(password)}".encode()
+    return f"Basic {base64.b64encode(pair).decode('ascii')}"

@@ -1,0 +1,239 @@
+"""Automatic sending: after a command a detached child delivers, and nobody waits for it.
+
+It takes place only under a consent to send, takes only what was recorded under
+that same consent, and there is one child at a time. After a failure sending rests,
+longer each time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl import consent, endpoint
+from usagectl.errors import LockTimeoutError, StateError, UsagectlError
+from usagectl.machine import files
+from usagectl.settings import OWN_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from usagectl.consent import Consent
+    from usagectl.machine.environment import Environment
+
+_PATIENCE = timedelta(seconds=7)
+_FIRST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE = timedelta(hours=24)
+_TURN_SECONDS = 0.5
+_LEAST_PATIENCE = timedelta(seconds=2)
+"""With less time left, a good endpoint would look dead, and sending would rest for nothing."""
+
+
+class Pause(NamedTuple):
+    """A rest of the automatic sending of a tool's events."""
+
+    until: datetime  # When it may go on.
+    failures: int  # How often it failed, one time after another.
+    reason: str  # The code of the last failure.
+    since: datetime  # When that was.
+
+
+def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
+    """Read the pause of a tool's events; None when they may be sent.
+
+    A pause that is longer than any of ours was written by another clock: it does not count.
+    """
+    found = _read_last_pause(environment, tool)
+    if found is None:
+        return None
+    left = found.until - environment.now()
+    return found if timedelta() < left <= 2 * _LONGEST_PAUSE else None
+
+
+def _pause_file(environment: Environment, tool: str) -> Path:
+    return files.require_delivery_dir(environment) / (
+        "pause.json" if tool == OWN_NAME else f"pause-{tool}.json"
+    )
+
+
+def _read_last_pause(environment: Environment, tool: str) -> Pause | None:
+    """Read the last pause of a tool, also one that has passed; None for a file of another form."""
+    try:
+        stored = files.read_bytes(_pause_file(environment, tool))
+        document = json.loads(stored or b"null")
+        until, since = (datetime.fromisoformat(document[name]) for name in ("until", "since"))
+        if until.tzinfo is None or since.tzinfo is None:  # Another program wrote it.
+            return None
+        return Pause(until, int(document["failures"]), str(document["reason"]), since)
+    except (StateError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+
+
+def start_if_due(environment: Environment, verdict: Consent) -> bool:
+    """Start the child that sends, unless one is at work, sending rests, or it is not allowed.
+
+    Never raises, prints or waits: the command it comes after has ended.
+    """
+    try:
+        if not _is_due(environment, verdict) or _is_busy(environment):
+            return False
+        return _start_child(environment)
+    except (UsagectlError, OSError):
+        return False
+
+
+def _is_due(environment: Environment, verdict: Consent) -> bool:
+    if not consent.sending_consent(environment, verdict):
+        return False
+    is_usable = not endpoint.problem_of(verdict.endpoint.rstrip("/"))
+    return is_usable and read_pause(environment, verdict.tool) is None
+
+
+def _is_busy(environment: Environment) -> bool:
+    """True while a delivery is at work: it sends what is there."""
+    try:
+        with files.lock(files.require_delivery_dir(environment), seconds=0):
+            return False
+    except LockTimeoutError:
+        return True
+
+
+def _start_child(environment: Environment) -> bool:
+    """Start the child, unless one is there: it holds a lock from its first instant to its last."""
+    if getattr(sys, "frozen", False) or not sys.executable:
+        return False  # There the interpreter is the program itself.
+    file = files.require_delivery_dir(environment) / "child.lock"
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    lock = os.open(file, flags, 0o600)
+    try:
+        if not files.try_lock(lock):
+            return False
+        _spawn(environment, lock)
+    finally:
+        os.close(lock)
+    return True
+
+
+def _spawn(environment: Environment, lock: int) -> None:
+    """Start a detached process that nobody waits for, and that keeps the lock open."""
+    import subprocess
+
+    package = str(Path(__file__).resolve().parents[2])
+    # What can be imported here can be imported there: from a source folder, say.
+    known = [package, *filter(None, [environment.variables.get("PYTHONPATH")])]
+    is_windows = os.name == "nt"  # A child inherits no lock there.
+    no_window, detached = 0x08000000, 0x00000008
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "usagectl.delivery.child"],
+        env={**environment.variables, "PYTHONPATH": os.pathsep.join(known)},
+        cwd=environment.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        pass_fds=() if is_windows else (lock,),
+        creationflags=no_window | detached if is_windows else 0,
+    )
+    # A program that runs on must not keep a zombie; one that ends does not wait for this.
+    threading.Thread(target=process.wait, daemon=True).start()
+
+
+def send(
+    environment: Environment,
+    *,
+    patience: timedelta = _PATIENCE,
+    jitter: Callable[[], float] = random.random,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Deliver what may leave by itself, once; remember a failure so that the next one waits.
+
+    Each tool that records through usagectl has its own consent, endpoint and pause.
+
+    Raises:
+        UsagectlError: another delivery is at work, or the spool cannot be changed.
+    """
+    from usagectl import tools
+
+    names = [tool.name for tool in tools.emitters(environment)]
+    verdicts = consent.evaluate(environment, names)
+    due = [verdict for verdict in verdicts if _is_due(environment, verdict)]
+    for verdict in due:
+        share = patience / len(due)  # A dead endpoint takes no other tool's time.
+        until = time.monotonic() + share.total_seconds()
+        # What is recorded while this child is at work starts no other one.
+        while _send_of(environment, verdict, patience=share, jitter=jitter):
+            sleep(_TURN_SECONDS)
+            share = timedelta(seconds=until - time.monotonic())
+            if share < _LEAST_PATIENCE:
+                break
+
+
+def _send_of(
+    environment: Environment,
+    verdict: Consent,
+    *,
+    patience: timedelta,
+    jitter: Callable[[], float],
+) -> bool:
+    """Deliver what waits of a tool; True if another turn may find more."""
+    from usagectl import spool
+    from usagectl.delivery import replay, routing
+
+    tool = verdict.tool
+    granted = consent.sending_consent(environment, verdict)
+    options = replay.Options(
+        selection=spool.Selection(tools=(tool,), consent=granted),
+        patience=patience,
+    )
+    try:
+        with spool.open_spool(environment) as store:
+            result = replay.run(
+                environment,
+                options,
+                base=verdict.endpoint.rstrip("/"),
+                store=store,
+                patience_seconds=0,
+            )
+    except LockTimeoutError:  # Another delivery is at work.
+        raise
+    except Exception as error:
+        _remember(environment, tool, error, jitter=jitter)  # Else each command would try again.
+        raise
+    if isinstance(result.problem, routing.TelemetryOffError):
+        return False
+    if result.planned or result.problem:
+        _remember(environment, tool, result.problem, jitter=jitter)
+    return result.problem is None and result.planned > 0
+
+
+def _remember(
+    environment: Environment,
+    tool: str,
+    problem: Exception | None,
+    *,
+    jitter: Callable[[], float],
+) -> None:
+    """Store the pause that a failure calls for; remove it after a success."""
+    file = _pause_file(environment, tool)
+    if problem is None:
+        files.remove(file)
+        return
+    last = _read_last_pause(environment, tool)
+    failures = (last.failures if last else 0) + 1
+    pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
+    code = getattr(problem, "code", "unexpected")
+    if code == "tracking-refused":
+        pause = _LONGEST_PAUSE
+    asked = getattr(problem, "wait", timedelta())
+    pause = max(pause * (0.75 + jitter() / 2), min(asked, _LONGEST_PAUSE))
+    now = environment.now()
+    found = Pause((now + pause).replace(microsecond=0), failures, code, since=now)
+    document = json.dumps(found._asdict(), default=datetime.isoformat)
+    files.replace_bytes(file, document.encode() + b"\n")

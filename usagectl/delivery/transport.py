@@ -1,0 +1,220 @@
+"""The way to the network, on which each request is given up at its deadline.
+
+The only importer of httpx: whoever sends nothing does not load this module. What a request
+says, and what becomes of its answer, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from contextlib import closing
+from http.cookiejar import DefaultCookiePolicy
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import httpx  # noqa: TID253
+
+from usagectl.delivery.requests import NOBODY_LISTENS, TOO_LATE, Answer, NoAnswerError
+from usagectl.endpoint import is_loopback, port_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from usagectl.delivery.requests import Post
+
+_MAX_REPLY_BYTES = 64 * 1024
+_REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
+    (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
+    (ssl.SSLError, "a TLS connection cannot be made", True),
+    (socket.gaierror, "its name cannot be resolved", False),
+    (UnicodeError, "its name cannot be resolved", True),
+    (ConnectionRefusedError, NOBODY_LISTENS, False),
+    (httpx.ProxyError, "the proxy refuses it", False),
+    (httpx.TimeoutException, TOO_LATE, False),
+    (httpx.LocalProtocolError, "the request cannot be sent as it is", True),
+    (httpx.ProtocolError, "what it answers is not HTTP, or ends too soon", False),
+    (httpx.InvalidURL, "its URL, or a proxy's, cannot be used", True),
+    (httpx.HTTPError, "the connection broke", False),
+    (OSError, "the connection broke", False),
+    (ImportError, "a SOCKS proxy needs the package httpx[socks]", True),
+    (ValueError, "its URL, or a proxy's, cannot be used", True),
+)
+"""What may be the cause of a failure, in our words, and whether trying again is vain."""
+
+
+class Transport:
+    """Requests to one endpoint with httpx, over a connection that is kept.
+
+    Proxies and certificates are those of the environment, as httpx reads them; the way
+    to this machine passes every proxy by, so that nothing leaves it. Redirects are not
+    followed, and no cookie is kept.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._client: httpx.Client | None = None
+        self._peer = ""
+
+    def send(self, post: Post, deadline: float) -> Answer:
+        """Send a request that carries events and wait for its answer.
+
+        Raises:
+            NoAnswerError: there is none before the deadline, an instant of the monotonic clock.
+        """
+        return self.ask("POST", post.url, headers=post.headers, body=post.body, deadline=deadline)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        deadline: float,
+        body: bytes = b"",
+        max_bytes: int = _MAX_REPLY_BYTES,
+    ) -> Answer:
+        """Send any request; a status that came before the deadline is an answer.
+
+        Raises:
+            NoAnswerError: there is none.
+        """
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NoAnswerError(TOO_LATE)
+        if self._client is None:
+            self._client = _open(self._base)
+        request = httpx.Request(method, url, headers=dict(headers), content=body)
+        exchange = _Exchange(self._client, request, max_bytes=max_bytes, peer=self._peer)
+        exchange.run(left)
+        self._peer = exchange.peer
+        if exchange.is_late:
+            self.close()
+        if exchange.answer is not None and exchange.error is None:
+            return exchange.answer
+        error = exchange.error or httpx.ReadTimeout(TOO_LATE)
+        raise _explain(error, proxy=exchange.proxy) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _open(base: str) -> httpx.Client:
+    is_here = is_loopback(base)
+    is_plain = is_here and base.startswith("http:")
+    try:
+        # Trusts the certificates of SSL_CERT_FILE, where plain http does not need them.
+        context = False if is_plain else httpx.create_ssl_context()
+        client = httpx.Client(verify=context, trust_env=not is_here, follow_redirects=False)
+    except OSError as error:
+        reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
+        raise NoAnswerError(reason, is_final=True) from error
+    except Exception as error:
+        raise _explain(error) from error
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
+
+
+class _Exchange:
+    """One request in a thread that is left behind when it is late, and what came of it.
+
+    A name look-up cannot be cut off, not even with Ctrl-C: whoever types a command where the
+    name server is dead would wait for the resolver's minute. And httpx limits the wait for each
+    piece alone: an answer that comes in drops would hold a `replay --timeout 5` for ever.
+
+    Attributes:
+        answer: what has come of the answer so far; None before its status.
+        error: what httpx raised.
+        is_late: whether the request was given up.
+        peer: host and port that the last connection led to.
+    """
+
+    def __init__(
+        self, client: httpx.Client, request: httpx.Request, *, max_bytes: int, peer: str
+    ) -> None:
+        self.answer: Answer | None = None
+        self.error: Exception | None = None
+        self.is_late = False
+        self.peer = peer
+        self._client = client
+        self._request = request
+        self._max_bytes = max_bytes
+
+    @property
+    def proxy(self) -> str:
+        """Name the proxy that the last connection led to, without credentials; empty for none."""
+        url = self._request.url
+        there = f"{url.raw_host.decode('ascii')}:{port_of(str(url))}"
+        return "" if self.peer == there else self.peer
+
+    def run(self, seconds: float) -> None:
+        """Send the request, and wait so long at most for the whole answer."""
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
+        self._request.extensions |= {"timeout": limits, "trace": self._trace}
+        thread = Thread(target=self._send, daemon=True)
+        thread.start()
+        try:
+            thread.join(seconds)
+        finally:
+            self.is_late = thread.is_alive()
+
+    def _trace(self, event: str, info: Mapping[str, object]) -> None:
+        """Follow what httpx does: events do not go over a connection that was made too late."""
+        if event == "connection.connect_tcp.started":
+            self.peer = f"{info['host']}:{info['port']}"
+        elif self.is_late and event.endswith("send_request_headers.started"):
+            raise httpx.ConnectTimeout(TOO_LATE)
+
+    def _send(self) -> None:
+        try:
+            with closing(self._client.send(self._request, stream=True)) as response:
+                self.answer = self._read(response)
+        except Exception as error:  # noqa: BLE001  (whoever waits raises it)
+            self.error = error
+
+    def _read(self, response: httpx.Response) -> Answer:
+        """Read the body of an answer; what breaks it off does not undo the status."""
+        so_far = Answer(
+            response.status_code,
+            retry_after=response.headers.get("retry-after", ""),
+            location=response.headers.get("location", ""),
+            problem=TOO_LATE,  # Unless more comes.
+        )
+        self.answer = so_far
+        problem = ""
+        try:
+            for piece in response.iter_raw():
+                self.answer = so_far = so_far._replace(body=so_far.body + piece)
+                if len(so_far.body) > self._max_bytes:
+                    problem = f"it is larger than {self._max_bytes} bytes"
+                    break
+        except Exception as error:  # noqa: BLE001  (a bug is raised again by _explain)
+            problem = _explain(error).reason
+        return so_far._replace(body=so_far.body[: self._max_bytes], problem=problem)
+
+
+def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
+    """Turn what httpx raises into our words; what is no failure of the network stays a bug.
+
+    With a `proxy` it is that one which cannot be reached, or which refuses.
+    """
+    causes = list(_causes(error))
+    found = [row for row in _REASONS if any(isinstance(each, row[0]) for each in causes)]
+    if not found:
+        raise error
+    _, reason, is_final = found[0]
+    if proxy and isinstance(error, httpx.ConnectError):
+        reason = f"the proxy {proxy} cannot be reached: {reason}"
+    elif proxy:
+        reason = f"{reason}, on the way through the proxy {proxy}"
+    return NoAnswerError(reason, is_final=is_final)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

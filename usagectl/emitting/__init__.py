@@ -1,0 +1,1 @@
+"""Recording: permission, instrumented applications, the tracker."""

@@ -1,0 +1,200 @@
+"""Permission of a program to record its events, and what goes with it.
+
+A program that may record is registered, so that usagectl can list and switch it; it
+has a machine ID of its own, what it recorded is sent, and its first run is remarked on.
+Nothing here raises, prints or waits for a network: it serves the programs of others
+(design, rule 2.4).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.errors import UsagectlError
+from usagectl.machine import files
+from usagectl.machine.environment import is_ci
+from usagectl.settings import OWN_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from usagectl.consent import Consent
+    from usagectl.events.kinds import Kind
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.instrumented import Registration
+
+_REMARKED = "first-run"
+"""A file of this name, for other tools with the tool's name behind it, says: remarked on."""
+
+
+class Emitter(NamedTuple):
+    """What a program that records its events says about itself.
+
+    Attributes:
+        name: the tool's name, as a person types it.
+        version: its version.
+        endpoint: the base URL that its author declares; empty: nothing is sent by itself.
+        kinds: the event kinds that it declares.
+        program: the file that is run; empty when it is not known.
+    """
+
+    name: str
+    version: str = ""
+    endpoint: str = ""
+    kinds: tuple[Kind, ...] = ()
+    program: str = ""
+
+
+class Permit(NamedTuple):
+    """Permission to record events.
+
+    Attributes:
+        verdict: of the tool's switches.
+        consent: under which consent to send they are recorded; empty: they stay here.
+    """
+
+    verdict: Consent
+    consent: str
+
+
+def permit(environment: Environment, emitter: Emitter) -> Permit | None:
+    """Ask whether a program may record, and register it if so; None when it is off."""
+    from usagectl.consent import of_emitter, sending_consent  # help and version need none
+
+    try:
+        registration = _registration_of(environment, emitter)
+        verdict = of_emitter(environment, registration)
+        if verdict.telemetry == "off":
+            return None
+        if emitter.name != OWN_NAME:
+            _register(environment, registration)
+        return Permit(verdict, sending_consent(environment, verdict))
+    except (UsagectlError, OSError):
+        return None
+
+
+def emitter_of(environment: Environment, name: str) -> Emitter:
+    """Return what a tool registered itself as, or its name alone if it never did.
+
+    Raises:
+        InvalidValueError: the name is invalid.
+    """
+    from usagectl.tools import instrumented  # help and version need none
+
+    found = instrumented.read(environment, instrumented.validate_name(name))
+    if found is None:
+        return Emitter(name)
+    return Emitter(name, found.version, found.endpoint, found.kinds, found.program)
+
+
+def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
+    """Return the verdict of a program's switches; register nothing.
+
+    Raises:
+        InvalidValueError: the name is invalid.
+    """
+    from usagectl import consent
+
+    return consent.of_emitter(environment, _registration_of(environment, emitter))
+
+
+def _registration_of(environment: Environment, emitter: Emitter) -> Registration:
+    """Join what a program says of its tool with what others of the same name said before."""
+    from usagectl.tools import instrumented
+
+    own = instrumented.Registration(
+        instrumented.validate_name(emitter.name),
+        emitter.version,
+        emitter.endpoint,
+        emitter.program,
+        tuple(kind.schema(emitter.name) for kind in emitter.kinds),
+    )
+    return instrumented.merge(environment, own)
+
+
+def _register(environment: Environment, registration: Registration) -> None:
+    """Write what the program says about itself; one that cannot be listed may still record."""
+    from usagectl.tools import instrumented
+
+    try:
+        instrumented.register(environment, registration)
+    except UsagectlError:
+        return
+
+
+def program() -> str:
+    """Name the script of this process; empty where there is none."""
+    from pathlib import Path
+
+    name = getattr(sys.modules.get("__main__"), "__file__", None) or sys.argv[0]
+    try:
+        return str(Path(name).resolve()) if name and Path(name).exists() else ""
+    except OSError:
+        return ""
+
+
+def deliver(environment: Environment, given: Permit) -> None:
+    """Start the process that sends, if one is due; the caller never waits for it."""
+    if given.consent:
+        from usagectl.delivery import sender  # only with sending on
+
+        sender.start_if_due(environment, given.verdict)
+
+
+def machine_id(environment: Environment, emitter: Emitter, *, keep: bool = True) -> str:
+    """Return the tool's own random machine ID, made on first need and then kept.
+
+    usagectl itself keeps none. For it, where the ID cannot be kept, and with `keep` false,
+    each call draws another.
+    """
+    from usagectl import identity
+    from usagectl.tools.base import new_random_id
+    from usagectl.tools.instrumented import identity_file
+
+    drawn = f"gen_{new_random_id(environment)}"
+    if emitter.name == OWN_NAME or environment.state_dir is None:
+        return drawn
+    place = identity_file(environment.state_dir, emitter.name)
+    found = identity.read(place)
+    if isinstance(found.value, str) and found.value:
+        return found.value
+    return _keep(environment.state_dir, place.path, drawn) if keep else drawn
+
+
+def _keep(state_dir: Path, file: Path, drawn: str) -> str:
+    """Keep an ID; where another process was faster, its ID holds for both."""
+    import json
+
+    try:
+        with files.lock(state_dir, seconds=1):
+            stored = files.read_bytes(file)
+            if stored:
+                return str(json.loads(stored)["machine_id"])
+            files.replace_bytes(file, json.dumps({"machine_id": drawn}).encode())
+    except (UsagectlError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return drawn
+    return drawn
+
+
+def claim_remark(environment: Environment, tool: str) -> str:
+    """Return the remark on a tool's first run, once for an account; else, and in CI, nothing.
+
+    Where it cannot be noted as made, it is not made: it would come again each time.
+    """
+    folder = environment.state_dir
+    if folder is None:
+        return ""
+    marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
+    if os.path.lexists(marker) or is_ci(environment):
+        return ""
+    try:
+        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:  # Another process was faster, or nothing can be written.
+        return ""
+    return (
+        f"{tool} records its own commands on this machine: the command's name and the names of "
+        "its parameters, never a value. Nothing is sent. To see it: usagectl preview "
+        f"{tool}. To turn it off: usagectl disable {tool}."
+    )

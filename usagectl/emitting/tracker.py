@@ -1,0 +1,375 @@
+"""The tracker: the object through which a program records its events.
+
+Nothing here raises into the program for telemetry's reasons, prints, or waits for
+a network. While telemetry is off there is no thread, no file and no socket.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from usagectl.delivery import sender
+from usagectl.emitting import background, permission
+from usagectl.emitting.background import process
+from usagectl.emitting.recorder import Recorder, build_session_event
+from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
+from usagectl.events import kinds as declared_kinds
+from usagectl.events import schemas
+from usagectl.events.encoding import CLI_CMD
+from usagectl.machine import environment as surroundings
+from usagectl.tools.instrumented import validate_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from usagectl.emitting.permission import Emitter, Permit
+    from usagectl.emitting.recorder import Session
+    from usagectl.events.kinds import Kind
+    from usagectl.machine.environment import Environment
+
+PERIOD = timedelta(seconds=15)
+"""How often counts become an event, and the switches are read anew."""
+
+SHORTEST_PERIOD, LONGEST_PERIOD = timedelta(milliseconds=10), timedelta(days=1)
+"""A shorter period would keep a processor busy; no thread can wait for much longer ones."""
+
+WRITE_SECONDS = 1.0
+"""How long a single event waits in memory at most, unless the disk is slow."""
+
+_DUMMY_ACCOUNT = "000000000000"
+_DEFAULT_REGION = "us-east-1"
+_CLIENT_ERRORS = range(400, 500)
+_INTERNAL_ERROR = 500
+_MISFITS = (schemas.EventShapeError, UnknownEventError, declared_kinds.InvalidKindError)
+
+
+class Tracker:
+    """Recording of a program's events, if its user allows it.
+
+    The first record asks the user's switches, begins the session and starts one
+    thread for all trackers of the process. A tracker may be used by any number of
+    threads and in forked processes, which continue the session; a spawned process
+    makes its own.
+
+    Counts become an event each period, single events are written within a second, and
+    everything at `flush`, `close` and the end of the program. A program that is killed,
+    or ends with `os._exit`, loses what was not written by then.
+
+    Events that do not fit the notice are dropped and counted in `dropped`.
+
+    Args:
+        name: the tool's name, as a person types it.
+        version: its version.
+        endpoint: the base URL to send to when the user lets it; without one nothing is sent.
+        token: goes into the session event, readable; None: there is none.
+        is_debug: whether the stack traces of internal errors are recorded.
+        aggregate: count API calls by service, operation and status instead of recording each.
+        kinds: the event kinds that it declares.
+        period: how often counts become an event, from ten milliseconds to a day.
+        environment: what it runs on; None: the process's own, taken anew each period.
+        is_testing: whether this is a test run of the program itself.
+        strict: raise what does not fit, for the tests of the program.
+
+    Attributes:
+        dropped: how many events did not fit the notice.
+
+    Raises:
+        InvalidValueError: the name is invalid, or the period is not positive.
+        InvalidKindError: a kind cannot be declared.
+    """
+
+    def __init__(  # noqa: PLR0913  (each is an option)
+        self,
+        name: str,
+        *,
+        version: str = "",
+        endpoint: str = "",
+        token: str | None = None,
+        is_debug: bool = False,
+        aggregate: bool = False,
+        kinds: Sequence[Kind] = (),
+        period: timedelta = PERIOD,
+        environment: Environment | None = None,
+        is_testing: bool = False,
+        strict: bool = False,
+    ) -> None:
+        if period <= timedelta():
+            raise InvalidValueError("period", str(period), wanted="it has to be positive")
+        if kinds:
+            declared_kinds.declare(name, kinds)
+        emitter = permission.Emitter(
+            validate_name(name), version, endpoint, tuple(kinds), permission.program()
+        )
+        begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
+        self._client = Client(emitter, period=period, environment=environment, begin=begin)
+        self._is_debug = is_debug
+        self._does_aggregate = aggregate
+        self._is_strict = strict
+        self.dropped = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def aws_request(  # noqa: PLR0913  (each is a field of the notice)
+        self,
+        *,
+        service: str,
+        operation: str,
+        status_code: int,
+        err_type: str | None = None,
+        err_msg: str | None = None,
+        stack_trace: str | None = None,
+        is_internal: bool = False,
+        region: str = _DEFAULT_REGION,
+        account_id: str = _DUMMY_ACCOUNT,
+        user_agent: str = "",
+    ) -> None:
+        """Record one call of an AWS API that was answered.
+
+        Aggregated, it is counted by service, operation and status alone. Else the error's
+        type and message are recorded for 400 to 499, the stack trace for 500 while debugging
+        is on; both are scrubbed.
+        """
+        values: dict[str, object]
+        values = {"service": service, "operation": operation, "status_code": status_code}
+        if self._does_aggregate:
+            self._record("aws_request_agg", values, list_name="api_calls")
+            return
+        status = values["status_code"]
+        status = status if isinstance(status, int) else 0  # What is none is refused with the rest.
+        is_client_error = status in _CLIENT_ERRORS
+        values |= {
+            "err_type": err_type if is_client_error else None,
+            "err_msg": err_msg if is_client_error else None,
+            "stack_trace": stack_trace if self._is_debug and status == _INTERNAL_ERROR else None,
+            "is_internal": is_internal,
+            "region": region,
+            "account_id": account_id,
+            "user_agent": user_agent,
+        }
+        self._record("aws_request", values)
+
+    def run_init(self, *, stage: str, scripts: int, duration: float) -> None:
+        """Record that init scripts of one stage were executed, in how many milliseconds."""
+        self._record("run_init", {"stage": stage, "scripts": scripts, "duration": duration})
+
+    def cli_cmd(self, *, cmd: str, params: Sequence[str] = ()) -> None:
+        """Record that a command was invoked: its path and the names of the parameters typed.
+
+        The notice connects it to no session and no machine.
+        """
+        self._record(CLI_CMD, {"cmd": cmd, "params": params})
+
+    def record(self, kind: Kind, /, **values: object) -> None:
+        """Record an event of a declared kind."""
+        self._record(_name_of(kind), values)
+
+    def count(self, kind: Kind, /, **labels: object) -> None:
+        """Count an event of a declared kind that is a counter, by its labels."""
+        self._record(_name_of(kind), labels, list_name="counts")
+
+    def flush(self) -> None:
+        """Make events of the counts and write everything, waiting ten seconds at most."""
+        self._client.flush()
+
+    def close(self) -> None:
+        """Flush, and record nothing from now on; the end of the program does this by itself."""
+        self._client.close()
+
+    def _record(self, name: str, values: Mapping[str, object], *, list_name: str = "") -> None:
+        """Record an event, or count it in a list; telemetry is never in the way."""
+        try:
+            self._client.record(name, values, list_name=list_name)
+        except _MISFITS:
+            self._count_dropped()
+            if self._is_strict:
+                raise
+        except (UsagectlError, OSError):
+            pass
+        except Exception:  # noqa: BLE001  (an argument's own, or ours)
+            self._count_dropped()
+
+    def _count_dropped(self) -> None:
+        with process.lock:
+            self.dropped += 1
+
+
+def _name_of(kind: object) -> str:
+    return str(getattr(kind, "name", ""))
+
+
+class Client:
+    """One tracker's share in the thread of its process: its switches, recorder and turns.
+
+    Attributes:
+        recorder: what records; None before the first record, after `close` and while it is off.
+        is_new: whether it has not had its first turn in this process.
+        due: when it wants the next one, in seconds of the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        *,
+        period: timedelta,
+        environment: Environment | None,
+        begin: Callable[[Environment, Session], bytes],
+    ) -> None:
+        self._emitter = emitter
+        self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
+        self._environment = environment
+        self._build_session_event = begin
+        self.recorder: Recorder | None = None
+        self._is_off = False
+        self._begin_process()
+        process.know(self)
+
+    def _begin_process(self) -> None:
+        self._is_opening = False
+        self._is_served = False
+        self._next_period = 0.0
+        self.is_new = True
+        self.due = math.inf
+
+    def continue_in_child(self) -> None:
+        """Leave to the parent what it recorded, and go on in the same session."""
+        self._begin_process()
+        if self.recorder is not None:
+            self.recorder.forget()
+
+    def record(self, name: str, values: Mapping[str, object], *, list_name: str) -> None:
+        """Record an event, or count it in a list, and have that written in time.
+
+        Raises:
+            EventShapeError: the values do not fit.
+            UnknownEventError: there is no event of this name.
+        """
+        if self._is_off:
+            return
+        if self._is_served:
+            self._record(name, values, list_name)
+        else:
+            with process.lock:
+                self._record(name, values, list_name)
+        if process.has_ended and self.recorder is not None:  # Nobody will write what follows.
+            process.do(self.recorder.flush)
+
+    def _record(self, name: str, values: Mapping[str, object], list_name: str) -> None:
+        recorder = self.recorder or self._open()
+        if recorder is None:
+            return
+        shape = schemas.of(name, self._emitter.kinds)
+        if list_name:
+            recorder.count(shape, values, list_name=list_name)
+            self._expect(recorder, self._period)
+        else:
+            recorder.record(shape, values)
+            self._expect(recorder, WRITE_SECONDS)
+
+    def flush(self) -> None:
+        """Write everything."""
+        recorder = self.recorder
+        if recorder is not None and self._is_served:
+            process.do(recorder.flush, seconds=background.FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Write everything, have it sent, and record nothing from now on."""
+        recorder, was_served = self.recorder, self._is_served
+        self._stop()
+        if recorder is not None and was_served:
+            process.do(recorder.flush)
+            process.do(recorder.deliver, seconds=0)
+
+    def _open(self) -> Recorder | None:
+        """Ask the switches, once, and return what records; None when telemetry is off."""
+        # The handler of a signal may come by while the same thread is at it.
+        if not (self._is_off or self._is_opening):
+            self._is_opening = True
+            try:
+                environment = self._present_environment()
+                permit = permission.permit(environment, self._emitter)
+                self.recorder = permit and self._new_recorder(environment, permit)
+            finally:
+                self._is_opening = False
+                self._is_off = self.recorder is None
+        return self.recorder
+
+    def _present_environment(self) -> Environment:
+        return self._environment or surroundings.from_process()
+
+    def _new_recorder(self, environment: Environment, permit: Permit) -> Recorder:
+        return Recorder(environment, self._emitter.name, permit, begin=self._build_session_event)
+
+    def _expect(self, recorder: Recorder, seconds: float) -> None:
+        """Have what was recorded written within so many seconds, the first record at once."""
+        if not self._is_served or recorder.is_crowded:
+            seconds = 0.0
+        due = time.monotonic() + seconds
+        if due >= self.due:
+            return
+        with process.lock:
+            if self._is_off:  # Another thread closed it meanwhile.
+                return
+            if not self._is_served:
+                self._is_served = True
+                self._next_period = due + self._period
+            self.due = due
+            process.serve(self)
+
+    def take_turn(self) -> None:
+        """Write what is due; at the end of a period follow the switches first. Never raises."""
+        recorder, now = self.recorder, time.monotonic()
+        is_period = now >= self._next_period
+        if is_period:
+            self._next_period = now + self._period
+        self.due = self._next_period
+        if recorder is None:
+            return
+        with suppress(Exception):
+            if is_period:
+                self._follow_switches(recorder)
+                recorder.flush()
+            else:
+                recorder.write()
+            if is_period or self.is_new:
+                recorder.deliver()
+            self.is_new = False
+
+    def _follow_switches(self, recorder: Recorder) -> None:
+        """Stop if telemetry is off by now, and go on in a new session under another consent.
+
+        What was recorded under one consent is not sent under another.
+        """
+        environment = self._present_environment()
+        permit = permission.permit(environment, self._emitter)
+        if permit is None:
+            self._stop()
+            recorder.forget()
+        elif permit.consent != recorder.permit.consent:
+            with process.lock:
+                if not self._is_off:
+                    self.recorder = self._new_recorder(environment, permit)
+        elif self._is_refused(environment, recorder):
+            self._stop()
+
+    def _stop(self) -> None:
+        """Record nothing more in this process."""
+        with process.lock:
+            self._is_off, self._is_served = True, False
+            self.recorder = None
+        process.leave(self)
+
+    def _is_refused(self, environment: Environment, recorder: Recorder) -> bool:
+        """True if the endpoint answered this session that it tracks no events."""
+        pause = sender.read_pause(environment, self._emitter.name)
+        if pause is None or pause.reason != "tracking-refused" or recorder.session is None:
+            return False
+        return pause.since >= recorder.session.started

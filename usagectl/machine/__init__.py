@@ -1,0 +1,1 @@
+"""This machine: its variables, folders, files, programs and shells."""

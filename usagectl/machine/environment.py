@@ -1,0 +1,173 @@
+"""The surroundings of a process as one value: variables, home, folders, clock, CI, system.
+
+Everything that differs between two machines enters here, so that no other module
+asks the process and no test has to patch it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CONFIG_DIR_VARIABLE = "USAGECTL_CONFIG_DIR"
+STATE_DIR_VARIABLE = "USAGECTL_STATE_DIR"
+
+_CI_VARIABLES = (
+    "CI",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "CIRCLECI",
+    "TRAVIS",
+    "JENKINS_URL",
+    "BUILDKITE",
+    "TF_BUILD",
+    "BITBUCKET_BUILD_NUMBER",
+    "TEAMCITY_VERSION",
+    "APPVEYOR",
+    "DRONE",
+    "CODEBUILD_BUILD_ID",
+    "SEMAPHORE",
+    "CONTINUOUS_INTEGRATION",
+)
+"""Variables that a CI service sets, non-empty (facts, part 6: lstk's own list)."""
+
+_CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
+
+
+class Environment(NamedTuple):
+    """Everything that a process can see of its machine.
+
+    Attributes:
+        variables: the environment variables.
+        cwd: the working folder, absolute.
+        account_home: the home that the account database names; None without one, and
+            as long as nobody asked for it.
+        config_dir: usagectl's own settings folder, None when there is no home.
+        state_dir: usagectl's own state folder, None when there is no home.
+        now: the present instant, aware.
+        system: `Linux`, `Darwin` or `Windows`.
+        release: the kernel's release.
+        machine: the processor architecture.
+        host_name: read for detection alone; never stored or printed.
+        root: what stands for `/` when marker files are looked for.
+        entropy: that many random bytes.
+    """
+
+    variables: Mapping[str, str]
+    cwd: Path
+    account_home: Path | None
+    config_dir: Path | None
+    state_dir: Path | None
+    now: Callable[[], datetime]
+    system: str = "Linux"
+    release: str = ""
+    machine: str = ""
+    host_name: str = ""
+    root: Path = Path("/")
+    entropy: Callable[[int], bytes] = os.urandom
+
+    @property
+    def home(self) -> Path | None:
+        """The home folder as Python's `expanduser` finds it, None without one."""
+        name = "USERPROFILE" if self.system == "Windows" else "HOME"
+        if name in self.variables:
+            return self.cwd / (self.variables[name].rstrip("/") or "/")
+        return self.account_home
+
+    def at_root(self, path: str) -> Path:
+        """Return an absolute path of this machine, below `root`."""
+        return self.root / path.lstrip("/")
+
+
+def from_process() -> Environment:
+    """Take the environment of the running process.
+
+    The account database is asked only where no variable names a home: the C library
+    may open a socket for it.
+    """
+    uname = _uname()
+    variables = dict(os.environ)
+    return Environment(
+        variables=variables,
+        cwd=_cwd(),
+        account_home=None if "HOME" in variables else _account_home(),
+        config_dir=_own_dir(variables, CONFIG_DIR_VARIABLE, kind="user_config_path"),
+        state_dir=_own_dir(variables, STATE_DIR_VARIABLE, kind="user_state_path"),
+        system=uname[0],
+        release=uname[2],
+        machine=uname[4],
+        host_name=uname[1],
+        now=_now,
+    )
+
+
+def with_account_home(environment: Environment) -> Environment:
+    """Return the same with the account's home, which HOME may hide."""
+    if environment.account_home is not None:
+        return environment
+    return environment._replace(account_home=_account_home())
+
+
+def is_ci(environment: Environment) -> bool:
+    """True if a CI service runs this; `CI=false` and an empty value do not count."""
+    values = (environment.variables.get(name, "") for name in _CI_VARIABLES)
+    return any(value.strip().lower() not in ("", "0", "false", "no") for value in values)
+
+
+def is_container(environment: Environment) -> bool:
+    """True if this runs inside a container, by the marks that engines leave."""
+    if environment.variables.get("KUBERNETES_SERVICE_HOST"):
+        return True
+    return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _uname() -> tuple[str, str, str, str, str]:
+    if hasattr(os, "uname"):
+        uname = os.uname()
+        return (uname.sysname, uname.nodename, uname.release, uname.version, uname.machine)
+    import platform  # Windows alone needs it
+
+    found = platform.uname()
+    return (found.system, found.node, found.release, found.version, found.machine)
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # Somebody removed the folder.
+        return Path(os.environ.get("PWD", "/"))
+
+
+def _account_home() -> Path | None:
+    if sys.platform == "win32":
+        return None
+    import pwd  # Windows lacks it
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
+
+
+def _own_dir(variables: Mapping[str, str], name: str, *, kind: str) -> Path | None:
+    chosen = variables.get(name, "")
+    if chosen:
+        return _cwd() / chosen
+    import platformdirs  # not needed when both folders are chosen
+
+    try:
+        found = Path(getattr(platformdirs, kind)("usagectl", appauthor=False))
+    except RuntimeError:  # Since 4.14 platformdirs refuses without any home.
+        return None
+    # Before, it answered "~/.config/...": a folder named "~" is no answer either.
+    return found if found.is_absolute() else None

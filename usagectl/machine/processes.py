@@ -1,0 +1,188 @@
+"""A child program in the foreground, in our place: exit status, signals, streams.
+
+The child has what it would have without us: the same terminal, process group,
+standard streams and open descriptors. No shell is used, and no message holds an
+argument of the command: it may be a token (design, rule 3).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from usagectl.errors import UsagectlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from subprocess import Popen
+    from types import FrameType
+
+# Windows lacks most of these; all other systems lack the last.
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
+_PASSED_THROUGH = (*_ENDING, "SIGUSR1", "SIGUSR2", "SIGWINCH")
+# A terminal sends these to the whole group in its foreground.
+_FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK")
+
+
+class CommandNotFoundError(UsagectlError):
+    """The command names no program."""
+
+    code = "command-not-found"
+    exit_status = 127
+
+    def __init__(self, program: str) -> None:
+        super().__init__(
+            f"The command {program!r} was not found.", hint=f"command -v {shlex.quote(program)}"
+        )
+
+
+class CommandNotExecutableError(UsagectlError):
+    """The program exists, and the system does not start it."""
+
+    code = "command-not-executable"
+    exit_status = 126
+
+    def __init__(self, program: str, *, reason: str) -> None:
+        word = shlex.quote(program)
+        super().__init__(
+            f"The command {program!r} cannot be executed: {reason}.",
+            hint=f"ls -l {word}" if "/" in program else f'ls -l "$(command -v {word})"',
+        )
+
+
+def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a program in the foreground and return its exit status.
+
+    A program that signal N ended counts as 128 + N. The name is looked up on
+    the PATH of `environment`, which is the child's whole environment. While the
+    child runs, the signals that would end or inform us go to it instead; a signal
+    that we were started to ignore stays ignored, in the child too. Call it from
+    the main thread: only that one can take signals.
+
+    In the foreground of a terminal, SIGINT, SIGQUIT and SIGWINCH are not sent on:
+    the terminal has sent them to the child too, which shares our process group.
+    Ctrl-Z therefore stops both, and a shell's `fg` wakes both.
+
+    Raises:
+        CommandNotFoundError: no such program.
+        CommandNotExecutableError: there is one, but it cannot be started.
+    """
+    relay = _Relay()
+    with _handling_signals(relay.take):
+        child = _start(command, environment)
+        relay.attach(child)
+        status = child.wait()
+    return 128 - status if status < 0 else status
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[bytes]:
+    import subprocess
+
+    program, executable = command[0], None
+    if os.name == "nt":  # which would look on our own PATH
+        executable = _located(program, environment, mode=os.F_OK | os.X_OK)
+        if executable is None:
+            raise CommandNotFoundError(program)
+    try:
+        # A shell's `<(...)` and make's job server hand descriptors down: all stay open.
+        return subprocess.Popen(  # noqa: S603 - running what the user typed is the task
+            command, executable=executable, env=dict(environment), close_fds=False
+        )
+    except OSError as error:
+        raise _translated(error, program, environment) from error
+
+
+def _translated(error: OSError, program: str, environment: Mapping[str, str]) -> UsagectlError:
+    """Return the error for a missing program or for one that does not start.
+
+    The number alone does not say which: a missing interpreter counts as "no such file",
+    and one closed folder on the PATH makes every unknown name "permission denied".
+    """
+    is_missing = isinstance(error, FileNotFoundError)
+    if is_missing or os.sep not in program:
+        if _located(program, environment, mode=os.F_OK) is None:
+            return CommandNotFoundError(program)
+        if is_missing:
+            return CommandNotExecutableError(program, reason="its interpreter is missing")
+    reason = os.strerror(error.errno) if error.errno else "the system refuses it"
+    return CommandNotExecutableError(program, reason=reason)
+
+
+def _located(program: str, environment: Mapping[str, str], *, mode: int) -> str | None:
+    import shutil
+
+    return shutil.which(program, mode, environment.get("PATH", os.defpath))
+
+
+class _Relay:
+    """Passes signals on to a child, including those that came before it started."""
+
+    def __init__(self) -> None:
+        self._child: Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def take(self, number: int, _frame: FrameType | None) -> None:
+        if self._child is None:
+            self._early.append(number)
+        elif not _has_reached_group(number):
+            # Popen sends nothing to a child that has ended: its ID may be another's.
+            self._child.send_signal(number)
+
+    def attach(self, child: Popen[bytes]) -> None:
+        self._child = child
+        for number in self._early:
+            self.take(number, None)
+
+
+def _has_reached_group(number: int) -> bool:
+    if signal.Signals(number).name not in _FROM_TERMINAL:
+        return False
+    if os.name == "nt":
+        return True  # a console sends Ctrl-C and Ctrl-Break to all its processes
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False  # no terminal, or it has hung up
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+@contextmanager
+def noting_end() -> Iterator[list[int]]:
+    """Collect the signals that would end us in a list, so that we can end in order."""
+    ended: list[int] = []
+    with _handling_signals(lambda number, _frame: ended.append(number), _ENDING):
+        yield ended
+
+
+@contextmanager
+def _handling_signals(
+    take: Callable[[int, FrameType | None], None],
+    names: Sequence[str] = _PASSED_THROUGH,
+) -> Iterator[None]:
+    """Pass our signals to `take`, then restore every handler.
+
+    A handler that Python does not know could not be restored: it stays.
+    """
+    previous: dict[int, Callable[[int, FrameType | None], object] | int] = {}
+    try:
+        for number in (each for each in signal.Signals if each.name in names):
+            handler = signal.getsignal(number)
+            if handler is not None and handler != signal.SIG_IGN:
+                previous[number] = handler
+                signal.signal(number, take)
+        # Where SIGCHLD is ignored the system drops exit statuses, and 3 would pass for 0.
+        if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            previous[signal.SIGCHLD] = signal.SIG_IGN
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        yield
+    finally:
+        for restored, handler_before in previous.items():
+            signal.signal(restored, handler_before)

@@ -1,0 +1,292 @@
+"""Connections to a store's SQLite file: made, opened, moved to a form of ours, or set aside."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import stat
+import time
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usagectl.errors import FileUnreadableError, LockTimeoutError, SpoolUnwritableError, quote
+from usagectl.machine import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APPLICATION_ID = 0x75736765
+"""Stands in the header of each file of ours: `usge`."""
+
+BRIEF_SECONDS = 0.5
+"""How long a command's own event waits for other processes."""
+
+PATIENT_SECONDS = 15
+"""How long somebody waits who asked for it: a purge outlasts a delivery's longest request."""
+
+_STEPS = ("schema.sql",)
+"""What brings a file from each version to the next; `user_version` counts those it has had."""
+
+_LOG_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
+"""What comes of a log of writes where there is no shared memory."""
+
+_FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+_LOG_BYTES = 256 * 1024
+"""How long the log of writes grows before a command copies it; each command reads it whole."""
+
+_BESIDE = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a file; the first and the last hold data."""
+
+
+class SpoolSetAsideError(SpoolUnwritableError):
+    """A file that is not a store of ours lay in its place, and has another name now."""
+
+    code = "spool-set-aside"
+
+    def __init__(self, file: Path, *, reason: str, aside: Path) -> None:
+        super().__init__(file, reason=f"{reason}; it was set aside as {aside.name}")
+        self.hint = f"ls -la {quote(str(file.parent))}"
+
+
+class _ForeignFileError(Exception):
+    """The file is sound, and not in a form of ours."""
+
+
+@contextmanager
+def connected(file: Path, *, seconds: float = PATIENT_SECONDS) -> Iterator[sqlite3.Connection]:
+    """Open a store for reading and writing, and make it if it is missing; follow no link.
+
+    Raises:
+        SpoolUnwritableError: it cannot be opened, or cannot be written.
+        SpoolSetAsideError: it was not a store of ours; the next attempt makes a new one.
+    """
+    found = _prepare(file)
+    try:
+        connection = _connect(file, seconds)
+        try:
+            yield connection
+        finally:
+            _close(connection, file, is_brief=seconds < PATIENT_SECONDS)
+    except (sqlite3.Error, _ForeignFileError, LockTimeoutError) as error:
+        reason = reason_of(error)
+        if _is_foreign(error):
+            raise _set_aside(file, found, reason=reason) from error
+        raise SpoolUnwritableError(file, reason=reason) from error
+
+
+@contextmanager
+def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
+    """Open a store for reading alone; a missing one is as an empty one, and is not made.
+
+    Raises:
+        FileUnreadableError: it cannot be read, or is not a store of ours.
+    """
+    if file is None or not _holds_something(file):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            _migrate(connection)
+            yield connection
+        return
+    try:
+        connection = _connect(file, BRIEF_SECONDS, read_only=True)
+        try:
+            yield connection
+        finally:
+            _close(connection, file, is_brief=True)
+    except (sqlite3.Error, _ForeignFileError, LockTimeoutError) as error:
+        told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
+        raise FileUnreadableError(file, reason=reason_of(error) + told) from error
+
+
+def _prepare(file: Path) -> os.stat_result:
+    """Make the file for its owner alone where nothing is; return what lies there."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if file.parent.is_symlink():
+            raise SpoolUnwritableError(file, reason="its folder is a link, which is not followed")
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        found = file.lstat()
+    except OSError as error:
+        raise SpoolUnwritableError(file, reason=files.reason_of(error)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise _set_aside(file, found, reason="it is not a file")
+    return found
+
+
+def _holds_something(file: Path) -> bool:
+    """True if a file with bytes in it lies there; one that is just being made has none."""
+    try:
+        found = file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise FileUnreadableError(file, reason="it is not a file")
+    return found.st_size > 0
+
+
+def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.Connection:
+    """Connect with a log of writes, or as the disk lets us: in containers, over a network."""
+    if not _has_locks(file.parent):
+        ways = [("immutable=1" if read_only else "mode=rw&vfs=unix-none", read_only)]
+    else:
+        ways = [("mode=rw", True), ("immutable=1", True) if read_only else ("mode=rw", False)]
+    while True:
+        query, has_log = ways.pop(0)
+        uri = f"{file.absolute().as_uri()}?{query}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        try:
+            if not has_log:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+                connection.execute("PRAGMA locking_mode = NORMAL")
+            if not _is_ready(connection):
+                with files.lock(file.parent, seconds=seconds):  # One of a crowd makes it.
+                    if not _is_ready(connection):
+                        _migrate(connection, has_log=has_log)
+            connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").fetchall()
+        except BaseException as error:
+            connection.close()
+            if not ways or _code(error) not in _LOG_REFUSED:
+                raise
+        else:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA secure_delete = FAST").fetchall()
+            return connection
+
+
+def _has_locks(folder: Path) -> bool:
+    """True if the file system has the locks that SQLite takes; some over a network have none."""
+    if os.name == "nt":
+        return True
+    import fcntl  # Windows lacks it
+
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def _is_ready(connection: sqlite3.Connection) -> bool:
+    """True if a file is of the present version; False if it is empty, or of an older one.
+
+    Raises:
+        _ForeignFileError: another program or a newer usagectl wrote it.
+    """
+    # One statement sees one state: another process may be making the file.
+    ((version, application, tables),) = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_user_version, pragma_application_id"
+    )
+    if application != APPLICATION_ID and (application or version or tables):
+        raise _ForeignFileError("another program wrote it")
+    if version > len(_STEPS):
+        raise _ForeignFileError("a newer usagectl wrote it")
+    return bool(version == len(_STEPS))
+
+
+def _migrate(connection: sqlite3.Connection, *, has_log: bool = False) -> None:
+    """Bring a file, which may be empty, to the present version; others may do so meanwhile."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # Counts before the first table alone.
+    if has_log:
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    begin(connection)
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    for step in _STEPS[version:]:
+        script = Path(__file__).with_name(step).read_text(encoding="utf-8")
+        for statement in script.split(";\n"):
+            connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+def begin(connection: sqlite3.Connection) -> None:
+    """Begin to write as soon as other processes let us; who has waited longest tries most often.
+
+    SQLite's own waiting is the other way round: in a crowd some never get through. Patience ends
+    when nobody has got on for so long: one process holds the lock, and a command goes on.
+    """
+    ((milliseconds,),) = connection.execute("PRAGMA busy_timeout").fetchall()
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
+    patience, version = milliseconds / 1000, None
+    started = changed = time.monotonic()
+    while True:
+        now = time.monotonic()
+        try:
+            ((seen,),) = connection.execute("PRAGMA data_version").fetchall()
+            if seen != version:
+                version, changed = seen, now
+            connection.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or now - changed > patience:
+                raise
+        time.sleep(0.003 + 0.02 * max(0, 1 - (now - started) / patience) ** 2)
+    connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
+
+
+def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> None:
+    """Close a connection, briefly where somebody waits for a command to end.
+
+    The last one that can write copies the log into the file and waits for the disk twice, which
+    takes ten times as long as adding an event. Beside one that only reads it is not the last.
+    """
+    reader = None
+    with suppress(OSError, sqlite3.Error):
+        if is_brief and 0 < file.with_name(f"{file.name}-wal").stat().st_size < _LOG_BYTES:
+            reader = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+            reader.execute("PRAGMA user_version").fetchall()
+    connection.close()
+    if reader:
+        reader.close()
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_foreign(error: Exception) -> bool:
+    return isinstance(error, _ForeignFileError) or _code(error) in _FOREIGN
+
+
+def reason_of(error: Exception) -> str:
+    """Put into words what SQLite says of a file."""
+    if isinstance(error, sqlite3.Error) and not _code(error):
+        raise error  # It is not about a file: a bug keeps its traceback.
+    is_busy = _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, LockTimeoutError)
+    return "another process keeps it locked" if is_busy else str(error)
+
+
+def _set_aside(file: Path, found: os.stat_result, *, reason: str) -> SpoolUnwritableError:
+    """Rename a file and what lies beside it, unless another process has done so."""
+    stamp = datetime.fromtimestamp(found.st_mtime, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = file.with_name(f"{file.name}.corrupt-{stamp}-{os.getpid()}")
+    try:
+        if file.lstat().st_ino == found.st_ino and not os.path.lexists(aside):
+            # The log goes first: without its file it would be taken for that of a new one.
+            for end in (*_BESIDE, ""):
+                with suppress(FileNotFoundError):
+                    os.rename(f"{file}{end}", f"{aside}{end}")  # noqa: PTH104  (names, not paths)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return SpoolUnwritableError(file, reason=f"{reason}; {files.reason_of(error)}")
+    return SpoolSetAsideError(file, reason=reason, aside=aside)
+
+
+def list_set_aside(file: Path) -> list[str]:
+    """Name the files that were set aside, and are still there."""
+    with suppress(OSError):
+        found = (each.name for each in file.parent.glob(f"{file.name}.corrupt-*"))
+        return sorted(name for name in found if not name.endswith(_BESIDE))
+    return []

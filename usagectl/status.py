@@ -1,0 +1,123 @@
+"""The whole answer of `status`: verdicts, machine IDs, folders, spool, surroundings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.consent import evaluate
+from usagectl.errors import count_of, quote
+from usagectl.identity import folder_of, read_all
+from usagectl.machine.environment import is_ci, is_container
+from usagectl.settings import OWN_NAME
+from usagectl.spool import state as spool_state
+from usagectl.tools.base import Caution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from usagectl.consent import Consent
+    from usagectl.identity import MachineId
+    from usagectl.machine.environment import Environment
+    from usagectl.spool import SpoolState
+    from usagectl.tools.base import Source, Telemetry
+
+NOT_COVERED: tuple[str, ...] = (
+    "Licence activation: LocalStack posts the token and the machine ID to its licence API, "
+    "whatever any switch says; the notice says so too.",
+    "The machine ID: `localstack start` makes machine.json, and mounts it into the container, "
+    "also when events are off.",
+    "A container that was not started by LocalStack's own command line, such as one of Docker "
+    "Compose: it sees only the variables that its own configuration gives it.",
+)
+"""What no opt-out reaches (the notice; facts, parts 3.12, 3.15 and 5)."""
+
+
+class Report(NamedTuple):
+    """Everything that `status` shows.
+
+    Attributes:
+        consents: one verdict a tool part.
+        machine_ids: what every place holds.
+        cache_dir: the folder of LocalStack's ID, and what chose it.
+        is_ci: whether a CI service runs this.
+        is_docker: whether this runs in a container.
+        system: the operating system's name.
+        spool: the size of the queue.
+    """
+
+    consents: tuple[Consent, ...]
+    machine_ids: tuple[MachineId, ...]
+    cache_dir: tuple[Path, Source]
+    is_ci: bool
+    is_docker: bool
+    system: str
+    spool: SpoolState
+
+
+def collect(environment: Environment) -> Report:
+    """Collect the whole status; opens no socket, runs no program, writes nothing."""
+    queue = spool_state(environment)
+    machine_ids = read_all(environment)
+    return Report(
+        consents=tuple(
+            _with_cautions(environment, found, queue) for found in evaluate(environment)
+        ),
+        machine_ids=machine_ids,
+        cache_dir=folder_of([mid.place for mid in machine_ids]),
+        is_ci=is_ci(environment),
+        is_docker=is_container(environment),
+        system=environment.system,
+        spool=queue,
+    )
+
+
+def _with_cautions(environment: Environment, found: Consent, queue: SpoolState) -> Consent:
+    """Add to the verdict on a tool of ours what keeps its events from being kept or sent."""
+    if not found.is_ours:
+        return found
+    more = [*_pause_cautions(environment, found)]
+    if found.tool == OWN_NAME:
+        more = [*_spool_cautions(found, queue), *more]
+    return found._replace(cautions=(*found.cautions, *more))
+
+
+def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
+    """Warn of a spool that cannot be read or written, and of events that were lost."""
+    if queue.path is None:
+        return
+    unwritable = queue.unwritable if found.telemetry != "off" else ""
+    if problem := queue.problem or unwritable:
+        code = "spool-unreadable" if queue.problem else "spool-unwritable"
+        yield Caution(code, problem, f"ls -la {quote(str(queue.path.parent))}")
+    if queue.losses.total:
+        events = count_of(queue.losses.total, "event was", "events were")
+        message = f"{events} lost; the spool was full or too old, or the disk took nothing."
+        yield Caution("events-lost", message, "usagectl spool")
+
+
+def _pause_cautions(environment: Environment, found: Consent) -> Iterator[Caution]:
+    """Warn that automatic sending rests, and say until when."""
+    if found.telemetry != "on":
+        return
+    from usagectl.delivery import sender  # few let usagectl send
+
+    pause = sender.read_pause(environment, found.tool)
+    if pause is None:
+        return
+    times = "once" if pause.failures == 1 else f"{pause.failures} times"
+    message = (
+        f"Sending failed {times} ({pause.reason}) and rests until {pause.until.isoformat()}; "
+        "events wait in the spool."
+    )
+    hint = "usagectl replay" + (f" --tool {found.tool}" if found.tool != OWN_NAME else "")
+    yield Caution("sending-paused", message, hint)
+
+
+def offending(consents: tuple[Consent, ...], expected: Telemetry) -> tuple[Consent, ...]:
+    """List the counting parts that are louder than expected.
+
+    `off` wants every part off; `local` wants that nothing is sent.
+    """
+    fine = ("off",) if expected == "off" else ("off", "local")
+    return tuple(found for found in consents if found.counts and found.telemetry not in fine)

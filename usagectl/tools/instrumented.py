@@ -1,0 +1,427 @@
+"""Tools that record their events through usagectl, usagectl itself among them.
+
+A program writes a small file about itself when it records for the first time, so that
+usagectl can list, preview and switch it although it knows nothing of it. People can edit
+the file: one that cannot be understood stands for a tool without an endpoint.
+
+Any No wins, and a switch that cannot be understood is a No. One variable, policy, project
+file or general setting that says No holds for every such tool; a Yes holds only
+for the tool that it names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from usagectl import settings
+from usagectl.endpoint import origin_of, problem_of
+from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
+from usagectl.machine import files
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Caution,
+    Change,
+    IdentityFile,
+    Installation,
+    PartReading,
+    Source,
+    Switch,
+    Telemetry,
+    Tool,
+    environment_switch,
+    exists,
+    find_executable,
+    is_no,
+)
+from usagectl.tools.localstack_client import is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from usagectl.events.kinds import Kind
+    from usagectl.machine.environment import Environment
+    from usagectl.notice import Declaration
+    from usagectl.settings import SettingsFile
+    from usagectl.tools.base import Wish
+
+NAME = settings.OWN_NAME
+
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+NAME_LENGTH = 64
+TAKEN = ("localstack", "lstk", NAME)
+"""Tools that usagectl knows by itself; no program can register as one."""
+
+_SUFFIX = ".json"
+_MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
+"""How long each text may be, since it is shown; 4096 is the longest path on Linux."""
+
+_MOST_KINDS = 256
+
+_NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
+_MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
+
+
+class Registration(NamedTuple):
+    """What a program says about itself.
+
+    Attributes:
+        name: the tool, as a person types it.
+        version: its version; empty when it names none.
+        endpoint: the base URL its author declares; empty: nothing is sent by itself.
+        program: the file that was run; empty when it is not known.
+        schemas: the event kinds it declares, each in the form of the notice's data.
+        problem: a sentence when its file cannot be read or understood, else empty.
+    """
+
+    name: str
+    version: str = ""
+    endpoint: str = ""
+    program: str = ""
+    schemas: tuple[Mapping[str, object], ...] = ()
+    problem: str = ""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Declared kinds; those that cannot be understood are left out."""
+        from usagectl.events import kinds  # few commands ask
+
+        found = []
+        for schema in self.schemas:
+            try:
+                found.append(kinds.from_schema(schema))
+            except kinds.InvalidKindError:
+                continue
+        return tuple(found)
+
+
+class Instrumented(Tool):
+    """A tool that records its events through usagectl: one part, `cli`.
+
+    Attributes:
+        registration: what it says about itself; None for usagectl, which needs no registration.
+    """
+
+    parts = ("cli",)
+    opt_out: ClassVar[Mapping[str, str]] = {"DO_NOT_TRACK": "1", settings.MODE_VARIABLE: "off"}
+    is_ours = True
+    user_agents = (f"{NAME}/",)
+
+    def __init__(self, registration: Registration | None = None) -> None:
+        self.registration = registration
+        self.name = registration.name if registration else NAME
+        self.always_counts = registration is None
+
+    def find(self, environment: Environment) -> Installation:
+        """Find its program; usagectl is always here, and so is a script that named no file."""
+        if self.registration is None:
+            from usagectl._version import __version__
+
+            return Installation(installed=True, version=__version__)
+        program = self.registration.program
+        found = Path(program) if program and exists(Path(program)) else None
+        found = found or find_executable(self.name, environment)
+        is_here = found is not None or not program
+        return Installation(is_here, found, self.registration.version or None)
+
+    def read(self, environment: Environment) -> tuple[PartReading, ...]:
+        """Read its switches in the order in which they are named (design, section 4)."""
+        user = settings.load(environment)
+        sources: list[tuple[Source, SettingsFile]] = [("policy", settings.load_policy(environment))]
+        sources += [("project", project) for project in settings.load_projects(environment)]
+        sources.append(("setting", user))
+        switches = [*_variable_switches(environment), *_mode_variables(environment, self.name)]
+        for source, file in sources:
+            switches += _file_switches(source, file, self.name)
+        if user.file is None:
+            switches.append(Switch("setting", "settings file", None, "", "off"))
+        switches.append(Switch("default", "no switch", None, "", "local"))
+        base = self.endpoint(environment, user)[0]
+        cautions = (
+            *_variable_cautions(environment, self.name),
+            *_file_cautions(sources),
+            *_registration_cautions(self.registration),
+            *_sending_cautions(switches, base, self.name),
+        )
+        reading = PartReading(self.name, "cli", base, tuple(switches), any_no_wins=True)
+        return (reading._replace(cautions=cautions),)
+
+    def endpoint(self, environment: Environment, user: SettingsFile) -> tuple[str, Source]:
+        """Return the base URL for its events, empty without one, and what chose it."""
+        variable = environment.variables.get("ANALYTICS_API", "")
+        if variable:
+            return variable.rstrip("/"), "environment"
+        chosen = user.of_tool(self.name).endpoint
+        if chosen:
+            return chosen.rstrip("/"), "setting"
+        if self.registration is None:
+            return LOCALSTACK_ENDPOINT, "default"
+        return self.registration.endpoint.rstrip("/"), "default"
+
+    def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
+        """Name the file of its machine ID; usagectl has no ID of its own."""
+        if self.registration is None or environment.state_dir is None:
+            return ()
+        return (identity_file(environment.state_dir, self.name),)
+
+    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+        """Set its mode in the user's settings; undo takes out only what disable wrote."""
+        user = settings.load(environment)
+        before = user.of_tool(self.name)
+        key = ".".join(settings.place_of("mode", self.name))
+        wanted = _MODES[wish]
+        if user.problem and user.file and wish == "undo":
+            reason = "so what disable wrote there cannot be taken out"
+            raise FileCorruptError(user.file, reason=reason)
+        is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
+        if is_done and not user.problem:
+            file = files.require_settings_file(environment)
+            return (Change(self.name, file, key, before.mode, changed=False),)
+        values: dict[settings.Name, object] = {
+            "mode": wanted,
+            "mode_since": environment.now().replace(microsecond=0) if wanted else None,
+            "mode_set_by": "disable" if wish == "off" else None,
+        }
+        saved = settings.save(environment, values, tool=self.name, dry_run=dry_run)
+        return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
+
+
+def of_registration(registration: Registration) -> Instrumented:
+    """Return the tool that recorded under a registration; usagectl itself needs no registration."""
+    return Instrumented(None if registration.name == NAME else registration)
+
+
+def validate_name(name: str) -> str:
+    """Return a tool's name if it is valid.
+
+    Raises:
+        InvalidValueError: the name is invalid, or usagectl knows it as another tool.
+    """
+    if not NAME_PATTERN.fullmatch(name) or len(name) > NAME_LENGTH:
+        wanted = "use lower-case letters and digits, with single '-' or '_' between them"
+        raise InvalidValueError("tool name", name[:NAME_LENGTH], wanted=wanted)
+    if name in TAKEN[:2]:
+        wanted = "usagectl knows that tool by its own switches; use another name"
+        raise InvalidValueError("tool name", name, wanted=wanted)
+    return name
+
+
+def folder_of(environment: Environment) -> Path | None:
+    """Return the folder of the files; None when this account has no home."""
+    return environment.state_dir / "tools" if environment.state_dir else None
+
+
+def read_all(environment: Environment) -> tuple[Registration, ...]:
+    """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
+    folder = folder_of(environment)
+    if folder is None:
+        return ()
+    try:
+        names = sorted(each.name for each in folder.iterdir())
+    except OSError:
+        return ()
+    stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+    return tuple(_read(folder, stem) for stem in stems if _is_free(stem))
+
+
+def read(environment: Environment, name: str) -> Registration | None:
+    """Read one registered program; None if it never registered."""
+    folder = folder_of(environment)
+    if folder is None or not _is_free(name) or not (folder / f"{name}{_SUFFIX}").exists():
+        return None
+    return _read(folder, name)
+
+
+def _is_free(name: str) -> bool:
+    return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
+
+
+def _read(folder: Path, name: str) -> Registration:
+    file = folder / f"{name}{_SUFFIX}"
+    try:
+        document = json.loads(files.read_bytes(file) or b"null")
+    except FileUnreadableError as error:
+        return Registration(name, problem=error.message)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        return Registration(name, problem=f"{file} cannot be understood: it is not a JSON object.")
+    texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
+    schemas = document.get("kinds", [])
+    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(schemas, list):
+        return Registration(name, problem=f"{file} cannot be understood: a member is not text.")
+    if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
+        return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
+    kinds = tuple(each for each in schemas if isinstance(each, dict))
+    return Registration(name, schemas=kinds, **texts)
+
+
+def merge(environment: Environment, registration: Registration) -> Registration:
+    """Fill in what this program does not say from other programs, or earlier runs, of its tool.
+
+    Of two kinds of one name the newer definition counts. A kind that is no longer declared
+    stays, since its events may wait.
+    """
+    before = read(environment, registration.name)
+    if before is None or before.problem:
+        return registration
+    kinds = {each["title"]: each for each in before.schemas if isinstance(each.get("title"), str)}
+    kinds |= {each["title"]: each for each in registration.schemas}
+    return registration._replace(
+        version=registration.version or before.version,
+        endpoint=registration.endpoint or before.endpoint,
+        program=registration.program or before.program,
+        schemas=tuple(kinds.values())[-_MOST_KINDS:],
+    )
+
+
+def register(environment: Environment, registration: Registration) -> bool:
+    """Write a program's file and return True, unless it says the same already.
+
+    What other programs of the tool said stays (`merge`).
+
+    Raises:
+        InvalidValueError: the name is invalid.
+        FolderUnknownError: this account has no home.
+        FileUnwritableError: nothing was changed.
+    """
+    name = validate_name(registration.name)
+    if name == NAME:
+        return False
+    folder = files.require_spool_file(environment).parent / "tools"
+    registration = merge(environment, registration)
+    file = folder / f"{name}{_SUFFIX}"
+    document = {
+        "schema": 1,
+        "name": name,
+        "version": registration.version,
+        "endpoint": registration.endpoint,
+        "program": registration.program,
+        "kinds": list(registration.schemas),
+    }
+    data = json.dumps(document, indent=1).encode() + b"\n"
+    try:
+        if files.read_bytes(file) == data:
+            return False
+    except FileUnreadableError:
+        pass
+    files.replace_bytes(file, data)
+    return True
+
+
+def declarations(environment: Environment) -> tuple[Declaration, ...]:
+    """Return every event kind that a registered program declares, for `notice.declared`."""
+    from usagectl.events import kinds
+
+    return tuple(
+        declaration
+        for registration in read_all(environment)
+        for kind in registration.kinds
+        if kinds.has_name_of(registration.name, kind)
+        for declaration in kinds.declare(registration.name, [kind])
+    )
+
+
+def identity_file(state_dir: Path, tool: str) -> IdentityFile:
+    """Name the file in which usagectl keeps the random machine ID of a tool."""
+    file = state_dir / "machine-ids" / f"{tool}.json"
+    return IdentityFile(tool, "cli", file, "json", is_primary=False)
+
+
+def variable_of(name: str) -> str:
+    """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
+    return f"{name.upper().replace('-', '_')}_TELEMETRY"
+
+
+def _variable_switches(environment: Environment) -> Iterator[Switch]:
+    variables = environment.variables
+    for name in _NO_VARIABLES:
+        if name in variables:
+            yield environment_switch(
+                variables, name, says="off" if is_no(variables[name]) else None
+            )
+
+
+def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
+    for variable in dict.fromkeys((settings.MODE_VARIABLE, variable_of(tool))):
+        text = environment.variables.get(variable, "")
+        if text.strip():
+            mode = text.strip().lower()
+            says: Telemetry | None = mode if settings.is_mode(mode) else "off"
+            if says == "on" and variable != variable_of(tool):
+                says = None  # It was said of usagectl alone.
+            yield environment_switch(environment.variables, variable, says=says)
+
+
+def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
+    origin = str(file.file) if file.file else ""
+    if file.problem or (file.unknown and source != "setting"):
+        # A restriction with a slip of the pen in it must still restrict.
+        yield Switch(source, "telemetry.mode", file.mode, origin, "off")
+        return
+    modes = {"telemetry.mode": file.mode}
+    if tool != NAME:
+        modes[f"tools.{tool}.mode"] = file.of_tool(tool).mode
+    for name, mode in modes.items():
+        is_about_it = name != "telemetry.mode" or tool == NAME
+        if mode is None or (source == "setting" and not is_about_it and mode != "off"):
+            continue
+        # A policy or a project file may only restrict: its "on" gives nothing.
+        says = None if source != "setting" and mode == "on" else mode
+        yield Switch(source, name, mode, origin, says)
+
+
+def _registration_cautions(registration: Registration | None) -> Iterator[Caution]:
+    if registration is not None and registration.problem:
+        yield Caution("registration-unreadable", registration.problem, "usagectl status")
+
+
+def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
+    for name in _NO_VARIABLES[1:] if tool == NAME else ():
+        value = environment.variables.get(name)
+        if is_no(value) and not is_true(value):
+            message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
+            yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
+    variable = variable_of(tool)
+    text = environment.variables.get(variable, "")
+    if text.strip() and not settings.is_mode(text.strip().lower()):
+        message = f"{variable}={text} is not understood, so it counts as off."
+        yield Caution("mode-not-understood", message, f"export {variable}=off")
+
+
+def _sending_cautions(switches: list[Switch], base: str, tool: str) -> Iterator[Caution]:
+    says = [switch.says for switch in switches]
+    if "on" not in says or "off" in says:
+        return
+    problem = problem_of(base)
+    if not base:
+        message = f"{tool} names no endpoint, so nothing is sent; its events wait in the spool."
+        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {tool}")
+    elif problem == "plain-http":
+        message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
+        yield Caution("endpoint-not-https", message, "usagectl settings")
+    elif problem:
+        message = "The endpoint is no http or https URL, so nothing can be sent."
+        yield Caution("endpoint-invalid", message, "usagectl settings")
+
+
+def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
+    for source, file in sources:
+        if file.problem:
+            message = f"{file.problem} It counts as off until it can be read."
+            yield Caution(f"{source}-unreadable", message, f"cat {quote(str(file.file))}")
+        elif file.unknown:
+            rest = "." if source == "setting" else ", so it counts as off."
+            message = f"{file.file} holds {', '.join(file.unknown)}, which means nothing here{rest}"
+            yield Caution(f"{source}-unknown-key", message, f"cat {quote(str(file.file))}")
+        elif source != "setting" and file.mode == "on":
+            message = f"{file.file} asks for on, but a {source} file can only restrict."
+            yield Caution(f"{source}-cannot-enable", message, f"cat {quote(str(file.file))}")
+        elif source == "setting" and file.file is None:
+            message = "This account has no home, so no setting can be read; that counts as off."
+            yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
+
+
+TOOL = Instrumented()

@@ -1,0 +1,359 @@
+"""LocalStack's session request: what each version would post, byte for byte.
+
+Facts, parts 1, 2, 4 and 6. It is serialised as that client does, so that it can be laid
+beside the client's own bytes. No running program is asked here: what Docker or an
+instance said is handed in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from usagectl.sensitive import MASK, mask_url_credentials
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Caution,
+    find_executable,
+    new_random_id,
+    read_system_id,
+)
+from usagectl.tools.localstack_client import (
+    NAME,
+    NEWEST_KNOWN,
+    LocalStackClient,
+    container_runtime,
+    is_known,
+    is_true,
+)
+from usagectl.tools.requests import PartPreview, Request, endpoint_caution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.localstack_client import Rules
+    from usagectl.tools.requests import PreviewWish
+
+STATIC_LIBS = "/usr/lib/localstack"
+
+_BASE_VARIABLES = {"cli": "ANALYTICS_API", "container": "LOCALSTACK_ANALYTICS_API"}
+_DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
+_DEFAULT_PORT = 4566
+_SALT = "ls"
+_OTHER_EVENTS = (
+    f"{NAME}: its commands also post a cli_cmd event each, which usagectl capture -- {NAME} "
+    "config show catches byte for byte; its container sends more, see usagectl explain."
+)
+
+
+def preview(environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
+    """Build the session request of a command-line process, then that of a running instance."""
+    client = LocalStackClient(environment, version=wish.version)
+    parts = [_preview_process(client, wish)]
+    if wish.live and wish.live.instance:
+        parts.append(_preview_instance(client, wish.live.instance, wish))
+    remarks = [*_version_remarks(client, wish)]
+    if any(part.requests or part.is_unknown for part in parts):
+        remarks.append(_OTHER_EVENTS)
+    parts[0] = parts[0]._replace(remarks=tuple(remarks))
+    return tuple(parts)
+
+
+def _version_remarks(client: LocalStackClient, wish: PreviewWish) -> Iterator[str]:
+    """Say whose rules are followed where they may not be those of the installed client."""
+    installation = client.installation
+    shown = wish.version or installation.version
+    if shown is None:
+        found = "its version is not known" if installation.installed else "it is not found"
+        yield f"{NAME}: {found} here; these are the rules of {NEWEST_KNOWN}."
+    elif not is_known(shown):
+        yield (
+            f"{NAME}: the rules of {shown} were never read; these are those of the "
+            "version nearest before it, and may be wrong."
+        )
+
+
+def _preview_process(client: LocalStackClient, wish: PreviewWish) -> PartPreview:
+    if not wish.shows("cli"):
+        return PartPreview("cli")
+    if caution := _endpoint_caution(client, "cli"):
+        return PartPreview("cli", cautions=(caution,))
+    edition = _edition(client)
+    if edition is None:
+        return PartPreview("cli", cautions=(_no_session(client),), is_unknown=True)
+    docker = wish.live.docker if wish.live else {}
+    payload, varying = _process_payload(client, wish, edition=edition, docker=docker)
+    cautions = () if wish.live else tuple(_docker_cautions(client, wish))
+    request = _request(client, "cli", payload, varying=varying, reveal=wish.reveal)
+    return PartPreview("cli", (request,), cautions)
+
+
+def _preview_instance(
+    client: LocalStackClient, info: Mapping[str, object], wish: PreviewWish
+) -> PartPreview:
+    """Build the session request of the running instance from what it says about itself."""
+    if not wish.shows("container"):
+        return PartPreview("container")
+    if caution := _endpoint_caution(client, "container"):
+        return PartPreview("container", cautions=(caution,))
+    version = str(info.get("version", client.rules.version)).partition(":")[0]
+    running = LocalStackClient(client.environment, version=version)
+    payload = _instance_payload(running, info)
+    varying = ("/metadata/client_time",)
+    request = _request(running, "container", payload, varying=varying, reveal=wish.reveal)
+    return PartPreview("container", (request,))
+
+
+def _base(client: LocalStackClient, part: str) -> str:
+    """Name the base URL of a part; the command line reads its own before the profiles."""
+    variables = client.variables if part == "container" else client.environment.variables
+    return (variables.get(_BASE_VARIABLES[part]) or LOCALSTACK_ENDPOINT).rstrip("/")
+
+
+def _endpoint_caution(client: LocalStackClient, part: str) -> Caution | None:
+    return endpoint_caution(NAME, _base(client, part), variable=_BASE_VARIABLES[part])
+
+
+def _no_session(client: LocalStackClient) -> Caution:
+    head = "Its commands post a cli_cmd event each, but no session event: "
+    if client.is_in_container:
+        return Caution(
+            "no-session",
+            f"{head}in a container without "
+            f"{STATIC_LIBS} this version fails while it computes the edition. `{NAME} "
+            "start` first declares that it is on a host; the line below shows what it then sends.",
+            f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}",
+        )
+    return Caution(
+        "no-session",
+        f"{head}the working folder cannot "
+        "be listed, and this version fails there while it computes the edition.",
+        f"cd && usagectl preview {NAME}",
+    )
+
+
+def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
+    if client.rules.is_first_edition or not _may_have_docker(client.environment):
+        return
+    members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
+    message = (
+        f"Docker seems to run here and was not asked, so {members} what the client falls "
+        "back to without it."
+    )
+    yield Caution("docker-not-asked", message, f"usagectl preview {NAME} --live")
+
+
+def _may_have_docker(environment: Environment) -> bool:
+    command = environment.variables.get("DOCKER_CMD", "").strip() or "docker"
+    if find_executable(command.split()[0], environment) is None:
+        return False
+    if environment.variables.get("DOCKER_HOST"):
+        return True
+    return any(environment.at_root(socket).exists() for socket in _DOCKER_SOCKETS)
+
+
+def _request(
+    client: LocalStackClient,
+    part: str,
+    payload: Mapping[str, object],
+    *,
+    varying: tuple[str, ...],
+    reveal: bool,
+) -> Request:
+    version = client.rules.version
+    url = f"{_base(client, part)}/session"
+    metadata = {
+        "session_id": payload["session_id"],
+        "client_time": str(int(client.environment.now().timestamp())),
+    }
+    masked = () if reveal or not payload["api_key"] else ("/payload/api_key",)
+    shown = {**payload, "api_key": MASK} if masked else payload
+    headers = {
+        "Host": urlsplit(url).netloc.rpartition("@")[2],
+        "User-Agent": f"localstack/{version}",
+        "Accept-Encoding": "gzip, deflate",
+        "Accept": "*/*",
+        "Connection": "keep-alive",
+        "Localstack-Session-ID": str(payload["session_id"]),
+        "Content-Length": str(len(_serialise(metadata, payload))),
+        "Content-Type": "application/json",
+    }
+    body = _serialise(metadata, shown)
+    url = url if reveal else mask_url_credentials(url)
+    return Request(NAME, part, "POST", url, headers, body, ("session",), masked, varying, version)
+
+
+def _serialise(metadata: Mapping[str, object], payload: Mapping[str, object]) -> bytes:
+    """Serialise as `requests` does for LocalStack: `", "` and `": "`, ASCII only."""
+    event = {"name": "session", "metadata": metadata, "payload": payload}
+    return json.dumps(event).encode()
+
+
+def _process_payload(
+    client: LocalStackClient,
+    wish: PreviewWish,
+    *,
+    edition: str,
+    docker: Mapping[str, object],
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Compute the payload of a command-line process.
+
+    Returns:
+        The payload in the client's order, and the pointers that are drawn at send time.
+    """
+    machine_id, is_random = _machine_id(client, wish, docker)
+    git_hash = client.variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
+    version = client.rules.version
+    own = {
+        "session_id": _session_id(client.environment),
+        "machine_id": machine_id,
+        "system": _system(client, docker),
+        "version": f"{version}:{git_hash}" if git_hash else version,
+        "is_docker": client.is_in_container,
+        "edition": edition,
+    }
+    payload = _payload(client, own, product="unknown")
+    if client.rules.has_container_runtime:
+        payload["container_runtime"] = container_runtime(client.environment)
+    varying = ("/metadata/session_id", "/metadata/client_time", "/payload/session_id")
+    return payload, (*varying, "/payload/machine_id") if is_random else varying
+
+
+def _instance_payload(running: LocalStackClient, info: Mapping[str, object]) -> dict[str, object]:
+    """Compute the payload of a running instance from its own `/_localstack/info`."""
+    version = str(info.get("version", running.rules.version))
+    return _payload(running, {**info, "version": version}, product="aws")
+
+
+def _payload(
+    client: LocalStackClient, own: Mapping[str, object], *, product: str
+) -> dict[str, object]:
+    """Lay out what a process knows of itself, and what its variables say, as the client does."""
+    variables = client.variables
+    payload: dict[str, object] = {
+        "session_id": own.get("session_id"),
+        "machine_id": own.get("machine_id"),
+        "api_key": _api_key(client),
+        "system": own.get("system"),
+        "version": own["version"],
+        "is_ci": "CI" in variables,
+        "is_docker": own.get("is_docker"),
+        "is_testing": is_true(variables.get("LOCALSTACK_INTERNAL_TEST_RUN")),
+    }
+    if client.rules.has_product:
+        payload["product"] = variables.get("LOCALSTACK_TELEMETRY_PRODUCT") or product
+        payload["edition"] = own.get("edition")
+    return payload
+
+
+def _session_id(environment: Environment) -> str:
+    """Draw a version 4 UUID, as the client does for each process."""
+    import uuid
+
+    return str(uuid.UUID(bytes=environment.entropy(16), version=4))
+
+
+def _machine_id(
+    client: LocalStackClient, wish: PreviewWish, docker: Mapping[str, object]
+) -> tuple[object, bool]:
+    """Give the stored ID, else the derived one, and whether it is drawn at random.
+
+    Version 1 keeps its file below its own package (facts, part 4), where it is not looked for.
+    """
+    if not client.rules.is_first_edition and "cli" in wish.stored_ids:
+        return wish.stored_ids["cli"], False
+    docker_id = docker.get("ID")
+    return derive_machine_id(
+        client.environment,
+        client.rules,
+        in_container=client.is_in_container,
+        docker_id=docker_id if isinstance(docker_id, str) else None,
+    )
+
+
+def derive_machine_id(
+    environment: Environment, rules: Rules, *, in_container: bool, docker_id: str | None = None
+) -> tuple[str, bool]:
+    """Say which ID the client would make where its file holds no ID.
+
+    Returns:
+        The ID, and whether it is drawn at random, so that another run has another.
+    """
+    drawn = new_random_id(environment)
+    system_id = None if in_container else read_system_id(environment)
+    if rules.is_first_edition:
+        return (drawn[:8], True) if system_id is None else (_md5(system_id)[:8], False)
+    if docker_id is not None:
+        return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
+    text = (system_id or "").strip()
+    return (f"sys_{_md5(_SALT + text)[:12]}", False) if text else (f"gen_{drawn}", True)
+
+
+def _md5(text: str) -> str:
+    import hashlib
+
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _api_key(client: LocalStackClient) -> str:
+    for name in ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"):
+        value = client.variables.get(name, "").strip("'\" ")
+        if value:
+            return value
+    return ""
+
+
+def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
+    environment = client.environment
+    if client.rules.is_first_edition:
+        return environment.system
+    if client.rules.has_summary:
+        return _system_summary(client, docker)
+    os_type = docker.get("OSType")
+    if isinstance(os_type, str) and os_type:
+        return os_type.lower()
+    return "docker" if client.is_in_container else environment.system.lower()
+
+
+def _system_summary(client: LocalStackClient, docker: Mapping[str, object]) -> str:
+    environment = client.environment
+    found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
+    if all(isinstance(value, str) for value in found):
+        return ",".join(str(value) for value in found)
+    name = f"{environment.system}(Container)" if client.is_in_container else environment.system
+    return f"{name},{environment.release},{environment.machine}"
+
+
+def _edition(client: LocalStackClient) -> str | None:
+    """Compute the edition; None where the client fails at it.
+
+    A command-line process has no folder of static libraries, and its `listdir(None)`
+    lists the working folder: a stray `.x-version` there becomes the edition.
+    """
+    chosen = client.variables.get("LOCALSTACK_TELEMETRY_EDITION")
+    if chosen or not client.rules.has_product:
+        return chosen or "unknown"
+    environment = client.environment
+    in_container = client.is_in_container
+    folder = environment.at_root(STATIC_LIBS) if in_container else environment.cwd
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return None
+    for name in names:
+        if name.startswith(".") and name.endswith("-version"):
+            return name.removesuffix("-version").removeprefix(".")
+    return "unknown"
+
+
+def instance_url(environment: Environment) -> str:
+    """Name the loopback URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
+    variables = LocalStackClient(environment).variables
+    listen = variables.get("GATEWAY_LISTEN", "").split(",")[0]
+    match = re.search(r"(?:^|:)(\d{1,5})$", listen.strip())
+    text = match[1] if match else variables.get("EDGE_PORT", "").strip()
+    is_port = text.isdecimal() and 0 < int(text) <= 65535  # noqa: PLR2004
+    return f"http://127.0.0.1:{int(text) if is_port else _DEFAULT_PORT}/_localstack/info"
