@@ -13,7 +13,7 @@ from .support import Entry, Folder, LockedFolder, Symlink, Unreadable
 
 SEED: Final = 4_12_0
 MIXED_COUNT: Final = 60
-DEFAULT_PER_KIND: Final = 8
+DEFAULT_PER_KIND: Final = 6
 FILE_LIKELIHOOD: Final = 0.6
 
 DEFAULT: Final = "home/.localstack/default.env"

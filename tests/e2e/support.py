@@ -8,20 +8,22 @@ of consent, profiles or what an answer should be.
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self, TypeAlias
 
+from tests.support.forking import Ended, host_of
+from tests.support.machine import REPOSITORY, run_usagectl
+
 CLIENT_VERSION: Final = "4.12.0"
 DEAD_ENDPOINT: Final = "http://127.0.0.1:1"  # a port only root could listen on, and nobody does
 DRAIN_PATH: Final = "/drain"
+LIBRARIES: Final = "cachetools, dns.resolver, dnslib, dotenv, multiprocessing, plux, requests"
 ROOT_MARK: Final = "{root}"  # stands for the sandbox's folder in values, paths and contents
 RUN_LIMIT_SECONDS: Final = 120.0  # far beyond any run; only a program that hangs meets it
 
@@ -246,6 +248,12 @@ class Run:
     requests: tuple[Request, ...] = ()
     connections: int = 0
 
+    @classmethod
+    def of(cls, ended: Ended) -> Self:
+        """Decode what a program wrote; odd bytes are part of the tests and must not stop that."""
+        out, err = (each.decode(errors="backslashreplace") for each in ended[1:])
+        return cls(ended.status, out, err)
+
     @property
     def last_line(self) -> str:
         """The last line of stderr: the reason, when a program failed."""
@@ -255,19 +263,16 @@ class Run:
 
 def run_process(command: list[str], *, env: dict[str, str], cwd: Path) -> Run:
     """Run a program to its end, without a terminal."""
-    # Odd bytes are part of the tests: they must not stop the reading of an answer.
     done = subprocess.run(
         command,
         env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        encoding="utf-8",
-        errors="backslashreplace",
         timeout=RUN_LIMIT_SECONDS,
         check=False,
     )
-    return Run(done.returncode, done.stdout, done.stderr)
+    return Run.of(Ended(done.returncode, done.stdout, done.stderr))
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +304,9 @@ class Client:
     ) -> object:
         """Run Python code in the client's venv, as its CLI would, and answer the JSON it prints."""
         env = sandbox.environment(self, endpoint=endpoint, changes=changes)
-        run = run_process(
-            [str(self.bin_dir / "python"), "-I", "-c", code],
-            env=env | {"LOCALSTACK_CLI": "1"},  # the client's main() sets it before anything else
-            cwd=sandbox.work_dir,
-        )
+        env["LOCALSTACK_CLI"] = "1"  # the client's main() sets it before anything else
+        host = host_of(str(self.bin_dir / "python"), LIBRARIES)
+        run = Run.of(host.run(code, variables=env, cwd=sandbox.work_dir))
         assert run.status == 0, run.stderr
         answer: object = json.loads(run.stdout.splitlines()[-1])
         return answer
@@ -322,7 +325,6 @@ class Usagectl:
     """usagectl's command line, run as a person would, as a process of its own."""
 
     client: Client
-    command: tuple[str, ...] = field(default=(sys.executable, "-m", "usagectl"))
 
     def run(
         self,
@@ -333,16 +335,8 @@ class Usagectl:
     ) -> Run:
         """Run one command in the client's environment."""
         env = sandbox.environment(self.client, endpoint=endpoint, changes=changes or {})
-        env["PYTHONPATH"] = _package_parent()
-        return run_process([*self.command, *arguments], env=env, cwd=sandbox.work_dir)
-
-
-def _package_parent() -> str:
-    """Name the folder that usagectl is imported from, for a process in another folder."""
-    spec = find_spec("usagectl")
-    assert spec is not None
-    assert spec.origin is not None
-    return str(Path(spec.origin).parent.parent)
+        env["PYTHONPATH"] = str(REPOSITORY)
+        return Run.of(run_usagectl(*arguments, variables=env, cwd=sandbox.work_dir))
 
 
 def read_data(run: Run) -> dict[str, object]:

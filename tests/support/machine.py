@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support import forking
+from tests.support.forking import Ended
 from usagectl.machine.environment import Environment
 
 if TYPE_CHECKING:
@@ -37,6 +39,29 @@ _TELLING = (
     "DOCKER_HOST",
     "GITHUB_ACTIONS",
 )
+
+
+_LIBRARIES = "dotenv, httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer"
+
+
+def run_usagectl(
+    *arguments: str, variables: Mapping[str, str], cwd: Path, stdin: bytes = b""
+) -> Ended:
+    """Run the command line in a process of its own, to its end."""
+    if forking.suits(variables):
+        host = forking.host_of(sys.executable, _LIBRARIES)
+        code = "from usagectl.__main__ import main; main()"
+        return host.run(code, *arguments, variables=variables, cwd=cwd, stdin=stdin)
+    done = subprocess.run(
+        [sys.executable, "-m", "usagectl", *arguments],
+        env=dict(variables),
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def cleared_variables() -> tuple[str, ...]:
@@ -178,16 +203,11 @@ class Machine:
         stdin: bytes = b"",
     ) -> Outcome:
         """Run the command line in a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-m", "usagectl", *arguments],
-            env={**self.process_variables(), **(variables or {})},
-            cwd=self.cwd,
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
+        given = {**self.process_variables(), **(variables or {})}
+        status, stdout, stderr = run_usagectl(
+            *arguments, variables=given, cwd=self.cwd, stdin=stdin
         )
-        return Outcome(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+        return Outcome(status, stdout.decode(), stderr.decode())
 
     def install_program(self, name: str, text: str = "#!/bin/sh\nexit 0\n") -> Path:
         """Put a program on PATH."""
