@@ -41,7 +41,9 @@ _TELLING = (
 )
 
 
-_LIBRARIES = "dotenv, httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer"
+_LIBRARIES = (
+    "dotenv, httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer, uvicorn"
+)
 
 
 def run_usagectl(
