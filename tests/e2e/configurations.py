@@ -1,7 +1,6 @@
 """The configurations of LocalStack that a prediction is tried on.
 
-Owns a list of nasty ones, written by hand, and as many drawn at random from a fixed
-seed. Says nothing of what is right: the real client does.
+Many are nasty ones, written by hand; the rest is drawn at random from a fixed seed.
 """
 
 import random

@@ -1,134 +1,31 @@
-"""Run the real client and usagectl side by side, in a folder and an environment of their own.
-
-Owns the loopback analytics server, the sandbox that keeps a process away from the
-person's own files and network, and the way both programs are started. Knows nothing
-of consent, profiles or what an answer should be.
-"""
+"""Run the real client and usagectl side by side, in a folder and an environment of their own."""
 
 import json
 import os
 import subprocess
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
+from tests.support.endpoint import Endpoint, Received
 from tests.support.forking import Ended, host_of
 from tests.support.machine import REPOSITORY, run_usagectl
 
 CLIENT_VERSION: Final = "4.12.0"
 DEAD_ENDPOINT: Final = "http://127.0.0.1:1"  # a port only root could listen on, and nobody does
-DRAIN_PATH: Final = "/drain"
 LIBRARIES: Final = "cachetools, dns.resolver, dnslib, dotenv, multiprocessing, plux, requests"
 ROOT_MARK: Final = "{root}"  # stands for the sandbox's folder in values, paths and contents
 RUN_LIMIT_SECONDS: Final = 120.0  # far beyond any run; only a program that hangs meets it
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it came over the wire."""
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Store the request, then answer: a client may be gone before the answer is written."""
-
-    protocol_version = "HTTP/1.1"
-    timeout: ClassVar[float | None] = 10.0
-    server: "_Server"
-
-    def do_POST(self) -> None:
-        self._take()
-
-    def do_GET(self) -> None:
-        self._take()
-
-    def _take(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        request = Request(self.command, self.path, tuple(self.headers.items()), body)
-        if request.path != DRAIN_PATH:
-            self.server.requests.append(request)
-        answer = b'{"track_events": true}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
-        """Stay quiet."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for every request that was accepted
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.connections = 0
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def verify_request(self, request: object, client_address: object) -> bool:
-        del request, client_address
-        self.connections += 1
-        return True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Expect clients that hang up early."""
-
-
-class LoopbackServer:
-    """An analytics endpoint on loopback that keeps every request it was sent.
-
-    Leaving the context waits until every connection that reached the machine has been
-    read to its end, so that `requests` and `connections` are then complete.
-    """
-
-    def __init__(self) -> None:
-        self._server = _Server()
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    @property
-    def url(self) -> str:
-        """The base URL, as `ANALYTICS_API` wants it."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests so far, in the order they were read."""
-        return self._server.requests
-
-    @property
-    def connections(self) -> int:
-        """How many connections were made, with or without a request."""
-        return self._server.connections
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        # Connections are accepted in order: once this one is answered, none before it is waiting.
-        drain = HTTPConnection("127.0.0.1", self._server.server_port)
-        drain.request("GET", DRAIN_PATH, headers={"Connection": "close"})
-        drain.getresponse().read()
-        drain.close()
-        self._server.connections -= 1
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+@contextmanager
+def listening() -> Iterator[Endpoint]:
+    """Listen on loopback; at the end all that reached the machine has been read."""
+    with Endpoint() as endpoint:
+        yield endpoint
+        endpoint.settle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +142,7 @@ class Run:
     status: int
     stdout: str
     stderr: str
-    requests: tuple[Request, ...] = ()
+    requests: tuple[Received, ...] = ()
     connections: int = 0
 
     @classmethod
@@ -289,10 +186,10 @@ class Client:
     def config_show(self, sandbox: Sandbox, changes: Changes | None = None) -> Run:
         """Run `localstack config show` against a loopback server; tell what arrived there."""
         command = [str(self.bin_dir / "localstack"), "config", "show", "--format", "plain"]
-        with LoopbackServer() as server:
-            env = sandbox.environment(self, endpoint=server.url, changes=changes or {})
+        with listening() as server:
+            env = sandbox.environment(self, endpoint=server.base, changes=changes or {})
             run = run_process(command, env=env, cwd=sandbox.work_dir)
-        return Run(run.status, run.stdout, run.stderr, tuple(server.requests), server.connections)
+        return replace(run, requests=tuple(server.received), connections=server.accepted)
 
     def evaluate(
         self,

@@ -23,12 +23,12 @@ from .support import (
     CLIENT_VERSION,
     DEAD_ENDPOINT,
     Client,
-    LoopbackServer,
     Run,
     Sandbox,
     Usagectl,
     as_list,
     as_object,
+    listening,
     run_process,
 )
 
@@ -107,15 +107,15 @@ def test_the_client_runs_as_it_does_alone(
     That the endpoint answers with an error changes nothing.
     """
     sandbox.write("work/compose.yml", b"services: []\n")
-    with LoopbackServer() as server:
-        env = sandbox.environment(client, endpoint=server.url, changes={})
+    with listening() as server:
+        env = sandbox.environment(client, endpoint=server.base, changes={})
         program = str(client.bin_dir / words[0])
         alone = run_process([program, *words[1:]], env=env, cwd=sandbox.work_dir)
     recorded = record(usagectl, sandbox, "--answer", "error", command=words)
     assert (alone.status, recorded.run.status, recorded.data["status"]) == (status, status, status)
     assert recorded.run.stdout == alone.stdout
     assert [each.name for each in recorded.captured] == names
-    assert len(server.requests) == len(names)
+    assert len(server.received) == len(names)
 
 
 def test_the_event_is_kept_as_the_client_wrote_it(

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.endpoint import Received
+
 from .support import (
     DEAD_ENDPOINT,
     Client,
     Entry,
     Folder,
-    LoopbackServer,
-    Request,
     Run,
     Sandbox,
     Symlink,
@@ -23,6 +23,7 @@ from .support import (
     as_list,
     as_object,
     as_text,
+    listening,
     read_data,
 )
 
@@ -201,11 +202,11 @@ def _preview_in_silence(
     usagectl: Usagectl, sandbox: Sandbox, env: Mapping[str, str | None]
 ) -> dict[str, object]:
     """Preview while every proxy and endpoint that nobody chose listens; none may hear anything."""
-    with LoopbackServer() as server:
+    with listening() as server:
         shown = _preview(
-            usagectl, sandbox, {"HTTP_PROXY": server.url, "http_proxy": server.url, **env}
+            usagectl, sandbox, {"HTTP_PROXY": server.base, "http_proxy": server.base, **env}
         )
-    assert server.connections == 0
+    assert server.accepted == 0
     return shown
 
 
@@ -284,10 +285,10 @@ def test_the_request_is_what_the_client_posts(
         with subtests.test(msg=ascii(env)):
             sandbox = Sandbox(tmp_path / str(number))
             sandbox.write(MACHINE_FILE, b'{"machine_id": "gen_01234567-89a"}')
-            with LoopbackServer() as server:
-                shown = _preview(usagectl, sandbox, env, endpoint=server.url)
-                assert client.evaluate(POST_SESSION, sandbox, env, endpoint=server.url) is True
-            (posted,) = server.requests
+            with listening() as server:
+                shown = _preview(usagectl, sandbox, env, endpoint=server.base)
+                assert client.evaluate(POST_SESSION, sandbox, env, endpoint=server.base) is True
+            (posted,) = server.received
             text = _put_in(as_text(shown["body"]), shown["varying"], posted)
             assert text.encode() == posted.body
             url = urlsplit(as_text(shown["url"]))
@@ -375,7 +376,7 @@ def _without(members: dict[str, object], names: set[str]) -> dict[str, object]:
     return {name: value for name, value in members.items() if name not in names}
 
 
-def _put_in(text: str, varying: object, posted: Request) -> str:
+def _put_in(text: str, varying: object, posted: Received) -> str:
     """Give each varying member the value that it had on the wire."""
     shown, real = json.loads(text), json.loads(posted.body)
     for pointer in map(as_text, as_list(varying)):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import Client, LoopbackServer, Run, Sandbox, Symlink, Usagectl
+from .support import Client, Run, Sandbox, Symlink, Usagectl, listening
 
 pytestmark = pytest.mark.e2e
 
@@ -80,8 +80,8 @@ def test_disable_silences_the_client_and_enable_brings_it_back(
 
 def _switch_in_silence(usagectl: Usagectl, sandbox: Sandbox, case: Case, *commands: str) -> None:
     """Run commands while their endpoint and their proxy listen, and hear nothing."""
-    with LoopbackServer() as server:
-        proxies = {"HTTP_PROXY": server.url, "http_proxy": server.url}
+    with listening() as server:
+        proxies = {"HTTP_PROXY": server.base, "http_proxy": server.base}
         for command in commands:
             run = usagectl.run(
                 sandbox,
@@ -89,10 +89,10 @@ def _switch_in_silence(usagectl: Usagectl, sandbox: Sandbox, case: Case, *comman
                 "localstack",
                 "--json",
                 changes=case.env | proxies,
-                endpoint=server.url,
+                endpoint=server.base,
             )
             _succeed(run)
-    assert server.connections == 0
+    assert server.accepted == 0
 
 
 def test_all_tools_at_once(client: Client, usagectl: Usagectl, sandbox: Sandbox) -> None:

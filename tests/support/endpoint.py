@@ -96,6 +96,7 @@ class Endpoint:
         self.port: int = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}/v1"
         self._open: list[socket.socket] = []
+        self._served: dict[object, threading.Thread] = {}  # By the client's address.
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -123,16 +124,30 @@ class Endpoint:
             time.sleep(0.02)
         return len(self.received) >= count
 
+    def settle(self) -> None:
+        """Wait until every connection that has reached this machine is read to its end.
+
+        They are accepted in their order: once one of ours is, no other is waiting.
+        """
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            while last.getsockname() not in self._served:
+                time.sleep(0.01)
+        for thread in self._served.values():
+            thread.join(10)
+        self.accepted -= 1
+
     def _accept(self) -> None:
         while not self._stop.is_set():
             try:
-                connected, _ = self._listener.accept()
+                connected, client = self._listener.accept()
             except TimeoutError:
                 continue
             connected.settimeout(None)
             self.accepted += 1
             self._open.append(connected)
-            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connected,), daemon=True)
+            thread.start()
+            self._served[client] = thread
 
     def _serve(self, connected: socket.socket) -> None:
         connection = Connection(connected)

@@ -11,7 +11,6 @@ import atexit
 import json
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -102,7 +101,13 @@ class Host:
             return Ended(status, streams[1].read_bytes(), streams[2].read_bytes())
 
 
-@cache
+_hosts: dict[tuple[str, str], Host] = {}
+_lock = Lock()
+
+
 def host_of(python: str, imports: str) -> Host:
-    """Return the process's one host of its kind."""
-    return Host(python, imports)
+    """Return the one host of its kind, for all threads."""
+    with _lock:
+        if (python, imports) not in _hosts:
+            _hosts[python, imports] = Host(python, imports)
+        return _hosts[python, imports]
