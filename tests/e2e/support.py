@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from tests.support.endpoint import Endpoint, Received
 from tests.support.forking import Ended, host_of
@@ -198,15 +198,14 @@ class Client:
         changes: Changes,
         *,
         endpoint: str = DEAD_ENDPOINT,
-    ) -> object:
+    ) -> Any:  # noqa: ANN401  (JSON)
         """Run Python code in the client's venv, as its CLI would, and answer the JSON it prints."""
         env = sandbox.environment(self, endpoint=endpoint, changes=changes)
         env["LOCALSTACK_CLI"] = "1"  # the client's main() sets it before anything else
         host = host_of(str(self.bin_dir / "python"), LIBRARIES)
         run = Run.of(host.run(code, variables=env, cwd=sandbox.work_dir))
         assert run.status == 0, run.stderr
-        answer: object = json.loads(run.stdout.splitlines()[-1])
-        return answer
+        return json.loads(run.stdout.splitlines()[-1])
 
 
 def is_switched_off(run: Run) -> bool | None:
@@ -236,26 +235,10 @@ class Usagectl:
         return Run.of(run_usagectl(*arguments, variables=env, cwd=sandbox.work_dir))
 
 
-def read_data(run: Run) -> dict[str, object]:
+def read_data(run: Run) -> dict[str, Any]:
     """Take the `data` object out of a JSON answer."""
-    answer = as_object(json.loads(run.stdout))
+    answer = json.loads(run.stdout)
     assert answer["schema"] == 1
-    return as_object(answer["data"])
-
-
-def as_object(value: object) -> dict[str, object]:
-    """Narrow a JSON value to an object."""
-    assert isinstance(value, dict), value
-    return value
-
-
-def as_list(value: object) -> list[object]:
-    """Narrow a JSON value to an array."""
-    assert isinstance(value, list), value
-    return value
-
-
-def as_text(value: object) -> str:
-    """Narrow a JSON value to a string."""
-    assert isinstance(value, str), value
-    return value
+    data = answer["data"]
+    assert isinstance(data, dict)
+    return data

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,6 @@ from .support import (
     Run,
     Sandbox,
     Usagectl,
-    as_list,
-    as_object,
     listening,
     run_process,
 )
@@ -65,7 +64,7 @@ class Recorded:
     """A run under `usagectl capture`: what it printed, what its file holds."""
 
     run: Run
-    data: Mapping[str, object]
+    data: Mapping[str, Any]
     captured: list[capture.Captured]
 
 
@@ -80,9 +79,9 @@ def record(
     words = ("capture", "--json", "-o", "out.jsonl", "--force", *options, "--", *command)
     run = usagectl.run(sandbox, *words, changes=changes or {})
     # The command's own stderr comes before.
-    document = as_object(json.loads(run.last_line))
+    document = json.loads(run.last_line)
     captured = list(capture.load(sandbox.work_dir / "out.jsonl"))
-    return Recorded(run, as_object(document["data"]), captured)
+    return Recorded(run, document["data"], captured)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +127,19 @@ def test_the_event_is_kept_as_the_client_wrote_it(
     """
     sandbox.write("home/.netrc", LOGIN.encode()).chmod(0o600)
     (request,) = client.config_show(sandbox).requests
-    (sent,) = as_list(as_object(json.loads(request.body))["events"])
+    (sent,) = json.loads(request.body)["events"]
     recorded = record(usagectl, sandbox)
     (event,) = recorded.captured
     text = event.body.decode()
-    assert _key_order(event.document) == _key_order(as_object(sent))
+    assert _key_order(event.document) == _key_order(sent)
     assert json.dumps(json.loads(text)) == text  # so its separators are ", " and ": "
     assert json.dumps({"events": [sent]}).encode() == request.body  # as the plain server saw
-    assert event.document["payload"] == as_object(sent)["payload"]
+    assert event.document["payload"] == sent["payload"]
     raw = (sandbox.work_dir / "out.jsonl").read_text()
     assert raw.endswith(f'"event":{text}}}\n')
-    assert as_object(json.loads(raw))["withheld"] == ["authorization"]
+    assert json.loads(raw)["withheld"] == ["authorization"]
     assert "Basic" not in raw + recorded.run.stdout + recorded.run.stderr
-    findings = [as_object(each) for each in as_list(recorded.data["findings"])]
-    assert {(each["rule"], each["field"]) for each in findings} == {
+    assert {(each["rule"], each["field"]) for each in recorded.data["findings"]} == {
         ("UC201", "/headers/localstack-session-id"),
         ("UC201", "/metadata/session_id"),
     }
@@ -156,7 +154,7 @@ def test_the_event_is_kept_as_the_client_wrote_it(
 
 def _key_order(document: Mapping[str, object]) -> list[object]:
     return [
-        (key, _key_order(as_object(value)) if isinstance(value, dict) else None)
+        (key, _key_order(value) if isinstance(value, dict) else None)
         for key, value in document.items()
     ]
 

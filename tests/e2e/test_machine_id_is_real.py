@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import Client, Folder, Sandbox, Usagectl, as_object
+from .support import Client, Folder, Sandbox, Usagectl
 
 pytestmark = pytest.mark.e2e
 
@@ -89,7 +89,7 @@ def test_a_stored_id_is_replaced_and_other_keys_are_kept(
             before = dict(json.loads(stored))
             _reset(usagectl, sandbox)
             _assert_client_uses_a_new_id(client, sandbox, old=before.get("machine_id"))
-            after = as_object(json.loads(sandbox.machine_file.read_bytes()))
+            after = json.loads(sandbox.machine_file.read_bytes())
             assert list(after) == list({**before, "machine_id": 0})
             assert {**after, "machine_id": 0} == {**before, "machine_id": 0}
 
@@ -175,6 +175,6 @@ def _reset(usagectl: Usagectl, sandbox: Sandbox) -> None:
 def _assert_client_uses_a_new_id(client: Client, sandbox: Sandbox, *, old: object) -> None:
     """Check that the client answers with a new ID of its own form, the one in the file."""
     used = client.evaluate(ASK_MACHINE_ID, sandbox, {})
-    assert as_object(json.loads(sandbox.machine_file.read_bytes()))["machine_id"] == used
+    assert json.loads(sandbox.machine_file.read_bytes())["machine_id"] == used
     assert RANDOM_ID.fullmatch(str(used))
     assert used != old

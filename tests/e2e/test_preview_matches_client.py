@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,9 +21,6 @@ from .support import (
     Sandbox,
     Symlink,
     Usagectl,
-    as_list,
-    as_object,
-    as_text,
     listening,
     read_data,
 )
@@ -194,13 +192,13 @@ def test_preview_shows_what_the_client_computes(
             # First: the client would store an ID.
             shown = _preview_in_silence(usagectl, sandbox, scene.env)
             assert _read_machine_files(sandbox) == before
-            answer = as_object(client.evaluate(ASK_SESSION, sandbox, scene.env))
+            answer = client.evaluate(ASK_SESSION, sandbox, scene.env)
             _check_payload(scene, shown, answer)
 
 
 def _preview_in_silence(
     usagectl: Usagectl, sandbox: Sandbox, env: Mapping[str, str | None]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Preview while every proxy and endpoint that nobody chose listens; none may hear anything."""
     with listening() as server:
         shown = _preview(
@@ -210,18 +208,18 @@ def _preview_in_silence(
     return shown
 
 
-def _check_payload(scene: Scene, shown: dict[str, object], answer: dict[str, object]) -> None:
+def _check_payload(scene: Scene, shown: dict[str, Any], answer: dict[str, Any]) -> None:
     """Compare field for field, the order and the URL included.
 
     Only what is drawn at send time may differ, and is listed as varying: the session ID,
     the time, and a machine ID that no file holds and that is not derived.
     """
-    computed = as_object(answer["payload"])
-    varying = set(map(as_text, as_list(shown["varying"])))
+    computed = answer["payload"]
+    varying = set(shown["varying"])
     is_fresh = bool(answer["in_container"]) or _is_fresh(scene, computed["machine_id"])
     assert varying - SESSION_POINTERS <= ({MACHINE_POINTER} if is_fresh else set())
-    body = as_object(json.loads(as_text(shown["body"])))
-    payload = as_object(body["payload"])
+    body = json.loads(shown["body"])
+    payload = body["payload"]
     assert list(payload) == list(computed)
     free = {pointer.removeprefix("/payload/") for pointer in varying}
     free |= {"machine_id"} if answer["in_container"] else set()
@@ -258,12 +256,12 @@ def test_live_preview_takes_from_docker_what_the_client_takes(
             }
             arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled", "--live")
             shown = _read_request(usagectl.run(sandbox, *arguments, changes=env))
-            payload = as_object(as_object(json.loads(as_text(shown["body"])))["payload"])
-            session = as_object(client.evaluate(ASK_SESSION, sandbox, env))
-            computed = as_object(session["payload"])
+            payload = json.loads(shown["body"])["payload"]
+            session = client.evaluate(ASK_SESSION, sandbox, env)
+            computed = session["payload"]
             free = {"session_id"}
             if str(computed["machine_id"]).startswith("gen_"):
-                assert MACHINE_POINTER in as_list(shown["varying"])
+                assert MACHINE_POINTER in shown["varying"]
                 free.add("machine_id")
             assert _without(payload, free) == _without(computed, free)
 
@@ -289,13 +287,13 @@ def test_the_request_is_what_the_client_posts(
                 shown = _preview(usagectl, sandbox, env, endpoint=server.base)
                 assert client.evaluate(POST_SESSION, sandbox, env, endpoint=server.base) is True
             (posted,) = server.received
-            text = _put_in(as_text(shown["body"]), shown["varying"], posted)
+            text = _put_in(shown["body"], shown["varying"], posted)
             assert text.encode() == posted.body
-            url = urlsplit(as_text(shown["url"]))
+            url = urlsplit(shown["url"])
             assert (shown["method"], url.path) == (posted.method, posted.path)
             session_id = _read_session_id(posted.body)
-            headers = _read_headers(shown)
-            drawn = _read_session_id(as_text(shown["body"]).encode())
+            headers = shown["headers"]
+            drawn = _read_session_id(shown["body"].encode())
             assert headers["Localstack-Session-ID"] == drawn
             assert headers | {"Localstack-Session-ID": session_id} == dict(posted.headers)
 
@@ -324,11 +322,11 @@ def test_raw_is_the_body(usagectl: Usagectl, sandbox: Sandbox) -> None:
     arguments = ("preview", "localstack", "--if-enabled", "--reveal")
     run = usagectl.run(sandbox, *arguments, "--raw")
     assert run.status == 0, run
-    raw = as_object(json.loads(run.stdout))
-    body = as_object(json.loads(as_text(_preview(usagectl, sandbox, {})["body"])))
+    raw = json.loads(run.stdout)
+    body = json.loads(_preview(usagectl, sandbox, {})["body"])
     assert json.dumps(raw) == run.stdout.removesuffix("\n")
     assert list(raw) == list(body)
-    assert list(as_object(raw["payload"])) == list(as_object(body["payload"]))
+    assert list(raw["payload"]) == list(body["payload"])
 
 
 def _preview(
@@ -337,28 +335,21 @@ def _preview(
     env: Mapping[str, str | None],
     *,
     endpoint: str = DEAD_ENDPOINT,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Answer the session request that usagectl shows, whatever the switches say."""
     arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled")
     return _read_request(usagectl.run(sandbox, *arguments, changes=env, endpoint=endpoint))
 
 
-def _read_request(run: Run) -> dict[str, object]:
+def _read_request(run: Run) -> dict[str, Any]:
     assert run.status == 0, run
-    request = as_object(as_list(read_data(run)["requests"])[0])
+    request: dict[str, Any] = read_data(run)["requests"][0]
     assert request["tool"] == "localstack"
     return request
 
 
-def _read_headers(shown: dict[str, object]) -> dict[str, str]:
-    """Read headers that are an object, or a list of pairs."""
-    headers = shown["headers"]
-    pairs = headers.items() if isinstance(headers, dict) else map(as_list, as_list(headers))
-    return {as_text(name): as_text(value) for name, value in pairs}
-
-
 def _read_session_id(body: bytes) -> str:
-    session_id = as_text(as_object(as_object(json.loads(body))["metadata"])["session_id"])
+    session_id = str(json.loads(body)["metadata"]["session_id"])
     assert UUID.fullmatch(session_id)
     return session_id
 
@@ -372,14 +363,14 @@ def _is_fresh(scene: Scene, machine_id: object) -> bool:
     return name.startswith("gen_") and not any(name in content for content in files)
 
 
-def _without(members: dict[str, object], names: set[str]) -> dict[str, object]:
+def _without(members: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if name not in names}
 
 
-def _put_in(text: str, varying: object, posted: Received) -> str:
+def _put_in(text: str, varying: list[str], posted: Received) -> str:
     """Give each varying member the value that it had on the wire."""
     shown, real = json.loads(text), json.loads(posted.body)
-    for pointer in map(as_text, as_list(varying)):
+    for pointer in varying:
         assert pointer in SESSION_POINTERS, pointer
         outer, name = pointer.removeprefix("/").split("/")
         old, new = shown[outer][name], real[outer][name]

@@ -15,8 +15,6 @@ from .support import (
     Run,
     Sandbox,
     Usagectl,
-    as_list,
-    as_object,
     is_switched_off,
     read_data,
 )
@@ -99,7 +97,7 @@ def _compare(
 def _predict(run: Run) -> str:
     """Read the verdict for the CLI out of a `status` answer."""
     try:
-        tools = map(as_object, as_list(read_data(run)["tools"]))
+        tools = read_data(run)["tools"]
         (cli,) = [tool for tool in tools if (tool["name"], tool["part"]) == ("localstack", "cli")]
         return str(cli["telemetry"])
     except (AssertionError, KeyError, ValueError, json.JSONDecodeError) as error:
