@@ -18,7 +18,7 @@ from tests.support.desks import FOLDER, REAL_NODES, write_scripts
 from tests.support.machine import REPOSITORY
 from usagectl import tools
 from usagectl.cli import completion
-from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
+from usagectl.cli.completion import SHELLS, Argument, CommandNode, Option, Values
 from usagectl.machine import shells
 
 if TYPE_CHECKING:

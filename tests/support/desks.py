@@ -19,12 +19,12 @@ import pytest
 
 from tests.support.machine import REPOSITORY
 from usagectl.cli import completion
-from usagectl.cli._completion_scripts import SHELLS
+from usagectl.cli.completion import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from usagectl.cli._completion_scripts import CommandNode
+    from usagectl.cli.completion import CommandNode
 
     Place = tuple[Path, dict[str, str]]
 
