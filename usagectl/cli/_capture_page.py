@@ -107,9 +107,7 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
 
 def show_outcome(outcome: Outcome) -> None:
     """Draw the summary: what arrived first, then where it departs from the notice."""
-    from usagectl.cli._render import Page
-
-    page, sums = Page(), outcome.sums
+    page, sums = _output.new_page(), outcome.sums
     _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page)
     if outcome.found.findings or (sums.requests and outcome.kept is None):

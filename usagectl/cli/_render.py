@@ -35,8 +35,6 @@ _MOST_CHARACTERS = 64 * 1024
 _MOST_BRACKETS = 200
 _FILLING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 
-STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
-
 
 class _Console(Console):
     """A console that raises when the reader has gone; rich would exit."""
@@ -180,6 +178,11 @@ class Page:
         """Draw a heading after an empty line."""
         self.line()
         self.line(text, style="bold")
+
+    def next_step(self, text: str) -> None:
+        """Draw what a person may do next, after an empty line."""
+        self.line()
+        self.line(f"Next: {text}")
 
     def rows(self, rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
         """Draw rows in aligned columns; the last one takes what is left and wraps."""

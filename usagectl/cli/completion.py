@@ -318,7 +318,7 @@ def _write(folder: Path, names: list[str], *, dry_run: bool) -> _output.Answer:
         verb = "would change" if dry_run else "changed"
         for each in found:
             word = verb if each.changed else "stays as it is"
-            typer.echo(_output.printable_line(f"{each.path} {word}."))
+            _output.print_line(f"{each.path} {word}.")
 
     return _output.Answer(lambda: {"dry_run": dry_run, "files": as_data(found)}, show)
 

@@ -127,15 +127,12 @@ def emit(ctx: typer.Context) -> _output.Answer | None:
 
 
 def _show_forms(forms: list[EventForm]) -> None:
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line("An event is recorded with usagectl emit EVENT, and its fields as options.")
     page.line("Those in brackets may be left out.")
     page.line()
     page.rows([(form.name, " ".join(map(_option_shown, form.fields))) for form in forms])
-    page.line()
-    page.line("Next: usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
+    page.next_step("usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
 
 
 def _option_shown(field: EventOption) -> str:
@@ -361,7 +358,7 @@ def _show(event: str, verdict: Consent, body: str, *, is_dry: bool, is_recorded:
     if is_dry:
         what = "would be recorded" if verdict.telemetry != "off" else "would not be recorded"
         typer.echo(f"This {event} of {verdict.tool} {what}:")
-        typer.echo(_output.printable_line(body))
+        _output.print_line(body)
         return
     decider = consent.describe(verdict.decided_by)
     if not is_recorded:

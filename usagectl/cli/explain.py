@@ -102,8 +102,7 @@ def _show_all(found: Notice) -> None:
     page.heading("Opting out")
     page.indented(found.switch.meaning)
     page.indented(found.licence.meaning)
-    page.line()
-    page.line("Next: usagectl explain session, usagectl explain session.machine_id")
+    page.next_step("usagectl explain session, usagectl explain session.machine_id")
 
 
 def _show_event(event: Event) -> None:
@@ -177,6 +176,4 @@ def _versions(since: str | None, until: str | None) -> str:
 
 
 def _page() -> Page:
-    from usagectl.cli._render import Page
-
-    return Page(is_prose=True)
+    return _output.new_page(is_prose=True)

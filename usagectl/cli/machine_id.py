@@ -166,9 +166,7 @@ def _replacement_data(found: Replacement, *, reveal: bool, is_typed: bool) -> di
 def _show_places(
     found: Sequence[MachineId], cautions: Sequence[tuple[str, Caution]], *, reveal: bool
 ) -> None:
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     rows = [
         (
             f"{mid.place.tool} {mid.place.part}",
@@ -180,8 +178,7 @@ def _show_places(
     ]
     page.rows(rows)
     page.cautions(cautions)
-    page.line()
-    page.line("Next: usagectl reset-machine-id writes a new random one.")
+    page.next_step("usagectl reset-machine-id writes a new random one.")
 
 
 def _shown(value: object, *, reveal: bool) -> str:
@@ -201,9 +198,7 @@ def _show_replacements(
     is_typed: bool = False,
 ) -> None:
     """Draw what happened at each place; an ID that was typed (`is_typed`) is no secret."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     for found in replacements:
         if found.problem is None:
             page.line(_sentence(found, dry_run=dry_run, reveal=reveal, is_typed=is_typed))
@@ -255,7 +250,7 @@ def set_dir(
 
     def show() -> None:
         verb = "would be" if dry_run else "is"
-        typer.echo(_output.printable_line(f"The cache dir {verb} {folder} ({saved.file})."))
+        _output.print_line(f"The cache dir {verb} {folder} ({saved.file}).")
 
     return _output.Answer(lambda: {"path": str(folder), **as_data(saved), "dry_run": dry_run}, show)
 
@@ -274,7 +269,7 @@ def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False) -> _output.Answer:
         else:
             folder = identity.cache_dir(invocation.environment)[0]
             text = f"The cache dir is {folder} again ({saved.file})."
-        typer.echo(_output.printable_line(text))
+        _output.print_line(text)
 
     return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
 
@@ -331,5 +326,5 @@ def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None
 
 
 def _show_cache_dir(folder: Path, source: str) -> None:
-    typer.echo(_output.printable_line(str(folder)))
+    _output.print_line(str(folder))
     typer.echo(f"  {_WHY.get(source, source)}")

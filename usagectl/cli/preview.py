@@ -176,9 +176,7 @@ def _show(previews: list[Preview], notices: list[str], again: str) -> None:
 
     `again` is the command line that shows what would be sent if telemetry were on.
     """
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     for index, found in enumerate(previews):
         if index:
             page.line()

@@ -5,28 +5,21 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._options import (
-    Yes,
-    selecting,
-)
-from usagectl.errors import (
-    ConfirmationNeededError,
-    FileUnreadableError,
-    UsageError,
-    count_of,
-)
+from usagectl.cli._options import Yes, selecting
+from usagectl.cli._output import as_data
+from usagectl.errors import ConfirmationNeededError, FileUnreadableError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
@@ -182,7 +175,11 @@ def _store_of(
             yield store
         return
     path = None if file == "-" else environment.cwd / file
-    with TemporaryDirectory(prefix="usagectl-") as temporary, _opened(path) as stream:
+    try:
+        source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
+    except OSError as error:
+        raise FileUnreadableError(path or Path("-"), reason=files.reason_of(error)) from error
+    with source as stream, TemporaryDirectory(prefix="usagectl-") as temporary:
         folder = Path(temporary) if dry_run else files.require_files_dir(environment)
         keeps = path is not None and not options.copies
         with replay_files.opened(
@@ -190,19 +187,6 @@ def _store_of(
         ) as found:
             _remark(found)
             yield found.store
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise FileUnreadableError(path, reason=files.reason_of(error)) from error
-    with stream:
-        yield stream
 
 
 def _remark(found: FileEvents) -> None:
@@ -313,17 +297,8 @@ def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[_R
 
 def _data(result: ReplayResult, base: str) -> dict[str, object]:
     """Return an outcome, or a plan as the outcome that it would have, in its public JSON form."""
-    done = result.progress
-    return {
-        "planned": result.planned,
-        "sent": done.sent,
-        "rejected": done.rejected,
-        "kept": result.kept,
-        "batches": done.batches,
-        "bytes": done.bytes,
-        "seconds": round(result.seconds, 3),
-        "endpoint": mask_url_credentials(base),
-    }
+    seconds = round(result.seconds, 3)
+    return {**as_data(result), "seconds": seconds, "endpoint": mask_url_credentials(base)}
 
 
 def _plan_data(plan: ReplayResult, base: str, requests: list[_Request]) -> dict[str, object]:
@@ -339,9 +314,7 @@ def _show_plan(
     plan: ReplayResult, base: str, requests: list[_Request], *, is_chosen: bool, again: str
 ) -> None:
     """Draw what would be sent; `again` is the same command without --dry-run."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     if not plan.planned:
         page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing would be sent.")
         page.line("Next: usagectl spool says what was recorded and sent so far.")
@@ -359,8 +332,7 @@ def _show_plan(
     )
     if count > len(shown):
         page.line(f"  and {count - len(shown)} more")
-    page.line()
-    page.line(f"Next: {again} sends them; with --dry-run --raw it prints the bytes.")
+    page.next_step(f"{again} sends them; with --dry-run --raw it prints the bytes.")
 
 
 def _nothing(*, is_chosen: bool) -> str:
@@ -369,16 +341,13 @@ def _nothing(*, is_chosen: bool) -> str:
 
 def _show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bool) -> None:
     """Draw what was sent; the problem, if any, follows as an error."""
-    from usagectl.cli._render import Page
-
-    page, done = Page(), result.progress
+    page, done = _output.new_page(), result.progress
     if not result.planned and result.problem is None:
         page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
         return
-    events, requests = count_of(done.sent, "event"), count_of(done.batches, "request")
     page.line(
-        f"{events} sent to {endpoint.origin_of(base)} in {requests}, "
-        f"{done.bytes} bytes, {result.seconds:.1f} s.",
+        f"{count_of(done.sent, 'event')} sent to {endpoint.origin_of(base)} in "
+        f"{count_of(done.batches, 'request')}, {done.bytes} bytes, {result.seconds:.1f} s.",
         style="bold",
     )
     if done.rejected:

@@ -23,7 +23,6 @@ from usagectl.spool import state as read_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from usagectl.cli._render import Page
     from usagectl.spool import Handover, Losses, SpoolState, State, Stats
@@ -133,13 +132,10 @@ def show(
         state, sent=sent, rejected=rejected, default=STATES if uids else ("pending",)
     )
     selection = selection._replace(uids=asked)
-    missing = set(asked)
     most = None if raw or invocation.as_json else _SHOWN
     with open_spool(invocation.environment, read_only=True) as spool:
-        for uid in asked:
-            if spool.count(states, selection._replace(uids=(uid,))):
-                missing.discard(uid)
-        errors = [UnknownUidError(uid) for uid in asked if uid in missing]
+        each_of = ((uid, selection._replace(uids=(uid,))) for uid in asked)
+        errors = [UnknownUidError(uid) for uid, only in each_of if not spool.count(states, only)]
         entries = spool.entries(states, selection, newest=most)
         if raw:
             _output.print_raw(entry.body for entry in entries)
@@ -221,7 +217,15 @@ def export(
         count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
-    return _output.Answer(lambda: data, lambda: _show_export(target, count, size, dry_run=dry_run))
+
+    def show() -> None:
+        page = _output.new_page()
+        verb = "would be written" if dry_run else "written"
+        page.line(f"{count_of(count, 'event')} {verb} to {target}, {size} bytes.")
+        if not dry_run:
+            page.line(f"Next: usagectl replay --dry-run --file {quote(str(target))}")
+
+    return _output.Answer(lambda: data, show)
 
 
 @app.command("purge", cls=AnsweringCommand)
@@ -247,17 +251,16 @@ def purge(
         _output.confirm(f"Remove {count_of(gone, 'event')} for good?")
     if not dry_run:
         gone = remove(environment, states=states, selection=selection)
+    none = f"No such event is here; nothing {'would be' if dry_run else 'was'} removed."
+    text = f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed." if gone else none
     return _output.Answer(
         lambda: {"purged": gone, "dry_run": dry_run, "states": states},
-        lambda: _show_purge(gone, dry_run=dry_run),
+        lambda: _output.new_page().line(text),
     )
 
 
 def _show_state(found: SpoolState) -> None:
-    """Draw the size of the spool and what can be done with it."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(
         f"{count_of(found.pending, 'event')} waiting in {found.path or 'no file'}.", style="bold"
     )
@@ -270,22 +273,19 @@ def _show_state(found: SpoolState) -> None:
             ("lost", _describe_losses(found.losses)),
         ]
     )
+    way_on = (
+        f"ls -la {quote(str(found.path.parent))}"
+        if found.path
+        else FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
+    )
     for problem in filter(None, (found.problem, found.unwritable)):
         page.line()
         page.line(problem, style="yellow")
-        page.line(f"  try: {_look_at(found.path)}")
-    page.line()
-    page.line("Next: usagectl spool list, show, stats, export, purge; usagectl replay sends.")
-
-
-def _look_at(file: Path | None) -> str:
-    if file is None:
-        return FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
-    return f"ls -la {quote(str(file.parent))}"
+        page.line(f"  try: {way_on}")
+    page.next_step("usagectl spool list, show, stats, export, purge; usagectl replay sends.")
 
 
 def _describe_losses(losses: Losses) -> str:
-    """Say how many events were lost, and why."""
     if not losses.total:
         return "none"
     reasons = (
@@ -306,9 +306,7 @@ def _short(text: str) -> str:
 
 def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
     """Draw events, one a line; those of one answer stand below it."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     verb = " or ".join("waiting" if state == "pending" else state for state in states)
     if not entries:
         page.line(f"No such event is {verb}.", style="bold")
@@ -336,12 +334,11 @@ def _row(entry: Entry, width: int) -> tuple[str, ...]:
 
 
 def _recorded_at(entry: Entry) -> str:
-    """Say when an event was recorded: UTC, to the second; its own text where that is no instant."""
+    """Write an instant in UTC, to the second; its own text where that is no instant."""
     return in_utc(entry.time) or entry.time
 
 
 def _fate(state: State, handover: Handover | None) -> str:
-    """Say in words what became of events."""
     if state == "pending":
         return "waiting"
     if handover is None:
@@ -356,10 +353,7 @@ def _fate(state: State, handover: Handover | None) -> str:
 
 
 def _show_events(entries: Sequence[Entry], total: int) -> None:
-    """Draw events whole."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     if not entries:
         page.line("No such event is here.", style="bold")
         page.line("Next: usagectl spool stats counts all of them.")
@@ -390,10 +384,7 @@ def count_by(stats: Stats, *names: str) -> dict[tuple[str, ...], int]:
 
 
 def _show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
-    """Draw counts, and a bar for each day."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(f"{count_of(found.total, 'event')}, {found.bytes} bytes.", style="bold")
     if found.groups:
         page.line()
@@ -424,35 +415,10 @@ def _show_days(page: Page, found: Stats) -> None:
     """Draw a bar for each of the last days that have events; rare events share a part."""
     totals = sorted(count_by(found, "event").items(), key=lambda each: -each[1])
     kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
-    days: dict[str, dict[str, int]] = {}
+    days: dict[str, Counter[str]] = {}
     for (day, event), count in count_by(found, "day", "event").items():
         name = _short(event) if event in kept else "other"
-        counts = days.setdefault(_short(day), {})
-        counts[name] = counts.get(name, 0) + count
+        days.setdefault(_short(day), Counter())[name] += count
     page.bars(dict(sorted(days.items())[-_DAYS:]))
     if len(days) > _DAYS:
-        earlier = len(days) - _DAYS
-        page.line(f"  and {earlier} earlier {'day' if earlier == 1 else 'days'}; --json has all")
-
-
-def _show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
-    """Say what was written."""
-    from usagectl.cli._render import Page
-
-    page = Page()
-    verb = "would be written" if dry_run else "written"
-    page.line(f"{count_of(count, 'event')} {verb} to {file}, {size} bytes.")
-    if dry_run:
-        return
-    page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")
-
-
-def _show_purge(gone: int, *, dry_run: bool) -> None:
-    """Say what was removed."""
-    from usagectl.cli._render import Page
-
-    page = Page()
-    if not gone:
-        page.line(f"No such event is here; nothing {'would be' if dry_run else 'was'} removed.")
-        return
-    page.line(f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed.")
+        page.line(f"  and {count_of(len(days) - _DAYS, 'earlier day')}; --json has all")

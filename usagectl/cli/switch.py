@@ -76,9 +76,7 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
-    from usagectl.cli._render import STYLES, Page
-
-    page = Page()
+    page = _output.new_page()
     for change in result.changes:
         page.line(_sentence(change, dry_run=dry_run))
         if change.set_aside:
@@ -94,7 +92,7 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
         return
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
     rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
-    page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
+    page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
 
 
