@@ -162,7 +162,7 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
         from usagectl.cli._render import error_console
 
         table = _ArrivalTable()
-        with Live(console=error_console(), refresh_per_second=4, get_renderable=table.draw):
+        with Live(table, console=error_console(), refresh_per_second=4):
             yield table.add
     else:
         yield _print_arrival
@@ -191,8 +191,7 @@ class _ArrivalTable:
         self._requests += 1
         self._rows.append(_cells(arrival))
 
-    def draw(self) -> Table:
-        """Draw the requests so far."""
+    def __rich__(self) -> Table:
         from rich.table import Table
         from rich.text import Text
 

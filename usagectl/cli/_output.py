@@ -239,6 +239,10 @@ _FORMS: Mapping[str, str] = {
         "tool=place.tool part=place.part path=place.path before after changed set_aside "
         "problem=problem.code"
     ),
+    "Preview": (
+        "tool=consent.tool part=consent.part telemetry=consent.telemetry "
+        "decided_by=consent.decided_by would_send"
+    ),
     "ReplayResult": (
         "planned sent=progress.sent rejected=progress.rejected kept batches=progress.batches "
         "bytes=progress.bytes seconds"

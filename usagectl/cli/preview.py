@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 app = new_app()
 apps = {"preview": app}
 
-_VERDICT = ("tool", "part", "telemetry", "decided_by")
-
 
 @app.command(cls=AnsweringCommand)
 def preview(  # noqa: PLR0913  (each is an option)
@@ -159,13 +157,7 @@ def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
         "requests": as_data([request for found in previews for request in found.requests]),
         "would_send": bool(sending),
         "decided_by": as_data(decider.consent.decided_by) if decider else None,
-        "verdicts": [
-            {
-                **as_data({each: getattr(found.consent, each) for each in _VERDICT}),
-                "would_send": found.would_send,
-            }
-            for found in previews
-        ],
+        "verdicts": as_data(previews),
         "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
     }
