@@ -6,8 +6,10 @@ A command without an example here fails `test_cli_contract`.
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
@@ -130,6 +132,27 @@ def run_inside(environment: Environment, *arguments: str) -> Outcome:
         stdout.flush()
         stderr.flush()
         return Outcome(status, out.getvalue().decode(), err.getvalue().decode())
+
+
+def start(
+    machine: Machine,
+    *arguments: str,
+    **settings: Any,  # noqa: ANN401
+) -> subprocess.Popen[bytes]:
+    """Start a command line in a process of its own, and leave it running."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *arguments],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        **{**streams, **settings},
+    )
+
+
+def first_line(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the first line that a process prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().decode()
 
 
 def furnish(machine: Machine) -> None:
