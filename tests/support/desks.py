@@ -186,6 +186,23 @@ def write_scripts(tree: CommandNode, folder: Path) -> dict[str, Path]:
     return written
 
 
+_TERM = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9a-f]{4})"
+POWERSHELL = rf"{_TERM}(?: \+ {_TERM})*"
+"""A string as PowerShell reads it."""
+
+
+def read_powershell(text: str) -> list[str]:
+    """Read the strings of a text by PowerShell's rules for single quotes, `+` and [char]."""
+    found = []
+    for word in re.findall(POWERSHELL, text):
+        units = b"".join(
+            bytes.fromhex(code) if code else string.replace("''", "'").encode("utf-16-be")
+            for string, code in re.findall(r"'((?:[^']|'')*)'|0x([0-9a-f]{4})", word)
+        )
+        found.append(units.decode("utf-16-be"))
+    return found
+
+
 REAL_NODES = dict(nodes(completion.read_tree()))
 
 DESKS: dict[str, type[Desk]] = {"bash": Bash, "fish": Fish, "zsh": Zsh}
