@@ -101,7 +101,7 @@ DRIVER = textwrap.dedent(
     command = typer.main.get_command(app)
     watch(command, invocation.recording)
     command.main(sys.argv[1:], obj=invocation, standalone_mode=False)
-    print(invocation.event.decode())
+    print(invocation.recording.event.decode())
     """
 )
 

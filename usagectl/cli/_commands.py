@@ -72,11 +72,6 @@ class Invocation:
         return self.recording.environment
 
     @property
-    def event(self) -> bytes | None:
-        """The exact bytes of the event, once the command is about to run."""
-        return self.recording.event
-
-    @property
     def wants_json(self) -> bool:
         """True if the answer is JSON, or --json was typed and the rest could not be parsed."""
         typed = self.arguments

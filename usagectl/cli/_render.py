@@ -53,20 +53,6 @@ def _colours() -> Literal["auto"] | None:
     return None if os.environ.get("NO_COLOR") else "auto"
 
 
-def _console(*, is_prose: bool) -> Console:
-    """Make the console for stdout."""
-    piped = _prose_width() if is_prose else _PIPE_WIDTH
-    return _Console(
-        file=sys.stdout,
-        width=None if sys.stdout.isatty() else piped,
-        color_system=_colours(),
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-
-
 def _prose_width() -> int:
     """Width of prose in a pipe: as COLUMNS or the terminal on stderr says, else 80."""
     columns = os.environ.get("COLUMNS", "")
@@ -153,8 +139,18 @@ class Page:
     """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
 
     def __init__(self, *, is_prose: bool = False) -> None:
-        self._console = _console(is_prose=is_prose)
-        self._is_piped_prose = is_prose and not sys.stdout.isatty()
+        is_piped = not sys.stdout.isatty()
+        width = _prose_width() if is_prose else _PIPE_WIDTH
+        self._is_piped_prose = is_prose and is_piped
+        self._console = _Console(
+            file=sys.stdout,
+            width=width if is_piped else None,
+            color_system=_colours(),
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
 
     def line(self, text: str = "", style: str = "") -> None:
         """Draw a line of text; a long one wraps at words."""

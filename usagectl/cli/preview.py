@@ -119,7 +119,7 @@ def _collect(
             environment,
             tool,
             wish._replace(live=asked),
-            present=invocation.event,
+            present=invocation.recording.event,
             waiting=waiting,
         )
         previews += found
