@@ -268,14 +268,6 @@ def test_every_command_refuses_an_unknown_option(
             assert outcome.envelope["errors"][0]["code"] == "usage"
 
 
-def test_an_option_before_the_sub_command_is_refused(machine: Machine) -> None:
-    """`cache-dir --json set x` would answer without JSON: it says where the option belongs."""
-    for words in (("cache-dir", "--json", "set", "x"), ("settings", "--json", "unset", "x")):
-        outcome = run_inside(machine.environment(), *words)
-        assert outcome.status == 2
-        assert "give it after" in outcome.envelope["errors"][0]["message"]
-
-
 SLIPS = [
     ("statsu", "did you mean status?", "usagectl --help"),
     ("settings get telemetry.mode", "It has set, unset; alone it shows", "usagectl settings"),
@@ -309,7 +301,14 @@ def test_a_slip_is_answered_with_the_way_on(machine: Machine, subtests: pytest.S
 
 
 def test_json_before_its_command_is_put_right(machine: Machine) -> None:
-    """The envelope names the command that was meant, and where --json goes."""
+    """The envelope names the command that was meant, and where --json goes.
+
+    `cache-dir --json set x` would answer without JSON: it says where the option belongs.
+    """
+    for words in ("cache-dir --json set x", "settings --json unset x"):
+        outcome = run_inside(machine.environment(), *words.split())
+        assert outcome.status == 2
+        assert "give it after" in outcome.envelope["errors"][0]["message"]
     for words, command in (("--json status", "status"), ("--version --json", "")):
         outcome = run_inside(machine.environment(), *words.split())
         assert (outcome.status, outcome.envelope["command"]) == (2, command)
