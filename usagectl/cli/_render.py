@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from rich.cells import cell_len  # noqa: TID253  (this module is where rich lives)
 from rich.console import Console  # noqa: TID253
+from rich.padding import Padding  # noqa: TID253
 from rich.table import Table  # noqa: TID253
 from rich.text import Text  # noqa: TID253
 
@@ -94,10 +95,6 @@ class BarMeter:
         self._progress.update(self._task, completed=done, total=planned)
 
 
-def _without_blanks(filling: re.Match[str]) -> str:
-    return filling[0].replace(" ", "")
-
-
 def _fold_paths(text: str, width: int) -> str:
     """Break paths that are longer than a line behind a slash, not inside a name."""
     if "/" not in text or len(text) <= width:
@@ -159,12 +156,8 @@ class Page:
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
         """Draw indented text, also where it wraps."""
-        table = Table.grid(padding=0)
-        table.add_column(width=by)
-        table.add_column(overflow="fold")
         folded = _fold_paths(printable_line(text), self.width - by)
-        table.add_row("", Text(folded, style=style))
-        self._draw_stripped(table)
+        self._draw_stripped(Padding(Text(folded, style=style), (0, 0, 0, by)))
 
     def bullets(self, texts: Sequence[str]) -> None:
         """Draw a list; a wrapped item stays indented."""
@@ -220,12 +213,13 @@ class Page:
             self._console.file.write(f"  {''.join(padded)}".rstrip() + "\n")
         return True
 
-    def _draw_stripped(self, drawing: Text | Table) -> None:
+    def _draw_stripped(self, drawing: Text | Table | Padding) -> None:
         """Draw without the blanks that fill the last column or stand before a wrap."""
         with self._console.capture() as capture:
             self._console.print(drawing)
-        lines = [_FILLING.sub(_without_blanks, line) for line in capture.get().splitlines()]
-        self._console.file.writelines(f"{line}\n" for line in lines)
+        for line in capture.get().splitlines():
+            stripped = _FILLING.sub(lambda filling: filling[0].replace(" ", ""), line)
+            self._console.file.write(f"{stripped}\n")
 
     @property
     def width(self) -> int:

@@ -8,9 +8,10 @@ import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -33,11 +34,21 @@ if TYPE_CHECKING:
     from usagectl.delivery.routing import Route
     from usagectl.spool import Spool
 
-    _Request = tuple[str, int, int]  # URL, events, bytes
 
 app = new_app()
 apps = {"replay": app}
 
+
+class PlannedRequest(NamedTuple):
+    """A request that would be sent; its numbers of events and bytes."""
+
+    method: str
+    url: str
+    events: int
+    bytes: int
+
+
+_WAITING = "Another delivery is at work; waiting for it to end (Ctrl-C gives up)."
 _MOST_REQUESTS = 1000
 _SHOWN_REQUESTS = 20
 
@@ -225,7 +236,7 @@ def _plan(
     plan, requests = _summarise(posts)
     again, is_chosen = _again(invocation), options.selection != ALL
     return _output.Answer(
-        lambda: _plan_data(plan, base, requests),
+        lambda: {**_data(plan, base), "requests": as_data(requests), "dry_run": True},
         lambda: _show_plan(plan, base, requests, is_chosen=is_chosen, again=again),
     )
 
@@ -262,7 +273,7 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
             options,
             base=base,
             store=store,
-            on_wait=_say_waiting,
+            on_wait=partial(_output.print_remark, _WAITING),
             on_progress=meter,
         )
     if result.problem and result.problem.hint.startswith("usagectl replay"):
@@ -276,19 +287,16 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
     )
 
 
-def _say_waiting() -> None:
-    _output.print_remark("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
-
-
-def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[_Request]]:
+def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[PlannedRequest]]:
     """Count requests without keeping them; URL, events and bytes of the first thousand stay."""
     from usagectl.delivery.replay import Progress, ReplayResult
 
-    requests: list[_Request] = []
+    requests: list[PlannedRequest] = []
     count = events = size = 0
     for post, held in posts:
         if count < _MOST_REQUESTS:
-            requests.append((mask_url_credentials(post.url), held, len(post.body)))
+            url = mask_url_credentials(post.url)
+            requests.append(PlannedRequest("POST", url, held, len(post.body)))
         count += 1
         events += held
         size += len(post.body)
@@ -301,17 +309,8 @@ def _data(result: ReplayResult, base: str) -> dict[str, object]:
     return {**as_data(result), "seconds": seconds, "endpoint": mask_url_credentials(base)}
 
 
-def _plan_data(plan: ReplayResult, base: str, requests: list[_Request]) -> dict[str, object]:
-    members = ("method", "url", "events", "bytes")
-    return {
-        **_data(plan, base),
-        "requests": [dict(zip(members, ("POST", *each), strict=True)) for each in requests],
-        "dry_run": True,
-    }
-
-
 def _show_plan(
-    plan: ReplayResult, base: str, requests: list[_Request], *, is_chosen: bool, again: str
+    plan: ReplayResult, base: str, requests: list[PlannedRequest], *, is_chosen: bool, again: str
 ) -> None:
     """Draw what would be sent; `again` is the same command without --dry-run."""
     page = _output.new_page()
@@ -328,7 +327,10 @@ def _show_plan(
     page.line()
     shown = requests[:_SHOWN_REQUESTS]
     page.rows(
-        [(f"POST {url}", count_of(held, "event"), f"{size} bytes") for url, held, size in shown]
+        [
+            (f"{each.method} {each.url}", count_of(each.events, "event"), f"{each.bytes} bytes")
+            for each in shown
+        ]
     )
     if count > len(shown):
         page.line(f"  and {count - len(shown)} more")

@@ -123,7 +123,9 @@ def show(
     """
     invocation: Invocation = ctx.obj
     asked = tuple(uids or ())
-    _check_uids(asked)
+    if short := [uid for uid in asked if len(uid) < _SHORTEST_UID]:
+        sentence = f"{short[0]!r} is too short: give {_SHORTEST_UID} characters of a uid."
+        raise UsageError(sentence, hint="usagectl spool list")
     if raw and invocation.as_json:
         raise UsageError(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
@@ -148,13 +150,6 @@ def show(
         lambda: _show_events(shown, total),
         errors,
     )
-
-
-def _check_uids(uids: Sequence[str]) -> None:
-    short = next((uid for uid in uids if len(uid) < _SHORTEST_UID), None)
-    if short is not None:
-        sentence = f"{short!r} is too short: give {_SHORTEST_UID} characters of a uid."
-        raise UsageError(sentence, hint="usagectl spool list")
 
 
 @app.command("stats", cls=AnsweringCommand)
