@@ -110,12 +110,10 @@ def show_outcome(outcome: Outcome) -> None:
     page, sums = _output.new_page(), outcome.sums
     _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page)
-    if outcome.found.findings or (sums.requests and outcome.kept is None):
-        page.line()
-    if outcome.kept is not None and outcome.found.findings:
-        page.line(f"Next: usagectl audit {quote(str(outcome.kept))} says more about each finding.")
-    elif outcome.kept is None and sums.requests:
-        page.line("Next: with --output FILE the events are kept for usagectl audit.")
+    if outcome.kept is None and sums.requests:
+        page.next_step("with --output FILE the events are kept for usagectl audit.")
+    elif outcome.kept is not None and outcome.found.findings:
+        page.next_step(f"usagectl audit {quote(str(outcome.kept))} says more about each finding.")
 
 
 def _show_sums(outcome: Outcome, page: Page) -> None:
@@ -147,8 +145,7 @@ def _show_findings(findings: Sequence[Finding], page: Page) -> None:
     page.heading(f"{count_of(len(findings), 'departure')} from the notice")
     shown = findings[:_MOST_FINDINGS]
     page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
-    if len(findings) > len(shown):
-        page.line(f"  and {len(findings) - len(shown)} more")
+    page.more(len(findings) - len(shown))
 
 
 @contextmanager

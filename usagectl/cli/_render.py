@@ -173,6 +173,11 @@ class Page:
         self.line()
         self.line(f"Next: {text}")
 
+    def more(self, count: int, way_on: str = "") -> None:
+        """Draw how many rows were left out, if any were."""
+        if count > 0:
+            self.line(f"  and {count} more{way_on}")
+
     def rows(self, rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
         """Draw rows in aligned columns; the last one takes what is left and wraps."""
         if not rows:

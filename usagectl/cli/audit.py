@@ -334,17 +334,12 @@ def _show_table(page: Page, findings: Sequence[Finding]) -> None:
     rows = [("level", "rule", "count", "where", "example")]
     rows += [(*_cells(each), each.example) for each in shown]
     page.rows(rows, styles=["bold", *(_STYLES[each.level] for each in shown)])
-    _show_rest(page, findings)
+    page.more(len(findings) - _SHOWN, "; --json lists all.")
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     rule = f"{finding.rule} {finding.name}"
     return finding.level, rule, str(finding.count), finding.place
-
-
-def _show_rest(page: Page, findings: Sequence[Finding]) -> None:
-    if len(findings) > _SHOWN:
-        page.line(f"  and {len(findings) - _SHOWN} more; --json lists all.")
 
 
 def _show_details(page: Page, findings: Sequence[Finding]) -> None:
@@ -370,7 +365,7 @@ def _show_suppressed(page: Page, findings: Sequence[Finding]) -> None:
     page.heading("These do not count")
     shown = [(each, each.suppressed) for each in findings[:_SHOWN]]
     page.rows([(*_cells(each), by.reason if by else "") for each, by in shown])
-    _show_rest(page, findings)
+    page.more(len(findings) - _SHOWN, "; --json lists all.")
 
 
 def _next_step(audited: Audited) -> str:

@@ -130,13 +130,12 @@ def _answer(
     is_typed: bool = False,
 ) -> _output.Answer:
     cautions = identity.cautions(invocation.environment)
-    typed = [{"after": found.after} if is_typed else {} for found in replacements]
     return _output.Answer(
         lambda: {
             "dry_run": dry_run,
             "replaced": [
-                as_data(found, reveal=reveal) | more
-                for found, more in zip(replacements, typed, strict=True)
+                {**as_data(found, reveal=reveal), **({"after": found.after} if is_typed else {})}
+                for found in replacements
             ],
             "warnings": as_data([caution for _, caution in cautions]),
         },

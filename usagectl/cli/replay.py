@@ -332,8 +332,7 @@ def _show_plan(
             for each in shown
         ]
     )
-    if count > len(shown):
-        page.line(f"  and {count - len(shown)} more")
+    page.more(count - len(shown))
     page.next_step(f"{again} sends them; with --dry-run --raw it prints the bytes.")
 
 

@@ -402,8 +402,7 @@ def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
         counts = [str(by_state.get((event, tool, state), 0)) for state in states]
         rows.append((_short(event), _short(tool), *counts))
     page.rows(rows, styles=["dim", *[""] * (len(rows) - 1)])
-    if len(names) > _ROWS:
-        page.line(f"  and {len(names) - _ROWS} more; --json has all")
+    page.more(len(names) - _ROWS, "; --json has all")
 
 
 def _show_days(page: Page, found: Stats) -> None:
