@@ -21,7 +21,7 @@ EVIL = "A\x1b[31mB\x1b[2JC\x9bD\rE\nFORGED: off\u202eF\x07"
 
 
 def well_furnished(machine: Machine) -> Machine:
-    """Give a machine something to say about everything, warnings too."""
+    """Furnish a machine so that every command has something to show, warnings too."""
     furnish(machine)
     machine.variables |= {"DISABLE_EVENTS": "yes", "CACHE_DIR": str(machine.folder / "old")}
     return machine

@@ -20,7 +20,7 @@ QUIET = {"USAGECTL_TELEMETRY": "off"}
 
 @pytest.fixture
 def owner(machine: Machine) -> Machine:
-    """Give a machine that has an ID."""
+    """Make a machine that has an ID."""
     machine.machine_json.parent.mkdir(parents=True)
     machine.machine_json.write_text('{"machine_id": "dkr_0123456789ab"}')
     return machine
@@ -46,7 +46,7 @@ def test_a_no_on_the_terminal_changes_nothing(owner: Machine) -> None:
     assert b"Replace the machine ID" in screen
     assert "gen_" in owner.machine_json.read_text()
     for option in ("--yes", "-y", "--json", "--dry-run"):
-        status, screen = answer(owner, "reset-machine-id", option, typed=b"", variables=QUIET)
+        status, screen = answer(owner, "reset-machine-id", option, typed=b"n\n", variables=QUIET)
         assert (status, b"[y/N]" in screen) == (0, False), option
 
 

@@ -60,12 +60,12 @@ def tree_with(texts: Sequence[str]) -> CommandNode:
 
 
 def as_shown(text: str) -> str:
-    """Give what is shown of a help text: one line, nothing that drives a terminal."""
+    """Return what is shown of a help text: one line, nothing that drives a terminal."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
 def entries(texts: Sequence[str], separator: str) -> list[str]:
-    """Spell the tables of commands and options that a shell should have."""
+    """List the entries of the tables of commands and options that a shell should have."""
     shown = [as_shown(text) for text in texts]
     return [
         *(f"c{n}{separator}{text}" for n, text in enumerate(shown)),

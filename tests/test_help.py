@@ -20,7 +20,7 @@ VERBS = (
 
 
 def help_of(machine: Machine, path: str, option: str = "--help") -> str:
-    """Give the text of a command's --help as an 80-column terminal shows it."""
+    """Return the text of a command's --help as an 80-column terminal shows it."""
     outcome = run_inside(machine.environment(), *path.split(), option)
     assert (outcome.status, outcome.stderr) == (0, "")
     return outcome.stdout

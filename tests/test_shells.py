@@ -162,7 +162,7 @@ def test_dotenv_leaves_plain_values_bare() -> None:
 
 
 def docker_arguments(variables: dict[str, str]) -> list[str]:
-    """Spell the arguments that docker has to get."""
+    """List the arguments that docker has to get."""
     return [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
 
 

@@ -50,7 +50,7 @@ SHARED = {
 
 
 def modules_of(machine: Machine, lines: Iterable[tuple[str, ...]]) -> list[set[str]]:
-    """Give the names of all modules that a process loads, for each command line."""
+    """Return the names of all modules that a process loads, for each command line."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, json.dumps(list(lines))],
         env=machine.process_variables(),

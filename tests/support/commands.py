@@ -96,7 +96,7 @@ ANSWERING = tuple(path for path in EXAMPLES if path not in ("run", "capture"))
 
 
 def tree() -> dict[str, TyperCommand | TyperGroup]:
-    """Give every command of the program by its path, those with sub-commands too."""
+    """List every command of the program by its path, those with sub-commands too."""
     root = typer.main.get_command(cli.app)
     assert isinstance(root, CommandGroup)
     context = typer.Context(root, info_name="usagectl")
@@ -116,7 +116,7 @@ def _below(
 
 
 def example(path: str, *more: str) -> tuple[str, ...]:
-    """Give the whole command line of a command's example; options go before a `--`."""
+    """Return the whole command line of a command's example; options go before a `--`."""
     words = EXAMPLES[path]
     at = words.index("--") if "--" in words else len(words)
     return (*path.split(), *words[:at], *more, *words[at:])
@@ -176,7 +176,7 @@ def furnish(machine: Machine) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Give mode, time and bytes of everything below a folder.
+    """Return mode, time and bytes of everything below a folder.
 
     SQLite's shared memory is left out: readers put their locks there.
     """

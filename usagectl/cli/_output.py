@@ -170,8 +170,8 @@ def confirm(question: str, *, otherwise: str = "Nothing was changed.") -> None:
 
 
 def can_ask() -> bool:
-    """True if a person can read a question and answer it; a closed stream is None."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    """True if a person can read a question and answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _print_envelope(
@@ -306,7 +306,7 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
 def part_data(
     part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
 ) -> dict[str, object]:
-    """Give the verdict on a tool part, with its machine ID, its public JSON form."""
+    """Return the verdict on a tool part, with its machine ID, in its public JSON form."""
     from usagectl.identity import of_part  # two commands of many ask
 
     machine_id = as_data(of_part(part, machine_ids), reveal=reveal)

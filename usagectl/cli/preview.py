@@ -230,7 +230,7 @@ def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:
 
 
 def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
-    """Say when each event is sent, in the words of the notice or of the event's declaration."""
+    """Name when each event is sent, in the words of the notice or of the event's declaration."""
     declared = {event.name: event.when for event in notice.load().declared_events}
     for name in dict.fromkeys(request.events):
         if not is_ours:

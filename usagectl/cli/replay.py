@@ -201,7 +201,7 @@ def _store_of(
 
 
 def _remark(found: FileEvents) -> None:
-    """Say on stderr what a person would not expect of the file."""
+    """Print on stderr what a person would not expect of the file."""
     if found.is_resumed:
         _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
     if found.bad_lines == 1:
@@ -212,7 +212,7 @@ def _remark(found: FileEvents) -> None:
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
-    """Say on stderr whose events wait here and go elsewhere, or nowhere."""
+    """Print on stderr whose events wait here and go elsewhere, or nowhere."""
     from usagectl.delivery import replay as replaying
     from usagectl.delivery import routing
 

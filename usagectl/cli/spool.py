@@ -23,6 +23,7 @@ from usagectl.spool import state as read_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from usagectl.cli._render import Page
     from usagectl.spool import Handover, Losses, SpoolState, State, Stats
@@ -212,15 +213,7 @@ def export(
         count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
-
-    def show() -> None:
-        page = _output.new_page()
-        verb = "would be written" if dry_run else "written"
-        page.line(f"{count_of(count, 'event')} {verb} to {target}, {size} bytes.")
-        if not dry_run:
-            page.line(f"Next: usagectl replay --dry-run --file {quote(str(target))}")
-
-    return _output.Answer(lambda: data, show)
+    return _output.Answer(lambda: data, lambda: _show_export(target, count, size, dry_run=dry_run))
 
 
 @app.command("purge", cls=AnsweringCommand)
@@ -416,3 +409,11 @@ def _show_days(page: Page, found: Stats) -> None:
     page.bars(dict(sorted(days.items())[-_DAYS:]))
     if len(days) > _DAYS:
         page.line(f"  and {count_of(len(days) - _DAYS, 'earlier day')}; --json has all")
+
+
+def _show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
+    page = _output.new_page()
+    verb = "would be written" if dry_run else "written"
+    page.line(f"{count_of(count, 'event')} {verb} to {file}, {size} bytes.")
+    if not dry_run:
+        page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")

@@ -348,7 +348,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """Say why the system refused, in the words of its own message: `permission denied`."""
+    """Return why the system refused, in its own words: `permission denied`."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     return type(error).__name__
