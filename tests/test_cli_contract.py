@@ -30,6 +30,11 @@ EXPLAIN = (
 )
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
+SWITCHED = {
+    "": "dry_run changes purged tools",
+    "changes[]": "tool file name value changed set_aside",
+    "tools[]": PART,
+}
 SAVED = "file changed set_aside dry_run"
 REPLACED = "tool part path before after changed set_aside problem"
 LOST = "full old unwritable"
@@ -77,16 +82,8 @@ KEYS: dict[str, dict[str, str]] = {
         "decided_by": SWITCH,
         "verdicts[]": "tool part telemetry would_send decided_by",
     },
-    "disable": {
-        "": "dry_run changes purged tools",
-        "changes[]": "tool file name value changed set_aside",
-        "tools[]": PART,
-    },
-    "enable": {
-        "": "dry_run changes purged tools",
-        "changes[]": "tool file name value changed set_aside",
-        "tools[]": PART,
-    },
+    "disable": SWITCHED,
+    "enable": SWITCHED,
     "settings": {"": "file problem settings", "settings[]": "name value source origin stored"},
     "settings set": {"": SAVED},
     "settings unset": {"": SAVED},
