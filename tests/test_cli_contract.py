@@ -30,6 +30,11 @@ EXPLAIN = (
 )
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
+SWITCHED = {
+    "": "dry_run changes purged tools",
+    "changes[]": "tool file name value changed set_aside",
+    "tools[]": PART,
+}
 SAVED = "file changed set_aside dry_run"
 REPLACED = "tool part path before after changed set_aside problem"
 LOST = "full old unwritable"
@@ -77,16 +82,8 @@ KEYS: dict[str, dict[str, str]] = {
         "decided_by": SWITCH,
         "verdicts[]": "tool part telemetry would_send decided_by",
     },
-    "disable": {
-        "": "dry_run changes purged tools",
-        "changes[]": "tool file name value changed set_aside",
-        "tools[]": PART,
-    },
-    "enable": {
-        "": "dry_run changes purged tools",
-        "changes[]": "tool file name value changed set_aside",
-        "tools[]": PART,
-    },
+    "disable": SWITCHED,
+    "enable": SWITCHED,
     "settings": {"": "file problem settings", "settings[]": "name value source origin stored"},
     "settings set": {"": SAVED},
     "settings unset": {"": SAVED},
@@ -216,14 +213,9 @@ def test_json_is_one_envelope_with_exact_keys(
                 found = [set(each) for each in members(outcome.data, place)]
                 assert found, "nothing stands there, so nothing was tested"
                 assert found == [set(keys.split())] * len(found)
-
-
-def test_keys_of_one_event_and_one_field_are_exact(machine: Machine) -> None:
-    """`explain NAME` gives the same objects as the whole notice holds."""
-    event = run_inside(machine.environment(), "explain", "session", "--json").data
-    field = run_inside(machine.environment(), "explain", "session.machine_id", "--json").data
-    assert set(event) == set(EVENT.split())
-    assert set(field) == {"field", "departures"}
+    for name, keys in (("session", EVENT), ("session.machine_id", "field departures")):
+        found_data = run_inside(machines().environment(), "explain", name, "--json").data
+        assert set(found_data) == set(keys.split())
 
 
 def test_values_come_from_the_published_words(machine: Machine) -> None:
@@ -241,17 +233,22 @@ def test_values_come_from_the_published_words(machine: Machine) -> None:
     ]
 
 
-def test_failures_have_the_same_envelope(machine: Machine, subtests: pytest.Subtests) -> None:
-    """A failure is an envelope with empty data and an error with a code and a next step."""
-    for arguments, command, code, status in FAILURES:
-        outcome = run_inside(machine.environment(), *arguments, "--json")
-        with subtests.test(" ".join(arguments)):
+def test_failures_have_the_same_envelope(machines: Machines, subtests: pytest.Subtests) -> None:
+    """A failure is an envelope with empty data and an error with a code and a next step.
+
+    Bad usage, as Click or the command itself sees it, is not recorded: nothing did run.
+    """
+    for words, command, code, status in FAILURES:
+        machine = machines()
+        outcome = run_inside(machine.environment(), *words, "--json")
+        with subtests.test(" ".join(words)):
             check_envelope(outcome, command)
             (error,) = outcome.envelope["errors"]
             assert (outcome.envelope["data"], error["code"]) == ({}, code)
             assert error["message"].endswith((".", "?"))
             assert error["hint"].startswith("usagectl")
             assert outcome.status == status
+            assert machine.state_dir.exists() == (status != 2)
 
 
 def test_every_command_refuses_an_unknown_option(
@@ -268,15 +265,8 @@ def test_every_command_refuses_an_unknown_option(
             assert outcome.envelope["errors"][0]["code"] == "usage"
 
 
-def test_an_option_before_the_sub_command_is_refused(machine: Machine) -> None:
-    """`cache-dir --json set x` would answer without JSON: it says where the option belongs."""
-    for words in (("cache-dir", "--json", "set", "x"), ("settings", "--json", "unset", "x")):
-        outcome = run_inside(machine.environment(), *words)
-        assert outcome.status == 2
-        assert "give it after" in outcome.envelope["errors"][0]["message"]
-
-
 SLIPS = [
+    ("statsu", "did you mean status?", "usagectl --help"),
     ("settings get telemetry.mode", "It has set, unset; alone it shows", "usagectl settings"),
     ("settings telemetry.mode", "has no command 'telemetry.mode'. It", "usagectl settings"),
     ("settings unst x", "did you mean unset?", "usagectl settings"),
@@ -308,7 +298,14 @@ def test_a_slip_is_answered_with_the_way_on(machine: Machine, subtests: pytest.S
 
 
 def test_json_before_its_command_is_put_right(machine: Machine) -> None:
-    """The envelope names the command that was meant, and where --json goes."""
+    """The envelope names the command that was meant, and where --json goes.
+
+    `cache-dir --json set x` would answer without JSON: it says where the option belongs.
+    """
+    for words in ("cache-dir --json set x", "settings --json unset x"):
+        outcome = run_inside(machine.environment(), *words.split())
+        assert outcome.status == 2
+        assert "give it after" in outcome.envelope["errors"][0]["message"]
     for words, command in (("--json status", "status"), ("--version --json", "")):
         outcome = run_inside(machine.environment(), *words.split())
         assert (outcome.status, outcome.envelope["command"]) == (2, command)

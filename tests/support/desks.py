@@ -19,12 +19,12 @@ import pytest
 
 from tests.support.machine import REPOSITORY
 from usagectl.cli import completion
-from usagectl.cli._completion_scripts import SHELLS
+from usagectl.cli.completion import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from usagectl.cli._completion_scripts import CommandNode
+    from usagectl.cli.completion import CommandNode
 
     Place = tuple[Path, dict[str, str]]
 
@@ -184,6 +184,23 @@ def write_scripts(tree: CommandNode, folder: Path) -> dict[str, Path]:
         written[name] = folder / shell.file_name
         written[name].write_text(shell.write(tree), encoding="utf-8")
     return written
+
+
+_TERM = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9a-f]{4})"
+POWERSHELL = rf"{_TERM}(?: \+ {_TERM})*"
+"""A string as PowerShell reads it."""
+
+
+def read_powershell(text: str) -> list[str]:
+    """Read the strings of a text by PowerShell's rules for single quotes, `+` and [char]."""
+    found = []
+    for word in re.findall(POWERSHELL, text):
+        units = b"".join(
+            bytes.fromhex(code) if code else string.replace("''", "'").encode("utf-16-be")
+            for string, code in re.findall(r"'((?:[^']|'')*)'|0x([0-9a-f]{4})", word)
+        )
+        found.append(units.decode("utf-16-be"))
+    return found
 
 
 REAL_NODES = dict(nodes(completion.read_tree()))

@@ -1,8 +1,6 @@
-"""Lines that a program of ours never writes, and events that a second encoder would change."""
+"""Lines that a program of ours never writes."""
 
 from __future__ import annotations
-
-import random
 
 from tests.support.spooling import make_record
 from usagectl.events.record import to_line
@@ -14,17 +12,6 @@ EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"canary-7f"}}'
 def make_line(event: bytes = EVENT, **labels: str) -> bytes:
     """Build a line with labels of the test's choosing, its line end included."""
     return to_line(make_record(event, **labels)) + b"\n"
-
-
-def make_events(count: int, *, seed: int = 1) -> list[bytes]:
-    """Generate events whose bytes a second encoder would change: spaces, escapes, odd numbers."""
-    chance = random.Random(seed)  # noqa: S311  (test data)
-    odd = ["1.10", "1e3", "-0", '"é😀"', '"\\u00e9"', '"\\/"', '{"event":{"event":{}}}', "[ ]"]
-    odd += ['"\u2028"', '"}}"', '",\\"event\\":{"', "12345678901234567890123"]
-    return [
-        f'{{"n": {number},"v":{chance.choice(odd)}, "w":{chance.choice(odd)}}}'.encode()
-        for number in range(count)
-    ]
 
 
 HOSTILE = {

@@ -107,17 +107,13 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
 
 def show_outcome(outcome: Outcome) -> None:
     """Draw the summary: what arrived first, then where it departs from the notice."""
-    from usagectl.cli._render import Page
-
-    page, sums = Page(), outcome.sums
+    page, sums = _output.new_page(), outcome.sums
     _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page)
-    if outcome.found.findings or (sums.requests and outcome.kept is None):
-        page.line()
-    if outcome.kept is not None and outcome.found.findings:
-        page.line(f"Next: usagectl audit {quote(str(outcome.kept))} says more about each finding.")
-    elif outcome.kept is None and sums.requests:
-        page.line("Next: with --output FILE the events are kept for usagectl audit.")
+    if outcome.kept is None and sums.requests:
+        page.next_step("with --output FILE the events are kept for usagectl audit.")
+    elif outcome.kept is not None and outcome.found.findings:
+        page.next_step(f"usagectl audit {quote(str(outcome.kept))} says more about each finding.")
 
 
 def _show_sums(outcome: Outcome, page: Page) -> None:
@@ -149,8 +145,7 @@ def _show_findings(findings: Sequence[Finding], page: Page) -> None:
     page.heading(f"{count_of(len(findings), 'departure')} from the notice")
     shown = findings[:_MOST_FINDINGS]
     page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
-    if len(findings) > len(shown):
-        page.line(f"  and {len(findings) - len(shown)} more")
+    page.more(len(findings) - len(shown))
 
 
 @contextmanager
@@ -164,7 +159,7 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
         from usagectl.cli._render import error_console
 
         table = _ArrivalTable()
-        with Live(console=error_console(), refresh_per_second=4, get_renderable=table.draw):
+        with Live(table, console=error_console(), refresh_per_second=4):
             yield table.add
     else:
         yield _print_arrival
@@ -193,8 +188,7 @@ class _ArrivalTable:
         self._requests += 1
         self._rows.append(_cells(arrival))
 
-    def draw(self) -> Table:
-        """Draw the requests so far."""
+    def __rich__(self) -> Table:
         from rich.table import Table
         from rich.text import Text
 

@@ -81,9 +81,11 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(ctx: typer.Context, **values: Any) -> Any:  # noqa: ANN401
         invocation: Invocation = ctx.obj
-        chosen = {name: values.pop(name) for name in _SELECTING}
-        selection = _select(invocation.environment.now(), **chosen)
-        return command(ctx, selection=selection, **values)
+        now = invocation.environment.now()
+        tools, events, *bounds = (values.pop(name) for name in _SELECTING)
+        since, until = (None if each is None else parse_when(each, now=now) for each in bounds)
+        chosen = Selection(tuple(tools or ()), tuple(events or ()), since=since, until=until)
+        return command(ctx, selection=chosen, **values)
 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
@@ -95,22 +97,6 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
-
-
-def _select(
-    now: datetime,
-    *,
-    tool: Sequence[str] | None,
-    event: Sequence[str] | None,
-    since: str | None,
-    until: str | None,
-) -> Selection:
-    return Selection(
-        tools=tuple(tool or ()),
-        events=tuple(event or ()),
-        since=None if since is None else parse_when(since, now=now),
-        until=None if until is None else parse_when(until, now=now),
-    )
 
 
 def parse_when(text: str, *, now: datetime) -> datetime:

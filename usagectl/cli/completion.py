@@ -1,10 +1,17 @@
-"""`usagectl completion`: print the completion script of a shell, or write all of them."""
+"""`usagectl completion`: print the completion script of a shell, or write all of them.
+
+A script is static text, made from the command tree: a Tab press runs the shell's own
+language, so no Python starts and nothing is loaded, recorded or sent. What is the same for
+every tree stands in `data/completion.*`, which looks words up in the tables written here.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -12,7 +19,6 @@ from typer.core import TyperGroup
 from usagectl import notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli._output import as_data
 from usagectl.cli.settings import NAMES as SETTING_NAMES
@@ -20,12 +26,232 @@ from usagectl.errors import InvalidValueError
 from usagectl.machine import files, shells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    Table = Mapping[str, Sequence[str]]
 
 app = new_app()
 apps = {"completion": app}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_SPELLING = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9_-]*")
+_CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+_MARK = "# @tables@\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What may stand in one place of a command line.
+
+    Attributes:
+        kind: `text` is anything, so nothing is offered; `command` is another
+            command, with its own arguments behind it.
+        choices: the words of a `choice`. NAME.DETAIL whose NAME is a choice too
+            is offered once NAME is typed, not before.
+    """
+
+    kind: Literal["text", "choice", "file", "folder", "command"] = "text"
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self.choices, _CHOICE)
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """The choices that wait for their NAME."""
+        return tuple(
+            word for word in self.choices if "." in word and word.split(".")[0] in self.choices
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option in all its spellings; without values it is a flag."""
+
+    spellings: tuple[str, ...]
+    help: str = ""
+    values: Values | None = None
+    is_repeatable: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.spellings, _SPELLING)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument; a variadic one takes every further word."""
+
+    values: Values
+    is_variadic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandNode:
+    """A command; one with children takes no arguments of its own."""
+
+    name: str
+    help: str = ""
+    options: tuple[Option, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    children: tuple[CommandNode, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check((self.name,), _NAME)
+
+
+def _check(words: Sequence[str], pattern: re.Pattern[str]) -> None:
+    """Refuse names that would need quotes in a shell; only help may be any text.
+
+    Raises:
+        ValueError: a word of the command tree is not so; that is a bug in the tree.
+    """
+    for word in words:
+        if not pattern.fullmatch(word):
+            message = f"{word!r} cannot be completed in every shell"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """How a shell spells the tables of its script.
+
+    Attributes:
+        file_name: the name under which the shell looks for the script.
+        template: the file of `data/` that holds the rest of the script.
+        described: a name with its help.
+        quote: writes any word.
+        table: the function that looks up a key in one table.
+        case: the answer of that function for one key.
+        between: what stands between two words of an answer.
+    """
+
+    file_name: str
+    template: str
+    described: str
+    quote: Callable[[str], str]
+    table: str
+    case: str
+    between: str
+
+    def write(self, tree: CommandNode) -> str:
+        """Write the script that completes the commands of a tree."""
+        text = resources.files("usagectl").joinpath("data", self.template).read_text("utf-8")
+        tables = _tables(tree, self._describe)
+        return text.replace(_MARK, "\n".join(self._write(*table) for table in tables.items()))
+
+    def _describe(self, name: str, text: str) -> str:
+        """Put a name and its help in one line, without characters that drive a terminal."""
+        line = "".join(char for char in " ".join(text.split()) if char.isprintable())
+        return self.described.format(name, line)
+
+    def _write(self, name: str, table: Table) -> str:
+        cases = (
+            self.case.format(self.quote(key), self.between.join(map(self.quote, words)))
+            for key, words in table.items()
+            if words
+        )
+        return self.table.format(name, "".join(cases))
+
+
+def _quote_zsh(text: str) -> str:
+    return shells.quote_posix(text.replace("\\", "\\\\"))  # An escape in a description.
+
+
+def _quote_powershell(text: str) -> str:
+    """Quote in ASCII; a sum of strings stands in parentheses, since a comma binds tighter."""
+    quoted = shells.quote_powershell(text)
+    return quoted if text.isascii() else f"({quoted})"
+
+
+_BASH = Shell(  # 3.2 and later, with or without bash-completion.
+    "usagectl.bash",
+    template="completion.bash",
+    described="{}",
+    quote=shells.quote_posix,
+    table=(
+        "_usagectl_{}() {{\n    reply=()\n    case $1 in\n{}        *) return 1 ;;\n    esac\n}}\n"
+    ),
+    case="        {})\n            reply=({})\n            ;;\n",
+    between="\n                ",
+)
+SHELLS: Mapping[str, Shell] = {
+    "bash": _BASH,
+    "zsh": replace(  # Found on `fpath`, or sourced.
+        _BASH,
+        file_name="_usagectl",
+        template="completion.zsh",
+        described="{}:{}",
+        quote=_quote_zsh,
+    ),
+    "fish": Shell(  # 3.4 and later.
+        "usagectl.fish",
+        template="completion.fish",
+        described="{}\t{}",
+        quote=shells.quote_fish,
+        table=(
+            'function __usagectl_{}\n    switch "$argv[1]"\n{}'
+            "        case '*'\n            return 1\n    end\nend\n"
+        ),
+        case="        case {}\n            printf '%s\\n' {}\n",
+        between=" \\\n                ",
+    ),
+    "powershell": Shell(  # 5 and later, in ASCII: it may be read in any code page.
+        "usagectl.ps1",
+        template="completion.ps1",
+        described="{}|{}",
+        quote=_quote_powershell,
+        table=(
+            "function global:__usagectl_{}([string]$key) {{\n"
+            "    switch -CaseSensitive ($key) {{\n{}    }}\n}}\n"
+        ),
+        case="        {} {{\n            {}\n        }}\n",
+        between=",\n                ",
+    ),
+}
+
+
+def _tables(tree: CommandNode, describe: Callable[[str, str], str]) -> Mapping[str, Table]:
+    """Lay the tree out in four tables, whose keys are command paths and places below them.
+
+    An option is spelt `--one,-o`, with a `+` before it when it may be repeated.
+    """
+    nodes = dict(_nodes(tree))
+    places = dict(place for key, node in nodes.items() for place in _places(key, node))
+    return {
+        "commands": {
+            key: [describe(child.name, child.help) for child in node.children]
+            for key, node in nodes.items()
+        },
+        "options": {
+            key: [
+                describe("+" * option.is_repeatable + ",".join(option.spellings), option.help)
+                for option in node.options
+            ]
+            for key, node in nodes.items()
+        },
+        "values": {
+            key: [values.kind, *(word for word in values.choices if word not in values.details)]
+            for key, values in places.items()
+        },
+        "details": {key: values.details for key, values in places.items()},
+    }
+
+
+def _nodes(node: CommandNode, parent: str = "") -> Iterator[tuple[str, CommandNode]]:
+    key = f"{parent} {node.name}".lstrip()
+    yield key, node
+    for child in node.children:
+        yield from _nodes(child, key)
+
+
+def _places(key: str, node: CommandNode) -> Iterator[tuple[str, Values]]:
+    """List the places of a command that take a value: a spelling, a number, or `+`."""
+    for option in node.options:
+        if option.values is not None:
+            yield from ((f"{key} {spelling}", option.values) for spelling in option.spellings)
+    for number, argument in enumerate(node.arguments, 1):
+        yield f"{key} {'+' if argument.is_variadic else number}", argument.values
 
 
 @app.command(cls=AnsweringCommand)
@@ -81,13 +307,18 @@ def completion(
 
 
 def _write(folder: Path, names: list[str], *, dry_run: bool) -> _output.Answer:
-    found = [_write_file(folder, name, dry_run=dry_run) for name in names]
+    found: list[WrittenFile] = []
+    for name in names:
+        file, data = folder / SHELLS[name].file_name, SHELLS[name].write(read_tree()).encode()
+        found.append(WrittenFile(name, file, files.read_bytes(file) != data))
+        if found[-1].changed and not dry_run:
+            files.replace_bytes(file, data, new_mode=0o644)
 
     def show() -> None:
         verb = "would change" if dry_run else "changed"
         for each in found:
             word = verb if each.changed else "stays as it is"
-            typer.echo(_output.printable_line(f"{each.path} {word}."))
+            _output.print_line(f"{each.path} {word}.")
 
     return _output.Answer(lambda: {"dry_run": dry_run, "files": as_data(found)}, show)
 
@@ -100,50 +331,37 @@ class WrittenFile(NamedTuple):
     changed: bool
 
 
-def _write_file(folder: Path, shell: str, *, dry_run: bool) -> WrittenFile:
-    file = folder / SHELLS[shell].file_name
-    data = SHELLS[shell].write(read_tree()).encode()
-    changed = files.read_bytes(file) != data
-    if changed and not dry_run:
-        files.replace_bytes(file, data, new_mode=0o644)
-    return WrittenFile(shell, file, changed)
+_TEXTS = (
+    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "UID", "URL", "UUID", "VALUE"),
+    *("VARIABLE", "VERSION", "WHEN"),
+)
 
 
 @cache
 def word_values() -> Mapping[str, Values]:
-    """Say what may stand for each word of the usage lines, such as TOOL.
+    """Map each word of the usage lines, such as TOOL, to what may stand for it.
 
-    A new word has to be added here; it is `text` where nothing can be offered.
+    A new word has to be added, to `_TEXTS` where nothing can be offered.
     """
     from usagectl.audit.rules import RULES
 
-    text, folder = Values("text"), Values("folder")
+    events = tuple(_event_names())
+    choices = {
+        "EVENT": events,
+        "FORMAT": shells.FORMATS,
+        "NAME": SETTING_NAMES,
+        "RULE": tuple(rule.id for rule in RULES),
+        "SHELL": tuple(SHELLS),
+        "STATE": ("waiting", "sent", "rejected"),
+        "TOOL": tools.names(),
+        "WORD": tuple(name for name in events if "." not in name),
+    }
     return {
-        "ADDRESS": text,
+        **dict.fromkeys(_TEXTS, Values("text")),
+        **{word: Values("choice", names) for word, names in choices.items()},
+        **dict.fromkeys(("FOLDER", "PATH"), Values("folder")),
         "CMD": Values("command"),
         "FILE": Values("file"),
-        "EVENT": Values("choice", tuple(_event_names())),
-        "FOLDER": folder,
-        "FORMAT": Values("choice", shells.FORMATS),
-        "ID": text,
-        "NAME": Values("choice", SETTING_NAMES),
-        "PROGRAM": text,
-        "UUID": text,
-        "VARIABLE": text,
-        "PATH": folder,
-        "RULE": Values("choice", tuple(rule.id for rule in RULES)),
-        "SHELL": Values("choice", tuple(SHELLS)),
-        "STATE": Values("choice", ("waiting", "sent", "rejected")),
-        "TOOL": Values("choice", tools.names()),
-        "VALUE": text,
-        "UID": text,
-        "URL": text,
-        "WHEN": text,
-        "INT": text,
-        "FLOAT": text,
-        "NUMBER": text,
-        "VERSION": text,
-        "WORD": Values("choice", tuple(name for name in _event_names() if "." not in name)),
     }
 
 

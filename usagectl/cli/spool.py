@@ -124,7 +124,9 @@ def show(
     """
     invocation: Invocation = ctx.obj
     asked = tuple(uids or ())
-    _check_uids(asked)
+    if short := [uid for uid in asked if len(uid) < _SHORTEST_UID]:
+        sentence = f"{short[0]!r} is too short: give {_SHORTEST_UID} characters of a uid."
+        raise UsageError(sentence, hint="usagectl spool list")
     if raw and invocation.as_json:
         raise UsageError(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
@@ -133,13 +135,10 @@ def show(
         state, sent=sent, rejected=rejected, default=STATES if uids else ("pending",)
     )
     selection = selection._replace(uids=asked)
-    missing = set(asked)
     most = None if raw or invocation.as_json else _SHOWN
     with open_spool(invocation.environment, read_only=True) as spool:
-        for uid in asked:
-            if spool.count(states, selection._replace(uids=(uid,))):
-                missing.discard(uid)
-        errors = [UnknownUidError(uid) for uid in asked if uid in missing]
+        each_of = ((uid, selection._replace(uids=(uid,))) for uid in asked)
+        errors = [UnknownUidError(uid) for uid, only in each_of if not spool.count(states, only)]
         entries = spool.entries(states, selection, newest=most)
         if raw:
             _output.print_raw(entry.body for entry in entries)
@@ -152,13 +151,6 @@ def show(
         lambda: _show_events(shown, total),
         errors,
     )
-
-
-def _check_uids(uids: Sequence[str]) -> None:
-    short = next((uid for uid in uids if len(uid) < _SHORTEST_UID), None)
-    if short is not None:
-        sentence = f"{short!r} is too short: give {_SHORTEST_UID} characters of a uid."
-        raise UsageError(sentence, hint="usagectl spool list")
 
 
 @app.command("stats", cls=AnsweringCommand)
@@ -247,17 +239,16 @@ def purge(
         _output.confirm(f"Remove {count_of(gone, 'event')} for good?")
     if not dry_run:
         gone = remove(environment, states=states, selection=selection)
+    none = f"No such event is here; nothing {'would be' if dry_run else 'was'} removed."
+    text = f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed." if gone else none
     return _output.Answer(
         lambda: {"purged": gone, "dry_run": dry_run, "states": states},
-        lambda: _show_purge(gone, dry_run=dry_run),
+        lambda: _output.new_page().line(text),
     )
 
 
 def _show_state(found: SpoolState) -> None:
-    """Draw the size of the spool and what can be done with it."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(
         f"{count_of(found.pending, 'event')} waiting in {found.path or 'no file'}.", style="bold"
     )
@@ -270,22 +261,19 @@ def _show_state(found: SpoolState) -> None:
             ("lost", _describe_losses(found.losses)),
         ]
     )
+    way_on = (
+        f"ls -la {quote(str(found.path.parent))}"
+        if found.path
+        else FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
+    )
     for problem in filter(None, (found.problem, found.unwritable)):
         page.line()
         page.line(problem, style="yellow")
-        page.line(f"  try: {_look_at(found.path)}")
-    page.line()
-    page.line("Next: usagectl spool list, show, stats, export, purge; usagectl replay sends.")
-
-
-def _look_at(file: Path | None) -> str:
-    if file is None:
-        return FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
-    return f"ls -la {quote(str(file.parent))}"
+        page.line(f"  try: {way_on}")
+    page.next_step("usagectl spool list, show, stats, export, purge; usagectl replay sends.")
 
 
 def _describe_losses(losses: Losses) -> str:
-    """Say how many events were lost, and why."""
     if not losses.total:
         return "none"
     reasons = (
@@ -306,9 +294,7 @@ def _short(text: str) -> str:
 
 def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
     """Draw events, one a line; those of one answer stand below it."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     verb = " or ".join("waiting" if state == "pending" else state for state in states)
     if not entries:
         page.line(f"No such event is {verb}.", style="bold")
@@ -336,12 +322,11 @@ def _row(entry: Entry, width: int) -> tuple[str, ...]:
 
 
 def _recorded_at(entry: Entry) -> str:
-    """Say when an event was recorded: UTC, to the second; its own text where that is no instant."""
+    """Write an instant in UTC, to the second; its own text where that is no instant."""
     return in_utc(entry.time) or entry.time
 
 
 def _fate(state: State, handover: Handover | None) -> str:
-    """Say in words what became of events."""
     if state == "pending":
         return "waiting"
     if handover is None:
@@ -356,10 +341,7 @@ def _fate(state: State, handover: Handover | None) -> str:
 
 
 def _show_events(entries: Sequence[Entry], total: int) -> None:
-    """Draw events whole."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     if not entries:
         page.line("No such event is here.", style="bold")
         page.line("Next: usagectl spool stats counts all of them.")
@@ -390,10 +372,7 @@ def count_by(stats: Stats, *names: str) -> dict[tuple[str, ...], int]:
 
 
 def _show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
-    """Draw counts, and a bar for each day."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(f"{count_of(found.total, 'event')}, {found.bytes} bytes.", style="bold")
     if found.groups:
         page.line()
@@ -416,43 +395,25 @@ def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
         counts = [str(by_state.get((event, tool, state), 0)) for state in states]
         rows.append((_short(event), _short(tool), *counts))
     page.rows(rows, styles=["dim", *[""] * (len(rows) - 1)])
-    if len(names) > _ROWS:
-        page.line(f"  and {len(names) - _ROWS} more; --json has all")
+    page.more(len(names) - _ROWS, "; --json has all")
 
 
 def _show_days(page: Page, found: Stats) -> None:
     """Draw a bar for each of the last days that have events; rare events share a part."""
     totals = sorted(count_by(found, "event").items(), key=lambda each: -each[1])
     kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
-    days: dict[str, dict[str, int]] = {}
+    days: dict[str, Counter[str]] = {}
     for (day, event), count in count_by(found, "day", "event").items():
         name = _short(event) if event in kept else "other"
-        counts = days.setdefault(_short(day), {})
-        counts[name] = counts.get(name, 0) + count
+        days.setdefault(_short(day), Counter())[name] += count
     page.bars(dict(sorted(days.items())[-_DAYS:]))
     if len(days) > _DAYS:
-        earlier = len(days) - _DAYS
-        page.line(f"  and {earlier} earlier {'day' if earlier == 1 else 'days'}; --json has all")
+        page.line(f"  and {count_of(len(days) - _DAYS, 'earlier day')}; --json has all")
 
 
 def _show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
-    """Say what was written."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     verb = "would be written" if dry_run else "written"
     page.line(f"{count_of(count, 'event')} {verb} to {file}, {size} bytes.")
-    if dry_run:
-        return
-    page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")
-
-
-def _show_purge(gone: int, *, dry_run: bool) -> None:
-    """Say what was removed."""
-    from usagectl.cli._render import Page
-
-    page = Page()
-    if not gone:
-        page.line(f"No such event is here; nothing {'would be' if dry_run else 'was'} removed.")
-        return
-    page.line(f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed.")
+    if not dry_run:
+        page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 from usagectl.errors import InvalidValueError
@@ -66,28 +67,8 @@ def _invalid(given: str, *, what: str, because: str) -> InvalidValueError:
     return InvalidValueError(what, given, wanted=because, hint="usagectl env --help")
 
 
-def _lines(template: str, variables: Mapping[str, str], quote: Callable[[str], str]) -> str:
+def _lines(template: str, quote: Callable[[str], str], variables: Mapping[str, str]) -> str:
     return "\n".join(template.format(name, quote(value)) for name, value in variables.items())
-
-
-def _posix(variables: Mapping[str, str]) -> str:
-    """Write for `eval "$(usagectl env)"` in bash, zsh and every POSIX shell."""
-    return _lines("export {}={}", variables, quote_posix)
-
-
-def _fish(variables: Mapping[str, str]) -> str:
-    """Write for `usagectl env fish | source`."""
-    return _lines("set -gx {} {}", variables, quote_fish)
-
-
-def _powershell(variables: Mapping[str, str]) -> str:
-    """Write for `usagectl env powershell | Out-String | Invoke-Expression`.
-
-    Pure ASCII: a Windows console decodes output with another code page than Python
-    writes, PowerShell treats typographic quotes as quotes, and the pipe rewrites line
-    ends. An empty value removes the variable in every PowerShell before 7.5.
-    """
-    return _lines("$Env:{} = {}", variables, quote_powershell)
 
 
 def quote_posix(text: str) -> str:
@@ -103,7 +84,11 @@ def quote_fish(text: str) -> str:
 
 
 def quote_powershell(value: str) -> str:
-    """Write any text as a PowerShell expression in ASCII, safe from code pages and quotes."""
+    """Write any text as a PowerShell expression in ASCII.
+
+    A Windows console decodes output with another code page than Python writes, PowerShell
+    treats typographic quotes as quotes, and the pipe rewrites line ends.
+    """
     return "'" + re.sub(r"[^ -~]+", _char_codes, value.replace("'", "''")) + "'"
 
 
@@ -184,7 +169,7 @@ def _compose(variables: Mapping[str, str]) -> str:
     """Write the `environment:` mapping of a service in a Compose file."""
     if not variables:
         return "environment: {}"
-    return "environment:\n" + _lines("  {}: {}", variables, _yaml_string)
+    return "environment:\n" + _lines("  {}: {}", _yaml_string, variables)
 
 
 def _yaml_string(value: str) -> str:
@@ -224,10 +209,12 @@ def _github_entry(name: str, value: str) -> str:
 
 
 _WRITERS: dict[str, Callable[[Mapping[str, str]], str]] = {
-    "bash": _posix,
-    "zsh": _posix,
-    "fish": _fish,
-    "powershell": _powershell,
+    "bash": partial(_lines, "export {}={}", quote_posix),  # eval "$(usagectl env)"
+    "zsh": partial(_lines, "export {}={}", quote_posix),
+    "fish": partial(_lines, "set -gx {} {}", quote_fish),  # usagectl env fish | source
+    # usagectl env powershell | Out-String | Invoke-Expression; before 7.5 an empty value
+    # removes the variable.
+    "powershell": partial(_lines, "$Env:{} = {}", quote_powershell),
     "dotenv": _dotenv,
     "docker": _docker,
     "compose": _compose,
