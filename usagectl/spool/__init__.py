@@ -47,15 +47,17 @@ _NO_END = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
 _INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_DELETE = "DELETE FROM events WHERE "
-_SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE "
-_THESE = "seq IN (SELECT value FROM json_each(?))"
-_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
-    f"seq IN (SELECT seq FROM (SELECT seq, sum({_SIZE}) OVER "  # noqa: S608  (no text of others)
-    f"(ORDER BY seq) - {_SIZE} AS before "
+_SETTLE = (
+    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
+    "WHERE seq IN (SELECT value FROM json_each(?))"
+)
+_DROP_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
+    "DELETE FROM events WHERE seq IN (SELECT seq FROM "  # noqa: S608  (no text of others)
+    f"(SELECT seq, sum({_SIZE}) OVER (ORDER BY seq) - {_SIZE} AS before "
     "FROM events WHERE state = ? ORDER BY seq LIMIT 1000) WHERE before < ?)"
 )
-_OLD = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+_DROP_OLD = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+    "DELETE FROM events WHERE "
     "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
     "AND seq IN (SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
 )
@@ -184,13 +186,8 @@ class Spool:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         database.begin(self._connection)
-        try:
+        with self._connection:
             yield
-            self._execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._execute("ROLLBACK")
-            raise
 
     def add(self, records: Iterable[Record], *, lost: int = 0) -> int:
         """Add events in one transaction, and drop the oldest beyond the bounds.
@@ -201,7 +198,7 @@ class Spool:
             How many were added.
         """
         with self._transaction():
-            added = self._insert(_row(record) for record in records)
+            added = self._connection.executemany(_INSERT, map(_row, records)).rowcount
             self.add_loss("unwritable", lost)
             if self._bounds is not None:
                 self.add_loss("full", self._trim("pending", self._bounds.max_bytes))
@@ -211,53 +208,27 @@ class Spool:
     def take_over(self, entries: Iterable[Entry]) -> None:
         """Add events that were settled in another store, and drop the oldest of such events."""
         with self._transaction():
-            self._insert(_row(each.record, each.state, each.handover) for each in entries)
+            rows = (_row(each.record, each.state, each.handover) for each in entries)
+            self._connection.executemany(_INSERT, rows)
             self._trim("sent", LOG_MAX_BYTES)
             self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
-
-    def _insert(self, rows: Iterable[tuple[object, ...]]) -> int:
-        ((last,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
-        self._connection.executemany(_INSERT, rows)
-        return self._tally(1, "seq > ?", [last])
-
-    def _delete(self, condition: str, values: Sequence[object]) -> int:
-        """Delete rows; return how many."""
-        gone = self._tally(-1, condition, values)
-        if gone:
-            self._execute(_DELETE + condition, values)
-        return gone
-
-    def _tally(self, sign: int, condition: str, values: Sequence[object]) -> int:
-        """Add rows to the totals of their states, or take them off; return how many they are.
-
-        Triggers would do so row by row, which takes as long again as adding an event.
-        """
-        columns = f"SELECT state, count(*), sum({_SIZE})"
-        # The sign keeps SQLite from reading a whole index for its order.
-        rows = self._execute(f"{columns} FROM events WHERE {condition} GROUP BY +state", values)
-        change = "UPDATE totals SET events = events + ?, bytes = bytes + ? WHERE state = ?"
-        count = 0
-        for state, events, size in rows.fetchall():
-            self._execute(change, [sign * events, sign * size, state])
-            count += events
-        return count
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
         dropped = 0
         while (excess := self.total(state)[1] - max_bytes) > 0:
-            dropped += self._delete(_OLDEST, [state, excess])
+            dropped += self._execute(_DROP_OLDEST, [state, excess]).rowcount
         return dropped
 
     def _drop_old(self, max_days: int) -> int:
-        """Drop what was waiting so many days before the newest event; return how much."""
+        """Drop events that wait and are so many days older than the newest; return how many."""
         dropped = 0
-        while gone := self._delete(_OLD, [min(max_days * _DAY, _NO_END)]):
+        while gone := self._execute(_DROP_OLD, [min(max_days * _DAY, _NO_END)]).rowcount:
             dropped += gone
         return dropped
 
     def total(self, state: State) -> tuple[int, int]:
-        """Return how many events are in a state, and the bytes they take; nothing is counted."""
+        """Return how many events are in a state, and the bytes they take."""
         row = self._execute("SELECT events, bytes FROM totals WHERE state = ?", [state])
         ((events, size),) = row
         return events, size
@@ -275,8 +246,6 @@ class Spool:
 
     def count(self, states: Sequence[State], selection: Selection = ALL) -> int:
         """Count events."""
-        if selection == ALL:
-            return sum(self.total(state)[0] for state in states)
         ((count,),) = self._query("SELECT count(*)", states, selection)
         return int(count)
 
@@ -325,11 +294,8 @@ class Spool:
 
     def settle(self, batch: Batch, state: Literal["sent", "rejected"], handover: Handover) -> None:
         """Note what became of a batch, and drop the oldest of what is kept of that state."""
-        these = [json.dumps(batch.ids)]
         with self._transaction():
-            self._tally(-1, _THESE, these)
-            self._execute(_SETTLE + _THESE, [state, *_fate(handover), *these])
-            self._tally(1, _THESE, these)
+            self._execute(_SETTLE, [state, *_fate(handover), json.dumps(batch.ids)])
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
 
@@ -359,7 +325,7 @@ class Spool:
     def purge(self, states: Sequence[State] = UNSENT, selection: Selection = ALL) -> int:
         """Remove events for good, and give their room back; return how many went."""
         with self._transaction():
-            gone = self._delete(*_condition(states, selection))
+            gone = self._query("DELETE", states, selection).rowcount
         # `execute` would stop after the first page.
         self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
