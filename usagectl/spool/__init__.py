@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections import Counter
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
 from usagectl.events.record import Record, new_record, parse_time, to_line
 from usagectl.machine import files
 from usagectl.spool import database
-from usagectl.spool.database import SpoolSetAsideError
+from usagectl.spool.database import BRIEF, PATIENT, SpoolSetAsideError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,18 +29,16 @@ if TYPE_CHECKING:
 
 State = Literal["pending", "sent", "rejected"]
 Reason = Literal["full", "old", "unwritable"]
-STATES: tuple[State, ...] = ("pending", "sent", "rejected")
+STATES: tuple[State, ...] = get_args(State)
 UNSENT: tuple[State, ...] = ("pending", "rejected")
 
 UNKNOWN_DAY = "unknown"
 LOG_MAX_BYTES = 16 * 1024 * 1024
-"""How much is kept of events that were sent, and of those that were rejected."""
-
-BRIEF, PATIENT = database.BRIEF_SECONDS, database.PATIENT_SECONDS
+"""The bytes that are kept of events that were sent, and of those that were rejected."""
 
 _SESSION = "session"
 _ROW_BYTES = 150
-"""What a row takes beside its event and answer: labels, index, SQLite's own (measured)."""
+"""The bytes of a row beside its event and answer: labels, index, SQLite's own (measured)."""
 
 _SIZE = f"({_ROW_BYTES} + length(event) + coalesce(length(answer), 0))"
 _ANSWER_CHARACTERS = 500
@@ -64,14 +63,14 @@ _DROP_OLD = (  # One with an odd time keeps back none behind it, unless they are
 
 
 class Bounds(NamedTuple):
-    """How much may wait: bytes of all events, days of each."""
+    """The limits of what may wait: bytes of all events, days of each."""
 
     max_bytes: int = 32 * 1024 * 1024
     max_days: int = 90
 
 
 class Losses(NamedTuple):
-    """How many events were lost since the store was made, by reason."""
+    """Numbers of events that were lost since the store was made, by reason."""
 
     full: int = 0  # Dropped, the oldest first: the spool had reached its size.
     old: int = 0  # Dropped: they had reached their age.
@@ -84,27 +83,27 @@ class Losses(NamedTuple):
 
 
 class SpoolState(NamedTuple):
-    """The size of the spool, and what is wrong with it."""
+    """The events of the spool in numbers, and what is wrong with it."""
 
     path: Path | None  # The file; None when there is no home.
     pending: int = 0
     sent: int = 0
     rejected: int = 0
-    bytes: int = 0  # What those that wait take.
+    bytes: int = 0  # Of those that wait.
     losses: Losses = Losses()
     problem: str = ""  # Why it cannot be read, or what was set aside; else empty.
     unwritable: str = ""  # Why the next event could not be kept; else empty.
 
 
 class Selection(NamedTuple):
-    """Which events are meant; without a word about something, all."""
+    """A choice of events; a field that is empty or None leaves none out."""
 
     tools: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     since: datetime | None = None  # Recorded then or later.
     until: datetime | None = None  # Recorded before.
     uids: tuple[str, ...] = ()  # Beginnings of uids.
-    consent: str | None = None  # Under which consent to send; empty: under none.
+    consent: str | None = None  # The consent to send that they have; empty: none.
     without: tuple[str, ...] = ()  # Not of these tools.
 
 
@@ -112,7 +111,7 @@ ALL = Selection()
 
 
 class Handover(NamedTuple):
-    """What one answer of an endpoint was: when, from where, its status and first words."""
+    """One answer of an endpoint: when, from where, its status and first words."""
 
     at: str
     to: str
@@ -135,17 +134,17 @@ class Entry(NamedTuple):
 
     @property
     def record(self) -> Record:
-        """Return it as it was recorded."""
+        """Return the event as it was recorded."""
         return Record(self.uid, self.time, self.tool, self.event, self.body, self.consent)
 
     @property
     def line(self) -> bytes:
-        """Write it as one line, without a line end."""
+        """Write the record as one line, without a line end."""
         return to_line(self.record)
 
 
 class Group(NamedTuple):
-    """What events are counted by; the day is that of UTC, or `unknown`."""
+    """Labels that events are counted by; the day is that of UTC, or `unknown`."""
 
     day: str
     tool: str
@@ -154,7 +153,7 @@ class Group(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """How many events there are of each group, and the bytes of all of them."""
+    """The number of events of each group, and the bytes of all of them."""
 
     groups: dict[Group, int]
     bytes: int
@@ -166,11 +165,11 @@ class Stats(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one request carries: rows of the store, and the exact bytes of their events."""
+    """Events of one request: rows of the store, and the exact bytes of their events."""
 
     ids: tuple[int, ...]
     events: tuple[bytes, ...]
-    is_session: bool = False  # It is one session event, which has an address of its own.
+    is_session: bool = False  # One session event, which has an address of its own.
 
 
 class Spool:
@@ -254,7 +253,7 @@ class Spool:
     ) -> Iterator[Entry]:
         """Read events one by one: state after state, and the oldest first in each.
 
-        With `newest` only so many of all of them, those that were added last.
+        With `newest` only that many, those that were added last.
         """
         first = 0
         if newest is not None:
@@ -277,7 +276,7 @@ class Spool:
         """Put the events that are there now into batches, in their order.
 
         A batch has at most `max_bytes` bytes unless one event alone has more; a session event is
-        a batch of its own. Rows can be settled meanwhile: none comes twice.
+        a batch of its own. Rows may be settled meanwhile; each comes once.
         """
         ((until,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
         last, left = 0, _NO_END if limit is None else limit
@@ -293,18 +292,18 @@ class Spool:
             last, left = batch.ids[-1], left - len(batch.ids)
 
     def settle(self, batch: Batch, state: Literal["sent", "rejected"], handover: Handover) -> None:
-        """Note what became of a batch, and drop the oldest of what is kept of that state."""
+        """Note the answer to a batch, and drop the oldest events of its new state."""
         with self._transaction():
             self._execute(_SETTLE, [state, *_fate(handover), json.dumps(batch.ids)])
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
 
     def check_room(self) -> None:
-        """Write what changes nothing: a full disk is known before anything is sent."""
+        """Write without changing anything, so that a full disk is known before a delivery."""
         self._execute("REPLACE INTO losses SELECT * FROM losses")
 
     def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
-        """Put what SQLite raised into words, for whoever goes on with the open store."""
+        """Translate an error of SQLite's for a caller that keeps the store open."""
         ((_, _, file), *_) = self._execute("PRAGMA database_list")
         return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
 
@@ -312,13 +311,11 @@ class Spool:
         """Count events by day, tool, name and state."""
         day = f"(instant + {_EPOCH.toordinal() * _DAY}) / {_DAY}"
         columns = f"SELECT {day}, tool, kind, state, count(*), sum(length(event))"
-        found: dict[Group, int] = {}
+        found: Counter[Group] = Counter()
         total = 0
-        for ordinal, *names, count, size in self._query(
-            columns, states, selection, "GROUP BY 1, 2, 3, 4"
-        ):
-            group = Group(_day(ordinal), *names)
-            found[group] = found.get(group, 0) + count
+        rows = self._query(columns, states, selection, "GROUP BY 1, 2, 3, 4")
+        for ordinal, *names, count, size in rows:
+            found[Group(_day(ordinal), *names)] += count
             total += size
         return Stats(dict(sorted(found.items())), total)
 
@@ -331,7 +328,7 @@ class Spool:
         return gone
 
     def losses(self) -> Losses:
-        """Return how many events were lost, and why."""
+        """Return the numbers of lost events."""
         return Losses(**dict(self._execute("SELECT reason, events FROM losses").fetchall()))
 
     def add_loss(self, reason: Reason, count: int) -> None:
@@ -342,7 +339,7 @@ class Spool:
 
 
 def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list[object]]:
-    """Write states and a selection as a condition of SQL, with its values."""
+    """Build SQL's condition for states and a selection, with its values."""
     tools, events, since, until, uids, consent, without = selection
     parts: list[tuple[str, Sequence[object]]] = [
         (f"state IN ({_marks(states)})", states),
@@ -365,7 +362,7 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def _instant(time: datetime | None) -> int | None:
-    """Return microseconds since 1970: unlike texts, they have an order whatever the zone."""
+    """Return microseconds since 1970, which have an order whatever the zone of the text."""
     return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -377,7 +374,7 @@ def _day(ordinal: int | None) -> str:
 
 
 def _sound(value: object) -> object:
-    """Return a value that SQLite takes: half of a surrogate pair has no bytes."""
+    """Replace half a surrogate pair, which has no bytes, so that SQLite takes the value."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "replace").decode()
     return value
@@ -404,7 +401,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 
 def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
-    """Take rows as long as they fit into one batch."""
+    """Put rows into a batch while they fit."""
     ids: list[int] = []
     events: list[bytes] = []
     is_session = False
@@ -419,7 +416,7 @@ def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
 
 
 _lock = threading.RLock()
-"""Keeps a fork waiting while an event is added: its child would hang in what SQLite locks."""
+"""Delays a fork while an event is added: the child would hang in what SQLite locks."""
 
 
 def _let_go() -> None:
@@ -438,7 +435,7 @@ if hasattr(os, "register_at_fork"):
 def append(
     environment: Environment, event: bytes, *, tool: str, kind: str, consent: str = ""
 ) -> None:
-    """Add one event to the user's spool; `consent` is the one to send it, if there is one.
+    """Add one event to the user's spool; `consent` is the one to send it, empty without one.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -452,7 +449,7 @@ def append(
 def append_all(
     environment: Environment, records: Sequence[Record], *, patience: float = BRIEF
 ) -> None:
-    """Add events to the user's spool in one transaction; as `append`.
+    """Add events to the user's spool in one transaction.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -479,8 +476,9 @@ def append_all(
 def load_bounds(environment: Environment) -> Bounds:
     """Take the bounds from the user's settings, else the defaults."""
     user, default = settings.load(environment), Bounds()
-    max_days = user.spool_max_days or default.max_days
-    return Bounds(user.spool_max_bytes or default.max_bytes, max_days)
+    return Bounds(
+        user.spool_max_bytes or default.max_bytes, user.spool_max_days or default.max_days
+    )
 
 
 @contextmanager
@@ -551,7 +549,7 @@ def last_event(environment: Environment, *, tool: str) -> bytes | None:
 
 
 def state(environment: Environment) -> SpoolState:
-    """Measure the spool; a problem is part of the answer."""
+    """Count what is in the spool; a problem is part of the answer."""
     file = files.spool_file(environment)
     if file is None:
         return SpoolState(None, problem="this account has no home to keep a spool in")
@@ -559,9 +557,8 @@ def state(environment: Environment) -> SpoolState:
     told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
     found = SpoolState(file, problem=told if aside else "", unwritable=_why_unwritable(file))
     try:
-        with database.connected_for_reading(file) as connection:
-            store = Spool(connection)
-            (pending, size), (sent, _), (rejected, _) = (store.total(each) for each in STATES)
+        with open_spool(environment, read_only=True) as store:
+            (pending, size), (sent, _), (rejected, _) = map(store.total, STATES)
             losses = store.losses()
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
@@ -569,7 +566,7 @@ def state(environment: Environment) -> SpoolState:
 
 
 def _why_unwritable(file: Path) -> str:
-    """Say why the next event could not be kept, as far as that can be told without writing."""
+    """Say why the next event could not be kept, as far as this shows without writing."""
     folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.
