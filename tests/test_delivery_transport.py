@@ -48,7 +48,7 @@ def test_what_comes_before_the_deadline_is_the_answer() -> None:
         (always(200, b"hello"), LONG, (200, "")),
         (always(404, b""), LONG, (404, "")),
         (loopback.reset_in_body, LONG, (200, "the connection broke")),
-        (always(200, b"x" * 70_000), LONG, (200, "it is larger than 65536 bytes")),
+        (always(200, b"x" * 1_048_577), LONG, (200, "it is larger than 1048576 bytes")),
         (loopback.drip_body, SHORT, (200, TOO_LATE)),
         (loopback.hang, SHORT, TOO_LATE),
         (loopback.drip, SHORT, TOO_LATE),

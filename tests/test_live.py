@@ -16,7 +16,8 @@ from tests.support import endpoint as loopback
 from tests.support.endpoint import Endpoint, always, says
 from usagectl import live
 from usagectl.delivery.requests import TOO_LATE
-from usagectl.live import MAX_DOCUMENT_BYTES, NotAnsweringError, get_json
+from usagectl.delivery.transport import MAX_BODY_BYTES
+from usagectl.live import NotAnsweringError, get_json
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour
@@ -80,7 +81,7 @@ def test_a_live_question_always_ends_with_a_reason() -> None:
         (says(b"[]"), "the answer is no JSON object"),
         (says(b"null"), "the answer is no JSON object"),
         (says(b""), "the answer is not JSON"),
-        (says(b" " * (MAX_DOCUMENT_BYTES + 1)), f"it is larger than {MAX_DOCUMENT_BYTES} bytes"),
+        (says(b" " * (MAX_BODY_BYTES + 1)), f"it is larger than {MAX_BODY_BYTES} bytes"),
         (loopback.garbage, "what it answers is not HTTP, or ends too soon"),
         (lambda connection, _: connection.socket.shutdown(2), "what it answers is not HTTP, or"),
     ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from usagectl.delivery.requests import Post
 
-_MAX_REPLY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
     (ssl.SSLError, "a TLS connection cannot be made", True),
@@ -57,36 +57,19 @@ class Transport:
         self._client: httpx.Client | None = None
         self._peer = ""
 
-    def send(self, post: Post, deadline: float) -> Answer:
-        """Send a request that carries events and wait for its answer.
+    def send(self, post: Post, deadline: float, *, method: str = "POST") -> Answer:
+        """Send a request and wait for its answer: a status that came before the deadline.
 
         Raises:
             NoAnswerError: there is none before the deadline, an instant of the monotonic clock.
-        """
-        return self.ask("POST", post.url, headers=post.headers, body=post.body, deadline=deadline)
-
-    def ask(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        deadline: float,
-        body: bytes = b"",
-        max_bytes: int = _MAX_REPLY_BYTES,
-    ) -> Answer:
-        """Send any request; a status that came before the deadline is an answer.
-
-        Raises:
-            NoAnswerError: there is none.
         """
         left = deadline - time.monotonic()
         if left <= 0:
             raise NoAnswerError(TOO_LATE)
         if self._client is None:
             self._client = _open(self._base)
-        request = httpx.Request(method, url, headers=dict(headers), content=body)
-        exchange = _Exchange(self._client, request, max_bytes=max_bytes, peer=self._peer)
+        request = httpx.Request(method, post.url, headers=dict(post.headers), content=post.body)
+        exchange = _Exchange(self._client, request, peer=self._peer)
         exchange.run(left)
         self._peer = exchange.peer
         if exchange.is_late:
@@ -133,16 +116,13 @@ class _Exchange:
         peer: host and port that the last connection led to.
     """
 
-    def __init__(
-        self, client: httpx.Client, request: httpx.Request, *, max_bytes: int, peer: str
-    ) -> None:
+    def __init__(self, client: httpx.Client, request: httpx.Request, *, peer: str) -> None:
         self.answer: Answer | None = None
         self.error: Exception | None = None
         self.is_late = False
         self.peer = peer
         self._client = client
         self._request = request
-        self._max_bytes = max_bytes
 
     @property
     def proxy(self) -> str:
@@ -189,12 +169,12 @@ class _Exchange:
         try:
             for piece in response.iter_raw():
                 self.answer = so_far = so_far._replace(body=so_far.body + piece)
-                if len(so_far.body) > self._max_bytes:
-                    problem = f"it is larger than {self._max_bytes} bytes"
+                if len(so_far.body) > MAX_BODY_BYTES:
+                    problem = f"it is larger than {MAX_BODY_BYTES} bytes"
                     break
         except Exception as error:  # noqa: BLE001  (a bug is raised again by _explain)
             problem = _explain(error).reason
-        return so_far._replace(body=so_far.body[: self._max_bytes], problem=problem)
+        return so_far._replace(body=so_far.body[:MAX_BODY_BYTES], problem=problem)
 
 
 def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
