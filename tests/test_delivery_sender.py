@@ -19,7 +19,6 @@ from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
 from usagectl import consent
 from usagectl.delivery import child, sender
-from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +86,8 @@ def allow(machine: Machine, tool: str, there: Endpoint, *events: int) -> None:
 
 
 def send_once(machine: Machine, *, seconds: float = 7, **options: object) -> None:
-    """Send as the child does, but for its rests and its luck."""
-    options = {"jitter": lambda: 0.5, "sleep": lambda _: None, **options}
+    """Send as the child does, but for its rests."""
+    options = {"sleep": lambda _: None, **options}
     patience = timedelta(seconds=seconds)
     sender.send(machine.environment(), patience=patience, **options)  # type: ignore[arg-type]
 
@@ -146,16 +145,6 @@ def test_without_consent_there_is_no_child(machine: Machine) -> None:
         assert not children(machine)
 
 
-def test_no_child_while_a_delivery_is_at_work(machine: Machine) -> None:
-    """Whoever delivers sends what is there; a second process is not started."""
-    machine.variables |= {**ON, "ANALYTICS_API": "http://127.0.0.1:9/v1"}
-    environment = machine.environment()
-    verdict = consent.evaluate(environment, ["usagectl"])[0]
-    with files.lock(files.require_delivery_dir(environment), seconds=0):
-        assert not sender.start_if_due(environment, verdict)
-        assert not children(machine)
-
-
 def test_an_opt_out_stops_a_child_before_it_sends(machine: Machine) -> None:
     """Switched off while the child rests, by command or project file: nothing arrives."""
     with Endpoint() as there:
@@ -187,7 +176,7 @@ def test_after_a_failure_it_rests(machine: Machine) -> None:
         with Endpoint(behave) as there:
             machine.variables["ANALYTICS_API"] = there.base
             environment = machine.environment(now=lambda instant=now: instant)
-            sender.send(environment, patience=timedelta(seconds=0.5), jitter=lambda: 0.5)
+            sender.send(environment, patience=timedelta(seconds=0.5))
         pause = sender.read_pause(environment)
         assert pause is not None
         assert (pause.failures, pause.reason, pause.since) == (number, table[number - 1][1], now)
@@ -316,7 +305,7 @@ def test_it_rests_after_whatever_goes_wrong(machine: Machine) -> None:
     with Endpoint() as there:
         machine.variables |= {**ON, "ANALYTICS_API": there.base}
         with pytest.raises(ZeroDivisionError):
-            sender.send(machine.environment(now=now), jitter=lambda: 0.5)
+            sender.send(machine.environment(now=now))
     found = sender.read_pause(machine.environment())
     assert found is not None
     assert found.reason == "unexpected"
