@@ -145,7 +145,7 @@ def test_retry_after_is_read() -> None:
         "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT": None,
         "Mon, 01 Jan 2026 00:00:00 +999999999999": None,
     }
-    found = {text: attempts.parse_retry_after(text, now=lambda: now) for text in table}
+    found = {text: attempts.parse_retry_after(text, now=now) for text in table}
     seconds = {text: each if each is None else each.total_seconds() for text, each in found.items()}
     assert seconds == table
 

@@ -1,7 +1,7 @@
 """Delivery of a batch to an endpoint: retries, waits, and what an answer means.
 
-An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; what may
-pass is tried again (design, section 5).
+An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; the rest is tried
+again (design, section 5).
 """
 
 from __future__ import annotations
@@ -93,16 +93,11 @@ class TrackingRefusedError(UsagectlError):
 
 
 class Handed(NamedTuple):
-    """A batch that an endpoint has decided on."""
+    """A batch that an endpoint acknowledged, or refused for good."""
 
     batch: Batch  # The batch, or a part of one that was too large.
     answer: Answer
     size: int  # Bytes of the request's body.
-
-    @property
-    def is_accepted(self) -> bool:
-        """True if it was acknowledged; else it was refused for good."""
-        return self.answer.is_success
 
 
 class Deliverer:
@@ -136,18 +131,15 @@ class Deliverer:
         self._origin = endpoint.origin_of(base)
 
     def deliver(self, batch: Batch) -> Iterator[Handed]:
-        """Deliver a batch, in halves where it is too large, and say what became of each part.
+        """Deliver a batch, in halves where it is too large, and yield each part with its answer.
 
-        Any error ends the delivery; what was not yielded is to be kept.
+        An error ends the delivery; the parts that were not yielded still wait.
         """
         waiting = [batch]
         while waiting:
             part = waiting.pop(0)
             post = build_post(
-                part.events,
-                base=self._base,
-                is_session=part.is_session,
-                compress=self._compress,
+                part.events, base=self._base, is_session=part.is_session, compress=self._compress
             )
             answer = self._ask(post)
             if answer.status == _TOO_LARGE and len(part.events) > 1:
@@ -206,11 +198,9 @@ class Deliverer:
 
 
 def _halves(batch: Batch) -> list[Batch]:
-    at = len(batch.events) // 2
-    return [
-        batch._replace(ids=batch.ids[:at], events=batch.events[:at]),
-        batch._replace(ids=batch.ids[at:], events=batch.events[at:]),
-    ]
+    middle = len(batch.events) // 2
+    halves = (slice(middle), slice(middle, None))
+    return [batch._replace(ids=batch.ids[half], events=batch.events[half]) for half in halves]
 
 
 def _target_of(answer: Answer, origin: str) -> str:
@@ -233,7 +223,7 @@ def _refuses_tracking(answer: Answer) -> bool:
     return isinstance(document, dict) and document.get("track_events") is False
 
 
-def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -> timedelta | None:
+def parse_retry_after(text: str, *, now: datetime | None = None) -> timedelta | None:
     """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None when it is neither.
 
     A date that has passed is no wait at all, and no wait is longer than 30 days.
@@ -247,5 +237,5 @@ def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    left = until - (now() if now else datetime.now(UTC))
+    left = until - (now or datetime.now(UTC))
     return min(max(left, timedelta()), _MAX_RETRY_AFTER)

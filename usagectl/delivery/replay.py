@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
-_REFUSED_IN_A_ROW = 3
+_REFUSALS = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
 
@@ -63,7 +63,7 @@ class ReplayInterruptedError(UsagectlError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a replay is asked for."""
+    """Options of a replay."""
 
     to: str | None = None  # The base URL; None: that of the settings.
     selection: Selection = spool.ALL
@@ -110,10 +110,7 @@ def posts(options: Options, *, base: str, store: Spool) -> Iterator[tuple[Post, 
     """Build every request of a replay, with its number of events; changes nothing."""
     for batch in _batches(options, store):
         post = build_post(
-            batch.events,
-            base=base,
-            is_session=batch.is_session,
-            compress=options.compress,
+            batch.events, base=base, is_session=batch.is_session, compress=options.compress
         )
         yield post, len(batch.events)
 
@@ -154,7 +151,8 @@ def run(
     started = time.monotonic()
     with _held(environment, patience_seconds, on_wait):
         replay_files.clean(environment)
-        replay = _Replay(environment, options, store, base=base, on_progress=on_progress)
+        planned = count(options, store)
+        replay = _Replay(environment, options, store, base, on_progress, planned)
         problem = replay.run() if replay.planned else None
     return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
 
@@ -174,75 +172,65 @@ def _held(environment: Environment, seconds: float, on_wait: Callable[[], None])
         yield
 
 
+@dataclass(slots=True)
 class _Replay:
     """One replay while no other one goes on."""
 
-    def __init__(
-        self,
-        environment: Environment,
-        options: Options,
-        store: Spool,
-        *,
-        base: str,
-        on_progress: Callable[[Progress, int], None],
-    ) -> None:
-        self.progress = Progress()
-        self.planned = count(options, store)
-        self._environment = environment
-        self._options = options
-        self._store = store
-        self._base = base
-        self._origin = endpoint.origin_of(base)
-        self._on_progress = on_progress
-        self._refused_in_a_row = 0
-        self._last_refusal = 0
+    environment: Environment
+    options: Options
+    store: Spool
+    base: str
+    on_progress: Callable[[Progress, int], None]
+    planned: int  # Events that are to be sent.
+    progress: Progress = field(default_factory=Progress)
+    last_refusal: int = 0  # Its status.
 
     def run(self) -> UsagectlError | None:
         """Send everything; return what ended it early, or what was rejected."""
         from usagectl.delivery.transport import Transport  # httpx costs more than a whole status
 
-        self._on_progress(self.progress, self.planned)  # An interruption knows what was planned.
+        self.on_progress(self.progress, self.planned)  # An interruption knows what was planned.
         try:
-            if not self._options.copies:
-                self._store.check_room()  # What could not be noted would go again and again.
-            with closing(Transport(self._base)) as transport:
+            if not self.options.copies:
+                self.store.check_room()  # What could not be noted would go again and again.
+            with closing(Transport(self.base)) as transport:
                 deliverer = attempts.Deliverer(
                     transport.send,
-                    self._base,
-                    patience=self._options.patience,
-                    compress=self._options.compress,
+                    self.base,
+                    patience=self.options.patience,
+                    compress=self.options.compress,
                     may_continue=self._check,
                 )
                 has_stopped = not self._send(deliverer)
         except UsagectlError as error:  # What was sent until then is told with it.
             return error
         except sqlite3.Error as error:
-            return self._store.explain(error)
+            return self.store.explain(error)
         except KeyboardInterrupt:
             return ReplayInterruptedError()
         return self._conclude(has_stopped=has_stopped)
 
     def _send(self, deliverer: attempts.Deliverer) -> bool:
         """Send batch after batch; False where a wrong address would go on to drain the spool."""
-        for batch in _batches(self._options, self._store):
-            if self._refused_in_a_row >= _REFUSED_IN_A_ROW and not self.progress.sent:
+        for batch in _batches(self.options, self.store):
+            if self.progress.batches >= _REFUSALS and not self.progress.sent:
                 return False
             for handed in deliverer.deliver(batch):
                 self._settle(handed)
-                self._on_progress(self.progress, self.planned)
+                self.on_progress(self.progress, self.planned)
         return True
 
     def _check(self) -> None:
         """Stop at the first sign of an opt-out: the switches are read anew."""
-        wanted = self._options.selection
+        wanted = self.options.selection
         if wanted.consent is not None:  # They go by themselves, under that consent alone.
-            found = consent.evaluate(self._environment, wanted.tools)[0]
-            if consent.sending_consent(self._environment, found) != wanted.consent:
+            found = consent.evaluate(self.environment, wanted.tools)[0]
+            if consent.sending_consent(self.environment, found) != wanted.consent:
                 by = consent.describe(found.decided_by)
                 raise routing.TelemetryOffError(by, tool=found.tool)
             return
         route = routing.find(
-            self._environment, wanted, to=self._options.to, allow_http=self._options.allow_http
+            self.environment, wanted, to=self.options.to, allow_http=self.options.allow_http
         )
         withdrawn = sorted(set(route.selection.without) - set(wanted.without))
         if withdrawn:
@@ -255,26 +243,25 @@ class _Replay:
         if not done.rejected:
             return None
         return EventsRejectedError(
-            self._origin,
+            endpoint.origin_of(self.base),
             count=done.rejected,
-            status=self._last_refusal,
+            status=self.last_refusal,
             has_stopped=has_stopped,
-            are_copies=self._options.copies,
+            are_copies=self.options.copies,
         )
 
     def _settle(self, handed: attempts.Handed) -> None:
         """Note what became of a batch, in the store first."""
-        if not self._options.copies:
-            answer = "" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace")
-            now, status = self._environment.now().isoformat(), handed.answer.status
-            handover = spool.Handover(now, self._origin, status, answer)
-            self._store.settle(handed.batch, "sent" if handed.is_accepted else "rejected", handover)
+        is_accepted, status = handed.answer.is_success, handed.answer.status
+        if not self.options.copies:
+            answer = "" if is_accepted else handed.answer.body.decode("utf-8", "replace")
+            now, origin = self.environment.now().isoformat(), endpoint.origin_of(self.base)
+            handover = spool.Handover(now, origin, status, answer)
+            self.store.settle(handed.batch, "sent" if is_accepted else "rejected", handover)
         number, done = len(handed.batch.events), self.progress
-        if handed.is_accepted:
-            self._refused_in_a_row = 0
+        if is_accepted:
             done = done._replace(sent=done.sent + number, bytes=done.bytes + handed.size)
         else:
-            self._refused_in_a_row += 1
-            self._last_refusal = handed.answer.status
+            self.last_refusal = status
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
-    from usagectl.spool import Spool
+    from usagectl.spool import Spool, State
 
 _MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 _KEPT_SECONDS = 7 * 24 * 3600
@@ -69,20 +69,19 @@ def opened(
         LockTimeoutError: another file was loaded for an hour.
     """
     place = folder / f"{_key(environment, file, base)}.db"
-    is_done = False
     try:
         with spool.opened(place) as store:
             try:
                 with files.lock(folder, seconds=_PATIENCE_SECONDS):
+                    _log(environment, store)  # A replay that was killed left it.
                     found = _load(environment, store, file=file, stream=stream)
                 yield found
             finally:
                 with files.lock(folder, seconds=_PATIENCE_SECONDS):
-                    is_done = not (keeps and store.count(("pending",)))
-                    if is_done:
-                        _log(environment, store)
+                    _log(environment, store)
+                    keeps = keeps and store.count(("pending",)) > 0
     finally:
-        if is_done:
+        if not keeps:
             _remove(place)
 
 
@@ -91,7 +90,6 @@ def _load(
 ) -> FileEvents:
     if store.count(("pending",)):
         return FileEvents(store, is_resumed=True)
-    _log(environment, store)  # A replay that was killed after its last answer left it.
     shown = file or environment.cwd / "standard input"
     try:
         reader = _Reader(environment, stream)
@@ -105,11 +103,12 @@ def _load(
 
 def _log(environment: Environment, store: Spool) -> None:
     """Move what was sent or refused to the user's own spool."""
-    if store.count(("sent", "rejected")):
+    settled: tuple[State, ...] = ("sent", "rejected")
+    if store.count(settled):
         file, bounds = files.require_spool_file(environment), spool.load_bounds(environment)
         with spool.opened(file, bounds=bounds) as own:
-            own.take_over(store.entries(("sent", "rejected")))
-    store.purge(spool.STATES)
+            own.take_over(store.entries(settled))
+        store.purge(settled)
 
 
 def _key(environment: Environment, file: Path | None, base: str) -> str:
