@@ -10,6 +10,7 @@ import json
 import math
 import random
 import time
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -100,6 +101,7 @@ class Handed(NamedTuple):
     size: int  # Bytes of the request's body.
 
 
+@dataclass(frozen=True, slots=True)
 class Deliverer:
     """Delivery to one endpoint, one request at a time.
 
@@ -108,27 +110,19 @@ class Deliverer:
     raises once consent is withdrawn.
     """
 
-    def __init__(  # noqa: PLR0913  (what differs between a test and a run is an argument)
-        self,
-        send: Send,
-        base: str,
-        *,
-        patience: timedelta,
-        may_continue: Callable[[], None],
-        compress: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self._send = send
-        self._base = base
-        self._patience = patience
-        self._compress = compress
-        self._may_continue = may_continue
-        self._clock = clock
-        self._sleep = sleep
-        self._jitter = jitter
-        self._origin = endpoint.origin_of(base)
+    send: Send
+    base: str
+    _: KW_ONLY
+    patience: timedelta
+    may_continue: Callable[[], None]
+    compress: bool = False
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    @property
+    def _origin(self) -> str:
+        return endpoint.origin_of(self.base)
 
     def deliver(self, batch: Batch) -> Iterator[Handed]:
         """Deliver a batch, in halves where it is too large, and yield each part with its answer.
@@ -139,7 +133,7 @@ class Deliverer:
         while waiting:
             part = waiting.pop(0)
             post = build_post(
-                part.events, base=self._base, is_session=part.is_session, compress=self._compress
+                part.events, base=self.base, is_session=part.is_session, compress=self.compress
             )
             answer = self._ask(post)
             if answer.status == _TOO_LARGE and len(part.events) > 1:
@@ -153,19 +147,19 @@ class Deliverer:
 
     def _ask(self, post: Post) -> Answer:
         """Send a request until it gets an answer that decides on it."""
-        deadline = self._clock() + self._patience.total_seconds()
+        deadline = self.clock() + self.patience.total_seconds()
         tries = 0
         failure: UsagectlError | None = None
         while True:
-            self._may_continue()
+            self.may_continue()
             tries += 1
             wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
-            wait *= 0.5 + self._jitter() / 2
+            wait *= 0.5 + self.jitter() / 2
             try:
-                answer = self._send(post, min(deadline, self._clock() + REQUEST_SECONDS))
+                answer = self.send(post, min(deadline, self.clock() + REQUEST_SECONDS))
             except NoAnswerError as error:
                 # An attempt that the end of all patience cut off says less than the one before.
-                if self._clock() < deadline or not isinstance(failure, EndpointBusyError):
+                if self.clock() < deadline or not isinstance(failure, EndpointBusyError):
                     failure = EndpointUnreachableError(self._origin, error.reason, tries=tries)
                 wait = math.inf if error.is_final else wait
             else:
@@ -174,7 +168,7 @@ class Deliverer:
                 asked = parse_retry_after(answer.retry_after)
                 wait = max(wait, asked.total_seconds()) if asked else wait
                 failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
-            if self._clock() + wait >= deadline:
+            if self.clock() + wait >= deadline:
                 raise failure
             self._rest(wait)
 
@@ -182,9 +176,9 @@ class Deliverer:
         """Wait in small steps: an opt-out ends a long rest too."""
         while seconds > 0:
             step = min(seconds, _REST_SECONDS)
-            self._sleep(step)
+            self.sleep(step)
             seconds -= step
-            self._may_continue()
+            self.may_continue()
 
     def _is_decisive(self, answer: Answer) -> bool:
         """True if an answer decides on the batch; a redirect ends the delivery."""

@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ class Transport:
         if self._client is None:
             self._client = _open(self._base)
         request = httpx.Request(method, post.url, headers=dict(post.headers), content=post.body)
-        exchange = _Exchange(self._client, request, peer=self._peer)
+        exchange = _Exchange(self._client, request, self._peer)
         exchange.run(left)
         self._peer = exchange.peer
         if exchange.is_late:
@@ -102,39 +103,33 @@ def _open(base: str) -> httpx.Client:
     return client
 
 
+@dataclass(slots=True)
 class _Exchange:
     """One request in a thread that is left behind when it is late, and what came of it.
 
     A name look-up cannot be cut off, not even with Ctrl-C: whoever types a command where the
     name server is dead would wait for the resolver's minute. And httpx limits the wait for each
     piece alone: an answer that comes in drops would hold a `replay --timeout 5` for ever.
-
-    Attributes:
-        answer: what has come of the answer so far; None before its status.
-        error: what httpx raised.
-        is_late: whether the request was given up.
-        peer: host and port that the last connection led to.
     """
 
-    def __init__(self, client: httpx.Client, request: httpx.Request, *, peer: str) -> None:
-        self.answer: Answer | None = None
-        self.error: Exception | None = None
-        self.is_late = False
-        self.peer = peer
-        self._client = client
-        self._request = request
+    client: httpx.Client
+    request: httpx.Request
+    peer: str  # Host and port that the last connection led to.
+    answer: Answer | None = None  # What has come so far; None before its status.
+    error: Exception | None = None  # What httpx raised.
+    is_late: bool = False  # It was given up.
 
     @property
     def proxy(self) -> str:
         """Name the proxy that the last connection led to, without credentials; empty for none."""
-        url = self._request.url
+        url = self.request.url
         there = f"{url.raw_host.decode('ascii')}:{port_of(str(url))}"
         return "" if self.peer == there else self.peer
 
     def run(self, seconds: float) -> None:
         """Send the request, and wait so long at most for the whole answer."""
         limits = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
-        self._request.extensions |= {"timeout": limits, "trace": self._trace}
+        self.request.extensions |= {"timeout": limits, "trace": self._trace}
         thread = Thread(target=self._send, daemon=True)
         thread.start()
         try:
@@ -151,7 +146,7 @@ class _Exchange:
 
     def _send(self) -> None:
         try:
-            with closing(self._client.send(self._request, stream=True)) as response:
+            with closing(self.client.send(self.request, stream=True)) as response:
                 self.answer = self._read(response)
         except Exception as error:  # noqa: BLE001  (whoever waits raises it)
             self.error = error
