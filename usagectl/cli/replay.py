@@ -209,11 +209,12 @@ def _remark(found: FileEvents) -> None:
     """Say on stderr what a person would not expect of the file."""
     if found.is_resumed:
         _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
-    if found.bad_lines == 1:
-        _output.print_remark(f"Line {found.first_bad_line} holds no event and is left out.")
-    elif found.bad_lines:
-        first = f"the first is line {found.first_bad_line}"
-        _output.print_remark(f"{found.bad_lines} lines hold no event and are left out ({first}).")
+    count = len(found.bad_lines)
+    if count == 1:
+        _output.print_remark(f"Line {found.bad_lines[0]} holds no event and is left out.")
+    elif count:
+        first = f"the first is line {found.bad_lines[0]}"
+        _output.print_remark(f"{count} lines hold no event and are left out ({first}).")
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:

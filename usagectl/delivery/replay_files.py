@@ -21,7 +21,7 @@ from usagectl.events.slicing import lines_of
 from usagectl.machine import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from usagectl.events.record import Record
@@ -38,8 +38,7 @@ class FileEvents(NamedTuple):
 
     store: Spool  # Where they wait.
     is_resumed: bool  # An earlier replay had begun with them.
-    bad_lines: int = 0  # So many lines hold no event and are left out.
-    first_bad_line: int = 0
+    bad_lines: Sequence[int] = ()  # Numbers of lines that hold no event and are left out.
 
 
 @contextmanager
@@ -91,14 +90,14 @@ def _load(
     if store.count(("pending",)):
         return FileEvents(store, is_resumed=True)
     shown = file or environment.cwd / "standard input"
+    bad_lines: list[int] = []
     try:
-        reader = _Reader(environment, stream)
-        added = store.add(reader.records())
+        added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
         raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
-    if reader.bad_lines and not added:
-        raise NoEventsError(str(shown), bad_lines=reader.bad_lines)
-    return FileEvents(store, False, reader.bad_lines, reader.first_bad_line)  # noqa: FBT003
+    if bad_lines and not added:
+        raise NoEventsError(str(shown), bad_lines=len(bad_lines))
+    return FileEvents(store, is_resumed=False, bad_lines=bad_lines)
 
 
 def _log(environment: Environment, store: Spool) -> None:
@@ -139,57 +138,49 @@ def _remove(place: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-class _Reader:
-    """The records of a file, and a count of the lines that hold none."""
+def _records(environment: Environment, stream: BinaryIO, bad_lines: list[int]) -> Iterator[Record]:
+    """Yield a record for each event of a stream; add the numbers of lines without one to a list.
 
-    def __init__(self, environment: Environment, stream: BinaryIO) -> None:
-        self._environment = environment
-        self._lines = lines_of(as_utf8(iter(stream.readline, b"")))
-        self.bad_lines = 0
-        self.first_bad_line = 0
+    JSON set out over many lines is read whole first.
+    """
+    lines = lines_of(as_utf8(iter(stream.readline, b"")))
+    first = next(lines, b"")
+    head = [first]
+    if first.strip() and not _records_of(environment, first):
+        head += _take_bytes(lines, _MAX_DOCUMENT_BYTES)
+        if events := _events_of_document(b"".join(head)):
+            yield from (_record(environment, event) for event in events)
+            return
+    for number, line in enumerate(chain(head, lines), start=1):
+        found = _records_of(environment, line)
+        if line.strip() and not found:
+            bad_lines.append(number)
+        yield from found
 
-    def records(self) -> Iterator[Record]:
-        """Yield a record for each event; JSON set out over many lines is read whole first."""
-        first = next(self._lines, b"")
-        head = [first]
-        if first.strip() and not any(self._records_of(first.strip())):
-            head += self._read_at_most(_MAX_DOCUMENT_BYTES)
-            events = _events_of_document(b"".join(head))
-            if events:
-                yield from (self._record(event) for event in events)
-                return
-        for number, line in enumerate(chain(head, self._lines), start=1):
-            is_empty = True
-            for found in self._records_of(line.strip()):
-                yield found
-                is_empty = False
-            if is_empty and line.strip():
-                self.bad_lines += 1
-                self.first_bad_line = self.first_bad_line or number
 
-    def _read_at_most(self, limit: int) -> Iterator[bytes]:
-        for line in self._lines:
-            yield line
-            limit -= len(line)
-            if limit < 0:
-                return
+def _take_bytes(lines: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """Yield the next lines, of so many bytes and one line more."""
+    for line in lines:
+        yield line
+        limit -= len(line)
+        if limit < 0:
+            return
 
-    def _records_of(self, line: bytes) -> Iterator[Record]:
-        record = records.parse_line(line)
-        if record is not None and slicing.name_of(record.event):
-            yield record
-        else:
-            yield from (self._record(event) for event in slicing.events_of(line))
 
-    def _record(self, event: bytes) -> Record:
-        name = slicing.name_of(event)
-        return records.new_record(
-            event,
-            tool=tools.sender_of((name,)),
-            kind=name,
-            now=self._environment.now(),
-            entropy=self._environment.entropy,
-        )
+def _records_of(environment: Environment, line: bytes) -> list[Record]:
+    """Read a line: a record, an event, or a body; empty for anything else."""
+    line = line.strip()
+    record = records.parse_line(line)
+    if record is not None and slicing.name_of(record.event):
+        return [record]
+    return [_record(environment, event) for event in slicing.events_of(line)]
+
+
+def _record(environment: Environment, event: bytes) -> Record:
+    name = slicing.name_of(event)
+    labels = {"tool": tools.sender_of((name,)), "kind": name}
+    now, entropy = environment.now(), environment.entropy
+    return records.new_record(event, now=now, entropy=entropy, **labels)
 
 
 def _events_of_document(data: bytes) -> list[bytes]:
