@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.delivering import event, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint
 from usagectl.delivery import routing
+from usagectl.errors import UsagectlError
 from usagectl.spool import Selection
 
 if TYPE_CHECKING:
@@ -17,54 +16,36 @@ if TYPE_CHECKING:
 
 HERE = "http://127.0.0.1:9/v1"
 THERE = "https://example.org/v1"
+OURS = "https://analytics.localstack.cloud/v1"
 
 
-def test_other_endpoints_are_left_out(machine: Machine) -> None:
-    """A replay takes nobody's events to an address that is another's."""
-    register(machine, one=THERE, two="")
-    found = routing.find(machine.environment(), Selection(), to=None)
-    assert found.selection.without == ("one", "two")
-    assert found.selection.without == ("one", "two")
-
-
-def test_one_address_for_all_takes_all(machine: Machine) -> None:
-    """Where ANALYTICS_API or --to names the address, everybody's events go there."""
-    register(machine, one=THERE, two="")
-    machine.variables["ANALYTICS_API"] = HERE
-    assert routing.find(machine.environment(), Selection(), to=None).selection.without == ()
-    del machine.variables["ANALYTICS_API"]
-    assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ()
-
-
-def test_who_is_off_is_left_out(machine: Machine) -> None:
-    """An opt-out of one tool keeps its events from a replay of the others'."""
-    register(machine, one=THERE)
-    set_mode(machine, "one", "off")
-    assert routing.find(machine.environment(), Selection(), to=THERE).selection.without == ("one",)
-    with pytest.raises(routing.TelemetryOffError, match="one's"):
-        routing.find(machine.environment(), Selection(tools=("one",)), to=None)
-    with pytest.raises(routing.TelemetryOffError, match="one's"):
-        routing.find(machine.environment(), Selection(tools=("usagectl", "one")), to=THERE)
-    # Nothing leaves the machine: always allowed.
-    assert (
-        routing.find(machine.environment(), Selection(tools=("one",)), to=HERE).selection.without
-        == ()
-    )
-
-
-def test_a_chosen_tool_has_its_own_address(machine: Machine) -> None:
-    """`--tool` takes that tool's endpoint; without one, or with two, it is an error."""
-    register(machine, one=THERE, two="", three=THERE)
-    environment = machine.environment()
-    assert routing.find(environment, Selection(tools=("one",)), to=None).base == THERE
-    assert (
-        routing.find(environment, Selection(tools=("one", "three")), to=None).selection.without
-        == ()
-    )
-    with pytest.raises(routing.EndpointMissingError, match="two"):
-        routing.find(environment, Selection(tools=("two",)), to=None)
-    with pytest.raises(routing.EndpointsDifferError, match="usagectl, one"):
-        routing.find(environment, Selection(tools=("usagectl", "one")), to=None)
+def test_whose_events_go_along(machine: Machine) -> None:
+    """Each tool's go to its own address, or all to one that is named, unless that tool is off."""
+    register(machine, one=THERE, two="", three=THERE, off=THERE)
+    set_mode(machine, "off", "off")
+    table: list[tuple[tuple[str, ...], str | None, str | None, tuple[object, ...]]] = [
+        # The tools that were chosen, --to, ANALYTICS_API; who is left out, or the error.
+        ((), None, None, ("off", "one", "three", "two")),
+        ((), None, HERE, ("off",)),
+        ((), THERE, None, ("off",)),
+        ((), HERE, None, ()),  # Nothing leaves the machine: always allowed.
+        (("off",), HERE, None, ()),
+        (("off",), None, None, ("telemetry-off", True)),
+        (("usagectl", "off"), THERE, None, ("telemetry-off", True)),
+        (("one", "three"), None, None, ()),
+        (("usagectl", "one"), None, None, ("endpoints-differ", True)),
+        (("two",), None, None, ("endpoint-missing", True)),
+    ]
+    found: list[object] = []
+    for tools, to, address, _ in table:
+        machine.variables = {"ANALYTICS_API": address} if address else {}
+        try:
+            route = routing.find(machine.environment(), Selection(tools=tools), to=to)
+            found.append(route.selection.without)
+            assert route.base == (to or address or (THERE if tools else OURS))
+        except UsagectlError as error:
+            found.append((error.code, tools[-1] in error.message))
+    assert found == [expected for *_, expected in table]
 
 
 def test_replay_says_what_stays(machine: Machine) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COUNT = 1000
 
 texts = st.text(max_size=12) | st.sampled_from(
-    ['"', "\\", ',"event":', "}\n{", "\u2028", "\0", "é"]
+    ['"', "\\", ',"event":', "}\n{", "\r", "\u2028", "\0", "é"]
 )
 values = st.recursive(
     st.none()

@@ -180,12 +180,6 @@ def reset_in_body(connection: Connection, _request: Received) -> None:
     connection.reset()
 
 
-def says(body: bytes, *, status: str = "200 OK", headers: str = "") -> Behaviour:
-    """Answer every request with one whole response."""
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
-    return lambda connection, _request: connection.socket.sendall(head + body)
-
-
 def drips(text: bytes) -> Behaviour:
     """Send a text, then a byte at a time, and never end."""
 
