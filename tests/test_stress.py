@@ -172,64 +172,51 @@ def test_mixed_commands_at_once_keep_every_setting(machine: Machine) -> None:
     assert leftovers(machine) == []
 
 
+LOCKING = [
+    (
+        ("reset-machine-id", "--yes"),
+        "state",
+        "home/.cache/localstack-cli/machine.json",
+        '{"machine_id": "x", "meanwhile": 1}',
+    ),
+    (("disable", "localstack"), "home", "home/.localstack/default.env", "meanwhile=1\n"),
+    (
+        ("settings", "set", "telemetry.mode", "off"),
+        "config",
+        "config/settings.toml",
+        "# meanwhile\n",
+    ),
+]
+"""Commands, the folder that each locks, a file that it changes, and what another writes there."""
+
+
 @linux
-@pytest.mark.parametrize(
-    ("words", "gate", "file", "text"),
-    [
-        (
-            ("reset-machine-id", "--yes"),
-            "state",
-            "home/.cache/localstack-cli/machine.json",
-            '{"machine_id": "x", "meanwhile": 1}',
-        ),
-        (("disable", "localstack"), "home", "home/.localstack/default.env", "meanwhile=1\n"),
-        (
-            ("settings", "set", "telemetry.mode", "off"),
-            "config",
-            "config/settings.toml",
-            "# meanwhile\n",
-        ),
-    ],
-    ids=["reset", "disable", "settings"],
-)
-def test_what_another_wrote_meanwhile_is_kept(
+@pytest.mark.parametrize(("words", "gate", "file", "text"), LOCKING)
+def test_a_command_waits_for_the_lock(
     machine: Machine, words: tuple[str, ...], gate: str, file: str, text: str
 ) -> None:
-    """A command reads what it changes only once it holds the lock, so nothing is overwritten."""
-    written = machine.folder / file
-    with held(machine.folder / gate):
+    """Ctrl-C while another has it ends with 130 and changes nothing; what another wrote is kept.
+
+    A command reads what it changes only once it holds the lock.
+    """
+    written, folder = machine.folder / file, machine.folder / gate
+    with held(folder):
         process = start(machine, *words)
-        wait_until_it_opened(process, machine.folder / gate)
+        wait_until_it_opened(process, folder)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (130, b"")
+        assert b"Traceback" not in err
+        spool = [machine.state_dir / f"spool.db{end}" for end in ("", "-wal", "-shm")]
+        assert [p for p in machine.folder.rglob("*") if p.is_file() and p not in spool] == []
+        process = start(machine, *words)
+        wait_until_it_opened(process, folder)
         written.parent.mkdir(parents=True, exist_ok=True)
         written.write_text(text)
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert written.read_text() != text
     assert "meanwhile" in written.read_text()
-
-
-@linux
-@pytest.mark.parametrize(
-    ("words", "gate"),
-    [
-        (("reset-machine-id", "--yes"), "state"),
-        (("disable", "localstack"), "home"),
-        (("settings", "set", "telemetry.mode", "off"), "config"),
-    ],
-    ids=["reset", "disable", "settings"],
-)
-def test_an_interrupt_ends_the_waiting(machine: Machine, words: tuple[str, ...], gate: str) -> None:
-    """Ctrl-C while another process holds the lock gives 130, says little and changes nothing."""
-    folder = machine.folder / gate
-    with held(folder):
-        process = start(machine, *words)
-        wait_until_it_opened(process, folder)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (130, b"")
-    assert b"Traceback" not in err
-    spool = [machine.state_dir / f"spool.db{end}" for end in ("", "-wal", "-shm")]
-    assert [p for p in machine.folder.rglob("*") if p.is_file() and p not in spool] == []
 
 
 def wait_until_it_opened(process: subprocess.Popen[bytes], folder: Path) -> None:
