@@ -6,7 +6,6 @@ import errno
 import os
 import sqlite3
 import stat
-import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -226,28 +225,25 @@ def _migrate(connection: sqlite3.Connection, *, has_log: bool = False) -> None:
 
 
 def begin(connection: sqlite3.Connection) -> None:
-    """Begin to write as soon as other processes let us; who has waited longest tries most often.
+    """Begin to write; give up when another process holds the lock and does not get on.
 
-    SQLite's own waiting is the other way round: in a crowd some never get through. Patience ends
-    when nobody has got on for so long: one process holds the lock, and a command goes on.
+    SQLite waits as long as the connection's patience; in a crowd that is too short for some.
     """
-    ((milliseconds,),) = connection.execute("PRAGMA busy_timeout").fetchall()
-    connection.execute("PRAGMA busy_timeout = 0").fetchall()
-    patience, version = milliseconds / 1000, None
-    started = changed = time.monotonic()
+    before = None
     while True:
-        now = time.monotonic()
         try:
-            ((seen,),) = connection.execute("PRAGMA data_version").fetchall()
-            if seen != version:
-                version, changed = seen, now
+            before = _version_of_data(connection)
             connection.execute("BEGIN IMMEDIATE")
-            break
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or now - changed > patience:
+            if _code(error) != sqlite3.SQLITE_BUSY or before == _version_of_data(connection):
                 raise
-        time.sleep(0.003 + 0.02 * max(0, 1 - (now - started) / patience) ** 2)
-    connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
+        else:
+            return
+
+
+def _version_of_data(connection: sqlite3.Connection) -> object:
+    """Return a number that changes with each transaction of another process."""
+    return connection.execute("PRAGMA data_version").fetchone()
 
 
 def _code(error: BaseException) -> int:
