@@ -16,7 +16,7 @@ import pytest
 from tests.support import endpoint as loopback
 from tests.support.delivering import event, fill, send, states
 from tests.support.endpoint import Endpoint, always, in_turn
-from tests.support.machine import Machine
+from tests.support.machine import NOW, Machine
 from usagectl import spool
 from usagectl.delivery import attempts, routing
 from usagectl.delivery.requests import Answer, NoAnswerError, build_post
@@ -214,15 +214,14 @@ def test_an_opt_out_ends_a_rest() -> None:
 
 
 def test_rejected_events_keep_status_and_answer_and_can_be_sent_again(machine: Machine) -> None:
-    """What was refused stays with what was answered, and leaves when it is taken after all."""
+    """What was refused stays with the first words of the answer, and leaves when it is taken."""
     bodies = fill(machine, EVENTS)
-    with Endpoint(always(400, b"no \x1b[31mgood")) as there:
+    with Endpoint(always(400, b"no \x1b[31mgood" + b"!" * 1000)) as there:
         send(machine, there.base)
     with spool.open_spool(machine.environment()) as store:
         handovers = [entry.handover for entry in store.entries(("rejected",))]
-    assert [(each.status, each.answer) for each in handovers if each] == [
-        (400, "no \x1b[31mgood")
-    ] * EVENTS
+    told = ("no \x1b[31mgood" + "!" * 500)[:500]
+    assert handovers == [(NOW.isoformat(), there.base.removesuffix("/v1"), 400, told)] * EVENTS
     with Endpoint() as there:
         result = send(machine, there.base, rejected=True)
     assert (result.progress.sent, result.problem) == (EVENTS, None)

@@ -230,44 +230,42 @@ def test_a_pause_holds_until_its_instant(machine: Machine) -> None:
     assert [text for text in wrong if rests(before, text)] == []
 
 
-def test_an_endpoint_that_wants_no_events_is_left_alone_for_a_day(machine: Machine) -> None:
-    """`track_events: false` ends automatic sending for a day, of that tool; events are kept."""
-    with Endpoint(always(403, b'{"track_events": false}')) as refusing, Endpoint() as other:
-        allow(machine, "one", refusing, 1, 2)
-        allow(machine, "two", other, 1, 2)
-        send_once(machine)
-    found = sender.read_pause(machine.environment(), "one")
-    assert found is not None
-    assert (found.reason, found.until - NOW > timedelta(hours=23)) == ("tracking-refused", True)
-    assert sender.read_pause(machine.environment(), "two") is None
-    assert (len(states(machine)["pending"]), numbers(other)) == (2, [1, 2])
+def test_each_tool_has_its_own_consent_endpoint_and_pause(machine: Machine) -> None:
+    """Events go to their tool's endpoint under its consent, and its failure rests it alone.
 
-
-def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
-    """Each tool's events go to that tool's endpoint, under that tool's consent."""
-    with Endpoint() as first, Endpoint() as second:
+    `track_events: false` ends automatic sending for a day; a dead endpoint takes no part of the
+    time of the others.
+    """
+    refusal = always(403, b'{"track_events": false}')
+    with (
+        Endpoint() as first,
+        Endpoint() as second,
+        Endpoint(refusal) as refusing,
+        Endpoint(loopback.hang) as dead,
+    ):
         register(machine, three=second.base)
+        allow(machine, "dead", dead, 6)
         allow(machine, "one", first, 1)
+        allow(machine, "refused", refusing, 7)
         allow(machine, "two", second, 2)
         put(machine, event(3), tool="three", consent=NOW.isoformat())
         put(machine, event(4), tool="two")
         put(machine, event(5))
-        send_once(machine)
+        send_once(machine, seconds=4)
     assert (numbers(first), numbers(second)) == ([1], [2])
-    assert states(machine)["pending"] == [event(3), event(4), event(5)]
-
-
-def test_a_dead_endpoint_holds_up_its_own_tool_alone(machine: Machine) -> None:
-    """A failure is remembered for that tool; the others go on, and take no part of its wait."""
-    with Endpoint(loopback.hang) as dead, Endpoint() as alive:
-        allow(machine, "one", dead, 1)
-        allow(machine, "two", alive, 1)
-        send_once(machine, seconds=1)
-    assert numbers(alive) == [1]
-    environment = machine.environment()
-    assert sender.read_pause(environment, "one") is not None
-    assert sender.read_pause(environment, "two") is None
-    assert sender.read_pause(environment) is None
+    assert states(machine)["pending"] == [event(number) for number in (6, 7, 3, 4, 5)]
+    pauses = {
+        tool: found and (found.reason, found.until - NOW.replace(microsecond=0))
+        for tool in ("dead", "one", "refused", "two", "usagectl")
+        for found in [sender.read_pause(machine.environment(), tool)]
+    }
+    assert pauses == {
+        "dead": ("endpoint-unreachable", timedelta(minutes=1)),
+        "one": None,
+        "refused": ("tracking-refused", timedelta(days=1)),
+        "two": None,
+        "usagectl": None,
+    }
 
 
 def test_what_is_recorded_meanwhile_goes_in_another_turn(machine: Machine) -> None:

@@ -48,9 +48,6 @@ def test_a_live_question_is_one_plain_get(machine: Machine) -> None:
 def test_a_live_question_always_ends_with_a_reason() -> None:
     """Whatever a server does, the question ends in time, never with a traceback."""
     table: list[tuple[Behaviour, str]] = [
-        (loopback.hang, TOO_LATE),
-        (loopback.drip, TOO_LATE),
-        (loopback.drip_body, TOO_LATE),
         (loopback.drips(b"HTTP/1.1 200 OK\r\n\r\n"), TOO_LATE),
         (always(500), "status 500"),
         (always(404, b"{}"), "status 404"),
@@ -62,7 +59,6 @@ def test_a_live_question_always_ends_with_a_reason() -> None:
         (always(200, b"null"), "the answer is no JSON object"),
         (always(200, b""), "the answer is not JSON"),
         (always(200, b" " * (MAX_BODY_BYTES + 1)), f"it is larger than {MAX_BODY_BYTES} bytes"),
-        (loopback.garbage, "what it answers is not HTTP, or ends too soon"),
         (lambda connection, _: connection.socket.shutdown(2), "what it answers is not HTTP, or"),
     ]
     wrong = []

@@ -289,15 +289,6 @@ def test_the_logs_are_bounded(machine: Machine) -> None:
 # Settling and removing.
 
 
-def test_an_answer_is_kept_with_its_events(store: spool.Spool) -> None:
-    """When, where to, the status and the first words of the answer stand with each event."""
-    fill(store, 2)
-    told = spool.Handover("2026-11-23T07:00:00+00:00", "https://h.example", 400, "no" * 1000)
-    store.settle(next(store.batches(size=9, max_bytes=HUGE)), "rejected", told)
-    for entry in store.entries(["rejected"]):
-        assert entry.handover == told._replace(answer="no" * 250)
-
-
 def test_what_is_purged_is_gone_for_good(machine: Machine) -> None:
     """No byte of a removed event is left in any file, and the room is given back."""
     secret = b"canary-7f" * 50
