@@ -13,7 +13,7 @@ import time
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl import endpoint
 from usagectl.delivery.requests import NOBODY_LISTENS, Answer, NoAnswerError, build_post
@@ -93,14 +93,6 @@ class TrackingRefusedError(UsagectlError):
         )
 
 
-class Handed(NamedTuple):
-    """A batch that an endpoint acknowledged, or refused for good."""
-
-    batch: Batch  # The batch, or a part of one that was too large.
-    answer: Answer
-    size: int  # Bytes of the request's body.
-
-
 @dataclass(frozen=True, slots=True)
 class Deliverer:
     """Delivery to one endpoint, one request at a time.
@@ -124,10 +116,13 @@ class Deliverer:
     def _origin(self) -> str:
         return endpoint.origin_of(self.base)
 
-    def deliver(self, batch: Batch) -> Iterator[Handed]:
-        """Deliver a batch, in halves where it is too large, and yield each part with its answer.
+    def deliver(self, batch: Batch) -> Iterator[tuple[Batch, Answer, int]]:
+        """Deliver a batch, in halves where it is too large.
 
         An error ends the delivery; the parts that were not yielded still wait.
+
+        Yields:
+            Each part that was acknowledged or refused for good, the answer, and the bytes sent.
         """
         waiting = [batch]
         while waiting:
@@ -141,7 +136,7 @@ class Deliverer:
                 continue
             refuses = _refuses_tracking(answer)
             if answer.is_success or not refuses:
-                yield Handed(part, answer, len(post.body))
+                yield part, answer, len(post.body)
             if refuses:
                 raise TrackingRefusedError(self._origin)
 

@@ -22,7 +22,7 @@ from usagectl.machine import files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from usagectl.delivery.requests import Post
+    from usagectl.delivery.requests import Answer, Post
     from usagectl.machine.environment import Environment
     from usagectl.spool import Batch, Selection, Spool
 
@@ -215,8 +215,8 @@ class _Replay:
         for batch in _batches(self.options, self.store):
             if self.progress.batches >= _REFUSALS and not self.progress.sent:
                 return False
-            for handed in deliverer.deliver(batch):
-                self._settle(handed)
+            for part, answer, size in deliverer.deliver(batch):
+                self._settle(part, answer, size)
                 self.on_progress(self.progress, self.planned)
         return True
 
@@ -250,18 +250,17 @@ class _Replay:
             are_copies=self.options.copies,
         )
 
-    def _settle(self, handed: attempts.Handed) -> None:
-        """Note what became of a batch, in the store first."""
-        is_accepted, status = handed.answer.is_success, handed.answer.status
+    def _settle(self, part: Batch, answer: Answer, size: int) -> None:
+        """Note what became of events, in the store first."""
         if not self.options.copies:
-            answer = "" if is_accepted else handed.answer.body.decode("utf-8", "replace")
+            words = "" if answer.is_success else answer.body.decode("utf-8", "replace")
             now, origin = self.environment.now().isoformat(), endpoint.origin_of(self.base)
-            handover = spool.Handover(now, origin, status, answer)
-            self.store.settle(handed.batch, "sent" if is_accepted else "rejected", handover)
-        number, done = len(handed.batch.events), self.progress
-        if is_accepted:
-            done = done._replace(sent=done.sent + number, bytes=done.bytes + handed.size)
+            handover = spool.Handover(now, origin, answer.status, words)
+            self.store.settle(part, "sent" if answer.is_success else "rejected", handover)
+        number, done = len(part.events), self.progress
+        if answer.is_success:
+            done = done._replace(sent=done.sent + number, bytes=done.bytes + size)
         else:
-            self.last_refusal = status
+            self.last_refusal = answer.status
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)
