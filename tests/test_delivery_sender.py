@@ -71,7 +71,7 @@ def commands_of(there: Endpoint) -> list[str]:
 
 def pause_of(machine: Machine) -> dict[str, object] | None:
     """Read the pause as it is stored."""
-    file = machine.state_dir / "delivery" / "pause.json"
+    file = machine.state_dir / "delivery" / "pause-usagectl.json"
     found = json.loads(file.read_text()) if file.exists() else None
     assert found is None or isinstance(found, dict)
     return found
@@ -216,7 +216,7 @@ def test_a_pause_holds_until_its_instant(machine: Machine) -> None:
         folder = machine.state_dir / "delivery"
         folder.mkdir(parents=True, exist_ok=True)
         text = document if isinstance(document, str) else json.dumps(document)
-        (folder / "pause.json").write_text(text)
+        (folder / "pause-usagectl.json").write_text(text)
         return sender.read_pause(machine.environment(now=lambda: now)) is not None
 
     instants = {"until": NOW.isoformat(), "since": NOW.isoformat()}

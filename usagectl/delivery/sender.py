@@ -56,9 +56,7 @@ def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
 
 
 def _pause_file(environment: Environment, tool: str) -> Path:
-    return files.require_delivery_dir(environment) / (
-        "pause.json" if tool == OWN_NAME else f"pause-{tool}.json"
-    )
+    return files.require_delivery_dir(environment) / f"pause-{tool}.json"
 
 
 def _read_last_pause(environment: Environment, tool: str) -> Pause | None:
