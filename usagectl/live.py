@@ -70,7 +70,7 @@ def get_json(url: str, timeout: timedelta) -> dict[str, object]:
 
     Raises:
         NotAnsweringError: nothing listens, it took too long, or the answer is
-            no object or larger than a mebibyte.
+            not an object, or larger than a mebibyte.
     """
     if not is_loopback(url):
         message = "the URL does not name a loopback address"
@@ -130,7 +130,7 @@ def docker_info(environment: Environment) -> dict[str, object]:
 
 
 def docker_host(environment: Environment) -> str:
-    """Name the address that Docker's client would talk to, read from its own files.
+    """Return the address that Docker's client would talk to, read from its own files.
 
     Returns:
         A URL; empty when a context is chosen that cannot be read.
@@ -156,7 +156,7 @@ def is_on_this_machine(address: str) -> bool:
 
 
 def _member(file: Path, *keys: str) -> object:
-    """Read one member of a JSON file; None without it."""
+    """Read one member of a JSON file; None if it is missing."""
     try:
         found: object = json.loads(files.read_bytes(file) or b"{}")
     except (FileUnreadableError, ValueError, RecursionError):

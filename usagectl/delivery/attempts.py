@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Send = Callable[[Post, float], Answer]
 
 REQUEST_SECONDS = 10.0
-"""How long one attempt may take, name lookup and all."""
+"""Seconds that one attempt may take, with its name look-up."""
 
 _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
@@ -54,7 +54,7 @@ class EndpointUnreachableError(UsagectlError):
 
 
 class EndpointBusyError(UsagectlError):
-    """An endpoint that answers, but asks to come back later."""
+    """An endpoint that asks to come back later."""
 
     code = "endpoint-busy"
     exit_status = 5
@@ -193,7 +193,7 @@ def _halves(batch: Batch) -> list[Batch]:
 
 
 def _target_of(answer: Answer, origin: str) -> str:
-    """Name where a redirect leads, without path and query: they may hold anything."""
+    """Return the origin that a redirect leads to; a path or query may hold anything."""
     if not answer.location:
         return "nowhere"
     if answer.location.startswith("/") and not answer.location.startswith("//"):

@@ -52,7 +52,7 @@ class EventsRejectedError(UsagectlError):
 
 
 class ReplayInterruptedError(UsagectlError):
-    """A replay that was interrupted; what was not sent waits."""
+    """A replay that was interrupted; the events that were not sent wait."""
 
     code = "interrupted"
     exit_status = 130
@@ -139,7 +139,7 @@ def run(
     on_wait: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress, int], None] = lambda _progress, _planned: None,
 ) -> ReplayResult:
-    """Send what waits in a store, the user's or that of a file, and keep what was not taken.
+    """Send the events that wait in a store, the user's or a file's, and keep what is not taken.
 
     `on_wait` is called when another replay is under way, which may go on for
     `patience_seconds`; `on_progress` before the first request, and after each answer.
@@ -192,7 +192,7 @@ class _Replay:
         self.on_progress(self.progress, self.planned)  # An interruption knows what was planned.
         try:
             if not self.options.copies:
-                self.store.check_room()  # What could not be noted would go again and again.
+                self.store.check_room()  # Events without a note would go again and again.
             with closing(Transport(self.base)) as transport:
                 deliverer = attempts.Deliverer(
                     transport.send,
@@ -202,7 +202,7 @@ class _Replay:
                     may_continue=self._check,
                 )
                 has_stopped = not self._send(deliverer)
-        except UsagectlError as error:  # What was sent until then is told with it.
+        except UsagectlError as error:  # The caller tells it with what was sent until then.
             return error
         except sqlite3.Error as error:
             return self.store.explain(error)
@@ -223,7 +223,7 @@ class _Replay:
     def _check(self) -> None:
         """Stop at the first sign of an opt-out: the switches are read anew."""
         wanted = self.options.selection
-        if wanted.consent is not None:  # They go by themselves, under that consent alone.
+        if wanted.consent is not None:  # Sent automatically, under that consent alone.
             found = consent.evaluate(self.environment, wanted.tools)[0]
             if consent.sending_consent(self.environment, found) != wanted.consent:
                 by = consent.describe(found.decided_by)
@@ -251,7 +251,7 @@ class _Replay:
         )
 
     def _settle(self, part: Batch, answer: Answer, size: int) -> None:
-        """Note what became of events, in the store first."""
+        """Note the answer to some events, in the store first."""
         if not self.options.copies:
             words = "" if answer.is_success else answer.body.decode("utf-8", "replace")
             now, origin = self.environment.now().isoformat(), endpoint.origin_of(self.base)

@@ -54,12 +54,12 @@ def opened(
     """Load the events of a file, or take up what an earlier replay left of them.
 
     Args:
-        environment: whose.
+        environment: that of the user.
         folder: where the stores of files lie.
         file: the file; None for a stream that can be read but once.
         stream: its bytes.
-        base: the address that they go to; for each, a file has a store of its own.
-        keeps: keep what still waits at the end, for the next replay of the file.
+        base: the address that they go to; a file has a store for each.
+        keeps: keep the events that wait at the end, for the next replay of the file.
 
     Raises:
         FileUnreadableError: the file cannot be read.
@@ -72,7 +72,7 @@ def opened(
         with spool.opened(place) as store:
             try:
                 with files.lock(folder, seconds=_PATIENCE_SECONDS):
-                    _log(environment, store)  # A replay that was killed left it.
+                    _log(environment, store)  # Of a replay that was killed.
                     found = _load(environment, store, file=file, stream=stream)
                 yield found
             finally:
@@ -101,7 +101,7 @@ def _load(
 
 
 def _log(environment: Environment, store: Spool) -> None:
-    """Move what was sent or refused to the user's own spool."""
+    """Move events that were sent or refused to the user's own spool."""
     settled: tuple[State, ...] = ("sent", "rejected")
     if store.count(settled):
         file, bounds = files.require_spool_file(environment), spool.load_bounds(environment)
@@ -111,7 +111,7 @@ def _log(environment: Environment, store: Spool) -> None:
 
 
 def _key(environment: Environment, file: Path | None, base: str) -> str:
-    """Name a file as it is now, on its way to an address; a stream is never the same."""
+    """Build a name for a file's present content and an address; each stream has a new one."""
     if file is None:
         return environment.entropy(16).hex()
     try:
@@ -123,7 +123,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
 
 
 def clean(environment: Environment) -> None:
-    """Remove what interrupted replays of files left more than seven days ago."""
+    """Remove stores of files whose replay was interrupted more than seven days ago."""
     now = environment.now().timestamp()
     with suppress(OSError):
         for each in files.require_files_dir(environment).iterdir():
@@ -159,7 +159,7 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: list[int]) -
 
 
 def _take_bytes(lines: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    """Yield the next lines, of so many bytes and one line more."""
+    """Yield the next lines until they are more than `limit` bytes."""
     for line in lines:
         yield line
         limit -= len(line)

@@ -1,4 +1,4 @@
-"""Routes of events: each tool's to its own endpoint, if its consent lets them."""
+"""Routes of events: those of each tool to its own endpoint, under its consent."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EndpointNotSecureError(UsageError):
 
 
 class EndpointInvalidError(UsageError):
-    """An endpoint that is no http or https URL."""
+    """An endpoint that is not an http or https URL."""
 
     code = "endpoint-invalid"
 
@@ -83,21 +83,21 @@ class Route(NamedTuple):
 
     base: str
     selection: Selection  # Without those of tools that have another endpoint, or are off.
-    is_on: bool = False  # Everybody whose events go lets them go by themselves.
+    is_on: bool = False  # Sending is on for each tool whose events go.
 
 
 def find(
     environment: Environment, selection: Selection, *, to: str | None, allow_http: bool = False
 ) -> Route:
-    """Find where events would go, and whose, if they may.
+    """Find the address of a replay, and the tools whose events may go there.
 
-    Each tool's events go to its own endpoint, unless another base URL is asked for by
-    name. There a loopback address is always allowed: nothing leaves the machine.
+    Each tool's events go to its own endpoint, unless `to` names another base URL. A
+    loopback address is always allowed there: nothing leaves the machine.
 
     Raises:
         TelemetryOffError: consent is off.
         EndpointMissingError: the tool names no endpoint.
-        EndpointInvalidError: it is no http or https URL.
+        EndpointInvalidError: the endpoint is not an http or https URL.
         EndpointNotSecureError: it is plain http to another machine.
         EndpointsDifferError: the tools that were chosen have different endpoints.
     """
@@ -127,7 +127,7 @@ def find(
 
 
 def why_left_out(environment: Environment, tool: str) -> Caution:
-    """Say why a tool's events do not go where others go, and what would send them."""
+    """Explain why a tool's events stay when others go, with the command that sends them."""
     verdict = consent.evaluate(environment, [tool])[0]
     if verdict.telemetry == "off":
         by = consent.describe(verdict.decided_by)
@@ -140,7 +140,7 @@ def why_left_out(environment: Environment, tool: str) -> Caution:
 
 
 def _left_out(verdicts: Sequence[Consent], chosen: Sequence[str], *, base: str) -> tuple[str, ...]:
-    """Name the tools that are off, or send elsewhere than to a base URL; empty: to any."""
+    """List the tools that are off, or send elsewhere than to `base` unless that is empty."""
     found = []
     for verdict in verdicts:
         is_off = verdict.telemetry == "off"

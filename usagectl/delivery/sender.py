@@ -1,8 +1,7 @@
 """Automatic sending: after a command a detached child delivers, and nobody waits for it.
 
-It takes place only under a consent to send, takes only what was recorded under
-that same consent, and there is one child at a time. After a failure sending rests,
-longer each time.
+One child at a time sends, under a consent to send, the events that were recorded under that
+same consent. After a failure sending rests, longer each time.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def _pause_file(environment: Environment, tool: str) -> Path:
 
 
 def _read_last_pause(environment: Environment, tool: str) -> Pause | None:
-    """Read the last pause of a tool, also one that has passed; None for a file of another form."""
+    """Read the last pause of a tool, also one that is over; None for a file of another form."""
     try:
         stored = files.read_bytes(_pause_file(environment, tool))
         document = json.loads(stored or b"null")
@@ -137,7 +136,7 @@ def send(
     patience: timedelta = _PATIENCE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Deliver what may leave by itself, once; remember a failure so that the next one waits.
+    """Deliver the events that may leave without being asked for; rest a tool after a failure.
 
     Each tool that records through usagectl has its own consent, endpoint and pause.
 
@@ -152,7 +151,7 @@ def send(
     for verdict in due:
         share = patience / len(due)  # A dead endpoint takes no other tool's time.
         until = time.monotonic() + share.total_seconds()
-        # What is recorded while this child is at work starts no other one.
+        # A command that ends while this child is at work starts no other one.
         while _send_of(environment, verdict, patience=share):
             sleep(_TURN_SECONDS)
             share = timedelta(seconds=until - time.monotonic())
@@ -161,7 +160,7 @@ def send(
 
 
 def _send_of(environment: Environment, verdict: Consent, *, patience: timedelta) -> bool:
-    """Deliver what waits of a tool; True if another turn may find more."""
+    """Deliver the waiting events of a tool; True if another turn may find more."""
     from usagectl import spool
     from usagectl.delivery import replay, routing
 

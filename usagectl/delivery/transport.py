@@ -1,7 +1,7 @@
 """The way to the network, on which each request is given up at its deadline.
 
-The only importer of httpx: whoever sends nothing does not load this module. What a request
-says, and what becomes of its answer, is decided elsewhere.
+The only importer of httpx, which no command that sends nothing loads. Other modules build the
+requests and judge the answers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ImportError, "a SOCKS proxy needs the package httpx[socks]", True),
     (ValueError, "its URL, or a proxy's, cannot be used", True),
 )
-"""What may be the cause of a failure, in our words, and whether trying again is vain."""
+"""Causes of a failure, each in our words, and whether trying again is vain."""
 
 
 class Transport:
@@ -105,7 +105,7 @@ def _open(base: str) -> httpx.Client:
 
 @dataclass(slots=True)
 class _Exchange:
-    """One request in a thread that is left behind when it is late, and what came of it.
+    """One request in a thread that is left behind when it is late, and its answer.
 
     A name look-up cannot be cut off, not even with Ctrl-C: whoever types a command where the
     name server is dead would wait for the resolver's minute. And httpx limits the wait for each
@@ -121,13 +121,13 @@ class _Exchange:
 
     @property
     def proxy(self) -> str:
-        """Name the proxy that the last connection led to, without credentials; empty for none."""
+        """Return host and port of the proxy that the last connection led to; empty without one."""
         url = self.request.url
         there = f"{url.raw_host.decode('ascii')}:{port_of(str(url))}"
         return "" if self.peer == there else self.peer
 
     def run(self, seconds: float) -> None:
-        """Send the request, and wait so long at most for the whole answer."""
+        """Send the request, and wait for the whole answer until the time is over."""
         limits = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
         self.request.extensions |= {"timeout": limits, "trace": self._trace}
         thread = Thread(target=self._send, daemon=True)
@@ -138,7 +138,7 @@ class _Exchange:
             self.is_late = thread.is_alive()
 
     def _trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Follow what httpx does: events do not go over a connection that was made too late."""
+        """Follow httpx, so that no events go over a connection that was made too late."""
         if event == "connection.connect_tcp.started":
             self.peer = f"{info['host']}:{info['port']}"
         elif self.is_late and event.endswith("send_request_headers.started"):
@@ -152,7 +152,7 @@ class _Exchange:
             self.error = error
 
     def _read(self, response: httpx.Response) -> Answer:
-        """Read the body of an answer; what breaks it off does not undo the status."""
+        """Read the body of an answer; its status counts even if the body breaks off."""
         so_far = Answer(
             response.status_code,
             retry_after=response.headers.get("retry-after", ""),
@@ -173,7 +173,7 @@ class _Exchange:
 
 
 def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
-    """Turn what httpx raises into our words; what is no failure of the network stays a bug.
+    """Translate an error of httpx; one that is not about the network stays a bug.
 
     With a `proxy` it is that one which cannot be reached, or which refuses.
     """
