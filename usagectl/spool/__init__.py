@@ -19,7 +19,7 @@ from usagectl.errors import FileUnreadableError, SpoolUnwritableError
 from usagectl.events.record import Record, new_record, parse_time, to_line
 from usagectl.machine import files
 from usagectl.spool import database
-from usagectl.spool.database import BRIEF, PATIENT, SpoolSetAsideError
+from usagectl.spool.database import BRIEF, SpoolSetAsideError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +32,7 @@ Reason = Literal["full", "old", "unwritable"]
 STATES: tuple[State, ...] = get_args(State)
 UNSENT: tuple[State, ...] = ("pending", "rejected")
 
+PATIENT = database.PATIENT
 UNKNOWN_DAY = "unknown"
 LOG_MAX_BYTES = 16 * 1024 * 1024
 """The bytes that are kept of events that were sent, and of those that were rejected."""
