@@ -66,7 +66,6 @@ def test_an_event_and_its_labels(machine: Machine) -> None:
     assert (entry.body, entry.size, entry.state) == (EVENT, len(EVENT), "pending")
     assert (datetime.fromisoformat(entry.time), entry.handover) == (NOW, None)
     assert (entry.record.uid, entry.record.event) == (entry.uid, EVENT)
-    assert json.loads(entry.line)["uid"] == entry.uid
 
 
 def test_labels_that_have_no_bytes(store: spool.Spool) -> None:
@@ -166,14 +165,6 @@ def test_selections(store: spool.Spool) -> None:
         assert store.stats(["pending"], each).total == len(meant), each
         batches = store.batches(each, size=2, max_bytes=HUGE)
         assert [e for batch in batches for e in batch.events] == [number(n) for n in meant], each
-
-
-def test_the_newest_event_of_a_tool(machine: Machine) -> None:
-    """The newest waiting event of the asked tool is found behind those of others."""
-    for count, tool in enumerate(["usagectl", "usagectl", "other"]):
-        put(machine, number(count), tool=tool)
-    assert spool.last_event(machine.environment(), tool="usagectl") == number(1)
-    assert spool.last_event(machine.environment(), tool="none") is None
 
 
 # Batches.
@@ -325,7 +316,7 @@ def test_without_a_home(machine: Machine) -> None:
     """Without a folder nothing is kept, and appending says so."""
     bare = machine.environment(state_dir=None)
     assert spool.state(bare).problem
-    assert (spool.last_event(bare, tool="usagectl"), spool.purge(bare)) == (None, 0)
+    assert spool.purge(bare) == 0
     with spool.open_spool(bare) as store:
         assert store.count(spool.STATES) == 0
     with pytest.raises(FolderUnknownError):

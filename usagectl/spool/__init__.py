@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections import Counter
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
-from usagectl.events.record import Record, new_record, parse_time, to_line
+from usagectl.events.record import Record, new_record, parse_time
 from usagectl.machine import files
 from usagectl.spool import database
 from usagectl.spool.database import BRIEF, SpoolSetAsideError
@@ -33,7 +32,6 @@ STATES: tuple[State, ...] = get_args(State)
 UNSENT: tuple[State, ...] = ("pending", "rejected")
 
 PATIENT = database.PATIENT
-UNKNOWN_DAY = "unknown"
 LOG_MAX_BYTES = 16 * 1024 * 1024
 """The bytes that are kept of events that were sent, and of those that were rejected."""
 
@@ -46,6 +44,10 @@ _ANSWER_CHARACTERS = 500
 _NO_END = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1) // timedelta(microseconds=1)
+_DAY_IN_UTC = (  # Division rounds towards zero; of the year before the first no day has a name.
+    "coalesce(nullif(date((instant - (instant < 0) * 999999) / 1000000, 'unixepoch'), "
+    "'0000-12-31'), 'unknown')"
+)
 _INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SETTLE = (
     "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
@@ -137,11 +139,6 @@ class Entry(NamedTuple):
     def record(self) -> Record:
         """Return the event as it was recorded."""
         return Record(self.uid, self.time, self.tool, self.event, self.body, self.consent)
-
-    @property
-    def line(self) -> bytes:
-        """Write the record as one line, without a line end."""
-        return to_line(self.record)
 
 
 class Group(NamedTuple):
@@ -310,15 +307,11 @@ class Spool:
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
-        day = f"(instant + {_EPOCH.toordinal() * _DAY}) / {_DAY}"
-        columns = f"SELECT {day}, tool, kind, state, count(*), sum(length(event))"
-        found: Counter[Group] = Counter()
-        total = 0
-        rows = self._query(columns, states, selection, "GROUP BY 1, 2, 3, 4")
-        for ordinal, *names, count, size in rows:
-            found[Group(_day(ordinal), *names)] += count
-            total += size
-        return Stats(dict(sorted(found.items())), total)
+        columns = f"SELECT {_DAY_IN_UTC}, tool, kind, state, count(*), sum(length(event))"
+        order = "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        rows = self._query(columns, states, selection, order).fetchall()
+        groups = {Group(*labels): count for *labels, count, _ in rows}
+        return Stats(groups, sum(size for *_, size in rows))
 
     def purge(self, states: Sequence[State] = UNSENT, selection: Selection = ALL) -> int:
         """Remove events for good, and give their room back; return how many went."""
@@ -365,13 +358,6 @@ def _marks(values: Sequence[object]) -> str:
 def _instant(time: datetime | None) -> int | None:
     """Return microseconds since 1970, which have an order whatever the zone of the text."""
     return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def _day(ordinal: int | None) -> str:
-    try:
-        return date.fromordinal(ordinal or 0).isoformat()
-    except ValueError:
-        return UNKNOWN_DAY
 
 
 def _sound(value: object) -> object:
@@ -536,17 +522,6 @@ def purge(
             shutil.rmtree(laid_out, ignore_errors=True)
         with open_spool(environment) as store:
             return store.purge(states, selection)
-
-
-def last_event(environment: Environment, *, tool: str) -> bytes | None:
-    """Return the exact bytes of the tool's newest event that waits, None without one.
-
-    Raises:
-        FileUnreadableError: the spool cannot be read.
-    """
-    with open_spool(environment, read_only=True) as store:
-        found = list(store.entries(["pending"], Selection(tools=(tool,)), newest=1))
-    return found[-1].body if found else None
 
 
 def state(environment: Environment) -> SpoolState:
