@@ -18,7 +18,7 @@ from tests.support.delivering import event, fill, send, states
 from tests.support.endpoint import Endpoint, always, in_turn
 from tests.support.machine import NOW, Machine
 from usagectl import spool
-from usagectl.delivery import attempts, routing
+from usagectl.delivery import attempts, replay
 from usagectl.delivery.requests import Answer, NoAnswerError, build_post
 from usagectl.spool import Batch
 
@@ -206,9 +206,9 @@ def test_an_opt_out_ends_a_rest() -> None:
 
     def may_continue() -> None:
         if clock.now > 3:
-            raise routing.TelemetryOffError("DISABLE_EVENTS=1")
+            raise replay.TelemetryOffError("DISABLE_EVENTS=1")
 
-    with pytest.raises(routing.TelemetryOffError):
+    with pytest.raises(replay.TelemetryOffError):
         clock.deliver(may_continue=may_continue)
     assert 3 < clock.now <= 3.5
 

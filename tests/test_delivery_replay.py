@@ -9,7 +9,7 @@ import pytest
 from tests.support.delivering import fill, numbers, put, register, send, states
 from tests.support.endpoint import Connection, Endpoint, Received, always, in_turn
 from usagectl import spool
-from usagectl.delivery import replay, routing
+from usagectl.delivery import replay
 from usagectl.errors import LockTimeoutError
 from usagectl.machine import files
 from usagectl.spool import Selection
@@ -91,7 +91,7 @@ def test_an_opt_out_stops_a_delivery_before_its_next_request(machine: Machine) -
         with Endpoint(withdraw) as there, spool.open_spool(machine.environment()) as store:
             machine.variables["ANALYTICS_API"] = there.base
             environment = machine.environment()
-            route = routing.find(environment, spool.ALL, to=None)
+            route = replay.find_route(environment, spool.ALL, to=None)
             options = replay.Options(selection=route.selection, batch_size=5)
             result = replay.run(environment, options, base=route.base, store=store)
             assert len(there.received) == 1

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.support.delivering import event, put, register, set_mode, states
-from usagectl.delivery import routing
+from usagectl.delivery import replay
 from usagectl.errors import UsagectlError
 from usagectl.spool import Selection
 
@@ -39,7 +39,7 @@ def test_whose_events_go_along(machine: Machine) -> None:
     for tools, to, address, _ in table:
         machine.variables = {"ANALYTICS_API": address} if address else {}
         try:
-            route = routing.find(machine.environment(), Selection(tools=tools), to=to)
+            route = replay.find_route(machine.environment(), Selection(tools=tools), to=to)
             found.append(route.selection.without)
             assert route.base == (to or address or (THERE if tools else OURS))
         except UsagectlError as error:

@@ -34,10 +34,9 @@ from usagectl.spool import ALL, Selection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from usagectl.delivery.replay import Options, Progress, ReplayResult
+    from usagectl.delivery.replay import Options, Progress, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
-    from usagectl.delivery.routing import Route
     from usagectl.spool import Spool
 
     _Request = tuple[str, int, int]  # URL, events, bytes
@@ -121,7 +120,6 @@ def replay(  # noqa: PLR0913  (each is an option)
     sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
     from usagectl.delivery import replay as replaying
-    from usagectl.delivery import routing
 
     invocation: Invocation = ctx.obj
     if raw and (invocation.as_json or not dry_run):
@@ -140,8 +138,10 @@ def replay(  # noqa: PLR0913  (each is an option)
         compress=gzip,
     )
     try:
-        route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
-    except routing.EndpointNotSecureError as error:
+        route = replaying.find_route(
+            invocation.environment, selection, to=to, allow_http=allow_http
+        )
+    except replaying.EndpointNotSecureError as error:
         error.hint = _again(invocation, "--allow-http")
         raise
     options = replace(options, selection=route.selection)
@@ -220,14 +220,13 @@ def _remark(found: FileEvents) -> None:
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
     """Say on stderr whose events wait here and go elsewhere, or nowhere."""
     from usagectl.delivery import replay as replaying
-    from usagectl.delivery import routing
 
     for name in route.selection.without:
         only = replace(options, selection=Selection(tools=(name,)), limit=None)
         if waiting := replaying.count(only, store):
             stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")
-            why = routing.why_left_out(invocation.environment, name)
-            _output.print_remark(f"{stay} here: {why.message}.", hint=why.hint)
+            why, hint = replaying.why_left_out(invocation.environment, name)
+            _output.print_remark(f"{stay} here: {why}.", hint=hint)
 
 
 def _plan(

@@ -1,4 +1,4 @@
-"""Replay of stored events: plan the requests, check consent, send them.
+"""Replay of stored events: find where they may go, plan the requests, send them.
 
 One replay goes on at a time. After each answer the store notes what became of the
 events: a crash repeats at most the batch that was under way.
@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import consent, endpoint, spool
-from usagectl.delivery import attempts, replay_files, routing
+from usagectl import consent, endpoint, spool, tools
+from usagectl.delivery import attempts, replay_files
 from usagectl.delivery.requests import build_post
-from usagectl.errors import LockTimeoutError, UsagectlError, count_of
+from usagectl.errors import LockTimeoutError, UsagectlError, UsageError, count_of
 from usagectl.machine import files
+from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from usagectl.consent import Consent
     from usagectl.delivery.requests import Answer, Post
     from usagectl.machine.environment import Environment
     from usagectl.spool import Batch, Selection, Spool
@@ -32,6 +34,67 @@ BATCH_BYTES = 1024 * 1024
 _REFUSALS = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
+
+
+class TelemetryOffError(UsagectlError):
+    """Telemetry that is off, so that nothing may be sent."""
+
+    code = "telemetry-off"
+    exit_status = 1
+
+    def __init__(self, switch: str, *, tool: str = OWN_NAME) -> None:
+        super().__init__(
+            f"Nothing is sent: {tool}'s telemetry is off, by {switch}.", hint="usagectl status"
+        )
+
+
+class EndpointNotSecureError(UsageError):
+    """An endpoint to which events would travel readable for everybody on the way."""
+
+    code = "endpoint-not-https"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"{origin} is plain http and not this machine: everybody on the way could read the "
+            "events.",
+            hint="usagectl replay --allow-http",
+        )
+
+
+class EndpointInvalidError(UsageError):
+    """An endpoint that is not an http or https URL."""
+
+    code = "endpoint-invalid"
+
+    def __init__(self, *, origin: str) -> None:
+        super().__init__(
+            f"The endpoint that {origin} names is no http or https URL.",
+            hint="usagectl replay --to http://127.0.0.1:8123/v1",
+        )
+
+
+class EndpointMissingError(UsageError):
+    """A tool whose author named no address to send its events to."""
+
+    code = "endpoint-missing"
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"{tool} names no endpoint, so its events stay here.",
+            hint=f"usagectl replay --tool {tool} --to http://127.0.0.1:8123/v1",
+        )
+
+
+class EndpointsDifferError(UsageError):
+    """Several chosen tools whose events go to different addresses."""
+
+    code = "endpoints-differ"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{', '.join(names)} send to different endpoints; give one tool, or --to URL.",
+            hint=f"usagectl replay --tool {names[-1]}",
+        )
 
 
 class EventsRejectedError(UsagectlError):
@@ -59,6 +122,14 @@ class ReplayInterruptedError(UsagectlError):
 
     def __init__(self) -> None:
         super().__init__("Interrupted; what was not sent still waits.", hint="usagectl replay")
+
+
+class Route(NamedTuple):
+    """Where a replay goes, and whose events go there."""
+
+    base: str
+    selection: Selection  # Without those of tools that have another endpoint, or are off.
+    is_on: bool = False  # Sending is on for each tool whose events go.
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +169,73 @@ class ReplayResult:
     def kept(self) -> int:
         """Count the events that still wait."""
         return max(self.planned - self.progress.sent - self.progress.rejected, 0)
+
+
+def find_route(
+    environment: Environment, selection: Selection, *, to: str | None, allow_http: bool = False
+) -> Route:
+    """Find the address of a replay, and the tools whose events may go there.
+
+    Each tool's events go to its own endpoint, unless `to` names another base URL. A
+    loopback address is always allowed there: nothing leaves the machine.
+
+    Raises:
+        TelemetryOffError: consent is off.
+        EndpointMissingError: the tool names no endpoint.
+        EndpointInvalidError: the endpoint is not an http or https URL.
+        EndpointNotSecureError: it is plain http to another machine.
+        EndpointsDifferError: the tools that were chosen have different endpoints.
+    """
+    chosen = selection.tools
+    names = [tool.name for tool in tools.emitters(environment)]
+    lead = chosen[0] if chosen and chosen[0] in names else OWN_NAME
+    verdict = consent.evaluate(environment, [lead])[0]
+    base = (verdict.endpoint if to is None else to).rstrip("/")
+    if not base and to is None:
+        raise EndpointMissingError(lead)
+    problem = endpoint.problem_of(base, allow_http=allow_http)
+    if problem == "invalid":
+        raise EndpointInvalidError(origin="ANALYTICS_API" if to is None else "--to")
+    if to is not None and endpoint.is_loopback(base):
+        return Route(base, selection)
+    if verdict.telemetry == "off":
+        raise _off(verdict)
+    if problem == "plain-http":
+        raise EndpointNotSecureError(endpoint.origin_of(base))
+    others = [name for name in names if name != lead and (not chosen or name in chosen)]
+    verdicts = consent.evaluate(environment, others) if others else ()
+    left_out = _left_out(verdicts, chosen, base="" if to else base)
+    is_on = all(
+        each.telemetry == "on" for each in (verdict, *verdicts) if each.tool not in left_out
+    )
+    return Route(base, selection._replace(without=left_out), is_on=is_on)
+
+
+def why_left_out(environment: Environment, tool: str) -> tuple[str, str]:
+    """Explain why a tool's events stay when others go, with the command that sends them."""
+    verdict = consent.evaluate(environment, [tool])[0]
+    if verdict.telemetry == "off":
+        by = consent.describe(verdict.decided_by)
+        return f"that tool is off, by {by}", "usagectl status"
+    if not verdict.endpoint:
+        return "that tool names no endpoint", EndpointMissingError(tool).hint
+    return "that tool has an endpoint of its own", f"usagectl replay --tool {tool}"
+
+
+def _left_out(verdicts: Sequence[Consent], chosen: Sequence[str], *, base: str) -> tuple[str, ...]:
+    """List the tools that are off, or send elsewhere than to `base` unless that is empty."""
+    found = []
+    for verdict in verdicts:
+        is_off = verdict.telemetry == "off"
+        if is_off or (base and verdict.endpoint.rstrip("/") != base):
+            if verdict.tool in chosen:
+                raise _off(verdict) if is_off else EndpointsDifferError(chosen)
+            found.append(verdict.tool)
+    return tuple(found)
+
+
+def _off(verdict: Consent) -> TelemetryOffError:
+    return TelemetryOffError(consent.describe(verdict.decided_by), tool=verdict.tool)
 
 
 def count(options: Options, store: Spool) -> int:
@@ -201,14 +339,13 @@ class _Replay:
                     compress=self.options.compress,
                     may_continue=self._check,
                 )
-                has_stopped = not self._send(deliverer)
+                return self._conclude(has_stopped=not self._send(deliverer))
         except UsagectlError as error:  # The caller tells it with what was sent until then.
             return error
         except sqlite3.Error as error:
             return self.store.explain(error)
         except KeyboardInterrupt:
             return ReplayInterruptedError()
-        return self._conclude(has_stopped=has_stopped)
 
     def _send(self, deliverer: attempts.Deliverer) -> bool:
         """Send batch after batch; False where a wrong address would go on to drain the spool."""
@@ -222,19 +359,16 @@ class _Replay:
 
     def _check(self) -> None:
         """Stop at the first sign of an opt-out: the switches are read anew."""
-        wanted = self.options.selection
+        options, wanted = self.options, self.options.selection
         if wanted.consent is not None:  # Sent automatically, under that consent alone.
             found = consent.evaluate(self.environment, wanted.tools)[0]
             if consent.sending_consent(self.environment, found) != wanted.consent:
-                by = consent.describe(found.decided_by)
-                raise routing.TelemetryOffError(by, tool=found.tool)
+                raise _off(found)
             return
-        route = routing.find(
-            self.environment, wanted, to=self.options.to, allow_http=self.options.allow_http
-        )
+        route = find_route(self.environment, wanted, to=options.to, allow_http=options.allow_http)
         withdrawn = sorted(set(route.selection.without) - set(wanted.without))
         if withdrawn:
-            raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
+            raise TelemetryOffError("a switch that was changed", tool=withdrawn[0])
 
     def _conclude(self, *, has_stopped: bool) -> EventsRejectedError | None:
         done = self.progress

@@ -162,7 +162,7 @@ def send(
 def _send_of(environment: Environment, verdict: Consent, *, patience: timedelta) -> bool:
     """Deliver the waiting events of a tool; True if another turn may find more."""
     from usagectl import spool
-    from usagectl.delivery import replay, routing
+    from usagectl.delivery import replay
 
     tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
@@ -177,7 +177,7 @@ def _send_of(environment: Environment, verdict: Consent, *, patience: timedelta)
     except Exception as error:
         _remember(environment, tool, error)  # Else each command would try again.
         raise
-    if isinstance(result.problem, routing.TelemetryOffError):
+    if isinstance(result.problem, replay.TelemetryOffError):
         return False
     if result.planned or result.problem:
         _remember(environment, tool, result.problem)
