@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.delivering import fill, numbers, put, register, send, states
+from tests.support.delivering import fill, numbers, register, send, states
 from tests.support.endpoint import Connection, Endpoint, Received, always, in_turn
 from usagectl import spool
 from usagectl.delivery import replay
@@ -16,8 +16,6 @@ from usagectl.spool import Selection
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
-
-HALF = rb'{"name":"e","metadata":{},"payload":{"path":"\udcff"}}'
 
 
 def test_an_endpoint_that_refuses_everything_gets_three_tries(machine: Machine) -> None:
@@ -64,14 +62,6 @@ def test_copies_stay(machine: Machine) -> None:
     assert result.problem is not None
     assert "these were copies" in result.problem.message
     assert "--rejected" not in result.problem.hint
-
-
-def test_half_a_surrogate_pair_is_delivered(machine: Machine) -> None:
-    """An event that msgspec refuses goes as it is."""
-    put(machine, HALF)
-    with Endpoint() as there:
-        send(machine, there.base)
-    assert there.bodies == [b'{"events":[%b]}' % HALF]
 
 
 def test_an_opt_out_stops_a_delivery_before_its_next_request(machine: Machine) -> None:

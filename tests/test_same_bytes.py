@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COUNT = 1000
 
 texts = st.text(max_size=12) | st.sampled_from(
-    ['"', "\\", ',"event":', "}\n{", "\r", "\u2028", "\0", "é"]
+    ['"', "\\", ',"event":', "}\n{", "\r", "\u2028", "\0", "é", "\udcff"]
 )
 values = st.recursive(
     st.none()
@@ -40,7 +40,7 @@ def spell(value: object, spelling: int) -> bytes:
 
 
 def generate(count: int) -> list[bytes]:
-    """Draw events: odd names, spacing, escapes, big numbers, duplicate keys."""
+    """Draw events: odd names, spacing, escapes, half pairs, big numbers, duplicate keys."""
     found: list[bytes] = []
 
     @seed(20261123)
