@@ -299,16 +299,6 @@ def test_what_is_purged_is_gone_for_good(machine: Machine) -> None:
     assert check_integrity(spool_file(machine)) == "ok"
 
 
-def test_purge_takes_what_is_meant(store: spool.Spool) -> None:
-    """Without a state the log of what was sent stays; a selection takes its events alone."""
-    fill(store, 9)
-    for state in ("sent", "rejected"):
-        store.settle(next(store.batches(size=3, max_bytes=HUGE)), state, HANDOVER)
-    assert store.purge(selection=Selection(since=NOW)) == 1
-    assert store.purge() == 5
-    assert (store.count(["sent"]), store.count(spool.STATES)) == (3, 3)
-
-
 # The user's own spool.
 
 
