@@ -53,12 +53,12 @@ _SETTLE = (
     "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
     "WHERE seq IN (SELECT value FROM json_each(?))"
 )
-_DROP_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
+_DROP_OLDEST = (  # Of the oldest thousand, those that begin within the bytes to be dropped.
     "DELETE FROM events WHERE seq IN (SELECT seq FROM "  # noqa: S608  (no text of others)
     f"(SELECT seq, sum({_SIZE}) OVER (ORDER BY seq) - {_SIZE} AS before "
     "FROM events WHERE state = ? ORDER BY seq LIMIT 1000) WHERE before < ?)"
 )
-_DROP_OLD = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+_DROP_OLD = (  # Of the oldest hundred: one with an odd time keeps none behind it from going.
     "DELETE FROM events WHERE "
     "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
     "AND seq IN (SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
@@ -342,9 +342,8 @@ def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list
         (f"tool NOT IN ({_marks(without)})", without),
         (" OR ".join(["instr(uid, ?) = 1"] * len(uids)), uids),
         ("consent = ?", [] if consent is None else [consent]),
-        # The sign keeps SQLite from an index that gives another order.
-        ("+instant >= ?", [] if since is None else [_instant(since)]),
-        ("+instant < ?", [] if until is None else [_instant(until)]),
+        ("instant >= ?", [] if since is None else [_instant(since)]),
+        ("instant < ?", [] if until is None else [_instant(until)]),
     ]
     told = [(part, values) for part, values in parts if values]
     condition = " AND ".join(f"({part})" for part, _ in told)
@@ -355,9 +354,9 @@ def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _instant(time: datetime | None) -> int | None:
+def _instant(time: datetime) -> int:
     """Return microseconds since 1970, which have an order whatever the zone of the text."""
-    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def _sound(value: object) -> object:
@@ -371,7 +370,8 @@ def _row(
     record: Record, state: State = "pending", handover: Handover | None = None
 ) -> tuple[object, ...]:
     uid, time, tool, kind, consent = map(_sound, (*record[:4], record.consent))
-    instant = _instant(parse_time(record.time))
+    found = parse_time(record.time)
+    instant = None if found is None else _instant(found)
     return (uid, time, instant, tool, kind, consent, record.event, state, *_fate(handover))
 
 
@@ -542,7 +542,7 @@ def state(environment: Environment) -> SpoolState:
 
 
 def _why_unwritable(file: Path) -> str:
-    """Say why the next event could not be kept, as far as this shows without writing."""
+    """Return why the next event could not be kept, as far as this shows without writing."""
     folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.

@@ -98,7 +98,7 @@ def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
 
 
 def _prepare(file: Path) -> os.stat_result:
-    """Make the file for its owner alone where nothing is; return what lies there."""
+    """Make the file for its owner alone if nothing is there; return its status."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if file.parent.is_symlink():
@@ -114,7 +114,7 @@ def _prepare(file: Path) -> os.stat_result:
 
 
 def _holds_something(file: Path) -> bool:
-    """True if a file with bytes in it lies there; one that is just being made has none."""
+    """True if there is a file that is not empty, as one is that is just being made."""
     try:
         found = file.lstat()
     except (FileNotFoundError, NotADirectoryError):
