@@ -17,7 +17,6 @@ from usagectl.delivery.requests import TOO_LATE, NoAnswerError, build_post
 from usagectl.delivery.transport import Transport
 
 if TYPE_CHECKING:
-
     from tests.support.endpoint import Behaviour
     from usagectl.delivery.requests import Answer
 

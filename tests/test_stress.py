@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +15,15 @@ import pytest
 
 from tests.support.commands import furnish
 from usagectl import consent, identity
+from usagectl.machine import files
 from usagectl.tools import localstack_profiles as profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tests.support.machine import Machine
 
-fcntl = pytest.importorskip("fcntl", reason="these locks are POSIX")
+pytest.importorskip("fcntl", reason="these locks are POSIX")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the wait is seen in /proc")
 
@@ -44,23 +44,11 @@ def start(machine: Machine, *arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Lock a folder, so that a crowd gathers before it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def run_crowd(
     machine: Machine, commands: Sequence[Sequence[str]], gate: Path
 ) -> list[tuple[int, bytes, bytes]]:
     """Start every command while `gate` is locked, then let them all go."""
-    with held(gate):
+    with files.lock(gate):
         crowd = [start(machine, *words) for words in commands]
     ends = [process.communicate(timeout=120) for process in crowd]
     return [(process.returncode, out, err) for process, (out, err) in zip(crowd, ends, strict=True)]
@@ -133,7 +121,7 @@ def test_disable_and_enable_at_once_never_tear_a_profile(machine: Machine) -> No
     machine.default_profile.parent.mkdir()
     machine.default_profile.write_bytes(PROFILE)
     commands = [("disable", "--json"), ("enable", "--json")] * (CROWD // 2)
-    with held(machine.default_profile.parent):
+    with files.lock(machine.default_profile.parent):
         crowd = [start(machine, *words) for words in commands]
     seen = set()
     while any(process.poll() is None for process in crowd):
@@ -200,7 +188,7 @@ def test_a_command_waits_for_the_lock(
     A command reads what it changes only once it holds the lock.
     """
     written, folder = machine.folder / file, machine.folder / gate
-    with held(folder):
+    with files.lock(folder):
         process = start(machine, *words)
         wait_until_it_opened(process, folder)
         process.send_signal(signal.SIGINT)
