@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import endpoint as loopback
+from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, send, set_mode, states
 from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
@@ -21,7 +21,7 @@ from usagectl import consent
 from usagectl.delivery import child, sender
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
@@ -57,10 +57,7 @@ def held_back(machine: Machine) -> Iterator[None]:
 
 def wait_for_end(machine: Machine) -> None:
     """Wait until no child is at work: its lifetime, and what a busy machine takes to start it."""
-    until = time.monotonic() + child.LIFETIME_SECONDS + 15
-    while children(machine):
-        assert time.monotonic() < until, "a child outlives its time"
-        time.sleep(0.05)
+    assert wait_until(lambda: not children(machine), child.LIFETIME_SECONDS + 15)
 
 
 def commands_of(there: Endpoint) -> list[str]:
@@ -85,11 +82,11 @@ def allow(machine: Machine, tool: str, there: Endpoint, *events: int) -> None:
         put(machine, event(number), tool=tool, consent=NOW.isoformat())
 
 
-def send_once(machine: Machine, *, seconds: float = 7, **options: object) -> None:
+def send_once(
+    machine: Machine, *, seconds: float = 7, sleep: Callable[[float], None] = lambda _: None
+) -> None:
     """Send as the child does, but for its rests."""
-    options = {"sleep": lambda _: None, **options}
-    patience = timedelta(seconds=seconds)
-    sender.send(machine.environment(), patience=patience, **options)  # type: ignore[arg-type]
+    sender.send(machine.environment(), patience=timedelta(seconds=seconds), sleep=sleep)
 
 
 def test_only_what_was_recorded_under_consent_is_sent(machine: Machine) -> None:
