@@ -16,9 +16,9 @@ import pytest
 from tests.support import endpoint as loopback
 from tests.support.delivering import event, fill, send, states
 from tests.support.endpoint import Endpoint, always, in_turn
-from tests.support.machine import Machine
+from tests.support.machine import NOW, Machine
 from usagectl import spool
-from usagectl.delivery import attempts, routing
+from usagectl.delivery import attempts, replay
 from usagectl.delivery.requests import Answer, NoAnswerError, build_post
 from usagectl.spool import Batch
 
@@ -145,7 +145,7 @@ def test_retry_after_is_read() -> None:
         "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT": None,
         "Mon, 01 Jan 2026 00:00:00 +999999999999": None,
     }
-    found = {text: attempts.parse_retry_after(text, now=lambda: now) for text in table}
+    found = {text: attempts.parse_retry_after(text, now=now) for text in table}
     seconds = {text: each if each is None else each.total_seconds() for text, each in found.items()}
     assert seconds == table
 
@@ -206,23 +206,22 @@ def test_an_opt_out_ends_a_rest() -> None:
 
     def may_continue() -> None:
         if clock.now > 3:
-            raise routing.TelemetryOffError("DISABLE_EVENTS=1")
+            raise replay.TelemetryOffError("DISABLE_EVENTS=1")
 
-    with pytest.raises(routing.TelemetryOffError):
+    with pytest.raises(replay.TelemetryOffError):
         clock.deliver(may_continue=may_continue)
     assert 3 < clock.now <= 3.5
 
 
 def test_rejected_events_keep_status_and_answer_and_can_be_sent_again(machine: Machine) -> None:
-    """What was refused stays with what was answered, and leaves when it is taken after all."""
+    """What was refused stays with the first words of the answer, and leaves when it is taken."""
     bodies = fill(machine, EVENTS)
-    with Endpoint(always(400, b"no \x1b[31mgood")) as there:
+    with Endpoint(always(400, b"no \x1b[31mgood" + b"!" * 1000)) as there:
         send(machine, there.base)
     with spool.open_spool(machine.environment()) as store:
         handovers = [entry.handover for entry in store.entries(("rejected",))]
-    assert [(each.status, each.answer) for each in handovers if each] == [
-        (400, "no \x1b[31mgood")
-    ] * EVENTS
+    told = ("no \x1b[31mgood" + "!" * 500)[:500]
+    assert handovers == [(NOW.isoformat(), there.base.removesuffix("/v1"), 400, told)] * EVENTS
     with Endpoint() as there:
         result = send(machine, there.base, rejected=True)
     assert (result.progress.sent, result.problem) == (EVENTS, None)

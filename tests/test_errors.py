@@ -23,7 +23,7 @@ from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
-from usagectl.delivery import attempts, replay, routing
+from usagectl.delivery import attempts, replay
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
@@ -66,11 +66,11 @@ SAMPLES: list[UsagectlError] = [
     attempts.EndpointBusyError("https://x", 503, 9),
     attempts.EndpointRedirectsError("https://x", 302, target="https://y"),
     attempts.TrackingRefusedError("https://x"),
-    routing.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
-    routing.EndpointNotSecureError("http://x"),
-    routing.EndpointInvalidError(origin="--to"),
-    routing.EndpointMissingError("mytool"),
-    routing.EndpointsDifferError(("mytool", "other")),
+    replay.TelemetryOffError("DISABLE_EVENTS=1 (environment)"),
+    replay.EndpointNotSecureError("http://x"),
+    replay.EndpointInvalidError(origin="--to"),
+    replay.EndpointMissingError("mytool"),
+    replay.EndpointsDifferError(("mytool", "other")),
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
     replay.ReplayInterruptedError(),
     errors.NoEventsError("a.jsonl", bad_lines=2),

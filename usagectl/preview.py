@@ -15,7 +15,7 @@ from usagectl.errors import UsagectlError
 from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
-from usagectl.spool import ALL, Selection, last_event, open_spool
+from usagectl.spool import ALL, Selection, open_spool
 from usagectl.tools.base import Caution, emitters
 from usagectl.tools.requests import Request, endpoint_caution
 
@@ -108,7 +108,9 @@ def _preview_own(
 ) -> Preview:
     """Build the request that would carry usagectl's last and present `cli_cmd` events."""
     try:
-        last = last_event(environment, tool=OWN_NAME)
+        with open_spool(environment, read_only=True) as store:
+            found = store.entries(["pending"], Selection(tools=(OWN_NAME,)), newest=1)
+            last = next((entry.body for entry in found), None)
     except UsagectlError:  # Status says what is wrong with the spool; the present event is here.
         last = None
     bodies = [event for event in (last, present) if event is not None and _is_event(event)]

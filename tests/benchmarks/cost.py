@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.endpoint import Endpoint, hang
-from tests.support.machine import REPOSITORY
+from tests.support.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,19 +52,8 @@ def dropping() -> Iterator[str]:
 
 
 def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
-    """Give the environment of a run."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PYTHONPATH": str(REPOSITORY),
-        "USAGECTL_CONFIG_DIR": str(folder / "config"),
-        "USAGECTL_STATE_DIR": str(folder / "state"),
-        "TMPDIR": str(folder),
-        "HTTPS_PROXY": DEAD,
-        "ANALYTICS_API": base,
-        "OVERRIDE_IN_DOCKER": "0",
-        **more,
-    }
+    """Return the variables of a run on a machine of its own."""
+    return {**Machine(folder).process_variables(), "ANALYTICS_API": base, **more}
 
 
 def timed(words: list[str], environment: dict[str, str]) -> float:

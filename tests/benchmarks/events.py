@@ -1,4 +1,4 @@
-"""Print how fast events are kept, counted and delivered, beside LocalStack's own client.
+"""Print how fast events are delivered, beside LocalStack's own client.
 
 Run it with `python -m tests.benchmarks.events [--events N] [--localstack PYTHON]`, where PYTHON
 is the interpreter of an environment that holds LocalStack: its own client then takes part.
@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -112,22 +111,13 @@ def machine_in(folder: Path) -> Environment:
     return machine.environment(now=lambda: datetime.now(UTC))
 
 
-def fill(environment: Environment, count: int, *, size: int = 500) -> float:
-    """Add events in transactions of so many; return the rate."""
-    started = time.perf_counter()
-    for start in range(0, count, size):
-        records = [
-            new_record(
-                EVENT,
-                tool="usagectl",
-                kind="cli_cmd",
-                now=environment.now(),
-                entropy=environment.entropy,
-            )
-            for _ in range(min(size, count - start))
-        ]
-        spool.append_all(environment, records)
-    return count / (time.perf_counter() - started)
+def fill(environment: Environment, count: int) -> None:
+    """Add so many events."""
+    now, entropy = environment.now(), environment.entropy
+    labels = {"tool": "usagectl", "kind": "cli_cmd"}
+    records = [new_record(EVENT, now=now, entropy=entropy, **labels) for _ in range(500)]
+    for start in range(0, count, len(records)):
+        spool.append_all(environment, records[: count - start])
 
 
 def send_localstack(python: str, base: str, count: int, size: int) -> float:
@@ -181,7 +171,6 @@ def main() -> None:
     assert server.stdout is not None
     base = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
     try:
-        measure_store(options.events, options.rounds)
         compare(base, count=options.events, rounds=options.rounds, localstack=options.localstack)
         few = send_spool(base, 10_000, replay.BATCH_SIZE)[1]
         many = send_spool(base, options.many, replay.BATCH_SIZE)[1]
@@ -189,21 +178,6 @@ def main() -> None:
         print(f"that is {many / few:.2f} times as much")
     finally:
         server.kill()
-
-
-def measure_store(count: int, rounds: int) -> None:
-    """Print how many events are added in a second, and what counting them takes."""
-    rates, seconds = [], []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            environment = machine_in(Path(name))
-            rates.append(fill(environment, count))
-            started = time.perf_counter()
-            with spool.open_spool(environment) as store:
-                assert store.stats().total == count
-            seconds.append(time.perf_counter() - started)
-    print(f"{'events added, 500 in a transaction':54}{statistics.median(rates):>12,.0f} events/s")
-    print(f"stats over {count:,} events: {statistics.median(seconds):.2f} s")
 
 
 if __name__ == "__main__":

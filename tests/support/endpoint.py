@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     Behaviour = Callable[["Connection", "Received"], None]
@@ -84,9 +85,12 @@ class Connection:
 
 
 class Endpoint:
-    """A server on a free loopback port, which keeps every request and behaves."""
+    """A server on a free loopback port, which keeps every request and behaves; with TLS, if any."""
 
-    def __init__(self, behave: Behaviour | None = None) -> None:
+    def __init__(
+        self, behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self.behave: Behaviour = behave or (lambda connection, _request: connection.answer(200))
         self.received: list[Received] = []
         self.accepted = 0
@@ -150,8 +154,11 @@ class Endpoint:
             self._served[client] = thread
 
     def _serve(self, connected: socket.socket) -> None:
-        connection = Connection(connected)
         with suppress(OSError):
+            if self._tls:
+                connected = self._tls.wrap_socket(connected, server_side=True)
+                self._open.append(connected)
+            connection = Connection(connected)
             while (request := connection.read_request()) is not None:
                 self.received.append(request)
                 self.behave(connection, request)
@@ -193,12 +200,6 @@ def reset_in_body(connection: Connection, _request: Received) -> None:
     connection.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
     time.sleep(0.05)
     connection.reset()
-
-
-def says(body: bytes, *, status: str = "200 OK", headers: str = "") -> Behaviour:
-    """Answer every request with one whole response."""
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
-    return lambda connection, _request: connection.socket.sendall(head + body)
 
 
 def drips(text: bytes) -> Behaviour:

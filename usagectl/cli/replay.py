@@ -28,10 +28,9 @@ from usagectl.spool import ALL, Selection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from usagectl.delivery.replay import Options, Progress, ReplayResult
+    from usagectl.delivery.replay import Options, Progress, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
-    from usagectl.delivery.routing import Route
     from usagectl.spool import Spool
 
 
@@ -125,7 +124,6 @@ def replay(  # noqa: PLR0913  (each is an option)
     sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
     from usagectl.delivery import replay as replaying
-    from usagectl.delivery import routing
 
     invocation: Invocation = ctx.obj
     if raw and (invocation.as_json or not dry_run):
@@ -144,8 +142,10 @@ def replay(  # noqa: PLR0913  (each is an option)
         compress=gzip,
     )
     try:
-        route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
-    except routing.EndpointNotSecureError as error:
+        route = replaying.find_route(
+            invocation.environment, selection, to=to, allow_http=allow_http
+        )
+    except replaying.EndpointNotSecureError as error:
         error.hint = _again(invocation, "--allow-http")
         raise
     options = replace(options, selection=route.selection)
@@ -204,24 +204,24 @@ def _remark(found: FileEvents) -> None:
     """Print on stderr what a person would not expect of the file."""
     if found.is_resumed:
         _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
-    if found.bad_lines == 1:
-        _output.print_remark(f"Line {found.first_bad_line} holds no event and is left out.")
-    elif found.bad_lines:
-        first = f"the first is line {found.first_bad_line}"
-        _output.print_remark(f"{found.bad_lines} lines hold no event and are left out ({first}).")
+    count = len(found.bad_lines)
+    if count == 1:
+        _output.print_remark(f"Line {found.bad_lines[0]} holds no event and is left out.")
+    elif count:
+        first = f"the first is line {found.bad_lines[0]}"
+        _output.print_remark(f"{count} lines hold no event and are left out ({first}).")
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
     """Print on stderr whose events wait here and go elsewhere, or nowhere."""
     from usagectl.delivery import replay as replaying
-    from usagectl.delivery import routing
 
     for name in route.selection.without:
         only = replace(options, selection=Selection(tools=(name,)), limit=None)
         if waiting := replaying.count(only, store):
             stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")
-            why = routing.why_left_out(invocation.environment, name)
-            _output.print_remark(f"{stay} here: {why.message}.", hint=why.hint)
+            why, hint = replaying.why_left_out(invocation.environment, name)
+            _output.print_remark(f"{stay} here: {why}.", hint=hint)
 
 
 def _plan(

@@ -14,7 +14,7 @@ from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation,
 from usagectl.cli._options import DryRun, Rejected, Sent, States, Yes, parse_states, selecting
 from usagectl.cli._output import as_data, origin_shown
 from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count_of
-from usagectl.events.record import in_utc
+from usagectl.events.record import in_utc, to_line
 from usagectl.machine import files
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 from usagectl.spool import STATES, UNSENT, Entry, Selection, open_spool
@@ -205,7 +205,7 @@ def export(
     states = parse_states(state)
     with open_spool(invocation.environment, read_only=True) as spool:
         found = spool.entries(states, selection)
-        texts = (entry.body if events else entry.line for entry in found)
+        texts = (entry.body if events else to_line(entry.record) for entry in found)
         if file is None:
             _output.print_raw(() if dry_run else texts)
             return None

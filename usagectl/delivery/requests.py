@@ -1,8 +1,8 @@
 """Requests that carry events, and answers to them.
 
 The protocol is that of facts, part 1: `POST <base>/events` with
-`{"events":[…]}`, `POST <base>/session` with one session event. What shows a
-request and what sends it both ask here.
+`{"events":[…]}`, `POST <base>/session` with one session event. Preview and delivery
+share them.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _session_of(event: bytes) -> str:
 
 
 def _basic(userinfo: str) -> str:
-    """Build the header of a URL's credentials (RFC 7617); what was masked stays so."""
+    """Build the header of a URL's credentials (RFC 7617); masked ones stay masked."""
     if not userinfo.strip("*"):
         return f"Basic {userinfo}"
     name, _, password = userinfo.partition(":")
