@@ -66,7 +66,7 @@ def test_what_a_shell_redirected() -> None:
         data = f"{mark}{TEXT}\r\n{mail}\r\n".encode(coding)
         for size in (1, 1000):
             pieces = (data[start : start + size] for start in range(0, len(data), size))
-            result = audit.audit_stream(pieces, context=NOTHING)
+            result = audit.Auditor(NOTHING).add_stream(pieces)
             assert (result.events, result.bad_lines) == (2, 0), coding
             assert rules_in(result) == {"UC102", "UC501"}, coding
 
@@ -76,7 +76,7 @@ def test_pieces_of_any_size() -> None:
     data = f"junk\n{RECORD}\n\n{TEXT}\n".encode()
     for size in (1, 7, 64, len(data)):
         pieces = [data[start : start + size] for start in range(0, len(data), size)]
-        result = audit.audit_stream(pieces, context=NOTHING)
+        result = audit.Auditor(NOTHING).add_stream(pieces)
         assert (result.events, result.bad_lines, result.first_bad_line) == (2, 1, 1)
 
 
@@ -84,7 +84,7 @@ def test_progress_is_told_of_all_that_was_read() -> None:
     """Whoever watches a long audit sees events and bytes grow."""
     told: list[tuple[int, int]] = []
     pieces = [f"{TEXT}\n".encode() * 1000] * 3
-    audit.audit_stream(pieces, context=NOTHING, on_progress=lambda *done: told.append(done))
+    audit.Auditor(NOTHING, on_progress=lambda *done: told.append(done)).add_stream(pieces)
     assert told == [(1000 * part, len(pieces[0]) * part) for part in (1, 2, 3)]
 
 
@@ -145,7 +145,7 @@ def test_hostile_lines() -> None:
 def test_line_longer_than_any_event() -> None:
     """A line of a hundred megabytes is counted as none, and never held whole."""
     pieces = [TEXT.encode() + b"\n", *[b" " * (1 << 20)] * 100, b"\n" + TEXT.encode() + b"\n"]
-    result = audit.audit_stream(pieces, context=NOTHING)
+    result = audit.Auditor(NOTHING).add_stream(pieces)
     assert (result.events, result.bad_lines, result.first_bad_line) == (2, 1, 2)
     assert max(map(len, cut(pieces))) < 33 << 20
 
@@ -206,7 +206,7 @@ line = (b'{"uid":"%012d","time":"t","tool":"x","kind":"cli_cmd","event":{"name":
         b'"metadata":{"client_time":"2026-11-23 09:00:00.%06d","session_id":"%08x-0000-4000-8000-'
         b'000000000000"},"payload":{"cmd":"c%d","params":["p%d"],"k%d":"jo%d@corp.io"}}}\\n')
 pieces = (line % ((n,) * 7) for n in range(amount))
-result = audit.audit_stream(pieces, context=audit.Context())
+result = audit.Auditor(audit.Context()).add_stream(pieces)
 assert result.events == amount, result.events
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -234,6 +234,6 @@ def test_spool(machine: Machine) -> None:
     environment = machine.environment()
     for _ in range(3):
         spool.append(environment, TEXT.encode(), tool="usagectl", kind="cli_cmd")
-    result = audit.audit_spool(environment, context=NOTHING)
+    result = audit.Auditor(NOTHING).add_spool(environment)
     assert (result.events, result.by_name) == (3, {"cli_cmd": 3})
     assert spool.state(environment).pending == 3

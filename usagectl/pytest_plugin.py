@@ -138,16 +138,9 @@ class UsageCapture:
 
     def audit(self) -> AuditResult:
         """Audit all that arrived: against the notice, and for values of this machine."""
-        from usagectl import audit, notice
-        from usagectl.machine.environment import with_account_home
-        from usagectl.tools import instrumented
+        from usagectl import audit
 
-        declared = notice.declared(instrumented.declarations(self._environment))
-        context = audit.Context.from_environment(
-            with_account_home(self._environment), arguments=self._words
-        )
-        with declared, self.file.open("rb") as stream:
-            return audit.audit_stream(stream, context=context)
+        return audit.audit_capture(self._environment, self.file, self._words)
 
 
 def _list(found: list[Captured]) -> str:

@@ -33,7 +33,7 @@ from usagectl import audit
 from usagectl.machine.environment import from_process
 with open(sys.argv[1], "rb") as stream:
     context = audit.Context.from_environment(from_process())
-    print(audit.audit_stream(stream, context=context).events)
+    print(audit.Auditor(context).events).add_stream(stream)
 """
 
 _FILL = """
@@ -57,7 +57,7 @@ from usagectl import audit
 from usagectl.machine.environment import from_process
 environment = from_process()
 context = audit.Context.from_environment(environment)
-print(audit.audit_spool(environment, context=context).events)
+print(audit.Auditor(context).add_spool(environment).events)
 """
 
 _RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"%s","kind":"%s","event":%s}\n'

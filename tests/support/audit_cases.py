@@ -161,7 +161,7 @@ def run(context: audit.Context, *records: object) -> audit.AuditResult:
     for each in records:
         text = each if isinstance(each, (bytes, str)) else json.dumps(each)
         lines.append(text if isinstance(text, bytes) else text.encode())
-    return audit.audit_stream([line + b"\n" for line in lines], context=context)
+    return audit.Auditor(context).add_stream([line + b"\n" for line in lines])
 
 
 def rules_in(result: audit.AuditResult) -> set[str]:

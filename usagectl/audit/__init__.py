@@ -6,7 +6,7 @@ counts. `baseline` and `sarif` work on the outcome. Nothing here prints, and no 
 for is ever part of an outcome.
 """
 
-from usagectl.audit.auditor import Auditor, AuditResult, audit_spool, audit_stream
+from usagectl.audit.auditor import Auditor, AuditResult, audit_capture
 from usagectl.audit.findings import Finding, Known, Suppression
 from usagectl.audit.rules import LEVELS, RULES, Level, Rule, UnknownRuleError, select
 from usagectl.audit.search import Context
@@ -23,7 +23,6 @@ __all__ = [
     "Rule",
     "Suppression",
     "UnknownRuleError",
-    "audit_spool",
-    "audit_stream",
+    "audit_capture",
     "select",
 ]

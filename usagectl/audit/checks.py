@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
 from usagectl.audit.search import Hit, Searcher, is_free_text
-from usagectl.notice import event_schema
+from usagectl.notice import all_events, event_schema
 from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit.findings import Ledger
     from usagectl.audit.search import Context
-    from usagectl.notice import Event, Field
+    from usagectl.notice import Field
 
 _IDS = ("/session_id", "/machine_id")
 _MOST_REMEMBERED = 4096
@@ -50,7 +50,7 @@ class Node:
         event: the event's name.
         pointer: the place, with `*` for an index or an unbounded key.
         is_documented: whether the notice names it.
-        is_known: whether it is known at all.
+        is_observed: whether clients are known to send it, though the notice does not name it.
         rule: the rule that its mere presence breaks; empty: none.
         types: what a value may be; None: anything.
         limits: the least and the greatest number.
@@ -67,9 +67,9 @@ class Node:
     """
 
     event: str
-    pointer: str
+    pointer: str = ""
     is_documented: bool = False
-    is_known: bool = True
+    is_observed: bool = False
     rule: str = ""
     types: frozenset[type] | None = None
     limits: tuple[float, float] | None = None
@@ -88,11 +88,6 @@ class Node:
         self.is_id = self.pointer.endswith((*_IDS, "/api_key", "/auth_token_id"))
         self.exempt = EXEMPT.get((self.event, self.pointer), ())
 
-    @property
-    def is_open(self) -> bool:
-        """True if nothing is known of what stands below."""
-        return not self.children and self.any_key is None and self.item is None
-
     def remember(self, text: str) -> None:
         """Remember a harmless text: whoever audits a full spool waits 5 s, and 12 s without it."""
         if len(text) <= _LONGEST_REMEMBERED:
@@ -104,32 +99,20 @@ class Node:
 def compile_events() -> dict[str, Node]:
     """Build the tree of every event that is known, by name."""
     known = load_notice()
-    documented = known.events + known.declared_events
-    trees = {event.name: _documented(event) for event in documented}
-    trees.update((event.name, _undocumented(event)) for event in known.undocumented_events)
+    trees = {}
+    for event in known.events + known.declared_events:
+        fields = {each.pointer: each for each in event.fields}
+        trees[event.name] = _from_schema(event.name, "", event_schema(event.name), fields)
+    for event in known.undocumented_events:
+        parts = {
+            name: Node(event.name, f"/{name}", is_observed=True)
+            for name in ("name", "metadata", "payload")
+        }
+        trees[event.name] = Node(event.name, is_observed=True, children=parts)
+    for event in all_events():
+        for each in event.undocumented_fields:
+            _plant(trees[event.name], each)
     return trees
-
-
-def open_event(name: str) -> Node:
-    """Build the tree of an event that nothing is known of."""
-    return Node(name, "", is_known=False)
-
-
-def _documented(event: Event) -> Node:
-    fields = {each.pointer: each for each in event.fields}
-    root = _from_schema(event.name, "", event_schema(event.name), fields)
-    for each in event.undocumented_fields:
-        _plant(root, each)
-    return root
-
-
-def _undocumented(event: Event) -> Node:
-    root = Node(event.name, "")
-    for name in ("name", "metadata", "payload"):
-        root.children[name] = Node(event.name, f"/{name}")
-    for each in event.undocumented_fields:
-        _plant(root, each)
-    return root
 
 
 def _from_schema(
@@ -183,7 +166,7 @@ def _plant(root: Node, planted: Field) -> None:
 def _step(node: Node, part: str, pointer: str) -> Node:
     """Return the place below a node, a new one where there was none."""
     rule = INSTEAD.get((node.event, pointer), "UC102" if node.is_documented else "")
-    child = Node(node.event, pointer, rule=rule)
+    child = Node(node.event, pointer, is_observed=True, rule=rule)
     if part == "*" and node.pointer == "/payload":  # Any key of the payload itself.
         node.any_key = node.any_key or child
         return node.any_key
@@ -229,7 +212,7 @@ class Checker:
         pointer = self._name_place(node, node.pointer, key)
         role = "secret" if names_secret(key) else ""
         rule = INSTEAD.get((node.event, pointer), "UC102")
-        return Node(node.event, pointer, is_known=False, rule=rule, role=role)
+        return Node(node.event, pointer, rule=rule, role=role)
 
     def _check(self, node: Node, value: object) -> None:
         """Lay any value against a node."""
@@ -239,7 +222,7 @@ class Checker:
         elif node.types and type(value) not in node.types and not _is_whole(node.types, value):
             self._ledger.add("UC103", node.event, node.pointer, value)
             self.below(node, value)
-        elif isinstance(value, dict) and not node.is_open:
+        elif isinstance(value, dict) and (node.children or node.any_key or node.item):
             self.walk(node, value)
         elif isinstance(value, list) and node.item is not None:
             for item in value:
@@ -296,9 +279,7 @@ class Checker:
             yield Hit("UC302", text)
         elif node.role == "derived-id" and self._context.has_derived(text):
             yield Hit("UC303", text)
-        if node.role == "error-text" or (
-            (node.is_documented or not node.is_known) and is_free_text(text)
-        ):
+        if node.role == "error-text" or (not node.is_observed and is_free_text(text)):
             yield Hit("UC306", text)
 
     def gives_away(self, text: str) -> bool:

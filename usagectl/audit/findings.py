@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.audit import rules
 from usagectl.audit.search import MACHINE_ID, is_uuid
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from usagectl.audit.rules import Level
-    from usagectl.notice import Departure, Event
+    from usagectl.notice import Departure
 
 CLI = "cli_cmd"
 _MOST_FIELDS = 200
@@ -28,8 +28,6 @@ _MOST_IDS = 65_536
 _SHORTEST_ID, _LONGEST_ID = 8, 128
 _OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
 _WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
-
-_Value = TypeVar("_Value")
 
 
 class Known(NamedTuple):
@@ -174,7 +172,7 @@ class Ledger:
     def _explain(self, tally: Tally) -> None:
         if len(tally.versions) < _MOST_VERSIONS:
             tally.versions.add(self.version)
-        departure = explain(tally.rule, tally.event, tally.field, version=self.version)
+        departure = _departure(tally, self.version)
         tally.known = tally.known or departure
         tally.unknown = tally.unknown or departure is None
 
@@ -204,25 +202,22 @@ def _merge(first: Tally, second: Tally) -> Tally:
     )
 
 
-def explain(rule: str, event: str, field: str, *, version: str | None) -> Departure | None:
-    """Return the known departure that explains a finding of that rule, None if none does."""
-    wanted = rules.BY_ID[rule].known
-    if not wanted:
-        return None
-    pointer = "/metadata/session_id" if field.startswith("/headers/") else field
+def _departure(tally: Tally, version: str | None) -> Departure | None:
+    """Find the known departure that explains a finding in a client of that version."""
+    pointer = "/metadata/session_id" if tally.field.startswith("/headers/") else tally.field
     found = {
         each.id: each
         for where in dict.fromkeys((pointer, ""))
-        for each in departures_of(event, where, version=version)
+        for each in departures_of(tally.event, where, version=version)
     }
-    return next((found[each] for each in wanted if each in found), None)
+    return next((found[each] for each in rules.BY_ID[tally.rule].known if each in found), None)
 
 
 def _finding(tally: Tally) -> Finding:
     rule = rules.BY_ID[tally.rule]
     known = None if tally.unknown else tally.known
     field = describe(tally.event, tally.field) if tally.field else None
-    event = _event_named(tally.event)
+    event = next((each for each in all_events() if each.name == tally.event), None)
     since = (tally.known.since if tally.known else None) or (field.since if field else None)
     level = "warning" if known and rule.level == "error" else rule.level
     sentence = (known.sentence if known else "") or _sentence(rule.rests_on)
@@ -263,10 +258,6 @@ def _sentence(rests_on: str) -> str:
     return (found.sentence or "") if found else ""
 
 
-def _event_named(name: str) -> Event | None:
-    return next((event for event in all_events() if event.name == name), None)
-
-
 def _show_whole(value: object) -> str:
     """Show a value whole, up to a length that a line can hold."""
     if isinstance(value, str):
@@ -296,7 +287,7 @@ class SharedIds:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._elsewhere: OrderedDict[int, bool] = OrderedDict()
+        self._elsewhere: OrderedDict[int, None] = OrderedDict()
         self._in_cli: OrderedDict[int, _Stand] = OrderedDict()
 
     def see(self, event: str, pointer: str, text: str) -> bool:
@@ -319,18 +310,15 @@ class SharedIds:
             self._ledger.add("UC202", CLI, pointer)
             return
         line, first_pointer, times = self._in_cli.get(key) or (self._ledger.line, pointer, 0)
-        _keep(self._in_cli, key, _Stand(line, first_pointer, times + 1))
+        self._in_cli[key] = _Stand(line, first_pointer, times + 1)
+        if len(self._in_cli) > _MOST_IDS:
+            self._in_cli.popitem(last=False)
 
     def _see_elsewhere(self, key: int) -> None:
-        _keep(self._elsewhere, key, value=True)
+        self._elsewhere[key] = None
+        if len(self._elsewhere) > _MOST_IDS:
+            self._elsewhere.popitem(last=False)
         first = self._in_cli.pop(key, None)
         if first is not None:
             tally = self._ledger.tally("UC202", CLI, first.pointer)
             self._ledger.count(tally, times=first.times, line=first.line)
-
-
-def _keep(known: OrderedDict[int, _Value], key: int, value: _Value) -> None:
-    """Keep a value, and forget the oldest if there are too many."""
-    known[key] = value
-    if len(known) > _MOST_IDS:
-        known.popitem(last=False)

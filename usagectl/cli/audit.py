@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sarif, select
+from usagectl.audit import LEVELS, RULES, Auditor, Context, sarif, select
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
@@ -232,27 +232,20 @@ def _audit(
     *,
     reveal: bool,
 ) -> AuditResult:
-    only = select(rule) if rule else None
+    only = select(rule or ())
     context = Context.from_environment(with_account_home(environment))
     if file is None:
         states = parse_states(state, default=("pending", "sent", "rejected"))
         with _meter(None) as meter:
-            return audit_spool(
-                environment,
-                context=context,
-                states=states,
-                shows_values=reveal,
-                only=only,
-                on_progress=meter,
-            )
+            auditor = Auditor(context, shows_values=reveal, only=only, on_progress=meter)
+            return auditor.add_spool(environment, states)
     if state:
         raise UsageError("--state goes with the spool, not with a FILE.", hint="usagectl audit")
     path = environment.cwd / file
     try:
         with _opened(file, path) as (stream, size), _meter(size) as meter:
-            return audit_stream(
-                stream, context=context, shows_values=reveal, only=only, on_progress=meter
-            )
+            auditor = Auditor(context, shows_values=reveal, only=only, on_progress=meter)
+            return auditor.add_stream(stream)
     except OSError as error:
         reason = (error.strerror or "it broke off").lower()
         raise FileUnreadableError(path, reason=reason) from error
