@@ -10,8 +10,6 @@ import resource
 import zlib
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.support.machine import NOW
 from usagectl import capture
 from usagectl.capture import records
@@ -98,8 +96,6 @@ def test_a_bomb_ends_at_the_limit() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for body, encoding in ((bomb, "gzip"), (gzip.compress(bomb), "gzip, gzip")):
         assert "larger" in record_of(body, headers={"content-encoding": encoding})["problem"]
-    with pytest.raises(records.UndecodableError, match="larger than 5 bytes"):
-        records.decode(gzip.compress(b"123456"), "gzip", limit=5)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 4 * records.MAX_DECODED_BYTES // 1024
 

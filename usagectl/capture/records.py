@@ -151,24 +151,24 @@ def _parse_body(request: Request) -> _Body:
     return _Body(found, beside=slicing.beside_events(decoded))
 
 
-def decode(body: bytes, content_encoding: str, *, limit: int = MAX_DECODED_BYTES) -> bytes:
+def decode(body: bytes, content_encoding: str) -> bytes:
     """Take off the codings of a `Content-Encoding`, the last one first (RFC 9110, 8.4).
 
     Raises:
-        UndecodableError: a coding is unknown or broken, or more than `limit` bytes come out.
+        UndecodableError: a coding is unknown or broken, or more than `MAX_DECODED_BYTES` come out.
     """
     codings = [each.strip().lower() for each in content_encoding.split(",") if each.strip()]
     if len(codings) > _MOST_CODINGS:
         raise UndecodableError("it is coded more than four times")
     for coding in reversed(codings):
         if coding in ("gzip", "x-gzip", "deflate"):
-            body = _inflate(body, is_deflate=coding == "deflate", limit=limit)
+            body = _inflate(body, is_deflate=coding == "deflate")
         elif coding != "identity":
             raise UndecodableError("its coding is not known")
     return body
 
 
-def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
+def _inflate(body: bytes, *, is_deflate: bool) -> bytes:
     """Decompress every member; `deflate` means zlib's form, which some send without its frame."""
     window = _GZIP_OR_ZLIB
     found = b""
@@ -178,14 +178,14 @@ def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
             return found
         inflater = zlib.decompressobj(window)
         try:
-            found += inflater.decompress(rest, limit + 1 - len(found))
+            found += inflater.decompress(rest, MAX_DECODED_BYTES + 1 - len(found))
         except zlib.error as error:
             if is_deflate and not found and window == _GZIP_OR_ZLIB:
                 window = -zlib.MAX_WBITS
                 continue
             raise UndecodableError("its compression is broken") from error
-        if len(found) > limit:
-            message = f"it becomes larger than {limit} bytes"
+        if len(found) > MAX_DECODED_BYTES:
+            message = f"it becomes larger than {MAX_DECODED_BYTES} bytes"
             raise UndecodableError(message)
         if not inflater.eof:
             raise UndecodableError("its compression ends too soon")

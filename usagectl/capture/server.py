@@ -257,9 +257,9 @@ class CaptureServer:
         self._file = file
         self._behaviour = behaviour._replace(host="" if address == LOOPBACK else address)
         self._app = CaptureApp(file, self._behaviour)
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
         self._socket = _bind(address, port)
+        self._server = _build_server(self._app, file.refuse)
+        self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
 
     @property
     def port(self) -> int:
@@ -273,12 +273,9 @@ class CaptureServer:
 
     def __enter__(self) -> Self:
         """Begin to serve; return once a client can connect."""
-        if self._behaviour.answer == "refuse":  # Bound, so that nobody else takes the port.
-            return self
-        self._socket.listen(_BACKLOG)
-        self._server = _build_server(self._app, self._file.refuse)
-        self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
-        self._thread.start()
+        if self._behaviour.answer != "refuse":  # Bound all the same: nobody else takes the port.
+            self._socket.listen(_BACKLOG)
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -287,32 +284,30 @@ class CaptureServer:
 
     def stop(self) -> None:
         """Stop serving, and store each request whose body has come; stopping twice is fine."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+        self._server.should_exit = True
+        if self._thread.is_alive():
             self._thread.join(timeout=5)
         self._socket.close()
         self._file.close()
 
     def _serve(self) -> None:
-        if self._server is not None:
-            asyncio.run(self._server.serve(sockets=[self._socket]))
+        asyncio.run(self._server.serve(sockets=[self._socket]))
 
 
 def _bind(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((address, port))
+        except OSError:
+            made.close()
+            raise
     except OSError as error:
-        raise AddressUnavailableError(address, port, reason=_reason(error)) from error
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((address, port))
-    except OSError as error:
-        made.close()
         is_taken = error.errno == errno.EADDRINUSE
-        raise AddressUnavailableError(
-            address, port, reason=_reason(error), is_taken=is_taken
-        ) from error
+        reason = "another program listens there" if is_taken else reason_of(error)
+        raise AddressUnavailableError(address, port, reason=reason, is_taken=is_taken) from error
     return made
 
 
@@ -323,12 +318,6 @@ def can_bind(address: str) -> bool:
     except AddressUnavailableError:
         return False
     return True
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "another program listens there"
-    return reason_of(error)
 
 
 def _build_server(app: CaptureApp, on_garbage: Callable[[], None]) -> uvicorn.Server:

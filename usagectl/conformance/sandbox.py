@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from usagectl.capture import children
-from usagectl.capture.variables import Address, variables_for_child
+from usagectl.capture import Address, children, variables_for_child
 from usagectl.conformance import endpoint
 from usagectl.conformance.spec import Switch
 
@@ -104,8 +102,8 @@ class Folders:
     def outcome(self, step: Mapping[str, Any], ports: Sequence[int]) -> Done:
         """Return a result with placeholders for folder and ports, which differ from run to run."""
 
-        def plain(coded: str) -> bytes:
-            data = base64.b64decode(coded).replace(str(self._root).encode(), b"{root}")
+        def plain(text: str) -> bytes:
+            data = text.encode("latin-1").replace(str(self._root).encode(), b"{root}")
             for port in ports:
                 data = data.replace(f":{port}".encode(), b":{port}")
             return data
@@ -167,9 +165,9 @@ class Sandbox:
                 for name, kind in kinds.items()
                 if name == "endpoint" or any(step.meets == name for step in steps)
             }
-            job = [self._step(step, folders, met[step.meets].port) for step in steps]
+            job = [self._step(step, folders, met[step.meets].wire.port) for step in steps]
             outcome = _supervise(_written_once(job))
-            ports = [each.port for each in met.values()]
+            ports = [each.wire.port for each in met.values()]
             done = tuple(folders.outcome(each, ports) for each in outcome["steps"])
             seconds = self._spec.grace_seconds
             traffic = met["endpoint"].finish(blind=not outcome["adopts"], seconds=seconds)
@@ -184,7 +182,9 @@ class Sandbox:
             "{here}": str(spec.folder),
         }
         layers = (Switch(spec.variables, files=spec.files), *step.switches)
-        variables = variables_for_child({**self._handed_on(), **folders.variables}, Address(port))
+        wanted = _HANDED_ON | set(spec.inherit)
+        handed_on = {n: v for n, v in self._environment.variables.items() if n in wanted}
+        variables = variables_for_child({**handed_on, **folders.variables}, Address(port))
         variables |= {n: _fill(v, places) for layer in layers for n, v in layer.variables.items()}
         files = {
             _fill(n, places): _fill(v, places) for layer in layers for n, v in layer.files.items()
@@ -198,10 +198,6 @@ class Sandbox:
             "grace_seconds": spec.grace_seconds,
             "afterwards": step.afterwards,
         }
-
-    def _handed_on(self) -> dict[str, str]:
-        wanted = _HANDED_ON | set(self._spec.inherit)
-        return {n: v for n, v in self._environment.variables.items() if n in wanted}
 
 
 def _written_once(job: list[dict[str, Any]]) -> list[dict[str, Any]]:
