@@ -8,7 +8,6 @@ percent signs, JSON escapes, hashes.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import re
 import zlib
@@ -101,7 +100,7 @@ def _inflated(data: bytes) -> Iterator[bytes]:
         return
     try:
         yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, _MOST_BYTES)
-    except (zlib.error, gzip.BadGzipFile):
+    except zlib.error:
         return
 
 
@@ -199,18 +198,12 @@ def plant(entropy: Callable[[int], bytes]) -> Planted:
     return Planted(*(draw(entropy) for _ in Planted._fields))
 
 
-class Search(NamedTuple):
-    """Texts that were found, once for each place, and how many messages cannot be searched."""
-
-    leaks: tuple[Leak, ...]
-    unreadable: int
-
-
 def search(
     traffic: Traffic, planted: tuple[Canary, ...], machine: re.Pattern[str] | None
-) -> Search:
+) -> tuple[list[Leak], int]:
     """Search every part of every request, and every byte of every connection.
 
+    Returns what was found, once for each place, and how many messages cannot be searched.
     `machine` finds values of this machine, with a group for each rule of the audit.
     """
     unreadable = traffic.refused
@@ -229,7 +222,7 @@ def search(
         for leak in find(planted, heard, where="the bytes of a connection"):
             if leak.place not in known:
                 found[leak] = None
-    return Search(tuple(found), unreadable)
+    return list(found), unreadable
 
 
 def _parts(request: Captured) -> Iterator[tuple[str, bytes]]:
