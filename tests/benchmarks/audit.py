@@ -33,7 +33,7 @@ from usagectl import audit
 from usagectl.machine.environment import from_process
 with open(sys.argv[1], "rb") as stream:
     context = audit.Context.from_environment(from_process())
-    print(audit.Auditor(context).events).add_stream(stream)
+    print(audit.Auditor(context).add_stream(stream).events)
 """
 
 _FILL = """

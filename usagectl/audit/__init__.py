@@ -7,8 +7,8 @@ for is ever part of an outcome.
 """
 
 from usagectl.audit.auditor import Auditor, AuditResult, audit_capture
-from usagectl.audit.findings import Finding, Known, Suppression
-from usagectl.audit.rules import LEVELS, RULES, Level, Rule, UnknownRuleError, select
+from usagectl.audit.findings import Finding
+from usagectl.audit.rules import LEVELS, RULES, select
 from usagectl.audit.search import Context
 
 __all__ = [
@@ -18,11 +18,6 @@ __all__ = [
     "Auditor",
     "Context",
     "Finding",
-    "Known",
-    "Level",
-    "Rule",
-    "Suppression",
-    "UnknownRuleError",
     "audit_capture",
     "select",
 ]

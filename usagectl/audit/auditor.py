@@ -35,7 +35,7 @@ _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})"
 _CALL = "aws_request"
 _CLIENT_ERRORS, _INTERNAL = range(400, 500), 500
 _NAMES_OF_COMMANDS = {CLI: ("cmd",), "lstk_command": ("parameters", "command")}
-_MOST_COMMANDS = 4096
+_MOST_WORDS = 4096
 _LONGEST_COMMAND = 200
 
 
@@ -92,7 +92,7 @@ class Auditor:
         self._trees = checks.compile_events()
         self._on_progress = on_progress
         self._names: dict[str, int] = {}
-        self._commands: set[str] = set()
+        self._words: set[str] = set()
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
@@ -165,11 +165,10 @@ class Auditor:
     def result(self) -> AuditResult:
         """Return what was found so far; more may be added after it."""
         # A word of a command's name that was typed is no value of a parameter.
-        words = {word for command in self._commands for word in command.split()}
         return AuditResult(
             self.events,
             dict(self._names),
-            tuple(self._ledger.findings(left_out=words)),
+            tuple(self._ledger.findings(left_out=self._words)),
             self.bad_lines,
             self.first_bad_line,
         )
@@ -275,13 +274,11 @@ class Auditor:
         self._checker.ids.see(name, pointer, session)
 
     def _note_command(self, payload: object, path: tuple[str, ...]) -> None:
-        if len(self._commands) >= _MOST_COMMANDS:
-            return
         found = payload
         for key in path:
             found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, str):
-            self._commands.add(found[:_LONGEST_COMMAND])
+        if isinstance(found, str) and len(self._words) < _MOST_WORDS:
+            self._words.update(found[:_LONGEST_COMMAND].split())
 
     def _check_status(self, payload: dict[str, object]) -> None:
         """Look for error texts with a status that the notice does not allow them with."""

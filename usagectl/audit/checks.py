@@ -6,14 +6,15 @@ the notice says nothing is searched all the same.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
 from usagectl.audit.search import Hit, Searcher, is_free_text
-from usagectl.notice import all_events, event_schema
+from usagectl.notice import all_events
 from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
 
@@ -102,7 +103,7 @@ def compile_events() -> dict[str, Node]:
     trees = {}
     for event in known.events + known.declared_events:
         fields = {each.pointer: each for each in event.fields}
-        trees[event.name] = _from_schema(event.name, "", event_schema(event.name), fields)
+        trees[event.name] = _from_schema(event.name, "", known.schemas[event.name], fields)
     for event in known.undocumented_events:
         parts = {
             name: Node(event.name, f"/{name}", is_observed=True)
@@ -116,18 +117,14 @@ def compile_events() -> dict[str, Node]:
 
 
 def _from_schema(
-    event: str, pointer: str, schema: Mapping[str, object], fields: Mapping[str, Field]
+    event: str, pointer: str, schema: Mapping[str, Any], fields: Mapping[str, Field]
 ) -> Node:
-    node = Node(event, pointer, is_documented=True)
+    node = Node(event, pointer, is_documented=True, required=tuple(schema.get("required", ())))
     _constrain(node, schema)
-    below = schema.get("properties", {})
-    for key, child in below.items() if isinstance(below, dict) else ():
+    for key, child in schema.get("properties", {}).items():
         node.children[key] = _from_schema(event, f"{pointer}/{key}", child, fields)
-    item = schema.get("items")
-    if isinstance(item, dict):
-        node.item = _from_schema(event, f"{pointer}/*", item, fields)
-    required = schema.get("required", [])
-    node.required = tuple(map(str, required)) if isinstance(required, list) else ()
+    if "items" in schema:
+        node.item = _from_schema(event, f"{pointer}/*", schema["items"], fields)
     if pointer in fields and fields[pointer].privacy == "derived-id":
         node.role = "derived-id"
     elif schema.get("x-emit") == "scrubbed":
@@ -135,21 +132,16 @@ def _from_schema(
     return node
 
 
-def _constrain(node: Node, schema: Mapping[str, object]) -> None:
-    kinds = schema.get("type", "string" if "const" in schema else None)
+def _constrain(node: Node, schema: Mapping[str, Any]) -> None:
+    kinds = schema.get("type", "string")  # A constant has none.
     names = kinds if isinstance(kinds, list) else [kinds]
-    node.types = frozenset(kind for name in names for kind in _TYPES[str(name)])
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if isinstance(low, (int, float)) or isinstance(high, (int, float)):
-        node.limits = (
-            low if isinstance(low, (int, float)) else float("-inf"),
-            high if isinstance(high, (int, float)) else float("inf"),
-        )
+    node.types = frozenset(kind for name in names for kind in _TYPES[name])
+    if "minimum" in schema or "maximum" in schema:
+        node.limits = (schema.get("minimum", -math.inf), schema.get("maximum", math.inf))
     pattern = schema.get("pattern")
-    choices = schema.get("enum")
-    if isinstance(choices, list):  # Of a declared kind; the notice has none.
-        pattern = "|".join(re.escape(str(each)) for each in choices)
-    if isinstance(pattern, str):
+    if "enum" in schema:  # Of a declared kind; the notice has none.
+        pattern = "|".join(re.escape(str(each)) for each in schema["enum"])
+    if pattern is not None:
         node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch
         node.is_tight = not any(map(node.fullmatch, _WORDS))
 
@@ -157,14 +149,14 @@ def _constrain(node: Node, schema: Mapping[str, object]) -> None:
 def _plant(root: Node, planted: Field) -> None:
     """Put a known but undocumented field into its place, and the places on the way to it."""
     node = root
-    parts = planted.pointer.split("/")[1:]
-    for depth, part in enumerate(parts, start=1):
-        node = _step(node, part, "/" + "/".join(parts[:depth]))
+    for part in planted.pointer.split("/")[1:]:
+        node = _step(node, part)
     node.role = _role(planted)
 
 
-def _step(node: Node, part: str, pointer: str) -> Node:
+def _step(node: Node, part: str) -> Node:
     """Return the place below a node, a new one where there was none."""
+    pointer = f"{node.pointer}/{part}"
     rule = INSTEAD.get((node.event, pointer), "UC102" if node.is_documented else "")
     child = Node(node.event, pointer, is_observed=True, rule=rule)
     if part == "*" and node.pointer == "/payload":  # Any key of the payload itself.

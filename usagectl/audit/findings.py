@@ -24,7 +24,7 @@ CLI = "cli_cmd"
 _MOST_FIELDS = 200
 _MOST_FINDINGS = 5000
 _MOST_VERSIONS = 64
-_MOST_IDS = 65_536
+_MOST_IDS = 131_072
 _SHORTEST_ID, _LONGEST_ID = 8, 128
 _OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
 _WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
@@ -133,24 +133,19 @@ class Ledger:
         self._show = _show_whole if shows_values else summarize
         self._only = only
 
-    def tally(self, rule: str, event: str, field: str, part: str = "") -> Tally:
-        """Return the tally of a place; a new one where there was none, and room is left."""
-        key = (rule, event, field, part)
-        found = self._tallies.get(key)
-        if found is not None:
-            return found
-        if self._fields[rule, event] >= _MOST_FIELDS or len(self._tallies) >= _MOST_FINDINGS:
-            key = (rule, event if len(self._tallies) < 2 * _MOST_FINDINGS else "*", "*", "")
-            found = self._tallies.get(key)
-        if found is None:
-            found = self._tallies[key] = Tally(*key)
-            self._fields[rule, event] += 1
-        return found
-
-    def count(
-        self, tally: Tally, value: object = None, *, times: int = 1, line: int | None = None
+    def add(
+        self,
+        rule: str,
+        event: str,
+        field: str,
+        value: object = None,
+        part: str = "",
+        *,
+        times: int = 1,
+        line: int | None = None,
     ) -> None:
         """Count a finding, by default in the line of now; its first value becomes the example."""
+        tally = self._tally((rule, event, field, part))
         if not tally.count:
             tally.line = self.line if line is None else line
             tally.example = self._example(tally.rule, value)
@@ -158,16 +153,25 @@ class Ledger:
         if self.version not in tally.versions:
             self._explain(tally)
 
+    def _tally(self, key: tuple[str, str, str, str]) -> Tally:
+        """Return the tally of a place; a new one where there was none, and room is left."""
+        found = self._tallies.get(key)
+        if found is not None:
+            return found
+        rule, event, *_ = key
+        if self._fields[rule, event] >= _MOST_FIELDS or len(self._tallies) >= _MOST_FINDINGS:
+            key = (rule, event if len(self._tallies) < 2 * _MOST_FINDINGS else "*", "*", "")
+        if key not in self._tallies:
+            self._tallies[key] = Tally(*key)
+            self._fields[rule, event] += 1
+        return self._tallies[key]
+
     def _example(self, rule: str, value: object) -> str:
         if rule in _WITHOUT_EXAMPLE:
             return ""
         if rule in _OF_THIS_MACHINE and self._show is summarize:
             return "*" * 6 if value else summarize(value)
         return self._show(value)
-
-    def add(self, rule: str, event: str, field: str, value: object = None, part: str = "") -> None:
-        """Count a finding of a rule in a field."""
-        self.count(self.tally(rule, event, field, part), value)
 
     def _explain(self, tally: Tally) -> None:
         if len(tally.versions) < _MOST_VERSIONS:
@@ -181,7 +185,7 @@ class Ledger:
         merged: dict[tuple[str, str, str], Tally] = {}
         for tally in self._tallies.values():
             is_wanted = self._only is None or tally.rule in self._only
-            if not tally.count or tally.part in left_out or not is_wanted:
+            if tally.part in left_out or not is_wanted:
                 continue
             key = (tally.rule, tally.event, tally.field)
             merged[key] = _merge(merged[key], tally) if key in merged else tally
@@ -271,12 +275,14 @@ def clean(text: str, *, most: int = 80) -> str:
     return short.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class _Stand(NamedTuple):
-    """Where an ID stood first in CLI events, and how often it stood in them."""
+@dataclass(slots=True)
+class _Stand:
+    """Where an ID stood first in CLI events, how often, and whether other events have it too."""
 
-    line: int
-    pointer: str
-    times: int
+    line: int = 0
+    pointer: str = ""
+    times: int = 0
+    is_elsewhere: bool = False
 
 
 class SharedIds:
@@ -287,8 +293,7 @@ class SharedIds:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._elsewhere: OrderedDict[int, None] = OrderedDict()
-        self._in_cli: OrderedDict[int, _Stand] = OrderedDict()
+        self._stands: OrderedDict[int, _Stand] = OrderedDict()
 
     def see(self, event: str, pointer: str, text: str) -> bool:
         """Note a text that is an ID, and count it if it ties a CLI event to another.
@@ -298,27 +303,29 @@ class SharedIds:
         if not _SHORTEST_ID <= len(text) <= _LONGEST_ID or not text.strip("*"):
             return False
         if event != CLI:
-            self._see_elsewhere(hash(text))
+            self._see_elsewhere(self._stand(text))
         elif is_uuid(text) or MACHINE_ID.fullmatch(text) or text.startswith("ls-"):
-            self._see_in_cli(hash(text), pointer)
+            self._see_in_cli(self._stand(text), pointer)
         else:
             return False
         return True
 
-    def _see_in_cli(self, key: int, pointer: str) -> None:
-        if key in self._elsewhere:
-            self._ledger.add("UC202", CLI, pointer)
-            return
-        line, first_pointer, times = self._in_cli.get(key) or (self._ledger.line, pointer, 0)
-        self._in_cli[key] = _Stand(line, first_pointer, times + 1)
-        if len(self._in_cli) > _MOST_IDS:
-            self._in_cli.popitem(last=False)
+    def _stand(self, text: str) -> _Stand:
+        """Return where an ID stood so far; the oldest is forgotten if there are too many."""
+        found = self._stands.setdefault(hash(text), _Stand())
+        if len(self._stands) > _MOST_IDS:
+            self._stands.popitem(last=False)
+        return found
 
-    def _see_elsewhere(self, key: int) -> None:
-        self._elsewhere[key] = None
-        if len(self._elsewhere) > _MOST_IDS:
-            self._elsewhere.popitem(last=False)
-        first = self._in_cli.pop(key, None)
-        if first is not None:
-            tally = self._ledger.tally("UC202", CLI, first.pointer)
-            self._ledger.count(tally, times=first.times, line=first.line)
+    def _see_in_cli(self, stand: _Stand, pointer: str) -> None:
+        if stand.is_elsewhere:
+            self._ledger.add("UC202", CLI, pointer)
+        elif stand.times:
+            stand.times += 1
+        else:
+            stand.line, stand.pointer, stand.times = self._ledger.line, pointer, 1
+
+    def _see_elsewhere(self, stand: _Stand) -> None:
+        if stand.times and not stand.is_elsewhere:
+            self._ledger.add("UC202", CLI, stand.pointer, times=stand.times, line=stand.line)
+        stand.is_elsewhere = True
