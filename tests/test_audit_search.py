@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def values_of(machine: Machine, rule: str, **variables: str) -> tuple[str, ...]:
     """List what a rule looks for on a machine with such variables."""
     environment = machine.environment()._replace(variables=variables, host_name="box")
-    return dict(Context.from_environment(environment).values)[rule]
+    return Context.from_environment(environment).values[rule]
 
 
 def test_values_typed() -> None:
@@ -42,7 +42,7 @@ def test_names_of_anybody(machine: Machine) -> None:
     """A name that half of all machines have is not looked for; one's own is."""
     names = {"USER": "root", "HOME": "/root", "HOSTNAME": "localhost"}
     environment = machine.environment()._replace(variables=names, account_home=None, host_name="")
-    values = dict(Context.from_environment(environment).values)
+    values = Context.from_environment(environment).values
     assert (values["UC403"], values["UC404"], values["UC405"]) == ((), (), ("/root",))
     assert "jodoe" in values_of(machine, "UC403", USER="jodoe")
 

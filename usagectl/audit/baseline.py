@@ -142,14 +142,9 @@ def write_baseline(file: Path, findings: Iterable[Finding], *, is_dry_run: bool 
         FileCorruptError: the file is not a baseline; it stays as it is.
         FileUnwritableError: nothing was written.
     """
+    names = ("fingerprint", "rule", "level", "event", "field")
     listed = [
-        {
-            "fingerprint": finding.fingerprint,
-            "rule": finding.rule,
-            "level": finding.level,
-            "event": finding.event,
-            "field": finding.field,
-        }
+        {name: getattr(finding, name) for name in names}
         for finding in findings
         if finding.suppressed is None or finding.suppressed.by == "baseline"
     ]

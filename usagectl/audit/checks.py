@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
-from usagectl.audit.search import Hit, Searcher, is_free_text
+from usagectl.audit.search import Hit, is_free_text
 from usagectl.notice import all_events
 from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
@@ -186,7 +186,7 @@ class Checker:
         self.ids = SharedIds(ledger)
         self._ledger = ledger
         self._context = context
-        self._search = Searcher(context).search
+        self._search = context.search
 
     def walk(self, node: Node, members: Mapping[str, object]) -> None:
         """Lay an object against a node of which something is known."""

@@ -123,7 +123,7 @@ class Kit:
             raise CommandNotFoundError(program)
         self._spec = spec
         self._planted = canaries.plant(environment.entropy)
-        self._machine = audit.Context.from_environment(with_account_home(environment)).finder()
+        self._machine = audit.Context.from_environment(with_account_home(environment)).finder
         self._trials = Trials(spec, Sandbox(spec, environment, self._planted))
 
     def prepare(self, checks: Sequence[Check]) -> None:
