@@ -43,8 +43,7 @@ class AuditResult(NamedTuple):
     """Outcome of an audit.
 
     Attributes:
-        events: how many were audited.
-        by_name: how many of each name; names beyond a thousand count under `*`.
+        by_name: how many events of each name; names beyond a thousand count under `*`.
         findings: where they depart from the notice, worst first.
         bad_lines: how many lines hold no event.
         first_bad_line: the number of the first of them, 0 without one.

@@ -190,9 +190,9 @@ class Ledger:
             key = (tally.rule, tally.event, tally.field)
             merged[key] = _merge(merged[key], tally) if key in merged else tally
         found = [_finding(tally) for tally in merged.values()]
-        order = {level: place for place, level in enumerate(rules.LEVELS)}
+        worst = rules.LEVELS.index
         return sorted(
-            found, key=lambda each: (order[each.level], each.rule, each.event, each.field)
+            found, key=lambda each: (worst(each.level), each.rule, each.event, each.field)
         )
 
 
@@ -255,11 +255,8 @@ def _message(title: str, known: Departure | None, *, is_partly: bool) -> str:
 
 def _sentence(rests_on: str) -> str:
     known = load_notice()
-    for promise in known.never_collected:
-        if promise.id == rests_on:
-            return promise.sentence
-    found = next((each for each in known.departures if each.id == rests_on), None)
-    return (found.sentence or "") if found else ""
+    stated = (*known.never_collected, *known.departures)
+    return next((each.sentence or "" for each in stated if each.id == rests_on), "")
 
 
 def _show_whole(value: object) -> str:

@@ -67,10 +67,9 @@ class Options:
 
     Attributes:
         file: the capture file; None: a temporary one that goes with the capture.
-        overwrite: whether an existing file may be replaced.
         answer: how the endpoint behaves, see `server.Behaviour`.
         address: the address to listen on.
-        port: the port to listen on; 0: a free one.
+        port: 0: a free one.
         as_if_enabled: lift every opt-out for the command.
         reveal: keep tokens and all headers in clear.
         grace_seconds: the longest wait for what the command leaves running.

@@ -69,11 +69,9 @@ class Privacy(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in.
+    """One request as it is shown the moment it comes in, its method and path masked.
 
     Attributes:
-        method: its method, masked as its path is.
-        path: its path.
         tool: the tool that sent it, as far as that is known.
         names: the name of each event.
         bytes: the size of its body, as it came.
@@ -271,8 +269,6 @@ class Captured(NamedTuple):
         name: the event's name; `unnamed` without one, `unparsed` for a request without an event.
         body: the exact bytes of the event, or of such a request's body where it was kept.
         tool: the tool that sent it, as far as that is known.
-        method: such as `POST`.
-        path: such as `/v1/events`.
         headers: the request's headers, in lower case, without secret ones.
         request: the same for all events of one request.
         problem: why no event was found, else empty.

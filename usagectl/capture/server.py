@@ -55,8 +55,7 @@ class Behaviour(NamedTuple):
             answer at all; `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
         slow_seconds: see `answer`.
         body_seconds: how long a client may take to send its body.
-        max_body_bytes: the size of the largest body.
-        max_waiting_bytes: the size of all bodies that are coming in at once.
+        max_waiting_bytes: of all bodies that are coming in at once.
         host: an address besides loopback that clients may use, empty without one.
     """
 

@@ -39,9 +39,7 @@ class Done(NamedTuple):
     """Result of a command line.
 
     Attributes:
-        status: its exit status.
-        stdout: its output, with placeholders for the folder and the port of this run.
-        stderr: the same.
+        stdout: with placeholders for the folder and the port of this run, as stderr.
         seconds: until it had ended and its output was closed, as `$(command)` waits.
         own_seconds: until it had ended.
         is_late: True if it took too long and was ended.
