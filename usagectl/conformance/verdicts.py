@@ -25,7 +25,6 @@ Outcome = Literal["passed", "failed", "not-proved"]
 NEVER_SENT = "with telemetry on nothing was sent either"
 NO_SILENCER = "no switch silences this command line, so there is nothing to compare with"
 NO_END = "with telemetry off it did not end either"
-_SILENT = "a connection without a request"
 _ENDED = "it did not end in time, and was ended"
 _OUTPUT_CHARACTERS = 300
 _LINE_CHARACTERS = 100
@@ -101,9 +100,7 @@ def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
     loud = [(state, run) for state, run in zip(when, runs, strict=True) if run.traffic.connections]
     if loud:
         number = sum(run.traffic.connections for _, run in loud)
-        evidence = [
-            f"{state}: {line}" for state, run in loud for line in run.traffic.lines or (_SILENT,)
-        ]
+        evidence = [f"{state}: {line}" for state, run in loud for line in run.traffic.lines]
         return Verdict("failed", f"{count_of(number, 'connection')} came", tuple(evidence))
     unfinished = [done for run in runs for done in run.done if done.is_late or done.is_left]
     if unfinished:
