@@ -15,15 +15,16 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
 
@@ -128,89 +129,43 @@ async def _post_all(port: int, numbers: Iterator[int], *, keeps: bool) -> int:
     return answered
 
 
-class HalfOpen:
-    """Connections that say a byte now and then, and never all of a request's head."""
-
-    def __init__(self, wanted: int) -> None:
-        self.open = 0
-        self.ended = 0
-        self.are_open = asyncio.Event()
-        self._wanted = wanted
-
-    async def hold(self, port: int) -> None:
-        """Keep one such connection open, and make a new one whenever the server ends it."""
-        while True:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                reader, writer = await asyncio.open_connection(HOST, port)
-                self.open += 1
-                if self.open >= self._wanted:
-                    self.are_open.set()
-                try:
-                    writer.write(b"POST /v1/events HTTP/1.1\r\nX-Slow: ")
-                    await self._drip(reader, writer)
-                finally:
-                    self.open -= 1
-                    writer.close()
-            self.ended += 1
-
-    async def _drip(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(reader.readexactly(1), 1)
-            writer.write(b"a")
-            await writer.drain()
+@contextmanager
+def _half_open(port: int, wanted: int) -> Iterator[None]:
+    """Hold connections that have said half the head of a request, and say no more."""
+    with ExitStack() as stack:
+        for _ in range(wanted):
+            client = stack.enter_context(socket.create_connection((HOST, port)))
+            client.sendall(b"POST /v1/events HTTP/1.1\r\nX-Slow: ")
+        yield
 
 
-class Load(NamedTuple):
-    """How a load went."""
-
-    seconds: float
-    answered: int
-    held: int = 0
-    ended: int = 0
-
-
-async def _load(
-    port: int, numbers: range, clients: int, *, keeps: bool, half_open: int = 0
-) -> Load:
-    slow = HalfOpen(half_open)
-    holders = [asyncio.create_task(slow.hold(port)) for _ in range(half_open)]
-    if holders:
-        await slow.are_open.wait()
+async def _load(port: int, numbers: range, clients: int, *, keeps: bool) -> tuple[float, int]:
+    """Post every number once; return how long it took, and how many were answered."""
     rest = iter(numbers)
     started = time.perf_counter()
     counts = await asyncio.gather(*(_post_all(port, rest, keeps=keeps) for _ in range(clients)))
-    seconds = time.perf_counter() - started
-    held, ended = slow.open, slow.ended
-    for holder in holders:
-        holder.cancel()
-    await asyncio.gather(*holders, return_exceptions=True)
-    return Load(seconds, sum(counts), held, ended)
+    return time.perf_counter() - started, sum(counts)
 
 
 def _measure(name: str, amount: int, clients: int, *, keeps: bool, half_open: int = 0) -> float:
     """Put one load on a fresh server and print how it went; return requests a second."""
     first = amount // 10
-    with serving() as server:
-        parts, peaks = [], []
+    seconds, answered, peaks = 0.0, 0, []
+    with serving() as server, _half_open(server.port, half_open):
         for numbers in (range(first), range(first, amount)):
-            load = _load(server.port, numbers, clients, keeps=keeps, half_open=half_open)
-            parts.append(asyncio.run(load))
+            took, count = asyncio.run(_load(server.port, numbers, clients, keeps=keeps))
+            seconds, answered = seconds + took, answered + count
             peaks.append(server.peak_kib)
         recorded = server.count_recorded()
-    answered = sum(part.answered for part in parts)
     assert answered == amount, f"{amount - answered} requests had no answer"
     assert set(recorded) == set(range(amount)), f"{amount - len(recorded)} events are lost"
     assert recorded.total() == amount, f"{recorded.total() - amount} events are there twice"
-    rate = amount / sum(part.seconds for part in parts)
+    rate = amount / seconds
     print(f"{name}: {rate:,.0f} requests/s, {amount} requests, {clients} clients, 0 lost")
     print(
         f"  peak memory after {amount} requests / after {first}: {peaks[1] / peaks[0]:.3f}"
         f" ({peaks[1] / 1024:.1f} MiB)"
     )
-    if half_open:
-        ended = sum(part.ended for part in parts)
-        print(f"  half-open at the end: {parts[-1].held}; ended by the server before: {ended}")
     return rate
 
 
