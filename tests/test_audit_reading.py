@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
@@ -81,19 +80,6 @@ def test_progress_is_told_of_all_that_was_read() -> None:
     pieces = [f"{TEXT}\n".encode() * 1000] * 3
     audit.Auditor(NOTHING, on_progress=lambda *done: told.append(done)).add_stream(pieces)
     assert told == [(1000 * part, len(pieces[0]) * part) for part in (1, 2, 3)]
-
-
-def test_unparsed_body() -> None:
-    """A body that is no JSON is a finding, and its text is searched."""
-    body = base64.b64encode(b"name=x&mail=jo@corp.io").decode()
-    record = {"uid": "1", "tool": "unknown", "kind": "unparsed", "problem": "x", "body": body}
-    assert [each.rule for each in run(NOTHING, record).findings] == ["UC107", "UC501"]
-
-
-def test_line_of_a_finding() -> None:
-    """A finding knows where it was first seen."""
-    bad = TEXT.replace('"client_time"', '"session_id":"x","client_time"')
-    assert run(NOTHING, RECORD, "", bad, bad).findings[0].line == 3
 
 
 IN_RECORD = b'{"uid":"1","event":{"name":"run_init","metadata":{},"payload":%s}}'
