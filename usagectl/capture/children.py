@@ -123,7 +123,10 @@ def _has_children() -> bool:
 
 
 def run_step(step: dict[str, Any]) -> dict[str, Any]:
-    """Run one command line to its end and to the end of its output, as `$(command)` waits."""
+    """Run one command line to its end and to the end of its output, as `$(command)` waits.
+
+    Returns members of `conformance.sandbox.Done`, each byte of the output as a character.
+    """
     for name, text in step["files"].items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text, encoding="utf-8", newline="")
@@ -131,7 +134,7 @@ def run_step(step: dict[str, Any]) -> dict[str, Any]:
     try:
         child = _start(step)
     except OSError as error:
-        return _result(_CANNOT_START, b"", str(error).encode())
+        return {"status": _CANNOT_START, "stderr": str(error)}
     out, err = bytearray(), bytearray()
     ended: list[float] = []
     # A wait with a limit looks every 50 ms only, which would lengthen the duration.
@@ -150,8 +153,15 @@ def run_step(step: dict[str, Any]) -> dict[str, Any]:
         _end_all()
     for reader in readers:
         reader.join(_LONGEST_END_SECONDS)
-    times = {"seconds": seconds, "own_seconds": ended[0] - began}
-    return _result(child.wait(), bytes(out), bytes(err), **times, is_late=is_late, is_left=is_left)
+    return {
+        "status": child.wait(),
+        "stdout": out.decode("latin-1"),
+        "stderr": err.decode("latin-1"),
+        "seconds": seconds,
+        "own_seconds": ended[0] - began,
+        "is_late": is_late,
+        "is_left": is_left,
+    }
 
 
 def _start(step: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -180,20 +190,6 @@ def _wait(child: subprocess.Popen[bytes], ended: list[float]) -> None:
 def _read(stream: Any, data: bytearray) -> None:  # noqa: ANN401  (a binary stream)
     while chunk := stream.read1(65536):
         data += chunk
-
-
-def _result(status: int, stdout: bytes, stderr: bytes, **members: float) -> dict[str, Any]:
-    """Return the members of `conformance.sandbox.Done`, each byte as a character."""
-    return {
-        "status": status,
-        "stdout": stdout.decode("latin-1"),
-        "stderr": stderr.decode("latin-1"),
-        "seconds": 0.0,
-        "own_seconds": 0.0,
-        "is_late": False,
-        "is_left": False,
-        **members,
-    }
 
 
 def _run_on(seconds: float) -> bool:
@@ -235,7 +231,7 @@ def main() -> None:
     with adopting_orphans() as adopts:
         for step in job:
             done.append(run_step(step))
-            if done[-1]["is_late"]:
+            if done[-1].get("is_late"):
                 break
     sys.stdout.write(json.dumps({"adopts": adopts, "steps": done}))
 

@@ -49,10 +49,10 @@ class Done(NamedTuple):
     status: int
     stdout: bytes
     stderr: bytes
-    seconds: float
-    own_seconds: float
-    is_late: bool
-    is_left: bool
+    seconds: float = 0.0
+    own_seconds: float = 0.0
+    is_late: bool = False
+    is_left: bool = False
 
 
 class Folders:
@@ -99,14 +99,14 @@ class Folders:
 
     def outcome(self, step: Mapping[str, Any], ports: Sequence[int]) -> Done:
         """Return a result with placeholders for folder and ports, which differ from run to run."""
-
-        def plain(text: str) -> bytes:
-            data = text.encode("latin-1").replace(str(self._root).encode(), b"{root}")
+        outputs = {}
+        for name in ("stdout", "stderr"):
+            data = step.get(name, "").encode("latin-1")
+            data = data.replace(str(self._root).encode(), b"{root}")
             for port in ports:
                 data = data.replace(f":{port}".encode(), b":{port}")
-            return data
-
-        return Done(**{**step, "stdout": plain(step["stdout"]), "stderr": plain(step["stderr"])})
+            outputs[name] = data
+        return Done(**{**step, **outputs})
 
 
 class Step(NamedTuple):
