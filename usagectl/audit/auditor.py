@@ -144,13 +144,7 @@ class Auditor:
             self.first_bad_line = self.first_bad_line or item.line
 
     def add(self, record: object, *, line: int = 0) -> bool:
-        """Audit one record, event or body; False for anything else.
-
-        Args:
-            record: JSON as Python values: a record of the spool or of a capture, a plain
-                event, or a body `{"events": […]}`.
-            line: where it stands, for the finding.
-        """
+        """Audit one value of the forms of `add_stream`; False for anything else."""
         self._ledger.line = line
         self._ledger.version = None
         events, headers = _parts_of(record)

@@ -33,9 +33,7 @@ class Ignore(NamedTuple):
     """A place whose findings do not count, and why.
 
     Attributes:
-        rule: the rule's ID.
         place: `EVENT` or `EVENT.FIELD`, and all below it; empty: everywhere.
-        reason: kept in the output.
     """
 
     rule: str

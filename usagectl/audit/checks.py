@@ -48,7 +48,6 @@ class Node:
     """One place of an event, and what the notice says about it.
 
     Attributes:
-        event: the event's name.
         pointer: the place, with `*` for an index or an unbounded key.
         is_documented: whether the notice names it.
         is_observed: whether clients are known to send it, though the notice does not name it.
@@ -58,10 +57,8 @@ class Node:
         fullmatch: matches a text that is in the documented format.
         is_tight: whether nothing but a number, a time or an ID has that format.
         role: the privacy class if it asks for a rule of its own, else empty.
-        children: the places below it, by key.
         any_key: the place below it for every other key.
         item: the place of each of its items.
-        required: keys that must be there.
         is_id: whether it holds an ID that ties events together.
         exempt: rules about what a text looks like that do not hold here.
         harmless: texts that stood here and broke no rule.

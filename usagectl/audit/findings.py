@@ -50,13 +50,7 @@ class Finding:
     """One place where events depart from the notice.
 
     Attributes:
-        rule: the rule's ID.
-        name: the rule's name.
-        level: error, warning or note.
-        event: the event's name.
         field: a pointer into the event, `*` for an index; empty for the event itself.
-        count: how often.
-        message: what is so, in a sentence.
         example: the first value, masked.
         sentence: the words of the notice that it rests on.
         known: the departure that explains it, None when it is new.

@@ -30,7 +30,6 @@ class Rule(NamedTuple):
         rests_on: what of the notice it rests on: the ID of a promise, the ID of a departure
             whose sentence it is, or `field` for the sentence of the field itself.
         known: departures that explain a finding, most telling first.
-        advice: a command that helps.
         level: of a finding that no known departure explains.
     """
 

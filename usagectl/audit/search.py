@@ -240,10 +240,8 @@ class Pattern(NamedTuple):
     """What a text looks like that breaks a rule.
 
     Attributes:
-        rule: the rule's ID.
         marks: one of these stands in every text that matches; most texts hold none.
         times: how often it does at least.
-        pattern: what matches.
         counts: whether a match counts; None: always.
     """
 

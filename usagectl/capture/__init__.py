@@ -51,7 +51,6 @@ class Address(NamedTuple):
     """Address of the endpoint, as programs use it.
 
     Attributes:
-        port: its port.
         host: its host for a program on this machine.
         container_host: its host for a container; empty if that cannot reach it.
     """
@@ -68,7 +67,6 @@ class Options:
     Attributes:
         file: the capture file; None: a temporary one that goes with the capture.
         answer: how the endpoint behaves, see `server.Behaviour`.
-        address: the address to listen on.
         port: 0: a free one.
         as_if_enabled: lift every opt-out for the command.
         reveal: keep tokens and all headers in clear.

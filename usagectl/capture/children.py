@@ -62,12 +62,9 @@ def wait_for_late(
 ) -> None:
     """Wait until nothing of a command runs any more and nothing comes in.
 
-    Args:
-        still_runs: see `has_descendants`.
-        is_busy: True while a request is under way.
-        count: the number of requests so far.
-        seconds: the longest wait.
-        is_ended: True to end the wait at once.
+    That is for `seconds` at most, or until `is_ended`. `still_runs` answers as
+    `has_descendants` does, `is_busy` is true while a request is under way, and `count` tells
+    how many there were so far.
     """
     # What the command has sent by its end is taken in, however short the wait.
     began = time.monotonic()

@@ -53,7 +53,6 @@ class Behaviour(NamedTuple):
     Attributes:
         answer: `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no
             answer at all; `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
-        slow_seconds: see `answer`.
         body_seconds: how long a client may take to send its body.
         max_waiting_bytes: of all bodies that are coming in at once.
         host: an address besides loopback that clients may use, empty without one.

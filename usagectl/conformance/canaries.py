@@ -47,7 +47,6 @@ class Canary(NamedTuple):
 
     Attributes:
         place: the place in a few words: `the folder's name`.
-        text: the text.
         whole: longer texts of that place that may be hashed, such as the whole path.
     """
 
@@ -128,10 +127,7 @@ def _hashes(whole: str) -> Iterator[tuple[str, bytes]]:
 
 
 class Planted(NamedTuple):
-    """The canaries of one kit, and the variables and files that hold them.
-
-    What each stands for says `canaries`.
-    """
+    """The canaries of one kit (see `canaries`), and the variables and files that hold them."""
 
     value: str
     user: str

@@ -36,7 +36,6 @@ class Check(NamedTuple):
     """One rule for one command line.
 
     Attributes:
-        rule: the rule.
         words: the command line, after the tool's command.
         switch: the number of the switch that must silence it, for `off`.
         label: the switch, or how the endpoint behaves; empty for the other rules.
@@ -61,7 +60,6 @@ class Result(NamedTuple):
         name: rule, switch or answer, and command line; stable for one spec.
         expected: the rule, as a sentence.
         outcome: `not-proved` if nothing wrong was found, or could have been.
-        found: what was found, as a sentence.
         evidence: what the result rests on, line by line.
     """
 

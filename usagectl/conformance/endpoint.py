@@ -147,7 +147,6 @@ class Traffic(NamedTuple):
 
     Attributes:
         captured: the events, and the requests without one.
-        requests: the number of requests.
         refused: the number of messages that were not HTTP, such as a TLS handshake.
         heard: the bytes of each connection.
     """

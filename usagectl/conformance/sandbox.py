@@ -115,7 +115,6 @@ class Step(NamedTuple):
     Attributes:
         words: the words after the tool's command.
         afterwards: wait for what it leaves running, kill that, or leave it.
-        switches: the switches that are set for it.
         meets: the endpoint whose traffic is reported, one that refuses, or another that answers.
         timeout_seconds: the longest time that it may take; 0: as the spec says.
     """
