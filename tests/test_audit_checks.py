@@ -13,7 +13,6 @@ from tests.support.audit_cases import (
     ID,
     call,
     cli,
-    counted,
     counts_of,
     example,
     failed,
@@ -69,34 +68,19 @@ def test_rules_are_well_formed() -> None:
 
 
 SYSTEM = "Docker Desktop,6.6.12-linuxkit,aarch64"
+FAILURE = "cfn_stack_deploy_failures"
 DEPARTURES: tuple[tuple[str, str, tuple[object, ...]], ...] = (
+    ("UC101", "config", CASES["UC301"].triggers),
     ("UC105", "session.system", (example("session", system=SYSTEM),)),
-    ("UC201", "cli_cmd.metadata.session_id", (cli(session_id=ID),)),
+    ("UC201", "cli_cmd.metadata.session_id", CASES["UC201"].triggers),
     ("UC201", "cli_cmd.headers.localstack-session-id", (sent(cli()),)),
     ("UC202", "cli_cmd.headers.localstack-session-id", (sent(cli()), sent(call()))),
-    ("UC101", "config", (other("config", env_vars={}),)),
-    ("UC301", "config.env_vars.USE_SSL", (other("config", env_vars={"USE_SSL": "0"}),)),
-    (
-        "UC302",
-        "lstk_command.environment.auth_token_id",
-        (other("lstk_command", environment={"auth_token_id": "ls-token"}),),
-    ),
-    ("UC303", "session.machine_id", (example("session", machine_id="dkr_0123456789ab"),)),
-    (
-        "UC304",
-        "aws_request_agg.api_calls.err_type",
-        (example("aws_request_agg", api_calls=[{**counted, "err_type": "X"}]),),
-    ),
-    (
-        "UC305",
-        "cfn_stack_deploy_failures.tb",
-        (other("cfn_stack_deploy_failures", tb="Traceback (most recent call last):\n"),),
-    ),
-    (
-        "UC306",
-        "cfn_stack_deploy_failures.reason",
-        (other("cfn_stack_deploy_failures", reason="x"),),
-    ),
+    ("UC301", "config.env_vars.DEBUG", CASES["UC301"].triggers),
+    ("UC302", "lstk_command.environment.auth_token_id", CASES["UC302"].triggers),
+    ("UC303", "session.machine_id", CASES["UC303"].triggers),
+    ("UC304", "aws_request_agg.api_calls.err_type", CASES["UC304"].triggers),
+    ("UC305", f"{FAILURE}.tb", (other(FAILURE, tb="Traceback (most recent call last):\n"),)),
+    ("UC306", f"{FAILURE}.reason", (other(FAILURE, reason="x"),)),
 )
 
 

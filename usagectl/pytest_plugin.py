@@ -43,7 +43,7 @@ class UsageCapture:
 
     def __init__(self, environment: Environment, capture: Capture) -> None:
         self.url = f"http://{capture.address.host}:{capture.address.port}"
-        self.file: Path = capture.file
+        self.file = capture.file.path
         self._environment = environment
         self._capture = capture
         self._seen = 0
@@ -128,7 +128,7 @@ class UsageCapture:
             pytest.fail(f"wanted {wanted}; this arrived:\n{_list(found)}{more}", pytrace=False)
 
     def _counts(self) -> tuple[int, int]:
-        sums = self._capture.sums
+        sums = self._capture.file.sums
         return sums.requests, sums.refused + sums.unstored
 
     def _more(self) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from usagectl.audit.rules import Level
-    from usagectl.notice import Departure
+    from usagectl.notice import Departure, Promise
 
 CLI = "cli_cmd"
 _MOST_FIELDS = 200
@@ -249,7 +249,7 @@ def _message(title: str, known: Departure | None, *, is_partly: bool) -> str:
 
 def _sentence(rests_on: str) -> str:
     known = load_notice()
-    stated = (*known.never_collected, *known.departures)
+    stated: tuple[Promise | Departure, ...] = known.never_collected + known.departures
     return next((each.sentence or "" for each in stated if each.id == rests_on), "")
 
 

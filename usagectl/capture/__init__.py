@@ -19,7 +19,6 @@ from usagectl.machine import processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
 __all__ = [
@@ -95,10 +94,9 @@ class Capture:
         self, environment: Environment, options: Options, file: CaptureFile, server: CaptureServer
     ) -> None:
         self.address = address_of(options.address, server.port)
-        self.file = file.path
+        self.options = options
+        self.file = file
         self._environment = environment
-        self._options = options
-        self._file = file
         self._server = server
 
     @property
@@ -106,28 +104,10 @@ class Capture:
         """The variables that lead events here, past every proxy."""
         return leading_variables(self._environment.variables, self.address)
 
-    @property
-    def is_deaf(self) -> bool:
-        """True if nothing listens, as was asked for."""
-        return self._options.answer == "refuse"
-
-    @property
-    def sums(self) -> Sums:
-        """Counts of what came in so far."""
-        return self._file.sums
-
-    @property
-    def problem(self) -> UsagectlError | None:
-        """The error that kept requests out of the file, if there was one."""
-        return self._file.problem
-
-    def child_variables(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    def child_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Build the environment of a captured command."""
-        return variables_for_child(
-            self._environment.variables if variables is None else variables,
-            self.address,
-            as_if_enabled=self._options.as_if_enabled,
-        )
+        is_lifted = self.options.as_if_enabled
+        return variables_for_child(variables, self.address, as_if_enabled=is_lifted)
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command against the endpoint, wait for late events, return its exit status.
@@ -139,7 +119,7 @@ class Capture:
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         with children.adopting_orphans() as adopts:
-            status = processes.run_child(command, self.child_variables())
+            status = processes.run_child(command, self.child_variables(self._environment.variables))
             with processes.noting_end() as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
@@ -151,8 +131,8 @@ class Capture:
         children.wait_for_late(
             lambda: children.has_descendants(self.address.port, adopts=adopts),
             lambda: self._server.is_busy,
-            lambda: self.sums.requests,
-            seconds=self._options.grace_seconds,
+            lambda: self.file.sums.requests,
+            seconds=self.options.grace_seconds,
             is_ended=is_ended,
         )
 

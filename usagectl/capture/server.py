@@ -55,7 +55,6 @@ class Behaviour(NamedTuple):
             answer at all; `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
         body_seconds: how long a client may take to send its body.
         max_waiting_bytes: of all bodies that are coming in at once.
-        host: an address besides loopback that clients may use, empty without one.
     """
 
     answer: str = "on"
@@ -63,7 +62,6 @@ class Behaviour(NamedTuple):
     body_seconds: float = 30.0
     max_body_bytes: int = 8 * 1024 * 1024
     max_waiting_bytes: int = 64 * 1024 * 1024
-    host: str = ""
 
 
 class _BodyError(Exception):
@@ -77,9 +75,10 @@ class _BodyError(Exception):
 class CaptureApp:
     """ASGI application that records every request and answers as an analytics endpoint."""
 
-    def __init__(self, file: CaptureFile, behaviour: Behaviour) -> None:
+    def __init__(self, file: CaptureFile, behaviour: Behaviour, *, host: str) -> None:
         self._file = file
         self._behaviour = behaviour
+        self._host = host
         self._waiting_bytes = 0
         self.open_requests = 0
 
@@ -169,7 +168,7 @@ class CaptureApp:
         # Asking for an image under another name than loopback's, a page does not say what it is.
         if method != "POST" and not is_own_host(host, names=("localhost",)):
             return False
-        return is_own_host(host, self._behaviour.host)
+        return is_own_host(host, self._host)
 
 
 def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF_HOST) -> bool:
@@ -253,8 +252,8 @@ class CaptureServer:
         port: int = 0,
     ) -> None:
         self._file = file
-        self._behaviour = behaviour._replace(host="" if address == LOOPBACK else address)
-        self._app = CaptureApp(file, self._behaviour)
+        self._behaviour = behaviour
+        self._app = CaptureApp(file, behaviour, host=address)
         self._socket = _bind(address, port)
         self._server = _build_server(self._app, file.refuse)
         self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)

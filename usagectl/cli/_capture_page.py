@@ -112,7 +112,7 @@ def show_outcome(outcome: Outcome) -> None:
 
 def _show_sums(outcome: Outcome, page: Page) -> None:
     sums = outcome.sums
-    if outcome.capture.is_deaf:
+    if outcome.capture.options.answer == "refuse":
         page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
     elif not sums.requests and not sums.refused:
         page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")

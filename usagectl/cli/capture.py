@@ -236,8 +236,8 @@ def _capture(
         if not words:
             _serve(capture, as_json=ctx.obj.as_json)
         capture.finish()
-        found = audit.audit_capture(environment, capture.file, words)
-        sums = page.sums_shown(capture.sums, name)
+        found = audit.audit_capture(environment, capture.file.path, words)
+        sums = page.sums_shown(capture.file.sums, name)
         return page.Outcome(capture, sums, first, found, status, options.file)
 
 
@@ -266,8 +266,8 @@ def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[
         found.append(SilenceUnprovenError(sums.refused))
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
-    if outcome.capture.problem is not None:
-        found.append(outcome.capture.problem)
+    if outcome.capture.file.problem is not None:
+        found.append(outcome.capture.file.problem)
     return found
 
 

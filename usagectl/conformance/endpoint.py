@@ -195,8 +195,8 @@ class Endpoint(NamedTuple):
             )
         wire.end()
         behind.finish()
-        sums = behind.sums
-        return Traffic(tuple(capture.load(behind.file)), sums.requests, sums.refused, wire.heard)
+        captured, sums = tuple(capture.load(behind.file.path)), behind.file.sums
+        return Traffic(captured, sums.requests, sums.refused, wire.heard)
 
 
 @contextmanager
