@@ -11,7 +11,7 @@ own: each that was answered must be in the file, exactly once. Peak memory is re
 from __future__ import annotations
 
 import argparse
-import asyncio
+import http.client
 import json
 import os
 import signal
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,7 @@ _EVENT = (
     '"client_time": "2026-11-23 09:00:00.000000"}, "payload": '
     '{"cmd": "localstack config show", "params": ["format_"]}}]}'
 )
-_HEAD = (
-    "POST /v1/events HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: localstack/4.12.0\r\n"
-    "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-)
+_HEADERS = {"User-Agent": "localstack/4.12.0", "Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +68,8 @@ def serving() -> Iterator[Server]:
     """Run a capture server; at the end it is told to stop, and must do so with status 0."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "capture.jsonl")
-        environment = {
-            "PATH": os.defpath,
-            "HOME": folder,
-            "PYTHONPATH": str(REPOSITORY),
-            "HTTP_PROXY": DEAD,
-            "HTTPS_PROXY": DEAD,
-            "USAGECTL_TELEMETRY": "off",
-        }
+        environment = {"PATH": os.defpath, "HOME": folder, "PYTHONPATH": str(REPOSITORY)}
+        environment |= {"HTTP_PROXY": DEAD, "HTTPS_PROXY": DEAD, "USAGECTL_TELEMETRY": "off"}
         process = subprocess.Popen(
             [sys.executable, "-m", "usagectl", "capture", "--port", "0", "-o", str(file)],
             cwd=folder,
@@ -99,33 +91,18 @@ def serving() -> Iterator[Server]:
         assert process.returncode == 0, process.returncode
 
 
-async def _answer(reader: asyncio.StreamReader) -> int:
-    """Read one answer; return its status."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    lines = head.lower().split(b"\r\n")
-    length = next(int(line[16:]) for line in lines if line.startswith(b"content-length: "))
-    await reader.readexactly(length)
-    return int(lines[0].split()[1])
-
-
-async def _post_all(port: int, numbers: Iterator[int], *, keeps: bool) -> int:
+def _post_all(port: int, numbers: Iterator[int], *, keeps: bool) -> int:
     """Post as one client until the numbers are used up; return how many were answered."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
     answered = 0
-    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     for number in numbers:
-        body = _EVENT % number
-        if streams is None:
-            streams = await asyncio.open_connection(HOST, port)
-        reader, writer = streams
-        writer.write((_HEAD % (HOST, port, len(body)) + body).encode())
-        assert await _answer(reader) == 200
-        answered += 1
+        connection.request("POST", "/v1/events", _EVENT % number, _HEADERS)
+        with connection.getresponse() as answer:
+            answer.read()
+            answered += answer.status == 200
         if not keeps:
-            writer.close()
-            await writer.wait_closed()
-            streams = None
-    if streams is not None:
-        streams[1].close()
+            connection.close()
+    connection.close()
     return answered
 
 
@@ -139,12 +116,13 @@ def _half_open(port: int, wanted: int) -> Iterator[None]:
         yield
 
 
-async def _load(port: int, numbers: range, clients: int, *, keeps: bool) -> tuple[float, int]:
+def _load(port: int, numbers: range, clients: int, *, keeps: bool) -> tuple[float, int]:
     """Post every number once; return how long it took, and how many were answered."""
     rest = iter(numbers)
     started = time.perf_counter()
-    counts = await asyncio.gather(*(_post_all(port, rest, keeps=keeps) for _ in range(clients)))
-    return time.perf_counter() - started, sum(counts)
+    with ThreadPoolExecutor(clients) as pool:
+        jobs = [pool.submit(_post_all, port, rest, keeps=keeps) for _ in range(clients)]
+    return time.perf_counter() - started, sum(job.result() for job in jobs)
 
 
 def _measure(name: str, amount: int, clients: int, *, keeps: bool, half_open: int = 0) -> float:
@@ -153,7 +131,7 @@ def _measure(name: str, amount: int, clients: int, *, keeps: bool, half_open: in
     seconds, answered, peaks = 0.0, 0, []
     with serving() as server, _half_open(server.port, half_open):
         for numbers in (range(first), range(first, amount)):
-            took, count = asyncio.run(_load(server.port, numbers, clients, keeps=keeps))
+            took, count = _load(server.port, numbers, clients, keeps=keeps)
             seconds, answered = seconds + took, answered + count
             peaks.append(server.peak_kib)
         recorded = server.count_recorded()
