@@ -176,11 +176,8 @@ class Auditor:
         self.events += 1
         name = event.get("name") if isinstance(event, dict) else None
         node = self._trees.get(name) if isinstance(name, str) else None
-        if not isinstance(event, dict):
-            self._add_unknown(_OTHER, event, rule="UC106", example=event)
-        elif node is None:
-            rule = "UC101" if isinstance(name, str) else "UC106"
-            self._add_unknown(self.shown_name(name), event, rule=rule)
+        if node is None or not isinstance(event, dict):
+            self._add_unknown(name, event)
         else:
             self._add_known(node, event)
         if session:
@@ -197,10 +194,10 @@ class Auditor:
         elif node.event == _CALL and isinstance(payload, dict):
             self._check_status(payload)
 
-    def _add_unknown(self, shown: str, event: object, *, rule: str, example: object = None) -> None:
+    def _add_unknown(self, name: object, event: object) -> None:
         """Audit an event that nothing is known of, under a name that may be shown."""
-        counted = self._count(shown)
-        self._ledger.add(rule, counted, "", example)
+        counted = self._count(self.shown_name(name))
+        self._ledger.add("UC101" if isinstance(name, str) else "UC106", counted, "")
         self._checker.below(Node(counted), event)
 
     def _count(self, name: str) -> str:
@@ -223,7 +220,7 @@ class Auditor:
         if isinstance(body, str):
             with suppress(ValueError):  # What is not base64 came from no capture.
                 text = base64.b64decode(body).decode("utf-8", "replace")
-                self._checker.below(Node(_UNPARSED), text, pointer="/body")
+                self._checker.below(Node(_UNPARSED, "/body"), text)
         return True
 
     def _add_hidden(self, record: object, hidden: Hidden) -> None:
@@ -243,7 +240,7 @@ class Auditor:
                 below = [(place_below(place, key), value) for key, value in members]
                 for pointer, value in below:
                     self._ledger.add("UC108", event, pointer)
-                    self._checker.below(Node(event), value, pointer=pointer)
+                    self._checker.below(Node(event, pointer), value)
                 waiting += [(place_below(place, key), value) for key, value in each.items()]
                 waiting += below
             elif isinstance(each, list):

@@ -186,7 +186,7 @@ class Checker:
         self._search = context.search
 
     def walk(self, node: Node, members: Mapping[str, object]) -> None:
-        """Lay an object against a node of which something is known."""
+        """Check an object against a node of which something is known."""
         for key, value in members.items():
             child = node.children.get(key) or node.any_key or self._new_place(node, key)
             if child.rule:
@@ -204,7 +204,7 @@ class Checker:
         return Node(node.event, pointer, rule=rule, role=role)
 
     def _check(self, node: Node, value: object) -> None:
-        """Lay any value against a node."""
+        """Check any value against a node."""
         if isinstance(value, str):
             if value not in node.harmless:
                 self._check_text(node, value)
@@ -230,8 +230,12 @@ class Checker:
             self._ledger.add("UC301", node.event, node.pointer, value)
 
     def _check_text(self, node: Node, text: str) -> None:
-        """Lay a text against a node; it is searched unless it is a number, a time or an ID."""
-        departure = _departure_of(node, text)
+        """Check a text against a node; search it unless it is a number, a time or an ID."""
+        departure = ""
+        if node.types is not None and str not in node.types:
+            departure = "UC103"
+        elif node.fullmatch is not None and not node.fullmatch(text):
+            departure = "UC105"
         if departure:
             self._ledger.add(departure, node.event, node.pointer, text)
         is_plain = node.is_tight and not departure
@@ -275,9 +279,9 @@ class Checker:
         """True if a name holds something that is not to be shown."""
         return bool(self._search(text))
 
-    def below(self, node: Node, value: object, *, pointer: str | None = None) -> None:
+    def below(self, node: Node, value: object) -> None:
         """Search everything in a value of which nothing more is known."""
-        waiting = [(node.pointer if pointer is None else pointer, value)]
+        waiting = [(node.pointer, value)]
         while waiting:
             place, each = waiting.pop()
             if isinstance(each, dict):
@@ -315,14 +319,6 @@ def _place_below(place: str, key: str, *, is_hidden: bool) -> str:
     if is_hidden or len(place) > 4 * _LONGEST_KEY:
         return place if place.endswith("/*") else f"{place}/*"
     return f"{place}/{clean(key, most=_LONGEST_KEY).replace('~', '~0').replace('/', '~1')}"
-
-
-def _departure_of(node: Node, text: str) -> str:
-    """Name the rule that a text breaks by its type or format; empty if it breaks none."""
-    if node.types is not None and str not in node.types:
-        return "UC103"
-    is_odd = node.fullmatch is not None and not node.fullmatch(text)
-    return "UC105" if is_odd else ""
 
 
 def _is_whole(types: frozenset[type], value: object) -> bool:
