@@ -35,8 +35,6 @@ FORMS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, (f"[{TEXT},{TEXT}]",)),
     (2, (json.dumps({"events": [EVENT, EVENT]}, indent=2),)),
     (2, (json.dumps(EVENT, indent=2), json.dumps(EVENT, indent=2))),
-    (1, ('{"at":"t","to":"http://127.0.0.1/v1","status":200}', RECORD)),
-    (1, ('{"capture":1,"command":["localstack"]}', RECORD)),
     (1, (f"\ufeff{TEXT}",)),
     (2, (TEXT, f"\ufeff{TEXT}")),
     (0, ()),

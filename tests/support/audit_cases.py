@@ -83,7 +83,7 @@ CASES: dict[str, Case] = {
     "UC104": Case((without(call(), "region"),), (without(call(), "err_msg"),)),
     "UC105": Case((call(status_code=4000),), (call(status_code=499),)),
     "UC106": Case(({"events": [5]},), ({"events": [cli()]},)),
-    "UC107": Case(({"uid": "1", "kind": "unparsed", "body": "/w=="},), ({"at": "x", "to": "y"},)),
+    "UC107": Case(({"kind": "unparsed", "body": "/w=="},), ({"kind": "unparsed", "event": cli()},)),
     "UC108": Case(
         (b'{"name":"x","payload":{"cmd":"a","cmd":"b"}}',),
         (b'{"name":"x","payload":{"cmd":"a:\\":","a":{"cmd":"b"}}}', b'{"name":"\\u0061:","a":1}'),

@@ -209,10 +209,8 @@ class Auditor:
 
     def _add_without_event(self, record: dict[str, object]) -> bool:
         """Audit a line that a capture keeps beside its events; False for any other object."""
-        if "name" in record:
+        if record.get("kind") != _UNPARSED or "name" in record:
             return False
-        if record.get("kind") != _UNPARSED:
-            return "at" in record or "capture" in record
         self.events += 1
         self._count(_UNPARSED)
         self._ledger.add("UC107", _UNPARSED, "/body", "")
