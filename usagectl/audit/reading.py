@@ -102,14 +102,12 @@ class Reader:
         """Read every JSON value of a stream; a line without one gives an item without a value."""
         lines = cut(as_utf8(pieces))
         for blank_lines, line in enumerate(lines):
-            if line.strip():
-                is_document = self._begins_document(line.strip())
+            text = line.strip()
+            if text:
+                # JSON that begins in this line and goes on in the next is set out over many.
+                is_document = text.startswith((b"{", b"[")) and self.decode(text).value is None
                 read = self._read_document if is_document else self._read_lines
                 yield from read(chain([line], lines), first=blank_lines + 1)
-
-    def _begins_document(self, line: bytes) -> bool:
-        """True if JSON begins in this line and goes on in the next."""
-        return line.startswith((b"{", b"[")) and self.decode(line).value is None
 
     def _read_lines(self, lines: Iterable[bytes], *, first: int) -> Iterator[Item]:
         for number, line in enumerate(lines, start=first):
