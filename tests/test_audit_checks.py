@@ -11,6 +11,8 @@ import pytest
 from tests.support.audit_cases import (
     CASES,
     ID,
+    RAW_ID,
+    WORDS,
     call,
     cli,
     counts_of,
@@ -20,7 +22,6 @@ from tests.support.audit_cases import (
     rules_in,
     run,
     sent,
-    somebodys_machine,
 )
 from usagectl import audit, notice
 
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
 @pytest.fixture
 def context(machine: Machine, tmp_path: Path) -> audit.Context:
     """Take the values of a machine on which somebody works."""
-    return somebodys_machine(machine, tmp_path)
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc" / "machine-id").write_text(f"{RAW_ID}\n")
+    variables = {"USER": "jodoe", "HOME": "/srv/people/jodoe", "DEPLOY_TOKEN": "kT9-abcdef-0123"}
+    environment = machine.environment()._replace(
+        variables=variables, host_name="jo-laptop.corp", root=root, account_home=None
+    )
+    return audit.Context.from_environment(environment, WORDS)
 
 
 def test_each_rule_finds_its_event_and_leaves_its_near_miss(context: audit.Context) -> None:

@@ -112,18 +112,12 @@ def test_every_name_of_a_secret_is_known() -> None:
 
 def test_addresses() -> None:
     """An address of a machine tells on it; a version, a name and a loopback address do not."""
-    texts = {
-        "10.1.2.3": True,
-        "at 10.1.2.3:80": True,
-        "2001:db8::1": True,
-        "fe80::1:2:3": True,
-        "127.0.0.1": False,
-        "0.0.0.0": False,  # noqa: S104  (nothing listens)
-        "::1": False,
-        "a::b:c": False,
-        "1.2.3": False,
-        "1.2.3.4.5": False,
-        "1.2.3.400": False,
-    }
-    found = {text: "UC502" in {rule for rule, _ in find_patterns(text)} for text in texts}
-    assert found == texts
+    telling = ("10.1.2.3", "at 10.1.2.3:80", "2001:db8::1", "fe80::1:2:3")
+    harmless = ("127.0.0.1", "::1", "a::b:c", "1.2.3", "1.2.3.4.5", "1.2.3.400")
+    harmless += ("0.0.0.0",)  # noqa: S104  (nothing listens)
+    found = [
+        text
+        for text in (*telling, *harmless)
+        if "UC502" in {rule for rule, _ in find_patterns(text)}
+    ]
+    assert found == [*telling]

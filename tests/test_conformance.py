@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OWN = REPOSITORY / "tests" / "data" / "conformance.toml"
+KIT = ("--pyargs", "usagectl.conformance")
 BUILD = " ".join(sample_tool.BUILD)
 ANSWERS = ("on", "error", "hang", "drip", "refuse", "drop")
 OFF = ("DO_NOT_TRACK=1", "MYTOOL_TELEMETRY=off", "telemetry off")
@@ -183,21 +183,6 @@ def test_usagectl_conforms_with_consent_in_its_settings() -> None:
     assert describe(check_some(spec, "on off silent")) == ""
 
 
-def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the kit as an author does, in a pytest of its own."""
-    plugins = ("-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin")
-    command = [sys.executable, "-m", "pytest", "-q", *plugins]
-    return subprocess.run(
-        [*command, "--pyargs", "usagectl.conformance", *words],
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def write_toml(folder: Path, defect: str) -> None:
     """Describe the sample tool in a file, as its author would."""
     sample_tool.make(folder, defect)
@@ -218,7 +203,9 @@ rounds = 2
 def test_an_authors_pytest_shows_each_check(tmp_path: Path) -> None:
     """One test a check, chosen with -k as any; a failure says what was expected and found."""
     write_toml(tmp_path, "ignores")
-    done = run_pytest(tmp_path, "--usagectl-conformance", "mytool.toml", "-k", "off or help")
+    done = sample_tool.run_pytest(
+        tmp_path, *KIT, "--usagectl-conformance", "mytool.toml", "-k", "off or help"
+    )
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "is waited for 60 s" in done.stdout
     assert "failed: off [DO_NOT_TRACK=1]: build --output {value}" in done.stdout
@@ -228,10 +215,10 @@ def test_an_authors_pytest_shows_each_check(tmp_path: Path) -> None:
 
 def test_a_wrong_use_is_explained(tmp_path: Path) -> None:
     """Without a file, or with an invalid one, the answer is what to do."""
-    done = run_pytest(tmp_path)
+    done = sample_tool.run_pytest(tmp_path, *KIT)
     assert "--usagectl-conformance FILE has to name" in done.stdout + done.stderr
     (tmp_path / "bad.toml").write_text("[conformance]\ncommand = 'mytool'\n")
-    done = run_pytest(tmp_path, "--usagectl-conformance", "bad.toml")
+    done = sample_tool.run_pytest(tmp_path, *KIT, "--usagectl-conformance", "bad.toml")
     assert "sends is missing" in done.stdout + done.stderr
 
 

@@ -60,7 +60,7 @@ context = audit.Context.from_environment(environment)
 print(audit.Auditor(context).add_spool(environment).events)
 """
 
-_RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"%s","kind":"%s","event":%s}\n'
+_RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"x","kind":"x","event":%s}\n'
 _TIME = "2026-11-23 09:%02d:%02d.%06d"
 _CLI = (
     '{"name":"cli_cmd","metadata":{"client_time":"%s"},"payload":{"cmd":"usagectl cache-dir set",'
@@ -91,7 +91,7 @@ def _lines(form: str, amount: int) -> Iterator[str]:
             event = _LINKED % (number, time_text)
         else:
             event = _CALL % (time_text, number)
-        line = _RECORD % (number, "localstack", "cli_cmd", event)
+        line = _RECORD % (number, event)
         yield line.replace('"event"', _HEADERS % number, 1) if form == "captured" else line
 
 

@@ -1,17 +1,12 @@
-"""Events that break each rule of the audit, and the machine on which they do."""
+"""Events that break each rule of the audit on the machine of tests/test_audit_checks.py."""
 
 from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from usagectl import audit, notice
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.machine import Machine
 
 ID = "64517be1-7dd0-479b-a8ec-88d3e544afd9"
 OTHER_ID = "f41119fd-af20-4d48-af92-2b8d69f8cf7e"
@@ -141,18 +136,6 @@ CASES: dict[str, Case] = {
     ),
 }
 """For every rule events that trigger it, and events that nearly do."""
-
-
-def somebodys_machine(machine: Machine, tmp_path: Path) -> audit.Context:
-    """Take the values of a machine on which somebody works."""
-    root = tmp_path / "root"
-    (root / "etc").mkdir(parents=True)
-    (root / "etc" / "machine-id").write_text(f"{RAW_ID}\n")
-    variables = {"USER": "jodoe", "HOME": "/srv/people/jodoe", "DEPLOY_TOKEN": "kT9-abcdef-0123"}
-    environment = machine.environment()._replace(
-        variables=variables, host_name="jo-laptop.corp", root=root, account_home=None
-    )
-    return audit.Context.from_environment(environment, WORDS)
 
 
 def run(context: audit.Context, *records: object) -> audit.AuditResult:
