@@ -115,10 +115,8 @@ class UsageCapture:
         """Fail the test if anything arrived."""
         found = self.events
         if found or self._counts() != self._before:
-            pytest.fail(
-                f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}",
-                pytrace=False,
-            )
+            told = f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}"
+            pytest.fail(told, pytrace=False)
 
     def assert_only(self, *names: str) -> None:
         """Fail the test unless events of these names arrived, each at least once, and no others."""

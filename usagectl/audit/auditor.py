@@ -136,12 +136,11 @@ class Auditor:
 
     def _add_item(self, item: Item) -> None:
         """Audit one value of a stream, or count its line as one that holds no event."""
-        is_known = self.add(item.value, line=item.line)
-        if item.hidden:
-            self._add_hidden(item.value, item.hidden)
-        if not is_known:
+        if not self.add(item.value, line=item.line):
             self.bad_lines += 1
             self.first_bad_line = self.first_bad_line or item.line
+        if item.hidden:
+            self._add_hidden(item.value, item.hidden)
 
     def add(self, record: object, *, line: int = 0) -> bool:
         """Audit one value of the forms of `add_stream`; False for anything else."""

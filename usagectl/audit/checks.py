@@ -297,9 +297,7 @@ class Checker:
     def _search_leaf(self, node: Node, place: str, text: str) -> None:
         if node.event == CLI or place.endswith(_IDS):
             self.ids.see(node.event, place, text)
-        is_own = place == node.pointer
-        exempt = node.exempt if is_own else EXEMPT.get((node.event, place), ())
-        self._judge(node, text, pointer=place, exempt=exempt)
+        self._judge(node, text, pointer=place, exempt=EXEMPT.get((node.event, place), ()))
         if text and node.role != "secret" and names_secret(place.rpartition("/")[2]):
             self._ledger.add("UC302", node.event, place, text)
 

@@ -192,12 +192,9 @@ class Ledger:
 
 def _merge(first: Tally, second: Tally) -> Tally:
     earlier = min(first, second, key=lambda tally: tally.line)
-    return dataclasses.replace(
-        earlier,
-        count=first.count + second.count,
-        known=first.known or second.known,
-        unknown=first.unknown or second.unknown,
-    )
+    known, unknown = first.known or second.known, first.unknown or second.unknown
+    count = first.count + second.count
+    return dataclasses.replace(earlier, count=count, known=known, unknown=unknown)
 
 
 def _departure(tally: Tally, version: str | None) -> Departure | None:

@@ -341,9 +341,8 @@ class UnknownRuleError(UsageError):
         typed = name.strip()
         near = nearest(typed.upper(), candidates) or nearest(typed.lower(), candidates)
         guess = f" Did you mean {near}?" if near else ""
-        super().__init__(
-            f"{name!r} is not an audit rule.{guess}", hint="usagectl audit --list-rules"
-        )
+        message = f"{name!r} is not an audit rule.{guess}"
+        super().__init__(message, hint="usagectl audit --list-rules")
 
 
 def select(names: Iterable[str]) -> frozenset[str] | None:

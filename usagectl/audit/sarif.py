@@ -68,9 +68,8 @@ def _rule(rule: Rule) -> dict[str, object]:
 def _invocation(result: AuditResult) -> dict[str, object]:
     found: dict[str, object] = {"executionSuccessful": True}
     if result.bad_lines:
-        text = (
-            f"Lines that hold no event: {result.bad_lines}, the first is {result.first_bad_line}."
-        )
+        text = f"Lines that hold no event: {result.bad_lines}, "
+        text += f"the first is {result.first_bad_line}."
         found["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]
     return found
 

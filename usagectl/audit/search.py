@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -202,13 +203,10 @@ def _home_folders(environment: Environment) -> list[Path]:
 
 def _machine_ids(environment: Environment) -> Iterator[str]:
     for name in _MACHINE_ID_FILES:
-        try:
-            with environment.at_root(name).open("rb") as stream:
-                text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
-        except OSError:
-            continue
-        if len(text) >= _SHORTEST_MACHINE_ID:
-            yield text
+        with suppress(OSError), environment.at_root(name).open("rb") as stream:
+            text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+            if len(text) >= _SHORTEST_MACHINE_ID:
+                yield text
 
 
 def _with_hyphens(text: str) -> str:

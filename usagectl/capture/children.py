@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,10 +214,8 @@ def _end_all() -> None:
 def _children() -> list[int]:
     found: list[int] = []
     for file in Path("/proc/self/task").glob("*/children"):
-        try:
+        with suppress(OSError):
             found += [int(word) for word in file.read_text().split()]
-        except OSError:
-            continue
     return found
 
 

@@ -163,8 +163,7 @@ def _open(file: Path, *, overwrite: bool) -> int:
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
     """Build the error: why a file cannot be written, and what helps."""
     if error.errno == errno.ENOENT:
-        folder = file.parent
-        hint = f"mkdir -p {quote(str(folder))}"
-        return FileUnwritableError(file, reason=f"there is no folder {folder}", hint=hint)
+        hint = f"mkdir -p {quote(str(file.parent))}"
+        return FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
     return FileUnwritableError(file, reason=reasons.get(error.errno or 0) or reason_of(error))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -91,10 +92,8 @@ class _JsonMask:
 def _plain(string: bytes) -> str:
     """Return what a JSON string says, without its escapes."""
     if b"\\" in string:
-        try:
+        with suppress(ValueError):  # A raw line end, for one.
             return str(json.loads(b'"%b"' % string))
-        except ValueError:  # A raw line end, for one.
-            pass
     return string.decode("utf-8", "replace")
 
 

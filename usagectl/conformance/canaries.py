@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -95,12 +96,9 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 def _inflated(data: bytes) -> Iterator[bytes]:
     """Decompress what no header calls compressed, as some browsers' libraries send it."""
-    if not data.startswith(_COMPRESSED):
-        return
-    try:
-        yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, _MOST_BYTES)
-    except zlib.error:
-        return
+    if data.startswith(_COMPRESSED):
+        with suppress(zlib.error):
+            yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, _MOST_BYTES)
 
 
 def _forms(canary: Canary) -> Iterator[tuple[str, bytes]]:

@@ -218,8 +218,7 @@ def difference(without: Sequence[bytes], found: bytes) -> str:
 
 
 def _first_other_line(sets: Sequence[Sequence[bytes]], found: Sequence[bytes]) -> str:
-    for number, lines in enumerate(zip_longest(found, *sets), start=1):
-        mine, *others = lines
+    for number, (mine, *others) in enumerate(zip_longest(found, *sets), start=1):
         is_steady = len(set(others)) == 1
         is_missing = mine is None or others[0] is None
         if is_missing or (is_steady and mine != others[0]):
