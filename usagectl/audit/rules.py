@@ -311,7 +311,6 @@ EXEMPT: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("aws_request", "/payload/region"): _TYPED,
     ("aws_request", "/payload/account_id"): _TYPED,
     ("aws_request", "/payload/user_agent"): ("UC306", "UC401", "UC502"),
-    ("aws_request", "/payload/err_msg"): ("UC306",),
     ("aws_request", "/payload/stack_trace"): ("UC305", "UC306", "UC405"),
     ("aws_request_agg", "/payload/api_calls/*/service"): _TYPED,
     ("aws_request_agg", "/payload/api_calls/*/operation"): _TYPED,
