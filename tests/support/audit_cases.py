@@ -117,7 +117,13 @@ CASES: dict[str, Case] = {
             ),
         ),
     ),
-    "UC306": Case((call(status_code=200),), (call(status_code=404),)),
+    "UC306": Case(
+        (call(status_code=200),),
+        (
+            call(status_code=404),
+            example("session", container_runtime="a text of five words and more"),
+        ),
+    ),
     "UC401": Case(
         (example("cli_cmd", params=["my-cloud-pod"]),),
         (cli(), example("cli_cmd", params=["my-cloud-pods", "load"])),
