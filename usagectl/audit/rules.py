@@ -344,10 +344,10 @@ class UnknownRuleError(UsageError):
         super().__init__(message, hint="usagectl audit --list-rules")
 
 
-def select(names: Iterable[str]) -> frozenset[str] | None:
-    """Turn IDs and names of rules into IDs; None for no names, which is all rules.
+def select(names: Iterable[str]) -> frozenset[str]:
+    """Turn IDs and names of rules into IDs.
 
     Raises:
         UnknownRuleError: no rule has one of them.
     """
-    return frozenset(find(name).id for name in names) or None
+    return frozenset(find(name).id for name in names)

@@ -232,7 +232,7 @@ def _audit(
     *,
     reveal: bool,
 ) -> AuditResult:
-    only = select(rule or ())
+    only = select(rule) if rule else None
     context = Context.from_environment(with_account_home(environment))
     if file is None:
         states = parse_states(state, default=("pending", "sent", "rejected"))
