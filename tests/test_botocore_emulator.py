@@ -98,7 +98,7 @@ def test_events_equal_calls_and_hold_no_parameter(emulator: Emulator, machine: M
     assert {payload.get("err_msg") for payload in recorded} >= REMAINING
 
     context = audit.Context.from_environment(environment)
-    result = audit.audit_spool(environment, context=context)
+    result = audit.Auditor(context).add_spool(environment)
     assert result.by_name["aws_request"] == len(program.calls)
     assert [finding for finding in result.findings if finding.level == "error"] == []
 

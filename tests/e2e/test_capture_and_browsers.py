@@ -55,8 +55,8 @@ def test_a_page_of_another_origin_is_refused(from_host: str, browser: str, tmp_p
         stack.enter_context(browsing(browser, page.url(from_host), tmp_path))
         report = page.let_loose()
         wait_for_all(opened, len(targets))
-        assert opened.sums.requests == 0
-        assert opened.sums.refused >= len(ATTEMPTS) * len(targets)
+        assert opened.file.sums.requests == 0
+        assert opened.file.sums.refused >= len(ATTEMPTS) * len(targets)
         wanted = {f"/v1/{way}" for way in ATTEMPTS if way not in NOT_SENT}
         wait_until(lambda: {each.path for each in server.received} >= wanted)
     # A browser asks with OPTIONS before it posts JSON.
@@ -70,7 +70,7 @@ def test_a_page_of_another_origin_is_refused(from_host: str, browser: str, tmp_p
         assert set(found) == set(ATTEMPTS)
         # An opaque answer has the status 0 and no text; a beacon has none at all.
         assert set(found.values()) <= {"blocked", "", "0 "}
-    assert opened.file.read_bytes() == b""
+    assert opened.file.path.read_bytes() == b""
 
 
 def test_a_page_whose_name_was_moved_here_is_refused(browser: str, tmp_path: Path) -> None:
@@ -88,18 +88,18 @@ def test_a_page_whose_name_was_moved_here_is_refused(browser: str, tmp_path: Pat
         opened = stack.enter_context(captured(tmp_path / "out.jsonl", page.port))
         report = control.let_loose()[""]
         wait_for_all(opened)
-        assert opened.sums.requests == 0
-        assert opened.sums.refused >= len(ATTEMPTS)
+        assert opened.file.sums.requests == 0
+        assert opened.file.sums.refused >= len(ATTEMPTS)
     assert set(report) == set(ATTEMPTS)
     assert not any("track_events" in found for found in report.values())
     assert not any(found.startswith("200") for found in report.values())
     assert report["read-fetch"].startswith("403 ")  # so it was the capture that answered
-    assert opened.file.read_bytes() == b""
+    assert opened.file.path.read_bytes() == b""
 
 
 def wait_for_all(opened: capture.Capture, targets: int = 1) -> None:
     """Wait for the last of the page's requests: a beacon has no answer that the page sees."""
-    sums = opened.sums
+    sums = opened.file.sums
     wait_until(lambda: sums.requests + sums.refused >= len(ATTEMPTS) * targets)
 
 

@@ -30,7 +30,6 @@ class Rule(NamedTuple):
         rests_on: what of the notice it rests on: the ID of a promise, the ID of a departure
             whose sentence it is, or `field` for the sentence of the field itself.
         known: departures that explain a finding, most telling first.
-        advice: a command that helps.
         level: of a finding that no known departure explains.
     """
 
@@ -312,7 +311,6 @@ EXEMPT: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("aws_request", "/payload/region"): _TYPED,
     ("aws_request", "/payload/account_id"): _TYPED,
     ("aws_request", "/payload/user_agent"): ("UC306", "UC401", "UC502"),
-    ("aws_request", "/payload/err_msg"): ("UC306",),
     ("aws_request", "/payload/stack_trace"): ("UC305", "UC306", "UC405"),
     ("aws_request_agg", "/payload/api_calls/*/service"): _TYPED,
     ("aws_request_agg", "/payload/api_calls/*/operation"): _TYPED,
@@ -342,15 +340,14 @@ class UnknownRuleError(UsageError):
         typed = name.strip()
         near = nearest(typed.upper(), candidates) or nearest(typed.lower(), candidates)
         guess = f" Did you mean {near}?" if near else ""
-        super().__init__(
-            f"{name!r} is not an audit rule.{guess}", hint="usagectl audit --list-rules"
-        )
+        message = f"{name!r} is not an audit rule.{guess}"
+        super().__init__(message, hint="usagectl audit --list-rules")
 
 
-def select(names: Iterable[str]) -> frozenset[str] | None:
-    """Turn IDs and names of rules into IDs; None for no names, which is all rules.
+def select(names: Iterable[str]) -> frozenset[str]:
+    """Turn IDs and names of rules into IDs.
 
     Raises:
         UnknownRuleError: no rule has one of them.
     """
-    return frozenset(find(name).id for name in names) or None
+    return frozenset(find(name).id for name in names)

@@ -69,11 +69,9 @@ class Privacy(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in.
+    """One request as it is shown the moment it comes in, its method and path masked.
 
     Attributes:
-        method: its method, masked as its path is.
-        path: its path.
         tool: the tool that sent it, as far as that is known.
         names: the name of each event.
         bytes: the size of its body, as it came.
@@ -151,24 +149,24 @@ def _parse_body(request: Request) -> _Body:
     return _Body(found, beside=slicing.beside_events(decoded))
 
 
-def decode(body: bytes, content_encoding: str, *, limit: int = MAX_DECODED_BYTES) -> bytes:
+def decode(body: bytes, content_encoding: str) -> bytes:
     """Take off the codings of a `Content-Encoding`, the last one first (RFC 9110, 8.4).
 
     Raises:
-        UndecodableError: a coding is unknown or broken, or more than `limit` bytes come out.
+        UndecodableError: a coding is unknown or broken, or more than `MAX_DECODED_BYTES` come out.
     """
     codings = [each.strip().lower() for each in content_encoding.split(",") if each.strip()]
     if len(codings) > _MOST_CODINGS:
         raise UndecodableError("it is coded more than four times")
     for coding in reversed(codings):
         if coding in ("gzip", "x-gzip", "deflate"):
-            body = _inflate(body, is_deflate=coding == "deflate", limit=limit)
+            body = _inflate(body, is_deflate=coding == "deflate")
         elif coding != "identity":
             raise UndecodableError("its coding is not known")
     return body
 
 
-def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
+def _inflate(body: bytes, *, is_deflate: bool) -> bytes:
     """Decompress every member; `deflate` means zlib's form, which some send without its frame."""
     window = _GZIP_OR_ZLIB
     found = b""
@@ -178,14 +176,14 @@ def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
             return found
         inflater = zlib.decompressobj(window)
         try:
-            found += inflater.decompress(rest, limit + 1 - len(found))
+            found += inflater.decompress(rest, MAX_DECODED_BYTES + 1 - len(found))
         except zlib.error as error:
             if is_deflate and not found and window == _GZIP_OR_ZLIB:
                 window = -zlib.MAX_WBITS
                 continue
             raise UndecodableError("its compression is broken") from error
-        if len(found) > limit:
-            message = f"it becomes larger than {limit} bytes"
+        if len(found) > MAX_DECODED_BYTES:
+            message = f"it becomes larger than {MAX_DECODED_BYTES} bytes"
             raise UndecodableError(message)
         if not inflater.eof:
             raise UndecodableError("its compression ends too soon")
@@ -271,8 +269,6 @@ class Captured(NamedTuple):
         name: the event's name; `unnamed` without one, `unparsed` for a request without an event.
         body: the exact bytes of the event, or of such a request's body where it was kept.
         tool: the tool that sent it, as far as that is known.
-        method: such as `POST`.
-        path: such as `/v1/events`.
         headers: the request's headers, in lower case, without secret ones.
         request: the same for all events of one request.
         problem: why no event was found, else empty.

@@ -84,16 +84,6 @@ def has_containers(environment: Environment) -> bool:
     return any(shutil.which(name, path=path) for name in ("docker", "podman"))
 
 
-def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
-    """Audit what was captured."""
-    from usagectl import audit
-    from usagectl.machine.environment import with_account_home
-
-    context = audit.Context.from_environment(with_account_home(environment), arguments=command)
-    with file.open("rb") as stream:
-        return audit.audit_stream(stream, context=context)
-
-
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
     return {
@@ -118,7 +108,7 @@ def show_outcome(outcome: Outcome) -> None:
 
 def _show_sums(outcome: Outcome, page: Page) -> None:
     sums = outcome.sums
-    if outcome.capture.is_deaf:
+    if outcome.capture.options.answer == "refuse":
         page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
     elif not sums.requests and not sums.refused:
         page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")

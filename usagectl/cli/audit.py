@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sarif, select
+from usagectl.audit import LEVELS, RULES, Auditor, Context, sarif, select
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
@@ -247,14 +247,8 @@ def _audit(
     if file is None:
         states = parse_states(state, default=("pending", "sent", "rejected"))
         with _meter(None) as meter:
-            return audit_spool(
-                environment,
-                context=context,
-                states=states,
-                shows_values=reveal,
-                only=only,
-                on_progress=meter,
-            )
+            auditor = Auditor(context, shows_values=reveal, only=only, on_progress=meter)
+            return auditor.add_spool(environment, states)
     if state:
         raise UsageError("--state goes with the spool, not with a FILE.", hint="usagectl audit")
     path = environment.cwd / file
@@ -264,9 +258,8 @@ def _audit(
             path.open("rb") if is_file else nullcontext(sys.stdin.buffer) as stream,
             _meter(path.stat().st_size if is_file else None) as meter,
         ):
-            return audit_stream(
-                stream, context=context, shows_values=reveal, only=only, on_progress=meter
-            )
+            auditor = Auditor(context, shows_values=reveal, only=only, on_progress=meter)
+            return auditor.add_stream(stream)
     except OSError as error:
         reason = (error.strerror or "it broke off").lower()
         raise FileUnreadableError(path, reason=reason) from error
