@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.support.machine import REPOSITORY
 from usagectl import consent, tools
 from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry, built_in
+from usagectl.tools.instrumented import TOOL as OURS
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -32,8 +33,9 @@ def switch(source: Source, says: Telemetry | None, name: str = "X") -> Switch:
 
 def decide(*switches: Switch, any_no_wins: bool = False) -> Consent:
     """Give the verdict on a part with these switches."""
-    reading = PartReading("t", "p", "http://e", switches, any_no_wins=any_no_wins)
-    return consent.decide(LSTK, reading, Installation(installed=False))
+    tool = OURS if any_no_wins else LSTK
+    absent = Installation(installed=False)
+    return consent.decide(tool, PartReading("p", "http://e", switches), absent)
 
 
 def test_the_first_that_speaks_decides() -> None:

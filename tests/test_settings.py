@@ -226,9 +226,9 @@ def test_policy_and_project_files_are_read_alike(machine: Machine) -> None:
     for file in (policy, machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml"):
         file.write_text('[telemetry]\nmode = "off"\n')
     environment = machine.environment()
-    assert settings.load_policy(environment).mode == "off"
-    own = [found.file for found in settings.load_projects(environment)]
-    assert own[:2] == [machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml"]
+    assert settings.read(files.policy_file(environment)).mode == "off"
+    own = files.project_files(environment)
+    assert own[:2] == (machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml")
 
 
 def test_where_the_policy_lies(machine: Machine) -> None:
@@ -240,7 +240,7 @@ def test_where_the_policy_lies(machine: Machine) -> None:
         ("Windows", "C:/ProgramData/usagectl/policy.toml"),
         ("FreeBSD", "etc/usagectl/policy.toml"),
     ):
-        found = settings.load_policy(machine.environment(system=system)).file
+        found = files.policy_file(machine.environment(system=system))
         assert found == machine.root / path
 
 

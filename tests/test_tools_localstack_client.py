@@ -12,7 +12,6 @@ from usagectl.tools.localstack_client import (
     LocalStackClient,
     Rules,
     container_runtime,
-    is_in_container,
     is_known,
     is_true,
     parse_boolean,
@@ -21,6 +20,8 @@ from usagectl.tools.localstack_client import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from usagectl.machine.environment import Environment
 
 VERSIONS = ("1.4.0", "2.3.2", "4.12.0", "2026.3.0", "2026.8.2")
 SINCE_2 = VERSIONS[1:]
@@ -47,8 +48,13 @@ def mark(machine: Machine, *paths: str, text: str = "") -> None:
 def seen_by(machine: Machine, **variables: str) -> tuple[str, ...]:
     """List the versions that take the machine for a container."""
     machine.variables = variables
-    environment = machine.environment()
-    return tuple(v for v in VERSIONS if is_in_container(environment, Rules(v)))
+    return containers(machine.environment())
+
+
+def containers(environment: Environment) -> tuple[str, ...]:
+    """List the versions that take the environment for a container."""
+    clients = (LocalStackClient(environment, version=version) for version in VERSIONS)
+    return tuple(client.rules.version for client in clients if client.is_in_container)
 
 
 def test_marker_files(tmp_path: Path) -> None:
@@ -69,8 +75,7 @@ def test_cgroup_text(machine: Machine) -> None:
         mark(machine, CGROUP, text=text)
         assert seen_by(machine) == BY_CGROUP, text
     mark(machine, CGROUP, text="0::/init.scope\n")
-    environment = machine.environment(host_name="")
-    assert not any(is_in_container(environment, Rules(v)) for v in VERSIONS)
+    assert containers(machine.environment(host_name="")) == ()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.machine import Machine
 from usagectl import consent, switching
 from usagectl.tools.localstack_client import parse_profile, why_unholdable
-from usagectl.tools.localstack_profiles import has_block
+from usagectl.tools.localstack_profiles import blocks
 
 if TYPE_CHECKING:
     from usagectl.switching import SwitchResult
@@ -59,7 +59,7 @@ def is_usable(data: bytes) -> bool:
     except ValueError:
         return False
     bad = any(why_unholdable(name, value, {}) for name, value in values.items())
-    return not bad and not has_block(data)
+    return not bad and not blocks(data)
 
 
 LINES = st.sampled_from(

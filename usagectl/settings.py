@@ -112,16 +112,6 @@ def load(environment: Environment) -> SettingsFile:
     return SettingsFile(file=None) if file is None else read(file)
 
 
-def load_policy(environment: Environment) -> SettingsFile:
-    """Read the machine-wide policy file."""
-    return read(files.policy_file(environment))
-
-
-def load_projects(environment: Environment) -> tuple[SettingsFile, ...]:
-    """Read every project file from the working folder up, nearest first."""
-    return tuple(read(file) for file in files.project_files(environment))
-
-
 def read(file: Path) -> SettingsFile:
     """Read one settings, policy or project file; a problem is part of the result."""
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from usagectl.errors import UnknownToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
@@ -73,19 +73,15 @@ class PartReading(NamedTuple):
     """Everything that one part of a tool would look at before it sends.
 
     Attributes:
-        tool: the tool's name.
         part: the part's name, such as `cli`.
         endpoint: the URL it would post to.
         switches: first the one that is obeyed first; ignored ones say None.
-        any_no_wins: True when a single off decides, whatever its place.
         cautions: what is odd about this configuration.
     """
 
-    tool: str
     part: str
     endpoint: str
     switches: tuple[Switch, ...]
-    any_no_wins: bool = False
     cautions: tuple[Caution, ...] = ()
 
 
@@ -106,7 +102,7 @@ class IdentityFile(NamedTuple):
     part: str
     path: Path
     form: Literal["json", "bare"]
-    is_primary: bool
+    is_primary: bool = False
     source: Source = "default"
     is_shared: bool = False
 
@@ -139,7 +135,7 @@ class Tool(ABC):
         parts: the names of its parts.
         opt_out: the variables that silence every part of it; the first is the one to export.
         always_counts: whether it counts for an expectation although it is not installed.
-        is_ours: whether it records its events through usagectl.
+        is_ours: whether it records its events through usagectl; any No then wins.
         can_be_written: whether a file that usagectl writes can switch it off.
         user_agents: how the `User-Agent` of its requests begins.
         event_prefix: how the names of its own events begin; empty when they have no prefix.
@@ -222,7 +218,7 @@ def known(environment: Environment) -> tuple[Tool, ...]:
     from usagectl.tools import instrumented  # it is described in the words above
 
     registered = instrumented.read_all(environment)
-    return (*built_in(), *map(instrumented.of_registration, registered))
+    return (*built_in(), *map(instrumented.Instrumented, registered))
 
 
 def emitters(environment: Environment) -> tuple[Instrumented, ...]:
@@ -345,11 +341,22 @@ def _interpreter(script: Path) -> Path | None:
     return program if program and program.name.startswith(("python", "pypy")) else None
 
 
-def environment_switch(
-    variables: Mapping[str, str], name: str, *, says: Telemetry | None
-) -> Switch:
-    """Describe a variable that is present in the environment."""
-    return Switch("environment", name, variables[name], "environment", says)
+def variable_switches(
+    variables: Mapping[str, str],
+    names: Iterable[str],
+    says: Callable[[str], Telemetry | None] = lambda _value: None,
+) -> list[Switch]:
+    """Describe the variables that are set; without `says` the tool ignores them."""
+    return [
+        Switch("environment", name, variables[name], "environment", says(variables[name]))
+        for name in names
+        if name in variables
+    ]
+
+
+def first_heeded(switches: Iterable[Switch]) -> Switch:
+    """Return the first switch that says something; a default always does."""
+    return next(switch for switch in switches if switch.says)
 
 
 def read_system_id(environment: Environment) -> str | None:

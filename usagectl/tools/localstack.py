@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, ClassVar
 from usagectl import settings
 from usagectl.errors import quote
 from usagectl.tools.base import (
-    LOCALSTACK_ENDPOINT,
     Caution,
     IdentityFile,
     Installation,
     PartReading,
     Switch,
     Tool,
-    environment_switch,
+    first_heeded,
     is_no,
+    variable_switches,
 )
 from usagectl.tools.localstack_client import (
+    DEFAULT,
     NAME,
     PLAIN,
     PREFIXED,
@@ -29,13 +30,14 @@ from usagectl.tools.localstack_client import (
     is_true,
     other_files,
     read_profile,
+    says,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, Source, Telemetry, Wish
+    from usagectl.tools.base import Change, Source, Wish
     from usagectl.tools.requests import PartPreview, PreviewWish
 
 
@@ -64,8 +66,7 @@ class LocalStack(Tool):
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
         from usagectl.tools import localstack_profiles  # of no use to status
 
-        reads_list = LocalStackClient(environment).rules.reads_profile_list
-        return localstack_profiles.switch(environment, wish, reads_list=reads_list, dry_run=dry_run)
+        return localstack_profiles.switch(environment, wish, dry_run=dry_run)
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the chosen folder's file, the command line's, the volume's, and older versions'."""
@@ -93,9 +94,9 @@ class LocalStack(Tool):
 
 def _read_cli(client: LocalStackClient) -> PartReading:
     variables = client.environment.variables
-    switches = [*_failure(client), *_variable(variables, PLAIN), *_profile(client, PLAIN), _DEFAULT]
-    is_on = next(switch.says for switch in switches if switch.says) == "on"
-    switches += _ignored(variables, (PREFIXED, "DO_NOT_TRACK"))
+    switches = [*_failure(client), *_switches(client, PLAIN), DEFAULT]
+    is_on = first_heeded(switches).says == "on"
+    switches += variable_switches(variables, (PREFIXED, "DO_NOT_TRACK"))
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
     if is_on:
         cautions += _environment_wins(switches)
@@ -105,50 +106,38 @@ def _read_cli(client: LocalStackClient) -> PartReading:
         cautions += _do_not_track_ignored(variables)
     else:
         cautions += _profiles_without_opt_out(client, switches)
-    endpoint = (variables.get("ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
-    return PartReading(NAME, "cli", endpoint, tuple(switches), cautions=tuple(cautions))
+    return PartReading("cli", client.endpoint("cli"), tuple(switches), tuple(cautions))
 
 
 def _read_container(client: LocalStackClient) -> PartReading:
     variables = client.environment.variables
-    switches = list(_failure(client))
-    for name in (PREFIXED, PLAIN):  # The entry point lets the prefixed name win.
-        switches += [*_variable(variables, name), *_profile(client, name)]
-    switches.append(_DEFAULT)
-    is_on = next(switch.says for switch in switches if switch.says) == "on"
-    switches += _ignored(variables, ("DO_NOT_TRACK",))
+    # The entry point lets the prefixed name win.
+    named = [*_switches(client, PREFIXED), *_switches(client, PLAIN)]
+    switches = [*_failure(client), *named, DEFAULT]
+    is_on = first_heeded(switches).says == "on"
+    switches += variable_switches(variables, ("DO_NOT_TRACK",))
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
     if is_on:
         cautions += _environment_wins(switches)
         cautions += _profile_not_read(client)
         cautions += _do_not_track_ignored(variables)
         cautions += _prefixed_name_wins(switches)
-    endpoint = (client.variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
-    return PartReading(NAME, "container", endpoint, tuple(switches), cautions=tuple(cautions))
+    endpoint = client.endpoint("container")
+    return PartReading("container", endpoint, tuple(switches), tuple(cautions))
 
 
-_DEFAULT = Switch("default", "no switch", None, "", "on")
-
-
-def _variable(variables: Mapping[str, str], name: str) -> list[Switch]:
-    if name not in variables:
-        return []
-    return [environment_switch(variables, name, says="off" if is_true(variables[name]) else "on")]
-
-
-def _profile(client: LocalStackClient, name: str) -> list[Switch]:
-    """List what the active profiles say, the last file first: it wins.
+def _switches(client: LocalStackClient, name: str) -> list[Switch]:
+    """List what the environment says, then the active profiles, the last file first: it wins.
 
     A bare name without `=` in a later file takes the earlier files' value away and sets nothing.
     """
-    found: list[Switch] = []
+    found = variable_switches(client.environment.variables, (name,), says)
     is_taken_away = False
     for profile in reversed(client.profiles.active):
         value = profile.values.get(name)
         if value is not None:
-            says: Telemetry | None = "off" if is_true(value) else "on"
-            says = None if is_taken_away else says
-            found.append(Switch("profile", name, value, str(profile.file), says))
+            heeded = None if is_taken_away else says(value)
+            found.append(Switch("profile", name, value, str(profile.file), heeded))
         is_taken_away = is_taken_away or (name in profile.values and value is None)
     return found
 
@@ -162,30 +151,21 @@ def _failure(client: LocalStackClient) -> list[Switch]:
     ][:1]
 
 
-def _ignored(variables: Mapping[str, str], names: Iterable[str]) -> list[Switch]:
-    return [environment_switch(variables, name, says=None) for name in names if name in variables]
-
-
-def _decider(switches: Iterable[Switch]) -> Switch:
-    return next(switch for switch in switches if switch.says)
-
-
 def _where(switch: Switch) -> str:
     return "the environment" if switch.source == "environment" else switch.origin
 
 
 def _unreadable_profile(client: LocalStackClient) -> Iterator[Caution]:
-    """Warn when the client stops at a profile."""
     if problem := client.profiles.problem:
         message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
         yield Caution("profile-unreadable", message, "repair or remove that file")
 
 
 def _profile_not_read(client: LocalStackClient) -> Iterator[Caution]:
-    """Warn when the content of a profile is not known, so that it cannot count as an opt-out."""
-    for file, why in ((profile.file, profile.unread) for profile in client.profiles.active):
-        if why:
-            message = f"{file} {why}; its content is not known, so it does not count."
+    for profile in client.profiles.active:
+        if profile.unread:
+            why = f"{profile.file} {profile.unread}"
+            message = f"{why}; its content is not known, so it does not count."
             yield Caution("profile-not-read", message, f"export {PLAIN}=1")
 
 
@@ -204,7 +184,7 @@ def _ignored_values(switches: Iterable[Switch]) -> Iterator[Caution]:
 
 def _environment_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when a variable, even an empty one, beats a profile that opts out."""
-    decider = _decider(switches)
+    decider = first_heeded(switches)
     same = [switch for switch in switches if switch.name == decider.name]
     beaten = [switch for switch in same if switch.source == "profile" and switch.says == "off"]
     if decider.source != "environment" or not beaten:
@@ -252,7 +232,7 @@ def _profiles_without_opt_out(
     client: LocalStackClient, switches: Iterable[Switch]
 ) -> Iterator[Caution]:
     """Warn when choosing another profile would bring telemetry back."""
-    if _decider(switches).source != "profile" or client.profiles.problem:
+    if first_heeded(switches).source != "profile" or client.profiles.problem:
         return
     loud = _other_profiles(client, opting_out=False)
     if not loud:
@@ -270,7 +250,6 @@ def _in_words(names: Iterable[str]) -> str:
 
 
 def _do_not_track_ignored(variables: Mapping[str, str]) -> Iterator[Caution]:
-    """Warn that LocalStack does not read DO_NOT_TRACK."""
     if is_no(variables.get("DO_NOT_TRACK")):
         message = "DO_NOT_TRACK is set, but LocalStack does not read it."
         yield Caution("do-not-track-ignored", message, f"export {PLAIN}=1")
@@ -279,7 +258,7 @@ def _do_not_track_ignored(variables: Mapping[str, str]) -> Iterator[Caution]:
 def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when the prefixed name turns the container on again."""
     by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
-    decider = _decider(switches)
+    decider = first_heeded(switches)
     if not by_name or decider.name != PREFIXED:
         return
     message = (
@@ -346,9 +325,7 @@ def _place(
     path: Path, source: Source, *, part: str = "container", is_primary: bool = False
 ) -> IdentityFile:
     """Describe an identity file; the command line mounts its own into the container."""
-    return IdentityFile(
-        NAME, part, path, "json", is_primary=is_primary, source=source, is_shared=part == "cli"
-    )
+    return IdentityFile(NAME, part, path, "json", is_primary, source, is_shared=part == "cli")
 
 
 TOOL = LocalStack()
