@@ -11,13 +11,13 @@ from tests.support.machine import NOW, Machine
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
 from usagectl.tools.base import select
-from usagectl.tools.localstack_client import Rules
-from usagectl.tools.localstack_session import derive_machine_id, instance_url
+from usagectl.tools.localstack_session import instance_url
 from usagectl.tools.requests import Live, PreviewWish
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.machine import Machines
     from usagectl.preview import Preview
     from usagectl.tools.requests import Request
 
@@ -321,41 +321,40 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def test_derived_ids_are_the_clients(machine: Machine) -> None:
-    """Docker's ID comes before /etc/machine-id, salted with "ls"; 1.x hashes the whole file."""
-    install_system_id(machine)
-    for version, in_container, docker_id, wanted in (
-        ("4.12.0", False, None, "sys_" + md5("ls" + SYSTEM_ID.strip())[:12]),
-        ("2.3.2", False, "D:1", "dkr_" + md5("lsD:1")[:12]),
-        ("4.12.0", True, "D:1", "dkr_" + md5("lsD:1")[:12]),
-        ("1.4.0", False, "D:1", md5(SYSTEM_ID)[:8]),
-        ("1.0.4", False, None, md5(SYSTEM_ID)[:8]),
-    ):
-        environment, rules = machine.environment(), Rules(version)
-        found = derive_machine_id(
-            environment, rules, in_container=in_container, docker_id=docker_id
-        )
-        assert found == (wanted, False), (version, in_container, docker_id)
+GEN, OLD = r"gen_[0-9a-f]{8}-[0-9a-f]{3}", r"[0-9a-f]{8}"
+IDS: list[tuple[str, bool, str, str | None, str]] = [
+    ("4.12.0", False, "", SYSTEM_ID, "sys_" + md5("ls" + SYSTEM_ID.strip())[:12]),
+    ("2.3.2", False, "D:1", SYSTEM_ID, "dkr_" + md5("lsD:1")[:12]),
+    ("4.12.0", True, "D:1", SYSTEM_ID, "dkr_" + md5("lsD:1")[:12]),
+    ("1.4.0", False, "D:1", SYSTEM_ID, md5(SYSTEM_ID)[:8]),
+    ("1.0.4", False, "", SYSTEM_ID, md5(SYSTEM_ID)[:8]),
+    ("4.12.0", True, "", SYSTEM_ID, GEN),
+    ("4.12.0", False, "", None, GEN),
+    ("4.12.0", False, "", " \n", GEN),
+    ("1.4.0", True, "", SYSTEM_ID, OLD),
+    ("1.4.0", False, "", None, OLD),
+]
 
 
-def test_without_anything_to_derive_from_ids_are_random(tmp_path: Path) -> None:
-    """In a container, or without a system ID, the client draws; 1.x draws 8 digits."""
-    new, old = re.compile(r"gen_[0-9a-f]{8}-[0-9a-f]{3}"), re.compile(r"[0-9a-f]{8}")
-    cases: list[tuple[str, bool, str | None, re.Pattern[str]]] = [
-        ("4.12.0", True, SYSTEM_ID, new),
-        ("4.12.0", False, None, new),
-        ("4.12.0", False, " \n", new),
-        ("1.4.0", True, SYSTEM_ID, old),
-        ("1.4.0", False, None, old),
-    ]
-    for number, (version, in_container, system_id, shape) in enumerate(cases):
-        machine = Machine(tmp_path / str(number))
+def test_an_id_that_no_file_holds(machines: Machines) -> None:
+    """Docker's ID comes before /etc/machine-id, salted with "ls"; 1.x hashes that whole file.
+
+    In a container, or without a system ID, the client draws; 1.x draws 8 digits.
+    """
+    wrong: list[object] = []
+    for version, in_container, docker_id, system_id, shape in IDS:
+        machine = machines()
+        if in_container:
+            machine.variables = {"OVERRIDE_IN_DOCKER": "1", "LOCALSTACK_TELEMETRY_EDITION": "pro"}
         if system_id is not None:
             install_system_id(machine, system_id)
-        environment, rules = machine.environment(), Rules(version)
-        found, is_random = derive_machine_id(environment, rules, in_container=in_container)
-        assert shape.fullmatch(found), cases[number]
-        assert is_random
+        live = Live({"ID": docker_id} if docker_id else {})
+        (request,) = previews(machine, version=version, live=live)[0].requests
+        found = json.loads(request.body)["payload"]["machine_id"]
+        is_random = "/payload/machine_id" in request.varying
+        if not re.fullmatch(shape, found) or is_random != (shape in (GEN, OLD)):
+            wrong.append((version, in_container, docker_id, system_id, found, is_random))
+    assert wrong == []
 
 
 def test_docker_that_was_not_asked_is_mentioned(tmp_path: Path) -> None:

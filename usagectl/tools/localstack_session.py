@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from usagectl.sensitive import MASK, mask_url_credentials
-from usagectl.tools.base import (
-    LOCALSTACK_ENDPOINT,
-    Caution,
-    find_executable,
-    new_random_id,
-    read_system_id,
-)
+from usagectl.tools.base import Caution, find_executable, new_random_id, read_system_id
 from usagectl.tools.localstack_client import (
+    ENDPOINT_VARIABLES,
     NAME,
     NEWEST_KNOWN,
     LocalStackClient,
@@ -28,18 +23,16 @@ from usagectl.tools.localstack_client import (
     is_known,
     is_true,
 )
-from usagectl.tools.requests import PartPreview, Request, endpoint_caution
+from usagectl.tools.requests import Live, PartPreview, Request, endpoint_caution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.localstack_client import Rules
     from usagectl.tools.requests import PreviewWish
 
 STATIC_LIBS = "/usr/lib/localstack"
 
-_BASE_VARIABLES = {"cli": "ANALYTICS_API", "container": "LOCALSTACK_ANALYTICS_API"}
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _DEFAULT_PORT = 4566
 _SALT = "ls"
@@ -52,9 +45,9 @@ _OTHER_EVENTS = (
 def preview(environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
     """Build the session request of a command-line process, then that of a running instance."""
     client = LocalStackClient(environment, version=wish.version)
-    parts = [_preview_process(client, wish)]
+    parts = [_preview_part(client, wish, "cli")]
     if wish.live and wish.live.instance:
-        parts.append(_preview_instance(client, wish.live.instance, wish))
+        parts.append(_preview_part(client, wish, "container"))
     remarks = [*_version_remarks(client, wish)]
     if any(part.requests or part.is_unknown for part in parts):
         remarks.append(_OTHER_EVENTS)
@@ -76,63 +69,60 @@ def _version_remarks(client: LocalStackClient, wish: PreviewWish) -> Iterator[st
         )
 
 
-def _preview_process(client: LocalStackClient, wish: PreviewWish) -> PartPreview:
-    if not wish.shows("cli"):
-        return PartPreview("cli")
-    if caution := _endpoint_caution(client, "cli"):
-        return PartPreview("cli", cautions=(caution,))
+def _preview_part(client: LocalStackClient, wish: PreviewWish, part: str) -> PartPreview:
+    if not wish.shows(part):
+        return PartPreview(part)
+    variable = ENDPOINT_VARIABLES[part]
+    if caution := endpoint_caution(NAME, client.endpoint(part), variable=variable):
+        return PartPreview(part, cautions=(caution,))
+    live = wish.live or Live()
+    if part == "container":
+        return _preview_instance(client, wish, live.instance)
+    return _preview_process(client, wish, live.docker)
+
+
+def _preview_process(
+    client: LocalStackClient, wish: PreviewWish, docker: Mapping[str, object]
+) -> PartPreview:
     edition = _edition(client)
     if edition is None:
         return PartPreview("cli", cautions=(_no_session(client),), is_unknown=True)
-    docker = wish.live.docker if wish.live else {}
-    payload, varying = _process_payload(client, wish, edition=edition, docker=docker)
+    machine_id, is_random = _machine_id(client, wish, docker)
+    own = {"machine_id": machine_id, "system": _system(client, docker), "edition": edition}
+    varying = ["/metadata/session_id", "/metadata/client_time", "/payload/session_id"]
+    varying += ["/payload/machine_id"] if is_random else []
+    request = _request(client, "cli", _process_payload(client, own), tuple(varying), wish=wish)
     cautions = () if wish.live else tuple(_docker_cautions(client, wish))
-    request = _request(client, "cli", payload, varying=varying, reveal=wish.reveal)
     return PartPreview("cli", (request,), cautions)
 
 
 def _preview_instance(
-    client: LocalStackClient, info: Mapping[str, object], wish: PreviewWish
+    client: LocalStackClient, wish: PreviewWish, info: Mapping[str, object]
 ) -> PartPreview:
     """Build the session request of the running instance from what it says about itself."""
-    if not wish.shows("container"):
-        return PartPreview("container")
-    if caution := _endpoint_caution(client, "container"):
-        return PartPreview("container", cautions=(caution,))
-    version = str(info.get("version", client.rules.version)).partition(":")[0]
-    running = LocalStackClient(client.environment, version=version)
-    payload = _instance_payload(running, info)
-    varying = ("/metadata/client_time",)
-    request = _request(running, "container", payload, varying=varying, reveal=wish.reveal)
+    version = str(info.get("version", client.rules.version))
+    running = LocalStackClient(client.environment, version=version.partition(":")[0])
+    payload = _payload(running, {**info, "version": version}, product="aws")
+    request = _request(running, "container", payload, ("/metadata/client_time",), wish=wish)
     return PartPreview("container", (request,))
 
 
-def _base(client: LocalStackClient, part: str) -> str:
-    """Name the base URL of a part; the command line reads its own before the profiles."""
-    variables = client.variables if part == "container" else client.environment.variables
-    return (variables.get(_BASE_VARIABLES[part]) or LOCALSTACK_ENDPOINT).rstrip("/")
-
-
-def _endpoint_caution(client: LocalStackClient, part: str) -> Caution | None:
-    return endpoint_caution(NAME, _base(client, part), variable=_BASE_VARIABLES[part])
-
-
 def _no_session(client: LocalStackClient) -> Caution:
-    head = "Its commands post a cli_cmd event each, but no session event: "
     if client.is_in_container:
-        return Caution(
-            "no-session",
-            f"{head}in a container without "
-            f"{STATIC_LIBS} this version fails while it computes the edition. `{NAME} "
-            "start` first declares that it is on a host; the line below shows what it then sends.",
-            f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}",
+        why = (
+            f"in a container without {STATIC_LIBS} this version fails while it computes the "
+            f"edition. `{NAME} start` first declares that it is on a host; the line below shows "
+            "what it then sends."
         )
-    return Caution(
-        "no-session",
-        f"{head}the working folder cannot "
-        "be listed, and this version fails there while it computes the edition.",
-        f"cd && usagectl preview {NAME}",
-    )
+        hint = f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}"
+    else:
+        why = (
+            "the working folder cannot be listed, and this version fails there while it computes "
+            "the edition."
+        )
+        hint = f"cd && usagectl preview {NAME}"
+    head = "Its commands post a cli_cmd event each, but no session event"
+    return Caution("no-session", f"{head}: {why}", hint)
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
@@ -159,17 +149,17 @@ def _request(
     client: LocalStackClient,
     part: str,
     payload: Mapping[str, object],
-    *,
     varying: tuple[str, ...],
-    reveal: bool,
+    *,
+    wish: PreviewWish,
 ) -> Request:
     version = client.rules.version
-    url = f"{_base(client, part)}/session"
+    url = f"{client.endpoint(part)}/session"
     metadata = {
         "session_id": payload["session_id"],
         "client_time": str(int(client.environment.now().timestamp())),
     }
-    masked = () if reveal or not payload["api_key"] else ("/payload/api_key",)
+    masked = () if wish.reveal or not payload["api_key"] else ("/payload/api_key",)
     shown = {**payload, "api_key": MASK} if masked else payload
     headers = {
         "Host": urlsplit(url).netloc.rpartition("@")[2],
@@ -182,7 +172,7 @@ def _request(
         "Content-Type": "application/json",
     }
     body = _serialise(metadata, shown)
-    url = url if reveal else mask_url_credentials(url)
+    url = url if wish.reveal else mask_url_credentials(url)
     return Request(NAME, part, "POST", url, headers, body, ("session",), masked, varying, version)
 
 
@@ -192,40 +182,21 @@ def _serialise(metadata: Mapping[str, object], payload: Mapping[str, object]) ->
     return json.dumps(event).encode()
 
 
-def _process_payload(
-    client: LocalStackClient,
-    wish: PreviewWish,
-    *,
-    edition: str,
-    docker: Mapping[str, object],
-) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Compute the payload of a command-line process.
+def _process_payload(client: LocalStackClient, own: Mapping[str, object]) -> dict[str, object]:
+    """Compute the payload of a command-line process."""
+    import uuid
 
-    Returns:
-        The payload in the client's order, and the pointers that are drawn at send time.
-    """
-    machine_id, is_random = _machine_id(client, wish, docker)
     git_hash = client.variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
     version = client.rules.version
-    own = {
-        "session_id": _session_id(client.environment),
-        "machine_id": machine_id,
-        "system": _system(client, docker),
+    known = {
+        "session_id": str(uuid.UUID(bytes=client.environment.entropy(16), version=4)),
         "version": f"{version}:{git_hash}" if git_hash else version,
         "is_docker": client.is_in_container,
-        "edition": edition,
     }
-    payload = _payload(client, own, product="unknown")
+    payload = _payload(client, {**own, **known}, product="unknown")
     if client.rules.has_container_runtime:
         payload["container_runtime"] = container_runtime(client.environment)
-    varying = ("/metadata/session_id", "/metadata/client_time", "/payload/session_id")
-    return payload, (*varying, "/payload/machine_id") if is_random else varying
-
-
-def _instance_payload(running: LocalStackClient, info: Mapping[str, object]) -> dict[str, object]:
-    """Compute the payload of a running instance from its own `/_localstack/info`."""
-    version = str(info.get("version", running.rules.version))
-    return _payload(running, {**info, "version": version}, product="aws")
+    return payload
 
 
 def _payload(
@@ -249,44 +220,23 @@ def _payload(
     return payload
 
 
-def _session_id(environment: Environment) -> str:
-    """Draw a version 4 UUID, as the client does for each process."""
-    import uuid
-
-    return str(uuid.UUID(bytes=environment.entropy(16), version=4))
-
-
 def _machine_id(
     client: LocalStackClient, wish: PreviewWish, docker: Mapping[str, object]
 ) -> tuple[object, bool]:
-    """Give the stored ID, else the derived one, and whether it is drawn at random.
+    """Return the stored ID, else the one that the client would derive or draw at random.
 
     Version 1 keeps its file below its own package (facts, part 4), where it is not looked for.
-    """
-    if not client.rules.is_first_edition and "cli" in wish.stored_ids:
-        return wish.stored_ids["cli"], False
-    docker_id = docker.get("ID")
-    return derive_machine_id(
-        client.environment,
-        client.rules,
-        in_container=client.is_in_container,
-        docker_id=docker_id if isinstance(docker_id, str) else None,
-    )
-
-
-def derive_machine_id(
-    environment: Environment, rules: Rules, *, in_container: bool, docker_id: str | None = None
-) -> tuple[str, bool]:
-    """Say which ID the client would make where its file holds no ID.
 
     Returns:
         The ID, and whether it is drawn at random, so that another run has another.
     """
-    drawn = new_random_id(environment)
-    system_id = None if in_container else read_system_id(environment)
-    if rules.is_first_edition:
+    drawn = new_random_id(client.environment)
+    system_id = None if client.is_in_container else read_system_id(client.environment)
+    if client.rules.is_first_edition:
         return (drawn[:8], True) if system_id is None else (_md5(system_id)[:8], False)
-    if docker_id is not None:
+    if "cli" in wish.stored_ids:
+        return wish.stored_ids["cli"], False
+    if isinstance(docker_id := docker.get("ID"), str):
         return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
     text = (system_id or "").strip()
     return (f"sys_{_md5(_SALT + text)[:12]}", False) if text else (f"gen_{drawn}", True)
