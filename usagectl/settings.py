@@ -116,14 +116,9 @@ def read(file: Path) -> SettingsFile:
     """Read one settings, policy or project file; a problem is part of the result."""
     try:
         data = files.read_bytes(file)
-    except FileUnreadableError as error:
-        return SettingsFile(file=file, exists=True, problem=error.message)
-    if data is None:
-        return SettingsFile(file=file)
-    try:
-        return _narrow(file, _parse(file, data))
-    except FileCorruptError as error:
-        return SettingsFile(file=file, exists=True, problem=error.message)
+        return SettingsFile(file) if data is None else _narrow(file, _parse(file, data))
+    except (FileUnreadableError, FileCorruptError) as error:
+        return SettingsFile(file, exists=True, problem=error.message)
 
 
 def _parse(file: Path, data: bytes) -> dict[str, object]:
@@ -319,7 +314,7 @@ def save(
     file = files.require_settings_file(environment)
     placed = {place_of(name, tool): value for name, value in values.items()}
     with nullcontext() if dry_run else files.lock(file.parent):
-        return _save(environment, file, values=placed, dry_run=dry_run)
+        return _save(file, placed, now=environment.now(), dry_run=dry_run)
 
 
 def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
@@ -329,11 +324,7 @@ def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
 
 
 def _save(
-    environment: Environment,
-    file: Path,
-    *,
-    values: Mapping[tuple[str, ...], object],
-    dry_run: bool,
+    file: Path, values: Mapping[tuple[str, ...], object], *, now: datetime, dry_run: bool
 ) -> SaveResult:
     before = files.read_bytes(file)
     is_corrupt = before is not None and bool(read(file).problem)
@@ -349,7 +340,7 @@ def _save(
     is_same = after == text and not is_corrupt
     if dry_run or is_same:
         return SaveResult(file, changed=not is_same)
-    aside = files.set_aside(file, environment.now()) if is_corrupt else None
+    aside = files.set_aside(file, now) if is_corrupt else None
     try:
         if after.strip() == _HEADER.strip():
             files.remove(file)
