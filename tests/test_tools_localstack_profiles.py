@@ -58,8 +58,7 @@ def is_usable(data: bytes) -> bool:
         values = parse_profile(data, {})
     except ValueError:
         return False
-    bad = any(why_unholdable(name, value, {}) for name, value in values.items())
-    return not bad and not blocks(data)
+    return not why_unholdable(values, {}) and not blocks(data)
 
 
 LINES = st.sampled_from(

@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from usagectl.errors import UnknownToolError
+from usagectl.errors import FileUnreadableError, UnknownToolError
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -329,11 +330,8 @@ def _prefixes(executable: Path) -> Iterator[Path]:
 
 def _interpreter(script: Path) -> Path | None:
     try:
-        if not is_file(script):  # A pipe would hang the command.
-            return None
-        with script.open("rb") as stream:
-            first = stream.readline(512)
-    except OSError:
+        first = (files.read_bytes(script) or b"").partition(b"\n")[0]
+    except FileUnreadableError:  # Such as a program that is larger than any script.
         return None
     words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
     program = Path(words[0].decode(errors="replace")) if words else None

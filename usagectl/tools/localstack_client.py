@@ -240,13 +240,10 @@ def _mark_unholdable(
     """Mark the files whose winning values no environment can hold; a later file may repair one."""
     winners = {name: profile.file for profile in active for name in profile.values}
     for profile in active:
-        reasons = (
-            why_unholdable(name, value, variables)
-            for name, value in profile.values.items()
-            if winners[name] == profile.file
-        )
-        reason = next((text for text in reasons if text), "")
-        problem = f"{profile.file} cannot be understood: {reason}."
+        file, values = profile.file, profile.values
+        winning = {name: values[name] for name in values if winners[name] == file}
+        reason = why_unholdable(winning, variables)
+        problem = f"{file} cannot be understood: {reason}."
         yield profile._replace(problem=problem) if reason else profile
 
 
@@ -299,13 +296,15 @@ def parse_profile(data: bytes, variables: Mapping[str, str]) -> dict[str, str | 
     return values
 
 
-def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -> str:
-    """Say why the client stops when it puts an assignment into its environment; else empty."""
-    if value is None or name in variables:
-        return ""
-    if not name or "=" in name:
-        return "it sets a name that no environment can hold"
-    return "it holds a NUL character" if "\0" in name + value else ""
+def why_unholdable(values: Mapping[str, str | None], variables: Mapping[str, str]) -> str:
+    """Say why the client stops when it puts these into its environment; empty if it does not."""
+    for name, value in values.items():
+        if value is not None and name not in variables:
+            if not name or "=" in name:
+                return "it sets a name that no environment can hold"
+            if "\0" in name + value:
+                return "it holds a NUL character"
+    return ""
 
 
 def container_runtime(environment: Environment) -> str:

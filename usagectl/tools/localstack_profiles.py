@@ -195,8 +195,7 @@ def _plan_last(
     bare = None if before is None else remove_block(before, opts_out_only=wish == "off")
     edit = _Edit(file, before, bare, {})
     own = _parse(environment, edit)
-    reasons = (why_unholdable(name, own[name], environment.variables) for name in own)
-    if reason := next((text for text in reasons if text), ""):
+    if reason := why_unholdable(own, environment.variables):
         raise FileCorruptError(file, reason=reason)
     values = {**inherited, **own}
     assignments = _assignments(values, wish)
