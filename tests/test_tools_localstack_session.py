@@ -11,7 +11,6 @@ from tests.support.machine import NOW, Machine
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
 from usagectl.tools.base import select
-from usagectl.tools.localstack_session import instance_url
 from usagectl.tools.requests import Live, PreviewWish
 
 if TYPE_CHECKING:
@@ -147,6 +146,7 @@ def test_the_key_is_the_token_else_the_api_key(machine: Machine) -> None:
         ({}, ""),
         ({token: "ls-secret"}, "ls-secret"),
         ({token: " 'ls-secret\" "}, "ls-secret"),
+        ({token: "ls-secret\udcff"}, "ls-secret\udcff"),
         ({key: "old"}, "old"),
         ({token: "new", key: "old"}, "new"),
         ({token: "", key: "old"}, "old"),
@@ -463,4 +463,6 @@ def test_the_instances_port_is_the_configured_one(machine: Machine) -> None:
     ):
         machine.variables = variables
         expected = f"http://127.0.0.1:{port}/_localstack/info"
-        assert instance_url(machine.environment()) == expected, variables
+        environment = machine.environment()
+        (tool,) = select(environment, ["localstack"])
+        assert tool.instance_url(environment) == expected, variables

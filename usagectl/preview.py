@@ -21,7 +21,7 @@ from usagectl.tools.base import Caution, emitters
 from usagectl.tools.requests import Request, endpoint_caution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
@@ -95,7 +95,7 @@ def _preview_client(
     stored_ids = dict(_stored_ids(environment, tool.name))
     parts = tool.preview(environment, wish._replace(on=on, stored_ids=stored_ids))
     previews = (
-        Preview(verdicts[each.part], each.requests, each.cautions, each.is_unknown)
+        Preview(verdicts[each.part], _shown(each.requests, wish), each.cautions, each.is_unknown)
         for each in parts
     )
     return tuple(previews), tuple(remark for each in parts for remark in each.remarks)
@@ -155,7 +155,7 @@ def _preview_waiting(
     with open_spool(environment, read_only=True) as store:
         posts = replay.posts(options, base=_base(verdict, wish), store=store)
         requests = [_request(verdict, post) for post, _ in posts]
-    return Preview(verdict, tuple(each if wish.reveal else _mask_token(each) for each in requests))
+    return Preview(verdict, _shown(requests, wish))
 
 
 def _endpoint_caution(verdict: Consent) -> Caution | None:
@@ -174,17 +174,22 @@ def _request(verdict: Consent, post: Post) -> Request:
     return Request(verdict.tool, "cli", "POST", url, headers, body, events, version=__version__)
 
 
-def _mask_token(request: Request) -> Request:
-    """Hide the token of a session event; every other byte stays."""
+def _shown(requests: Iterable[Request], wish: PreviewWish) -> tuple[Request, ...]:
+    return tuple(each if wish.reveal else _mask(each) for each in requests)
+
+
+def _mask(request: Request) -> Request:
+    """Hide credentials of the URL, and the token of a session event; every other byte stays."""
+    request = request._replace(url=mask_url_credentials(request.url))
     if request.events != ("session",):
         return request
     payload = _decode(request.body).get("payload")
     token = payload.get("api_key") if isinstance(payload, dict) else None
     if not isinstance(token, str) or not token:
         return request
-    written = json.dumps(token, ensure_ascii=False).encode()
+    written = json.dumps(token, ensure_ascii=False).encode("utf-8", "surrogatepass")
     body = request.body.replace(b'"api_key":' + written, b'"api_key":"' + MASK.encode() + b'"')
-    if body == request.body:  # It is written with escapes.
+    if body == request.body:  # It is written with blanks or escapes, as LocalStack does.
         document = json.loads(body)
         document["payload"]["api_key"] = MASK
         body = json.dumps(document).encode()

@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from usagectl.tools.requests import PartPreview, PreviewWish
 
 
+_NAMES = {
+    "cli": ((PLAIN,), (PREFIXED, "DO_NOT_TRACK")),
+    "container": ((PREFIXED, PLAIN), ("DO_NOT_TRACK",)),
+}
+"""The names that a part obeys, first the one that wins, and those that it does not read."""
+
 _VOLUME_CACHE = "/var/lib/localstack/cache"
+_DEFAULT_PORT, _HIGHEST_PORT = 4566, 65535
 
 
 class LocalStack(Tool):
@@ -60,7 +67,7 @@ class LocalStack(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of both parts."""
         client = LocalStackClient(environment)
-        return (_read_cli(client), _read_container(client))
+        return tuple(_read(client, part) for part in self.parts)
 
     def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
@@ -86,44 +93,33 @@ class LocalStack(Tool):
         return localstack_session.preview(environment, wish)
 
     def instance_url(self, environment: Environment) -> str:
-        """Name the URL at which a running instance describes itself."""
-        from usagectl.tools import localstack_session
+        """Name the URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
+        variables = LocalStackClient(environment).variables
+        listen = variables.get("GATEWAY_LISTEN", "").partition(",")[0].rpartition(":")[2]
+        chosen = (listen.strip(), variables.get("EDGE_PORT", "").strip())
+        ports = (int(text) for text in chosen if text.isdecimal())
+        port = next((port for port in ports if 0 < port <= _HIGHEST_PORT), _DEFAULT_PORT)
+        return f"http://127.0.0.1:{port}/_localstack/info"
 
-        return localstack_session.instance_url(environment)
 
-
-def _read_cli(client: LocalStackClient) -> PartReading:
+def _read(client: LocalStackClient, part: str) -> PartReading:
     variables = client.environment.variables
-    switches = [*_failure(client), *_switches(client, PLAIN), DEFAULT]
+    names, ignored = _NAMES[part]
+    said = [switch for name in names for switch in _switches(client, name)]
+    switches = [*_failure(client), *said, DEFAULT]
     is_on = first_heeded(switches).says == "on"
-    switches += variable_switches(variables, (PREFIXED, "DO_NOT_TRACK"))
+    switches += variable_switches(variables, ignored)
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
     if is_on:
         cautions += _environment_wins(switches)
         cautions += _profile_not_read(client)
         cautions += _prefixed_name_not_read(client)
-        cautions += _dropped_opt_out(client)
-        cautions += _do_not_track_ignored(variables)
-    else:
-        cautions += _profiles_without_opt_out(client, switches)
-    return PartReading("cli", client.endpoint("cli"), tuple(switches), tuple(cautions))
-
-
-def _read_container(client: LocalStackClient) -> PartReading:
-    variables = client.environment.variables
-    # The entry point lets the prefixed name win.
-    named = [*_switches(client, PREFIXED), *_switches(client, PLAIN)]
-    switches = [*_failure(client), *named, DEFAULT]
-    is_on = first_heeded(switches).says == "on"
-    switches += variable_switches(variables, ("DO_NOT_TRACK",))
-    cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
-    if is_on:
-        cautions += _environment_wins(switches)
-        cautions += _profile_not_read(client)
+        cautions += _dropped_opt_out(client) if part == "cli" else ()
         cautions += _do_not_track_ignored(variables)
         cautions += _prefixed_name_wins(switches)
-    endpoint = client.endpoint("container")
-    return PartReading("container", endpoint, tuple(switches), tuple(cautions))
+    elif part == "cli":
+        cautions += _profiles_without_opt_out(client, switches)
+    return PartReading(part, client.endpoint(part), tuple(switches), tuple(cautions))
 
 
 def _switches(client: LocalStackClient, name: str) -> list[Switch]:

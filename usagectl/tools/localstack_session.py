@@ -8,11 +8,9 @@ instance said is handed in.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.tools.base import Caution, find_executable, new_random_id, read_system_id
 from usagectl.tools.localstack_client import (
     ENDPOINT_VARIABLES,
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 STATIC_LIBS = "/usr/lib/localstack"
 
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
-_DEFAULT_PORT = 4566
 _SALT = "ls"
 _OTHER_EVENTS = (
     f"{NAME}: its commands also post a cli_cmd event each, which usagectl capture -- {NAME} "
@@ -77,7 +74,7 @@ def _preview_part(client: LocalStackClient, wish: PreviewWish, part: str) -> Par
         return PartPreview(part, cautions=(caution,))
     live = wish.live or Live()
     if part == "container":
-        return _preview_instance(client, wish, live.instance)
+        return _preview_instance(client, live.instance)
     return _preview_process(client, wish, live.docker)
 
 
@@ -91,19 +88,17 @@ def _preview_process(
     own = {"machine_id": machine_id, "system": _system(client, docker), "edition": edition}
     varying = ["/metadata/session_id", "/metadata/client_time", "/payload/session_id"]
     varying += ["/payload/machine_id"] if is_random else []
-    request = _request(client, "cli", _process_payload(client, own), tuple(varying), wish=wish)
+    request = _request(client, "cli", _process_payload(client, own), varying=tuple(varying))
     cautions = () if wish.live else tuple(_docker_cautions(client, wish))
     return PartPreview("cli", (request,), cautions)
 
 
-def _preview_instance(
-    client: LocalStackClient, wish: PreviewWish, info: Mapping[str, object]
-) -> PartPreview:
+def _preview_instance(client: LocalStackClient, info: Mapping[str, object]) -> PartPreview:
     """Build the session request of the running instance from what it says about itself."""
     version = str(info.get("version", client.rules.version))
     running = LocalStackClient(client.environment, version=version.partition(":")[0])
     payload = _payload(running, {**info, "version": version}, product="aws")
-    request = _request(running, "container", payload, ("/metadata/client_time",), wish=wish)
+    request = _request(running, "container", payload, varying=("/metadata/client_time",))
     return PartPreview("container", (request,))
 
 
@@ -149,18 +144,17 @@ def _request(
     client: LocalStackClient,
     part: str,
     payload: Mapping[str, object],
-    varying: tuple[str, ...],
     *,
-    wish: PreviewWish,
+    varying: tuple[str, ...],
 ) -> Request:
+    """Build the request, serialised as `requests` does for LocalStack: `", "`, `": "`, ASCII."""
     version = client.rules.version
     url = f"{client.endpoint(part)}/session"
     metadata = {
         "session_id": payload["session_id"],
         "client_time": str(int(client.environment.now().timestamp())),
     }
-    masked = () if wish.reveal or not payload["api_key"] else ("/payload/api_key",)
-    shown = {**payload, "api_key": MASK} if masked else payload
+    body = json.dumps({"name": "session", "metadata": metadata, "payload": payload}).encode()
     headers = {
         "Host": urlsplit(url).netloc.rpartition("@")[2],
         "User-Agent": f"localstack/{version}",
@@ -168,18 +162,11 @@ def _request(
         "Accept": "*/*",
         "Connection": "keep-alive",
         "Localstack-Session-ID": str(payload["session_id"]),
-        "Content-Length": str(len(_serialise(metadata, payload))),
+        "Content-Length": str(len(body)),
         "Content-Type": "application/json",
     }
-    body = _serialise(metadata, shown)
-    url = url if wish.reveal else mask_url_credentials(url)
-    return Request(NAME, part, "POST", url, headers, body, ("session",), masked, varying, version)
-
-
-def _serialise(metadata: Mapping[str, object], payload: Mapping[str, object]) -> bytes:
-    """Serialise as `requests` does for LocalStack: `", "` and `": "`, ASCII only."""
-    event = {"name": "session", "metadata": metadata, "payload": payload}
-    return json.dumps(event).encode()
+    request = Request(NAME, part, "POST", url, headers, body, ("session",), version=version)
+    return request._replace(varying=varying)
 
 
 def _process_payload(client: LocalStackClient, own: Mapping[str, object]) -> dict[str, object]:
@@ -297,13 +284,3 @@ def _edition(client: LocalStackClient) -> str | None:
         if name.startswith(".") and name.endswith("-version"):
             return name.removesuffix("-version").removeprefix(".")
     return "unknown"
-
-
-def instance_url(environment: Environment) -> str:
-    """Name the loopback URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
-    variables = LocalStackClient(environment).variables
-    listen = variables.get("GATEWAY_LISTEN", "").split(",")[0]
-    match = re.search(r"(?:^|:)(\d{1,5})$", listen.strip())
-    text = match[1] if match else variables.get("EDGE_PORT", "").strip()
-    is_port = text.isdecimal() and 0 < int(text) <= 65535  # noqa: PLR2004
-    return f"http://127.0.0.1:{int(text) if is_port else _DEFAULT_PORT}/_localstack/info"
