@@ -56,7 +56,7 @@ class Consent(NamedTuple):
 
 
 def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
-    """Give the verdict on every part of the named tools, or of all.
+    """Decide on every part of the named tools, or of all.
 
     Opens no socket, runs no program, writes nothing.
 
@@ -71,13 +71,13 @@ def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Conse
 
 
 def evaluate_tool(environment: Environment, tool: Tool) -> tuple[Consent, ...]:
-    """Give the verdict on every part of a tool."""
+    """Decide on every part of a tool."""
     installation = tool.find(environment)
     return tuple(decide(tool, reading, installation) for reading in tool.read(environment))
 
 
 def of_emitter(environment: Environment, registration: Registration) -> Consent:
-    """Give the verdict on a program that records through usagectl, registered or not."""
+    """Decide on a program that records through usagectl, registered or not."""
     return evaluate_tool(environment, Instrumented(registration))[0]
 
 
@@ -85,18 +85,13 @@ def decide(tool: Tool, reading: PartReading, installation: Installation) -> Cons
     """Turn the switches of one part into a verdict."""
     decider = (_strictest if tool.is_ours else first_heeded)(reading.switches)
     telemetry = decider.says or "on"
-    overridden = tuple(
-        switch
-        for switch in reading.switches
-        if switch is not decider and _is_beaten(switch, telemetry)
-    )
     return Consent(
         tool=tool.name,
         part=reading.part,
         name=tool.label(reading.part),
         telemetry=telemetry,
         decided_by=decider,
-        overridden=overridden,
+        overridden=tuple(each for each in reading.switches if _is_beaten(each, telemetry)),
         considered=reading.switches,
         cautions=reading.cautions,
         endpoint=reading.endpoint,
