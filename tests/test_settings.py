@@ -324,11 +324,12 @@ def test_what_is_saved_of_a_tool_is_what_is_read(machine: Machine) -> None:
 
 
 def test_a_form_that_cannot_be_edited_is_left_as_it_is(machine: Machine) -> None:
-    """Dotted keys beside a new table would be no TOML: an error says so, the file stays."""
-    file_of(machine, text := 'tools.other.mode = "off"\nmode = "on"\n')
-    with pytest.raises(FileCorruptError, match="cannot be edited"):
-        settings.save(machine.environment(), OF_A_TOOL, tool="mytool")
-    assert (machine.config_dir / "settings.toml").read_text() == text
+    """Dotted keys beside a new table would become other keys: an error says so, the file stays."""
+    for rest in ('mode = "on"\n', 'mytool = {set_by = "disable"}'):
+        file = file_of(machine, text := f'tools.other.mode = "off"\n{rest}')
+        with pytest.raises(FileCorruptError, match="cannot be edited"):
+            settings.save(machine.environment(), OF_A_TOOL, tool="mytool")
+        assert file.read_text() == text
 
 
 def test_what_is_wrong_is_said_with_its_place(machine: Machine) -> None:

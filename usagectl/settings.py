@@ -370,7 +370,7 @@ def _edit(text: str, values: Mapping[tuple[str, ...], object]) -> str:
         else:
             _take_out(document, tables, key)
     after = tomlkit.dumps(document)
-    # Where dotted keys and inline tables are mixed, tomlkit can write invalid TOML.
+    # Where dotted keys and inline tables are mixed, tomlkit writes invalid TOML or another key.
     found = tomllib.loads(after)
     for place, value in values.items():
         if _look_up(found, place) != value:
