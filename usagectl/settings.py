@@ -370,19 +370,10 @@ def _edit(text: str, values: Mapping[tuple[str, ...], object]) -> str:
         else:
             _take_out(document, tables, key)
     after = tomlkit.dumps(document)
-    # Where dotted keys and inline tables are mixed, tomlkit writes invalid TOML or another key.
-    found = tomllib.loads(after)
-    for place, value in values.items():
-        if _look_up(found, place) != value:
-            raise ValueError(place[-1])
+    # Where dotted keys and inline tables are mixed, tomlkit writes invalid TOML, or moves a key.
+    if tomllib.loads(after) != document.unwrap():
+        raise ValueError(after)
     return after
-
-
-def _look_up(document: Mapping[str, Any], place: tuple[str, ...]) -> object:
-    found: Any = document
-    for name in place:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
 
 
 def _make(table: Any, names: list[str]) -> Any:  # noqa: ANN401  (tomlkit's own containers)
