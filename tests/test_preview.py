@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import run_inside
@@ -78,12 +77,6 @@ def test_own_bytes_are_the_spools_and_the_present_events(machine: Machine, tmp_p
     (request,) = own(machine).requests
     assert request.body == b'{"events":[' + LAST + b"," + PRESENT + b"]}"
     assert (request.events, request.masked) == (("cli_cmd", "cli_cmd"), ())
-    assert request.headers["Content-Length"] == str(len(request.body))
-    assert request.headers["User-Agent"].startswith("usagectl/")
-    assert set(request.headers) == {
-        *("Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"),
-        *("Content-Type", "Content-Length"),
-    }
     assert str(tmp_path) not in str(request)
     environment = machine.environment()
     tool = select(environment, ["usagectl"])[0]
@@ -154,13 +147,7 @@ def test_without_a_session_the_commands_events_are_not_denied(machine: Machine) 
 
 def test_rules_that_were_never_read_are_admitted(machine: Machine) -> None:
     """A version between or beyond those that were read is shown with a word of caution."""
-    for version, is_read in (
-        ("1.0.4", True),
-        ("4.14.0", True),
-        ("9.9", False),
-        ("2026.8.2", True),
-        ("2027.1", False),
-    ):
+    for version, is_read in (("4.14.0", True), ("9.9", False), ("2027.1", False)):
         words = ("preview", "localstack", "--localstack-version", version, "--json")
         notices = run_inside(machine.environment(), *words).data["notices"]
         assert any("never read" in text for text in notices) is not is_read, version
@@ -172,15 +159,3 @@ def test_the_notice_speaks_of_localstack_alone(machine: Machine) -> None:
     assert "localstack CLI" not in run_inside(environment, "preview", "usagectl").stdout
     shown = run_inside(environment, "preview", "localstack").stdout
     assert "session: Once for each process" in shown
-
-
-def test_raw_is_the_body_alone(machine: Machine) -> None:
-    """--raw prints exactly the bytes that --json shows and the spool then holds."""
-    first = machine.run("preview", "usagectl", "--raw")
-    assert first.stderr == ""
-    shown = json.loads(first.stdout)["events"]
-    assert [event["payload"]["cmd"] for event in shown] == ["usagectl preview"]
-    second = machine.run("preview", "usagectl", "--raw")
-    assert second.stdout.startswith(first.stdout[:-2] + ",")
-    kept = machine.run("spool", "show", "--raw").stdout.splitlines()[0]
-    assert first.stdout == f'{{"events":[{kept}]}}'
