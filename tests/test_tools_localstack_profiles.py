@@ -306,8 +306,9 @@ def test_the_environment_defeats_enable(machine: Machine) -> None:
 
 def test_a_corrupt_profile_is_left_as_it_was(machine: Machine) -> None:
     """A profile that the client cannot read, a folder or a pipe stays; an error names it."""
+    file = profile(machine)
     for data in (b"X=\xff\n", b"X=a\0\n", b"'A=B'=1\n"):
-        file = profile(machine, data)
+        file.write_bytes(data)
         result = disable(machine)
         assert [problem.code for problem in result.problems] == ["file-corrupt"], data
         enable(machine)
