@@ -169,15 +169,13 @@ def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> Tool
 
 def _unknown_keys(document: Mapping[str, object]) -> Iterator[str]:
     known = set(PLACES.values())
-    of_a_tool = {key for table, key in known if table == "telemetry"}
     for table, members in document.items():
-        if not isinstance(members, dict):
+        if not isinstance(members, dict) or table not in ("tools", *dict(known)):
             yield table
         elif table == "tools":
             for name, tool in members.items():
-                yield from (f"tools.{name}.{key}" for key in tool if key not in of_a_tool)
-        elif table not in {place[0] for place in known}:
-            yield table
+                unknown = (key for key in tool if ("telemetry", key) not in known)
+                yield from (f"tools.{name}.{key}" for key in unknown)
         else:
             yield from (f"{table}.{key}" for key in members if (table, key) not in known)
 

@@ -112,15 +112,13 @@ def _carry_out(
     environment: Environment, wishes: Mapping[Tool, Wish], *, dry_run: bool
 ) -> list[_Switched]:
     """Have each tool write its switch, then read all verdicts anew."""
-    done = [_switch(environment, tool, wish, dry_run=dry_run) for tool, wish in wishes.items()]
+    done = []
+    for tool, wish in wishes.items():
+        try:
+            done.append(_Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run)))
+        except StateError as error:
+            done.append(_Switched(tool, wish, failure=error))
     return [each._replace(consents=evaluate_tool(environment, each.tool)) for each in done]
-
-
-def _switch(environment: Environment, tool: Tool, wish: Wish, *, dry_run: bool) -> _Switched:
-    try:
-        return _Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run))
-    except StateError as error:
-        return _Switched(tool, wish, failure=error)
 
 
 def _concerned(done: _Switched) -> Iterable[Consent]:

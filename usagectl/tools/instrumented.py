@@ -140,8 +140,7 @@ class Instrumented(Tool):
         cautions = (
             *_variable_cautions(environment, self.name),
             *_file_cautions(sources),
-            *_registration_cautions(self.registration.problem),
-            *_sending_cautions(switches, base, self.name),
+            *_sending_cautions(self.registration, switches, base),
         )
         return (PartReading("cli", base, tuple(switches), cautions),)
 
@@ -208,27 +207,28 @@ def folder_of(environment: Environment) -> Path | None:
 def read_all(environment: Environment) -> tuple[Registration, ...]:
     """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
     folder = folder_of(environment)
-    found = glob_quietly(folder, f"*{_SUFFIX}") if folder else []
-    return tuple(_read(file) for file in found if _is_free(file.stem))
+    there = glob_quietly(folder, f"*{_SUFFIX}") if folder else []
+    found = (_read(file) for file in there if _is_free(file.stem))
+    return tuple(each for each in found if each is not None)
 
 
 def read(environment: Environment, name: str) -> Registration | None:
     """Read one registered program; None if it never registered."""
     folder = folder_of(environment)
-    if folder is None or not _is_free(name):
-        return None
-    file = folder / f"{name}{_SUFFIX}"
-    return _read(file) if file.exists() else None
+    return _read(folder / f"{name}{_SUFFIX}") if folder and _is_free(name) else None
 
 
 def _is_free(name: str) -> bool:
     return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
-def _read(file: Path) -> Registration:
+def _read(file: Path) -> Registration | None:
     name = file.stem
     try:
-        document = json.loads(files.read_bytes(file) or b"null")
+        data = files.read_bytes(file)
+        if data is None:
+            return None
+        document = json.loads(data)
     except FileUnreadableError as error:
         return Registration(name, problem=error.message)
     except (ValueError, RecursionError):
@@ -352,11 +352,6 @@ def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Sw
         yield Switch(source, name, mode, origin, says)
 
 
-def _registration_cautions(problem: str) -> Iterator[Caution]:
-    if problem:
-        yield Caution("registration-unreadable", problem, "usagectl status")
-
-
 def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
     for name in _NO_VARIABLES[1:] if tool == NAME else ():
         value = environment.variables.get(name)
@@ -370,14 +365,19 @@ def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]
         yield Caution("mode-not-understood", message, f"export {variable}=off")
 
 
-def _sending_cautions(switches: list[Switch], base: str, tool: str) -> Iterator[Caution]:
+def _sending_cautions(
+    registration: Registration, switches: list[Switch], base: str
+) -> Iterator[Caution]:
+    if registration.problem:
+        yield Caution("registration-unreadable", registration.problem, "usagectl status")
     says = [switch.says for switch in switches]
     if "on" not in says or "off" in says:
         return
     problem = problem_of(base)
     if not base:
-        message = f"{tool} names no endpoint, so nothing is sent; its events wait in the spool."
-        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {tool}")
+        name = registration.name
+        message = f"{name} names no endpoint, so nothing is sent; its events wait in the spool."
+        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {name}")
     elif problem == "plain-http":
         message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
         yield Caution("endpoint-not-https", message, "usagectl settings")

@@ -248,20 +248,15 @@ def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
     if client.rules.is_first_edition:
         return environment.system
     if client.rules.has_summary:
-        return _system_summary(client, docker)
+        found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
+        if all(isinstance(value, str) for value in found):
+            return ",".join(map(str, found))
+        mark = "(Container)" if client.is_in_container else ""
+        return f"{environment.system}{mark},{environment.release},{environment.machine}"
     os_type = docker.get("OSType")
     if isinstance(os_type, str) and os_type:
         return os_type.lower()
     return "docker" if client.is_in_container else environment.system.lower()
-
-
-def _system_summary(client: LocalStackClient, docker: Mapping[str, object]) -> str:
-    environment = client.environment
-    found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
-    if all(isinstance(value, str) for value in found):
-        return ",".join(str(value) for value in found)
-    name = f"{environment.system}(Container)" if client.is_in_container else environment.system
-    return f"{name},{environment.release},{environment.machine}"
 
 
 def _edition(client: LocalStackClient) -> str | None:
