@@ -199,23 +199,20 @@ def validate_name(name: str) -> str:
     return name
 
 
-def folder_of(environment: Environment) -> Path | None:
-    """Return the folder of the files; None when this account has no home."""
-    return environment.state_dir / "tools" if environment.state_dir else None
-
-
 def read_all(environment: Environment) -> tuple[Registration, ...]:
     """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
-    folder = folder_of(environment)
-    there = glob_quietly(folder, f"*{_SUFFIX}") if folder else []
+    if environment.state_dir is None:
+        return ()
+    there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
     found = (_read(file) for file in there if _is_free(file.stem))
     return tuple(each for each in found if each is not None)
 
 
 def read(environment: Environment, name: str) -> Registration | None:
     """Read one registered program; None if it never registered."""
-    folder = folder_of(environment)
-    return _read(folder / f"{name}{_SUFFIX}") if folder and _is_free(name) else None
+    if environment.state_dir is None or not _is_free(name):
+        return None
+    return _read(environment.state_dir / "tools" / f"{name}{_SUFFIX}")
 
 
 def _is_free(name: str) -> bool:
@@ -277,9 +274,8 @@ def register(environment: Environment, registration: Registration) -> bool:
     name = validate_name(registration.name)
     if name == NAME:
         return False
-    folder = files.require_spool_file(environment).parent / "tools"
+    file = files.require_spool_file(environment).with_name("tools") / f"{name}{_SUFFIX}"
     registration = merge(environment, registration)
-    file = folder / f"{name}{_SUFFIX}"
     document = {
         "schema": 1,
         "name": name,
@@ -311,8 +307,7 @@ def declarations(environment: Environment) -> tuple[Declaration, ...]:
 
 def identity_file(state_dir: Path, tool: str) -> IdentityFile:
     """Name the file in which usagectl keeps the random machine ID of a tool."""
-    file = state_dir / "machine-ids" / f"{tool}.json"
-    return IdentityFile(tool, "cli", file, "json")
+    return IdentityFile(tool, "cli", state_dir / "machine-ids" / f"{tool}.json", "json")
 
 
 def variable_of(name: str) -> str:
