@@ -76,9 +76,8 @@ def _with_cautions(environment: Environment, found: Consent, queue: SpoolState) 
     """Add to the verdict on a tool of ours what keeps its events from being kept or sent."""
     if not found.is_ours:
         return found
-    more = [*_pause_cautions(environment, found)]
-    if found.tool == OWN_NAME:
-        more = [*_spool_cautions(found, queue), *more]
+    about_spool = _spool_cautions(found, queue) if found.tool == OWN_NAME else ()
+    more = (*about_spool, *_pause_cautions(environment, found))
     return found._replace(cautions=(*found.cautions, *more))
 
 

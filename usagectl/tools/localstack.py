@@ -151,6 +151,10 @@ def _where(switch: Switch) -> str:
     return "the environment" if switch.source == "environment" else switch.origin
 
 
+def _way_off(switch: Switch) -> str:
+    return f"export {switch.name}=1" if switch.source == "environment" else "usagectl disable"
+
+
 def _unreadable_profile(client: LocalStackClient) -> Iterator[Caution]:
     if problem := client.profiles.problem:
         message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
@@ -169,13 +173,9 @@ def _ignored_values(switches: Iterable[Switch]) -> Iterator[Caution]:
     """Warn of values that a person takes for a yes and LocalStack does not."""
     for switch in switches:
         if switch.says == "on" and switch.source != "default" and is_no(switch.value):
-            message = (
-                f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off: "
-                "LocalStack takes only 1 or true for a yes."
-            )
-            is_variable = switch.source == "environment"
-            hint = f"export {switch.name}=1" if is_variable else "usagectl disable"
-            yield Caution("value-ignored", message, hint)
+            said = f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off"
+            message = f"{said}: LocalStack takes only 1 or true for a yes."
+            yield Caution("value-ignored", message, _way_off(switch))
 
 
 def _environment_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
@@ -183,24 +183,18 @@ def _environment_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     decider = first_heeded(switches)
     same = [switch for switch in switches if switch.name == decider.name]
     beaten = [switch for switch in same if switch.source == "profile" and switch.says == "off"]
-    if decider.source != "environment" or not beaten:
-        return
-    message = (
-        f"{decider.name}={decider.value or '(empty)'} in the environment beats "
-        f"{beaten[0].name}={beaten[0].value} in {beaten[0].origin}."
-    )
-    yield Caution("environment-wins", message, f"export {decider.name}=1")
+    if decider.source == "environment" and beaten:
+        said = f"{decider.name}={decider.value or '(empty)'} in the environment"
+        message = f"{said} beats {decider.name}={beaten[0].value} in {beaten[0].origin}."
+        yield Caution("environment-wins", message, f"export {decider.name}=1")
 
 
 def _prefixed_name_not_read(client: LocalStackClient) -> Iterator[Caution]:
     """Warn when only the name that the command line does not read is set."""
-    if not is_true(client.variables.get(PREFIXED)):
-        return
-    message = (
-        f"{PREFIXED} reaches LocalStack's container and lstk; LocalStack's own command line does "
-        "not read it."
-    )
-    yield Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")
+    if is_true(client.variables.get(PREFIXED)):
+        where = f"{PREFIXED} reaches LocalStack's container and lstk"
+        message = f"{where}; LocalStack's own command line does not read it."
+        yield Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")
 
 
 def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
@@ -212,33 +206,24 @@ def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
 
 
 def _dropped_opt_out(client: LocalStackClient) -> Iterator[Caution]:
-    """Warn when a profile that opts out is not the active one."""
-    quiet = _other_profiles(client, opting_out=True)
-    if not quiet:
-        return
-    active = _in_words(client.profiles.name_of(profile.file) for profile in client.profiles.active)
-    message = (
-        f"Profile {_in_words(quiet)} opts out, but the active profile is {active}, "
-        "and LocalStack reads no other."
-    )
-    yield Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")
+    if quiet := _other_profiles(client, opting_out=True):
+        profiles = client.profiles
+        active = _in_words(profiles.name_of(profile.file) for profile in profiles.active)
+        head = f"Profile {_in_words(quiet)} opts out, but the active profile is {active}"
+        message = f"{head}, and LocalStack reads no other."
+        yield Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")
 
 
 def _profiles_without_opt_out(
     client: LocalStackClient, switches: Iterable[Switch]
 ) -> Iterator[Caution]:
     """Warn when choosing another profile would bring telemetry back."""
-    if first_heeded(switches).source != "profile" or client.profiles.problem:
-        return
-    loud = _other_profiles(client, opting_out=False)
-    if not loud:
-        return
-    message = (
-        f"Profile {_in_words(loud)} has no opt-out: with --profile or "
-        "CONFIG_PROFILE it would switch telemetry on again."
-    )
-    hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable {NAME}"
-    yield Caution("profile-lacks-opt-out", message, hint)
+    decides = first_heeded(switches).source == "profile" and not client.profiles.problem
+    if decides and (loud := _other_profiles(client, opting_out=False)):
+        head = f"Profile {_in_words(loud)} has no opt-out"
+        message = f"{head}: with --profile or CONFIG_PROFILE it would switch telemetry on again."
+        hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable {NAME}"
+        yield Caution("profile-lacks-opt-out", message, hint)
 
 
 def _in_words(names: Iterable[str]) -> str:
@@ -255,14 +240,10 @@ def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when the prefixed name turns the container on again."""
     by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
     decider = first_heeded(switches)
-    if not by_name or decider.name != PREFIXED:
-        return
-    message = (
-        f"{PREFIXED}={decider.value} in {_where(decider)} reaches the container and beats "
-        f"{PLAIN}={by_name[0].value} there."
-    )
-    hint = f"export {PREFIXED}=1" if decider.source == "environment" else "usagectl disable"
-    yield Caution("prefixed-name-wins", message, hint)
+    if by_name and decider.name == PREFIXED:
+        said = f"{PREFIXED}={decider.value} in {_where(decider)}"
+        message = f"{said} reaches the container and beats {PLAIN}={by_name[0].value} there."
+        yield Caution("prefixed-name-wins", message, _way_off(decider))
 
 
 def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:

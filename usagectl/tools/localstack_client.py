@@ -227,11 +227,9 @@ class LocalStackClient:
 def config_dir(environment: Environment) -> Path:
     """Name the folder of the profiles: CONFIG_DIR, even empty, else `~/.localstack`."""
     chosen = environment.variables.get("CONFIG_DIR")
-    if chosen is not None:
-        return environment.cwd / chosen
-    home = environment.home
     # Without any home the client looks into a folder named "~".
-    return home / ".localstack" if home else environment.cwd / "~" / ".localstack"
+    usual = (environment.home or environment.cwd / "~") / ".localstack"
+    return usual if chosen is None else environment.cwd / chosen
 
 
 def _mark_unholdable(
@@ -365,11 +363,8 @@ def _lists_docker(environment: Environment, folder: str) -> bool:
 def _root_is_containerd(environment: Environment) -> bool:
     lines = _read_text(environment, "/proc/mounts").splitlines()
     mounts = (line.split() for line in lines if not line.lstrip().startswith("#"))
-    return any(
-        fields[1] == "/" and "io.containerd" in fields[3]
-        for fields in mounts
-        if len(fields) >= _MOUNT_FIELDS
-    )
+    options = [fields[3] for fields in mounts if len(fields) >= _MOUNT_FIELDS and fields[1] == "/"]
+    return any("io.containerd" in each for each in options)
 
 
 def _read_text(environment: Environment, path: str) -> str:

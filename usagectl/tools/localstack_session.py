@@ -121,14 +121,11 @@ def _no_session(client: LocalStackClient) -> Caution:
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
-    if client.rules.is_first_edition or not _may_have_docker(client.environment):
-        return
-    members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
-    message = (
-        f"Docker seems to run here and was not asked, so {members} what the client falls "
-        "back to without it."
-    )
-    yield Caution("docker-not-asked", message, f"usagectl preview {NAME} --live")
+    if _may_have_docker(client.environment) and not client.rules.is_first_edition:
+        members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
+        here = "Docker seems to run here and was not asked"
+        message = f"{here}, so {members} what the client falls back to without it."
+        yield Caution("docker-not-asked", message, f"usagectl preview {NAME} --live")
 
 
 def _may_have_docker(environment: Environment) -> bool:
