@@ -147,10 +147,11 @@ def test_without_a_session_the_commands_events_are_not_denied(machine: Machine) 
 
 def test_rules_that_were_never_read_are_admitted(machine: Machine) -> None:
     """A version between or beyond those that were read is shown with a word of caution."""
-    for version, is_read in (("4.14.0", True), ("9.9", False), ("2027.1", False)):
+    read, unread = ("1.0.4", "4.14.0", "2026.8.2"), ("0.14", "9.9", "2027.1")
+    for version in (*read, *unread):
         words = ("preview", "localstack", "--localstack-version", version, "--json")
         notices = run_inside(machine.environment(), *words).data["notices"]
-        assert any("never read" in text for text in notices) is not is_read, version
+        assert any("never read" in text for text in notices) == (version in unread), version
 
 
 def test_the_notice_speaks_of_localstack_alone(machine: Machine) -> None:

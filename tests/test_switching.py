@@ -123,15 +123,6 @@ def test_corrupt_settings(machine: Machine) -> None:
     assert settings.load(machine.environment()).mode == "off"
 
 
-def test_a_pipe_in_the_settings_place(machine: Machine) -> None:
-    """A pipe is neither waited for nor replaced."""
-    os.mkfifo(settings_file(machine))
-    for switch in (switching.disable, switching.enable):
-        result = switch(machine.environment(), ["usagectl"])
-        assert result.problems[0].code == "file-unreadable"
-        assert settings_file(machine).is_fifo()
-
-
 def test_without_a_home(machine: Machine) -> None:
     """Without a folder for settings usagectl is off; switching it says which variable helps."""
     bare = machine.environment(config_dir=None, state_dir=None)

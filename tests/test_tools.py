@@ -11,7 +11,7 @@ from tests.support.machine import REPOSITORY
 from usagectl import tools
 from usagectl.errors import UnknownToolError
 from usagectl.tools import instrumented
-from usagectl.tools.base import built_in, is_no, is_version
+from usagectl.tools.base import built_in, is_version
 from usagectl.tools.instrumented import Registration
 from usagectl.tools.requests import endpoint_caution
 
@@ -123,14 +123,6 @@ def test_the_sender_of_a_request_is_found() -> None:
         ("cli_cmd", ""): "unknown",
     }
     assert {case: tools.sender_of([case[0]], case[1]) for case in cases} == cases
-
-
-def test_what_is_a_no() -> None:
-    """A variable says No when it is set to anything but a word for false."""
-    yes = ("1", "true", "yes", "on", "x", " 1 ", "00", "nope")
-    no = ("", " ", "0", "false", "no", "off", "OFF", " No ", None)
-    assert [text for text in yes if not is_no(text)] == []
-    assert [text for text in no if is_no(text)] == []
 
 
 def test_what_is_a_version() -> None:

@@ -181,17 +181,6 @@ def test_a_slip_of_the_pen_in_a_restriction_restricts(tmp_path: Path) -> None:
             assert (found.telemetry, codes(found)) == ("off", [f"{name}-unknown-key"]), text
 
 
-def test_a_project_file_counts_from_any_parent(machine: Machine) -> None:
-    """Every project file up to the root restricts, not the nearest alone."""
-    put(place(machine, "parent"), mode("off"))
-    put(place(machine, "project"), mode("local"))
-    found = verdict(machine, USAGECTL_TELEMETRY="on")
-    assert found.telemetry == "off"
-    assert found.decided_by.origin == str(place(machine, "parent"))
-    put(place(machine, "project"), mode("off"))
-    assert verdict(machine).decided_by.origin == str(place(machine, "project"))
-
-
 def test_without_a_home_it_is_off(machine: Machine) -> None:
     """An account without a home has no place for a setting, so nothing was ever agreed to."""
     (found,) = consent.evaluate(machine.environment(config_dir=None), ["usagectl"])
@@ -199,10 +188,15 @@ def test_without_a_home_it_is_off(machine: Machine) -> None:
 
 
 def test_of_several_no_the_first_named_decides(machine: Machine) -> None:
-    """Among equals the design's order of naming holds: variables, policy, project, setting."""
-    for name in ("setting", "project", "policy"):
+    """Among equals the design's order of naming holds: variables, policy, project, setting.
+
+    Every project file up to the root restricts, not the nearest alone.
+    """
+    put(place(machine, "project"), mode("local"))
+    for name in ("setting", "parent", "project", "policy"):
         put(place(machine, name), mode("off"))
-        assert verdict(machine).decided_by.source == name
+        found = verdict(machine, USAGECTL_TELEMETRY="on")
+        assert (found.telemetry, found.decided_by.origin) == ("off", str(place(machine, name)))
     assert verdict(machine, USAGECTL_TELEMETRY="off").decided_by.name == "USAGECTL_TELEMETRY"
     found = verdict(machine, DISABLE_EVENTS="1", USAGECTL_TELEMETRY="off")
     assert found.decided_by.name == "DISABLE_EVENTS"

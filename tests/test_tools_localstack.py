@@ -95,14 +95,6 @@ def test_an_odd_value_in_a_profile_is_named_with_its_file(machine: Machine) -> N
     assert caution.hint == "usagectl disable"
 
 
-def test_nothing_set_is_on_by_default(machine: Machine) -> None:
-    """Without any switch both parts are on, without a warning; they count although absent."""
-    for found in verdicts(machine, {}):
-        assert (found.telemetry, found.decided_by.source) == ("on", "default")
-        assert (found.overridden, found.cautions) == ((), ())
-        assert (found.installation.installed, found.counts) == (False, True)
-
-
 DECISIONS = """
 A variable that is present, even an empty one, beats the profile:
 D=            | default D=1    | on by shell over default D=1; environment-wins |
@@ -110,6 +102,7 @@ D=yes         | default D=1    | on by shell over default D=1; value-ignored; en
 D=1           | default D=0    | off by shell over default D=0 |
 D=1           | default D=true | off by shell |
               | default D=1    | off by default |
+              |                | on by nothing |
 The container obeys the prefixed name first, wherever it stands; the command line never does:
 D=1 L=1       |                | off by shell over shell L=1 | off by shell
 D=1 L=        |                | off by shell | on by shell over shell D=1; prefixed-name-wins

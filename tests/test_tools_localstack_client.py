@@ -10,7 +10,6 @@ from usagectl.tools.localstack_client import (
     LocalStackClient,
     Rules,
     container_runtime,
-    is_known,
     is_true,
     parse_boolean,
     parse_version,
@@ -182,14 +181,6 @@ def test_rules_of_a_version() -> None:
     }
     assert found == RULES
     assert Rules("1.0.4").version == "1.0.4"
-
-
-def test_which_rules_were_read() -> None:
-    """The versions of which a wheel was read are 1 to 4 and the year 2026 up to the newest."""
-    known = ("1.0.4", "4.14.0", "2026.8.2")
-    unknown = ("9.9", "2027.1", "0.14")
-    assert [version for version in known if not is_known(version)] == []
-    assert [version for version in unknown if is_known(version)] == []
 
 
 def test_truth() -> None:

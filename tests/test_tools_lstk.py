@@ -153,13 +153,6 @@ def test_a_configuration_that_is_not_understood(machine: Machine) -> None:
     assert verdicts(machine, {})[1].telemetry == "on"
 
 
-def test_lstk_counts_only_where_it_is_installed(machine: Machine) -> None:
-    """Without lstk on PATH an expectation does not look at it."""
-    assert not any(found.counts for found in verdicts(machine, {}))
-    machine.install_program("lstk")
-    assert all(found.counts for found in verdicts(machine, {}))
-
-
 def test_endpoints(machine: Machine) -> None:
     """The endpoint of lstk is one whole URL of its own; that of its container the prefixed base."""
     cli, container = verdicts(machine, {"ANALYTICS_API": "http://x"})
