@@ -60,7 +60,7 @@ def disable(
     """
     chosen = select(environment, names)
     done = _carry_out(environment, dict.fromkeys(chosen, "off"), dry_run=dry_run)
-    problems = [each.failure for each in done if each.failure]
+    problems: list[UsagectlError] = []
     purged = 0
     if not keep_spool:
         try:
@@ -89,8 +89,7 @@ def enable(
     chosen = select(environment, names)
     wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
     done = _carry_out(environment, wishes, dry_run=dry_run)
-    problems = [each.failure for each in done if each.failure]
-    problems += [
+    problems = [
         _stays(each, found)
         for each in done
         if each.wish == "on" and not dry_run
@@ -105,7 +104,8 @@ def _result(
 ) -> SwitchResult:
     changes = tuple(change for each in done for change in each.changes)
     consents = tuple(found for each in done for found in each.consents)
-    return SwitchResult(changes, consents, purged, tuple(problems))
+    failures = (each.failure for each in done if each.failure)
+    return SwitchResult(changes, consents, purged, (*failures, *problems))
 
 
 def _carry_out(

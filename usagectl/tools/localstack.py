@@ -81,10 +81,10 @@ class LocalStack(Tool):
         chosen = settings.load(environment).cache_dir
         if not chosen:
             return found
-        path = environment.cwd / chosen / "machine.json"
+        folder = environment.cwd / chosen
         # The command line's own folder stays the command line's when it is chosen.
-        part = next((place.part for place in found if place.path == path), "container")
-        return (_place(path, "setting", part=part, is_primary=True), *found)
+        part = next((place.part for place in found if place.path.parent == folder), "container")
+        return (_place(folder, "setting", part=part, is_primary=True), *found)
 
     def preview(self, environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
         """Build the session request of the command line, and that of a running instance."""
@@ -248,30 +248,23 @@ def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
 
 def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:
     environment, variables = client.environment, client.variables
-    folder, source = _own_cache_dir(client)
-    yield _place(folder / "machine.json", source, part="cli", is_primary=True)
+    cache, source = _user_cache_dir(client)
+    own = _place(cache / "localstack-cli", source, part="cli", is_primary=True)
+    if client.is_in_container:
+        own = _place(environment.at_root(_VOLUME_CACHE), "state", part="cli", is_primary=True)
+    yield own
     volume = variables.get("LOCALSTACK_VOLUME_DIR", "").strip()
-    user_cache, cache_source = _user_cache_dir(client)
-    host = environment.cwd / volume if volume else user_cache / "localstack" / "volume"
-    yield _place(host / "cache" / "machine.json", "environment" if volume else cache_source)
+    host = environment.cwd / volume if volume else cache / "localstack" / "volume"
+    yield _place(host / "cache", "environment" if volume else source)
     root = variables.get("FILESYSTEM_ROOT", "").strip()
     below = _VOLUME_CACHE.lstrip("/")
     if root:
-        yield _place(environment.cwd / root / below / "machine.json", "environment")
+        yield _place(environment.cwd / root / below, "environment")
     elif client.installation.packages:
-        packages = client.installation.packages
-        yield _place(packages / ".filesystem" / below / "machine.json", "default")
+        yield _place(client.installation.packages / ".filesystem" / below, "default")
     legacy = variables.get("CACHE_DIR", "").strip()
     old = environment.cwd / legacy if legacy else _temporary_dir(environment) / "localstack/cache"
-    yield _place(old / "machine.json", "environment" if legacy else "default")
-
-
-def _own_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
-    """Name the folder of the command line's `machine.json`, and what chose it."""
-    if client.is_in_container:
-        return client.environment.at_root(_VOLUME_CACHE), "state"
-    folder, source = _user_cache_dir(client)
-    return folder / "localstack-cli", source
+    yield _place(old, "environment" if legacy else "default")
 
 
 def _user_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
@@ -299,10 +292,11 @@ def _temporary_dir(environment: Environment) -> Path:
 
 
 def _place(
-    path: Path, source: Source, *, part: str = "container", is_primary: bool = False
+    folder: Path, source: Source, *, part: str = "container", is_primary: bool = False
 ) -> IdentityFile:
     """Describe an identity file; the command line mounts its own into the container."""
-    return IdentityFile(NAME, part, path, "json", is_primary, source, is_shared=part == "cli")
+    path, is_shared = folder / "machine.json", part == "cli"
+    return IdentityFile(NAME, part, path, "json", is_primary, source, is_shared)
 
 
 TOOL = LocalStack()
