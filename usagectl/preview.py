@@ -37,19 +37,12 @@ _FIRST_EVENTS = 20
 
 
 class Preview(NamedTuple):
-    """What one tool part would send and whether it would.
+    """What one tool part would send and whether it would."""
 
-    Attributes:
-        consent: the verdict of all switches.
-        requests: empty when it is off and nothing else was asked for.
-        cautions: what a person should know about these requests.
-        is_unknown: whether something is sent whose bytes are not known here.
-    """
-
-    consent: Consent
-    requests: tuple[Request, ...] = ()
-    cautions: tuple[Caution, ...] = ()
-    is_unknown: bool = False
+    consent: Consent  # The verdict of all switches.
+    requests: tuple[Request, ...] = ()  # Empty when it is off and nothing else was asked for.
+    cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
+    is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
 
     @property
     def would_send(self) -> bool:

@@ -58,43 +58,25 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class ToolSettings(NamedTuple):
-    """Settings of one tool that records its events through usagectl.
+    """Settings of one tool that records its events through usagectl."""
 
-    Attributes:
-        mode: the telemetry mode it asks for.
-        mode_since: when that mode was chosen, aware.
-        mode_set_by: `disable` when that command chose it.
-        endpoint: base URL for the tool's events.
-    """
-
-    mode: Mode | None = None
-    mode_since: datetime | None = None
-    mode_set_by: str | None = None
-    endpoint: str | None = None
+    mode: Mode | None = None  # The telemetry mode it asks for.
+    mode_since: datetime | None = None  # When that mode was chosen, aware.
+    mode_set_by: str | None = None  # `disable` when that command chose it.
+    endpoint: str | None = None  # Base URL for the tool's events.
 
 
 class SettingsFile(NamedTuple):
-    """Content of one settings, policy or project file, and what is wrong with it.
+    """Content of one settings, policy or project file, and what is wrong with it."""
 
-    Attributes:
-        file: its path, None without a folder for it.
-        exists: whether there is such a file.
-        cache_dir: folder that holds a LocalStack volume's `machine.json`.
-        spool_max_bytes: size that the queue may grow to.
-        spool_max_days: age in days that a waiting event may reach.
-        problem: a sentence if it cannot be read or parsed, else empty.
-        unknown: keys that usagectl does not know.
-        tools: by name, the settings of usagectl and of other tools that record through it.
-    """
-
-    file: Path | None
-    exists: bool = False
-    cache_dir: str | None = None
-    spool_max_bytes: int | None = None
-    spool_max_days: int | None = None
-    problem: str = ""
-    unknown: tuple[str, ...] = ()
-    tools: Mapping[str, ToolSettings] = MappingProxyType({})
+    file: Path | None  # Its path, None without a folder for it.
+    exists: bool = False  # Whether there is such a file.
+    cache_dir: str | None = None  # Folder that holds a LocalStack volume's `machine.json`.
+    spool_max_bytes: int | None = None  # Size that the queue may grow to.
+    spool_max_days: int | None = None  # Age in days that a waiting event may reach.
+    problem: str = ""  # A sentence if it cannot be read or parsed, else empty.
+    unknown: tuple[str, ...] = ()  # Keys that usagectl does not know.
+    tools: Mapping[str, ToolSettings] = MappingProxyType({})  # By name, usagectl's own too.
 
     def of_tool(self, name: str) -> ToolSettings:
         """Return the settings of one tool; the table `telemetry` is usagectl's own."""

@@ -36,21 +36,13 @@ _LIST = "tools.txt"
 
 
 class Switch(NamedTuple):
-    """One place that can turn telemetry on or off, and what it says.
+    """One place that can turn telemetry on or off, and what it says."""
 
-    Attributes:
-        source: what kind of place it is.
-        name: the variable, key or file name.
-        value: what stands there, as text; None when the place has no value.
-        origin: the file, or `environment`, or empty for the default.
-        says: what the tool makes of it; None when the tool ignores it.
-    """
-
-    source: Source
-    name: str
-    value: str | None
-    origin: str
-    says: Telemetry | None
+    source: Source  # What kind of place it is.
+    name: str  # The variable, key or file name.
+    value: str | None  # What stands there, as text; None when the place has no value.
+    origin: str  # The file, or `environment`, or empty for the default.
+    says: Telemetry | None  # What the tool makes of it; None when the tool ignores it.
 
 
 class Caution(NamedTuple):
@@ -71,61 +63,35 @@ class Installation(NamedTuple):
 
 
 class PartReading(NamedTuple):
-    """Everything that one part of a tool would look at before it sends.
+    """Everything that one part of a tool would look at before it sends."""
 
-    Attributes:
-        part: the part's name, such as `cli`.
-        endpoint: the URL it would post to.
-        switches: first the one that is obeyed first; ignored ones say None.
-        cautions: what is odd about this configuration.
-    """
-
-    part: str
-    endpoint: str
-    switches: tuple[Switch, ...]
-    cautions: tuple[Caution, ...] = ()
+    part: str  # The part's name, such as `cli`.
+    endpoint: str  # The URL it would post to.
+    switches: tuple[Switch, ...]  # First the one that is obeyed first; ignored ones say None.
+    cautions: tuple[Caution, ...] = ()  # What is odd about this configuration.
 
 
 class IdentityFile(NamedTuple):
-    """One place in which a tool keeps its machine ID.
+    """One place in which a tool keeps its machine ID."""
 
-    Attributes:
-        tool: whose it is.
-        part: which part reads it.
-        path: the file.
-        form: `json` for `{"machine_id": …}`, `bare` for the 12 characters alone.
-        is_primary: True for the file that is made when it is missing.
-        source: what chose the folder.
-        is_shared: True if every part of the tool reads this file while it exists.
-    """
-
-    tool: str
-    part: str
+    tool: str  # Whose it is.
+    part: str  # Which part reads it.
     path: Path
-    form: Literal["json", "bare"]
-    is_primary: bool = False
-    source: Source = "default"
-    is_shared: bool = False
+    form: Literal["json", "bare"]  # `{"machine_id": …}`, or the 12 characters alone.
+    is_primary: bool = False  # True for the file that is made when it is missing.
+    source: Source = "default"  # What chose the folder.
+    is_shared: bool = False  # True if every part of the tool reads this file while it exists.
 
 
 class Change(NamedTuple):
-    """What switching wrote (or would write) in one file.
+    """What switching wrote (or would write) in one file."""
 
-    Attributes:
-        tool: whose switch.
-        file: the file.
-        name: the variable or key.
-        value: what it is set to; None when the line was taken out.
-        changed: whether the file is other than before.
-        set_aside: where a file that could not be understood went.
-    """
-
-    tool: str
+    tool: str  # Whose switch.
     file: Path
-    name: str
-    value: str | None
-    changed: bool
-    set_aside: Path | None = None
+    name: str  # The variable or key.
+    value: str | None  # What it is set to; None when the line was taken out.
+    changed: bool  # Whether the file is other than before.
+    set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
 class Tool(ABC):

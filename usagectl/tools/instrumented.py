@@ -66,23 +66,14 @@ _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo":
 
 
 class Registration(NamedTuple):
-    """What a program says about itself.
+    """What a program says about itself."""
 
-    Attributes:
-        name: the tool, as a person types it.
-        version: its version; empty when it names none.
-        endpoint: the base URL its author declares; empty: nothing is sent by itself.
-        program: the file that was run; empty when it is not known.
-        schemas: the event kinds it declares, each in the form of the notice's data.
-        problem: a sentence when its file cannot be read or understood, else empty.
-    """
-
-    name: str
-    version: str = ""
-    endpoint: str = ""
-    program: str = ""
-    schemas: tuple[Mapping[str, object], ...] = ()
-    problem: str = ""
+    name: str  # The tool, as a person types it.
+    version: str = ""  # Its version; empty when it names none.
+    endpoint: str = ""  # The base URL its author declares; empty: nothing is sent by itself.
+    program: str = ""  # The file that was run; empty when it is not known.
+    schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
+    problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

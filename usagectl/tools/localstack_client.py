@@ -119,19 +119,12 @@ def parse_boolean(value: str | None) -> bool | None:
 
 
 class ProfileFile(NamedTuple):
-    """One profile: its file and what it sets.
+    """One profile: its file and what it sets."""
 
-    Attributes:
-        file: where it is looked for.
-        values: what it sets; a bare name without `=` has None.
-        problem: why the client would stop at it, else empty.
-        unread: why its content is not known, as the end of a sentence, else empty.
-    """
-
-    file: Path
-    values: Mapping[str, str | None]
-    problem: str = ""
-    unread: str = ""
+    file: Path  # Where it is looked for.
+    values: Mapping[str, str | None]  # What it sets; a bare name without `=` has None.
+    problem: str = ""  # Why the client would stop at it, else empty.
+    unread: str = ""  # Why its content is not known, as the end of a sentence, else empty.
 
 
 class Profiles(NamedTuple):

@@ -13,31 +13,18 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """One HTTP request as it would go out.
+    """One HTTP request as it would go out."""
 
-    Attributes:
-        tool: who would send it.
-        part: which part of it.
-        method: always `POST`.
-        url: the whole URL.
-        headers: in the order in which they are written.
-        body: the exact bytes, but for masked members.
-        events: names of the events in it.
-        masked: JSON pointers of members whose value is hidden here.
-        varying: JSON pointers of members that are drawn at send time.
-        version: the version whose rules apply.
-    """
-
-    tool: str
+    tool: str  # Who would send it.
     part: str
-    method: str
+    method: str  # Always `POST`.
     url: str
-    headers: Mapping[str, str]
-    body: bytes
-    events: tuple[str, ...]
-    masked: tuple[str, ...] = ()
-    varying: tuple[str, ...] = ()
-    version: str = ""
+    headers: Mapping[str, str]  # In the order in which they are written.
+    body: bytes  # The exact bytes, but for masked members.
+    events: tuple[str, ...]  # Names of the events in it.
+    masked: tuple[str, ...] = ()  # JSON pointers of members whose value is hidden here.
+    varying: tuple[str, ...] = ()  # JSON pointers of members that are drawn at send time.
+    version: str = ""  # The version whose rules apply.
 
 
 class Live(NamedTuple):
@@ -48,23 +35,14 @@ class Live(NamedTuple):
 
 
 class PreviewWish(NamedTuple):
-    """What a preview is asked for, and what it is built from.
+    """What a preview is asked for, and what it is built from."""
 
-    Attributes:
-        if_enabled: show the requests of parts that are off too.
-        reveal: show tokens and credentials.
-        version: the version whose rules are followed; None for the installed one.
-        live: what running programs said; None when they were not asked.
-        on: the parts whose telemetry is on.
-        stored_ids: by part, the machine ID that its file holds.
-    """
-
-    if_enabled: bool = False
-    reveal: bool = False
-    version: str | None = None
-    live: Live | None = None
-    on: frozenset[str] = frozenset()
-    stored_ids: Mapping[str, object] = MappingProxyType({})
+    if_enabled: bool = False  # Show the requests of parts that are off too.
+    reveal: bool = False  # Show tokens and credentials.
+    version: str | None = None  # The version whose rules are followed; None for the installed one.
+    live: Live | None = None  # What running programs said; None when they were not asked.
+    on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
+    stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
 
     def shows(self, part: str) -> bool:
         """True if the requests of a part are wanted."""
@@ -72,21 +50,13 @@ class PreviewWish(NamedTuple):
 
 
 class PartPreview(NamedTuple):
-    """What one part would send.
-
-    Attributes:
-        part: which part.
-        requests: what is known exactly.
-        cautions: what a person should know about these requests.
-        is_unknown: whether something is sent whose bytes are not known here.
-        remarks: what a person should know about the preview of the whole tool.
-    """
+    """What one part would send."""
 
     part: str
-    requests: tuple[Request, ...] = ()
-    cautions: tuple[Caution, ...] = ()
-    is_unknown: bool = False
-    remarks: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()  # What is known exactly.
+    cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
+    is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
+    remarks: tuple[str, ...] = ()  # What a person should know about the preview of the whole tool.
 
 
 def endpoint_caution(tool: str, endpoint: str, *, variable: str) -> Caution | None:
