@@ -8,8 +8,7 @@ from tests.support.commands import run_inside
 from usagectl.preview import preview
 from usagectl.settings import save
 from usagectl.spool import append
-from usagectl.tools.base import select
-from usagectl.tools.requests import Live, PreviewWish
+from usagectl.tools.base import Live, PreviewWish, select
 
 if TYPE_CHECKING:
     from pathlib import Path

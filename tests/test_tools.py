@@ -11,9 +11,8 @@ from tests.support.machine import REPOSITORY
 from usagectl import tools
 from usagectl.errors import UnknownToolError
 from usagectl.tools import instrumented
-from usagectl.tools.base import built_in, is_version
+from usagectl.tools.base import built_in, endpoint_caution, is_version
 from usagectl.tools.instrumented import Registration
-from usagectl.tools.requests import endpoint_caution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

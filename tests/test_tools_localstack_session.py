@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from tests.support.machine import NOW
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
-from usagectl.tools.base import select
-from usagectl.tools.requests import Live, PreviewWish
+from usagectl.tools.base import Live, PreviewWish, select
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Machines
     from usagectl.preview import Preview
-    from usagectl.tools.requests import Request
+    from usagectl.tools.base import Request
 
 BASE = "session_id machine_id api_key system version is_ci is_docker is_testing"
 FAMILIES = [

@@ -17,8 +17,7 @@ from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
 from usagectl.spool import ALL, Selection, last_event, open_spool
-from usagectl.tools.base import Caution, emitters
-from usagectl.tools.requests import Request, endpoint_caution
+from usagectl.tools.base import Caution, Request, emitters, endpoint_caution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Tool
-    from usagectl.tools.requests import PreviewWish
+    from usagectl.tools.base import PreviewWish, Tool
 
 _reader = json.JSONDecoder(parse_int=float)
 """A whole number may have thousands of digits, which `int` refuses."""

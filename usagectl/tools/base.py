@@ -1,4 +1,4 @@
-"""Words in which every tool is described (parts, switches, identity files), and the known tools.
+"""Words in which every tool is described: parts, switches, files, requests; and the known tools.
 
 A tool is one small module beside this one. It says which switches each of its
 parts reads, in the order in which that program obeys them; it writes and undoes
@@ -12,17 +12,18 @@ import os
 from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from usagectl.errors import FileUnreadableError, UnknownToolError
 from usagectl.machine import files
+from usagectl.settings import is_http_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
-    from usagectl.tools.requests import PartPreview, PreviewWish
 
 Telemetry = Literal["on", "local", "off"]
 Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
@@ -94,28 +95,64 @@ class Change(NamedTuple):
     set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
+class Request(NamedTuple):
+    """One HTTP request as it would go out."""
+
+    tool: str  # Who would send it.
+    part: str
+    method: str  # Always `POST`.
+    url: str
+    headers: Mapping[str, str]  # In the order in which they are written.
+    body: bytes  # The exact bytes, but for masked members.
+    events: tuple[str, ...]  # Names of the events in it.
+    masked: tuple[str, ...] = ()  # JSON pointers of members whose value is hidden here.
+    varying: tuple[str, ...] = ()  # JSON pointers of members that are drawn at send time.
+    version: str = ""  # The version whose rules apply.
+
+
+class Live(NamedTuple):
+    """What running programs said: Docker's `info`, and that of a running instance of the tool."""
+
+    docker: Mapping[str, object] = MappingProxyType({})
+    instance: Mapping[str, object] = MappingProxyType({})
+
+
+class PreviewWish(NamedTuple):
+    """What a preview is asked for, and what it is built from."""
+
+    if_enabled: bool = False  # Show the requests of parts that are off too.
+    reveal: bool = False  # Show tokens and credentials.
+    version: str | None = None  # The version whose rules are followed; None for the installed one.
+    live: Live | None = None  # What running programs said; None when they were not asked.
+    on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
+    stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
+
+    def shows(self, part: str) -> bool:
+        """True if the requests of a part are wanted."""
+        return self.if_enabled or part in self.on
+
+
+class PartPreview(NamedTuple):
+    """What one part would send."""
+
+    part: str
+    requests: tuple[Request, ...] = ()  # What is known exactly.
+    cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
+    is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
+    remarks: tuple[str, ...] = ()  # What a person should know about the preview of the whole tool.
+
+
 class Tool(ABC):
-    """A program whose telemetry usagectl knows.
+    """A program whose telemetry usagectl knows."""
 
-    Attributes:
-        name: the tool as a person types it.
-        parts: the names of its parts.
-        opt_out: the variables that silence every part of it; the first is the one to export.
-        always_counts: whether it counts for an expectation although it is not installed.
-        is_ours: whether it records its events through usagectl; any No then wins.
-        can_be_written: whether a file that usagectl writes can switch it off.
-        user_agents: how the `User-Agent` of its requests begins.
-        event_prefix: how the names of its own events begin; empty when they have no prefix.
-    """
-
-    name: str
+    name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
-    opt_out: ClassVar[Mapping[str, str]]
-    always_counts: bool = False
-    is_ours: ClassVar[bool] = False
-    can_be_written: ClassVar[bool] = True
-    user_agents: ClassVar[tuple[str, ...]] = ()
-    event_prefix: ClassVar[str] = ""
+    opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
+    always_counts: bool = False  # Whether an expectation looks at it although it is not installed.
+    is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
+    can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
+    user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
+    event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -215,6 +252,18 @@ def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:
             return tool.name
     agents = [(agent, tool.name) for tool in built_in() for agent in tool.user_agents]
     return next((name for agent, name in agents if user_agent.startswith(agent)), "unknown")
+
+
+def endpoint_caution(tool: str, endpoint: str, *, variable: str) -> Caution | None:
+    """Warn when no client can post to the endpoint of a part."""
+    if is_http_url(endpoint):
+        return None
+    if not endpoint:
+        message = f"{tool} names no endpoint, so its events stay in the spool."
+        hint = f"usagectl spool show --raw --tool {tool}"
+        return Caution("endpoint-missing", message, hint)
+    message = f"The endpoint that {variable} names is no http or https URL, so nothing can be sent."
+    return Caution("endpoint-invalid", message, f"unset {variable}")
 
 
 def is_no(value: str | None) -> bool:

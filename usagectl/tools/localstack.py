@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, Source, Wish
-    from usagectl.tools.requests import PartPreview, PreviewWish
+    from usagectl.tools.base import Change, PartPreview, PreviewWish, Source, Wish
 
 
 _NAMES = {

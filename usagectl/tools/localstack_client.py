@@ -79,24 +79,18 @@ def is_known(version: str) -> bool:
 
 
 class Rules:
-    """Behaviour of one version; that of the newest known when it is unknown.
-
-    Attributes:
-        version: as the package says it.
-        reads_profile_list: whether CONFIG_PROFILE may name several profiles.
-        is_first_edition: 1.x, with an ID of 8 hex digits and tests of its own for a container.
-        has_summary: whether the system field has three parts.
-        has_product: whether `product` and `edition` are sent.
-        has_container_runtime: whether the container's runtime is looked for, and sent.
-    """
+    """Behaviour of one version; that of the newest known when it is unknown."""
 
     def __init__(self, version: str | None) -> None:
         self.version = version or NEWEST_KNOWN
         number = parse_version(self.version) or parse_version(NEWEST_KNOWN)
+        # An ID of 8 hex digits, and tests of its own for a container.
         self.is_first_edition = number < (2,)
         self.reads_profile_list = number >= (3, 1)
-        self.has_product = number >= (4, 2)
+        self.has_product = number >= (4, 2)  # And an edition.
+        # It looks for the container's runtime, and sends it.
         self.has_container_runtime = (2026,) <= number < (2026, 4)
+        # The system field has three parts.
         self.has_summary = self.has_container_runtime or (4, 14) <= number < (2026,)
 
 

@@ -11,7 +11,16 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl.tools.base import Caution, find_executable, new_random_id, read_system_id
+from usagectl.tools.base import (
+    Caution,
+    Live,
+    PartPreview,
+    Request,
+    endpoint_caution,
+    find_executable,
+    new_random_id,
+    read_system_id,
+)
 from usagectl.tools.localstack_client import (
     ENDPOINT_VARIABLES,
     NAME,
@@ -21,13 +30,12 @@ from usagectl.tools.localstack_client import (
     is_known,
     is_true,
 )
-from usagectl.tools.requests import Live, PartPreview, Request, endpoint_caution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.requests import PreviewWish
+    from usagectl.tools.base import PreviewWish
 
 STATIC_LIBS = "/usr/lib/localstack"
 

@@ -15,6 +15,7 @@ from usagectl.tools.base import (
     Caution,
     IdentityFile,
     Installation,
+    PartPreview,
     PartReading,
     Switch,
     Tool,
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Source
-    from usagectl.tools.requests import PartPreview, PreviewWish
+    from usagectl.tools.base import PreviewWish, Source
 
 NAME = "lstk"
 
@@ -79,8 +79,6 @@ class Lstk(Tool):
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
-        from usagectl.tools.requests import PartPreview  # of no use to status
-
         caution = Caution(
             "bytes-not-known",
             "What lstk sends is known only from reading its source, so no bytes are shown.",
