@@ -187,7 +187,10 @@ def test_without_a_folder(machine: Machine) -> None:
 
 
 def test_policy_and_project_files_are_read_alike(machine: Machine) -> None:
-    """Policy and project files have the settings' form; the nearest project comes first."""
+    """Policy and project files have the settings' form; the nearest project comes first.
+
+    Each system has one place for a policy, and no variable moves it.
+    """
     policy = machine.root / "etc/usagectl/policy.toml"
     policy.parent.mkdir(parents=True)
     for file in (policy, machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml"):
@@ -196,10 +199,6 @@ def test_policy_and_project_files_are_read_alike(machine: Machine) -> None:
     assert settings.read(files.policy_file(environment)).mode == "off"
     own = files.project_files(environment)
     assert own[:2] == (machine.cwd / ".usagectl.toml", machine.folder / ".usagectl.toml")
-
-
-def test_where_the_policy_lies(machine: Machine) -> None:
-    """Each system has one place for a policy, and no variable moves it."""
     machine.variables = {"USAGECTL_CONFIG_DIR": "/x", "ProgramData": "/y"}
     for system, path in (
         ("Linux", "etc/usagectl/policy.toml"),

@@ -79,11 +79,13 @@ def test_a_program_without_endpoint_sends_where_its_tool_does(machine: Machine) 
 
 
 def test_usagectl_needs_no_file(machine: Machine) -> None:
-    """Usagectl knows itself; what goes by a built-in name is not read from a file."""
+    """Usagectl knows itself; a file by a built-in name, or by none of a tool, is not read."""
     environment = machine.environment()
     assert not instrumented.register(environment, Registration("usagectl"))
     for name in instrumented.TAKEN:
         lay(machine, b'{"endpoint": "http://x"}', f"{name}.json")
+    for name in ("..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"):
+        lay(machine, b"{}", name)
     assert instrumented.read_all(environment) == ()
     assert [tool.name for tool in tools.known(environment)] == ["localstack", "lstk", "usagectl"]
 
@@ -113,13 +115,6 @@ def test_a_broken_file_is_a_tool_without_endpoint(machine: Machine) -> None:
         assert [caution.code for caution in verdict.cautions] == ["registration-unreadable"]
         assert file_of(machine) == content
     assert machine.run("status", "--json").status == 0
-
-
-def test_other_files_are_no_tools(machine: Machine) -> None:
-    """Files without a tool's name are ignored."""
-    for name in ("..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"):
-        lay(machine, b"{}", name)
-    assert instrumented.read_all(machine.environment()) == ()
 
 
 def test_odd_things_in_the_way(machine: Machine) -> None:

@@ -85,16 +85,6 @@ def test_one_and_true_switch_off(machine: Machine) -> None:
     assert wrong == []
 
 
-def test_an_odd_value_in_a_profile_is_named_with_its_file(machine: Machine) -> None:
-    """The warning of an ignored value says in which file it stands."""
-    write(machine, default="DISABLE_EVENTS=yes\n")
-    cli, _ = verdicts(machine, {})
-    (caution,) = cli.cautions
-    assert caution.code == "value-ignored"
-    assert str(machine.default_profile) in caution.message
-    assert caution.hint == "usagectl disable"
-
-
 DECISIONS = """
 A variable that is present, even an empty one, beats the profile:
 D=            | default D=1    | on by shell over default D=1; environment-wins |
@@ -266,7 +256,10 @@ def test_the_folder_of_profiles(machine: Machine) -> None:
 
 
 def test_a_profile_at_which_the_client_stops(machine: Machine) -> None:
-    """No UTF-8, a NUL or an impossible name stop the client: off, whatever a variable says."""
+    """No UTF-8, a NUL or an impossible name stop the client: off, whatever a variable says.
+
+    A broken profile that is not active, and a value that the environment replaces, are fine.
+    """
     for data in (
         b"DISABLE_EVENTS=0\n# caf\xe9\n",
         b"X=a\0b\nDISABLE_EVENTS=0\n",
@@ -281,10 +274,6 @@ def test_a_profile_at_which_the_client_stops(machine: Machine) -> None:
     cli, _ = verdicts(machine, {PLAIN: "0"})
     assert cli.telemetry == "off"
     assert [switch.value for switch in cli.overridden] == ["0"]
-
-
-def test_what_the_client_does_not_read_stops_nothing(machine: Machine) -> None:
-    """A broken profile that is not active, and a value that the environment replaces, are fine."""
     write(machine, default=b"\xff", a=OUT)
     cli, _ = verdicts(machine, {"CONFIG_PROFILE": "a"})
     assert (cli.telemetry, cli.decided_by.name) == ("off", PLAIN)
@@ -313,7 +302,14 @@ def test_what_is_no_file_is_empty_to_the_client(machine: Machine, kind: str) -> 
 
 
 def test_profiles_that_would_change_the_verdict_are_named(machine: Machine) -> None:
-    """Those that opt out, while the active one is on, or lack the opt-out that decides."""
+    """Those that opt out, while the active one is on, or lack the opt-out that decides.
+
+    So is the file in which an ignored value stands.
+    """
+    write(machine, default="DISABLE_EVENTS=yes\n")
+    (ignored,) = verdicts(machine, {})[0].cautions
+    assert (ignored.code, ignored.hint) == ("value-ignored", "usagectl disable")
+    assert str(machine.default_profile) in ignored.message
     write(machine, default=OUT, dev="X=1\n", prod=OUT, odd="DISABLE_EVENTS=yes\n")
     (drops,) = verdicts(machine, {"CONFIG_PROFILE": "dev"})[0].cautions
     assert "'default', 'prod'" in drops.message

@@ -75,7 +75,10 @@ def test_the_variable(machine: Machine) -> None:
 
 
 def test_names_that_are_not_read(machine: Machine) -> None:
-    """DISABLE_EVENTS and DO_NOT_TRACK reach neither part; the warning ends once lstk is off."""
+    """DISABLE_EVENTS and DO_NOT_TRACK reach neither part; the warning ends once lstk is off.
+
+    A LocalStack profile says nothing to lstk.
+    """
     cli, container = verdicts(machine, {"DISABLE_EVENTS": "1"})
     assert codes(cli) == ["plain-name-not-read"]
     for found in (cli, container):
@@ -85,10 +88,6 @@ def test_names_that_are_not_read(machine: Machine) -> None:
     assert (cli.telemetry, codes(cli)) == ("on", ["do-not-track-ignored"])
     cli, _ = verdicts(machine, {NAME: "1", "DISABLE_EVENTS": "1", "DO_NOT_TRACK": "1"})
     assert (cli.telemetry, codes(cli)) == ("off", [])
-
-
-def test_localstacks_profile_is_not_read(machine: Machine) -> None:
-    """A LocalStack profile says nothing to lstk."""
     machine.default_profile.parent.mkdir()
     machine.default_profile.write_text(f"DISABLE_EVENTS=1\n{NAME}=1\n")
     assert [found.telemetry for found in verdicts(machine, {})] == ["on", "on"]
