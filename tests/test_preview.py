@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import run_inside
+from tests.support.machine import codes
 from usagectl.preview import preview
 from usagectl.settings import save
 from usagectl.spool import append
@@ -55,7 +56,7 @@ def test_lstks_bytes_are_not_known(machine: Machine) -> None:
         machine.variables = {"LOCALSTACK_DISABLE_EVENTS": value}
         for found in previews(machine, "lstk", if_enabled=True):
             assert (found.requests, found.is_unknown) == ((), True)
-            assert [caution.code for caution in found.cautions] == code
+            assert codes(found) == code
             assert found.would_send == (value == "0")
 
 
@@ -125,7 +126,7 @@ def test_an_invalid_address_sends_nothing(machine: Machine) -> None:
         assert len(found) == 3
         for each in found:
             assert (each.requests, each.would_send) == ((), False), value
-            assert [caution.code for caution in each.cautions] == ["endpoint-invalid"]
+            assert codes(each) == ["endpoint-invalid"]
         done = run_inside(machine.environment(), "preview", "--json")
         assert (done.status, done.data["requests"]) == (0, [])
 

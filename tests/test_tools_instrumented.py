@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.machine import Machine
+from tests.support.machine import Machine, codes
 from usagectl import consent
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ def verdict(machine: Machine, **variables: str) -> Consent:
     machine.variables = variables
     (found,) = consent.evaluate(machine.environment(), ["usagectl"])
     return found
-
-
-def codes(found: Consent) -> list[str]:
-    """List the codes of a verdict's warnings."""
-    return [caution.code for caution in found.cautions]
 
 
 def mode(text: str) -> str:

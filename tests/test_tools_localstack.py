@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.machine import codes
 from usagectl import consent
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ def verdicts(machine: Machine, variables: Mapping[str, str]) -> tuple[Consent, C
     machine.variables = dict(variables)
     cli, container = consent.evaluate(machine.environment(), ["localstack"])
     return cli, container
-
-
-def codes(found: Consent) -> set[str]:
-    """List the codes of a verdict's warnings."""
-    return {caution.code for caution in found.cautions}
 
 
 def write(machine: Machine, **profiles: str | bytes) -> None:
@@ -75,8 +71,8 @@ def test_one_and_true_switch_off(machine: Machine) -> None:
         for value in (*OFF_VALUES, *ODD_VALUES, *FALSE_VALUES):
             cli, container = verdicts(machine, {name: value})
             says = "off" if value in OFF_VALUES else "on"
-            heeded = says, {"value-ignored"} if value in ODD_VALUES else set()
-            ignored = "on", {"prefixed-name-not-read"} if value in OFF_VALUES else set()
+            heeded = says, ["value-ignored"] if value in ODD_VALUES else []
+            ignored = "on", ["prefixed-name-not-read"] if value in OFF_VALUES else []
             expected = (heeded if name == PLAIN else ignored, heeded)
             found = tuple((each.telemetry, codes(each)) for each in (cli, container))
             is_decider = container.decided_by == ("environment", name, value, "environment", says)
@@ -270,7 +266,7 @@ def test_a_profile_at_which_the_client_stops(machine: Machine) -> None:
         for found in verdicts(machine, {}):
             assert found.telemetry == "off", data
             assert found.decided_by.origin == str(machine.default_profile)
-            assert codes(found) == {"profile-unreadable"}
+            assert codes(found) == ["profile-unreadable"]
     cli, _ = verdicts(machine, {PLAIN: "0"})
     assert cli.telemetry == "off"
     assert [switch.value for switch in cli.overridden] == ["0"]
@@ -297,7 +293,7 @@ def test_what_is_no_file_is_empty_to_the_client(machine: Machine, kind: str) -> 
     machine.default_profile.parent.mkdir()
     put_odd(machine.default_profile, kind)
     for found in verdicts(machine, {}):
-        expected = {"profile-not-read"} if kind == "pipe" else set()
+        expected = ["profile-not-read"] if kind == "pipe" else []
         assert (found.telemetry, codes(found)) == ("on", expected)
 
 

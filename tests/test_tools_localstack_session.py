@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.support.machine import NOW
+from tests.support.machine import NOW, codes
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
 from usagectl.tools.base import Live, PreviewWish, select
@@ -61,11 +61,6 @@ def payload_of(
     payload = json.loads(request_of(machine, version, reveal=reveal).body)["payload"]
     assert isinstance(payload, dict)
     return payload
-
-
-def codes(found: Preview) -> list[str]:
-    """List the codes of a preview's warnings."""
-    return [caution.code for caution in found.cautions]
 
 
 def install_system_id(machine: Machine, text: str = SYSTEM_ID) -> None:
@@ -386,8 +381,8 @@ def test_a_running_instance_has_its_own_request(machine: Machine) -> None:
     assert request.headers["Localstack-Session-ID"] == INFO["session_id"]
     assert request.varying == ("/metadata/client_time",)
     assert request.masked == ("/payload/api_key",)
-    odd: tuple[dict[str, object], ...] = ({"version": 5}, {"version": "x"}, {"version": None})
-    for info in (*odd, {"a": []}):
+    odd: list[dict[str, object]] = [{"version": 5}, {"version": "x"}, {"version": None}, {"a": []}]
+    for info in odd:
         (request,) = previews(machine, live=Live({}, info))[1].requests
         assert json.loads(request.body)["name"] == "session"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tests.support.machine import Machine
+from tests.support.machine import Machine, codes
 from usagectl import consent
 from usagectl.identity import cautions
 
@@ -34,11 +34,6 @@ def verdicts(machine: Machine, variables: Mapping[str, str]) -> tuple[Consent, C
     machine.variables = dict(variables)
     cli, container = consent.evaluate(machine.environment(), ["lstk"])
     return cli, container
-
-
-def codes(found: Consent) -> list[str]:
-    """List the codes of a verdict's warnings."""
-    return [caution.code for caution in found.cautions]
 
 
 def configure(machine: Machine, assignments: str) -> Path:

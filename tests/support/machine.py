@@ -17,6 +17,9 @@ from usagectl.machine.environment import Environment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from usagectl.consent import Consent
+    from usagectl.preview import Preview
+
 NOW = datetime(2026, 11, 23, 6, 30, 0, 123456, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -188,3 +191,8 @@ class Machine:
 
 Machines = Callable[[], Machine]
 """Makes a machine for each row of a test's data."""
+
+
+def codes(found: Consent | Preview) -> list[str]:
+    """List the codes of the warnings on a verdict or a preview."""
+    return [caution.code for caution in found.cautions]
