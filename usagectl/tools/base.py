@@ -213,7 +213,7 @@ def names() -> tuple[str, ...]:
 
 
 def opt_out_variables() -> dict[str, str]:
-    """Give the variables that silence every one of them."""
+    """Return the variables that silence every one of them."""
     return {name: value for tool in built_in() for name, value in tool.opt_out.items()}
 
 
