@@ -17,8 +17,7 @@ from usagectl.delivery.transport import Transport
 from usagectl.endpoint import is_loopback
 from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.machine import files
-from usagectl.tools.base import find_executable
-from usagectl.tools.requests import Live
+from usagectl.tools.base import Live, find_executable
 
 if TYPE_CHECKING:
     from pathlib import Path

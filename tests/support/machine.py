@@ -19,6 +19,9 @@ from usagectl.machine.environment import Environment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from usagectl.consent import Consent
+    from usagectl.preview import Preview
+
 NOW = datetime(2026, 11, 23, 6, 30, 0, 123456, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -104,6 +107,14 @@ class Machine:
         folder: everything of it lies below.
         variables: extra environment variables.
         system: what it says it is.
+        home: the home folder.
+        root: what stands for `/` where marker files are looked for.
+        bin: the only folder on PATH.
+        cwd: the working folder.
+        config_dir: usagectl's settings folder.
+        state_dir: usagectl's state folder.
+        default_profile: LocalStack's default profile.
+        machine_json: the identity file of LocalStack's command line.
     """
 
     folder: Path
@@ -111,48 +122,16 @@ class Machine:
     system: str = "Linux"
 
     def __post_init__(self) -> None:
+        self.home = self.folder / "home"
+        self.root = self.folder / "root"
+        self.bin = self.folder / "bin"
+        self.cwd = self.folder / "work"
+        self.config_dir = self.folder / "config"
+        self.state_dir = self.folder / "state"
+        self.default_profile = self.home / ".localstack" / "default.env"
+        self.machine_json = self.home / ".cache" / "localstack-cli" / "machine.json"
         for path in (self.home, self.root, self.bin, self.cwd, self.folder / "tmp"):
             path.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def home(self) -> Path:
-        """Name the home folder."""
-        return self.folder / "home"
-
-    @property
-    def root(self) -> Path:
-        """Name what stands for `/` where marker files are looked for."""
-        return self.folder / "root"
-
-    @property
-    def bin(self) -> Path:
-        """Name the only folder on PATH."""
-        return self.folder / "bin"
-
-    @property
-    def cwd(self) -> Path:
-        """Name the working folder."""
-        return self.folder / "work"
-
-    @property
-    def config_dir(self) -> Path:
-        """Name usagectl's settings folder."""
-        return self.folder / "config"
-
-    @property
-    def state_dir(self) -> Path:
-        """Name usagectl's state folder."""
-        return self.folder / "state"
-
-    @property
-    def default_profile(self) -> Path:
-        """Name LocalStack's default profile."""
-        return self.home / ".localstack" / "default.env"
-
-    @property
-    def machine_json(self) -> Path:
-        """Name the identity file of LocalStack's command line."""
-        return self.home / ".cache" / "localstack-cli" / "machine.json"
 
     def environment(self, **overrides: Any) -> Environment:  # noqa: ANN401
         """Return this machine as the value that the library takes; members can be replaced."""
@@ -234,3 +213,8 @@ class Machine:
 
 Machines = Callable[[], Machine]
 """Makes a machine for each row of a test's data."""
+
+
+def codes(found: Consent | Preview) -> list[str]:
+    """List the codes of the warnings on a verdict or a preview."""
+    return [caution.code for caution in found.cautions]

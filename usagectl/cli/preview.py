@@ -15,8 +15,7 @@ from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.preview import preview as build
 from usagectl.tools import instrumented
-from usagectl.tools.base import is_version
-from usagectl.tools.requests import PreviewWish
+from usagectl.tools.base import PreviewWish, is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
-    from usagectl.tools.base import Tool
-    from usagectl.tools.requests import Live, Request
+    from usagectl.tools.base import Live, Request, Tool
 
 app = new_app()
 apps = {"preview": app}
