@@ -67,7 +67,7 @@ def test_copies_stay(machine: Machine) -> None:
 
 
 def test_half_a_surrogate_pair_is_delivered(machine: Machine) -> None:
-    """An event that msgspec refuses goes as it is."""
+    """JSON that has no UTF-8 form once it is read goes as it is."""
     put(machine, HALF)
     with Endpoint() as there:
         send(machine, there.base)

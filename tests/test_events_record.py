@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.support.laid import FOREIGN, HOSTILE
 from tests.support.machine import NOW
-from usagectl.events.record import build_uid, in_utc, new_record, parse_line, parse_time, to_line
+from usagectl.events.record import build_uid, in_utc, new_record, parse_time, to_line
+from usagectl.events.slicing import parse_line
 
 EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"x"}}'
 WHOLE = to_line(new_record(EVENT, tool="t", kind="k", now=NOW, entropy=os.urandom))
@@ -46,8 +47,8 @@ def test_labels_of_any_text_are_read_back(
     assert json.loads(line) | further == json.loads(line)
 
 
-def test_what_msgspec_refuses_and_json_knows() -> None:
-    """Half of a surrogate pair, as an escape, is read in a label and in an event."""
+def test_half_a_surrogate_pair_is_read() -> None:
+    """It is JSON as an escape, in a label and in an event."""
     event = b'{"a":"\\ud800", "b":",\\"event\\":{"}'
     line = WHOLE.replace(EVENT, event)
     found = parse_line(line)

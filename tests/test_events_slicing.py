@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usagectl.events import slicing
-from usagectl.events.encoding import as_utf8
+from usagectl.events.record import as_utf8
 from usagectl.events.slicing import lines_of
 
 SPACES = st.sampled_from(["", " ", "\n", "\t ", "\r\n  "])

@@ -28,7 +28,6 @@ from tests.support.spooling import (
 from usagectl import spool
 from usagectl.cli.spool import count_by
 from usagectl.errors import FolderUnknownError, SpoolUnwritableError
-from usagectl.events import encoding
 from usagectl.spool import Batch, Bounds, Losses, Selection
 
 if TYPE_CHECKING:
@@ -102,7 +101,8 @@ def test_the_bytes_of_an_event_never_change(
 def build(payload: dict[str, object]) -> bytes:
     """Serialise an event as usagectl does; text that is not Unicode has no bytes."""
     clean = json.loads(json.dumps(payload).encode("ascii", "ignore"))
-    return encoding.build_event("e", metadata={}, payload=clean)
+    event = {"name": "e", "metadata": {}, "payload": clean}
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def test_labels_that_have_no_bytes(store: spool.Spool) -> None:

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 from usagectl import endpoint
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.events.encoding import OTHER
+from usagectl.events.record import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,8 +16,7 @@ from usagectl import spool, tools
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
-from usagectl.events.encoding import as_utf8
-from usagectl.events.slicing import lines_of
+from usagectl.events.record import as_utf8
 from usagectl.machine import files
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ class _Reader:
 
     def __init__(self, environment: Environment, stream: BinaryIO) -> None:
         self._environment = environment
-        self._lines = lines_of(as_utf8(iter(stream.readline, b"")))
+        self._lines = slicing.lines_of(as_utf8(iter(stream.readline, b"")))
         self.bad_lines = 0
         self.first_bad_line = 0
 
@@ -176,7 +175,7 @@ class _Reader:
                 return
 
     def _records_of(self, line: bytes) -> Iterator[Record]:
-        record = records.parse_line(line)
+        record = slicing.parse_line(line)
         if record is not None and slicing.name_of(record.event):
             yield record
         else:
@@ -196,4 +195,4 @@ class _Reader:
 def _events_of_document(data: bytes) -> list[bytes]:
     """Cut the events out of JSON that is set out over many lines; a record is one line."""
     text = data.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-    return slicing.events_of(text) or slicing.events_of_list(text)
+    return slicing.events_of(text)

@@ -62,13 +62,13 @@ class Recording:
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
         """Build the event of a command that is about to run; never raises."""
-        from usagectl.events import encoding  # help and version need none
+        from usagectl.events import record  # help and version need none
 
         with suppress(Exception):
             command = _names_of_commands(context, self.emitter.name)
             names = _names_of_parameters(context)
             now = self.environment.now()
-            self._events[id(context)] = encoding.build_cli_cmd(command, names, now=now)
+            self._events[id(context)] = record.build_cli_cmd(command, names, now=now)
 
     def forget(self, context: Any = None) -> None:  # noqa: ANN401
         """Drop the event of one command, or all of them: the command line did not fit."""

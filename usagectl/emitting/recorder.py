@@ -12,8 +12,7 @@ from usagectl.emitting import permission
 from usagectl.emitting.background import process
 from usagectl.errors import UsagectlError
 from usagectl.events import schemas
-from usagectl.events.encoding import CLI_CMD, format_client_time
-from usagectl.events.record import new_record
+from usagectl.events.record import CLI_CMD, format_client_time, new_record
 from usagectl.machine.environment import is_ci, is_container
 from usagectl.tools.base import new_random_id
 

@@ -20,7 +20,7 @@ from usagectl.emitting.recorder import Recorder, build_session_event
 from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
-from usagectl.events.encoding import CLI_CMD
+from usagectl.events.record import CLI_CMD
 from usagectl.machine import environment as surroundings
 from usagectl.tools.instrumented import validate_name
 

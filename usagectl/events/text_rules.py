@@ -15,7 +15,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from usagectl.events.encoding import MOST_WORDS, OTHER, PARAMETER, WORD
+from usagectl.events.record import MOST_WORDS, OTHER, PARAMETER, WORD
 from usagectl.sensitive import looks_like_secret
 
 if TYPE_CHECKING:
