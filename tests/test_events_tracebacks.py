@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usagectl.events.tracebacks import scrub_trace
+from usagectl.events.vocabulary import scrub_trace
 
 HEAD = 'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n'
 

@@ -16,9 +16,8 @@ from tests.support.secrets import NAMES, NOT_NAMES, NOT_TOKENS, PLACED, TOKENS
 from usagectl import audit, sensitive
 from usagectl.capture.masking import mask_json, mask_text
 from usagectl.events.text_rules import RULES
-from usagectl.events.tracebacks import scrub_trace
 from usagectl.events.user_agents import clean_user_agent
-from usagectl.events.vocabulary import scrub
+from usagectl.events.vocabulary import scrub, scrub_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
