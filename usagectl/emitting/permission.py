@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import UsagectlError
@@ -62,14 +63,15 @@ class Permit(NamedTuple):
 def permit(environment: Environment, emitter: Emitter) -> Permit | None:
     """Ask whether a program may record, and register it if so; None when it is off."""
     from usagectl.consent import of_emitter, sending_consent  # help and version need none
+    from usagectl.tools import instrumented
 
     try:
         registration = _registration_of(environment, emitter)
         verdict = of_emitter(environment, registration)
         if verdict.telemetry == "off":
             return None
-        if emitter.name != OWN_NAME:
-            _register(environment, registration)
+        with suppress(UsagectlError):  # A program that cannot be listed may still record.
+            instrumented.register(environment, registration)
         return Permit(verdict, sending_consent(environment, verdict))
     except (UsagectlError, OSError):
         return None
@@ -112,16 +114,6 @@ def _registration_of(environment: Environment, emitter: Emitter) -> Registration
         tuple(kind.schema(emitter.name) for kind in emitter.kinds),
     )
     return instrumented.merge(environment, own)
-
-
-def _register(environment: Environment, registration: Registration) -> None:
-    """Write what the program says about itself; one that cannot be listed may still record."""
-    from usagectl.tools import instrumented
-
-    try:
-        instrumented.register(environment, registration)
-    except UsagectlError:
-        return
 
 
 def program() -> str:
