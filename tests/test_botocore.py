@@ -314,7 +314,8 @@ def test_detached_is_detached(desk: Desk) -> None:
     client.list_queues()
     desk.client().list_queues()
     assert len(desk.payloads()) == 1
-    again = attach(client, desk.tracker)
+    again = attach(desk.session, desk.tracker)
+    client = desk.client()
     client.list_queues()
     client.meta.events.register("before-send", lambda **_: again.detach())
     client.list_queues()  # It ends after the attachment.
