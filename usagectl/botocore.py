@@ -157,11 +157,9 @@ class Attachment:
             request.context[self._attempt_key] = self._under_way.attempt = attempt
 
     def _on_answer(self, operation_model: _Foreign, response_dict: _Foreign, **_: object) -> None:
-        """Note an attempt's status before botocore reads the answer, which may fail.
-
-        The event names no call; attempt and answer are of the same thread.
-        """
+        """Note an attempt's status before botocore reads the answer, which may fail."""
         with suppress(Exception):
+            # The event names no call; attempt and answer are of the same thread.
             if attempt := self._under_way.attempt:
                 attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
 
@@ -210,9 +208,9 @@ class Attachment:
     def _own_code(self, code: str, context: _Foreign, model: _Foreign) -> str:
         """Keep an error's code if it is AWS's own, or at least repeats nothing of the call."""
         with suppress(Exception):
-            if any(code in (each.name, each.error_code) for each in model.error_shapes):
-                return code
-            if not repeats_parameters(code, context[self._params_key], model.input_shape):
+            is_of_aws = any(code in (each.name, each.error_code) for each in model.error_shapes)
+            params = context[self._params_key]
+            if is_of_aws or not repeats_parameters(code, params, model.input_shape):
                 return code
         return OTHER
 

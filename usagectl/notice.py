@@ -311,8 +311,7 @@ def _document() -> dict[str, Any]:
     from importlib.resources import files
 
     file = files("usagectl").joinpath("data", "notice.schema.json")
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return document
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 @cache

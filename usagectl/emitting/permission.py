@@ -145,14 +145,14 @@ def machine_id(environment: Environment, emitter: Emitter, *, keep: bool = True)
     from usagectl.tools.base import new_random_id
     from usagectl.tools.instrumented import identity_file
 
-    drawn = f"gen_{new_random_id(environment)}"
-    if emitter.name == OWN_NAME or environment.state_dir is None:
+    drawn, folder = f"gen_{new_random_id(environment)}", environment.state_dir
+    if emitter.name == OWN_NAME or folder is None:
         return drawn
-    place = identity_file(environment.state_dir, emitter.name)
-    found = identity.read(place)
-    if isinstance(found.value, str) and found.value:
-        return found.value
-    return _keep(environment.state_dir, place.path, drawn) if keep else drawn
+    place = identity_file(folder, emitter.name)
+    kept = identity.read(place).value
+    if isinstance(kept, str) and kept:
+        return kept
+    return _keep(folder, place.path, drawn) if keep else drawn
 
 
 def _keep(state_dir: Path, file: Path, drawn: str) -> str:

@@ -173,10 +173,7 @@ class Recorder:
 
     def _report_lost(self) -> None:
         """Count what found no room where `status` shows it."""
-        with (
-            suppress(UsagectlError, OSError),
-            spool.open_spool(self._environment) as store,
-        ):
+        with suppress(UsagectlError, OSError), spool.open_spool(self._environment) as store:
             lost, self._lost = self._lost, 0
             store.add_loss("unwritable", lost)
 

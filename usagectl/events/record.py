@@ -125,11 +125,9 @@ def parse_time(text: str) -> datetime | None:
 
 def in_utc(time: str) -> str:
     """Write an instant in UTC, to the second; empty where it is not one."""
-    found = parse_time(time)
-    if found is None:
-        return ""
+    at = parse_time(time)
     try:
-        return found.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
+        return at.astimezone(UTC).isoformat(" ", "seconds").removesuffix("+00:00") if at else ""
     except OverflowError:  # The first hours of the year 1, or the last of 9999, elsewhere.
         return ""
 
