@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
 from tests.support.commands import run_inside
+from tests.support.contract import BUILT, CACHED
 from usagectl import notice, spool
 from usagectl.errors import UnknownEventError
 from usagectl.events import kinds
@@ -23,27 +24,6 @@ if TYPE_CHECKING:
 
     from tests.support.machine import Machine
 
-BUILT = Kind(
-    "my_tool_built",
-    "That something was built.",
-    "After each build.",
-    (
-        Field("seconds", "number", "How long it took."),
-        Field("result", "string", "How it ended.", choices=("ok", "has failed", "x-1.0")),
-        Field("targets", "string", "What was built.", choices=("html", "pdf"), is_list=True),
-        Field("reason", "string", "Why it failed.", "error-text", is_optional=True),
-    ),
-)
-CACHED = Kind(
-    "my_tool_cached",
-    "How often the cache served.",
-    "Each period.",
-    (
-        Field("outcome", "string", "What it found.", choices=("hit", "miss")),
-        Field("is_warm", "boolean", "Whether it was used before."),
-    ),
-    is_counter=True,
-)
 EMPTY = Kind("my_tool_begun", "That it began.")
 KINDS = (BUILT, CACHED, EMPTY)
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import enum
 import http
 import json
-import re
 import string
 import subprocess
 import sys
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
+from tests.support.contract import AWS_REQUEST, BUILT, CACHED, CLI_CMD, DOCUMENT
+from tests.support.contract import SESSION_PAYLOAD as SESSION
 from usagectl import notice
 from usagectl.errors import UnknownEventError
 from usagectl.events import schemas
@@ -29,39 +28,12 @@ from usagectl.sensitive import looks_like_secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOTICE_TEXT = (Path(__file__).parent / "data" / "notice.md").read_text(encoding="utf-8")
-SESSION, AWS_REQUEST, CLI_CMD = (
-    json.loads(block) for block in re.findall(r"```json\n(.*?)```", NOTICE_TEXT, re.DOTALL)
-)
 CALL: dict[str, Any] = AWS_REQUEST["payload"]
 PLAIN_CALL = {name: each for name, each in CALL.items() if not name.startswith("err_")}
-DOCUMENT: dict[str, Any] = json.loads(
-    files("usagectl").joinpath("data", "notice.schema.json").read_text(encoding="utf-8")
-)
 EVENTS = tuple(event.name for event in notice.load().events)
 CANARY = "canary-7f3d/Bucket"
 ISSUED = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 
-BUILT = Kind(
-    "mytool_built",
-    "That something was built.",
-    "After each build.",
-    (
-        Field("seconds", "number", "How long it took."),
-        Field("files", "integer", "How many files there were."),
-        Field("is_clean", "boolean", "Whether it began anew."),
-        Field("result", "string", "How it ended.", choices=("ok", "failed")),
-        Field("targets", "string", "What was built.", choices=("html", "pdf"), is_list=True),
-        Field("reason", "string", "Why it failed.", "error-text", is_optional=True),
-    ),
-)
-CACHED = Kind(
-    "mytool_cached",
-    "How often the cache served.",
-    "Each period.",
-    (Field("outcome", "string", "What it found.", choices=("hit", "miss")),),
-    is_counter=True,
-)
 BUILD = {"seconds": 1.5, "files": 3, "is_clean": True, "result": "ok", "targets": ["html"]}
 
 
@@ -346,16 +318,17 @@ def test_metadata_is_closed_too() -> None:
 def test_a_declared_kind_has_a_shape() -> None:
     """Its payload holds its fields in their order; a counter's is a list of labels and counts."""
     built, cached = (schemas.of(kind.name, (BUILT, CACHED)) for kind in (BUILT, CACHED))
-    failed = {**BUILD, "result": "failed", "reason": f"No file {CANARY}"}
+    failed = {**BUILD, "result": "has failed", "reason": f"No file {CANARY}"}
     assert json.loads(built.payload(failed)) == {**failed, "reason": "No file <path>"}
     assert list(json.loads(built.payload(dict(reversed(BUILD.items()))))) == list(BUILD)
-    counts = {"counts": [{"outcome": "hit", "count": 3}, {"outcome": "miss", "count": 1}]}
+    hits = {"outcome": "hit", "is_warm": True, "count": 3}
+    counts = {"counts": [hits, {"outcome": "miss", "is_warm": False, "count": 1}]}
     assert json.loads(cached.payload(counts)) == counts
     assert not built.has_session
     for kind, payload in ((BUILT, BUILD), (CACHED, counts)):
         shape = schemas.of(kind.name, (BUILT, CACHED))
         event = shape.event(shape.payload(payload), client_time="2022-08-30 14:46:54.116457")
-        Draft202012Validator(kind.schema("mytool")).validate(json.loads(event))
+        Draft202012Validator(kind.schema("my-tool")).validate(json.loads(event))
 
 
 def test_a_declared_kind_is_closed_too() -> None:
@@ -372,9 +345,9 @@ def test_a_declared_kind_is_closed_too() -> None:
     ]
     errors = [refusal(BUILT.name, {**BUILD, **change}, BUILT, CACHED) for change in changes]
     payloads: list[dict[str, Any]] = [
-        {"counts": [{"outcome": "canary", "count": 1}]},
-        {"counts": [{"outcome": "hit", "count": 0}]},
-        {"counts": [{"outcome": "hit"}]},
+        {"counts": [{"outcome": "canary", "is_warm": True, "count": 1}]},
+        {"counts": [{"outcome": "hit", "is_warm": True, "count": 0}]},
+        {"counts": [{"outcome": "hit", "is_warm": True}]},
         {"outcome": "hit"},
     ]
     errors += [refusal(CACHED.name, payload, BUILT, CACHED) for payload in payloads]
@@ -384,7 +357,7 @@ def test_a_declared_kind_is_closed_too() -> None:
 
 def test_an_event_of_another_name_has_no_shape() -> None:
     """Neither one that only real clients send, nor a kind that was not given."""
-    for name in ("config", "mytool_built", ""):
+    for name in ("config", "my_tool_built", ""):
         with pytest.raises(UnknownEventError):
             schemas.of(name)
     with pytest.raises(InvalidKindError):

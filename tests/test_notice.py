@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 import subprocess
 import sys
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,23 +16,17 @@ from jsonschema import (  # type: ignore[import-untyped]  # it ships no types
     ValidationError,
 )
 
+from tests.support.contract import AWS_REQUEST, CLI_CMD, DOCUMENT, NOTICE_TEXT, SESSION_PAYLOAD
 from usagectl import notice
 from usagectl.errors import UnknownEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOTICE_TEXT = (Path(__file__).parent / "data" / "notice.md").read_text(encoding="utf-8")
-DOCUMENT: dict[str, Any] = json.loads(
-    files("usagectl").joinpath("data", "notice.schema.json").read_text(encoding="utf-8")
-)
-PAYLOAD, AWS_REQUEST, CLI_CMD = (
-    json.loads(block) for block in re.findall(r"```json\n(.*?)```", NOTICE_TEXT, re.DOTALL)
-)
 SESSION = {
     "name": "session",
-    "metadata": {"session_id": PAYLOAD["session_id"], "client_time": "1795410767"},
-    "payload": PAYLOAD,
+    "metadata": {"session_id": SESSION_PAYLOAD["session_id"], "client_time": "1795410767"},
+    "payload": SESSION_PAYLOAD,
 }
 EXAMPLES = {each["name"]: each for each in (SESSION, AWS_REQUEST, CLI_CMD)}
 
@@ -179,7 +170,7 @@ NEAR_MISSES = [
     put(AWS_REQUEST, "/metadata/client_time", "2022-08-30T12:27:25Z"),
     drop(AWS_REQUEST, "payload", "region"),
     drop(AWS_REQUEST, "metadata", "session_id"),
-    put(CLI_CMD, "/metadata/session_id", PAYLOAD["session_id"]),
+    put(CLI_CMD, "/metadata/session_id", SESSION_PAYLOAD["session_id"]),
     put(CLI_CMD, "/payload/values", ["x"]),
     put(CLI_CMD, "/payload/params", "file"),
     put(CLI_CMD, "/payload/params", ["docker-compose.yml"]),
