@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from tests.support import terminals
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
@@ -197,24 +196,6 @@ def test_its_own_yes_sends_to_its_own_endpoint(machine: Machine) -> None:
         assert endpoint.wait_for(1)
         names = [event["payload"]["params"] for post in endpoint.received for event in post.events]
         assert names == [["files"]]  # What was recorded before consent stays here.
-
-
-def test_the_first_run_is_announced_on_a_terminal_alone(machine: Machine) -> None:
-    """The remark on the first run names the tool and how to end it; a pipe is not told."""
-    assert run_app(machine, "typer_app", "build").stderr == ""
-    first, second = (on_terminal(machine, "build") for _ in range(2))
-    assert "sample-typer records its own commands" in first
-    assert "usagectl disable sample-typer" in first
-    assert "records its own commands" not in second
-
-
-def on_terminal(machine: Machine, *words: str) -> str:
-    """Run the Typer application on a terminal and give what it shows."""
-    words = (sys.executable, str(APPS / "typer_app.py"), *words)
-    shown = terminals.on_terminal(
-        words, env=machine.process_variables(), cwd=machine.cwd, is_whole=True
-    )
-    return " ".join(shown[1].split())
 
 
 def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:

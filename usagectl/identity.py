@@ -10,8 +10,9 @@ import json
 import os
 import re
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl.errors import (
     FileUnreadableError,
@@ -174,14 +175,10 @@ def _parse_document(data: bytes) -> dict[str, object]:
 
 def _is_deep(document: object) -> bool:
     """True if a value nests so deep that showing it may fail where reading did not."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(_MAX_LEVELS):
-        children = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)  # type: ignore[attr-defined]
-        ]
-        level = [child for child in children if isinstance(child, dict | list)]
+        below = [parent.values() if isinstance(parent, dict) else parent for parent in level]
+        level = [each for each in chain.from_iterable(below) if isinstance(each, dict | list)]
         if not level:
             return False
     return True
