@@ -132,25 +132,20 @@ class Recorder:
         """True if so much waits that it should be written at once."""
         return len(self._events) >= MANY or len(self._counted) >= MANY
 
-    def record(self, shape: Shape, values: Mapping[str, object]) -> None:
-        """Record one event.
+    def record(self, shape: Shape, values: Mapping[str, object], *, list_name: str = "") -> None:
+        """Record one event, or count one combination of labels in a list.
 
         Raises:
             EventShapeError: the values do not fit.
         """
-        payload = shape.payload(values)
-        self._begin_session(shape)
-        self._put(shape, payload)
-
-    def count(self, shape: Shape, labels: Mapping[str, object], *, list_name: str) -> None:
-        """Count one combination of labels.
-
-        Raises:
-            EventShapeError: the labels do not fit.
-        """
-        payload = shape.payload({list_name: [{**labels, "count": 1}]})
-        self._begin_session(shape)
-        self._add(self._counted, (shape, payload))
+        if list_name:
+            payload = shape.payload({list_name: [{**values, "count": 1}]})
+            self._begin_session(shape)
+            self._add(self._counted, (shape, payload))
+        else:
+            payload = shape.payload(values)
+            self._begin_session(shape)
+            self._put(shape, payload)
 
     def write(self) -> None:
         """Write the waiting events, each batch in one transaction; what cannot be kept is lost."""

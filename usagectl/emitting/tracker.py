@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -254,25 +254,15 @@ class Client:
         """
         if self._is_off:
             return
-        if self._is_served:
-            self._record(name, values, list_name)
-        else:
-            with process.lock:
-                self._record(name, values, list_name)
-        if process.has_ended and self.recorder is not None:  # Nobody will write what follows.
-            process.do(self.recorder.flush)
-
-    def _record(self, name: str, values: Mapping[str, object], list_name: str) -> None:
-        recorder = self.recorder or self._open()
-        if recorder is None:
-            return
-        shape = schemas.of(name, self._emitter.kinds)
-        if list_name:
-            recorder.count(shape, values, list_name=list_name)
-            self._expect(recorder, self._period)
-        else:
-            recorder.record(shape, values)
-            self._expect(recorder, WRITE_SECONDS)
+        with nullcontext() if self._is_served else process.lock:
+            recorder = self.recorder or self._open()
+            if recorder is None:
+                return
+            shape = schemas.of(name, self._emitter.kinds)
+            recorder.record(shape, values, list_name=list_name)
+            self._expect(recorder, self._period if list_name else WRITE_SECONDS)
+        if process.has_ended:  # Nobody will write what follows.
+            process.do(recorder.flush)
 
     def flush(self) -> None:
         """Write everything."""
