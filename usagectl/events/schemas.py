@@ -47,7 +47,7 @@ class _Member(NamedTuple):
     name: str
     key: str
     encode: Encode
-    wanted: str
+    wanted: str  # What a value must be.
     is_required: bool
     is_nullable: bool
 
@@ -164,25 +164,17 @@ class _Object:
     def write(self, values: Mapping[str, object]) -> str:
         """Write one object, or raise an error that names the wrong field."""
         parts = []
-        taken = 0
         for member in self._members:
-            value = values.get(member.name, self)
-            if value is self:
-                if member.is_required:
-                    raise self._error(member.name, "is missing")
-                continue
-            taken += 1
-            if value is None:
-                if member.is_nullable:
-                    parts.append(f"{member.key}null")
-                elif member.is_required:
-                    raise self._error(member.name, f"must be {member.wanted}")
-                continue
-            text = member.encode(value)
-            if text is None:
-                raise self._error(member.name, f"must be {member.wanted}")
-            parts.append(member.key + text)
-        if taken != len(values):
+            value, is_there = values.get(member.name), member.name in values
+            text = "null" if member.is_nullable and is_there else None
+            if value is not None:
+                text = member.encode(value)
+            if text is not None:
+                parts.append(member.key + text)
+            elif value is not None or member.is_required:
+                reason = f"must be {member.wanted}" if is_there else "is missing"
+                raise self._error(member.name, reason)
+        if not self._known.issuperset(values):
             self._refuse_unknown(values)
         for rule in self._rules:
             self._apply(rule, values)
