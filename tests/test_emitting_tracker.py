@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.counting import CALL, events, losses, own_threads, set_mode, sum_of, wait_until
+from tests.support.counting import (
+    CALL,
+    events,
+    every_byte,
+    losses,
+    own_threads,
+    set_mode,
+    sum_of,
+    wait_until,
+)
 from tests.support.machine import NOW
 from tests.support.spooling import entries
 from usagectl import Field, Kind, Tracker, notice
@@ -156,11 +165,6 @@ def test_a_token_is_in_the_session_only_if_it_was_handed_over(machine: Machine) 
     (one,) = events(machine, "session")
     assert one["payload"]["api_key"] == "ls-0123"
     assert b"not-handed-over" not in every_byte(machine)
-
-
-def every_byte(machine: Machine) -> bytes:
-    """Read all files of the machine."""
-    return b"".join(each.read_bytes() for each in machine.folder.rglob("*") if each.is_file())
 
 
 def test_an_odd_version_or_token_is_not_sent(machine: Machine) -> None:

@@ -67,7 +67,7 @@ def test_a_line_torn_at_any_byte() -> None:
 
 
 def test_foreign_lines() -> None:
-    """What is not a record is none, and is told so without a crash."""
+    """A line of another form gives None."""
     assert [line[:80] for line in FOREIGN if parse_line(line) is not None] == []
     sound = {name for name, line in HOSTILE.items() if parse_line(line) is not None}
     assert sound == {
@@ -100,7 +100,7 @@ def test_uids_are_uuid7_and_in_order() -> None:
 
 
 def test_instants() -> None:
-    """An instant is read with or without a zone, and written in UTC; what is none is empty."""
+    """An instant is read with or without a zone, and written in UTC; other text gives none."""
     told = {
         "2026-11-23T06:30:00.123456+00:00": "2026-11-23 06:30:00",
         "2026-11-23T06:30+14:00": "2026-11-22 16:30:00",

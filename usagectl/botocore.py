@@ -56,7 +56,7 @@ MOST_CHARACTERS: Final = 1 << 16
 _MOST_TEXT: Final = 1 << 12
 
 _LONG: Final = 8
-"""A value of so many characters is found within a code; shorter ones are in ordinary words too."""
+"""A value of this length is found within a code; shorter ones stand in ordinary words too."""
 
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
 _WORD = re.compile(r"[^\W_]+")
@@ -96,7 +96,7 @@ def attach(
         is_internal: whether the emulator itself makes these calls.
 
     Raises:
-        NotAttachableError: it is none of these; also a TypeError.
+        NotAttachableError: it makes no calls; also a TypeError.
         InvalidValueError: one of `hosts` is not a host name, or belongs to AWS.
     """
     named = (hosts,) if isinstance(hosts, str) else hosts

@@ -117,7 +117,7 @@ def _registration_of(environment: Environment, emitter: Emitter) -> Registration
 
 
 def program() -> str:
-    """Name the script of this process; empty where there is none."""
+    """Return the path of the script that runs; empty where no file is run."""
     from pathlib import Path
 
     name = getattr(sys.modules.get("__main__"), "__file__", None) or sys.argv[0]
