@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from usagectl.events.record import EVENT_KEY, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BLANKS = re.compile(r"[ \t\n\r]*")
-_LABELS = ("uid", "time", "tool", "kind", "consent")
+_MARK = re.compile(r"[ \t\n\r]*[,:]?[ \t\n\r]*")
+_LABELS = ("uid", "time", "tool", "kind")
 
 
 def _refuse_constant(name: str) -> None:
@@ -33,27 +34,29 @@ def parse_line(line: bytes) -> Record | None:
     """Read a record's line, with its line end or without; None for a torn or a foreign line."""
     line = line.rstrip(b"\r\n")
     try:
-        texts = {"consent": '""', **dict(_members(str(line, "utf-8")))}
+        document, value = _read(line)
+        texts = dict(_members(document)) if isinstance(value, dict) else {}
     except _UNREADABLE:
         return None
-    labels = [texts.get(name, "") for name in _LABELS]
     event = texts.get("event", "").encode()
-    is_last = line.endswith(EVENT_KEY + event + b"}") and event.startswith(b"{")
-    if not is_last or not all(label.startswith('"') for label in labels):
+    if not (line.endswith(EVENT_KEY + event + b"}") and event.startswith(b"{")):
         return None
-    uid, time, tool, kind, consent = map(json.loads, labels)
+    labels = [*map(value.get, _LABELS), value.get("consent", "")]
+    if not all(isinstance(label, str) for label in labels):
+        return None
+    uid, time, tool, kind, consent = labels
     return Record(uid, time, tool, kind, event, consent)
 
 
 def name_of(event: bytes) -> str:
     """Return an event's name; empty for anything else."""
     try:
-        document = _reader.decode(str(event, "utf-8"))
+        _, value = _read(event)
     except _UNREADABLE:
         return ""
-    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict | None):
+    if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict | None):
         return ""
-    name = document.get("name")
+    name = value.get("name")
     return name if isinstance(name, str) else ""
 
 
@@ -65,21 +68,18 @@ def events_of(text: bytes) -> list[bytes]:
     return found if all(name_of(event) for event in found) else []
 
 
-def objects_of(text: bytes) -> list[bytes] | None:
+def objects_of(text: bytes, *, most: int | None = None) -> list[bytes] | None:
     """Cut out the JSON objects that a request reports, with a name or without.
 
-    These are the members of the list `events`, those of a list, or the one object. None
-    when the text is not JSON, or holds anything else.
+    These are the members of the list `events`, those of a list, or the one object; no more
+    than `most` of them. None when the text is not JSON, or holds anything else.
     """
     try:
-        document = str(text, "utf-8").strip(" \t\r\n")
-        members = _members(document)
+        document, value = _read(text)
         found = [document]
-        if document.startswith("["):
-            found = [value for _, value in members]
-        for name, value in members:
-            if name == "events" and value.startswith("["):
-                found = [each for _, each in _members(value)]
+        events = document if isinstance(value, list) else _split(document, value)[0]
+        if events:
+            found = [each for _, each in islice(_members(events), most)]
     except _UNREADABLE:
         return None
     is_whole = all(each.startswith("{") for each in found)
@@ -89,48 +89,54 @@ def objects_of(text: bytes) -> list[bytes] | None:
 def beside_events(text: bytes) -> bytes:
     """Cut out the other members of an object with a list of events, as an object or as nothing."""
     try:
-        members = _members(str(text, "utf-8").strip(" \t\r\n"))
+        document, value = _read(text)
+        _, rest = _split(document, value)
     except _UNREADABLE:
         return b""
-    lists = [value for name, value in members if name == "events" and value.startswith("[")]
-    if not lists:
-        return b""  # The object is itself the event.
-    # Of a repeated member the last one counts, as for every reader of JSON.
-    rest = [
-        f"{json.dumps(name)}:{value}"
-        for name, value in members
-        if name != "events" or value is not lists[-1]
-    ]
-    return ("{" + ",".join(rest) + "}").encode() if rest else b""
+    written = ",".join(f"{json.dumps(name)}:{each}" for name, each in rest)
+    return f"{{{written}}}".encode() if rest else b""
 
 
-def _members(document: str) -> list[tuple[str, str]]:
-    """Cut an object or a list into its members: the name, empty in a list, and the value's text.
+def _read(text: bytes) -> tuple[str, Any]:
+    """Return JSON without the blanks around it, and its value.
 
     Raises:
-        ValueError: it is not JSON, or neither of these.
+        ValueError: it is not JSON.
         RecursionError: it nests too deep.
     """
-    if not document.startswith(("{", "[")):
-        raise ValueError(document[:1])
-    _reader.decode(document)
-    found = []
+    document = str(text, "utf-8").strip(" \t\r\n")
+    return document, _reader.decode(document)
+
+
+def _split(document: str, value: object) -> tuple[str, list[tuple[str, str]]]:
+    """Return an object's list of events as text, and its other members; both empty without one."""
+    if not isinstance(value, dict) or "events" not in value:
+        return "", []
+    members = list(_members(document))
+    # Of a repeated member the last one counts, as for every reader of JSON.
+    for place in reversed(range(len(members))):
+        name, text = members[place]
+        if name == "events" and text.startswith("["):
+            return text, members[:place] + members[place + 1 :]
+    return "", []
+
+
+def _members(document: str) -> Iterator[tuple[str, str]]:
+    """Cut a valid object or list: yield the name, empty in a list, and the text of each value."""
     at = _skip(document, 1)
     while document[at] not in "]}":
         name = ""
         if document[0] == "{":
             name, end = _reader.raw_decode(document, at)
-            at = _skip(document, _skip(document, end) + 1)
+            at = _skip(document, end)
         end = _reader.raw_decode(document, at)[1]
-        found.append((name, document[at:end]))
+        yield name, document[at:end]
         at = _skip(document, end)
-        at = _skip(document, at + 1) if document[at] == "," else at
-    return found
 
 
 def _skip(document: str, at: int) -> int:
-    """Return the place of the next character from `at` on that is not blank."""
-    found = _BLANKS.match(document, at)
+    """Return where the next token stands, after blanks and one comma or colon."""
+    found = _MARK.match(document, at)
     return found.end() if found else at
 
 
