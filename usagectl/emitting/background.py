@@ -138,7 +138,7 @@ class Process:
             pause = max(due - time.monotonic(), 0.0)
 
     def _watch_for_the_end(self) -> None:
-        """Have `end` called at the end of this process, unless it ends already.
+        """Register `_end` for the end of this process, unless it ends already.
 
         A process of multiprocessing ends without `atexit`, and begins by forgetting the
         finalizers that it inherited: its first record comes after that.

@@ -176,14 +176,12 @@ def claim_remark(environment: Environment, tool: str) -> str:
     Where it cannot be noted as made, it is not made: it would come again each time.
     """
     folder = environment.state_dir
-    if folder is None:
+    if folder is None or is_ci(environment):
         return ""
     marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
-    if os.path.lexists(marker) or is_ci(environment):
-        return ""
     try:
         os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError:  # Another process was faster, or nothing can be written.
+    except OSError:  # It was made before, or nothing can be written.
         return ""
     return (
         f"{tool} records its own commands on this machine: the command's name and the names of "

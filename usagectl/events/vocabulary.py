@@ -13,9 +13,7 @@ from functools import cache, lru_cache
 from usagectl.events.text_rules import DUMMY_ACCOUNT, words_of
 from usagectl.sensitive import looks_like_secret, names_secret
 
-PLACEHOLDERS = (
-    *("path", "arn", "account", "email", "ip", "token", "name", "url", "host", "number"),
-)
+PLACEHOLDERS = ("path", "arn", "account", "email", "ip", "token", "name", "url", "host", "number")
 """The kinds of what is gone; `<name>` is anything that is of no other kind."""
 
 _LONGEST_READ = 4096
