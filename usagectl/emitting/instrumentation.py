@@ -237,9 +237,8 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
         recording = getattr(group, _RECORDING)
         recording.forget(context)  # The sub-command notes itself, or only shows its help.
         found = resolve(context, arguments)
-        with suppress(Exception):
-            if found[1] is not None:
-                watch(found[1], recording)
+        with suppress(Exception):  # While completing, there may be no command.
+            watch(found[1], recording)
         return found
 
     group.resolve_command = resolve_watched

@@ -62,16 +62,15 @@ class Permit(NamedTuple):
 
 def permit(environment: Environment, emitter: Emitter) -> Permit | None:
     """Ask whether a program may record, and register it if so; None when it is off."""
-    from usagectl.consent import of_emitter, sending_consent  # help and version need none
+    from usagectl.consent import sending_consent  # help and version need none
     from usagectl.tools import instrumented
 
     try:
-        registration = _registration_of(environment, emitter)
-        verdict = of_emitter(environment, registration)
+        verdict = verdict_of(environment, emitter)
         if verdict.telemetry == "off":
             return None
         with suppress(UsagectlError):  # A program that cannot be listed may still record.
-            instrumented.register(environment, registration)
+            instrumented.register(environment, _registration_of(emitter))
         return Permit(verdict, sending_consent(environment, verdict))
     except (UsagectlError, OSError):
         return None
@@ -94,26 +93,24 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     """Return the verdict of a program's switches; register nothing.
 
+    What the program does not say of its tool, others of the same name may have said before.
+
     Raises:
         InvalidValueError: the name is invalid.
     """
     from usagectl import consent
-
-    return consent.of_emitter(environment, _registration_of(environment, emitter))
-
-
-def _registration_of(environment: Environment, emitter: Emitter) -> Registration:
-    """Join what a program says of its tool with what others of the same name said before."""
     from usagectl.tools import instrumented
 
-    own = instrumented.Registration(
-        instrumented.validate_name(emitter.name),
-        emitter.version,
-        emitter.endpoint,
-        emitter.program,
-        tuple(kind.schema(emitter.name) for kind in emitter.kinds),
-    )
-    return instrumented.merge(environment, own)
+    merged = instrumented.merge(environment, _registration_of(emitter))
+    return consent.of_emitter(environment, merged)
+
+
+def _registration_of(emitter: Emitter) -> Registration:
+    from usagectl.tools.instrumented import Registration, validate_name
+
+    name, version, endpoint, kinds, program = emitter
+    schemas = tuple(kind.schema(name) for kind in kinds)
+    return Registration(validate_name(name), version, endpoint, program, schemas)
 
 
 def program() -> str:
