@@ -260,9 +260,9 @@ def test_choosing_the_command_lines_own_folder_keeps_its_part(machine: Machine) 
     """The command line's place is still known as such, so that preview reads it there."""
     chosen = f'[localstack]\ncache_dir = "{machine.machine_json.parent}"\n'
     write(machine.config_dir / "settings.toml", chosen)
-    place = identity.places(machine.environment())[0]
+    place, *others = identity.places(machine.environment())
     assert (place.part, place.source, place.is_shared) == ("cli", "setting", True)
-    assert [each.path for each in identity.places(machine.environment())].count(place.path) == 1
+    assert place.path not in [each.path for each in others]
 
 
 def test_reset_writes_random_ids_of_the_clients_own_shape(machine: Machine) -> None:
@@ -349,21 +349,20 @@ def test_what_is_no_file_neither_hangs_nor_is_lost(machine: Machine, kind: str) 
     assert GEN.fullmatch(str(stored(machine)))
 
 
-def test_lstk_gets_the_id_without_the_prefix_it_adds(machine: Machine) -> None:
-    """The program adds gen_ to what lstk's file holds, so that file holds the rest."""
+def test_a_chosen_id_is_written_once_to_each_tool(machine: Machine) -> None:
+    """The program lstk adds gen_ to what its file holds, so that file holds the rest.
+
+    A place that holds the wanted ID already is left untouched.
+    """
     write(lstk_file(machine), "0123456789ab")
     bodies = dict.fromkeys(("localstack", "lstk"), "gen_1a55233f-ee4")
     identity.replace(machine.environment(), bodies, prefix="")
     assert stored(machine) == "gen_1a55233f-ee4"
     assert lstk_file(machine).read_text() == "1a55233f-ee4"
-
-
-def test_the_same_id_again_writes_nothing(machine: Machine) -> None:
-    """A place that holds the wanted ID already is left untouched."""
-    write(machine.machine_json, '{ "machine_id":"mine" }')
-    (done,) = identity.replace(machine.environment(), {"localstack": "mine"}, prefix="")
-    assert done.changed is False
-    assert machine.machine_json.read_bytes() == b'{ "machine_id":"mine" }'
+    write(machine.machine_json, '{ "machine_id":"gen_1a55233f-ee4" }')
+    done = identity.replace(machine.environment(), bodies, prefix="")
+    assert [each.changed for each in done] == [False, False]
+    assert machine.machine_json.read_bytes() == b'{ "machine_id":"gen_1a55233f-ee4" }'
 
 
 def test_clear_removes_the_known_files_alone(machine: Machine) -> None:
