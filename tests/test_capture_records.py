@@ -15,7 +15,7 @@ from tests.support.machine import NOW
 from usagectl import capture
 from usagectl.capture import records
 from usagectl.capture.records import Privacy, Request
-from usagectl.events import record as lines
+from usagectl.events import slicing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +136,7 @@ def test_events_keep_their_bytes() -> None:
     """Spacing, escapes, big numbers and doubled members leave the file as they came in."""
     for event, count in product(ODD_EVENTS, (1, 2, 1000)):
         found = build(b'{"events": [' + b" , ".join([event] * count) + b"]}")
-        parsed = [lines.parse_line(line) for line in found]
+        parsed = [slicing.parse_line(line) for line in found]
         assert [each and each.event for each in parsed] == [event] * count
 
 

@@ -20,7 +20,8 @@ from tests.support.terminals import ESCAPE, answer, draw_all, needs_terminal
 from usagectl import spool
 from usagectl.cli._options import parse_when
 from usagectl.errors import InvalidValueError
-from usagectl.events.record import parse_line, to_line
+from usagectl.events.record import to_line
+from usagectl.events.slicing import parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -88,8 +88,8 @@ def test_a_bare_machine_needs_nothing_heavy(machine: Machine, subtests: pytest.S
 def test_a_command_loads_itself_alone(machine: Machine, subtests: pytest.Subtests) -> None:
     """A command loads no other command's module, and for --json nothing that draws or sends.
 
-    Only what writes settings loads the library that keeps a TOML file's comments, only what
-    reads many events the one that slices them, and only `replay` what can open a socket.
+    Only what writes settings loads the library that keeps a TOML file's comments, and only
+    `replay` what can open a socket.
     """
     furnish(machine)
     # Last what empties the spool.
@@ -106,9 +106,6 @@ def test_a_command_loads_itself_alone(machine: Machine, subtests: pytest.Subtest
 def allowed(path: str, own: str) -> set[str]:
     """Name the heavy libraries that a command needs for its work."""
     found = set()
-    # The scripts of `completion` name the rules of the audit.
-    if own in ("spool", "audit", "completion", "replay") or path == "disable":
-        found.add("msgspec")
     if own == "replay":
         found.add("socket")
     saves = path.startswith(("cache-dir ", "settings ")) and path.endswith((" set", " unset"))

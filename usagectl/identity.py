@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import ExitStack
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl.errors import (
     FileUnreadableError,
@@ -25,6 +26,7 @@ from usagectl.tools.base import known, new_random_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
@@ -34,14 +36,13 @@ Kind = Literal[
     "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
 ]
 
-_KINDS: tuple[tuple[str, Kind], ...] = (
-    (r"gen_[0-9a-f]{8}-[0-9a-f]{3}", "random"),
-    (r"dkr_[0-9a-f]{12}", "docker-derived"),
-    (r"sys_[0-9a-f]{12}", "system-derived"),
-    (r"[0-9a-f]{8}", "short"),
-    (r"[0-9a-f]{8}-[0-9a-f]{3}", "random"),
-)
-"""The shapes of facts, part 4; compiled when the first ID is met."""
+_KINDS: Mapping[str, Kind] = {
+    r"(?:gen_)?[0-9a-f]{8}-[0-9a-f]{3}": "random",
+    r"dkr_[0-9a-f]{12}": "docker-derived",
+    r"sys_[0-9a-f]{12}": "system-derived",
+    r"[0-9a-f]{8}": "short",
+}
+"""The shapes of facts, part 4."""
 
 _VALID = r"[A-Za-z0-9_.-]{1,64}"
 _MAX_LEVELS = 100
@@ -174,14 +175,10 @@ def _parse_document(data: bytes) -> dict[str, object]:
 
 def _is_deep(document: object) -> bool:
     """True if a value nests so deep that showing it may fail where reading did not."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(_MAX_LEVELS):
-        children = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)  # type: ignore[attr-defined]
-        ]
-        level = [child for child in children if isinstance(child, dict | list)]
+        below = [parent.values() if isinstance(parent, dict) else parent for parent in level]
+        level = [each for each in chain.from_iterable(below) if isinstance(each, dict | list)]
         if not level:
             return False
     return True
@@ -190,7 +187,7 @@ def _is_deep(document: object) -> bool:
 def kind_of(value: object) -> Kind:
     """Name the kind of an ID by its shape."""
     text = value if isinstance(value, str) else ""
-    return next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, text)), "custom")
+    return next((kind for pattern, kind in _KINDS.items() if re.fullmatch(pattern, text)), "custom")
 
 
 def validate(text: str) -> str:
@@ -257,17 +254,15 @@ def failures(replacements: Sequence[Replacement]) -> list[StateError]:
     return [found.problem for found in replacements if found.problem is not None]
 
 
-def _locked(environment: Environment, *, dry_run: bool) -> ExitStack:
+def _locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
     """Lock one folder that every process of this user locks, before any place is touched."""
-    stack = ExitStack()
     if dry_run:
-        return stack
+        return nullcontext()
     folder = environment.state_dir
     if folder is None:
         chosen = cache_dir(environment)[0]
         folder = next(path for path in (chosen, *chosen.parents) if os.path.isdir(path))  # noqa: PTH112
-    stack.enter_context(files.lock(folder))
-    return stack
+    return files.lock(folder)
 
 
 def _whole(place: IdentityFile, bodies: Mapping[str, str], prefix: str) -> str:

@@ -14,6 +14,7 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.errors import UnknownEventError
@@ -213,11 +214,9 @@ def describe(event_name: str, pointer: str) -> Field | None:
     A place inside a list or object of free content belongs to that field.
     """
     fields = next((each.all_fields for each in all_events() if each.name == event_name), ())
-    for each in fields:
-        if _covers(each.pointer, pointer, exact=True):
-            return each
-    around = [each for each in fields if _covers(each.pointer, pointer)]
-    return next((each for each in around if _is_open(each, fields)), None)
+    exact = (each for each in fields if _covers(each.pointer, pointer, exact=True))
+    around = (each for each in fields if _covers(each.pointer, pointer) and _is_open(each, fields))
+    return next(chain(exact, around), None)
 
 
 def departures_of(
@@ -279,8 +278,8 @@ def _is_open(candidate: Field, fields: tuple[Field, ...]) -> bool:
 
 
 def _concerns(departure: Departure, pointer: str) -> bool:
-    if not pointer or not departure.fields:
-        return not pointer and not departure.fields
+    if not pointer:
+        return not departure.fields
     return any(_covers(each, pointer) for each in departure.fields)
 
 
@@ -311,8 +310,7 @@ def _document() -> dict[str, Any]:
     from importlib.resources import files
 
     file = files("usagectl").joinpath("data", "notice.schema.json")
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return document
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 @cache

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,13 +21,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.cost import DEAD, timed, variables
 from tests.support.endpoint import Endpoint, drip, hang
-from tests.support.machine import DEAD_PROXY, REPOSITORY
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour, Connection, Received
 
-DEAD = "http://127.0.0.1:9/v1"
 EVENTS = 50
 BURST = 2_000
 WRITTEN = 50_000
@@ -117,22 +115,6 @@ def after_the_session(behave: Behaviour) -> Behaviour:
     return behave_to_events
 
 
-def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
-    """Return the environment variables of a run."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PYTHONPATH": str(REPOSITORY),
-        "USAGECTL_CONFIG_DIR": str(folder / "config"),
-        "USAGECTL_STATE_DIR": str(folder / "state"),
-        "TMPDIR": str(folder),
-        "HTTP_PROXY": DEAD_PROXY,
-        "HTTPS_PROXY": DEAD_PROXY,
-        "ANALYTICS_API": base,
-        **more,
-    }
-
-
 def printed(script: str, *words: object) -> str:
     """Run a script in a home of its own, and return what it prints."""
     with tempfile.TemporaryDirectory() as name:
@@ -163,13 +145,6 @@ def measure_writing(*, rounds: int) -> None:
     times = [tuple(map(float, printed(WRITES, WRITTEN).split())) for _ in range(rounds)]
     wall, worked = (WRITTEN / min(each) for each in zip(*times, strict=True))
     print(f"{wall:,.0f} events written a second, {worked:,.0f} in one of its processor")
-
-
-def timed(words: list[str], environment: dict[str, str]) -> float:
-    """Run a program; return its wall time in seconds."""
-    started = time.perf_counter()
-    subprocess.run(words, env=environment, capture_output=True, check=True)
-    return time.perf_counter() - started
 
 
 def measure_ends(folder: Path, *, rounds: int) -> None:

@@ -11,7 +11,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from usagectl.events.encoding import as_utf8
+from usagectl.events.record import as_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

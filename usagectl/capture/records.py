@@ -139,7 +139,7 @@ def _parse_body(request: Request) -> _Body:
         return _Body([], str(error))
     if not decoded.strip():
         return _Body([], "it is empty")
-    found = slicing.objects_of(decoded)
+    found = slicing.objects_of(decoded, most=MOST_EVENTS + 1)
     if found is None:
         return _Body([], "it is not a JSON object or a list of objects")
     if not found:

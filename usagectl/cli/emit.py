@@ -320,7 +320,7 @@ def _build(
         EventShapeError: a value does not fit the notice.
     """
     from usagectl.emitting import permission, recorder
-    from usagectl.events import encoding, schemas
+    from usagectl.events import record, schemas
 
     started = recorder.start_session(environment)
     started = started._replace(session_id=values.get("session_id") or started.session_id)
@@ -337,7 +337,7 @@ def _build(
         return body, started.session_id
     shape = schemas.of(form.name, emitter.kinds)
     session_id = started.session_id if form.has_session else ""
-    time = encoding.format_client_time(environment.now())
+    time = record.format_client_time(environment.now())
     body = shape.event(shape.payload(form.payload(values)), client_time=time, session_id=session_id)
     return body, session_id or None
 

@@ -16,8 +16,7 @@ from usagectl import spool, tools
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
-from usagectl.events.encoding import as_utf8
-from usagectl.events.slicing import lines_of
+from usagectl.events.record import as_utf8
 from usagectl.machine import files
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: list[int]) -
 
     JSON set out over many lines is read whole first.
     """
-    lines = lines_of(as_utf8(iter(stream.readline, b"")))
+    lines = slicing.lines_of(as_utf8(iter(stream.readline, b"")))
     first = next(lines, b"")
     head = [first]
     if first.strip() and not _records_of(environment, first):
@@ -170,7 +169,7 @@ def _take_bytes(lines: Iterator[bytes], limit: int) -> Iterator[bytes]:
 def _records_of(environment: Environment, line: bytes) -> list[Record]:
     """Read a line: a record, an event, or a body; empty for anything else."""
     line = line.strip()
-    record = records.parse_line(line)
+    record = slicing.parse_line(line)
     if record is not None and slicing.name_of(record.event):
         return [record]
     return [_record(environment, event) for event in slicing.events_of(line)]
@@ -186,4 +185,4 @@ def _record(environment: Environment, event: bytes) -> Record:
 def _events_of_document(data: bytes) -> list[bytes]:
     """Cut the events out of JSON that is set out over many lines; a record is one line."""
     text = data.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-    return slicing.events_of(text) or slicing.events_of_list(text)
+    return slicing.events_of(text)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from usagectl._version import __version__
-from usagectl.events import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +67,7 @@ def build_post(
     parts = urlsplit(base.rstrip("/"))
     userinfo, _, host = parts.netloc.rpartition("@")
     url = f"{parts._replace(netloc=host).geturl()}/{'session' if is_session else 'events'}"
-    body = bytes(bodies[0]) if is_session else encoding.join_events(bodies)
+    body = bytes(bodies[0]) if is_session else b'{"events":[%b]}' % b",".join(bodies)
     headers = {
         "Host": host,
         "User-Agent": f"usagectl/{__version__}",

@@ -54,8 +54,8 @@ class Process:
 
     Attributes:
         lock: of all that is rare: who is served, the opening and closing of a tracker. No
-            other thread forks while it is held: a child would wait for ever for the import
-            that a thread of its parent was amid.
+            other thread forks while it is held: a child would wait for ever for an import
+            that another thread of its parent had begun.
         has_ended: whether the process has written for the last time, by itself.
     """
 
@@ -94,10 +94,7 @@ class Process:
             self._clients.remove(client)
 
     def do(self, *deeds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-        """Have the thread do something, and wait for it so long at most.
-
-        It is done here where no thread can run.
-        """
+        """Run deeds on the thread, or here where none can run, and wait for so long at most."""
         errand = _Errand(deeds, threading.Event())
         if self._start_thread():
             self._errands.put(errand)
@@ -141,7 +138,7 @@ class Process:
             pause = max(due - time.monotonic(), 0.0)
 
     def _watch_for_the_end(self) -> None:
-        """Have `end` called at the end of this process, unless it ends already.
+        """Register `_end` for the end of this process, unless it ends already.
 
         A process of multiprocessing ends without `atexit`, and begins by forgetting the
         finalizers that it inherited: its first record comes after that.
