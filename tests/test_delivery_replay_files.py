@@ -15,12 +15,12 @@ from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
 from usagectl import spool
 from usagectl.delivery import replay, replay_files
+from usagectl.delivery.replay_files import BadLines
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events.record import new_record, to_line
 from usagectl.machine import files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.support.machine import Machine
@@ -38,8 +38,8 @@ def record(machine: Machine, body: bytes, **members: object) -> bytes:
     return to_line(made, members)
 
 
-def load(machine: Machine, data: bytes) -> tuple[list[Entry], Sequence[int]]:
-    """Load bytes as standard input; return the events, and the numbers of bad lines."""
+def load(machine: Machine, data: bytes) -> tuple[list[Entry], BadLines]:
+    """Load bytes as standard input; return the events, and the bad lines."""
     environment = machine.environment()
     folder = files.require_files_dir(environment)
     stream = io.BytesIO(data)
@@ -59,39 +59,41 @@ def test_forms_of_a_file(machine: Machine) -> None:
     """Records, events, bodies and lists are read, set out over lines or not, as exact bytes."""
     both = (ONE + b"\r\n" + TWO + b"\r\n").decode()
     spaced = b'{ "name" : "e", "metadata": {}, "payload": {"n": 1.50} }'
-    table: list[tuple[bytes, list[bytes], list[int]]] = [
-        (b"", [], []),
-        (b"\n\n", [], []),
-        (ONE, [ONE], []),
-        (spaced, [spaced], []),
-        (both.encode(), [ONE, TWO], []),
-        (b'{"events":[' + ONE + b" , " + TWO + b"]}", [ONE, TWO], []),
-        (b"[" + ONE + b",\n" + TWO + b"]\n", [ONE, TWO], []),
-        (ONE + b"\nnot an event\n" + TWO, [ONE, TWO], [2]),
-        (ONE + b"\nbad\n" + TWO + b"\n{}\n", [ONE, TWO], [2, 4]),
-        (b"garbage\n" + ONE, [ONE], [1]),
-        (b"\x00\xff\n" + ONE, [ONE], [1]),
-        (b'{"events":[]}\n' + ONE, [ONE], [1]),
-        (b'{"events":[1,2]}\n' + ONE, [ONE], [1]),
-        (b'{"name":5}\n[]\n5\n"x"\n' + ONE, [ONE], [1, 2, 3, 4]),
-        (both.encode("utf-16"), [ONE, TWO], []),
-        (b"\xfe\xff" + both.encode("utf-16-be"), [ONE, TWO], []),
-        (both.encode("utf-8-sig"), [ONE, TWO], []),
-        (b'{"events":[%b,%b]}' % (HALF, ONE), [HALF, ONE], []),
-        (record(machine, ONE) + b"\n" + TWO + b"\n", [ONE, TWO], []),
-        (record(machine, ONE) * 2, [], [1]),
-        (record(machine, ONE, request=1, method="POST", path="/v1/events"), [ONE], []),
-        (record(machine, ONE, sent={"at": "x"}) + b"\n" + ONE, [ONE, ONE], []),
-        (b'{"uid":"x","event":{}}\n' + ONE, [ONE], [1]),
-        (b'{"uid":"x","kind":"unparsed","problem":"x","body":"eA=="}\n' + ONE, [ONE], [1]),
+    table: list[tuple[bytes, list[bytes], int, int]] = [
+        # The data, its events, the number of bad lines, and the first of them.
+        (b"", [], 0, 0),
+        (b"\n\n", [], 0, 0),
+        (ONE, [ONE], 0, 0),
+        (spaced, [spaced], 0, 0),
+        (both.encode(), [ONE, TWO], 0, 0),
+        (b'{"events":[' + ONE + b" , " + TWO + b"]}", [ONE, TWO], 0, 0),
+        (b"[" + ONE + b",\n" + TWO + b"]\n", [ONE, TWO], 0, 0),
+        (ONE + b"\nnot an event\n" + TWO, [ONE, TWO], 1, 2),
+        (ONE + b"\nbad\n" + TWO + b"\n{}\n", [ONE, TWO], 2, 2),
+        (b"garbage\n" + ONE, [ONE], 1, 1),
+        (b"\x00\xff\n" + ONE, [ONE], 1, 1),
+        (b'{"events":[]}\n' + ONE, [ONE], 1, 1),
+        (b'{"events":[1,2]}\n' + ONE, [ONE], 1, 1),
+        (b'{"name":5}\n[]\n5\n"x"\n' + ONE, [ONE], 4, 1),
+        (both.encode("utf-16"), [ONE, TWO], 0, 0),
+        (b"\xfe\xff" + both.encode("utf-16-be"), [ONE, TWO], 0, 0),
+        (both.encode("utf-8-sig"), [ONE, TWO], 0, 0),
+        (b'{"events":[%b,%b]}' % (HALF, ONE), [HALF, ONE], 0, 0),
+        (record(machine, ONE) + b"\n" + TWO + b"\n", [ONE, TWO], 0, 0),
+        (record(machine, ONE) * 2, [], 1, 1),
+        (record(machine, ONE, request=1, method="POST", path="/v1/events"), [ONE], 0, 0),
+        (record(machine, ONE, sent={"at": "x"}) + b"\n" + ONE, [ONE, ONE], 0, 0),
+        (b'{"uid":"x","event":{}}\n' + ONE, [ONE], 1, 1),
+        (b'{"uid":"x","kind":"unparsed","problem":"x","body":"eA=="}\n' + ONE, [ONE], 1, 1),
     ]
     wrong = []
-    for data, bodies, bad in table:
+    for data, bodies, count, first in table:
+        bad = BadLines(count, first)
         try:
             found, told = load(machine, data)
         except NoEventsError:
             found, told = [], bad
-        if ([entry.body for entry in found], [*told]) != (bodies, bad):
+        if ([entry.body for entry in found], told) != (bodies, bad):
             wrong.append((data, found, told))
     assert wrong == []
     for indent in (1, 2):
@@ -99,7 +101,7 @@ def test_forms_of_a_file(machine: Machine) -> None:
             text = json.dumps(document, indent=indent)
             for data in (text.encode(), text.encode("utf-16"), text.replace("\n", "\r\n").encode()):
                 (entry,), told = load(machine, data)
-                assert (json.loads(entry.body), [*told]) == (json.loads(ONE), [])
+                assert (json.loads(entry.body), told) == (json.loads(ONE), BadLines())
     assert left_behind(machine) == []
 
 

@@ -204,12 +204,13 @@ def _remark(found: FileEvents) -> None:
     """Print on stderr what a person would not expect of the file."""
     if found.is_resumed:
         _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
-    count = len(found.bad_lines)
+    count, first = found.bad_lines.count, found.bad_lines.first
     if count == 1:
-        _output.print_remark(f"Line {found.bad_lines[0]} holds no event and is left out.")
+        _output.print_remark(f"Line {first} holds no event and is left out.")
     elif count:
-        first = f"the first is line {found.bad_lines[0]}"
-        _output.print_remark(f"{count} lines hold no event and are left out ({first}).")
+        _output.print_remark(
+            f"{count} lines hold no event and are left out (the first is line {first})."
+        )
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:

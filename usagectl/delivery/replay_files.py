@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -20,7 +21,7 @@ from usagectl.events.record import as_utf8
 from usagectl.machine import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from usagectl.events.record import Record
@@ -32,12 +33,25 @@ _KEPT_SECONDS = 7 * 24 * 3600
 _PATIENCE_SECONDS = 3600.0
 
 
+@dataclass(slots=True)
+class BadLines:
+    """Lines of a file that hold no event and are left out."""
+
+    count: int = 0
+    first: int = 0  # The number of the first one.
+
+    def add(self, number: int) -> None:
+        """Count a line; a file may hold any number of them."""
+        self.count += 1
+        self.first = self.first or number
+
+
 class FileEvents(NamedTuple):
     """The events of a file."""
 
     store: Spool  # Where they wait.
     is_resumed: bool  # An earlier replay had begun with them.
-    bad_lines: Sequence[int] = ()  # Numbers of lines that hold no event and are left out.
+    bad_lines: BadLines
 
 
 @contextmanager
@@ -87,15 +101,15 @@ def _load(
     environment: Environment, store: Spool, *, file: Path | None, stream: BinaryIO
 ) -> FileEvents:
     if store.count(("pending",)):
-        return FileEvents(store, is_resumed=True)
+        return FileEvents(store, is_resumed=True, bad_lines=BadLines())
     shown = file or environment.cwd / "standard input"
-    bad_lines: list[int] = []
+    bad_lines = BadLines()
     try:
         added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
         raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
-    if bad_lines and not added:
-        raise NoEventsError(str(shown), bad_lines=len(bad_lines))
+    if bad_lines.count and not added:
+        raise NoEventsError(str(shown), bad_lines=bad_lines.count)
     return FileEvents(store, is_resumed=False, bad_lines=bad_lines)
 
 
@@ -137,8 +151,8 @@ def _remove(place: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-def _records(environment: Environment, stream: BinaryIO, bad_lines: list[int]) -> Iterator[Record]:
-    """Yield a record for each event of a stream; add the numbers of lines without one to a list.
+def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) -> Iterator[Record]:
+    """Yield a record for each event of a stream; count the lines without one.
 
     JSON set out over many lines is read whole first.
     """
@@ -153,7 +167,7 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: list[int]) -
     for number, line in enumerate(chain(head, lines), start=1):
         found = _records_of(environment, line)
         if line.strip() and not found:
-            bad_lines.append(number)
+            bad_lines.add(number)
         yield from found
 
 
