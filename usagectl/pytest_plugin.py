@@ -36,9 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class UsageCapture:
     """An endpoint on loopback that records what is posted to it.
 
-    Attributes:
-        url: its address, without a path: `http://127.0.0.1:40123`.
-        file: the capture file, as `usagectl capture --output` writes one.
+    `url` is its address, without a path; `file` is as `usagectl capture --output` writes one.
     """
 
     def __init__(self, environment: Environment, capture: Capture) -> None:

@@ -40,20 +40,13 @@ _LONGEST_COMMAND = 200
 
 
 class AuditResult(NamedTuple):
-    """Outcome of an audit.
-
-    Attributes:
-        by_name: how many events of each name; names beyond a thousand count under `*`.
-        findings: where they depart from the notice, worst first.
-        bad_lines: how many lines hold no event.
-        first_bad_line: the number of the first of them, 0 without one.
-    """
+    """Outcome of an audit."""
 
     events: int
-    by_name: Mapping[str, int]
-    findings: tuple[Finding, ...]
-    bad_lines: int = 0
-    first_bad_line: int = 0
+    by_name: Mapping[str, int]  # Events of each name; beyond a thousand names under `*`.
+    findings: tuple[Finding, ...]  # Where they depart from the notice, worst first.
+    bad_lines: int = 0  # Lines that hold no event.
+    first_bad_line: int = 0  # 0 without one.
 
 
 def audit_capture(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:

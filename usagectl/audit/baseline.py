@@ -30,14 +30,10 @@ _HOW_TO_WRITE = "usagectl audit --baseline FILE --write-baseline makes one"
 
 
 class Ignore(NamedTuple):
-    """A place whose findings do not count, and why.
-
-    Attributes:
-        place: `EVENT` or `EVENT.FIELD`, and all below it; empty: everywhere.
-    """
+    """A place whose findings do not count, and why."""
 
     rule: str
-    place: str
+    place: str  # `EVENT` or `EVENT.FIELD`, and all below it; empty: everywhere.
     reason: str
 
     def covers(self, finding: Finding) -> bool:

@@ -45,42 +45,25 @@ _NAMES_ALONE = ("/payload/set_vars", "/payload/deprecated_env_vars", "/payload/e
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One place of an event, and what the notice says about it.
-
-    Attributes:
-        pointer: the place, with `*` for an index or an unbounded key.
-        is_documented: whether the notice names it.
-        is_observed: whether clients are known to send it, though the notice does not name it.
-        rule: the rule that its mere presence breaks; empty: none.
-        types: what a value may be; None: anything.
-        limits: the least and the greatest number.
-        fullmatch: matches a text that is in the documented format.
-        is_tight: whether nothing but a number, a time or an ID has that format.
-        role: the privacy class if it asks for a rule of its own, else empty.
-        any_key: the place below it for every other key.
-        item: the place of each of its items.
-        is_id: whether it holds an ID that ties events together.
-        exempt: rules about what a text looks like that do not hold here.
-        harmless: texts that stood here and broke no rule.
-    """
+    """One place of an event, and what the notice says about it."""
 
     event: str
-    pointer: str = ""
-    is_documented: bool = False
-    is_observed: bool = False
-    rule: str = ""
-    types: frozenset[type] | None = None
-    limits: tuple[float, float] | None = None
-    fullmatch: Callable[[str], object] | None = None
-    is_tight: bool = False
-    role: str = ""
+    pointer: str = ""  # The place, with `*` for an index or an unbounded key.
+    is_documented: bool = False  # The notice names it.
+    is_observed: bool = False  # Clients are known to send it; the notice does not name it.
+    rule: str = ""  # The rule that its mere presence breaks; empty: none.
+    types: frozenset[type] | None = None  # What a value may be; None: anything.
+    limits: tuple[float, float] | None = None  # The least and the greatest number.
+    fullmatch: Callable[[str], object] | None = None  # Matches the documented format.
+    is_tight: bool = False  # Only numbers, times or IDs have that format.
+    role: str = ""  # The privacy class if it asks for a rule of its own, else empty.
     children: dict[str, Node] = field(default_factory=dict)
-    any_key: Node | None = None
-    item: Node | None = None
+    any_key: Node | None = None  # The place below it for every other key.
+    item: Node | None = None  # The place of each of its items.
     required: tuple[str, ...] = ()
-    is_id: bool = field(init=False)
-    exempt: tuple[str, ...] = field(init=False)
-    harmless: set[str] = field(default_factory=set)
+    is_id: bool = field(init=False)  # It holds an ID that ties events together.
+    exempt: tuple[str, ...] = field(init=False)  # Rules on texts that do not hold here.
+    harmless: set[str] = field(default_factory=set)  # Texts that stood here and broke no rule.
 
     def __post_init__(self) -> None:
         self.is_id = self.pointer.endswith((*_IDS, "/api_key", "/auth_token_id"))

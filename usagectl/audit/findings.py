@@ -47,33 +47,22 @@ class Suppression(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One place where events depart from the notice.
-
-    Attributes:
-        field: a pointer into the event, `*` for an index; empty for the event itself.
-        example: the first value, masked.
-        sentence: the words of the notice that it rests on.
-        known: the departure that explains it, None when it is new.
-        since: the first version that was read and does so; None: all, or not known.
-        advice: a command that helps.
-        line: the line of the first occurrence, 0 in the spool.
-        suppressed: why it does not count, None when it does.
-    """
+    """One place where events depart from the notice."""
 
     rule: str
     name: str
     level: Level
     event: str
-    field: str
+    field: str  # A pointer into the event, `*` for an index; empty for the event itself.
     count: int
     message: str
-    example: str
-    sentence: str
-    known: Known | None
-    since: str | None
-    advice: str
-    line: int
-    suppressed: Suppression | None = None
+    example: str  # The first value, masked.
+    sentence: str  # The words of the notice that it rests on.
+    known: Known | None  # The departure that explains it, None when it is new.
+    since: str | None  # The first version that was read and does so; None: all, or not known.
+    advice: str  # A command that helps.
+    line: int  # The line of the first occurrence, 0 in the spool.
+    suppressed: Suppression | None = None  # Why it does not count, None when it does.
 
     @property
     def fingerprint(self) -> str:
@@ -90,38 +79,27 @@ class Finding:
 
 @dataclass(slots=True)
 class Tally:
-    """Count of one finding, before it is put into words.
-
-    Attributes:
-        part: the typed word that was found, empty for all else.
-        versions: of clients that did so, None among them where it is not known.
-        known: the departure that explains it in one of them.
-        unknown: whether none explains it in another.
-    """
+    """Count of one finding, before it is put into words."""
 
     rule: str
     event: str
     field: str
-    part: str = ""
+    part: str = ""  # The typed word that was found, empty for all else.
     count: int = 0
     line: int = 0
     example: str = ""
-    known: Departure | None = None
-    unknown: bool = False
+    known: Departure | None = None  # The departure that explains it in one of them.
+    unknown: bool = False  # None explains it in another.
+    # Of the clients that did so; None where it is not known.
     versions: set[str | None] = dataclasses.field(default_factory=set)
 
 
 class Ledger:
-    """Tallies of an audit: so many for an event and so many in all, the rest under `*`.
-
-    Attributes:
-        version: of the client that sent the event that is audited now; None: not known.
-        line: where that event stands.
-    """
+    """Tallies of an audit: so many for an event and so many in all, the rest under `*`."""
 
     def __init__(self, *, shows_values: bool = False, only: Container[str] | None = None) -> None:
-        self.version: str | None = None
-        self.line = 0
+        self.version: str | None = None  # Of the client that sent the event that is audited now.
+        self.line = 0  # Where that event stands.
         self._tallies: dict[tuple[str, str, str, str], Tally] = {}
         self._fields: Counter[tuple[str, str]] = Counter()
         self._show = _show_whole if shows_values else summarize

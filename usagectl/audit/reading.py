@@ -33,17 +33,11 @@ By the object's number: the object, kept alive so that no other gets that number
 
 
 class Item(NamedTuple):
-    """One JSON value of a stream.
+    """One JSON value of a stream."""
 
-    Attributes:
-        line: the number of the line in which it begins; 0 where there are no lines.
-        value: JSON as Python values; None where the line holds no JSON.
-        hidden: what repeated names hide in it.
-    """
-
-    line: int
-    value: object
-    hidden: Hidden
+    line: int  # The number of the line in which it begins; 0 where there are no lines.
+    value: object  # JSON as Python values; None where the line holds no JSON.
+    hidden: Hidden  # What repeated names hide in it.
 
 
 def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:

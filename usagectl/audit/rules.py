@@ -20,27 +20,17 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
 class Rule(NamedTuple):
-    """One rule.
+    """One rule."""
 
-    Attributes:
-        id: stable; scripts and baselines rely on it.
-        name: the same in words.
-        title: one sentence: what a finding says.
-        explanation: why it matters, and what does not count.
-        rests_on: what of the notice it rests on: the ID of a promise, the ID of a departure
-            whose sentence it is, or `field` for the sentence of the field itself.
-        known: departures that explain a finding, most telling first.
-        level: of a finding that no known departure explains.
-    """
-
-    id: str
-    name: str
-    title: str
-    explanation: str
+    id: str  # Stable; scripts and baselines rely on it.
+    name: str  # The same in words.
+    title: str  # One sentence: what a finding says.
+    explanation: str  # Why it matters, and what does not count.
+    # Whose sentence of the notice: the ID of a promise or departure, or `field` for the field's.
     rests_on: str
-    known: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # Departures that explain a finding, most telling first.
     advice: str = "usagectl disable"
-    level: Level = "error"
+    level: Level = "error"  # Of a finding that no known departure explains.
 
 
 _EXPLAIN = "usagectl explain"

@@ -72,21 +72,15 @@ class Hit(NamedTuple):
 
 
 class Context:
-    """Values to look for; without a text form, so that none is ever printed.
-
-    Attributes:
-        values: for each rule the texts that it looks for.
-        derived_ids: machine IDs that this machine's own ID leads to.
-        finder: one pattern for all values, a group for each rule; None without values.
-    """
+    """Values to look for; without a text form, so that none is ever printed."""
 
     def __init__(
         self,
         values: Iterable[tuple[str, tuple[str, ...]]] = (),
         derived_ids: Iterable[str] = (),
     ) -> None:
-        self.values = dict(values)
-        self.derived_ids = frozenset(derived_ids)
+        self.values = dict(values)  # The texts of each rule.
+        self.derived_ids = frozenset(derived_ids)  # Those that this machine's own ID leads to.
         groups = [
             f"(?P<{rule}>{_pattern(rule, each)})" for rule, each in self.values.items() if each
         ]
@@ -235,19 +229,13 @@ def _is_telling(text: str) -> bool:
 
 
 class Pattern(NamedTuple):
-    """What a text looks like that breaks a rule.
-
-    Attributes:
-        marks: one of these stands in every text that matches; most texts hold none.
-        times: how often it does at least.
-        counts: whether a match counts; None: always.
-    """
+    """What a text looks like that breaks a rule."""
 
     rule: str
-    marks: str
-    times: int
+    marks: str  # One of these stands in every text that matches; most texts hold none.
+    times: int  # How often it does at least.
     pattern: re.Pattern[str]
-    counts: Callable[[str], bool] | None = None
+    counts: Callable[[str], bool] | None = None  # Whether a match counts; None: always.
 
 
 PATTERNS = (

@@ -47,39 +47,25 @@ _DOCKER_DESKTOP = "host.docker.internal"
 
 
 class Address(NamedTuple):
-    """Address of the endpoint, as programs use it.
-
-    Attributes:
-        host: its host for a program on this machine.
-        container_host: its host for a container; empty if that cannot reach it.
-    """
+    """Address of the endpoint, as programs use it."""
 
     port: int
-    host: str = "127.0.0.1"
-    container_host: str = ""
+    host: str = "127.0.0.1"  # Its host for a program on this machine.
+    container_host: str = ""  # Its host for a container; empty if that cannot reach it.
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a capture.
+    """Options of a capture."""
 
-    Attributes:
-        file: the capture file; None: a temporary one that goes with the capture.
-        answer: how the endpoint behaves, see `server.Behaviour`.
-        port: 0: a free one.
-        as_if_enabled: lift every opt-out for the command.
-        reveal: keep tokens and all headers in clear.
-        grace_seconds: the longest wait for what the command leaves running.
-    """
-
-    file: Path | None = None
+    file: Path | None = None  # The capture file; None: a temporary one that goes with the capture.
     overwrite: bool = False
-    answer: str = "on"
+    answer: str = "on"  # How the endpoint behaves, see `server.Behaviour`.
     address: str = LOOPBACK
-    port: int = 0
-    as_if_enabled: bool = False
-    reveal: bool = False
-    grace_seconds: float = 10.0
+    port: int = 0  # 0: a free one.
+    as_if_enabled: bool = False  # Lift every opt-out for the command.
+    reveal: bool = False  # Keep tokens and all headers in clear.
+    grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
     @property
     def reaches_containers(self) -> bool:

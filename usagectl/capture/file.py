@@ -33,23 +33,15 @@ OTHERS = "(others)"
 
 @dataclass(slots=True)
 class Sums:
-    """Counts of what came in so far.
-
-    Attributes:
-        bytes: of the recorded requests' bodies, as they came.
-        by_name: events of each name; beyond a thousand names all others count as one.
-        unparsed: requests without a readable event.
-        refused: what was turned away and not recorded: browsers, other hosts, no HTTP.
-        unstored: requests that could not be written to the file.
-    """
+    """Counts of what came in so far."""
 
     requests: int = 0
     events: int = 0
-    bytes: int = 0
-    by_name: Counter[str] = field(default_factory=Counter)
-    unparsed: int = 0
-    refused: int = 0
-    unstored: int = 0
+    bytes: int = 0  # Of the recorded requests' bodies, as they came.
+    by_name: Counter[str] = field(default_factory=Counter)  # At most a thousand names, and others.
+    unparsed: int = 0  # Requests without a readable event.
+    refused: int = 0  # What was turned away and not recorded: browsers, other hosts, no HTTP.
+    unstored: int = 0  # Requests that could not be written to the file.
 
 
 class CaptureFile:

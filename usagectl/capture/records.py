@@ -44,21 +44,14 @@ _MOST_MEMBERS = 1000
 
 
 class Request(NamedTuple):
-    """One request as it came in.
-
-    Attributes:
-        path: without its query.
-        headers: names in lower case.
-        body: its bytes, chunks joined, content coding still on.
-        problem: why the body is incomplete, else empty.
-    """
+    """One request as it came in."""
 
     method: str
-    path: str
+    path: str  # Without its query.
     query: str
-    headers: Mapping[str, str]
-    body: bytes
-    problem: str = ""
+    headers: Mapping[str, str]  # Names in lower case.
+    body: bytes  # Its bytes, chunks joined, content coding still on.
+    problem: str = ""  # Why the body is incomplete, else empty.
 
 
 class Privacy(NamedTuple):
@@ -69,21 +62,14 @@ class Privacy(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in, its method and path masked.
-
-    Attributes:
-        tool: the tool that sent it, as far as that is known.
-        names: the name of each event.
-        bytes: the size of its body, as it came.
-        problem: why it is incomplete or holds no event, else empty.
-    """
+    """One request as it is shown the moment it comes in, its method and path masked."""
 
     method: str
     path: str
-    tool: str
-    names: list[str]
-    bytes: int
-    problem: str
+    tool: str  # The tool that sent it, as far as that is known.
+    names: list[str]  # The name of each event.
+    bytes: int  # The size of its body, as it came.
+    problem: str  # Why it is incomplete or holds no event, else empty.
 
 
 class _Body(NamedTuple):
@@ -263,25 +249,16 @@ def _query_names(query: str) -> str:
 
 
 class Captured(NamedTuple):
-    """One event as a client sent it, or one request without an event.
+    """One event as a client sent it, or one request without an event."""
 
-    Attributes:
-        name: the event's name; `unnamed` without one, `unparsed` for a request without an event.
-        body: the exact bytes of the event, or of such a request's body where it was kept.
-        tool: the tool that sent it, as far as that is known.
-        headers: the request's headers, in lower case, without secret ones.
-        request: the same for all events of one request.
-        problem: why no event was found, else empty.
-    """
-
-    name: str
-    body: bytes
-    tool: str
+    name: str  # The event's name; `unnamed` without one, `unparsed` for a request without an event.
+    body: bytes  # The exact bytes of the event, or of such a request's body where it was kept.
+    tool: str  # The tool that sent it, as far as that is known.
     method: str
     path: str
-    headers: Mapping[str, str]
-    request: str
-    problem: str = ""
+    headers: Mapping[str, str]  # The request's headers, in lower case, without secret ones.
+    request: str  # The same for all events of one request.
+    problem: str = ""  # Why no event was found, else empty.
 
     @property
     def document(self) -> dict[str, Any]:

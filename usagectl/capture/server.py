@@ -48,20 +48,15 @@ _BROWSER_HEADERS = ("origin", "sec-fetch-site")
 
 
 class Behaviour(NamedTuple):
-    """Behaviour of the endpoint: its answer and its limits.
+    """Behaviour of the endpoint: its answer and its limits."""
 
-    Attributes:
-        answer: `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no
-            answer at all; `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
-        body_seconds: how long a client may take to send its body.
-        max_waiting_bytes: of all bodies that are coming in at once.
-    """
-
+    # `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no answer at all;
+    # `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
     answer: str = "on"
     slow_seconds: float = 2.0
-    body_seconds: float = 30.0
+    body_seconds: float = 30.0  # How long a client may take to send its body.
     max_body_bytes: int = 8 * 1024 * 1024
-    max_waiting_bytes: int = 64 * 1024 * 1024
+    max_waiting_bytes: int = 64 * 1024 * 1024  # Of all bodies that are coming in at once.
 
 
 class _BodyError(Exception):

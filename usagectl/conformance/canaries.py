@@ -44,16 +44,11 @@ _OF_MACHINE = {
 
 
 class Canary(NamedTuple):
-    """A text that must not be sent, and its place.
+    """A text that must not be sent, and its place."""
 
-    Attributes:
-        place: the place in a few words: `the folder's name`.
-        whole: longer texts of that place that may be hashed, such as the whole path.
-    """
-
-    place: str
+    place: str  # The place in a few words: `the folder's name`.
     text: str
-    whole: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()  # Longer texts there that may be hashed, such as the path.
 
 
 class Leak(NamedTuple):

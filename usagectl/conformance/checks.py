@@ -33,18 +33,12 @@ Rule = Literal["on", "off", "silent", "values", "delay", "output"]
 
 
 class Check(NamedTuple):
-    """One rule for one command line.
-
-    Attributes:
-        words: the command line, after the tool's command.
-        switch: the number of the switch that must silence it, for `off`.
-        label: the switch, or how the endpoint behaves; empty for the other rules.
-    """
+    """One rule for one command line."""
 
     rule: Rule
-    words: Words
-    switch: int = -1
-    label: str = ""
+    words: Words  # The command line, after the tool's command.
+    switch: int = -1  # The number of the switch that must silence it, for `off`.
+    label: str = ""  # The switch, or how the endpoint behaves; empty for the other rules.
 
     @property
     def name(self) -> str:
@@ -54,20 +48,13 @@ class Check(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Result of one check.
+    """Result of one check."""
 
-    Attributes:
-        name: rule, switch or answer, and command line; stable for one spec.
-        expected: the rule, as a sentence.
-        outcome: `not-proved` if nothing wrong was found, or could have been.
-        evidence: what the result rests on, line by line.
-    """
-
-    name: str
-    expected: str
-    outcome: Outcome
+    name: str  # Rule, switch or answer, and command line; stable for one spec.
+    expected: str  # The rule, as a sentence.
+    outcome: Outcome  # `not-proved` if nothing wrong was found, or could have been.
     found: str
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()  # What the result rests on, line by line.
 
     @property
     def text(self) -> str:
@@ -190,16 +177,12 @@ _EXPECTED: dict[Rule, str] = {
 
 
 class Trials:
-    """Runs of a tool in every way that checks need, each made once.
-
-    Attributes:
-        answers: the answers of an endpoint that are measured together; others one by one.
-    """
+    """Runs of a tool in every way that checks need, each made once."""
 
     def __init__(self, spec: Spec, sandbox: Sandbox) -> None:
         self._spec = spec
         self._sandbox = sandbox
-        self.answers: tuple[Answer, ...] = ()
+        self.answers: tuple[Answer, ...] = ()  # Measured together; others one by one.
         self._known: dict[Hashable, object] = {}
 
     def sending(self, words: Words) -> Run:

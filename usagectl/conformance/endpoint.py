@@ -143,18 +143,12 @@ class Wire:
 
 
 class Traffic(NamedTuple):
-    """Everything that reached the endpoint, with nothing masked.
+    """Everything that reached the endpoint, with nothing masked."""
 
-    Attributes:
-        captured: the events, and the requests without one.
-        refused: the number of messages that were not HTTP, such as a TLS handshake.
-        heard: the bytes of each connection.
-    """
-
-    captured: tuple[capture.Captured, ...] = ()
+    captured: tuple[capture.Captured, ...] = ()  # The events, and the requests without one.
     requests: int = 0
-    refused: int = 0
-    heard: tuple[bytes, ...] = ()
+    refused: int = 0  # The number of messages that were not HTTP, such as a TLS handshake.
+    heard: tuple[bytes, ...] = ()  # The bytes of each connection.
 
     @property
     def connections(self) -> int:

@@ -36,23 +36,15 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy
 
 
 class Done(NamedTuple):
-    """Result of a command line.
-
-    Attributes:
-        stdout: with placeholders for the folder and the port of this run, as stderr.
-        seconds: until it had ended and its output was closed, as `$(command)` waits.
-        own_seconds: until it had ended.
-        is_late: True if it took too long and was ended.
-        is_left: True if something of it ran on for too long and was ended.
-    """
+    """Result of a command line."""
 
     status: int
-    stdout: bytes
+    stdout: bytes  # With placeholders for the folder and the port of this run, as stderr.
     stderr: bytes
-    seconds: float = 0.0
-    own_seconds: float = 0.0
-    is_late: bool = False
-    is_left: bool = False
+    seconds: float = 0.0  # Until it had ended and its output was closed, as `$(command)` waits.
+    own_seconds: float = 0.0  # Until it had ended.
+    is_late: bool = False  # True if it took too long and was ended.
+    is_left: bool = False  # True if something of it ran on for too long and was ended.
 
 
 class Folders:
@@ -110,20 +102,13 @@ class Folders:
 
 
 class Step(NamedTuple):
-    """One command line to run.
+    """One command line to run."""
 
-    Attributes:
-        words: the words after the tool's command.
-        afterwards: wait for what it leaves running, kill that, or leave it.
-        meets: the endpoint whose traffic is reported, one that refuses, or another that answers.
-        timeout_seconds: the longest time that it may take; 0: as the spec says.
-    """
-
-    words: Words
-    afterwards: Afterwards = "wait"
+    words: Words  # The words after the tool's command.
+    afterwards: Afterwards = "wait"  # Wait for what it leaves running, kill that, or leave it.
     switches: tuple[Switch, ...] = ()
-    meets: Meets = "endpoint"
-    timeout_seconds: float = 0.0
+    meets: Meets = "endpoint"  # The one that is reported, one that refuses, or one that answers.
+    timeout_seconds: float = 0.0  # The longest time that it may take; 0: as the spec says.
 
 
 class Run(NamedTuple):

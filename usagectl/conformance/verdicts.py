@@ -32,21 +32,13 @@ _THREAD_SECONDS = 0.05
 
 
 class Compared(NamedTuple):
-    """Results of a command line with telemetry off and on.
+    """Results of a command line with telemetry off and on."""
 
-    Attributes:
-        first_off: in a new home, with telemetry off.
-        first_on: the same with telemetry on.
-        off: with telemetry off, where the tool has run before; empty: it did not end.
-        on: the same with telemetry on.
-        fresh: as `first_off`, while other things ran: its duration means nothing.
-    """
-
-    first_off: tuple[Done, ...] = ()
-    first_on: tuple[Done, ...] = ()
-    off: tuple[Done, ...] = ()
-    on: tuple[Done, ...] = ()
-    fresh: tuple[Done, ...] = ()
+    first_off: tuple[Done, ...] = ()  # In a new home, with telemetry off.
+    first_on: tuple[Done, ...] = ()  # The same with telemetry on.
+    off: tuple[Done, ...] = ()  # With telemetry off, after other runs; empty: it did not end.
+    on: tuple[Done, ...] = ()  # The same with telemetry on.
+    fresh: tuple[Done, ...] = ()  # As `first_off`; others ran: its duration means nothing.
 
     @property
     def delay_seconds(self) -> float:
