@@ -11,13 +11,13 @@ import resource
 import socket
 import struct
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.counting import wait_until
 from usagectl.capture.file import OTHERS, CaptureFile
 from usagectl.capture.records import Privacy
 from usagectl.capture.server import (
@@ -29,7 +29,7 @@ from usagectl.capture.server import (
 from usagectl.errors import FileUnwritableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.support.machine import Machine
 
@@ -78,14 +78,7 @@ class Desk:
 
     def wait_for(self, requests: int) -> None:
         """Wait until that many requests were recorded."""
-        self.wait_until(lambda: self.file.sums.requests >= requests)
-
-    def wait_until(self, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        end = time.monotonic() + 20
-        while not is_so():
-            assert time.monotonic() < end, self.file.sums
-            time.sleep(0.01)
+        assert wait_until(lambda: self.file.sums.requests >= requests), self.file.sums
 
 
 @contextmanager
@@ -145,11 +138,11 @@ def test_the_body_is_on_disk_before_the_answer(machine: Machine) -> None:
             assert found.server.is_busy
             # As a killed process leaves it: a reset, not an orderly end.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        found.wait_until(lambda: not found.server.is_busy)
+        assert wait_until(lambda: not found.server.is_busy)
 
 
 def test_the_answer_is_what_was_asked_for(machine: Machine) -> None:
-    """Each behaviour gives its answer, and the request is recorded in all of them."""
+    """Each behaviour gives its answer, and the request is recorded; refused, nothing listens."""
     for answer, status, body in (
         ("on", 200, {"track_events": True}),
         ("off", 200, {"track_events": False}),
@@ -160,10 +153,6 @@ def test_the_answer_is_what_was_asked_for(machine: Machine) -> None:
             got, text = found.post()
             assert (got, json.loads(text)) == (status, body)
             assert found.file.sums.events == 1
-
-
-def test_refused_means_that_nothing_listens(machine: Machine) -> None:
-    """A client meets a closed port, which nobody else can take meanwhile."""
     with desk(machine, answer="refuse") as found, pytest.raises(ConnectionRefusedError):
         found.connect()
 
@@ -278,7 +267,7 @@ def test_noise_is_counted_and_ends_its_own_connection(
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(4096):
                     pass
-        found.wait_until(lambda: found.file.sums.refused == len(noises))
+        assert wait_until(lambda: found.file.sums.refused == len(noises))
         assert found.post(headers={"Upgrade": "websocket", "Connection": "Upgrade"})[0] == 200
         assert (found.file.sums.refused, found.file.sums.requests) == (len(noises), 1)
     assert capfd.readouterr() == ("", "")
@@ -379,7 +368,7 @@ def test_a_request_under_way_at_the_end_is_noted(
     with desk(machine) as found:
         client = found.connect()
         client.sendall(HEAD % 100 + b"abc")
-        found.wait_until(lambda: found.server.is_busy)
+        assert wait_until(lambda: found.server.is_busy)
     client.close()
     (record,) = found.records()
     assert record["problem"] == "the capture ended before its body was whole"

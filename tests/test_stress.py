@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import furnish
+from tests.support.commands import furnish, start
 from usagectl import consent, identity
 from usagectl.machine import files
 from usagectl.tools import localstack_profiles as profiles
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
     from tests.support.machine import Machine
@@ -30,18 +30,6 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the wait is seen in 
 CROWD = int(os.environ.get("USAGECTL_CROWD", "16"))
 PROFILE = b"# mine\nexport DEBUG=1"
 BLOCK = profiles.add_block(PROFILE, {"DISABLE_EVENTS": "1"})
-
-
-def start(machine: Machine, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a command line and do not wait for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "usagectl", *arguments],
-        env=machine.process_variables(),
-        cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
 
 
 def run_crowd(

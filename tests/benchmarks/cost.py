@@ -13,42 +13,20 @@ import argparse
 import os
 import random
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.support.endpoint import Endpoint, hang
 from tests.support.machine import Machine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from usagectl.conformance.endpoint import Wire
 
 OURS = "import sys; from usagectl.__main__ import main; main()"
 DEAD = "http://127.0.0.1:9/v1"
 WAYS = ("answers", "hangs", "refuses", "drops")
-
-
-@contextmanager
-def dropping() -> Iterator[str]:
-    """Serve an endpoint whose host answers no SYN: its queue is full and nobody accepts."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = []
-        for _ in range(4):
-            client = socket.socket()
-            client.settimeout(0)
-            client.connect_ex(listener.getsockname())
-            waiting.append(client)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        for client in waiting:
-            client.close()
 
 
 def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
@@ -75,7 +53,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, Endpoint() as good, Endpoint(hang) as bad:
-        with dropping() as dropped:
+        with Wire(drops=True) as wire:
+            dropped = f"http://127.0.0.1:{wire.port}/v1"
             bases = dict(zip(WAYS, (good.base, bad.base, DEAD, dropped), strict=True))
             ours = [sys.executable, "-c", OURS, "env", "bash"]
             runs = {

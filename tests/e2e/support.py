@@ -116,19 +116,18 @@ class Sandbox:
             "PATH": str(client.bin_dir),
             "HOME": str(self.root / "home"),
             "TMPDIR": str(self.root / "tmp"),
-            "XDG_CACHE_HOME": str(self.root / "cache"),
-            "XDG_CONFIG_HOME": str(self.root / "config"),
-            "XDG_STATE_HOME": str(self.root / "state"),
-            "XDG_DATA_HOME": str(self.root / "data"),
+            **{
+                f"XDG_{kind.upper()}_HOME": str(self.root / kind)
+                for kind in ("cache", "config", "state", "data")
+            },
             "OVERRIDE_IN_DOCKER": "0",
             "DOCKER_BRIDGE_IP": "127.0.0.1",  # unset, a client in a container pings for it
             "DOCKER_HOST": DEAD_ENDPOINT.replace("http", "tcp"),
             "ANALYTICS_API": endpoint,
             "API_ENDPOINT": DEAD_ENDPOINT,
-            "HTTP_PROXY": DEAD_ENDPOINT,
-            "HTTPS_PROXY": DEAD_ENDPOINT,
-            "http_proxy": DEAD_ENDPOINT,
-            "https_proxy": DEAD_ENDPOINT,
+            **dict.fromkeys(
+                ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), DEAD_ENDPOINT
+            ),
             "NO_PROXY": "127.0.0.1,localhost",
         }
         changed = {**base, **changes}

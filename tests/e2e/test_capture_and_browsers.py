@@ -1,12 +1,12 @@
 """A page in a real browser neither gets anything into a capture nor anything out of it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.counting import wait_until
 from usagectl import capture
 from usagectl.machine.environment import from_process
 
@@ -20,7 +20,6 @@ EVIL = "evil.test"
 NAMES = (LOOPBACK, "localhost", EVIL, "host.docker.internal")
 NOT_SENT = {"fetch-json"}  # the browser asks with OPTIONS first, and then does not post
 FORGED = ("beacon", "form", "fetch-text", "fetch-no-cors", "xhr")
-ARRIVAL_LIMIT_SECONDS = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -101,10 +100,3 @@ def wait_for_all(opened: capture.Capture, targets: int = 1) -> None:
     """Wait for the last of the page's requests: a beacon has no answer that the page sees."""
     sums = opened.file.sums
     wait_until(lambda: sums.requests + sums.refused >= len(ATTEMPTS) * targets)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, or until the time is up."""
-    end = time.monotonic() + ARRIVAL_LIMIT_SECONDS
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.05)

@@ -1,7 +1,8 @@
 """What `usagectl capture` sees of real clients, and what these notice of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,14 +219,21 @@ def test_the_fixture_sees_the_real_client(
     usagectl_capture.assert_silent()
 
 
+@contextmanager
+def skipping() -> Iterator[None]:
+    """Skip a test whose client cannot be installed."""
+    try:
+        yield
+    except ClientUnavailableError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session", params=[OLDER, NEWER], ids=lambda release: release.version)
 def other(request: pytest.FixtureRequest) -> tuple[Release, Client]:
     """Return a client of another version; skip where pip cannot install it."""
     release: Release = request.param
-    try:
+    with skipping():
         return release, find_or_make_client(release)
-    except ClientUnavailableError as error:
-        pytest.skip(f"LocalStack {release.version} could not be installed: {error}")
 
 
 def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: Sandbox) -> None:
@@ -246,20 +254,16 @@ def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: San
 @pytest.fixture(scope="session")
 def node() -> Path:
     """Find Node; skip without it."""
-    try:
+    with skipping():
         return find_node()
-    except ClientUnavailableError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
 def node_package(node: Path) -> Path:
     """Return the package of a Node tool; skip where npm cannot install it."""
     del node
-    try:
+    with skipping():
         return find_or_make_node_package()
-    except ClientUnavailableError as error:
-        pytest.skip(f"the Node package could not be installed: {error}")
 
 
 def record_node(

@@ -298,37 +298,6 @@ def test_the_request_is_what_the_client_posts(
             assert headers | {"Localstack-Session-ID": session_id} == dict(posted.headers)
 
 
-def test_the_token_is_masked_unless_revealed(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """Without `--reveal` the token is nowhere in the answer, and its pointer is in `masked`."""
-    env = {"LOCALSTACK_AUTH_TOKEN": TOKEN}
-    run = usagectl.run(sandbox, "preview", "localstack", "--json", changes=env)
-    assert run.status == 0, run
-    assert TOKEN not in run.stdout + run.stderr
-    assert _read_request(run)["masked"] == ["/payload/api_key"]
-    assert _preview(usagectl, sandbox, env)["masked"] == []
-
-
-def test_off_shows_no_request(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """Switched off, `preview` without `--if-enabled` shows that nothing would be sent."""
-    env = {"DISABLE_EVENTS": "1"}
-    run = usagectl.run(sandbox, "preview", "localstack", "--json", changes=env)
-    assert run.status == 0, run
-    data = read_data(run)
-    assert (data["would_send"], data["requests"]) == (False, [])
-
-
-def test_raw_is_the_body(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """`--raw` prints the body bytes alone, of the same form as in the JSON answer."""
-    arguments = ("preview", "localstack", "--if-enabled", "--reveal")
-    run = usagectl.run(sandbox, *arguments, "--raw")
-    assert run.status == 0, run
-    raw = json.loads(run.stdout)
-    body = json.loads(_preview(usagectl, sandbox, {})["body"])
-    assert json.dumps(raw) == run.stdout.removesuffix("\n")
-    assert list(raw) == list(body)
-    assert list(raw["payload"]) == list(body["payload"])
-
-
 def _preview(
     usagectl: Usagectl,
     sandbox: Sandbox,

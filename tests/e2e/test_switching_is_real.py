@@ -104,50 +104,41 @@ def test_all_tools_at_once(client: Client, usagectl: Usagectl, sandbox: Sandbox)
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"DISABLE_EVENTS=0\n", b"DISABLE_EVENTS=yes\n", b"DISABLE_EVENTS=1\nDISABLE_EVENTS\n"],
+    "profiles",
+    [
+        {"default": b"DISABLE_EVENTS=0\n"},
+        {"default": b"DISABLE_EVENTS=yes\n"},
+        {"default": b"DISABLE_EVENTS=1\nDISABLE_EVENTS\n"},
+        {"a": b"DISABLE_EVENTS=1\n", "b": b"DISABLE_EVENTS=0\n"},  # The last of a list wins.
+    ],
 )
 def test_disable_overrules_a_profile_that_says_otherwise(
-    content: bytes, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    profiles: dict[str, bytes], client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
     """A profile that keeps telemetry on is no obstacle: after `disable` nothing arrives."""
-    sandbox.write("home/.localstack/default.env", content)
-    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
-    assert client.config_show(sandbox).connections == 0
+    changes = {"CONFIG_PROFILE": "a,b"} if "b" in profiles else {}
+    for name, content in profiles.items():
+        sandbox.write(f"home/.localstack/{name}.env", content)
+    assert len(client.config_show(sandbox, changes).requests) == 1
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=changes))
+    assert client.config_show(sandbox, changes).connections == 0
 
 
 def test_a_hand_written_opt_out_can_be_overruled_and_brought_back(
     client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """`enable localstack` wins over an opt-out that a person wrote, and `disable` over that."""
-    sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
+    """`enable localstack` wins over an opt-out that a person wrote, and `disable` over that.
+
+    Without a name, `enable` undoes what `disable` did and no more: the person's line stays.
+    """
+    profile = sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
+    usagectl.run(sandbox, "enable", "--json")
+    assert profile.read_bytes() == b"# mine\nDISABLE_EVENTS=1\n"
     assert client.config_show(sandbox).connections == 0
     _succeed(usagectl.run(sandbox, "enable", "localstack", "--json"))
     assert len(client.config_show(sandbox).requests) == 1
     _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
     assert client.config_show(sandbox).connections == 0
-
-
-def test_enabling_all_leaves_a_hand_written_opt_out(
-    client: Client, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """Without a name, `enable` undoes what `disable` did and no more: the person's line stays."""
-    profile = sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
-    usagectl.run(sandbox, "enable", "--json")
-    assert profile.read_bytes() == b"# mine\nDISABLE_EVENTS=1\n"
-    assert client.config_show(sandbox).connections == 0
-
-
-def test_disable_overrules_the_last_profile_of_a_list(
-    client: Client, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """The last file of `CONFIG_PROFILE` wins in the client, so `disable` must beat that one."""
-    changes = {"CONFIG_PROFILE": "a,b"}
-    sandbox.write("home/.localstack/a.env", b"DISABLE_EVENTS=1\n")
-    sandbox.write("home/.localstack/b.env", b"DISABLE_EVENTS=0\n")
-    assert len(client.config_show(sandbox, changes).requests) == 1
-    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=changes))
-    assert client.config_show(sandbox, changes).connections == 0
 
 
 def test_a_linked_profile_stays_a_link(

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.support.counting import wait_until
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -123,10 +125,7 @@ class Endpoint:
 
     def wait_for(self, count: int, seconds: float = 10.0) -> bool:
         """Wait until so many requests came."""
-        until = time.monotonic() + seconds
-        while len(self.received) < count and time.monotonic() < until:
-            time.sleep(0.02)
-        return len(self.received) >= count
+        return wait_until(lambda: len(self.received) >= count, seconds)
 
     def settle(self) -> None:
         """Wait until every connection that has reached this machine is read to its end.
