@@ -174,7 +174,10 @@ def test_a_home_that_may_not_be_entered(furnished: Machine) -> None:
 
 
 def test_no_home_at_all(machine: Machine) -> None:
-    """Without HOME and without an account, answers go on and a refusal names the way out."""
+    """Without HOME and without an account, answers go on and a refusal names the way out.
+
+    Its hint works: with a cache folder the ID is written there.
+    """
     wall = without_account()
     machine.cwd.chmod(0o777)
     outcomes = run_all_behind(wall, machine, ALL, variables=HOMELESS)
@@ -182,16 +185,8 @@ def test_no_home_at_all(machine: Machine) -> None:
     hints = {words: outcomes[words].envelope["errors"][0]["hint"] for words in WRITING}
     assert [words for words, hint in hints.items() if "export " not in hint] == []
     assert list(machine.cwd.iterdir()) == [], "a folder named ~ is no home"
-
-
-def test_without_a_home_a_folder_can_be_named(machine: Machine) -> None:
-    """The hint of the refusal works: with a cache folder the ID is written there."""
-    wall = without_account()
-    machine.cwd.chmod(0o777)
     variables = {**HOMELESS, "XDG_CACHE_HOME": str(machine.cwd)}
-    assert is_answer(
-        run_behind(wall, machine, "reset-machine-id", "--yes", "--json", variables=variables)
-    )
+    assert is_answer(run_behind(wall, machine, RESET, variables=variables))
     assert (machine.cwd / "localstack-cli" / "machine.json").is_file()
 
 

@@ -62,11 +62,8 @@ def main() -> None:
                 "local": (ours, variables(Path(name) / "local", DEAD)),
             }
             for way, base in bases.items():
-                folder = Path(name) / way
-                runs[f"on, endpoint {way}"] = (
-                    ours,
-                    variables(folder, base, USAGECTL_TELEMETRY="on"),
-                )
+                given = variables(Path(name) / way, base, USAGECTL_TELEMETRY="on")
+                runs[f"on, endpoint {way}"] = (ours, given)
             if options.localstack:
                 theirs = [options.localstack, "config", "show"]
                 folder = Path(name) / "localstack"
@@ -78,12 +75,10 @@ def main() -> None:
             report(times)
             time.sleep(11)
         recovered(Path(name), good, options.rounds + 1)
-        theirs_arrived = [r for r in bad.received if "usagectl" not in r.headers["User-Agent"]]
         if options.localstack:
-            print(
-                f"localstack: {len(theirs_arrived)} requests reached the endpoint that hangs, none"
-            )
-            print("is kept where it is refused or dropped: its client has no spool")
+            arrived = sum("usagectl" not in each.headers["User-Agent"] for each in bad.received)
+            print(f"localstack: {arrived} requests reached the endpoint that hangs, none is kept")
+            print("where it is refused or dropped: its client has no spool")
 
 
 def end_children(folder: Path) -> None:

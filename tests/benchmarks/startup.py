@@ -96,20 +96,12 @@ def ratio(times: dict[str, list[float]], name: str, base: str) -> float:
 def count_instructions(command: list[str], *, home: Path) -> int:
     """Count the instructions of one start-up, without `site` and with a fixed hash seed."""
     interpreter, *words = command
-    variables = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *site.getsitepackages()]),
-        "PYTHONHASHSEED": "0",
-    }
+    path = os.pathsep.join([str(REPOSITORY), *site.getsitepackages()])
+    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": path}
+    variables["PYTHONHASHSEED"] = "0"
     valgrind = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
-    done = subprocess.run(
-        [*valgrind, interpreter, "-S", *words],
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [*valgrind, interpreter, "-S", *words]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     counted = re.search(r"Collected : (\d+)", done.stderr)
     assert counted, done.stderr
     return int(counted[1])

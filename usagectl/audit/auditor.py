@@ -64,11 +64,8 @@ def audit_capture(environment: Environment, file: Path, command: Sequence[str]) 
 class Auditor:
     """Findings of events that are added one after another; bounded, however many they are.
 
-    Args:
-        context: the values of this machine to look for.
-        shows_values: whether examples are whole instead of masked.
-        only: IDs of the rules that count; None: all.
-        on_progress: told now and then how many events and bytes are done.
+    With `only`, these rules count and no other. `on_progress` is told now and then how many
+    events and bytes are done.
     """
 
     def __init__(

@@ -91,13 +91,7 @@ class Context:
     def from_environment(cls, environment: Environment, arguments: Sequence[str] = ()) -> Context:
         """Take the values of this machine, and those typed in a captured command.
 
-        Args:
-            environment: what this process runs on.
-            arguments: the words of the captured command, its program's name first. Of them
-                count the values: `--name=VALUE`, what stands after the program's name and
-                is no option, and the part after `=` of `NAME=VALUE`. Words shorter than
-                four characters, plain numbers below six digits and words such as `true` or
-                `json` are left out; so is every word of a `cmd` that is audited.
+        A word of a `cmd` that is audited is no value, though it was typed.
         """
         machine_ids = tuple(_machine_ids(environment))
         found = (
@@ -146,7 +140,11 @@ def _pattern(rule: str, texts: Iterable[str]) -> str:
 
 
 def values_typed(arguments: Sequence[str]) -> tuple[str, ...]:
-    """List the values among the words of a command line (see `Context.from_environment`)."""
+    """List the values among the words of a command line, its program's name first.
+
+    Those are `--name=VALUE`, words that are no option, and the part after `=` of `NAME=VALUE`;
+    not short words and numbers, nor words such as `true` or `json`.
+    """
     found: list[str] = []
     for word in arguments[1:]:
         value = word.partition("=")[2] if word.startswith("-") else word

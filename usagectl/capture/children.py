@@ -86,9 +86,7 @@ def wait_for_late(
 def has_descendants(port: int, *, adopts: bool = False) -> bool | None:
     """True if a process of a captured command runs; None where processes cannot be seen.
 
-    Args:
-        port: the port of the endpoint, which is the mark.
-        adopts: True while orphans become ours, see `adopting_orphans`.
+    The endpoint's port is its mark; with `adopts`, orphans become ours.
     """
     if adopts and _has_children():
         return True

@@ -66,13 +66,8 @@ def opened(
 ) -> Iterator[FileEvents]:
     """Load the events of a file, or take up what an earlier replay left of them.
 
-    Args:
-        environment: that of the user.
-        folder: where the stores of files lie.
-        file: the file; None for a stream that can be read but once.
-        stream: its bytes.
-        base: the address that they go to; a file has a store for each.
-        keeps: keep the events that wait at the end, for the next replay of the file.
+    A file has a store in the folder for each address that it goes to; without a file the
+    stream can be read but once. With `keeps`, what waits at the end is for the next replay.
 
     Raises:
         FileUnreadableError: the file cannot be read.
