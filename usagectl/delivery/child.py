@@ -30,7 +30,7 @@ def main(
     """
     _limit_lifetime(lifetime)
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(19)
     time.sleep(rest)
     (deliver or _deliver)()
 
