@@ -154,7 +154,7 @@ def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.
     while True:
         query, has_log = ways.pop(0)
         uri = f"{file.absolute().as_uri()}?{query}"
-        connection = sqlite3.connect(uri, seconds, uri=True, isolation_level=None)
+        connection = sqlite3.connect(uri, timeout=seconds, uri=True, isolation_level=None)
         try:
             if not has_log:
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
