@@ -60,7 +60,7 @@ class Tracker:
     everything at `flush`, `close` and the end of the program. A program that is killed,
     or ends with `os._exit`, loses what was not written by then.
 
-    Events that do not fit the notice are dropped and counted in `dropped`.
+    Events that do not fit the notice are dropped, and `dropped` says how many were.
 
     Args:
         name: the tool's name, as a person types it.
@@ -74,9 +74,6 @@ class Tracker:
         environment: what it runs on; None: the process's own, taken anew each period.
         is_testing: whether this is a test run of the program itself.
         strict: raise what does not fit, for the tests of the program.
-
-    Attributes:
-        dropped: how many events did not fit the notice.
 
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
