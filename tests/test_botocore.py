@@ -226,9 +226,8 @@ def test_only_calls_to_an_emulator_count(desk: Desk) -> None:
 
 def test_calls_to_aws_are_not_counted_either(machine: Machine) -> None:
     """In the aggregated form too, a call to AWS leaves nothing: not even a session."""
-    environment = machine.environment()
     made = session()
-    with Tracker("sample", environment=environment, aggregate=True) as tracker:
+    with Tracker("sample", environment=machine.environment(), aggregate=True) as tracker:
         attach(made, tracker)
         client = made.client("sqs", config=config())
         client.meta.events.register("before-send", stub)

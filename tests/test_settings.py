@@ -136,15 +136,6 @@ def test_corrupt_files_are_set_aside(machine: Machine) -> None:
         result.set_aside.unlink()
 
 
-def test_setting_aside_twice_keeps_both(machine: Machine) -> None:
-    """A second corrupt file in the same second gets another name."""
-    for data in (b"[[1", b"[[2"):
-        file_of(machine, data)
-        settings.save(machine.environment(), {"mode": "local"})
-    kept = sorted(machine.config_dir.glob("*.corrupt-*"))
-    assert [file.read_bytes() for file in kept] == [b"[[1", b"[[2"]
-
-
 def test_what_is_not_read_is_not_written(machine: Machine) -> None:
     """A file beyond the bound, or a pipe, is a problem at once, and no save replaces it."""
     text = '[telemetry]\nmode = "on"\n#'

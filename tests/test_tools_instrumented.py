@@ -140,40 +140,27 @@ def test_policy_and_project_only_restrict(tmp_path: Path) -> None:
 def test_what_is_not_understood_is_off(tmp_path: Path) -> None:
     """A corrupt policy, project or settings file counts as off, and is named.
 
+    So does a policy or project file with an unknown key: a slip of the pen in a restriction.
     A folder or a pipe in its place counts as off too, and does not hang.
     """
-    corrupt = (
-        "not toml",
-        "[telemetry]\nmode = 1\n",
-        '[telemetry]\nmode = "maybe"\n',
-        "telemetry=1",
-    )
+    corrupt = ("not toml", "[telemetry]\nmode = 1\n", mode("maybe"), "telemetry=1")
+    slips = ('mode = "off"\n', '[telemtry]\nmode = "off"\n', '[telemetry]\nmodes = "off"\n')
     for name in ("policy", "project", "setting"):
         machine = Machine(tmp_path / name)
-        for text in corrupt:
-            put(place(machine, name), text)
+        file = place(machine, name)
+        cases = dict.fromkeys(corrupt, f"{name}-unreadable")
+        cases |= dict.fromkeys(slips if name != "setting" else (), f"{name}-unknown-key")
+        for text, code in cases.items():
+            put(file, text)
             found = verdict(machine, USAGECTL_TELEMETRY="on")
             assert found.telemetry == "off", (name, text)
-            assert found.decided_by.origin == str(place(machine, name))
-            assert f"{name}-unreadable" in codes(found), (name, text)
-        file = place(machine, name)
+            assert (found.decided_by.origin, codes(found)) == (str(file), [code]), text
         file.unlink()
         file.mkdir()
         assert verdict(machine).telemetry == "off", name
         file.rmdir()
         os.mkfifo(file)
         assert verdict(machine).telemetry == "off", name
-
-
-def test_a_slip_of_the_pen_in_a_restriction_restricts(tmp_path: Path) -> None:
-    """A policy or project file with an unknown key counts as off, and says so."""
-    slips = ('mode = "off"\n', '[telemtry]\nmode = "off"\n', '[telemetry]\nmodes = "off"\n')
-    for name in ("policy", "project"):
-        machine = Machine(tmp_path / name)
-        for text in slips:
-            put(place(machine, name), text)
-            found = verdict(machine)
-            assert (found.telemetry, codes(found)) == ("off", [f"{name}-unknown-key"]), text
 
 
 def test_without_a_home_it_is_off(machine: Machine) -> None:

@@ -22,37 +22,21 @@ _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 
 
 class Consent(NamedTuple):
-    """The verdict on one tool part.
+    """The verdict on one tool part."""
 
-    Attributes:
-        tool: whose.
-        part: which part.
-        name: the part as a person reads it.
-        telemetry: `on` sends, `local` records and sends nothing, `off` does neither.
-        decided_by: the switch that decided.
-        overridden: switches that said something else and were not obeyed.
-        considered: every switch looked at, in order, ignored ones too.
-        cautions: what a person should know.
-        endpoint: where it would send.
-        installation: what was found of the tool.
-        counts: whether an expectation looks at it.
-        is_ours: whether the tool records its events through usagectl.
-        is_out_of_reach: whether no file that usagectl writes can switch it off.
-    """
-
-    tool: str
-    part: str
-    name: str
-    telemetry: Telemetry
-    decided_by: Switch
-    overridden: tuple[Switch, ...]
-    considered: tuple[Switch, ...]
-    cautions: tuple[Caution, ...]
-    endpoint: str
-    installation: Installation
-    counts: bool
-    is_ours: bool
-    is_out_of_reach: bool
+    tool: str  # Whose.
+    part: str  # Which part.
+    name: str  # The part as a person reads it.
+    telemetry: Telemetry  # `on` sends, `local` records and sends nothing, `off` does neither.
+    decided_by: Switch  # The switch that decided.
+    overridden: tuple[Switch, ...]  # Switches that said something else and were not obeyed.
+    considered: tuple[Switch, ...]  # Every switch looked at, in order, ignored ones too.
+    cautions: tuple[Caution, ...]  # What a person should know.
+    endpoint: str  # Where it would send.
+    installation: Installation  # What was found of the tool.
+    counts: bool  # Whether an expectation looks at it.
+    is_ours: bool  # Whether the tool records its events through usagectl.
+    is_out_of_reach: bool  # Whether no file that usagectl writes can switch it off.
 
 
 def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:

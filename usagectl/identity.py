@@ -51,20 +51,12 @@ _SHARED_MODE = 0o644
 
 
 class MachineId(NamedTuple):
-    """What one place holds.
+    """What one place holds."""
 
-    Attributes:
-        place: the file.
-        value: the ID as the client would send it; None without one. A file may
-            hold any JSON value; the client sends it unchecked.
-        kind: what the value is.
-        problem: why the file cannot be read or understood, else empty.
-    """
-
-    place: IdentityFile
-    value: object
-    kind: Kind
-    problem: str = ""
+    place: IdentityFile  # The file.
+    value: object  # The ID as the client would send it, any JSON value; None without one.
+    kind: Kind  # What the value is.
+    problem: str = ""  # Why the file cannot be read or understood, else empty.
 
     @property
     def exists(self) -> bool:
@@ -73,23 +65,14 @@ class MachineId(NamedTuple):
 
 
 class Replacement(NamedTuple):
-    """What was done (or is planned) at one place.
+    """What was done (or is planned) at one place."""
 
-    Attributes:
-        place: the file.
-        before: what stood there.
-        after: the new ID; None when it is removed.
-        changed: whether the file is other than before.
-        set_aside: where a file that could not be understood went.
-        problem: why nothing was changed, else None.
-    """
-
-    place: IdentityFile
-    before: MachineId
-    after: str | None
-    changed: bool
-    set_aside: Path | None = None
-    problem: StateError | None = None
+    place: IdentityFile  # The file.
+    before: MachineId  # What stood there.
+    after: str | None  # The new ID; None when it is removed.
+    changed: bool  # Whether the file is other than before.
+    set_aside: Path | None = None  # Where a file that could not be understood went.
+    problem: StateError | None = None  # Why nothing was changed, else None.
 
 
 def places(environment: Environment) -> tuple[IdentityFile, ...]:

@@ -99,13 +99,10 @@ _TYPES = {int: "number", float: "number", bool: "boolean", list: "list", dict: "
 
 
 class Secret(NamedTuple):
-    """A secret in a text: its kind, and where it begins and ends.
+    """A secret in a text: its kind, and where it begins and ends."""
 
-    Attributes:
-        kind: `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`,
-            `login`, `signature`, `assigned` (`password=…`).
-    """
-
+    # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `login`,
+    # `signature`, `assigned` (`password=…`).
     kind: str
     start: int
     end: int

@@ -21,18 +21,12 @@ if TYPE_CHECKING:
 
 
 class SwitchResult(NamedTuple):
-    """The outcome of switching.
+    """The outcome of switching."""
 
-    Attributes:
-        changes: what was written.
-        consents: the verdict on every part afterwards, read anew.
-        purged: waiting events that were removed, of the tools that were switched off.
-        problems: parts that did not follow, and files that could not be written.
-    """
-
-    changes: tuple[Change, ...]
-    consents: tuple[Consent, ...]
-    purged: int
+    changes: tuple[Change, ...]  # What was written.
+    consents: tuple[Consent, ...]  # The verdict on every part afterwards, read anew.
+    purged: int  # Waiting events that were removed, of the tools that were switched off.
+    # Parts that did not follow, and files that could not be written.
     problems: tuple[UsagectlError, ...]
 
 

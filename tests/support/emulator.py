@@ -30,11 +30,7 @@ REGION = "us-east-1"
 
 
 class Emulator:
-    """Moto's server on a free loopback port, for as long as the context lasts.
-
-    Attributes:
-        url: where it answers.
-    """
+    """Moto's server on a free loopback port, for as long as the context lasts."""
 
     url: str
 

@@ -101,21 +101,7 @@ class Outcome:
 
 @dataclass
 class Machine:
-    """A machine below one folder.
-
-    Attributes:
-        folder: everything of it lies below.
-        variables: extra environment variables.
-        system: what it says it is.
-        home: the home folder.
-        root: what stands for `/` where marker files are looked for.
-        bin: the only folder on PATH.
-        cwd: the working folder.
-        config_dir: usagectl's settings folder.
-        state_dir: usagectl's state folder.
-        default_profile: LocalStack's default profile.
-        machine_json: the identity file of LocalStack's command line.
-    """
+    """A machine below one folder."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -123,11 +109,12 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
-        self.root = self.folder / "root"
-        self.bin = self.folder / "bin"
+        self.root = self.folder / "root"  # Stands for `/` where marker files are looked for.
+        self.bin = self.folder / "bin"  # The only folder on PATH.
         self.cwd = self.folder / "work"
         self.config_dir = self.folder / "config"
         self.state_dir = self.folder / "state"
+        # LocalStack's default profile, and the identity file of its command line.
         self.default_profile = self.home / ".localstack" / "default.env"
         self.machine_json = self.home / ".cache" / "localstack-cli" / "machine.json"
         for path in (self.home, self.root, self.bin, self.cwd, self.folder / "tmp"):

@@ -51,12 +51,6 @@ class Process:
 
     The queue is a `SimpleQueue`, since the handler of a signal may put something into it
     while its own thread does: a `threading.Event` would wait for itself.
-
-    Attributes:
-        lock: of all that is rare: who is served, the opening and closing of a tracker. No
-            other thread forks while it is held: a child would wait for ever for an import
-            that another thread of its parent had begun.
-        has_ended: whether the process has written for the last time, by itself.
     """
 
     def __init__(self) -> None:
@@ -65,8 +59,10 @@ class Process:
 
     def _begin(self) -> None:
         """Forget clients and thread: in a forked child they are the parent's."""
+        # Of all that is rare: who is served, the opening and closing of a tracker. No other
+        # thread forks while it is held: a child would wait for ever for an import under way.
         self.lock = threading.RLock()
-        self.has_ended = False
+        self.has_ended = False  # Whether the process has written for the last time, by itself.
         self._clients: list[Client] = []
         self._errands: SimpleQueue[_Errand | None] = SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -36,11 +36,7 @@ _RECORDING = "_usagectl_recording"
 
 
 class Recording:
-    """The events of one run of a command line, until it ends.
-
-    Attributes:
-        emitter: whose run it is.
-    """
+    """The events of one run of a command line, until it ends."""
 
     def __init__(self, emitter: Emitter, environment: Environment | None = None) -> None:
         self.emitter = emitter

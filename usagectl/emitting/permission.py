@@ -31,33 +31,20 @@ _REMARKED = "first-run"
 
 
 class Emitter(NamedTuple):
-    """What a program that records its events says about itself.
+    """What a program that records its events says about itself."""
 
-    Attributes:
-        name: the tool's name, as a person types it.
-        version: its version.
-        endpoint: the base URL that its author declares; empty: nothing is sent by itself.
-        kinds: the event kinds that it declares.
-        program: the file that is run; empty when it is not known.
-    """
-
-    name: str
-    version: str = ""
-    endpoint: str = ""
-    kinds: tuple[Kind, ...] = ()
-    program: str = ""
+    name: str  # The tool's name, as a person types it.
+    version: str = ""  # Its version.
+    endpoint: str = ""  # The base URL that its author declares; empty: nothing is sent by itself.
+    kinds: tuple[Kind, ...] = ()  # The event kinds that it declares.
+    program: str = ""  # The file that is run; empty when it is not known.
 
 
 class Permit(NamedTuple):
-    """Permission to record events.
+    """Permission to record events."""
 
-    Attributes:
-        verdict: of the tool's switches.
-        consent: under which consent to send they are recorded; empty: they stay here.
-    """
-
-    verdict: Consent
-    consent: str
+    verdict: Consent  # Of the tool's switches.
+    consent: str  # Under which consent to send they are recorded; empty: they stay here.
 
 
 def permit(environment: Environment, emitter: Emitter) -> Permit | None:

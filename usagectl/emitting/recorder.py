@@ -97,10 +97,6 @@ class Recorder:
 
     The session begins with the first event, unless that is a command's: the notice
     connects no command to a session.
-
-    Attributes:
-        permit: under which it records.
-        session: None before it began.
     """
 
     def __init__(
@@ -114,7 +110,7 @@ class Recorder:
         self._environment = environment
         self._tool = tool
         self.permit = permit
-        self.session: Session | None = None
+        self.session: Session | None = None  # Until it begins.
         self._build_session_event = begin
         self._has_begun = False
         self.forget()

@@ -60,7 +60,7 @@ class Tracker:
     everything at `flush`, `close` and the end of the program. A program that is killed,
     or ends with `os._exit`, loses what was not written by then.
 
-    Events that do not fit the notice are dropped and counted in `dropped`.
+    Events that do not fit the notice are dropped, and `dropped` says how many were.
 
     Args:
         name: the tool's name, as a person types it.
@@ -74,9 +74,6 @@ class Tracker:
         environment: what it runs on; None: the process's own, taken anew each period.
         is_testing: whether this is a test run of the program itself.
         strict: raise what does not fit, for the tests of the program.
-
-    Attributes:
-        dropped: how many events did not fit the notice.
 
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
@@ -207,13 +204,7 @@ def _name_of(kind: object) -> str:
 
 
 class Client:
-    """One tracker's share in the thread of its process: its switches, recorder and turns.
-
-    Attributes:
-        recorder: what records; None before the first record, after `close` and while it is off.
-        is_new: whether it has not had its first turn in this process.
-        due: when it wants the next one, in seconds of the monotonic clock.
-    """
+    """One tracker's share in the thread of its process: its switches, recorder and turns."""
 
     def __init__(
         self,
@@ -227,7 +218,7 @@ class Client:
         self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
         self._environment = environment
         self._build_session_event = begin
-        self.recorder: Recorder | None = None
+        self.recorder: Recorder | None = None  # Also None after `close` and while it is off.
         self._is_off = False
         self._begin_process()
         process.know(self)
@@ -236,8 +227,8 @@ class Client:
         self._is_opening = False
         self._is_served = False
         self._next_period = 0.0
-        self.is_new = True
-        self.due = math.inf
+        self.is_new = True  # Whether it has not had its first turn in this process.
+        self.due = math.inf  # When it wants the next one, in seconds of the monotonic clock.
 
     def continue_in_child(self) -> None:
         """Leave to the parent what it recorded, and go on in the same session."""

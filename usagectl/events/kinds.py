@@ -55,45 +55,30 @@ class InvalidKindError(UsageError):
 
 
 class Field(NamedTuple):
-    """One member of a declared event.
+    """One member of a declared event."""
 
-    Attributes:
-        name: lower-case letters, digits and underscores.
-        type: of each value.
-        description: one sentence that says what it means.
-        privacy: one of `PRIVACY`.
-        choices: all that a text may be; a text of `error-text` has none and is scrubbed.
-        is_list: whether it holds a list of such values.
-        is_optional: whether it may be absent.
-    """
-
-    name: str
-    type: FieldType
-    description: str
-    privacy: str = "usage"
+    name: str  # Lower-case letters, digits and underscores.
+    type: FieldType  # Of each value.
+    description: str  # One sentence that says what it means.
+    privacy: str = "usage"  # One of `PRIVACY`.
+    # All that a text may be; a text of `error-text` has none and is scrubbed.
     choices: tuple[str, ...] = ()
-    is_list: bool = False
-    is_optional: bool = False
+    is_list: bool = False  # Whether it holds a list of such values.
+    is_optional: bool = False  # Whether it may be absent.
 
 
 _COUNT = Field("count", "integer", "How often this combination occurred.")
 
 
 class Kind(NamedTuple):
-    """A declared event: its purpose, when it is recorded and what it holds.
+    """A declared event: its purpose, when it is recorded and what it holds."""
 
-    Attributes:
-        name: begins with the name of its tool (`-` as `_`) and `_`.
-        description: one sentence that says what it means.
-        when: one sentence that says when it is recorded.
-        fields: the members of its payload; of a counter, the labels that are counted by.
-        is_counter: whether it counts; its payload is `{"counts":[{<labels…>,"count":n}]}`.
-    """
-
-    name: str
-    description: str
-    when: str = ""
+    name: str  # Begins with the name of its tool (`-` as `_`) and `_`.
+    description: str  # One sentence that says what it means.
+    when: str = ""  # One sentence that says when it is recorded.
+    # The members of its payload; of a counter, the labels that are counted by.
     fields: tuple[Field, ...] = ()
+    # Whether it counts; its payload is `{"counts":[{<labels…>,"count":n}]}`.
     is_counter: bool = False
 
     def schema(self, tool: str = "") -> dict[str, Any]:

@@ -62,19 +62,14 @@ class _Rule(NamedTuple):
 
 
 class Shape:
-    """What one event may hold, and the writer of its payload.
-
-    Attributes:
-        name: of the event.
-        has_session: True if its metadata holds the ID of a session, beside the time.
-        endpoint: `session` or `events`.
-    """
+    """What one event may hold, and the writer of its payload."""
 
     __slots__ = ("_object", "endpoint", "has_session", "name")
 
     def __init__(self, name: str, schema: Mapping[str, Any]) -> None:
         self.name = name
         self.endpoint: str = schema["x-endpoint"]
+        # Whether its metadata holds the ID of a session, beside the time.
         self.has_session = "session_id" in schema["properties"]["metadata"]["properties"]
         self._object = _Object(name, "", schema["properties"]["payload"])
 
