@@ -284,10 +284,7 @@ def record_node(
 def test_a_node_tool_is_captured(
     when: str, node: Path, node_package: Path, sandbox: Sandbox
 ) -> None:
-    """A client of another tool, in Node, is recorded, also from its detached sender.
-
-    With its own opt-out it sends nothing.
-    """
+    """A client of another tool, in Node, is recorded, also from its detached sender."""
     recorded = record_node(node, sandbox, NODE_TOOL, str(node_package), when)
     assert (recorded.run.status, recorded.data["status"]) == (0, 0)
     assert recorded.run.stdout.endswith("built\n")
@@ -296,8 +293,13 @@ def test_a_node_tool_is_captured(
     assert {each.path for each in recorded.captured} == {"/v1/gatsby"}
     agents = {each.headers["user-agent"].partition(":")[0] for each in recorded.captured}
     assert agents == {"gatsby-telemetry"}
+
+
+def test_a_node_tool_opted_out_is_silent(node: Path, node_package: Path, sandbox: Sandbox) -> None:
+    """The same tool with its own opt-out sends nothing."""
     changes = {"GATSBY_TELEMETRY_DISABLED": "1"}
-    recorded = record_node(node, sandbox, NODE_TOOL, str(node_package), when, changes=changes)
+    words = (str(node_package), "detached")
+    recorded = record_node(node, sandbox, NODE_TOOL, *words, changes=changes)
     assert (recorded.run.status, recorded.run.stdout) == (0, "built\n")
     assert (recorded.data["requests"], recorded.data["refused"]) == (0, 0)
 
