@@ -241,7 +241,11 @@ def test_nothing_of_a_value_of_this_machine_is_shown(context: audit.Context) -> 
 
 
 def test_a_secret_is_found_wherever_it_stands(context: audit.Context) -> None:
-    """As a name too, whose place does not show it, and written as escapes."""
+    """As a name too, whose place does not show it, and written as escapes.
+
+    The values that are looked for have no text form either, so that no traceback shows them.
+    """
+    assert "kT9" not in repr(context) + str(context)
     secret = "kT9-abcdef-0123"  # noqa: S105  (of no account anywhere)
     escaped = json.dumps(failed(secret)).replace("kT9", "\\u006b\\u0054\\u0039")
     for event in (other("new", **{secret: {"a": 1}}), other(secret), escaped):

@@ -42,29 +42,18 @@ def record_of(body: bytes, **members: Any) -> dict[str, Any]:  # noqa: ANN401
     return found
 
 
-def packed(data: bytes) -> bytes:
-    """Compress."""
-    return gzip.compress(data, mtime=0)
-
-
-def raw_deflate(data: bytes) -> bytes:
-    """Compress without the frame that `deflate` should have."""
-    made = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return made.compress(data) + made.flush()
-
-
 def test_a_coding_is_taken_off() -> None:
     """Each coding that a client may use is removed; the last one first."""
     for encoding, body in (
         ("", BODY),
         ("identity", BODY),
-        ("gzip", packed(BODY)),
-        ("x-gzip", packed(BODY)),
-        (" GZIP ", packed(BODY)),
+        ("gzip", gzip.compress(BODY)),
+        ("x-gzip", gzip.compress(BODY)),
+        (" GZIP ", gzip.compress(BODY)),
         ("deflate", zlib.compress(BODY)),
-        ("deflate", raw_deflate(BODY)),
-        ("gzip, deflate", zlib.compress(packed(BODY))),
-        ("gzip", packed(BODY[:5]) + packed(BODY[5:])),
+        ("deflate", zlib.compress(BODY, wbits=-zlib.MAX_WBITS)),
+        ("gzip, deflate", zlib.compress(gzip.compress(BODY))),
+        ("gzip", gzip.compress(BODY[:5]) + gzip.compress(BODY[5:])),
     ):
         assert records.decode(body, encoding) == BODY, encoding
         assert record_of(body, headers={"content-encoding": encoding})["event"] == {"name": "a"}
@@ -75,9 +64,9 @@ def test_an_unreadable_body_says_why() -> None:
     for encoding, body, problem in (
         ("br", BODY, "not known"),
         ("gzip", BODY, "broken"),
-        ("gzip", packed(BODY)[:-9], "too soon"),
+        ("gzip", gzip.compress(BODY)[:-9], "too soon"),
         ("deflate", b"\x00garbage", "broken"),
-        ("gzip", packed(b"") * 60_000, "too many parts"),
+        ("gzip", gzip.compress(b"") * 60_000, "too many parts"),
         ("gzip," * 5, BODY, "four times"),
         ("", b"", "empty"),
         ("", b"nonsense", "not a JSON object"),

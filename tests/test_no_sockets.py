@@ -62,16 +62,8 @@ def drive(
 ) -> list[tuple[list[str], int, list[str]]]:
     """Run command lines in one process, below a program such as strace if one is named."""
     file = machine.folder / "report.json"
-    done = subprocess.run(
-        [*before, sys.executable, "-c", DRIVER, json.dumps(lines), str(file)],
-        env=machine.process_variables(),
-        cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    words = (*before, sys.executable, "-c", DRIVER, json.dumps(lines), str(file))
+    _run(machine, words, machine.process_variables())
     return [(words, status, seen) for words, status, seen in json.loads(file.read_text())]
 
 
@@ -163,15 +155,22 @@ def test_a_tracker_does_not_ask_the_account_database(machine: Machine) -> None:
 
 def _asked(machine: Machine, *without: str) -> int:
     variables = machine.process_variables()
+    kept = {name: text for name, text in variables.items() if name not in without}
+    return int(_run(machine, (sys.executable, "-c", ACCOUNT), kept))
+
+
+def _run(machine: Machine, words: Sequence[str], variables: dict[str, str]) -> bytes:
     done = subprocess.run(
-        [sys.executable, "-c", ACCOUNT],
-        env={name: text for name, text in variables.items() if name not in without},
+        words,
+        env=variables,
         cwd=machine.cwd,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
-        check=True,
+        timeout=120,
+        check=False,
     )
-    return int(done.stdout)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 def _network_sockets(trace: Path) -> list[str]:

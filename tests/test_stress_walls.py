@@ -79,6 +79,11 @@ def is_refusal(done: Outcome, *codes: str) -> bool:
     return first["code"] in codes and bool(first["message"] and first["hint"])
 
 
+def after(machine: Machine) -> dict[str, tuple[int, bytes]]:
+    """Take the contents of a machine whose disk was full."""
+    return contents(machine.folder.with_name(f"{machine.folder.name}.after"))
+
+
 @pytest.fixture
 def furnished(machine: Machine) -> Machine:
     """A machine on which every command has something to read and to change."""
@@ -111,16 +116,15 @@ def test_a_full_disk_leaves_every_old_byte(furnished: Machine) -> None:
     before = contents(furnished.folder)
     outcomes = run_all_behind(full_disk(furnished), furnished, [*ANSWERING, *WRITING])
     assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
-    assert contents(furnished.folder.with_name(f"{furnished.folder.name}.after")) == before
+    assert after(furnished) == before
 
 
 def test_removing_works_on_a_full_disk(furnished: Machine) -> None:
     """Clearing needs no free byte, and removes the IDs alone."""
     before = contents(furnished.folder)
     assert is_answer(run_behind(full_disk(furnished), furnished, CLEAR))
-    after = contents(furnished.folder.with_name(f"{furnished.folder.name}.after"))
     gone = {"home/.cache/localstack-cli/machine.json", "home/.config/lstk/machine_id"}
-    assert before.keys() - after.keys() == gone
+    assert before.keys() - after(furnished).keys() == gone
 
 
 def test_a_corrupt_file_on_a_full_disk_stays_in_its_place(furnished: Machine) -> None:
@@ -128,7 +132,7 @@ def test_a_corrupt_file_on_a_full_disk_stays_in_its_place(furnished: Machine) ->
     furnished.machine_json.write_bytes(b"broken")
     before = contents(furnished.folder)
     assert is_refusal(run_behind(full_disk(furnished), furnished, RESET), "file-unwritable")
-    assert contents(furnished.folder.with_name(f"{furnished.folder.name}.after")) == before
+    assert after(furnished) == before
 
 
 def test_files_that_may_not_be_read(furnished: Machine) -> None:

@@ -26,8 +26,6 @@ from usagectl.events.record import new_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from usagectl.machine.environment import Environment
-
 EVENT = (
     b'{"name":"cli_cmd","metadata":{"client_time":"2026-11-23 09:00:00.123456"},'
     b'"payload":{"cmd":"usagectl cache-dir set","params":["path","dry_run","json"],'
@@ -103,16 +101,12 @@ print(result.progress.sent, result.seconds, peak)
 """
 
 
-def machine_in(folder: Path) -> Environment:
-    """Make a machine whose spool may hold everything."""
+def fill(folder: Path, count: int) -> None:
+    """Make a machine whose spool may hold everything, and add so many events."""
     machine = Machine(folder)
     machine.config_dir.mkdir(exist_ok=True)
     (machine.config_dir / "settings.toml").write_text("[spool]\nmax_bytes = 100000000000\n")
-    return machine.environment(now=lambda: datetime.now(UTC))
-
-
-def fill(environment: Environment, count: int) -> None:
-    """Add so many events."""
+    environment = machine.environment(now=lambda: datetime.now(UTC))
     now, entropy = environment.now(), environment.entropy
     labels = {"tool": "usagectl", "kind": "cli_cmd"}
     records = [new_record(EVENT, now=now, entropy=entropy, **labels) for _ in range(500)]
@@ -130,7 +124,7 @@ def send_spool(base: str, count: int, size: int) -> tuple[float, int]:
     """Replay a spool of events in a process of its own; return the rate and the peak in KiB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fill(machine_in(folder), count)
+        fill(folder, count)
         words = [sys.executable, "-c", REPLAY, str(folder), base, str(size)]
         done = subprocess.run(words, capture_output=True, check=True, cwd=REPOSITORY)
     sent, seconds, peak = done.stdout.split()

@@ -61,14 +61,8 @@ STORED = (
     b'{"other": {"deep": [1, 2.50, "\\u00e9"]}, "machine_id": "dkr_0123456789ab"}',
 )
 CORRUPT = (
-    b"",
-    b"{",
-    b"[1]",
-    b'"text"',
-    b"null",
-    b"\xff\xfe",
+    *(b"", b"{", b"[1]", b'"text"', b"null", b"\xff\xfe", b"\x00"),
     b'{"machine_id": "a"}trailing',
-    b"\x00",
 )
 
 

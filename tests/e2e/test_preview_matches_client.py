@@ -189,23 +189,14 @@ def test_preview_shows_what_the_client_computes(
             for path, entry in scene.files.items():
                 sandbox.write(path, entry)
             before = _read_machine_files(sandbox)
-            # First: the client would store an ID.
-            shown = _preview_in_silence(usagectl, sandbox, scene.env)
+            # First: the client would store an ID. Every proxy that nobody chose listens.
+            with listening() as server:
+                proxies = {"HTTP_PROXY": server.base, "http_proxy": server.base}
+                shown = _preview(usagectl, sandbox, {**proxies, **scene.env})
+            assert server.accepted == 0
             assert _read_machine_files(sandbox) == before
             answer = client.evaluate(ASK_SESSION, sandbox, scene.env)
             _check_payload(scene, shown, answer)
-
-
-def _preview_in_silence(
-    usagectl: Usagectl, sandbox: Sandbox, env: Mapping[str, str | None]
-) -> dict[str, Any]:
-    """Preview while every proxy and endpoint that nobody chose listens; none may hear anything."""
-    with listening() as server:
-        shown = _preview(
-            usagectl, sandbox, {"HTTP_PROXY": server.base, "http_proxy": server.base, **env}
-        )
-    assert server.accepted == 0
-    return shown
 
 
 def _check_payload(scene: Scene, shown: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -257,8 +248,7 @@ def test_live_preview_takes_from_docker_what_the_client_takes(
             arguments = ("preview", "localstack", "--json", "--reveal", "--if-enabled", "--live")
             shown = _read_request(usagectl.run(sandbox, *arguments, changes=env))
             payload = json.loads(shown["body"])["payload"]
-            session = client.evaluate(ASK_SESSION, sandbox, env)
-            computed = session["payload"]
+            computed = client.evaluate(ASK_SESSION, sandbox, env)["payload"]
             free = {"session_id"}
             if str(computed["machine_id"]).startswith("gen_"):
                 assert MACHINE_POINTER in shown["varying"]
@@ -291,11 +281,10 @@ def test_the_request_is_what_the_client_posts(
             assert text.encode() == posted.body
             url = urlsplit(shown["url"])
             assert (shown["method"], url.path) == (posted.method, posted.path)
-            session_id = _read_session_id(posted.body)
             headers = shown["headers"]
-            drawn = _read_session_id(shown["body"].encode())
-            assert headers["Localstack-Session-ID"] == drawn
-            assert headers | {"Localstack-Session-ID": session_id} == dict(posted.headers)
+            assert headers["Localstack-Session-ID"] == _read_session_id(shown["body"].encode())
+            own = {"Localstack-Session-ID": _read_session_id(posted.body)}
+            assert headers | own == dict(posted.headers)
 
 
 def _preview(

@@ -81,17 +81,10 @@ def test_disable_silences_the_client_and_enable_brings_it_back(
 def _switch_in_silence(usagectl: Usagectl, sandbox: Sandbox, case: Case, *commands: str) -> None:
     """Run commands while their endpoint and their proxy listen, and hear nothing."""
     with listening() as server:
-        proxies = {"HTTP_PROXY": server.base, "http_proxy": server.base}
+        changes = case.env | {"HTTP_PROXY": server.base, "http_proxy": server.base}
         for command in commands:
-            run = usagectl.run(
-                sandbox,
-                command,
-                "localstack",
-                "--json",
-                changes=case.env | proxies,
-                endpoint=server.base,
-            )
-            _succeed(run)
+            words = (command, "localstack", "--json")
+            _succeed(usagectl.run(sandbox, *words, changes=changes, endpoint=server.base))
     assert server.accepted == 0
 
 

@@ -13,7 +13,7 @@ import termios
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -100,17 +100,12 @@ class Terminal:
         os.close(self._master)
 
 
-class Desk(Protocol):
-    """A shell in which Tab can be pressed; `scripts` is the folder of completions."""
-
-    def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None: ...
-
-    def offers(self, line: str) -> dict[str, str]:
-        """Press Tab at the end of a line; return whole words, each with what is said of it."""
-
-
 class Bash:
-    """Bash's completion function, called as bash calls it."""
+    """Bash's completion function, called as bash calls it.
+
+    As with every shell here, `scripts` is the folder of completions, and `offers` presses Tab at
+    the end of a line: it returns whole words, each with what is said of it.
+    """
 
     def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None:
         self._folder, self._variables, self._scripts = folder, variables, scripts
@@ -205,6 +200,7 @@ def read_powershell(text: str) -> list[str]:
 
 REAL_NODES = dict(nodes(completion.read_tree()))
 
+Desk = Bash | Fish | Zsh
 DESKS: dict[str, type[Desk]] = {"bash": Bash, "fish": Fish, "zsh": Zsh}
 
 

@@ -90,8 +90,7 @@ class Auditor:
         """Audit everything in a stream, or in an iterable of pieces of bytes.
 
         Lines are records of the spool or of a capture, plain events, or bodies
-        `{"events": […]}`; a document may be pretty-printed over many lines. The stream is
-        not closed.
+        `{"events": […]}`; a document may be pretty-printed over many lines.
 
         Raises:
             OSError: the stream broke off.

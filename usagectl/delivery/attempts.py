@@ -119,10 +119,8 @@ class Deliverer:
     def deliver(self, batch: Batch) -> Iterator[tuple[Batch, Answer, int]]:
         """Deliver a batch, in halves where it is too large.
 
+        Yield each part that was acknowledged or refused for good, the answer, and the bytes sent.
         An error ends the delivery; the parts that were not yielded still wait.
-
-        Yields:
-            Each part that was acknowledged or refused for good, the answer, and the bytes sent.
         """
         waiting = [batch]
         while waiting:
