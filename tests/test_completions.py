@@ -170,12 +170,13 @@ def test_powershell_itself_offers(tmp_path: Path) -> None:
 def test_a_name_that_could_be_code_is_refused() -> None:
     """Names of commands, options and choices stand unquoted, so only plain ones pass."""
     for word in ("", "a b", "$(id)", "a'b", "-a", "*", "é", "a\n"):
-        with pytest.raises(ValueError, match="completed"):
-            CommandNode(word)
-        with pytest.raises(ValueError, match="completed"):
-            Option((f"--{word}",))
-        with pytest.raises(ValueError, match="completed"):
-            Argument(Values("choice", (word,)))
+        for node in (
+            CommandNode(word),
+            CommandNode("a", options=(Option((f"--{word}",)),)),
+            CommandNode("a", arguments=(Argument(Values("choice", (word,))),)),
+        ):
+            with pytest.raises(ValueError, match="completed"):
+                SHELLS["bash"].write(node)
 
 
 def test_prints_the_script(machine: Machine) -> None:
