@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from tests.support.commands import run_inside
 from tests.support.desks import FOLDER, REAL_NODES, read_powershell, write_scripts
 from tests.support.machine import REPOSITORY
-from usagectl import tools
 from usagectl.cli import completion
 from usagectl.cli.completion import SHELLS, Argument, CommandNode, Option, Values
-from usagectl.machine import shells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,21 +104,6 @@ def test_every_command_and_option_has_its_line(subtests: pytest.Subtests) -> Non
             lines += [each for argument in node.arguments for each in argument.values.choices]
             with subtests.test(f"{name}: {path}"):
                 assert [line for line in (path, *lines) if line not in text] == []
-
-
-def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
-    """Where a command takes a TOOL, a FORMAT, a SHELL or a NAME, the known ones are offered."""
-    offered = {
-        path: [argument.values for argument in node.arguments] for path, node in REAL_NODES.items()
-    }
-    tool = Values("choice", tools.names())
-    assert offered["usagectl disable"] == offered["usagectl enable"] == [tool]
-    assert REAL_NODES["usagectl disable"].arguments[0].is_variadic
-    assert offered["usagectl preview"] == [tool]
-    assert offered["usagectl env"] == [Values("choice", shells.FORMATS)]
-    assert offered["usagectl cache-dir set"] == [Values("folder")]
-    assert offered["usagectl run"] == [Values("command")]
-    assert offered["usagectl status"] == []
 
 
 @pytest.mark.parametrize("shell", TABLES)
