@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 from tests.support.commands import ANSWERING, EXAMPLES, example, furnish, run_inside, tree
@@ -141,6 +142,7 @@ FAILURES = [
     (("env", "nope"), "env", "invalid-value", 2),
     (("machine-id", "set"), "machine-id set", "usage", 2),
     (("machine-id", "set", "a b"), "machine-id set", "invalid-value", 2),
+    (("machine-id", "set", "../x"), "machine-id set", "invalid-value", 2),
     (("cache-dir", "set", ""), "cache-dir set", "invalid-value", 2),
     (("cache-dir", "nope"), "cache-dir", "usage", 2),
     (("settings", "set", "nope", "x"), "settings set", "invalid-value", 2),
@@ -157,6 +159,8 @@ FAILURES = [
     (("replay", "--raw", "--dry-run"), "replay", "usage", 2),
     (("replay", "--file", "x", "--rejected"), "replay", "usage", 2),
     (("replay", "--to", "nope"), "replay", "endpoint-invalid", 2),
+    *((("replay", "--timeout", word), "replay", "usage", 2) for word in ("nan", "inf", "-inf")),
+    *((("replay", f"--{word}", "0"), "replay", "usage", 2) for word in ("limit", "batch-size")),
 ]
 
 
@@ -275,12 +279,10 @@ SLIPS = [
     ("help", "--help, after any command", "usagectl --help"),
     ("help status", "--help, after any command", "usagectl status --help"),
     ("status localstack", "usagectl status takes no name", "usagectl status --help"),
+    ("disable nope", "is not a tool that usagectl knows", "usagectl status"),
+    ("settings set telemetry.mode x", "'x' is not a valid", "usagectl settings set --help"),
     ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
-    (
-        "replay --batch-size x",
-        "'x' is not a whole number from 1 to 100000.",
-        "usagectl replay --help",
-    ),
+    ("replay --batch-size x", "a whole number from 1 to 100000.", "usagectl replay --help"),
     ("replay --limit -1", "-1 is not a whole number of at least 1.", "usagectl replay --help"),
     ("replay --timeout x", "'x' is not a number from 0.1 to 86400", "usagectl replay --help"),
     ("--version --dry-run", "No such option", "usagectl --help"),
@@ -288,13 +290,18 @@ SLIPS = [
 
 
 def test_a_slip_is_answered_with_the_way_on(machine: Machine, subtests: pytest.Subtests) -> None:
-    """What people type out of habit from other programs leads them to what is there."""
+    """What people type out of habit from other programs leads them to what is there.
+
+    An error goes to stderr, with a code and a next step; stdout has answers alone.
+    """
     for words, part, hint in SLIPS:
         outcome = run_inside(machine.environment(), *words.split())
         with subtests.test(words):
-            assert outcome.status == 2
+            assert (outcome.status, outcome.stdout) == (2, "")
             assert part in outcome.stderr
-            assert outcome.stderr.endswith(f"\n  try: {hint}\n")
+            assert re.fullmatch(
+                rf"error: .+ \[[a-z-]+\]\n  try: {re.escape(hint)}\n", outcome.stderr
+            )
 
 
 def test_json_before_its_command_is_put_right(machine: Machine) -> None:

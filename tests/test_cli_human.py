@@ -137,17 +137,6 @@ def test_a_field_of_the_notice_stays_one_line_in_a_pipe(machine: Machine) -> Non
     assert re.search(r"string or null +secret +The auth token .* there is none\.$", line)
 
 
-def test_errors_go_to_stderr(machine: Machine) -> None:
-    """Answers alone go to stdout; an error has a code and a next step."""
-    for words in (
-        *("disable nope", "status --nope", "nope", "settings set telemetry.mode x"),
-        "explain nope",
-    ):
-        outcome = run_inside(machine.environment(), *words.split())
-        assert (outcome.status, outcome.stdout) == (2, "")
-        assert re.fullmatch(r"error: .+ \[[a-z-]+\]\n  try: .+\n", outcome.stderr)
-
-
 def test_errors_stand_beside_the_answer(furnished: Machine) -> None:
     """A command that did part of its work answers on stdout and complains on stderr."""
     outcome = run_inside(furnished.environment(), "disable")
@@ -201,7 +190,7 @@ READING = (
 TAKING = (
     *("disable EVIL", "explain EVIL", "env EVIL", "machine-id set EVIL", "status --expect EVIL"),
     *("settings set telemetry.mode EVIL", "settings set EVIL x", "cache-dir set EVIL --dry-run"),
-    *("EVIL", "run -- EVIL"),
+    *("EVIL", "run -- EVIL", "spool list --until EVIL"),
 )
 """Command lines with a place for what was typed."""
 

@@ -171,16 +171,6 @@ def test_an_answer_for_nothing(machine: Machine) -> None:
     assert run(machine, *to, "--since", "2100-01-01", "--json").data["planned"] == 0
 
 
-def test_slips_on_the_command_line(machine: Machine) -> None:
-    """Each is told as one, before anything is read or sent."""
-    for words in (
-        *("--timeout nan", "--timeout inf", "--timeout -inf", "--limit 0", "--batch-size 0"),
-        *("--raw", "--raw --dry-run --json", "--file x --rejected"),
-    ):
-        found = run(machine, "replay", "--to", "http://127.0.0.1:9/v1", *words.split())
-        assert (found.status, "Traceback" in found.stderr) == (2, False), words
-
-
 def test_rejected_are_listed_and_sent_again(machine: Machine) -> None:
     """What an endpoint refuses is shown with status and answer, and goes by --rejected."""
     fill(machine, 3)

@@ -94,17 +94,26 @@ def test_an_empty_spool_says_so(quiet: Machine) -> None:
 
 
 def test_what_is_wrong_is_said(filled: Machine) -> None:
-    """A spool that cannot be read is a sentence in the summary, and status 3 elsewhere."""
+    """A spool that cannot be read is a sentence in the summary, and status 3 elsewhere.
+
+    An export makes no file then, and one that was there stays.
+    """
+    before = filled.cwd / "before"
+    before.write_text("mine")
     spool_file(filled).rename(spool_file(filled).with_name("before"))
     spool_file(filled).write_bytes(b"hello" * 1000)
     outcome = ask(filled)
     assert (outcome.status, str(spool_file(filled)) in outcome.stdout) == (0, True)
     assert f"  try: ls -la {filled.state_dir}" in outcome.stdout
     assert "not a database" in ask(filled, "--json").data["problem"]
-    for words in ("list", "show", "show --raw", "stats", "export", "purge --dry-run"):
+    for words in (
+        *("list", "show", "show --raw", "stats", "export", "purge --dry-run"),
+        *("export out.jsonl", "export before --force"),
+    ):
         outcome = ask(filled, *words.split())
         assert (outcome.status, outcome.stdout) == (3, ""), words
         assert "[file-unreadable]" in outcome.stderr
+    assert ([*filled.cwd.iterdir()], before.read_text()) == ([before], "mine")
     outcome = ask(filled, "purge", "--yes")
     assert (outcome.status, "[spool-set-aside]" in outcome.stderr) == (4, True)
     assert "was set aside as spool.db.corrupt-" in ask(filled).stdout
@@ -178,9 +187,8 @@ def test_values_of_events_stay_inside(filled: Machine) -> None:
 def test_what_waits_is_asked_for_by_the_word_of_the_screens(filled: Machine) -> None:
     """The screens say waiting and JSON says pending: both words mean it, and the help has one."""
     for path in ("list", "show", "stats"):
-        shown = [ask(filled, path, "--state", word, "--json") for word in ("waiting", "pending")]
-        assert shown[0].data == shown[1].data
-        assert [outcome.status for outcome in shown] == [0, 0]
+        one, other = (ask(filled, path, "--state", w, "--json") for w in ("waiting", "pending"))
+        assert (one.status, other.status, one.data) == (0, 0, other.data)
         assert "pending" not in ask(filled, path).stdout + ask(filled, path, "--help").stdout
 
 
@@ -265,13 +273,8 @@ def test_an_export_is_a_new_file_of_its_owner(filled: Machine) -> None:
     assert not file.exists()
     data = ask(filled, "export", "out.jsonl", "--json").data
     size = file.stat().st_size
-    assert data == {
-        "file": str(file),
-        "events": 7,
-        "bytes": size,
-        "form": "records",
-        "dry_run": False,
-    }
+    assert (data["file"], data["events"], data["bytes"]) == (str(file), 7, size)
+    assert (data["form"], data["dry_run"]) == ("records", False)
     assert os.name == "nt" or stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [each.name for each in filled.cwd.iterdir()] == ["out.jsonl"]
     assert ask(filled, "export", "out.jsonl", "--events", "--force", "--json").data["bytes"] < size
@@ -307,16 +310,6 @@ def test_what_is_no_file_is_never_replaced(filled: Machine) -> None:
         assert (outcome.status, "[file-unwritable]" in outcome.stderr) == (3, True), words
     assert stat.S_ISFIFO((filled.cwd / "pipe").stat().st_mode)
     assert sorted(each.name for each in filled.cwd.iterdir()) == ["folder", "pipe"]
-
-
-def test_an_export_is_whole_or_not_at_all(filled: Machine) -> None:
-    """Where the spool cannot be read no file appears, and one that was there stays."""
-    spool_file(filled).write_bytes(b"hello" * 1000)
-    (filled.cwd / "before").write_text("mine")
-    assert ask(filled, "export", "out.jsonl").status == 3
-    assert ask(filled, "export", "before", "--force").status == 3
-    assert [each.name for each in filled.cwd.iterdir()] == ["before"]
-    assert (filled.cwd / "before").read_text() == "mine"
 
 
 # stats
@@ -427,8 +420,8 @@ def test_forms_of_an_instant() -> None:
     assert parse_when("2026-11-23", now=NOW) == midnight
 
 
-def test_what_is_not_an_instant(machine: Machine) -> None:
-    """What cannot be understood says what can, and never drives the terminal."""
+def test_what_is_not_an_instant() -> None:
+    """What cannot be understood says what can."""
     for text in (
         *("", " ", "soon", "7", "7 d", "-7d", "1.5h", "7D", "7y", "d", "99999999999d"),
         *("999999999w", "2026-13-01", "2026-11-31", "23.11.2026", "2026-11-23T25:00", "\x1b[31m"),
@@ -436,11 +429,6 @@ def test_what_is_not_an_instant(machine: Machine) -> None:
     ):
         with pytest.raises(InvalidValueError, match="2h"):
             parse_when(text, now=NOW)
-    for option, text in (("--since", "soon"), ("--until", "\x1b[31m")):
-        outcome = ask(machine, "list", f"{option}={text}")
-        assert (outcome.status, outcome.stdout) == (2, "")
-        assert "[invalid-value]" in outcome.stderr
-        assert "\x1b" not in outcome.stderr
 
 
 # hostile spools
@@ -481,12 +469,8 @@ def test_bars_are_as_long_as_their_counts(quiet: Machine) -> None:
     (coloured,) = draw_all(quiet, [("spool stats", 80)])
     drawn = ESCAPE.sub("", coloured)
     assert drawn != coloured
-    bars = re.findall(r"^  (2026-11-\d\d) +(\d+)  ([#=]+)$", drawn, re.MULTILINE)
-    assert [(day, int(count)) for day, count, _ in bars] == [
-        ("2026-11-24", 40),
-        ("2026-11-25", 20),
-        ("2026-11-26", 1),
-    ]
+    bars = re.findall(r"^  2026-11-(\d\d) +(\d+)  ([#=]+)$", drawn, re.MULTILINE)
+    assert [each[:2] for each in bars] == [("24", "40"), ("25", "20"), ("26", "1")]
     most, half, least = (bar for _, _, bar in bars)
     assert len(most) // 2 - 1 <= len(half) <= len(most) // 2 + 1
     assert len(least) <= 2

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from tests.support.commands import run_inside
 from tests.support.desks import FOLDER, REAL_NODES, read_powershell, write_scripts
 from tests.support.machine import REPOSITORY
-from usagectl import tools
 from usagectl.cli import completion
 from usagectl.cli.completion import SHELLS, Argument, CommandNode, Option, Values
-from usagectl.machine import shells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,21 +106,6 @@ def test_every_command_and_option_has_its_line(subtests: pytest.Subtests) -> Non
                 assert [line for line in (path, *lines) if line not in text] == []
 
 
-def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
-    """Where a command takes a TOOL, a FORMAT, a SHELL or a NAME, the known ones are offered."""
-    offered = {
-        path: [argument.values for argument in node.arguments] for path, node in REAL_NODES.items()
-    }
-    tool = Values("choice", tools.names())
-    assert offered["usagectl disable"] == offered["usagectl enable"] == [tool]
-    assert REAL_NODES["usagectl disable"].arguments[0].is_variadic
-    assert offered["usagectl preview"] == [tool]
-    assert offered["usagectl env"] == [Values("choice", shells.FORMATS)]
-    assert offered["usagectl cache-dir set"] == [Values("folder")]
-    assert offered["usagectl run"] == [Values("command")]
-    assert offered["usagectl status"] == []
-
-
 @pytest.mark.parametrize("shell", TABLES)
 @BATCH
 @given(texts=HELP)
@@ -170,12 +153,13 @@ def test_powershell_itself_offers(tmp_path: Path) -> None:
 def test_a_name_that_could_be_code_is_refused() -> None:
     """Names of commands, options and choices stand unquoted, so only plain ones pass."""
     for word in ("", "a b", "$(id)", "a'b", "-a", "*", "é", "a\n"):
-        with pytest.raises(ValueError, match="completed"):
-            CommandNode(word)
-        with pytest.raises(ValueError, match="completed"):
-            Option((f"--{word}",))
-        with pytest.raises(ValueError, match="completed"):
-            Argument(Values("choice", (word,)))
+        for node in (
+            CommandNode(word),
+            CommandNode("a", options=(Option((f"--{word}",)),)),
+            CommandNode("a", arguments=(Argument(Values("choice", (word,))),)),
+        ):
+            with pytest.raises(ValueError, match="completed"):
+                SHELLS["bash"].write(node)
 
 
 def test_prints_the_script(machine: Machine) -> None:

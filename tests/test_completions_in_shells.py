@@ -82,6 +82,8 @@ CASES = {
     "usagectl explain lambda:co": {"lambda:config"},
     "usagectl explain lambda:config.exec": {"lambda:config.executor_mode"},
     "usagectl disable ": set(tools.names()),
+    "usagectl enable ": set(tools.names()),
+    "usagectl preview ": set(tools.names()),
     "usagectl disable --dry-run lstk ": set(tools.names()) - {"lstk"},
     "usagectl disable -- us": {"usagectl"},
     "usagectl disable -- -": set(),

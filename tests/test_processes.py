@@ -225,16 +225,6 @@ def test_signals_sent_to_us_reach_the_child_once() -> None:
         assert driver.wait() == 7
 
 
-def test_termination_of_us_ends_the_child() -> None:
-    """SIGTERM to us kills a child that does not handle it, and 143 comes back."""
-    with started("sh", "-c", "echo ready; exec cat") as driver:
-        assert driver.stdout is not None
-        read_until(driver.stdout.fileno(), "ready\n")
-        driver.terminate()
-        assert driver.stdout.read() == b""
-        assert driver.wait() == 143
-
-
 @pytest.mark.parametrize(("key", "name"), [(b"\x03", "SIGINT"), (b"\x1c", "SIGQUIT")])
 def test_key_reaches_the_child_once(terminal: tuple[int, int], key: bytes, name: str) -> None:
     r"""Ctrl-C and Ctrl-\ go to the whole group, so we do not send them again."""

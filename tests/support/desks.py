@@ -164,14 +164,6 @@ def output(command: tuple[str, ...], folder: Path, variables: dict[str, str]) ->
     return done.stdout.splitlines()
 
 
-def nodes(node: CommandNode, above: str = "") -> Iterator[tuple[str, CommandNode]]:
-    """List every command of a tree by what is typed for it."""
-    path = f"{above} {node.name}".strip()
-    yield path, node
-    for child in node.children:
-        yield from nodes(child, path)
-
-
 def write_scripts(tree: CommandNode, folder: Path) -> dict[str, Path]:
     """Write the scripts for a tree into a folder; give the file of each shell."""
     written = {}
@@ -198,7 +190,7 @@ def read_powershell(text: str) -> list[str]:
     return found
 
 
-REAL_NODES = dict(nodes(completion.read_tree()))
+REAL_NODES = dict(completion.nodes(completion.read_tree()))
 
 Desk = Bash | Fish | Zsh
 DESKS: dict[str, type[Desk]] = {"bash": Bash, "fish": Fish, "zsh": Zsh}

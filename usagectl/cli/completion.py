@@ -8,7 +8,6 @@ every tree stands in `data/completion.*`, which looks words up in the tables wri
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -34,14 +33,10 @@ if TYPE_CHECKING:
 app = new_app()
 apps = {"completion": app}
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_SPELLING = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9_-]*")
-_CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 _MARK = "# @tables@\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(NamedTuple):
     """What may stand in one place of a command line.
 
     Attributes:
@@ -54,19 +49,8 @@ class Values:
     kind: Literal["text", "choice", "file", "folder", "command"] = "text"
     choices: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        _check(self.choices, _CHOICE)
 
-    @property
-    def details(self) -> tuple[str, ...]:
-        """The choices that wait for their NAME."""
-        return tuple(
-            word for word in self.choices if "." in word and word.split(".")[0] in self.choices
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """An option in all its spellings; without values it is a flag."""
 
     spellings: tuple[str, ...]
@@ -74,20 +58,15 @@ class Option:
     values: Values | None = None
     is_repeatable: bool = False
 
-    def __post_init__(self) -> None:
-        _check(self.spellings, _SPELLING)
 
-
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """An argument; a variadic one takes every further word."""
 
     values: Values
     is_variadic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CommandNode:
+class CommandNode(NamedTuple):
     """A command; one with children takes no arguments of its own."""
 
     name: str
@@ -96,24 +75,8 @@ class CommandNode:
     arguments: tuple[Argument, ...] = ()
     children: tuple[CommandNode, ...] = ()
 
-    def __post_init__(self) -> None:
-        _check((self.name,), _NAME)
 
-
-def _check(words: Sequence[str], pattern: re.Pattern[str]) -> None:
-    """Refuse names that would need quotes in a shell; only help may be any text.
-
-    Raises:
-        ValueError: a word of the command tree is not so; that is a bug in the tree.
-    """
-    for word in words:
-        if not pattern.fullmatch(word):
-            message = f"{word!r} cannot be completed in every shell"
-            raise ValueError(message)
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
+class Shell(NamedTuple):
     """How a shell spells the tables of its script.
 
     Attributes:
@@ -177,8 +140,7 @@ _BASH = Shell(  # 3.2 and later, with or without bash-completion.
 )
 SHELLS: Mapping[str, Shell] = {
     "bash": _BASH,
-    "zsh": replace(  # Found on `fpath`, or sourced.
-        _BASH,
+    "zsh": _BASH._replace(  # Found on `fpath`, or sourced.
         file_name="_usagectl",
         template="completion.zsh",
         described="{}:{}",
@@ -216,42 +178,58 @@ def _tables(tree: CommandNode, describe: Callable[[str, str], str]) -> Mapping[s
 
     An option is spelt `--one,-o`, with a `+` before it when it may be repeated.
     """
-    nodes = dict(_nodes(tree))
-    places = dict(place for key, node in nodes.items() for place in _places(key, node))
-    return {
-        "commands": {
-            key: [describe(child.name, child.help) for child in node.children]
-            for key, node in nodes.items()
-        },
-        "options": {
-            key: [
-                describe("+" * option.is_repeatable + ",".join(option.spellings), option.help)
-                for option in node.options
-            ]
-            for key, node in nodes.items()
-        },
-        "values": {
-            key: [values.kind, *(word for word in values.choices if word not in values.details)]
-            for key, values in places.items()
-        },
-        "details": {key: values.details for key, values in places.items()},
+    tables: dict[str, dict[str, Sequence[str]]] = {
+        name: {} for name in ("commands", "options", "values", "details")
     }
+    for key, node in nodes(tree):
+        tables["commands"][key] = [describe(child.name, child.help) for child in node.children]
+        tables["options"][key] = [
+            describe("+" * option.is_repeatable + ",".join(option.spellings), option.help)
+            for option in node.options
+        ]
+        _check(_NAME, node.name)
+        _check(_SPELLING, *(each for option in node.options for each in option.spellings))
+        for place, (kind, choices) in _places(node):
+            _check(_CHOICE, *choices)
+            details = [word for word in choices if "." in word and word.split(".")[0] in choices]
+            shown = (word for word in choices if word not in details)
+            tables["values"][f"{key} {place}"] = [kind, *shown]
+            tables["details"][f"{key} {place}"] = details
+    return tables
 
 
-def _nodes(node: CommandNode, parent: str = "") -> Iterator[tuple[str, CommandNode]]:
-    key = f"{parent} {node.name}".lstrip()
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_SPELLING = r"--?[A-Za-z0-9][A-Za-z0-9_-]*"
+_CHOICE = r"[A-Za-z0-9][A-Za-z0-9_.:-]*"
+
+
+def _check(pattern: str, *words: str) -> None:
+    """Refuse names that would need quotes in a shell; only help may be any text.
+
+    Raises:
+        ValueError: a word of the command tree is not so; that is a bug in the tree.
+    """
+    for word in words:
+        if not re.fullmatch(pattern, word):
+            message = f"{word!r} cannot be completed in every shell"
+            raise ValueError(message)
+
+
+def nodes(node: CommandNode, above: str = "") -> Iterator[tuple[str, CommandNode]]:
+    """List every command of a tree by what is typed for it."""
+    key = f"{above} {node.name}".lstrip()
     yield key, node
     for child in node.children:
-        yield from _nodes(child, key)
+        yield from nodes(child, key)
 
 
-def _places(key: str, node: CommandNode) -> Iterator[tuple[str, Values]]:
+def _places(node: CommandNode) -> Iterator[tuple[str, Values]]:
     """List the places of a command that take a value: a spelling, a number, or `+`."""
     for option in node.options:
         if option.values is not None:
-            yield from ((f"{key} {spelling}", option.values) for spelling in option.spellings)
+            yield from ((spelling, option.values) for spelling in option.spellings)
     for number, argument in enumerate(node.arguments, 1):
-        yield f"{key} {'+' if argument.is_variadic else number}", argument.values
+        yield "+" if argument.is_variadic else str(number), argument.values
 
 
 @app.command(cls=AnsweringCommand)
@@ -295,10 +273,10 @@ def completion(
     if shell is not None and shell not in SHELLS:
         wanted = f"use one of {', '.join(SHELLS)}"
         raise InvalidValueError("shell", shell, wanted=wanted, hint="usagectl completion --help")
-    if write is not None:
-        folder = invocation.environment.cwd / write
-        return _write(folder, [shell] if shell else list(SHELLS), dry_run=dry_run)
     environment = invocation.environment
+    if write is not None:
+        names = [shell] if shell else list(SHELLS)
+        return _write(environment.cwd / write, names, dry_run=dry_run)
     shell = shell or shells.detect_shell(environment.variables.get("SHELL"), environment.system)
     text = SHELLS[shell].write(read_tree())
     return _output.Answer(
@@ -383,29 +361,24 @@ def _event_names() -> Iterator[str]:
 def _read_command(command: Any, name: str, *, parent: typer.Context | None) -> CommandNode:  # noqa: ANN401
     context = typer.Context(command, info_name=name, parent=parent, **command.context_settings)
     parameters = [each for each in command.get_params(context) if not each.hidden]
-    children = []
-    if isinstance(command, TyperGroup):
-        for child_name in command.list_commands(context):
-            child: Any = command.get_command(context, child_name)
-            if child is not None and not child.hidden:
-                children.append(_read_command(child, child_name, parent=context))
+    options = [each for each in parameters if each.param_type_name == "option"]
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    names = command.list_commands(context) if isinstance(command, TyperGroup) else ()
+    children = [(each, command.get_command(context, each)) for each in names]
     return CommandNode(
         name,
         help=command.get_short_help_str(limit=200),
-        options=tuple(
-            _read_option(each) for each in parameters if each.param_type_name == "option"
+        options=tuple(_read_option(each) for each in options),
+        arguments=tuple(Argument(_values(each), each.nargs == -1) for each in arguments),
+        children=tuple(
+            _read_command(child, word, parent=context)
+            for word, child in children
+            if not child.hidden
         ),
-        arguments=tuple(
-            Argument(_values(each), is_variadic=each.nargs == -1)
-            for each in parameters
-            if each.param_type_name == "argument"
-        ),
-        children=tuple(children),
     )
 
 
 def _read_option(option: Any) -> Option:  # noqa: ANN401
-    takes_value = not (option.is_flag or option.count)
     # Click keeps the spellings of --help in a set: their order changes from run to run.
     spellings = sorted(
         (*option.opts, *option.secondary_opts), key=lambda each: (each[:2] != "--", each)
@@ -413,14 +386,13 @@ def _read_option(option: Any) -> Option:  # noqa: ANN401
     return Option(
         tuple(spellings),
         help=option.help or "",
-        values=_values(option) if takes_value else None,
+        values=None if option.is_flag or option.count else _values(option),
         is_repeatable=option.multiple or option.count,
     )
 
 
 def _values(parameter: Any) -> Values:  # noqa: ANN401
-    choices = getattr(parameter.type, "choices", ())
-    if choices:
+    if choices := getattr(parameter.type, "choices", ()):
         return Values("choice", tuple(choices))
     word = re.search("[A-Z]+", parameter.metavar or parameter.type.name.upper())
     return word_values()[word[0] if word else ""]

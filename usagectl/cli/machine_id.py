@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.sensitive import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from usagectl.identity import MachineId, Replacement
     from usagectl.tools.base import Caution
@@ -130,18 +131,15 @@ def _answer(
     is_typed: bool = False,
 ) -> _output.Answer:
     cautions = identity.cautions(invocation.environment)
+    data = [as_data(found, reveal=reveal) for found in replacements]
+    if is_typed:
+        for each, found in zip(data, replacements, strict=True):
+            each["after"] = found.after
+    sentence = partial(_sentence, dry_run=dry_run, reveal=reveal, is_typed=is_typed)
+    warnings = as_data([caution for _, caution in cautions])
     return _output.Answer(
-        lambda: {
-            "dry_run": dry_run,
-            "replaced": [
-                {**as_data(found, reveal=reveal), **({"after": found.after} if is_typed else {})}
-                for found in replacements
-            ],
-            "warnings": as_data([caution for _, caution in cautions]),
-        },
-        lambda: _show_replacements(
-            replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
-        ),
+        lambda: {"dry_run": dry_run, "replaced": data, "warnings": warnings},
+        lambda: _show_replacements(replacements, sentence, cautions),
         identity.failures(replacements),
     )
 
@@ -155,16 +153,11 @@ def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
 def _show_places(
     found: Sequence[MachineId], cautions: Sequence[tuple[str, Caution]], *, reveal: bool
 ) -> None:
-    page = _output.new_page()
-    rows = [
-        (
-            f"{mid.place.tool} {mid.place.part}",
-            _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-",
-            mid.kind,
-            mid.problem or str(mid.place.path),
-        )
-        for mid in found
-    ]
+    page, rows = _output.new_page(), []
+    for mid in found:
+        value = _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-"
+        place = f"{mid.place.tool} {mid.place.part}"
+        rows.append((place, value, mid.kind, mid.problem or str(mid.place.path)))
     page.rows(rows)
     page.cautions(cautions)
     page.next_step("usagectl reset-machine-id writes a new random one.")
@@ -180,17 +173,13 @@ def _shown(value: object, *, reveal: bool) -> str:
 
 def _show_replacements(
     replacements: Sequence[Replacement],
-    cautions: Sequence[tuple[str, Caution]],
-    *,
-    dry_run: bool,
-    reveal: bool,
-    is_typed: bool = False,
+    sentence: Callable[[Replacement], str],
+    cautions: Sequence[tuple[str, Caution]] = (),
 ) -> None:
-    """Draw what happened at each place; an ID that was typed is no secret."""
     page = _output.new_page()
     for found in replacements:
         if found.problem is None:
-            page.line(_sentence(found, dry_run=dry_run, reveal=reveal, is_typed=is_typed))
+            page.line(sentence(found))
         if found.set_aside:
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
@@ -198,7 +187,10 @@ def _show_replacements(
     page.cautions(cautions)
 
 
-def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool) -> str:
+def _sentence(
+    found: Replacement, *, dry_run: bool, reveal: bool = False, is_typed: bool = False
+) -> str:
+    """Say what happened at a place; an ID that was typed is no secret."""
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
     what = f"{found.place.path}: {before} ({found.before.kind})"
     if found.after is None:
@@ -288,7 +280,7 @@ def clear(
     gone = [found for found in removed if found.changed]
 
     def show() -> None:
-        _show_replacements(removed, (), dry_run=dry_run, reveal=False)
+        _show_replacements(removed, partial(_sentence, dry_run=dry_run))
         is_derived = any("derived" in found.before.kind for found in gone)
         if is_derived and not dry_run and sys.stderr.isatty():
             _output.print_remark(

@@ -130,9 +130,16 @@ def replay(  # noqa: PLR0913  (each is an option)
         raise UsageError("--raw goes with --dry-run, and not with --json.")
     if file is not None and rejected:
         raise UsageError("--file and --rejected name two places; give one of them.")
+    try:
+        route = replaying.find_route(
+            invocation.environment, selection, to=to, allow_http=allow_http
+        )
+    except replaying.EndpointNotSecureError as error:
+        error.hint = _again(invocation, "--allow-http")
+        raise
     options = replaying.Options(
         to=to,
-        selection=selection,
+        selection=route.selection,
         limit=limit,
         batch_size=batch_size,
         rejected=rejected,
@@ -141,14 +148,6 @@ def replay(  # noqa: PLR0913  (each is an option)
         patience=timedelta(seconds=timeout),
         compress=gzip,
     )
-    try:
-        route = replaying.find_route(
-            invocation.environment, selection, to=to, allow_http=allow_http
-        )
-    except replaying.EndpointNotSecureError as error:
-        error.hint = _again(invocation, "--allow-http")
-        raise
-    options = replace(options, selection=route.selection)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
@@ -235,10 +234,10 @@ def _plan(
         _output.print_raw(post.body for post, _ in posts)
         return None
     plan, requests = _summarise(posts)
-    again, is_chosen = _again(invocation), options.selection != ALL
+    again = _again(invocation)
     return _output.Answer(
         lambda: {**_data(plan, base), "requests": as_data(requests), "dry_run": True},
-        lambda: _show_plan(plan, base, requests, is_chosen=is_chosen, again=again),
+        lambda: _show_plan(plan, base, requests, options, again=again),
     )
 
 
@@ -281,9 +280,7 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
         result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
     return _output.Answer(
         lambda: {**_data(result, base), "dry_run": False},
-        lambda: _show_result(
-            result, base, copies=options.copies, is_chosen=options.selection != ALL
-        ),
+        lambda: _show_result(result, base, options),
         [result.problem] if result.problem else [],
     )
 
@@ -311,12 +308,12 @@ def _data(result: ReplayResult, base: str) -> dict[str, object]:
 
 
 def _show_plan(
-    plan: ReplayResult, base: str, requests: list[PlannedRequest], *, is_chosen: bool, again: str
+    plan: ReplayResult, base: str, requests: list[PlannedRequest], options: Options, *, again: str
 ) -> None:
     """Draw what would be sent; `again` is the same command without --dry-run."""
     page = _output.new_page()
     if not plan.planned:
-        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing would be sent.")
+        page.line(f"{_nothing(options)}, so nothing would be sent.")
         page.line("Next: usagectl spool says what was recorded and sent so far.")
         return
     count, size = plan.progress.batches, plan.progress.bytes
@@ -326,26 +323,24 @@ def _show_plan(
         style="bold",
     )
     page.line()
-    shown = requests[:_SHOWN_REQUESTS]
-    page.rows(
-        [
-            (f"{each.method} {each.url}", count_of(each.events, "event"), f"{each.bytes} bytes")
-            for each in shown
-        ]
-    )
-    page.more(count - len(shown))
+    rows = [
+        (f"{each.method} {each.url}", count_of(each.events, "event"), f"{each.bytes} bytes")
+        for each in requests[:_SHOWN_REQUESTS]
+    ]
+    page.rows(rows)
+    page.more(count - len(rows))
     page.next_step(f"{again} sends them; with --dry-run --raw it prints the bytes.")
 
 
-def _nothing(*, is_chosen: bool) -> str:
-    return "Nothing that waits was chosen" if is_chosen else "Nothing waits"
+def _nothing(options: Options) -> str:
+    return "Nothing waits" if options.selection == ALL else "Nothing that waits was chosen"
 
 
-def _show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bool) -> None:
+def _show_result(result: ReplayResult, base: str, options: Options) -> None:
     """Draw what was sent; the problem, if any, follows as an error."""
     page, done = _output.new_page(), result.progress
     if not result.planned and result.problem is None:
-        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
+        page.line(f"{_nothing(options)}, so nothing was sent.")
         return
     page.line(
         f"{count_of(done.sent, 'event')} sent to {endpoint.origin_of(base)} in "
@@ -356,7 +351,7 @@ def _show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bo
         page.line(f"{count_of(done.rejected, 'event')} rejected.", style="red")
     if result.kept:
         page.line(f"{count_of(result.kept, 'event')} still waiting.", style="yellow")
-    if copies:
+    if options.copies:
         page.line("These were copies: the events stay where they wait.")
     elif done.sent:
         page.line("Next: usagectl spool list --sent shows what was sent.")

@@ -287,9 +287,14 @@ def _describe_losses(losses: Losses) -> str:
     return f"{losses.total}: {', '.join(f'{count} since {reason}' for count, reason in told)}"
 
 
-def _short(text: str) -> str:
-    """Cut a name that would fill the screen; --json has it whole."""
-    return text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}..."
+def _short(text: str, most: int = _NAME_CHARACTERS) -> str:
+    """Cut a text that would fill the screen; --json has it whole."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _instant(text: str) -> str:
+    """Write an instant in UTC, to the second; its own text where that is no instant."""
+    return _short(in_utc(text) or text)
 
 
 def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
@@ -318,12 +323,7 @@ def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) ->
 def _row(entry: Entry, width: int) -> tuple[str, ...]:
     uid = entry.uid if width >= _WIDE else entry.uid[:_UID_CHARACTERS]
     size = f"{entry.size} bytes"
-    return (_short(_recorded_at(entry)), _short(entry.tool), _short(entry.event), size, _short(uid))
-
-
-def _recorded_at(entry: Entry) -> str:
-    """Write an instant in UTC, to the second; its own text where that is no instant."""
-    return in_utc(entry.time) or entry.time
+    return (_instant(entry.time), _short(entry.tool), _short(entry.event), size, _short(uid))
 
 
 def _fate(state: State, handover: Handover | None) -> str:
@@ -331,13 +331,11 @@ def _fate(state: State, handover: Handover | None) -> str:
         return "waiting"
     if handover is None:
         return f"{state}; when and by whom is not known"
-    words = " ".join(handover.answer.split())
-    cut = words if len(words) <= _ANSWER_CHARACTERS else f"{words[:_ANSWER_CHARACTERS]}..."
     verb = "sent" if state == "sent" else "refused"
     where = f"{'to' if state == 'sent' else 'by'} {origin_shown(handover.to)}"
-    when = _short(in_utc(handover.at) or handover.at)
-    said = f"status {handover.status}{f': {cut}' if cut else ''}"
-    return f"{verb} {when} {where}, {said}"
+    words = _short(" ".join(handover.answer.split()), _ANSWER_CHARACTERS)
+    said = f"status {handover.status}{f': {words}' if words else ''}"
+    return f"{verb} {_instant(handover.at)} {where}, {said}"
 
 
 def _show_events(entries: Sequence[Entry], total: int) -> None:
@@ -352,7 +350,7 @@ def _show_events(entries: Sequence[Entry], total: int) -> None:
         page.line(f"{_short(entry.event)} of {_short(entry.tool)}", style="bold")
         rows = [
             ("uid", entry.uid),
-            ("recorded", f"{_short(_recorded_at(entry))} UTC"),
+            ("recorded", f"{_instant(entry.time)} UTC"),
             ("state", _fate(entry.state, entry.handover)),
             ("size", f"{entry.size} bytes"),
         ]

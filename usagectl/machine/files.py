@@ -53,11 +53,7 @@ def settings_file(environment: Environment) -> Path | None:
 
 
 def require_settings_file(environment: Environment) -> Path:
-    """Name the user's settings file.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-    """
+    """Name the user's settings file; raises FolderUnknownError when this account has no home."""
     if file := settings_file(environment):
         return file
     raise FolderUnknownError("usagectl's settings", variable=CONFIG_DIR_VARIABLE)
@@ -70,11 +66,7 @@ def spool_file(environment: Environment) -> Path | None:
 
 
 def require_spool_file(environment: Environment) -> Path:
-    """Name the spool's file.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-    """
+    """Name the spool's file; raises FolderUnknownError when this account has no home."""
     if file := spool_file(environment):
         return file
     raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)

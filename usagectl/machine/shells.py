@@ -33,16 +33,13 @@ def render(variables: Mapping[str, str], format_name: str) -> str:
     """
     write = _WRITERS.get(format_name)
     if write is None:
-        wanted = f"use one of {', '.join(FORMATS)}"
-        raise _invalid(format_name, what="format", because=wanted)
+        raise _invalid(format_name, "format", f"use one of {', '.join(FORMATS)}")
     for name, value in variables.items():
         if not _NAME.fullmatch(name):
             wanted = "use ASCII letters, digits and `_`, and no digit first"
-            raise _invalid(name, what="variable name", because=wanted)
+            raise _invalid(name, "variable name", wanted)
         if _NOT_TEXT.search(value):
-            raise _invalid(
-                name, what="variable for text", because="its value holds NUL or invalid Unicode"
-            )
+            raise _invalid(name, "variable for text", "its value holds NUL or invalid Unicode")
     return write(variables) + "\n"
 
 
@@ -62,7 +59,7 @@ def detect_shell(shell_path: str | None, system: str) -> str:
     return name if name in {"zsh", "fish"} else "bash"
 
 
-def _invalid(given: str, *, what: str, because: str) -> InvalidValueError:
+def _invalid(given: str, what: str, because: str) -> InvalidValueError:
     """Build the error; `given` is a variable's name, never its value."""
     return InvalidValueError(what, given, wanted=because, hint="usagectl env --help")
 
@@ -113,17 +110,13 @@ def _dotenv_value(name: str, value: str) -> str:
     expands `$` outside single quotes, and any backslash before a quote escapes it.
     """
     if "${" in value:
-        raise _invalid(
-            name,
-            what="variable for dotenv",
-            because="its value holds ${, which python-dotenv always expands",
-        )
+        because = "its value holds ${, which python-dotenv always expands"
+        raise _invalid(name, "variable for dotenv", because)
     for fits, write in _DOTENV_FORMS:
         if fits.fullmatch(value):
             return write(value)
-    raise _invalid(
-        name, what="variable for dotenv", because="no form of quoting is read alike by all readers"
-    )
+    because = "no form of quoting is read alike by all readers"
+    raise _invalid(name, "variable for dotenv", because)
 
 
 def _single(value: str) -> str:
@@ -157,11 +150,8 @@ def _docker(variables: Mapping[str, str]) -> str:
     """
     for name, value in variables.items():
         if "\n" in value:
-            raise _invalid(
-                name,
-                what="variable for docker",
-                because="its value holds a line end, and the options are one line",
-            )
+            because = "its value holds a line end, and the options are one line"
+            raise _invalid(name, "variable for docker", because)
     return " ".join(f"-e {shlex.quote(f'{name}={value}')}" for name, value in variables.items())
 
 
@@ -195,11 +185,8 @@ def _github(variables: Mapping[str, str]) -> str:
 
 def _github_entry(name: str, value: str) -> str:
     if value.endswith("\r"):
-        raise _invalid(
-            name,
-            what="variable for github",
-            because="its value ends in CR, which a Windows runner drops",
-        )
+        because = "its value ends in CR, which a Windows runner drops"
+        raise _invalid(name, "variable for github", because)
     if "\n" not in value:
         return f"{name}={value}"
     delimiter = "USAGECTL_END"
