@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pkgutil
 import re
@@ -131,6 +132,34 @@ def test_messages_are_sentences(subtests: pytest.Subtests) -> None:
             assert re.fullmatch(r"[^\n]*[^.\n]\.", sample.message)
             assert str(sample) == sample.message
             assert not sample.hint.endswith(".")
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    """The docstring draws every public class of the module below its parent, with its status."""
+    drawn: dict[str, tuple[str, int]] = {}
+    path: list[str] = ["UsagectlError"]
+    status = {0: 0}
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r" {4}([│ ]*[├└]── )(\w+)(?: +exit status (\d+))?", line)
+        if match:
+            depth = len(match[1]) // 4
+            status[depth] = int(match[3]) if match[3] else status[depth - 1]
+            del path[depth:]
+            drawn[match[2]] = (path[-1], status[depth])
+            path.append(match[2])
+    real = {
+        name: (_public_parent(each).__name__, each.exit_status)
+        for name, each in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(each, UsagectlError)
+        and not name.startswith("_")
+        and each is not UsagectlError
+    }
+    assert drawn == real
+
+
+def _public_parent(each: type[UsagectlError]) -> type[UsagectlError]:
+    parents = (parent for parent in each.__mro__[1:] if not parent.__name__.startswith("_"))
+    return next(parent for parent in parents if issubclass(parent, UsagectlError))
 
 
 # A command that raises the sample of a number stands in the table of commands.

@@ -3,12 +3,28 @@
 Each class writes its own sentence from data, so raise sites pass data, never
 prose. Anything else that escapes is a bug and keeps its traceback.
 
-Exit status 1: something expected is not so; 2: the words do not fit (`UsageError`); 3: a file
-or folder cannot be used (`StateError`); 4: the spool cannot be written; 5: a delivery is not
-complete.
+    UsagectlError
+    ├── ExpectationFailedError      exit status 1
+    ├── SwitchIneffectiveError      exit status 1
+    ├── UsageError                  exit status 2
+    │   ├── ConfirmationNeededError
+    │   ├── UnknownToolError
+    │   ├── UnknownEventError
+    │   └── InvalidValueError
+    ├── StateError                  exit status 3
+    │   ├── FolderUnknownError
+    │   ├── FileUnreadableError
+    │   ├── FileUnwritableError
+    │   ├── FileExistsAlreadyError
+    │   ├── FileCorruptError
+    │   ├── LinkOutsideError
+    │   ├── NoEventsError
+    │   └── LockTimeoutError
+    └── SpoolUnwritableError        exit status 4
 
-An error that one module alone raises stands in that module. No sentence holds a value of an
-event, a token or an environment value that may be secret (design, rule 3).
+An error that one module alone raises stands in that module. Exit status 5 belongs to an
+incomplete delivery. No sentence holds a value of an event, a token or an environment value that
+may be secret (design, rule 3).
 """
 
 from __future__ import annotations
