@@ -260,8 +260,6 @@ def _audit(
 
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
-    if not ignores and not known:
-        return result
     baselines.check_places(ignores, result.by_name)
     return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 
