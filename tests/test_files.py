@@ -43,18 +43,6 @@ except errors.FileUnwritableError:
     sys.exit(7)
 """
 
-# Adds one to a number in a file, many times, each time under the lock.
-COUNTER = """
-import sys
-from pathlib import Path
-from usagectl.machine import files
-file = Path(sys.argv[1])
-for _ in range(50):
-    with files.lock(file.parent, seconds=60):
-        number = int(files.read_bytes(file) or b"0")
-        files.replace_bytes(file, str(number + 1).encode())
-"""
-
 
 def process(program: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a Python program that imports this repository."""
@@ -145,15 +133,6 @@ def test_replacing_follows_links(folder: Path) -> None:
         assert hop.is_symlink()
         assert target.read_bytes() == data
     assert sorted(below.iterdir()) == [hop, target]
-
-
-def test_a_reader_sees_the_old_file_or_the_new(folder: Path) -> None:
-    """Replacing gives the name to another file; one that is open keeps the old bytes."""
-    file = folder / "f"
-    file.write_bytes(b"old")
-    with file.open("rb") as stream:
-        files.replace_bytes(file, b"newer")
-        assert stream.read() == b"old"
 
 
 def test_a_failed_replacement_changes_nothing(folder: Path) -> None:
@@ -255,14 +234,3 @@ def test_a_lock_leaves_no_trace(folder: Path) -> None:
     (folder / "file").write_bytes(b"")
     with pytest.raises(KeyError), files.lock(folder / "file" / "below"):
         raise KeyError
-
-
-def test_the_lock_excludes(folder: Path) -> None:
-    """Four processes that read, add and write under the lock lose no addition."""
-    file = folder / "number"
-    children = [process(COUNTER, str(file)) for _ in range(4)]
-    for child in children:
-        child.communicate(timeout=120)
-    assert [child.returncode for child in children] == [0] * 4
-    assert file.read_bytes() == b"200"
-    assert list(folder.iterdir()) == [file]

@@ -17,7 +17,6 @@ from usagectl.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from rich.table import Table
 
@@ -40,7 +39,6 @@ class Outcome(NamedTuple):
         first: the first requests that arrived.
         found: the result of its audit.
         status: the command's exit status, None without a command.
-        kept: the capture file, None if it is gone.
     """
 
     capture: Capture
@@ -48,7 +46,6 @@ class Outcome(NamedTuple):
     first: Sequence[Arrival]
     found: AuditResult
     status: int | None
-    kept: Path | None
 
     @property
     def unread(self) -> int:
@@ -89,7 +86,7 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
     return {
         **as_data(outcome.sums),
         "status": outcome.status,
-        "file": as_data(outcome.kept),
+        "file": as_data(outcome.capture.options.file),
         "variables": as_data(outcome.capture.variables),
         "findings": as_data(outcome.found.findings),
     }
@@ -97,13 +94,13 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
 
 def show_outcome(outcome: Outcome) -> None:
     """Draw the summary: what arrived first, then where it departs from the notice."""
-    page, sums = _output.new_page(), outcome.sums
+    page, kept = _output.new_page(), outcome.capture.options.file
     _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page)
-    if outcome.kept is None and sums.requests:
+    if kept is None and outcome.sums.requests:
         page.next_step("with --output FILE the events are kept for usagectl audit.")
-    elif outcome.kept is not None and outcome.found.findings:
-        page.next_step(f"usagectl audit {quote(str(outcome.kept))} says more about each finding.")
+    elif kept is not None and outcome.found.findings:
+        page.next_step(f"usagectl audit {quote(str(kept))} says more about each finding.")
 
 
 def _show_sums(outcome: Outcome, page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from contextlib import suppress
 from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,15 +106,13 @@ def parse_when(text: str, *, now: datetime) -> datetime:
     Raises:
         InvalidValueError: it is neither.
     """
-    ago = re.fullmatch(_AGO, text.strip())
-    wanted = "use 2026-11-23, 2026-11-23T09:30, or 90s, 30m, 2h, 7d, 1w for so long ago"
-    try:
-        if ago:
+    found = None
+    with suppress(OverflowError):
+        if ago := re.fullmatch(_AGO, text.strip()):
             return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
         found = parse_time(text.strip())
-    except OverflowError as error:
-        raise InvalidValueError("instant", text, wanted=wanted) from error
     if found is None:
+        wanted = "use 2026-11-23, 2026-11-23T09:30, or 90s, 30m, 2h, 7d, 1w for so long ago"
         raise InvalidValueError("instant", text, wanted=wanted)
     return found
 

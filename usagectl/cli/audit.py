@@ -16,13 +16,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun, parse_states
 from usagectl.cli._output import as_data
-from usagectl.errors import (
-    FileUnreadableError,
-    NoEventsError,
-    UsagectlError,
-    UsageError,
-    count_of,
-)
+from usagectl.errors import FileUnreadableError, NoEventsError, UsagectlError, UsageError, count_of
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
 from usagectl.tools import instrumented
@@ -266,8 +260,6 @@ def _audit(
 
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
-    if not ignores and not known:
-        return result
     baselines.check_places(ignores, result.by_name)
     return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 

@@ -204,10 +204,7 @@ def _check(*, expect: str | None, answer: str, force: bool, output: str | None, 
 
 
 def _capture(
-    ctx: typer.Context,
-    options: Options,
-    words: list[str],
-    show: Callable[[Arrival], None],
+    ctx: typer.Context, options: Options, words: list[str], show: Callable[[Arrival], None]
 ) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
     from usagectl import audit
@@ -238,7 +235,7 @@ def _capture(
         capture.finish()
         found = audit.audit_capture(environment, capture.file.path, words)
         sums = page.sums_shown(capture.file.sums, name)
-        return page.Outcome(capture, sums, first, found, status, options.file)
+        return page.Outcome(capture, sums, first, found, status)
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:

@@ -56,11 +56,6 @@ class EventOption(NamedTuple):
     meaning: str
     parameter: inspect.Parameter
 
-    @property
-    def shown(self) -> str:
-        """The option; in brackets where it may be left out."""
-        return self.option if self.required else f"[{self.option}]"
-
 
 class EventForm(NamedTuple):
     """An event as it is typed.
@@ -130,11 +125,14 @@ def emit(ctx: typer.Context) -> _output.Answer | None:
 
 
 def _show_forms(forms: list[EventForm]) -> None:
-    page = _output.new_page()
+    page, rows = _output.new_page(), []
     page.line("An event is recorded with usagectl emit EVENT, and its fields as options.")
     page.line("Those in brackets may be left out.")
     page.line()
-    page.rows([(form.name, " ".join(each.shown for each in form.fields)) for form in forms])
+    for form in forms:
+        shown = (each.option if each.required else f"[{each.option}]" for each in form.fields)
+        rows.append((form.name, " ".join(shown)))
+    page.rows(rows)
     page.next_step("usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
 
 

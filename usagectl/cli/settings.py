@@ -111,11 +111,7 @@ def _key(name: str) -> tuple[str, stored.Name]:
 
 
 def _save(
-    invocation: Invocation,
-    name: str,
-    values: Mapping[stored.Name, object],
-    *,
-    dry_run: bool,
+    invocation: Invocation, name: str, values: Mapping[stored.Name, object], *, dry_run: bool
 ) -> _output.Answer:
     tool = _key(name)[0]
     saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
@@ -124,8 +120,7 @@ def _save(
         verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"
         _output.print_line(f"{saved.file} {verb}.")
         if saved.set_aside:
-            aside = f"What could not be understood is now {saved.set_aside}."
-            _output.print_line(aside)
+            _output.print_line(f"What could not be understood is now {saved.set_aside}.")
 
     return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
 

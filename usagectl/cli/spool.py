@@ -305,17 +305,16 @@ def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) ->
         page.line(f"No such event is {verb}.", style="bold")
         page.line("Next: usagectl spool stats counts all that are here.")
         return
-    which = (
-        f"the newest {len(entries)} of {count_of(total, 'event')}" if total > len(entries) else None
-    )
-    page.line(f"{which or count_of(total, 'event')} {verb}.".capitalize(), style="bold")
+    is_cut, count = total > len(entries), count_of(total, "event")
+    which = f"The newest {len(entries)} of {count}" if is_cut else count
+    page.line(f"{which} {verb}.", style="bold")
     for (state, handover), group in groupby(entries, lambda each: (each.state, each.handover)):
         page.line()
         if handover is not None or len(states) > 1:
             page.line(_fate(state, handover), style="dim")
         page.rows([_row(entry, page.width) for entry in group])
     page.line()
-    if which:
+    if is_cut:
         page.line("--limit 0 shows all.")
     page.line("Next: usagectl spool show UID shows one whole; the beginning of a UID will do.")
 

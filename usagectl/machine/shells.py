@@ -94,18 +94,14 @@ def _char_codes(run: re.Match[str]) -> str:
     return "".join(["' + ", *(f"[char]0x{unit} + " for unit in units), "'"])
 
 
-def _dotenv(variables: Mapping[str, str]) -> str:
-    """Write a file that python-dotenv and Compose's `env_file` read alike.
-
-    Plain values have no quotes, so that `docker run --env-file`, for which quotes
-    are part of the value, reads them too.
-    """
-    return "\n".join(f"{name}={_dotenv_value(name, value)}" for name, value in variables.items())
+def _entries(entry: Callable[[str, str], str], variables: Mapping[str, str]) -> str:
+    return "\n".join(entry(name, value) for name, value in variables.items())
 
 
-def _dotenv_value(name: str, value: str) -> str:
-    """Write a value in the first form that every reader reads back.
+def _dotenv(name: str, value: str) -> str:
+    """Write a line that python-dotenv and Compose's `env_file` read alike, in the first form.
 
+    Plain values have no quotes: for `docker run --env-file` they would be part of the value.
     python-dotenv expands `${NAME}` in every form, and no form escapes it. Compose
     expands `$` outside single quotes, and any backslash before a quote escapes it.
     """
@@ -114,7 +110,7 @@ def _dotenv_value(name: str, value: str) -> str:
         raise _invalid(name, "variable for dotenv", because)
     for fits, write in _DOTENV_FORMS:
         if fits.fullmatch(value):
-            return write(value)
+            return f"{name}={write(value)}"
     because = "no form of quoting is read alike by all readers"
     raise _invalid(name, "variable for dotenv", because)
 
@@ -178,12 +174,8 @@ def _yaml_character(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - the end of the BMP
 
 
-def _github(variables: Mapping[str, str]) -> str:
+def _github(name: str, value: str) -> str:
     """Write for `>> "$GITHUB_ENV"`, several lines in GitHub's delimiter form."""
-    return "\n".join(_github_entry(name, value) for name, value in variables.items())
-
-
-def _github_entry(name: str, value: str) -> str:
     if value.endswith("\r"):
         because = "its value ends in CR, which a Windows runner drops"
         raise _invalid(name, "variable for github", because)
@@ -202,10 +194,10 @@ _WRITERS: dict[str, Callable[[Mapping[str, str]], str]] = {
     # usagectl env powershell | Out-String | Invoke-Expression; before 7.5 an empty value
     # removes the variable.
     "powershell": partial(_lines, "$Env:{} = {}", quote_powershell),
-    "dotenv": _dotenv,
+    "dotenv": partial(_entries, _dotenv),
     "docker": _docker,
     "compose": _compose,
-    "github": _github,
+    "github": partial(_entries, _github),
 }
 
 FORMATS: tuple[str, ...] = tuple(_WRITERS)
