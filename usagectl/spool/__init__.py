@@ -49,6 +49,11 @@ _DAY_IN_UTC = (  # Division rounds towards zero; of the year before the first no
     "'0000-12-31'), 'unknown')"
 )
 _INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COUNT_ADDED = (
+    "UPDATE totals SET (events, bytes) = (SELECT totals.events + count(*), "  # noqa: S608  (no text of others)
+    f"totals.bytes + coalesce(sum({_SIZE}), 0) FROM events "
+    "WHERE seq > ? AND +events.state = totals.state)"
+)
 _SETTLE = (
     "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
     "WHERE seq IN (SELECT value FROM json_each(?))"
@@ -195,7 +200,7 @@ class Spool:
             How many were added.
         """
         with self._transaction():
-            added = self._connection.executemany(_INSERT, map(_row, records)).rowcount
+            added = self._insert(map(_row, records))
             self.add_loss("unwritable", lost)
             if self._bounds is not None:
                 self.add_loss("full", self._trim("pending", self._bounds.max_bytes))
@@ -205,10 +210,16 @@ class Spool:
     def take_over(self, entries: Iterable[Entry]) -> None:
         """Add events that were settled in another store, and drop the oldest of such events."""
         with self._transaction():
-            rows = (_row(each.record, each.state, each.handover) for each in entries)
-            self._connection.executemany(_INSERT, rows)
+            self._insert(_row(each.record, each.state, each.handover) for each in entries)
             self._trim("sent", LOG_MAX_BYTES)
             self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
+
+    def _insert(self, rows: Iterable[tuple[object, ...]]) -> int:
+        """Add rows and count them; return how many."""
+        ((last,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
+        added = self._connection.executemany(_INSERT, rows).rowcount
+        self._execute(_COUNT_ADDED, [last])
+        return added
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""

@@ -17,13 +17,10 @@ CREATE TABLE events (
 );
 CREATE INDEX events_in_order ON events (state);
 
--- What is in each state, so that no command has to count; 150: see `_ROW_BYTES`.
+-- What is in each state, so that no command has to count; 150: see `_ROW_BYTES`. Who adds
+-- events counts them in one statement: of a tracker's batch a trigger would take a third as long again.
 CREATE TABLE totals (state TEXT PRIMARY KEY, events INTEGER, bytes INTEGER);
 INSERT INTO totals VALUES ('pending', 0, 0), ('sent', 0, 0), ('rejected', 0, 0);
-CREATE TRIGGER added AFTER INSERT ON events BEGIN
-    UPDATE totals SET events = events + 1,
-        bytes = bytes + 150 + length(new.event) + coalesce(length(new.answer), 0)
-    WHERE state = new.state; END;
 CREATE TRIGGER removed AFTER DELETE ON events BEGIN
     UPDATE totals SET events = events - 1,
         bytes = bytes - 150 - length(old.event) - coalesce(length(old.answer), 0)
