@@ -108,7 +108,7 @@ class Auditor:
         """
         reader = reading.Reader()
         with open_spool(environment, read_only=True) as store:
-            for body in self._reported(entry.body for entry in store.entries(states)):
+            for body in self._reported(store.bodies(states)):
                 item = reader.decode(body)
                 self._add_item(item._replace(value={"event": item.value}))
         return self.result()

@@ -274,6 +274,12 @@ class Spool:
             rows = self._query("SELECT *", [state], selection, "AND seq >= ? ORDER BY seq", first)
             yield from map(_entry, rows)
 
+    def bodies(self, states: Sequence[State]) -> Iterator[bytes]:
+        """Read the exact bytes alone: whole entries make the audit of a full spool wait longer."""
+        for state in states:
+            for (body,) in self._query("SELECT event", [state], ALL, "ORDER BY seq"):
+                yield body
+
     def batches(
         self,
         selection: Selection = ALL,
@@ -381,9 +387,9 @@ def _sound(value: object) -> object:
 def _row(
     record: Record, state: State = "pending", handover: Handover | None = None
 ) -> tuple[object, ...]:
-    labels: Iterable[object] = (*record[:4], record.consent)
+    labels: tuple[Any, ...] = (*record[:4], record.consent)
     if not all(map(str.isascii, labels)):  # Asked of all: a tracker writes 50,000 rows a second.
-        labels = map(_sound, labels)
+        labels = tuple(map(_sound, labels))
     uid, time, tool, kind, consent = labels
     found = parse_time(record.time)
     instant = None if found is None else _instant(found)
