@@ -1,18 +1,15 @@
 """Print what recording and sending add to a command, as ratios of runs made in pairs.
 
-Run it with `python -m tests.benchmarks.cost [--rounds N] [--localstack PROGRAM]`. Each round runs
+Run it with `python -m tests.benchmarks.cost [--rounds N]`. Each round runs
 every contender once, in turn; a ratio is the median over the rounds. With sending on, the
 endpoint answers, hangs, refuses, or drops (a listener whose queue is full: no answer to a SYN).
 Afterwards the endpoint is back, `usagectl replay` runs, and what arrived is counted.
-LocalStack's own command line takes part where its program is named.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import signal
 import statistics
 import subprocess
 import sys
@@ -45,57 +42,24 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--localstack", help="LocalStack's own program")
-    parser.add_argument(
-        "--alone",
-        action="store_true",
-        help="time each command without what the commands before it still send",
-    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, Endpoint() as good, Endpoint(hang) as bad:
         with Wire(drops=True) as wire:
             dropped = f"http://127.0.0.1:{wire.port}/v1"
             bases = dict(zip(WAYS, (good.base, bad.base, DEAD, dropped), strict=True))
-            ours = [sys.executable, "-c", OURS, "env", "bash"]
             runs = {
-                "off": (ours, variables(Path(name) / "off", DEAD, DO_NOT_TRACK="1")),
-                "local": (ours, variables(Path(name) / "local", DEAD)),
+                "off": variables(Path(name) / "off", DEAD, DO_NOT_TRACK="1"),
+                "local": variables(Path(name) / "local", DEAD),
             }
             for way, base in bases.items():
-                given = variables(Path(name) / way, base, USAGECTL_TELEMETRY="on")
-                runs[f"on, endpoint {way}"] = (ours, given)
-            if options.localstack:
-                theirs = [options.localstack, "config", "show"]
-                folder = Path(name) / "localstack"
-                runs["localstack off"] = (theirs, variables(folder, DEAD, DISABLE_EVENTS="1"))
-                for way, base in bases.items():
-                    runs[f"localstack, endpoint {way}"] = (theirs, variables(folder, base))
-            alone = Path(name) if options.alone else None
-            times = measure(runs, options.rounds, alone=alone)
-            report(times)
+                on = variables(Path(name) / way, base, USAGECTL_TELEMETRY="on")
+                runs[f"on, endpoint {way}"] = on
+            report(measure(runs, options.rounds))
             time.sleep(11)
         recovered(Path(name), good, options.rounds + 1)
-        if options.localstack:
-            arrived = sum("usagectl" not in each.headers["User-Agent"] for each in bad.received)
-            print(f"localstack: {arrived} requests reached the endpoint that hangs, none is kept")
-            print("where it is refused or dropped: its client has no spool")
 
 
-def end_children(folder: Path) -> None:
-    """Kill what a command of this benchmark left to send: its events wait in the spool."""
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            is_ours = os.fsencode(folder) in (process / "environ").read_bytes()
-            if is_ours and b"usagectl.delivery.child" in words:
-                os.kill(int(process.name), signal.SIGKILL)
-        except (OSError, ValueError):
-            continue
-
-
-def measure(
-    runs: dict[str, tuple[list[str], dict[str, str]]], rounds: int, *, alone: Path | None
-) -> dict[str, list[float]]:
+def measure(runs: dict[str, dict[str, str]], rounds: int) -> dict[str, list[float]]:
     """Time every run once a round, in an order that is drawn anew.
 
     A child that sends begins a second later, beside whatever runs then: with a fixed order
@@ -107,19 +71,16 @@ def measure(
     for number in range(rounds + 1):
         order.shuffle(names)
         for name in names:
-            took = timed(*runs[name])
-            if alone is not None:
-                end_children(alone)
+            took = timed([sys.executable, "-c", OURS, "env", "bash"], runs[name])
             if number:  # The first round fills the caches.
                 times[name].append(took)
     return times
 
 
 def report(times: dict[str, list[float]]) -> None:
-    """Print each contender over its own kind switched off."""
+    """Print each contender over the one that is off."""
     for name, found in times.items():
-        base = times["localstack off" if name.startswith("localstack") else "off"]
-        ratio = statistics.median(a / b for a, b in zip(found, base, strict=True))
+        ratio = statistics.median(a / b for a, b in zip(found, times["off"], strict=True))
         print(f"{name:32}{ratio:8.3f}")
 
 
