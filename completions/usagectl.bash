@@ -158,23 +158,49 @@ _usagectl_commands() {
     reply=()
     case $1 in
         usagectl)
-            reply=(status disable enable preview capture audit spool replay emit explain machine-id
-                reset-machine-id cache-dir env run settings completion)
+            reply=(status
+                disable
+                enable
+                preview
+                capture
+                audit
+                spool
+                replay
+                emit
+                explain
+                machine-id
+                reset-machine-id
+                cache-dir
+                env
+                run
+                settings
+                completion)
             ;;
         'usagectl spool')
-            reply=(list show stats export purge)
+            reply=(list
+                show
+                stats
+                export
+                purge)
             ;;
         'usagectl emit')
-            reply=(session aws_request aws_request_agg cli_cmd run_init)
+            reply=(session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init)
             ;;
         'usagectl machine-id')
             reply=(set)
             ;;
         'usagectl cache-dir')
-            reply=(set unset clear)
+            reply=(set
+                unset
+                clear)
             ;;
         'usagectl settings')
-            reply=(set unset)
+            reply=(set
+                unset)
             ;;
         *) return 1 ;;
     esac
@@ -184,117 +210,271 @@ _usagectl_options() {
     reply=()
     case $1 in
         usagectl)
-            reply=(--version --help,-h)
+            reply=(--version
+                --help,-h)
             ;;
         'usagectl status')
-            reply=(--expect --reveal --json --help,-h)
+            reply=(--expect
+                --reveal
+                --json
+                --help,-h)
             ;;
         'usagectl disable')
-            reply=(--keep-spool --dry-run --json --help,-h)
+            reply=(--keep-spool
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl enable')
-            reply=(--dry-run --json --help,-h)
+            reply=(--dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl preview')
-            reply=(--if-enabled --localstack-version --waiting --live --raw --reveal --json
+            reply=(--if-enabled
+                --localstack-version
+                --waiting
+                --live
+                --raw
+                --reveal
+                --json
                 --help,-h)
             ;;
         'usagectl capture')
-            reply=(--expect --output,-o --force --as-if-enabled --answer --bind --port --grace
-                --live --reveal --json --help,-h)
+            reply=(--expect
+                --output,-o
+                --force
+                --as-if-enabled
+                --answer
+                --bind
+                --port
+                --grace
+                --live
+                --reveal
+                --json
+                --help,-h)
             ;;
         'usagectl audit')
-            reply=(+--state +--rule +--ignore --baseline --write-baseline --fail-on --format
-                --reveal --list-rules --dry-run --json --help,-h)
+            reply=(+--state
+                +--rule
+                +--ignore
+                --baseline
+                --write-baseline
+                --fail-on
+                --format
+                --reveal
+                --list-rules
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl spool')
-            reply=(--json --help,-h)
+            reply=(--json
+                --help,-h)
             ;;
         'usagectl spool list')
-            reply=(+--tool +--event --since --until +--state --sent --rejected --limit --json
+            reply=(+--tool
+                +--event
+                --since
+                --until
+                +--state
+                --sent
+                --rejected
+                --limit
+                --json
                 --help,-h)
             ;;
         'usagectl spool show')
-            reply=(+--tool +--event --since --until +--state --sent --rejected --raw --json
+            reply=(+--tool
+                +--event
+                --since
+                --until
+                +--state
+                --sent
+                --rejected
+                --raw
+                --json
                 --help,-h)
             ;;
         'usagectl spool stats')
-            reply=(+--tool +--event --since --until +--state --json --help,-h)
+            reply=(+--tool
+                +--event
+                --since
+                --until
+                +--state
+                --json
+                --help,-h)
             ;;
         'usagectl spool export')
-            reply=(+--tool +--event --since --until +--state --events --force --dry-run --json
+            reply=(+--tool
+                +--event
+                --since
+                --until
+                +--state
+                --events
+                --force
+                --dry-run
+                --json
                 --help,-h)
             ;;
         'usagectl spool purge')
-            reply=(+--tool +--event --since --until +--state --dry-run --yes,-y --json --help,-h)
+            reply=(+--tool
+                +--event
+                --since
+                --until
+                +--state
+                --dry-run
+                --yes,-y
+                --json
+                --help,-h)
             ;;
         'usagectl replay')
-            reply=(--file --to +--tool +--event --since --until --limit --batch-size --rejected
-                --copy --timeout --gzip --allow-http --dry-run --raw --yes,-y --json --help,-h)
+            reply=(--file
+                --to
+                +--tool
+                +--event
+                --since
+                --until
+                --limit
+                --batch-size
+                --rejected
+                --copy
+                --timeout
+                --gzip
+                --allow-http
+                --dry-run
+                --raw
+                --yes,-y
+                --json
+                --help,-h)
             ;;
         'usagectl emit')
-            reply=(--json --help,-h)
+            reply=(--json
+                --help,-h)
             ;;
         'usagectl emit session')
-            reply=(--version --is-testing --tool --api-key-variable --session-id --dry-run --json
+            reply=(--version
+                --is-testing
+                --tool
+                --api-key-variable
+                --session-id
+                --dry-run
+                --json
                 --help,-h)
             ;;
         'usagectl emit aws_request')
-            reply=(--service --operation --status-code --err-type --err-msg --stack-trace
-                --is-internal --region --account-id --user-agent --tool --session-id --dry-run
-                --json --help,-h)
+            reply=(--service
+                --operation
+                --status-code
+                --err-type
+                --err-msg
+                --stack-trace
+                --is-internal
+                --region
+                --account-id
+                --user-agent
+                --tool
+                --session-id
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl emit aws_request_agg')
-            reply=(--service --operation --status-code --count --tool --session-id --dry-run --json
+            reply=(--service
+                --operation
+                --status-code
+                --count
+                --tool
+                --session-id
+                --dry-run
+                --json
                 --help,-h)
             ;;
         'usagectl emit cli_cmd')
-            reply=(--cmd +--param --tool --dry-run --json --help,-h)
+            reply=(--cmd
+                +--param
+                --tool
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl emit run_init')
-            reply=(--stage --scripts --duration --tool --dry-run --json --help,-h)
+            reply=(--stage
+                --scripts
+                --duration
+                --tool
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl explain')
-            reply=(--json --help,-h)
+            reply=(--json
+                --help,-h)
             ;;
         'usagectl machine-id')
-            reply=(--reveal --json --help,-h)
+            reply=(--reveal
+                --json
+                --help,-h)
             ;;
         'usagectl machine-id set')
-            reply=(--yes,-y --dry-run --json --help,-h)
+            reply=(--yes,-y
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl reset-machine-id')
-            reply=(--yes,-y --dry-run --reveal --json --help,-h)
+            reply=(--yes,-y
+                --dry-run
+                --reveal
+                --json
+                --help,-h)
             ;;
         'usagectl cache-dir')
-            reply=(--json --help,-h)
+            reply=(--json
+                --help,-h)
             ;;
         'usagectl cache-dir set')
-            reply=(--dry-run --json --help,-h)
+            reply=(--dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl cache-dir unset')
-            reply=(--dry-run --json --help,-h)
+            reply=(--dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl cache-dir clear')
-            reply=(--yes,-y --dry-run --json --help,-h)
+            reply=(--yes,-y
+                --dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl env')
-            reply=(--json --help,-h)
+            reply=(--json
+                --help,-h)
             ;;
         'usagectl run')
             reply=(--help,-h)
             ;;
         'usagectl settings')
-            reply=(--json --help,-h)
+            reply=(--json
+                --help,-h)
             ;;
         'usagectl settings set')
-            reply=(--dry-run --json --help,-h)
+            reply=(--dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl settings unset')
-            reply=(--dry-run --json --help,-h)
+            reply=(--dry-run
+                --json
+                --help,-h)
             ;;
         'usagectl completion')
-            reply=(--write --dry-run --json --help,-h)
+            reply=(--write
+                --dry-run
+                --json
+                --help,-h)
             ;;
         *) return 1 ;;
     esac
@@ -304,22 +484,35 @@ _usagectl_values() {
     reply=()
     case $1 in
         'usagectl status --expect')
-            reply=(choice off local)
+            reply=(choice
+                off
+                local)
             ;;
         'usagectl disable +')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl enable +')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl preview --localstack-version')
             reply=(text)
             ;;
         'usagectl preview 1')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl capture --expect')
-            reply=(choice none notice)
+            reply=(choice
+                none
+                notice)
             ;;
         'usagectl capture --output')
             reply=(file)
@@ -328,7 +521,13 @@ _usagectl_values() {
             reply=(file)
             ;;
         'usagectl capture --answer')
-            reply=(choice on off error hang refuse slow)
+            reply=(choice
+                on
+                off
+                error
+                hang
+                refuse
+                slow)
             ;;
         'usagectl capture --bind')
             reply=(text)
@@ -343,38 +542,119 @@ _usagectl_values() {
             reply=(command)
             ;;
         'usagectl audit --state')
-            reply=(choice waiting sent rejected)
+            reply=(choice
+                waiting
+                sent
+                rejected)
             ;;
         'usagectl audit --rule')
-            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 UC301
-                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503
-                UC504 UC505)
+            reply=(choice
+                UC101
+                UC102
+                UC103
+                UC104
+                UC105
+                UC106
+                UC107
+                UC108
+                UC201
+                UC202
+                UC203
+                UC301
+                UC302
+                UC303
+                UC304
+                UC305
+                UC306
+                UC401
+                UC402
+                UC403
+                UC404
+                UC405
+                UC406
+                UC501
+                UC502
+                UC503
+                UC504
+                UC505)
             ;;
         'usagectl audit --ignore')
-            reply=(choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 UC301
-                UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 UC502 UC503
-                UC504 UC505)
+            reply=(choice
+                UC101
+                UC102
+                UC103
+                UC104
+                UC105
+                UC106
+                UC107
+                UC108
+                UC201
+                UC202
+                UC203
+                UC301
+                UC302
+                UC303
+                UC304
+                UC305
+                UC306
+                UC401
+                UC402
+                UC403
+                UC404
+                UC405
+                UC406
+                UC501
+                UC502
+                UC503
+                UC504
+                UC505)
             ;;
         'usagectl audit --baseline')
             reply=(file)
             ;;
         'usagectl audit --fail-on')
-            reply=(choice error warning never)
+            reply=(choice
+                error
+                warning
+                never)
             ;;
         'usagectl audit --format')
-            reply=(choice table json sarif)
+            reply=(choice
+                table
+                json
+                sarif)
             ;;
         'usagectl audit 1')
             reply=(file)
             ;;
         'usagectl spool list --tool')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl spool list --event')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl spool list --since')
@@ -384,19 +664,42 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool list --state')
-            reply=(choice waiting sent rejected)
+            reply=(choice
+                waiting
+                sent
+                rejected)
             ;;
         'usagectl spool list --limit')
             reply=(text)
             ;;
         'usagectl spool show --tool')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl spool show --event')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl spool show --since')
@@ -406,19 +709,42 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool show --state')
-            reply=(choice waiting sent rejected)
+            reply=(choice
+                waiting
+                sent
+                rejected)
             ;;
         'usagectl spool show +')
             reply=(text)
             ;;
         'usagectl spool stats --tool')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl spool stats --event')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl spool stats --since')
@@ -428,16 +754,39 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool stats --state')
-            reply=(choice waiting sent rejected)
+            reply=(choice
+                waiting
+                sent
+                rejected)
             ;;
         'usagectl spool export --tool')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl spool export --event')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl spool export --since')
@@ -447,19 +796,42 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool export --state')
-            reply=(choice waiting sent rejected)
+            reply=(choice
+                waiting
+                sent
+                rejected)
             ;;
         'usagectl spool export 1')
             reply=(file)
             ;;
         'usagectl spool purge --tool')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl spool purge --event')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl spool purge --since')
@@ -469,7 +841,10 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl spool purge --state')
-            reply=(choice waiting sent rejected)
+            reply=(choice
+                waiting
+                sent
+                rejected)
             ;;
         'usagectl replay --file')
             reply=(file)
@@ -478,13 +853,33 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl replay --tool')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl replay --event')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl replay --since')
@@ -587,43 +982,83 @@ _usagectl_values() {
             reply=(text)
             ;;
         'usagectl explain 1')
-            reply=(choice session aws_request aws_request_agg cli_cmd run_init config container_info
-                ls_service_provider_assignment services_notimplemented deprecated_env_usage
-                non_prefixed_cli_env_vars ls_metrics ls:usage_analytics cfn_stack_deploy_failures
-                lambda:config infra_start infra_ready infra_stop ls_shutdown lstk_command
+            reply=(choice
+                session
+                aws_request
+                aws_request_agg
+                cli_cmd
+                run_init
+                config
+                container_info
+                ls_service_provider_assignment
+                services_notimplemented
+                deprecated_env_usage
+                non_prefixed_cli_env_vars
+                ls_metrics
+                ls:usage_analytics
+                cfn_stack_deploy_failures
+                lambda:config
+                infra_start
+                infra_ready
+                infra_stop
+                ls_shutdown
+                lstk_command
                 lstk_lifecycle)
             ;;
         'usagectl machine-id set 1')
             reply=(text)
             ;;
         'usagectl machine-id set +')
-            reply=(choice localstack lstk usagectl)
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl cache-dir set 1')
             reply=(folder)
             ;;
         'usagectl env 1')
-            reply=(choice bash zsh fish powershell dotenv docker compose github)
+            reply=(choice
+                bash
+                zsh
+                fish
+                powershell
+                dotenv
+                docker
+                compose
+                github)
             ;;
         'usagectl run +')
             reply=(command)
             ;;
         'usagectl settings set 1')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+            reply=(choice
+                telemetry.mode
+                telemetry.endpoint
+                localstack.cache_dir
+                spool.max_bytes
                 spool.max_days)
             ;;
         'usagectl settings set 2')
             reply=(text)
             ;;
         'usagectl settings unset 1')
-            reply=(choice telemetry.mode telemetry.endpoint localstack.cache_dir spool.max_bytes
+            reply=(choice
+                telemetry.mode
+                telemetry.endpoint
+                localstack.cache_dir
+                spool.max_bytes
                 spool.max_days)
             ;;
         'usagectl completion --write')
             reply=(folder)
             ;;
         'usagectl completion 1')
-            reply=(choice bash zsh fish powershell)
+            reply=(choice
+                bash
+                zsh
+                fish
+                powershell)
             ;;
         *) return 1 ;;
     esac
@@ -633,82 +1068,178 @@ _usagectl_details() {
     reply=()
     case $1 in
         'usagectl explain 1')
-            reply=(session.metadata.session_id session.metadata.client_time session.session_id
-                session.machine_id session.api_key session.system session.version session.is_ci
-                session.is_docker session.is_testing session.product session.edition
-                session.container_runtime aws_request.metadata.session_id
-                aws_request.metadata.client_time aws_request.service aws_request.operation
-                aws_request.status_code aws_request.err_type aws_request.err_msg
-                aws_request.stack_trace aws_request.is_internal aws_request.region
-                aws_request.account_id aws_request.user_agent aws_request_agg.metadata.session_id
-                aws_request_agg.metadata.client_time aws_request_agg.api_calls
-                aws_request_agg.api_calls.service aws_request_agg.api_calls.operation
-                aws_request_agg.api_calls.status_code aws_request_agg.api_calls.count
-                aws_request_agg.api_calls.err_type aws_request_agg.period_start_time
-                aws_request_agg.period_end_time cli_cmd.metadata.client_time cli_cmd.cmd
-                cli_cmd.params cli_cmd.metadata.session_id cli_cmd.context.ai_agent
-                run_init.metadata.client_time run_init.stage run_init.scripts run_init.duration
-                run_init.metadata.session_id config.metadata.session_id config.metadata.client_time
-                config.env_vars config.set_vars container_info.metadata.session_id
-                container_info.metadata.client_time container_info.variant
-                container_info.has_docker_socket container_info.container_runtime
-                container_info.uname_system container_info.uname_release
-                container_info.uname_version container_info.uname_machine
+            reply=(session.metadata.session_id
+                session.metadata.client_time
+                session.session_id
+                session.machine_id
+                session.api_key
+                session.system
+                session.version
+                session.is_ci
+                session.is_docker
+                session.is_testing
+                session.product
+                session.edition
+                session.container_runtime
+                aws_request.metadata.session_id
+                aws_request.metadata.client_time
+                aws_request.service
+                aws_request.operation
+                aws_request.status_code
+                aws_request.err_type
+                aws_request.err_msg
+                aws_request.stack_trace
+                aws_request.is_internal
+                aws_request.region
+                aws_request.account_id
+                aws_request.user_agent
+                aws_request_agg.metadata.session_id
+                aws_request_agg.metadata.client_time
+                aws_request_agg.api_calls
+                aws_request_agg.api_calls.service
+                aws_request_agg.api_calls.operation
+                aws_request_agg.api_calls.status_code
+                aws_request_agg.api_calls.count
+                aws_request_agg.api_calls.err_type
+                aws_request_agg.period_start_time
+                aws_request_agg.period_end_time
+                cli_cmd.metadata.client_time
+                cli_cmd.cmd
+                cli_cmd.params
+                cli_cmd.metadata.session_id
+                cli_cmd.context.ai_agent
+                run_init.metadata.client_time
+                run_init.stage
+                run_init.scripts
+                run_init.duration
+                run_init.metadata.session_id
+                config.metadata.session_id
+                config.metadata.client_time
+                config.env_vars
+                config.set_vars
+                container_info.metadata.session_id
+                container_info.metadata.client_time
+                container_info.variant
+                container_info.has_docker_socket
+                container_info.container_runtime
+                container_info.uname_system
+                container_info.uname_release
+                container_info.uname_version
+                container_info.uname_machine
                 ls_service_provider_assignment.metadata.session_id
                 ls_service_provider_assignment.metadata.client_time
-                ls_service_provider_assignment.payload services_notimplemented.metadata.session_id
-                services_notimplemented.metadata.client_time services_notimplemented.s
-                services_notimplemented.a services_notimplemented.c
-                deprecated_env_usage.metadata.session_id deprecated_env_usage.metadata.client_time
+                ls_service_provider_assignment.payload
+                services_notimplemented.metadata.session_id
+                services_notimplemented.metadata.client_time
+                services_notimplemented.s
+                services_notimplemented.a
+                services_notimplemented.c
+                deprecated_env_usage.metadata.session_id
+                deprecated_env_usage.metadata.client_time
                 deprecated_env_usage.deprecated_env_vars
                 non_prefixed_cli_env_vars.metadata.session_id
-                non_prefixed_cli_env_vars.metadata.client_time non_prefixed_cli_env_vars.env_vars
-                ls_metrics.metadata.session_id ls_metrics.metadata.client_time
-                ls_metrics.metrics.namespace ls_metrics.metrics.name ls_metrics.metrics.value
-                ls_metrics.metrics.type ls_metrics.metrics.schema_version ls_metrics.metrics.label_1
-                ls_metrics.metrics.label_2 ls_metrics.metrics.label_3 ls_metrics.metrics.label_4
-                ls_metrics.metrics.label_5 ls_metrics.metrics.label_6
-                ls_metrics.metrics.label_1_value ls_metrics.metrics.label_2_value
-                ls_metrics.metrics.label_3_value ls_metrics.metrics.label_4_value
-                ls_metrics.metrics.label_5_value ls_metrics.metrics.label_6_value
-                ls_metrics.localstack_info.version ls_metrics.localstack_info.product
-                ls:usage_analytics.metadata.session_id ls:usage_analytics.metadata.client_time
-                ls:usage_analytics.lambda:hotreload ls:usage_analytics.lambda:invokedruntime
+                non_prefixed_cli_env_vars.metadata.client_time
+                non_prefixed_cli_env_vars.env_vars
+                ls_metrics.metadata.session_id
+                ls_metrics.metadata.client_time
+                ls_metrics.metrics.namespace
+                ls_metrics.metrics.name
+                ls_metrics.metrics.value
+                ls_metrics.metrics.type
+                ls_metrics.metrics.schema_version
+                ls_metrics.metrics.label_1
+                ls_metrics.metrics.label_2
+                ls_metrics.metrics.label_3
+                ls_metrics.metrics.label_4
+                ls_metrics.metrics.label_5
+                ls_metrics.metrics.label_6
+                ls_metrics.metrics.label_1_value
+                ls_metrics.metrics.label_2_value
+                ls_metrics.metrics.label_3_value
+                ls_metrics.metrics.label_4_value
+                ls_metrics.metrics.label_5_value
+                ls_metrics.metrics.label_6_value
+                ls_metrics.localstack_info.version
+                ls_metrics.localstack_info.product
+                ls:usage_analytics.metadata.session_id
+                ls:usage_analytics.metadata.client_time
+                ls:usage_analytics.lambda:hotreload
+                ls:usage_analytics.lambda:invokedruntime
                 ls:usage_analytics.cloudformation:resourcetype
                 ls:usage_analytics.cloudformation:missingresourcetypes
                 cfn_stack_deploy_failures.metadata.session_id
-                cfn_stack_deploy_failures.metadata.client_time cfn_stack_deploy_failures.reason
-                cfn_stack_deploy_failures.version cfn_stack_deploy_failures.tb
-                lambda:config.metadata.session_id lambda:config.metadata.client_time
-                lambda:config.version lambda:config.executor_mode
-                lambda:config.default_executor_mode infra_start.metadata.session_id
-                infra_start.metadata.client_time infra_start.apis infra_ready.metadata.session_id
-                infra_ready.metadata.client_time infra_stop.metadata.session_id
-                infra_stop.metadata.client_time ls_shutdown.metadata.session_id
-                ls_shutdown.metadata.client_time ls_shutdown.shutdown_time
-                ls_shutdown.session_duration_seconds lstk_command.metadata.session_id
-                lstk_command.metadata.client_time lstk_command.environment.lstk_version
-                lstk_command.environment.auth_token_id lstk_command.environment.machine_id
-                lstk_command.environment.os lstk_command.environment.arch
-                lstk_command.parameters.command lstk_command.parameters.subcommand
-                lstk_command.parameters.flags lstk_command.result.duration_ms
-                lstk_command.result.exit_code lstk_command.result.error_msg lstk_command.os
-                lstk_command.arch lstk_command.caller_type lstk_command.detection_method
-                lstk_command.is_ci lstk_command.agent_identity lstk_command.ci_identity
-                lstk_command.machine_id lstk_lifecycle.metadata.session_id
-                lstk_lifecycle.metadata.client_time lstk_lifecycle.event_type
-                lstk_lifecycle.environment.lstk_version lstk_lifecycle.environment.auth_token_id
-                lstk_lifecycle.environment.machine_id lstk_lifecycle.environment.os
-                lstk_lifecycle.environment.arch lstk_lifecycle.emulator lstk_lifecycle.image
-                lstk_lifecycle.container_id lstk_lifecycle.duration_ms lstk_lifecycle.pulled
-                lstk_lifecycle.localstack_info.version lstk_lifecycle.localstack_info.edition
+                cfn_stack_deploy_failures.metadata.client_time
+                cfn_stack_deploy_failures.reason
+                cfn_stack_deploy_failures.version
+                cfn_stack_deploy_failures.tb
+                lambda:config.metadata.session_id
+                lambda:config.metadata.client_time
+                lambda:config.version
+                lambda:config.executor_mode
+                lambda:config.default_executor_mode
+                infra_start.metadata.session_id
+                infra_start.metadata.client_time
+                infra_start.apis
+                infra_ready.metadata.session_id
+                infra_ready.metadata.client_time
+                infra_stop.metadata.session_id
+                infra_stop.metadata.client_time
+                ls_shutdown.metadata.session_id
+                ls_shutdown.metadata.client_time
+                ls_shutdown.shutdown_time
+                ls_shutdown.session_duration_seconds
+                lstk_command.metadata.session_id
+                lstk_command.metadata.client_time
+                lstk_command.environment.lstk_version
+                lstk_command.environment.auth_token_id
+                lstk_command.environment.machine_id
+                lstk_command.environment.os
+                lstk_command.environment.arch
+                lstk_command.parameters.command
+                lstk_command.parameters.subcommand
+                lstk_command.parameters.flags
+                lstk_command.result.duration_ms
+                lstk_command.result.exit_code
+                lstk_command.result.error_msg
+                lstk_command.os
+                lstk_command.arch
+                lstk_command.caller_type
+                lstk_command.detection_method
+                lstk_command.is_ci
+                lstk_command.agent_identity
+                lstk_command.ci_identity
+                lstk_command.machine_id
+                lstk_lifecycle.metadata.session_id
+                lstk_lifecycle.metadata.client_time
+                lstk_lifecycle.event_type
+                lstk_lifecycle.environment.lstk_version
+                lstk_lifecycle.environment.auth_token_id
+                lstk_lifecycle.environment.machine_id
+                lstk_lifecycle.environment.os
+                lstk_lifecycle.environment.arch
+                lstk_lifecycle.emulator
+                lstk_lifecycle.image
+                lstk_lifecycle.container_id
+                lstk_lifecycle.duration_ms
+                lstk_lifecycle.pulled
+                lstk_lifecycle.localstack_info.version
+                lstk_lifecycle.localstack_info.edition
                 lstk_lifecycle.localstack_info.is_license_activated
-                lstk_lifecycle.localstack_info.session_id lstk_lifecycle.localstack_info.machine_id
-                lstk_lifecycle.localstack_info.system lstk_lifecycle.localstack_info.is_docker
-                lstk_lifecycle.localstack_info.server_time_utc lstk_lifecycle.localstack_info.uptime
-                lstk_lifecycle.error_code lstk_lifecycle.error_msg lstk_lifecycle.os
-                lstk_lifecycle.arch lstk_lifecycle.caller_type lstk_lifecycle.detection_method
-                lstk_lifecycle.is_ci lstk_lifecycle.agent_identity lstk_lifecycle.ci_identity
+                lstk_lifecycle.localstack_info.session_id
+                lstk_lifecycle.localstack_info.machine_id
+                lstk_lifecycle.localstack_info.system
+                lstk_lifecycle.localstack_info.is_docker
+                lstk_lifecycle.localstack_info.server_time_utc
+                lstk_lifecycle.localstack_info.uptime
+                lstk_lifecycle.error_code
+                lstk_lifecycle.error_msg
+                lstk_lifecycle.os
+                lstk_lifecycle.arch
+                lstk_lifecycle.caller_type
+                lstk_lifecycle.detection_method
+                lstk_lifecycle.is_ci
+                lstk_lifecycle.agent_identity
+                lstk_lifecycle.ci_identity
                 lstk_lifecycle.machine_id)
             ;;
         *) return 1 ;;

@@ -211,7 +211,8 @@ function __usagectl_options
                 '+--ignore	Do not count this; the reason stays in the output. Can be repeated.' \
                 '--baseline	Do not count what stands in this file, so that only what is new fails.' \
                 '--write-baseline	Write the findings of now to --baseline.' \
-                '--fail-on	Exit with 1 from this level on.' '--format	How the answer is written.' \
+                '--fail-on	Exit with 1 from this level on.' \
+                '--format	How the answer is written.' \
                 '--reveal	Show examples whole instead of masked.' \
                 '--list-rules	List the rules and what they mean; audit nothing.' \
                 '--dry-run	Say what would change; change nothing.' \
@@ -268,7 +269,8 @@ function __usagectl_options
                 '--until	Only events recorded before then; as --since.' \
                 '+--state	Events of this state: waiting, sent or rejected; can be repeated.' \
                 '--dry-run	Say what would change; change nothing.' \
-                '--yes,-y	Do not ask on a terminal.' '--json	Answer as one JSON object on stdout.' \
+                '--yes,-y	Do not ask on a terminal.' \
+                '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl replay'
             printf '%s\n' '--file	Send the events of this file instead; - reads from standard input.' \
@@ -277,7 +279,8 @@ function __usagectl_options
                 '+--event	Only events of this name; can be repeated.' \
                 '--since	Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.' \
                 '--until	Only events recorded before then; as --since.' \
-                '--limit	Send at most so many events.' '--batch-size	Events of one request.' \
+                '--limit	Send at most so many events.' \
+                '--batch-size	Events of one request.' \
                 '--rejected	Try those again that were rejected before.' \
                 '--copy	Send copies; the events stay where they wait.' \
                 '--timeout	Seconds to go on with an endpoint that takes nothing.' \
@@ -285,7 +288,8 @@ function __usagectl_options
                 '--allow-http	Take plain http to other machines too.' \
                 '--dry-run	Say which requests would be sent; send nothing.' \
                 '--raw	With --dry-run: print the bodies alone, one a line.' \
-                '--yes,-y	Do not ask on a terminal.' '--json	Answer as one JSON object on stdout.' \
+                '--yes,-y	Do not ask on a terminal.' \
+                '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl emit'
             printf '%s\n' '--json	Answer as one JSON object on stdout.' \
@@ -403,23 +407,42 @@ end
 function __usagectl_values
     switch "$argv[1]"
         case 'usagectl status --expect'
-            printf '%s\n' choice off local
+            printf '%s\n' choice \
+                off \
+                local
         case 'usagectl disable +'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl enable +'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl preview --localstack-version'
             printf '%s\n' text
         case 'usagectl preview 1'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl capture --expect'
-            printf '%s\n' choice none notice
+            printf '%s\n' choice \
+                none \
+                notice
         case 'usagectl capture --output'
             printf '%s\n' file
         case 'usagectl capture -o'
             printf '%s\n' file
         case 'usagectl capture --answer'
-            printf '%s\n' choice on off error hang refuse slow
+            printf '%s\n' choice \
+                on \
+                off \
+                error \
+                hang \
+                refuse \
+                slow
         case 'usagectl capture --bind'
             printf '%s\n' text
         case 'usagectl capture --port'
@@ -429,111 +452,307 @@ function __usagectl_values
         case 'usagectl capture +'
             printf '%s\n' command
         case 'usagectl audit --state'
-            printf '%s\n' choice waiting sent rejected
+            printf '%s\n' choice \
+                waiting \
+                sent \
+                rejected
         case 'usagectl audit --rule'
-            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 \
-                UC301 UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 \
-                UC502 UC503 UC504 UC505
+            printf '%s\n' choice \
+                UC101 \
+                UC102 \
+                UC103 \
+                UC104 \
+                UC105 \
+                UC106 \
+                UC107 \
+                UC108 \
+                UC201 \
+                UC202 \
+                UC203 \
+                UC301 \
+                UC302 \
+                UC303 \
+                UC304 \
+                UC305 \
+                UC306 \
+                UC401 \
+                UC402 \
+                UC403 \
+                UC404 \
+                UC405 \
+                UC406 \
+                UC501 \
+                UC502 \
+                UC503 \
+                UC504 \
+                UC505
         case 'usagectl audit --ignore'
-            printf '%s\n' choice UC101 UC102 UC103 UC104 UC105 UC106 UC107 UC108 UC201 UC202 UC203 \
-                UC301 UC302 UC303 UC304 UC305 UC306 UC401 UC402 UC403 UC404 UC405 UC406 UC501 \
-                UC502 UC503 UC504 UC505
+            printf '%s\n' choice \
+                UC101 \
+                UC102 \
+                UC103 \
+                UC104 \
+                UC105 \
+                UC106 \
+                UC107 \
+                UC108 \
+                UC201 \
+                UC202 \
+                UC203 \
+                UC301 \
+                UC302 \
+                UC303 \
+                UC304 \
+                UC305 \
+                UC306 \
+                UC401 \
+                UC402 \
+                UC403 \
+                UC404 \
+                UC405 \
+                UC406 \
+                UC501 \
+                UC502 \
+                UC503 \
+                UC504 \
+                UC505
         case 'usagectl audit --baseline'
             printf '%s\n' file
         case 'usagectl audit --fail-on'
-            printf '%s\n' choice error warning never
+            printf '%s\n' choice \
+                error \
+                warning \
+                never
         case 'usagectl audit --format'
-            printf '%s\n' choice table json sarif
+            printf '%s\n' choice \
+                table \
+                json \
+                sarif
         case 'usagectl audit 1'
             printf '%s\n' file
         case 'usagectl spool list --tool'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl spool list --event'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl spool list --since'
             printf '%s\n' text
         case 'usagectl spool list --until'
             printf '%s\n' text
         case 'usagectl spool list --state'
-            printf '%s\n' choice waiting sent rejected
+            printf '%s\n' choice \
+                waiting \
+                sent \
+                rejected
         case 'usagectl spool list --limit'
             printf '%s\n' text
         case 'usagectl spool show --tool'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl spool show --event'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl spool show --since'
             printf '%s\n' text
         case 'usagectl spool show --until'
             printf '%s\n' text
         case 'usagectl spool show --state'
-            printf '%s\n' choice waiting sent rejected
+            printf '%s\n' choice \
+                waiting \
+                sent \
+                rejected
         case 'usagectl spool show +'
             printf '%s\n' text
         case 'usagectl spool stats --tool'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl spool stats --event'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl spool stats --since'
             printf '%s\n' text
         case 'usagectl spool stats --until'
             printf '%s\n' text
         case 'usagectl spool stats --state'
-            printf '%s\n' choice waiting sent rejected
+            printf '%s\n' choice \
+                waiting \
+                sent \
+                rejected
         case 'usagectl spool export --tool'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl spool export --event'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl spool export --since'
             printf '%s\n' text
         case 'usagectl spool export --until'
             printf '%s\n' text
         case 'usagectl spool export --state'
-            printf '%s\n' choice waiting sent rejected
+            printf '%s\n' choice \
+                waiting \
+                sent \
+                rejected
         case 'usagectl spool export 1'
             printf '%s\n' file
         case 'usagectl spool purge --tool'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl spool purge --event'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl spool purge --since'
             printf '%s\n' text
         case 'usagectl spool purge --until'
             printf '%s\n' text
         case 'usagectl spool purge --state'
-            printf '%s\n' choice waiting sent rejected
+            printf '%s\n' choice \
+                waiting \
+                sent \
+                rejected
         case 'usagectl replay --file'
             printf '%s\n' file
         case 'usagectl replay --to'
             printf '%s\n' text
         case 'usagectl replay --tool'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl replay --event'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl replay --since'
             printf '%s\n' text
         case 'usagectl replay --until'
@@ -601,33 +820,73 @@ function __usagectl_values
         case 'usagectl emit run_init --tool'
             printf '%s\n' text
         case 'usagectl explain 1'
-            printf '%s\n' choice session aws_request aws_request_agg cli_cmd run_init config \
-                container_info ls_service_provider_assignment services_notimplemented \
-                deprecated_env_usage non_prefixed_cli_env_vars ls_metrics ls:usage_analytics \
-                cfn_stack_deploy_failures lambda:config infra_start infra_ready infra_stop \
-                ls_shutdown lstk_command lstk_lifecycle
+            printf '%s\n' choice \
+                session \
+                aws_request \
+                aws_request_agg \
+                cli_cmd \
+                run_init \
+                config \
+                container_info \
+                ls_service_provider_assignment \
+                services_notimplemented \
+                deprecated_env_usage \
+                non_prefixed_cli_env_vars \
+                ls_metrics \
+                ls:usage_analytics \
+                cfn_stack_deploy_failures \
+                lambda:config \
+                infra_start \
+                infra_ready \
+                infra_stop \
+                ls_shutdown \
+                lstk_command \
+                lstk_lifecycle
         case 'usagectl machine-id set 1'
             printf '%s\n' text
         case 'usagectl machine-id set +'
-            printf '%s\n' choice localstack lstk usagectl
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl cache-dir set 1'
             printf '%s\n' folder
         case 'usagectl env 1'
-            printf '%s\n' choice bash zsh fish powershell dotenv docker compose github
+            printf '%s\n' choice \
+                bash \
+                zsh \
+                fish \
+                powershell \
+                dotenv \
+                docker \
+                compose \
+                github
         case 'usagectl run +'
             printf '%s\n' command
         case 'usagectl settings set 1'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice \
+                telemetry.mode \
+                telemetry.endpoint \
+                localstack.cache_dir \
+                spool.max_bytes \
+                spool.max_days
         case 'usagectl settings set 2'
             printf '%s\n' text
         case 'usagectl settings unset 1'
-            printf '%s\n' choice telemetry.mode telemetry.endpoint localstack.cache_dir \
-                spool.max_bytes spool.max_days
+            printf '%s\n' choice \
+                telemetry.mode \
+                telemetry.endpoint \
+                localstack.cache_dir \
+                spool.max_bytes \
+                spool.max_days
         case 'usagectl completion --write'
             printf '%s\n' folder
         case 'usagectl completion 1'
-            printf '%s\n' choice bash zsh fish powershell
+            printf '%s\n' choice \
+                bash \
+                zsh \
+                fish \
+                powershell
         case '*'
             return 1
     end
@@ -636,84 +895,179 @@ end
 function __usagectl_details
     switch "$argv[1]"
         case 'usagectl explain 1'
-            printf '%s\n' session.metadata.session_id session.metadata.client_time \
-                session.session_id session.machine_id session.api_key session.system \
-                session.version session.is_ci session.is_docker session.is_testing session.product \
-                session.edition session.container_runtime aws_request.metadata.session_id \
-                aws_request.metadata.client_time aws_request.service aws_request.operation \
-                aws_request.status_code aws_request.err_type aws_request.err_msg \
-                aws_request.stack_trace aws_request.is_internal aws_request.region \
-                aws_request.account_id aws_request.user_agent aws_request_agg.metadata.session_id \
-                aws_request_agg.metadata.client_time aws_request_agg.api_calls \
-                aws_request_agg.api_calls.service aws_request_agg.api_calls.operation \
-                aws_request_agg.api_calls.status_code aws_request_agg.api_calls.count \
-                aws_request_agg.api_calls.err_type aws_request_agg.period_start_time \
-                aws_request_agg.period_end_time cli_cmd.metadata.client_time cli_cmd.cmd \
-                cli_cmd.params cli_cmd.metadata.session_id cli_cmd.context.ai_agent \
-                run_init.metadata.client_time run_init.stage run_init.scripts run_init.duration \
-                run_init.metadata.session_id config.metadata.session_id \
-                config.metadata.client_time config.env_vars config.set_vars \
-                container_info.metadata.session_id container_info.metadata.client_time \
-                container_info.variant container_info.has_docker_socket \
-                container_info.container_runtime container_info.uname_system \
-                container_info.uname_release container_info.uname_version \
-                container_info.uname_machine ls_service_provider_assignment.metadata.session_id \
+            printf '%s\n' session.metadata.session_id \
+                session.metadata.client_time \
+                session.session_id \
+                session.machine_id \
+                session.api_key \
+                session.system \
+                session.version \
+                session.is_ci \
+                session.is_docker \
+                session.is_testing \
+                session.product \
+                session.edition \
+                session.container_runtime \
+                aws_request.metadata.session_id \
+                aws_request.metadata.client_time \
+                aws_request.service \
+                aws_request.operation \
+                aws_request.status_code \
+                aws_request.err_type \
+                aws_request.err_msg \
+                aws_request.stack_trace \
+                aws_request.is_internal \
+                aws_request.region \
+                aws_request.account_id \
+                aws_request.user_agent \
+                aws_request_agg.metadata.session_id \
+                aws_request_agg.metadata.client_time \
+                aws_request_agg.api_calls \
+                aws_request_agg.api_calls.service \
+                aws_request_agg.api_calls.operation \
+                aws_request_agg.api_calls.status_code \
+                aws_request_agg.api_calls.count \
+                aws_request_agg.api_calls.err_type \
+                aws_request_agg.period_start_time \
+                aws_request_agg.period_end_time \
+                cli_cmd.metadata.client_time \
+                cli_cmd.cmd \
+                cli_cmd.params \
+                cli_cmd.metadata.session_id \
+                cli_cmd.context.ai_agent \
+                run_init.metadata.client_time \
+                run_init.stage \
+                run_init.scripts \
+                run_init.duration \
+                run_init.metadata.session_id \
+                config.metadata.session_id \
+                config.metadata.client_time \
+                config.env_vars \
+                config.set_vars \
+                container_info.metadata.session_id \
+                container_info.metadata.client_time \
+                container_info.variant \
+                container_info.has_docker_socket \
+                container_info.container_runtime \
+                container_info.uname_system \
+                container_info.uname_release \
+                container_info.uname_version \
+                container_info.uname_machine \
+                ls_service_provider_assignment.metadata.session_id \
                 ls_service_provider_assignment.metadata.client_time \
-                ls_service_provider_assignment.payload services_notimplemented.metadata.session_id \
-                services_notimplemented.metadata.client_time services_notimplemented.s \
-                services_notimplemented.a services_notimplemented.c \
-                deprecated_env_usage.metadata.session_id deprecated_env_usage.metadata.client_time \
+                ls_service_provider_assignment.payload \
+                services_notimplemented.metadata.session_id \
+                services_notimplemented.metadata.client_time \
+                services_notimplemented.s \
+                services_notimplemented.a \
+                services_notimplemented.c \
+                deprecated_env_usage.metadata.session_id \
+                deprecated_env_usage.metadata.client_time \
                 deprecated_env_usage.deprecated_env_vars \
                 non_prefixed_cli_env_vars.metadata.session_id \
-                non_prefixed_cli_env_vars.metadata.client_time non_prefixed_cli_env_vars.env_vars \
-                ls_metrics.metadata.session_id ls_metrics.metadata.client_time \
-                ls_metrics.metrics.namespace ls_metrics.metrics.name ls_metrics.metrics.value \
-                ls_metrics.metrics.type ls_metrics.metrics.schema_version \
-                ls_metrics.metrics.label_1 ls_metrics.metrics.label_2 ls_metrics.metrics.label_3 \
-                ls_metrics.metrics.label_4 ls_metrics.metrics.label_5 ls_metrics.metrics.label_6 \
-                ls_metrics.metrics.label_1_value ls_metrics.metrics.label_2_value \
-                ls_metrics.metrics.label_3_value ls_metrics.metrics.label_4_value \
-                ls_metrics.metrics.label_5_value ls_metrics.metrics.label_6_value \
-                ls_metrics.localstack_info.version ls_metrics.localstack_info.product \
-                ls:usage_analytics.metadata.session_id ls:usage_analytics.metadata.client_time \
-                ls:usage_analytics.lambda:hotreload ls:usage_analytics.lambda:invokedruntime \
+                non_prefixed_cli_env_vars.metadata.client_time \
+                non_prefixed_cli_env_vars.env_vars \
+                ls_metrics.metadata.session_id \
+                ls_metrics.metadata.client_time \
+                ls_metrics.metrics.namespace \
+                ls_metrics.metrics.name \
+                ls_metrics.metrics.value \
+                ls_metrics.metrics.type \
+                ls_metrics.metrics.schema_version \
+                ls_metrics.metrics.label_1 \
+                ls_metrics.metrics.label_2 \
+                ls_metrics.metrics.label_3 \
+                ls_metrics.metrics.label_4 \
+                ls_metrics.metrics.label_5 \
+                ls_metrics.metrics.label_6 \
+                ls_metrics.metrics.label_1_value \
+                ls_metrics.metrics.label_2_value \
+                ls_metrics.metrics.label_3_value \
+                ls_metrics.metrics.label_4_value \
+                ls_metrics.metrics.label_5_value \
+                ls_metrics.metrics.label_6_value \
+                ls_metrics.localstack_info.version \
+                ls_metrics.localstack_info.product \
+                ls:usage_analytics.metadata.session_id \
+                ls:usage_analytics.metadata.client_time \
+                ls:usage_analytics.lambda:hotreload \
+                ls:usage_analytics.lambda:invokedruntime \
                 ls:usage_analytics.cloudformation:resourcetype \
                 ls:usage_analytics.cloudformation:missingresourcetypes \
                 cfn_stack_deploy_failures.metadata.session_id \
-                cfn_stack_deploy_failures.metadata.client_time cfn_stack_deploy_failures.reason \
-                cfn_stack_deploy_failures.version cfn_stack_deploy_failures.tb \
-                lambda:config.metadata.session_id lambda:config.metadata.client_time \
-                lambda:config.version lambda:config.executor_mode \
-                lambda:config.default_executor_mode infra_start.metadata.session_id \
-                infra_start.metadata.client_time infra_start.apis infra_ready.metadata.session_id \
-                infra_ready.metadata.client_time infra_stop.metadata.session_id \
-                infra_stop.metadata.client_time ls_shutdown.metadata.session_id \
-                ls_shutdown.metadata.client_time ls_shutdown.shutdown_time \
-                ls_shutdown.session_duration_seconds lstk_command.metadata.session_id \
-                lstk_command.metadata.client_time lstk_command.environment.lstk_version \
-                lstk_command.environment.auth_token_id lstk_command.environment.machine_id \
-                lstk_command.environment.os lstk_command.environment.arch \
-                lstk_command.parameters.command lstk_command.parameters.subcommand \
-                lstk_command.parameters.flags lstk_command.result.duration_ms \
-                lstk_command.result.exit_code lstk_command.result.error_msg lstk_command.os \
-                lstk_command.arch lstk_command.caller_type lstk_command.detection_method \
-                lstk_command.is_ci lstk_command.agent_identity lstk_command.ci_identity \
-                lstk_command.machine_id lstk_lifecycle.metadata.session_id \
-                lstk_lifecycle.metadata.client_time lstk_lifecycle.event_type \
-                lstk_lifecycle.environment.lstk_version lstk_lifecycle.environment.auth_token_id \
-                lstk_lifecycle.environment.machine_id lstk_lifecycle.environment.os \
-                lstk_lifecycle.environment.arch lstk_lifecycle.emulator lstk_lifecycle.image \
-                lstk_lifecycle.container_id lstk_lifecycle.duration_ms lstk_lifecycle.pulled \
-                lstk_lifecycle.localstack_info.version lstk_lifecycle.localstack_info.edition \
+                cfn_stack_deploy_failures.metadata.client_time \
+                cfn_stack_deploy_failures.reason \
+                cfn_stack_deploy_failures.version \
+                cfn_stack_deploy_failures.tb \
+                lambda:config.metadata.session_id \
+                lambda:config.metadata.client_time \
+                lambda:config.version \
+                lambda:config.executor_mode \
+                lambda:config.default_executor_mode \
+                infra_start.metadata.session_id \
+                infra_start.metadata.client_time \
+                infra_start.apis \
+                infra_ready.metadata.session_id \
+                infra_ready.metadata.client_time \
+                infra_stop.metadata.session_id \
+                infra_stop.metadata.client_time \
+                ls_shutdown.metadata.session_id \
+                ls_shutdown.metadata.client_time \
+                ls_shutdown.shutdown_time \
+                ls_shutdown.session_duration_seconds \
+                lstk_command.metadata.session_id \
+                lstk_command.metadata.client_time \
+                lstk_command.environment.lstk_version \
+                lstk_command.environment.auth_token_id \
+                lstk_command.environment.machine_id \
+                lstk_command.environment.os \
+                lstk_command.environment.arch \
+                lstk_command.parameters.command \
+                lstk_command.parameters.subcommand \
+                lstk_command.parameters.flags \
+                lstk_command.result.duration_ms \
+                lstk_command.result.exit_code \
+                lstk_command.result.error_msg \
+                lstk_command.os \
+                lstk_command.arch \
+                lstk_command.caller_type \
+                lstk_command.detection_method \
+                lstk_command.is_ci \
+                lstk_command.agent_identity \
+                lstk_command.ci_identity \
+                lstk_command.machine_id \
+                lstk_lifecycle.metadata.session_id \
+                lstk_lifecycle.metadata.client_time \
+                lstk_lifecycle.event_type \
+                lstk_lifecycle.environment.lstk_version \
+                lstk_lifecycle.environment.auth_token_id \
+                lstk_lifecycle.environment.machine_id \
+                lstk_lifecycle.environment.os \
+                lstk_lifecycle.environment.arch \
+                lstk_lifecycle.emulator \
+                lstk_lifecycle.image \
+                lstk_lifecycle.container_id \
+                lstk_lifecycle.duration_ms \
+                lstk_lifecycle.pulled \
+                lstk_lifecycle.localstack_info.version \
+                lstk_lifecycle.localstack_info.edition \
                 lstk_lifecycle.localstack_info.is_license_activated \
                 lstk_lifecycle.localstack_info.session_id \
-                lstk_lifecycle.localstack_info.machine_id lstk_lifecycle.localstack_info.system \
+                lstk_lifecycle.localstack_info.machine_id \
+                lstk_lifecycle.localstack_info.system \
                 lstk_lifecycle.localstack_info.is_docker \
                 lstk_lifecycle.localstack_info.server_time_utc \
-                lstk_lifecycle.localstack_info.uptime lstk_lifecycle.error_code \
-                lstk_lifecycle.error_msg lstk_lifecycle.os lstk_lifecycle.arch \
-                lstk_lifecycle.caller_type lstk_lifecycle.detection_method lstk_lifecycle.is_ci \
-                lstk_lifecycle.agent_identity lstk_lifecycle.ci_identity lstk_lifecycle.machine_id
+                lstk_lifecycle.localstack_info.uptime \
+                lstk_lifecycle.error_code \
+                lstk_lifecycle.error_msg \
+                lstk_lifecycle.os \
+                lstk_lifecycle.arch \
+                lstk_lifecycle.caller_type \
+                lstk_lifecycle.detection_method \
+                lstk_lifecycle.is_ci \
+                lstk_lifecycle.agent_identity \
+                lstk_lifecycle.ci_identity \
+                lstk_lifecycle.machine_id
         case '*'
             return 1
     end

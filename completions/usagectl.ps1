@@ -54,7 +54,8 @@ function global:__usagectl_commands([string]$key) {
 function global:__usagectl_options([string]$key) {
     switch -CaseSensitive ($key) {
         'usagectl' {
-            '--version|Print the version and exit.', '--help,-h|Show this message and exit.'
+            '--version|Print the version and exit.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl status' {
             '--expect|Exit with 1 unless every tool is off; with `local`, unless nothing is sent.',
@@ -103,7 +104,8 @@ function global:__usagectl_options([string]$key) {
                 '+--ignore|Do not count this; the reason stays in the output. Can be repeated.',
                 '--baseline|Do not count what stands in this file, so that only what is new fails.',
                 '--write-baseline|Write the findings of now to --baseline.',
-                '--fail-on|Exit with 1 from this level on.', '--format|How the answer is written.',
+                '--fail-on|Exit with 1 from this level on.',
+                '--format|How the answer is written.',
                 '--reveal|Show examples whole instead of masked.',
                 '--list-rules|List the rules and what they mean; audit nothing.',
                 '--dry-run|Say what would change; change nothing.',
@@ -111,7 +113,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl spool' {
-            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+            '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl spool list' {
             '+--tool|Only events of this tool; can be repeated.',
@@ -165,7 +168,8 @@ function global:__usagectl_options([string]$key) {
                 '--until|Only events recorded before then; as --since.',
                 '+--state|Events of this state: waiting, sent or rejected; can be repeated.',
                 '--dry-run|Say what would change; change nothing.',
-                '--yes,-y|Do not ask on a terminal.', '--json|Answer as one JSON object on stdout.',
+                '--yes,-y|Do not ask on a terminal.',
+                '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl replay' {
@@ -175,7 +179,8 @@ function global:__usagectl_options([string]$key) {
                 '+--event|Only events of this name; can be repeated.',
                 '--since|Only events recorded since then: a date, a date and time (UTC without a zone), or so long ago: 90s, 30m, 2h, 7d, 1w.',
                 '--until|Only events recorded before then; as --since.',
-                '--limit|Send at most so many events.', '--batch-size|Events of one request.',
+                '--limit|Send at most so many events.',
+                '--batch-size|Events of one request.',
                 '--rejected|Try those again that were rejected before.',
                 '--copy|Send copies; the events stay where they wait.',
                 '--timeout|Seconds to go on with an endpoint that takes nothing.',
@@ -183,11 +188,13 @@ function global:__usagectl_options([string]$key) {
                 '--allow-http|Take plain http to other machines too.',
                 '--dry-run|Say which requests would be sent; send nothing.',
                 '--raw|With --dry-run: print the bodies alone, one a line.',
-                '--yes,-y|Do not ask on a terminal.', '--json|Answer as one JSON object on stdout.',
+                '--yes,-y|Do not ask on a terminal.',
+                '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl emit' {
-            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+            '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl emit session' {
             '--version|The version of LocalStack.',
@@ -245,7 +252,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl explain' {
-            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+            '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl machine-id' {
             '--reveal|Show machine IDs and tokens whole instead of masked.',
@@ -266,7 +274,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl cache-dir' {
-            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+            '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl cache-dir set' {
             '--dry-run|Say what would change; change nothing.',
@@ -285,13 +294,15 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl env' {
-            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+            '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl run' {
             '--help,-h|Show this message and exit.'
         }
         'usagectl settings' {
-            '--json|Answer as one JSON object on stdout.', '--help,-h|Show this message and exit.'
+            '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
         }
         'usagectl settings set' {
             '--dry-run|Say what would change; change nothing.',
@@ -315,22 +326,35 @@ function global:__usagectl_options([string]$key) {
 function global:__usagectl_values([string]$key) {
     switch -CaseSensitive ($key) {
         'usagectl status --expect' {
-            'choice', 'off', 'local'
+            'choice',
+                'off',
+                'local'
         }
         'usagectl disable +' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl enable +' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl preview --localstack-version' {
             'text'
         }
         'usagectl preview 1' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl capture --expect' {
-            'choice', 'none', 'notice'
+            'choice',
+                'none',
+                'notice'
         }
         'usagectl capture --output' {
             'file'
@@ -339,7 +363,13 @@ function global:__usagectl_values([string]$key) {
             'file'
         }
         'usagectl capture --answer' {
-            'choice', 'on', 'off', 'error', 'hang', 'refuse', 'slow'
+            'choice',
+                'on',
+                'off',
+                'error',
+                'hang',
+                'refuse',
+                'slow'
         }
         'usagectl capture --bind' {
             'text'
@@ -354,41 +384,120 @@ function global:__usagectl_values([string]$key) {
             'command'
         }
         'usagectl audit --state' {
-            'choice', 'waiting', 'sent', 'rejected'
+            'choice',
+                'waiting',
+                'sent',
+                'rejected'
         }
         'usagectl audit --rule' {
-            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC108',
-                'UC201', 'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306',
-                'UC401', 'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503',
-                'UC504', 'UC505'
+            'choice',
+                'UC101',
+                'UC102',
+                'UC103',
+                'UC104',
+                'UC105',
+                'UC106',
+                'UC107',
+                'UC108',
+                'UC201',
+                'UC202',
+                'UC203',
+                'UC301',
+                'UC302',
+                'UC303',
+                'UC304',
+                'UC305',
+                'UC306',
+                'UC401',
+                'UC402',
+                'UC403',
+                'UC404',
+                'UC405',
+                'UC406',
+                'UC501',
+                'UC502',
+                'UC503',
+                'UC504',
+                'UC505'
         }
         'usagectl audit --ignore' {
-            'choice', 'UC101', 'UC102', 'UC103', 'UC104', 'UC105', 'UC106', 'UC107', 'UC108',
-                'UC201', 'UC202', 'UC203', 'UC301', 'UC302', 'UC303', 'UC304', 'UC305', 'UC306',
-                'UC401', 'UC402', 'UC403', 'UC404', 'UC405', 'UC406', 'UC501', 'UC502', 'UC503',
-                'UC504', 'UC505'
+            'choice',
+                'UC101',
+                'UC102',
+                'UC103',
+                'UC104',
+                'UC105',
+                'UC106',
+                'UC107',
+                'UC108',
+                'UC201',
+                'UC202',
+                'UC203',
+                'UC301',
+                'UC302',
+                'UC303',
+                'UC304',
+                'UC305',
+                'UC306',
+                'UC401',
+                'UC402',
+                'UC403',
+                'UC404',
+                'UC405',
+                'UC406',
+                'UC501',
+                'UC502',
+                'UC503',
+                'UC504',
+                'UC505'
         }
         'usagectl audit --baseline' {
             'file'
         }
         'usagectl audit --fail-on' {
-            'choice', 'error', 'warning', 'never'
+            'choice',
+                'error',
+                'warning',
+                'never'
         }
         'usagectl audit --format' {
-            'choice', 'table', 'json', 'sarif'
+            'choice',
+                'table',
+                'json',
+                'sarif'
         }
         'usagectl audit 1' {
             'file'
         }
         'usagectl spool list --tool' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl spool list --event' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl spool list --since' {
             'text'
@@ -397,20 +506,43 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool list --state' {
-            'choice', 'waiting', 'sent', 'rejected'
+            'choice',
+                'waiting',
+                'sent',
+                'rejected'
         }
         'usagectl spool list --limit' {
             'text'
         }
         'usagectl spool show --tool' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl spool show --event' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl spool show --since' {
             'text'
@@ -419,20 +551,43 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool show --state' {
-            'choice', 'waiting', 'sent', 'rejected'
+            'choice',
+                'waiting',
+                'sent',
+                'rejected'
         }
         'usagectl spool show +' {
             'text'
         }
         'usagectl spool stats --tool' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl spool stats --event' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl spool stats --since' {
             'text'
@@ -441,17 +596,40 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool stats --state' {
-            'choice', 'waiting', 'sent', 'rejected'
+            'choice',
+                'waiting',
+                'sent',
+                'rejected'
         }
         'usagectl spool export --tool' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl spool export --event' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl spool export --since' {
             'text'
@@ -460,20 +638,43 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool export --state' {
-            'choice', 'waiting', 'sent', 'rejected'
+            'choice',
+                'waiting',
+                'sent',
+                'rejected'
         }
         'usagectl spool export 1' {
             'file'
         }
         'usagectl spool purge --tool' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl spool purge --event' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl spool purge --since' {
             'text'
@@ -482,7 +683,10 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl spool purge --state' {
-            'choice', 'waiting', 'sent', 'rejected'
+            'choice',
+                'waiting',
+                'sent',
+                'rejected'
         }
         'usagectl replay --file' {
             'file'
@@ -491,14 +695,34 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl replay --tool' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl replay --event' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl replay --since' {
             'text'
@@ -600,43 +824,83 @@ function global:__usagectl_values([string]$key) {
             'text'
         }
         'usagectl explain 1' {
-            'choice', 'session', 'aws_request', 'aws_request_agg', 'cli_cmd', 'run_init', 'config',
-                'container_info', 'ls_service_provider_assignment', 'services_notimplemented',
-                'deprecated_env_usage', 'non_prefixed_cli_env_vars', 'ls_metrics',
-                'ls:usage_analytics', 'cfn_stack_deploy_failures', 'lambda:config', 'infra_start',
-                'infra_ready', 'infra_stop', 'ls_shutdown', 'lstk_command', 'lstk_lifecycle'
+            'choice',
+                'session',
+                'aws_request',
+                'aws_request_agg',
+                'cli_cmd',
+                'run_init',
+                'config',
+                'container_info',
+                'ls_service_provider_assignment',
+                'services_notimplemented',
+                'deprecated_env_usage',
+                'non_prefixed_cli_env_vars',
+                'ls_metrics',
+                'ls:usage_analytics',
+                'cfn_stack_deploy_failures',
+                'lambda:config',
+                'infra_start',
+                'infra_ready',
+                'infra_stop',
+                'ls_shutdown',
+                'lstk_command',
+                'lstk_lifecycle'
         }
         'usagectl machine-id set 1' {
             'text'
         }
         'usagectl machine-id set +' {
-            'choice', 'localstack', 'lstk', 'usagectl'
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl cache-dir set 1' {
             'folder'
         }
         'usagectl env 1' {
-            'choice', 'bash', 'zsh', 'fish', 'powershell', 'dotenv', 'docker', 'compose', 'github'
+            'choice',
+                'bash',
+                'zsh',
+                'fish',
+                'powershell',
+                'dotenv',
+                'docker',
+                'compose',
+                'github'
         }
         'usagectl run +' {
             'command'
         }
         'usagectl settings set 1' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice',
+                'telemetry.mode',
+                'telemetry.endpoint',
+                'localstack.cache_dir',
+                'spool.max_bytes',
+                'spool.max_days'
         }
         'usagectl settings set 2' {
             'text'
         }
         'usagectl settings unset 1' {
-            'choice', 'telemetry.mode', 'telemetry.endpoint', 'localstack.cache_dir',
-                'spool.max_bytes', 'spool.max_days'
+            'choice',
+                'telemetry.mode',
+                'telemetry.endpoint',
+                'localstack.cache_dir',
+                'spool.max_bytes',
+                'spool.max_days'
         }
         'usagectl completion --write' {
             'folder'
         }
         'usagectl completion 1' {
-            'choice', 'bash', 'zsh', 'fish', 'powershell'
+            'choice',
+                'bash',
+                'zsh',
+                'fish',
+                'powershell'
         }
     }
 }
@@ -644,93 +908,179 @@ function global:__usagectl_values([string]$key) {
 function global:__usagectl_details([string]$key) {
     switch -CaseSensitive ($key) {
         'usagectl explain 1' {
-            'session.metadata.session_id', 'session.metadata.client_time', 'session.session_id',
-                'session.machine_id', 'session.api_key', 'session.system', 'session.version',
-                'session.is_ci', 'session.is_docker', 'session.is_testing', 'session.product',
-                'session.edition', 'session.container_runtime', 'aws_request.metadata.session_id',
-                'aws_request.metadata.client_time', 'aws_request.service', 'aws_request.operation',
-                'aws_request.status_code', 'aws_request.err_type', 'aws_request.err_msg',
-                'aws_request.stack_trace', 'aws_request.is_internal', 'aws_request.region',
-                'aws_request.account_id', 'aws_request.user_agent',
-                'aws_request_agg.metadata.session_id', 'aws_request_agg.metadata.client_time',
-                'aws_request_agg.api_calls', 'aws_request_agg.api_calls.service',
-                'aws_request_agg.api_calls.operation', 'aws_request_agg.api_calls.status_code',
-                'aws_request_agg.api_calls.count', 'aws_request_agg.api_calls.err_type',
-                'aws_request_agg.period_start_time', 'aws_request_agg.period_end_time',
-                'cli_cmd.metadata.client_time', 'cli_cmd.cmd', 'cli_cmd.params',
-                'cli_cmd.metadata.session_id', 'cli_cmd.context.ai_agent',
-                'run_init.metadata.client_time', 'run_init.stage', 'run_init.scripts',
-                'run_init.duration', 'run_init.metadata.session_id', 'config.metadata.session_id',
-                'config.metadata.client_time', 'config.env_vars', 'config.set_vars',
-                'container_info.metadata.session_id', 'container_info.metadata.client_time',
-                'container_info.variant', 'container_info.has_docker_socket',
-                'container_info.container_runtime', 'container_info.uname_system',
-                'container_info.uname_release', 'container_info.uname_version',
+            'session.metadata.session_id',
+                'session.metadata.client_time',
+                'session.session_id',
+                'session.machine_id',
+                'session.api_key',
+                'session.system',
+                'session.version',
+                'session.is_ci',
+                'session.is_docker',
+                'session.is_testing',
+                'session.product',
+                'session.edition',
+                'session.container_runtime',
+                'aws_request.metadata.session_id',
+                'aws_request.metadata.client_time',
+                'aws_request.service',
+                'aws_request.operation',
+                'aws_request.status_code',
+                'aws_request.err_type',
+                'aws_request.err_msg',
+                'aws_request.stack_trace',
+                'aws_request.is_internal',
+                'aws_request.region',
+                'aws_request.account_id',
+                'aws_request.user_agent',
+                'aws_request_agg.metadata.session_id',
+                'aws_request_agg.metadata.client_time',
+                'aws_request_agg.api_calls',
+                'aws_request_agg.api_calls.service',
+                'aws_request_agg.api_calls.operation',
+                'aws_request_agg.api_calls.status_code',
+                'aws_request_agg.api_calls.count',
+                'aws_request_agg.api_calls.err_type',
+                'aws_request_agg.period_start_time',
+                'aws_request_agg.period_end_time',
+                'cli_cmd.metadata.client_time',
+                'cli_cmd.cmd',
+                'cli_cmd.params',
+                'cli_cmd.metadata.session_id',
+                'cli_cmd.context.ai_agent',
+                'run_init.metadata.client_time',
+                'run_init.stage',
+                'run_init.scripts',
+                'run_init.duration',
+                'run_init.metadata.session_id',
+                'config.metadata.session_id',
+                'config.metadata.client_time',
+                'config.env_vars',
+                'config.set_vars',
+                'container_info.metadata.session_id',
+                'container_info.metadata.client_time',
+                'container_info.variant',
+                'container_info.has_docker_socket',
+                'container_info.container_runtime',
+                'container_info.uname_system',
+                'container_info.uname_release',
+                'container_info.uname_version',
                 'container_info.uname_machine',
                 'ls_service_provider_assignment.metadata.session_id',
                 'ls_service_provider_assignment.metadata.client_time',
                 'ls_service_provider_assignment.payload',
                 'services_notimplemented.metadata.session_id',
-                'services_notimplemented.metadata.client_time', 'services_notimplemented.s',
-                'services_notimplemented.a', 'services_notimplemented.c',
+                'services_notimplemented.metadata.client_time',
+                'services_notimplemented.s',
+                'services_notimplemented.a',
+                'services_notimplemented.c',
                 'deprecated_env_usage.metadata.session_id',
                 'deprecated_env_usage.metadata.client_time',
                 'deprecated_env_usage.deprecated_env_vars',
                 'non_prefixed_cli_env_vars.metadata.session_id',
                 'non_prefixed_cli_env_vars.metadata.client_time',
-                'non_prefixed_cli_env_vars.env_vars', 'ls_metrics.metadata.session_id',
-                'ls_metrics.metadata.client_time', 'ls_metrics.metrics.namespace',
-                'ls_metrics.metrics.name', 'ls_metrics.metrics.value', 'ls_metrics.metrics.type',
-                'ls_metrics.metrics.schema_version', 'ls_metrics.metrics.label_1',
-                'ls_metrics.metrics.label_2', 'ls_metrics.metrics.label_3',
-                'ls_metrics.metrics.label_4', 'ls_metrics.metrics.label_5',
-                'ls_metrics.metrics.label_6', 'ls_metrics.metrics.label_1_value',
-                'ls_metrics.metrics.label_2_value', 'ls_metrics.metrics.label_3_value',
-                'ls_metrics.metrics.label_4_value', 'ls_metrics.metrics.label_5_value',
-                'ls_metrics.metrics.label_6_value', 'ls_metrics.localstack_info.version',
-                'ls_metrics.localstack_info.product', 'ls:usage_analytics.metadata.session_id',
-                'ls:usage_analytics.metadata.client_time', 'ls:usage_analytics.lambda:hotreload',
+                'non_prefixed_cli_env_vars.env_vars',
+                'ls_metrics.metadata.session_id',
+                'ls_metrics.metadata.client_time',
+                'ls_metrics.metrics.namespace',
+                'ls_metrics.metrics.name',
+                'ls_metrics.metrics.value',
+                'ls_metrics.metrics.type',
+                'ls_metrics.metrics.schema_version',
+                'ls_metrics.metrics.label_1',
+                'ls_metrics.metrics.label_2',
+                'ls_metrics.metrics.label_3',
+                'ls_metrics.metrics.label_4',
+                'ls_metrics.metrics.label_5',
+                'ls_metrics.metrics.label_6',
+                'ls_metrics.metrics.label_1_value',
+                'ls_metrics.metrics.label_2_value',
+                'ls_metrics.metrics.label_3_value',
+                'ls_metrics.metrics.label_4_value',
+                'ls_metrics.metrics.label_5_value',
+                'ls_metrics.metrics.label_6_value',
+                'ls_metrics.localstack_info.version',
+                'ls_metrics.localstack_info.product',
+                'ls:usage_analytics.metadata.session_id',
+                'ls:usage_analytics.metadata.client_time',
+                'ls:usage_analytics.lambda:hotreload',
                 'ls:usage_analytics.lambda:invokedruntime',
                 'ls:usage_analytics.cloudformation:resourcetype',
                 'ls:usage_analytics.cloudformation:missingresourcetypes',
                 'cfn_stack_deploy_failures.metadata.session_id',
                 'cfn_stack_deploy_failures.metadata.client_time',
-                'cfn_stack_deploy_failures.reason', 'cfn_stack_deploy_failures.version',
-                'cfn_stack_deploy_failures.tb', 'lambda:config.metadata.session_id',
-                'lambda:config.metadata.client_time', 'lambda:config.version',
-                'lambda:config.executor_mode', 'lambda:config.default_executor_mode',
-                'infra_start.metadata.session_id', 'infra_start.metadata.client_time',
-                'infra_start.apis', 'infra_ready.metadata.session_id',
-                'infra_ready.metadata.client_time', 'infra_stop.metadata.session_id',
-                'infra_stop.metadata.client_time', 'ls_shutdown.metadata.session_id',
-                'ls_shutdown.metadata.client_time', 'ls_shutdown.shutdown_time',
-                'ls_shutdown.session_duration_seconds', 'lstk_command.metadata.session_id',
-                'lstk_command.metadata.client_time', 'lstk_command.environment.lstk_version',
-                'lstk_command.environment.auth_token_id', 'lstk_command.environment.machine_id',
-                'lstk_command.environment.os', 'lstk_command.environment.arch',
-                'lstk_command.parameters.command', 'lstk_command.parameters.subcommand',
-                'lstk_command.parameters.flags', 'lstk_command.result.duration_ms',
-                'lstk_command.result.exit_code', 'lstk_command.result.error_msg', 'lstk_command.os',
-                'lstk_command.arch', 'lstk_command.caller_type', 'lstk_command.detection_method',
-                'lstk_command.is_ci', 'lstk_command.agent_identity', 'lstk_command.ci_identity',
-                'lstk_command.machine_id', 'lstk_lifecycle.metadata.session_id',
-                'lstk_lifecycle.metadata.client_time', 'lstk_lifecycle.event_type',
+                'cfn_stack_deploy_failures.reason',
+                'cfn_stack_deploy_failures.version',
+                'cfn_stack_deploy_failures.tb',
+                'lambda:config.metadata.session_id',
+                'lambda:config.metadata.client_time',
+                'lambda:config.version',
+                'lambda:config.executor_mode',
+                'lambda:config.default_executor_mode',
+                'infra_start.metadata.session_id',
+                'infra_start.metadata.client_time',
+                'infra_start.apis',
+                'infra_ready.metadata.session_id',
+                'infra_ready.metadata.client_time',
+                'infra_stop.metadata.session_id',
+                'infra_stop.metadata.client_time',
+                'ls_shutdown.metadata.session_id',
+                'ls_shutdown.metadata.client_time',
+                'ls_shutdown.shutdown_time',
+                'ls_shutdown.session_duration_seconds',
+                'lstk_command.metadata.session_id',
+                'lstk_command.metadata.client_time',
+                'lstk_command.environment.lstk_version',
+                'lstk_command.environment.auth_token_id',
+                'lstk_command.environment.machine_id',
+                'lstk_command.environment.os',
+                'lstk_command.environment.arch',
+                'lstk_command.parameters.command',
+                'lstk_command.parameters.subcommand',
+                'lstk_command.parameters.flags',
+                'lstk_command.result.duration_ms',
+                'lstk_command.result.exit_code',
+                'lstk_command.result.error_msg',
+                'lstk_command.os',
+                'lstk_command.arch',
+                'lstk_command.caller_type',
+                'lstk_command.detection_method',
+                'lstk_command.is_ci',
+                'lstk_command.agent_identity',
+                'lstk_command.ci_identity',
+                'lstk_command.machine_id',
+                'lstk_lifecycle.metadata.session_id',
+                'lstk_lifecycle.metadata.client_time',
+                'lstk_lifecycle.event_type',
                 'lstk_lifecycle.environment.lstk_version',
-                'lstk_lifecycle.environment.auth_token_id', 'lstk_lifecycle.environment.machine_id',
-                'lstk_lifecycle.environment.os', 'lstk_lifecycle.environment.arch',
-                'lstk_lifecycle.emulator', 'lstk_lifecycle.image', 'lstk_lifecycle.container_id',
-                'lstk_lifecycle.duration_ms', 'lstk_lifecycle.pulled',
-                'lstk_lifecycle.localstack_info.version', 'lstk_lifecycle.localstack_info.edition',
+                'lstk_lifecycle.environment.auth_token_id',
+                'lstk_lifecycle.environment.machine_id',
+                'lstk_lifecycle.environment.os',
+                'lstk_lifecycle.environment.arch',
+                'lstk_lifecycle.emulator',
+                'lstk_lifecycle.image',
+                'lstk_lifecycle.container_id',
+                'lstk_lifecycle.duration_ms',
+                'lstk_lifecycle.pulled',
+                'lstk_lifecycle.localstack_info.version',
+                'lstk_lifecycle.localstack_info.edition',
                 'lstk_lifecycle.localstack_info.is_license_activated',
                 'lstk_lifecycle.localstack_info.session_id',
                 'lstk_lifecycle.localstack_info.machine_id',
-                'lstk_lifecycle.localstack_info.system', 'lstk_lifecycle.localstack_info.is_docker',
+                'lstk_lifecycle.localstack_info.system',
+                'lstk_lifecycle.localstack_info.is_docker',
                 'lstk_lifecycle.localstack_info.server_time_utc',
-                'lstk_lifecycle.localstack_info.uptime', 'lstk_lifecycle.error_code',
-                'lstk_lifecycle.error_msg', 'lstk_lifecycle.os', 'lstk_lifecycle.arch',
-                'lstk_lifecycle.caller_type', 'lstk_lifecycle.detection_method',
-                'lstk_lifecycle.is_ci', 'lstk_lifecycle.agent_identity',
-                'lstk_lifecycle.ci_identity', 'lstk_lifecycle.machine_id'
+                'lstk_lifecycle.localstack_info.uptime',
+                'lstk_lifecycle.error_code',
+                'lstk_lifecycle.error_msg',
+                'lstk_lifecycle.os',
+                'lstk_lifecycle.arch',
+                'lstk_lifecycle.caller_type',
+                'lstk_lifecycle.detection_method',
+                'lstk_lifecycle.is_ci',
+                'lstk_lifecycle.agent_identity',
+                'lstk_lifecycle.ci_identity',
+                'lstk_lifecycle.machine_id'
         }
     }
 }

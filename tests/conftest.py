@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from itertools import count
@@ -67,6 +68,11 @@ def machines(tmp_path: Path) -> Machines:
     """Make machines for a test that needs an untouched one for each row of its data."""
     folders = (tmp_path / f"machine-{number}" for number in count())
     return lambda: Machine(next(folders))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Take two workers a processor: half of the time a test waits for other processes."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import emulated
 from tests.support.commands import run_inside
-from tests.support.counting import events, sum_of
+from tests.support.counting import events, every_byte, sum_of
 from tests.support.emulated import CANARY, Call, Program
 from tests.support.emulator import Emulator, config, session
 from tests.support.endpoint import Endpoint
@@ -54,11 +54,6 @@ def run(emulator: Emulator, tracker: Tracker) -> Program:
     return program
 
 
-def payloads(machine: Machine, name: str) -> list[dict[str, Any]]:
-    """Read the payloads of all events of that name, oldest first."""
-    return [event["payload"] for event in events(machine, name)]
-
-
 def called(payload: dict[str, Any]) -> Call:
     """Read off an event which call it is of."""
     return Call(
@@ -69,12 +64,6 @@ def called(payload: dict[str, Any]) -> Call:
 def expected(call: Call) -> Call:
     """Return the call as its event has it: an error's type goes with 400 to 499 alone."""
     return call if call.status_code // 100 == 4 else call._replace(err_type=None)
-
-
-def every_byte(machine: Machine) -> bytes:
-    """Read all files of the machine, and their names."""
-    files = (path for path in machine.folder.rglob("*") if path.is_file())
-    return b"\n".join(str(path).encode() + b"\n" + path.read_bytes() for path in files)
 
 
 def test_events_equal_calls_and_hold_no_parameter(emulator: Emulator, machine: Machine) -> None:
@@ -90,7 +79,7 @@ def test_events_equal_calls_and_hold_no_parameter(emulator: Emulator, machine: M
     assert {"s3", "sqs", "dynamodb", "lambda", "sts"} <= {call.service for call in program.calls}
     assert sum(CANARY in text.lower().encode() for text in program.messages) >= 10
 
-    recorded = payloads(machine, "aws_request")
+    recorded = [event["payload"] for event in events(machine, "aws_request")]
     assert [called(payload) for payload in recorded] == [expected(call) for call in program.calls]
     assert {payload["region"] for payload in recorded} == {"us-east-1"}
     assert {payload["account_id"] for payload in recorded} == {"000000000000"}
@@ -98,7 +87,7 @@ def test_events_equal_calls_and_hold_no_parameter(emulator: Emulator, machine: M
     assert {payload.get("err_msg") for payload in recorded} >= REMAINING
 
     context = audit.Context.from_environment(environment)
-    result = audit.audit_spool(environment, context=context)
+    result = audit.Auditor(context).add_spool(environment)
     assert result.by_name["aws_request"] == len(program.calls)
     assert [finding for finding in result.findings if finding.level == "error"] == []
 
@@ -126,7 +115,7 @@ def test_counts_equal_calls(emulator: Emulator, machine: Machine) -> None:
     members = {tuple(each) for event in found for each in event["payload"]["api_calls"]}
     assert members == {("service", "operation", "status_code", "count")}
     assert sum_of(found) == Counter(tuple(call[:3]) for call in program.calls)
-    assert payloads(machine, "aws_request") == []
+    assert events(machine, "aws_request") == []
     assert CANARY not in every_byte(machine).lower()
 
 
@@ -152,7 +141,7 @@ def test_pages_waiters_and_transfers_count_each_call(emulator: Emulator, machine
         bucket.objects.delete()
         bucket.delete()
         resource.meta.client.close()
-    operations = Counter(each["operation"] for each in payloads(machine, "aws_request"))
+    operations = Counter(each["payload"]["operation"] for each in events(machine, "aws_request"))
     assert operations == {
         "CreateBucket": 1,
         "HeadBucket": 1,

@@ -11,13 +11,13 @@ import resource
 import socket
 import struct
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.counting import wait_until
 from usagectl.capture.file import OTHERS, CaptureFile
 from usagectl.capture.records import Privacy
 from usagectl.capture.server import (
@@ -26,10 +26,10 @@ from usagectl.capture.server import (
     CaptureServer,
     is_own_host,
 )
-from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
+from usagectl.errors import FileUnwritableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.support.machine import Machine
 
@@ -40,6 +40,7 @@ SILENT = 100
 
 EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"x","params":[]}}'
 BODY = b'{"events":[' + EVENT + b"]}"
+HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
 
 
 class Desk:
@@ -77,44 +78,36 @@ class Desk:
 
     def wait_for(self, requests: int) -> None:
         """Wait until that many requests were recorded."""
-        self.wait_until(lambda: self.file.sums.requests >= requests)
-
-    def wait_until(self, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so."""
-        end = time.monotonic() + 20
-        while not is_so():
-            assert time.monotonic() < end, self.file.sums
-            time.sleep(0.01)
+        assert wait_until(lambda: self.file.sums.requests >= requests), self.file.sums
 
 
 @contextmanager
 def desk(machine: Machine, **behaviour: Any) -> Iterator[Desk]:  # noqa: ANN401
-    """Serve a capture."""
+    """Serve a capture; at its end its thread and its socket are gone."""
     environment = machine.environment(now=lambda: datetime.now(UTC))
     path = machine.folder / "capture.jsonl"
     file = CaptureFile(environment, path, privacy=Privacy(), overwrite=True)
     with CaptureServer(file, behaviour=Behaviour(**behaviour)) as server:
-        yield Desk(file, server)
+        found = Desk(file, server)
+        yield found
+    assert all(thread.name != "usagectl-capture" for thread in threading.enumerate())
+    with pytest.raises(ConnectionRefusedError):
+        found.connect()
 
 
 def test_any_path_and_method_is_recorded(machine: Machine) -> None:
-    """A client may have its own prefix and version; all of it is what it sent."""
+    """A client may have its own prefix and version, or no body: all of it is what it sent."""
     paths = ("/v1/events", "/v1/session", "/prefix/v9/events", "/", "//x//")
     sent = [(method, path) for path in paths for method in ("POST", "PUT", "PATCH")]
     with desk(machine) as found:
         for method, path in sent:
             assert found.post(path=path, method=method) == (200, b'{"track_events": true}')
-        records = found.records()
+        assert found.post(b"", path="/", method="GET")[0] == 200
+        *records, empty = found.records()
+        assert found.file.sums.unparsed == 1
     assert [(each["method"], each["path"]) for each in records] == sent
     assert {each["kind"] for each in records} == {"cli_cmd"}
-
-
-def test_a_request_without_a_body_is_recorded(machine: Machine) -> None:
-    """Even an empty question says that a client is there."""
-    with desk(machine) as found:
-        assert found.post(b"", method="GET")[0] == 200
-        assert found.records()[0]["kind"] == "unparsed"
-        assert found.file.sums.unparsed == 1
+    assert empty["kind"] == "unparsed"
 
 
 def test_chunks_and_codings_come_out_as_the_event(machine: Machine) -> None:
@@ -139,20 +132,17 @@ def test_the_body_is_on_disk_before_the_answer(machine: Machine) -> None:
     """Real clients are killed half a second after they began: what came in is kept by then."""
     with desk(machine, answer="hang") as found:
         with found.connect() as client:
-            client.sendall(
-                b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
-                % (len(BODY), BODY)
-            )
+            client.sendall(HEAD % len(BODY) + BODY)
             found.wait_for(1)
             assert len(found.records()) == 1
             assert found.server.is_busy
             # As a killed process leaves it: a reset, not an orderly end.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        found.wait_until(lambda: not found.server.is_busy)
+        assert wait_until(lambda: not found.server.is_busy)
 
 
 def test_the_answer_is_what_was_asked_for(machine: Machine) -> None:
-    """Each behaviour gives its answer, and the request is recorded in all of them."""
+    """Each behaviour gives its answer, and the request is recorded; refused, nothing listens."""
     for answer, status, body in (
         ("on", 200, {"track_events": True}),
         ("off", 200, {"track_events": False}),
@@ -163,37 +153,38 @@ def test_the_answer_is_what_was_asked_for(machine: Machine) -> None:
             got, text = found.post()
             assert (got, json.loads(text)) == (status, body)
             assert found.file.sums.events == 1
-
-
-def test_refused_means_that_nothing_listens(machine: Machine) -> None:
-    """A client meets a closed port, which nobody else can take meanwhile."""
     with desk(machine, answer="refuse") as found, pytest.raises(ConnectionRefusedError):
         found.connect()
 
 
-PAGES: tuple[dict[str, str], ...] = (
-    {"Origin": "http://evil.example"},
-    {"Origin": "null"},
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Host": "evil.example"},
-    {"Host": "127.0.0.1.evil.example"},
-    {"Host": ""},
-    {"Host": "10.0.0.7"},
-    {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
-    {"Host": "localhost@evil.example"},
+REQUESTS_TO_HOSTS: tuple[tuple[str, dict[str, str], int], ...] = (
+    # A page in a browser cannot leave out or choose these.
+    ("POST", {"Origin": "http://evil.example"}, 403),
+    ("POST", {"Origin": "null"}, 403),
+    ("POST", {"Sec-Fetch-Site": "cross-site"}, 403),
+    ("POST", {"Host": "evil.example"}, 403),
+    ("POST", {"Host": "127.0.0.1.evil.example"}, 403),
+    ("POST", {"Host": ""}, 403),
+    ("POST", {"Host": "10.0.0.7"}, 403),
+    ("POST", {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 403),
+    ("POST", {"Host": "localhost@evil.example"}, 403),
+    # A browser hides where an image is asked from; so a GET has to name loopback itself.
+    ("GET", {"Host": "host.docker.internal:80"}, 403),
+    ("GET", {}, 200),
+    ("POST", {"Host": "host.docker.internal:80"}, 200),
+    # The fetch that is built into Node says so of itself, and is a program all the same.
+    ("POST", {"Sec-Fetch-Mode": "cors"}, 200),
 )
-"""Headers that a page in a browser cannot leave out or choose."""
 
 
 def test_pages_of_a_browser_are_refused(machine: Machine) -> None:
     """A page of another origin, also under a name that was made to lead here, posts nothing."""
     with desk(machine) as found:
-        for headers in PAGES:
-            status, body = found.post(headers=headers)
-            assert status == 403, headers
-            assert b"track_events" not in body
-        assert found.records() == []
-        assert (found.file.sums.requests, found.file.sums.refused) == (0, len(PAGES))
+        answers = [found.post(method=method, headers=each) for method, each, _ in REQUESTS_TO_HOSTS]
+        sums = found.file.sums
+    assert [status for status, _ in answers] == [status for *_, status in REQUESTS_TO_HOSTS]
+    assert [body for status, body in answers if status == 403 and b"track_events" in body] == []
+    assert (sums.requests, sums.events, sums.refused) == (3, 3, 10)
 
 
 def test_hosts_of_this_machine() -> None:
@@ -219,52 +210,40 @@ def test_hosts_of_this_machine() -> None:
     assert wrong == []
 
 
-def test_bodies_and_headers_are_bounded(machine: Machine) -> None:
-    """What is too large is refused, noted and forgotten; the next client is served."""
-    with desk(machine, max_body_bytes=100_000) as found:
-        with found.connect() as client:
-            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999\r\n\r\n")
-            client.sendall(b"x" * 200_000)
-            assert client.recv(12).endswith(b"413")
+def test_a_body_that_does_not_come_is_noted(machine: Machine) -> None:
+    """What is too large, drips or breaks off is refused and noted; the next client is served."""
+    limits = {"max_body_bytes": 100_000, "body_seconds": 0.5}
+    with desk(machine, **limits) as found:
+        for length, body, status, problem in (
+            (999_999, b"x" * 200_000, b"HTTP/1.1 413", "larger than 100000 bytes"),
+            (100, b"abc", b"HTTP/1.1 408", "its body took too long"),
+            (100, b"abc", b"", "the client went away before its body was whole"),
+        ):
+            before = found.file.sums.requests
+            with found.connect() as client:
+                client.sendall(HEAD % length + body)
+                assert not status or client.recv(12) == status
+            found.wait_for(before + 1)
+            assert found.records()[-1]["problem"] == problem
         with found.connect() as client:
             client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 200_000)
-            assert client.recv(12).endswith(b"400")
+            assert client.recv(12) == b"HTTP/1.1 400"
         assert found.post()[0] == 200
-        assert [record["kind"] for record in found.records()] == ["unparsed", "cli_cmd"]
+        assert [each["kind"] for each in found.records()] == [*["unparsed"] * 3, "cli_cmd"]
 
 
 def test_bodies_that_come_in_at_once_are_bounded_together(machine: Machine) -> None:
     """Many half-sent bodies cannot fill the memory: beyond the sum, a client is turned away."""
     with desk(machine, max_body_bytes=60_000, max_waiting_bytes=100_000) as found:
-        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n"
         clients = [found.connect() for _ in range(3)]
         for client in clients:
-            client.sendall(head + b"x" * 50_000)
+            client.sendall(HEAD % 60_000 + b"x" * 50_000)
         found.wait_for(1)
         assert found.records()[0]["problem"] == "too many bodies at once"
         for client in clients:
             client.close()
         found.wait_for(3)
         assert found.post()[0] == 200
-
-
-def test_a_slow_client_is_given_up(machine: Machine) -> None:
-    """A body that drips is ended, and what came is noted."""
-    with desk(machine, body_seconds=0.3) as found, found.connect() as client:
-        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
-        assert client.recv(12).endswith(b"408")
-        assert found.records()[0]["problem"] == "its body took too long"
-
-
-def test_a_client_that_goes_away_is_noted(machine: Machine) -> None:
-    """Half a body is evidence that a client wanted to send something."""
-    with desk(machine) as found:
-        with found.connect() as client:
-            client.sendall(b"POST /v1/events HTTP/1.1\r\nHost: localhost\r\n")
-            client.sendall(b"Content-Length: 100\r\n\r\nabc")
-            found.post()
-        found.wait_for(2)
-        assert "went away" in found.records()[1]["problem"]
 
 
 def test_noise_is_counted_and_ends_its_own_connection(
@@ -288,40 +267,18 @@ def test_noise_is_counted_and_ends_its_own_connection(
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(4096):
                     pass
-        found.wait_until(lambda: found.file.sums.refused == len(noises))
+        assert wait_until(lambda: found.file.sums.refused == len(noises))
         assert found.post(headers={"Upgrade": "websocket", "Connection": "Upgrade"})[0] == 200
         assert (found.file.sums.refused, found.file.sums.requests) == (len(noises), 1)
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_node_itself_fetches_with_is_no_browser(machine: Machine) -> None:
-    """The fetch that is built into Node says cors of itself, and is a program all the same."""
-    with desk(machine) as found:
-        assert found.post(headers={"Sec-Fetch-Mode": "cors"})[0] == 200
-        with found.connect() as client:  # HTTP/1.0 knows no Host.
-            client.sendall(b"POST / HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY))
-            assert b"200" in client.recv(20)
-        assert found.file.sums.events == 2
-
-
-def test_a_page_reads_no_image_from_a_name_of_this_machine(machine: Machine) -> None:
-    """A browser hides where an image is asked from; so a GET has to name loopback itself."""
-    with desk(machine) as found:
-        host = {"Host": f"host.docker.internal:{found.port}"}
-        assert found.post(b"", method="GET", headers=host)[0] == 403
-        assert found.post(headers=host)[0] == 200
-        assert found.post(b"", method="GET")[0] == 200
-
-
 def test_half_closed_clients_get_their_answer(machine: Machine) -> None:
-    """A client that has sent all may close its half; its request counts."""
+    """A client that has sent all may close its half; HTTP/1.0 knows no Host; both count."""
     with desk(machine) as found, found.connect() as client:
-        client.sendall(
-            b"POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(BODY), BODY)
-        )
+        client.sendall(b"POST / HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY))
         client.shutdown(socket.SHUT_WR)
-        found.wait_for(1)
+        assert b"200" in client.recv(20)
         assert found.file.sums.events == 1
 
 
@@ -363,18 +320,6 @@ def test_names_are_bounded(machine: Machine) -> None:
         found.post(b'{"events":[' + events + b"]}")
         by_name = found.file.sums.by_name
     assert (len(by_name), by_name[OTHERS], found.file.sums.events) == (1001, 500, 1500)
-
-
-def test_a_file_is_made_and_replaced_on_request_alone(machine: Machine) -> None:
-    """An earlier capture stays unless its replacement is asked for; nobody else may read it."""
-    path = machine.folder / "capture.jsonl"
-    path.write_text("mine")
-    with pytest.raises(FileExistsAlreadyError):
-        CaptureFile(machine.environment(), path, privacy=Privacy())
-    assert path.read_text() == "mine"
-    path.unlink()
-    CaptureFile(machine.environment(), path, privacy=Privacy()).close()
-    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_port_that_is_taken_is_said(machine: Machine) -> None:
@@ -422,19 +367,9 @@ def test_a_request_under_way_at_the_end_is_noted(
     """Half a body when the capture ends says that somebody was about to send."""
     with desk(machine) as found:
         client = found.connect()
-        client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
-        found.wait_until(lambda: found.server.is_busy)
+        client.sendall(HEAD % 100 + b"abc")
+        assert wait_until(lambda: found.server.is_busy)
     client.close()
     (record,) = found.records()
     assert record["problem"] == "the capture ended before its body was whole"
     assert capfd.readouterr() == ("", "")
-
-
-def test_serving_leaves_no_thread_behind(machine: Machine) -> None:
-    """At the end of a capture its thread and its socket are gone."""
-    with desk(machine) as found:
-        found.post()
-        port = found.port
-    assert all(thread.name != "usagectl-capture" for thread in threading.enumerate())
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)

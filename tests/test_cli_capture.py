@@ -7,7 +7,6 @@ import os
 import pty
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import run_inside
+from tests.support.commands import first_line, run_inside, start
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -28,9 +27,9 @@ EVENT = (
 TOOL = f"""#!{sys.executable}
 import json, os, subprocess, sys, time, urllib.request
 
-def post(body, url=None):
+def post(body, **headers):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
-    request = urllib.request.Request(url or os.environ["ANALYTICS_API"] + "/events", body)
+    request = urllib.request.Request(os.environ["ANALYTICS_API"] + "/events", body, headers)
     opener.open(request, timeout=30).read()
 
 words = sys.argv[1:]
@@ -42,6 +41,13 @@ if "event" in words and os.environ.get("DISABLE_EVENTS") != "1":
 if "secret" in words:
     token = os.environ["LOCALSTACK_AUTH_TOKEN"]
     post(json.dumps({{"name": "session", "payload": {{"api_key": token}}}}).encode())
+if "unknown" in words:
+    post(b'{{"name":"made_up"}}')
+if "browser" in words:
+    try:
+        post(b"{{}}", Origin="http://x")
+    except OSError:
+        pass
 if "late" in words:
     subprocess.Popen([sys.executable, __file__, "later"], start_new_session=True)
 if "later" in words:
@@ -119,34 +125,21 @@ def unused_port() -> int:
         return int(made.getsockname()[1])
 
 
-def test_expecting_nothing(tool: Machine) -> None:
-    """What arrives is listed, with the exit status 1; silence is proven with 0 below."""
-    loud = capture(tool, "--expect", "none", "--", "tool", "event")
-    assert loud.status == 1
-    assert "1 request arrived: POST /v1/events (cli_cmd)" in loud.stderr
-    assert "[unexpected-events]" in loud.stderr
+def test_expectations(tool: Machine, subtests: pytest.Subtests) -> None:
+    """Nothing, or the notice kept, is proven with 0; else what arrived is listed, with 1.
 
-
-def test_what_is_turned_away_proves_nothing(tool: Machine) -> None:
-    """A request that cannot be told from a browser's leaves it open whether there was silence."""
-    program = "import urllib.request as u, os; r = u.Request(os.environ['ANALYTICS_API'], b'{}', "
-    program += "{'Origin': 'http://x'})\n"
-    program += "try: u.build_opener(u.ProxyHandler({})).open(r)\nexcept OSError: pass"
-    found = capture(tool, "--expect", "none", "--", sys.executable, "-c", program)
-    assert found.status == 1
-    assert "[silence-unproven]" in found.stderr
-    assert "Nothing arrived" not in found.stderr
-
-
-def test_expecting_the_notice(tool: Machine) -> None:
-    """An event that the notice documents is fine; one that it does not is an error."""
-    kept = capture(tool, "--expect", "notice", "--", "tool", "event")
-    assert kept.status == 0, kept.stderr
-    program = "import urllib.request as u, os; u.build_opener(u.ProxyHandler({})).open("
-    program += "os.environ['ANALYTICS_API'] + '/events', b'{\"name\":\"made_up\"}')"
-    broken = capture(tool, "--expect", "notice", "--", sys.executable, "-c", program)
-    assert broken.status == 1
-    assert "[notice-not-kept]" in broken.stderr
+    A request that cannot be told from a browser's leaves it open whether there was silence.
+    """
+    for expect, word, told in (
+        ("none", "event", "1 request arrived: POST /v1/events (cli_cmd). [unexpected-events]"),
+        ("none", "browser", "[silence-unproven]"),
+        ("notice", "event", ""),
+        ("notice", "unknown", "[notice-not-kept]"),
+    ):
+        found = capture(tool, "--expect", expect, "--", "tool", word)
+        with subtests.test(f"{expect}, {word}"):
+            assert (found.status, told in found.stderr) == (int(bool(told)), True)
+            assert "Nothing arrived" not in found.stderr
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:
@@ -165,30 +158,27 @@ def test_late_events_are_waited_for(tool: Machine) -> None:
     assert json.loads(first)["data"]["events"] == 0
 
 
-def test_a_resized_terminal_ends_no_wait(tool: Machine) -> None:
-    """What only informs a program neither ends the wait nor becomes the exit status."""
-    process = start(tool, "capture", "--", "sh", "-c", "sleep 1.5 & echo done; exit 4")
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"done\n"
-    time.sleep(0.5)
-    process.send_signal(signal.SIGWINCH)
-    process.communicate(timeout=20)
-    assert process.returncode == 4
+def test_signals(tool: Machine, subtests: pytest.Subtests) -> None:
+    """A signal reaches the command while it runs, and its status says so.
 
-
-def test_a_signal_ends_the_wait_and_leaves_nothing(tool: Machine) -> None:
-    """Who does not want to wait gets the summary at once, and the temporary file goes."""
-    process = start(tool, "capture", "--", "sh", "-c", "sleep 8 & echo done")
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"done\n"
-    time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 128 + signal.SIGTERM
-    assert process.stderr is not None
-    assert b"Nothing arrived here" in process.stderr.readline()
-    assert [path.name for path in (tool.folder / "tmp").glob("usagectl-capture*")] == []
-    process.stdout.close()
-    process.stderr.close()
+    Afterwards it ends the wait for what the command left behind: the summary comes at once, and
+    the temporary file goes. What only informs a program neither ends the wait nor is the status.
+    """
+    for words, number, statuses in (
+        (("tool", "wait"), signal.SIGTERM, {143}),
+        (("tool", "wait"), signal.SIGINT, {130, 1}),  # Python turns it into its own status.
+        (("sh", "-c", "sleep 1.5 & echo waiting; exit 4"), signal.SIGWINCH, {4}),
+        (("sh", "-c", "sleep 8 & echo waiting"), signal.SIGTERM, {143}),
+    ):
+        process = start(tool, "capture", "--", *words)
+        assert first_line(process) == "waiting\n"
+        time.sleep(0.5)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=30)
+        with subtests.test(f"{words} {number}"):
+            assert process.returncode in statuses
+            assert b"Nothing arrived here" in stderr
+            assert list((tool.folder / "tmp").glob("usagectl-capture*")) == []
 
 
 def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
@@ -224,18 +214,11 @@ def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
     assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
 
 
-def test_a_token_is_revealed_on_request(tool: Machine) -> None:
-    """With --reveal, whoever asks for it finds a token in the file."""
-    token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
-    words = ("--reveal", "-o", "out.jsonl", "--", "tool", "secret")
-    assert capture(tool, *words, LOCALSTACK_AUTH_TOKEN=token).status == 0
-    assert token in (tool.cwd / "out.jsonl").read_text()
-
-
 def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:
     """Wherever a client puts a token of this machine, no file and no screen of ours has it.
 
-    An event that is named after the user is not named on a screen.
+    An event that is named after the user is not named on a screen. With --reveal, whoever asks
+    for it finds the token in the file.
     """
     token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
     program = """
@@ -263,6 +246,9 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
         texts += [found.stdout, found.stderr, (tool.cwd / "out.jsonl").read_text()]
         assert len(texts[-1].splitlines()) == 8
     tool.variables.update(variables)
+    revealed = capture(tool, "--reveal", "-o", "revealed.jsonl", "--", "tool", "secret")
+    assert revealed.status == 0
+    assert token in (tool.cwd / "revealed.jsonl").read_text()
     for form in ("table", "json", "sarif"):
         audited = run_inside(tool.environment(), "audit", "out.jsonl", "--format", form)
         texts += [audited.stdout, audited.stderr]
@@ -270,63 +256,36 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
 
 
 def test_wrong_options_are_explained(tool: Machine) -> None:
-    """Each error has its code, its exit status and a next step, and the command did not run."""
-    wrong = []
-    for words, status, code in (
-        (("--", "nothere"), 127, "command-not-found"),
-        (("--force", "--", "tool"), 2, "usage"),
-        (("--answer", "refuse", "--expect", "none", "--", "tool"), 2, "usage"),
-        (("--answer", "maybe", "--", "tool"), 2, "usage"),
-        (("-o", "no/such/folder/x", "--", "tool"), 3, "file-unwritable"),
-        (("--bind", "no-address", "--", "tool"), 2, "invalid-value"),
-        (("--bind", "300.1.1.1", "--", "tool"), 2, "invalid-value"),
-        (("--bind", "192.0.2.1", "--", "tool"), 3, "address-unavailable"),
-        (("-o", "-", "--", "tool"), 2, "usage"),
-        (("-o", "", "--", "tool"), 2, "usage"),
-    ):
-        found = run_inside(tool.environment(), "capture", *words)
-        is_told = f"[{code}]" in found.stderr and "try:" in found.stderr
-        if (found.status, found.stdout) != (status, "") or not is_told:
-            wrong.append((words, found))
-        assert "listens on" not in found.stderr
-    assert wrong == []
+    """Each error has its code, its exit status and a next step, and the command did not run.
 
-
-def test_a_place_that_takes_no_file_is_named(tool: Machine) -> None:
-    """A missing folder is to be made; a link and a pipe are not written to."""
+    A missing folder is to be made; a link and a pipe are not written to.
+    """
     (tool.cwd / "link").symlink_to("elsewhere")
     os.mkfifo(tool.cwd / "pipe")
-    for name, told in (
-        ("no/such/x", f"there is no folder {tool.cwd / 'no/such'}"),
-        ("no/such/x", "try: mkdir -p"),
-        ("link", "it is a link"),
-        ("pipe", "it is a pipe"),
+    for line, status, *told in (
+        ("-- nothere", 127, "[command-not-found]"),
+        ("--force -- tool", 2, "[usage]"),
+        ("--answer refuse --expect none -- tool", 2, "[usage]"),
+        ("--answer maybe -- tool", 2, "[usage]"),
+        (
+            "-o no/such/x -- tool",
+            3,
+            "[file-unwritable]",
+            f"folder {tool.cwd / 'no/such'}",
+            "mkdir -p",
+        ),
+        ("-o link --force -- tool", 3, "[file-unwritable]", "it is a link"),
+        ("-o pipe --force -- tool", 3, "[file-unwritable]", "it is a pipe"),
+        ("--bind no-address -- tool", 2, "[invalid-value]"),
+        ("--bind 300.1.1.1 -- tool", 2, "[invalid-value]"),
+        ("--bind 192.0.2.1 -- tool", 3, "[address-unavailable]"),
+        ("-o - -- tool", 2, "[usage]"),
+        ("--output= -- tool", 2, "[usage]"),
     ):
-        words = ("capture", "-o", name, "--force", "--", "tool")
-        assert told in run_inside(tool.environment(), *words).stderr
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_reach_the_command(tool: Machine, number: int) -> None:
-    """The command ends by the signal, and its status says so."""
-    process = start(tool, "capture", "--", "tool", "wait")
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"waiting\n"
-    process.send_signal(number)
-    process.communicate(timeout=30)
-    assert process.returncode in (128 + number, 1)  # Python turns SIGINT into its own status.
-
-
-def start(machine: Machine, *words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """Start a command line."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "usagectl", *words],
-        env=machine.process_variables(),
-        cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-    )
+        found = run_inside(tool.environment(), "capture", *line.split())
+        assert (found.status, found.stdout) == (status, ""), line
+        assert [each for each in (*told, "try:") if each not in found.stderr] == [], line
+        assert "listens on" not in found.stderr
 
 
 def post_event(port: int) -> None:
@@ -343,8 +302,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     ours, theirs = pty.openpty()
     words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
     process = start(tool, *words, stderr=theirs)
-    assert process.stdout is not None
-    lines = [process.stdout.readline().decode() for _ in range(9)]
+    lines = [first_line(process) for _ in range(9)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
     assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
     post_event(unused_port)
@@ -358,15 +316,3 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     assert b"cli_cmd" in shown
     assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
-
-
-def test_a_killed_capture_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
-    """Kill -9 costs nothing that was acknowledged."""
-    process = start(tool, "capture", "--port", str(unused_port), "-o", "out.jsonl")
-    assert process.stdout is not None
-    process.stdout.readline()
-    for _ in range(20):
-        post_event(unused_port)
-    process.kill()
-    process.communicate(timeout=30)
-    assert len((tool.cwd / "out.jsonl").read_text().splitlines()) == 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 from tests.support.commands import ANSWERING, EXAMPLES, example, furnish, run_inside, tree
@@ -30,6 +31,11 @@ EXPLAIN = (
 )
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
+SWITCHED = {
+    "": "dry_run changes purged tools",
+    "changes[]": "tool file name value changed set_aside",
+    "tools[]": PART,
+}
 SAVED = "file changed set_aside dry_run"
 REPLACED = "tool part path before after changed set_aside problem"
 LOST = "full old unwritable"
@@ -77,16 +83,8 @@ KEYS: dict[str, dict[str, str]] = {
         "decided_by": SWITCH,
         "verdicts[]": "tool part telemetry would_send decided_by",
     },
-    "disable": {
-        "": "dry_run changes purged tools",
-        "changes[]": "tool file name value changed set_aside",
-        "tools[]": PART,
-    },
-    "enable": {
-        "": "dry_run changes purged tools",
-        "changes[]": "tool file name value changed set_aside",
-        "tools[]": PART,
-    },
+    "disable": SWITCHED,
+    "enable": SWITCHED,
     "settings": {"": "file problem settings", "settings[]": "name value source origin stored"},
     "settings set": {"": SAVED},
     "settings unset": {"": SAVED},
@@ -144,6 +142,7 @@ FAILURES = [
     (("env", "nope"), "env", "invalid-value", 2),
     (("machine-id", "set"), "machine-id set", "usage", 2),
     (("machine-id", "set", "a b"), "machine-id set", "invalid-value", 2),
+    (("machine-id", "set", "../x"), "machine-id set", "invalid-value", 2),
     (("cache-dir", "set", ""), "cache-dir set", "invalid-value", 2),
     (("cache-dir", "nope"), "cache-dir", "usage", 2),
     (("settings", "set", "nope", "x"), "settings set", "invalid-value", 2),
@@ -160,6 +159,8 @@ FAILURES = [
     (("replay", "--raw", "--dry-run"), "replay", "usage", 2),
     (("replay", "--file", "x", "--rejected"), "replay", "usage", 2),
     (("replay", "--to", "nope"), "replay", "endpoint-invalid", 2),
+    *((("replay", "--timeout", word), "replay", "usage", 2) for word in ("nan", "inf", "-inf")),
+    *((("replay", f"--{word}", "0"), "replay", "usage", 2) for word in ("limit", "batch-size")),
 ]
 
 
@@ -216,14 +217,9 @@ def test_json_is_one_envelope_with_exact_keys(
                 found = [set(each) for each in members(outcome.data, place)]
                 assert found, "nothing stands there, so nothing was tested"
                 assert found == [set(keys.split())] * len(found)
-
-
-def test_keys_of_one_event_and_one_field_are_exact(machine: Machine) -> None:
-    """`explain NAME` gives the same objects as the whole notice holds."""
-    event = run_inside(machine.environment(), "explain", "session", "--json").data
-    field = run_inside(machine.environment(), "explain", "session.machine_id", "--json").data
-    assert set(event) == set(EVENT.split())
-    assert set(field) == {"field", "departures"}
+    for name, keys in (("session", EVENT), ("session.machine_id", "field departures")):
+        found_data = run_inside(machines().environment(), "explain", name, "--json").data
+        assert set(found_data) == set(keys.split())
 
 
 def test_values_come_from_the_published_words(machine: Machine) -> None:
@@ -241,17 +237,22 @@ def test_values_come_from_the_published_words(machine: Machine) -> None:
     ]
 
 
-def test_failures_have_the_same_envelope(machine: Machine, subtests: pytest.Subtests) -> None:
-    """A failure is an envelope with empty data and an error with a code and a next step."""
-    for arguments, command, code, status in FAILURES:
-        outcome = run_inside(machine.environment(), *arguments, "--json")
-        with subtests.test(" ".join(arguments)):
+def test_failures_have_the_same_envelope(machines: Machines, subtests: pytest.Subtests) -> None:
+    """A failure is an envelope with empty data and an error with a code and a next step.
+
+    Bad usage, as Click or the command itself sees it, is not recorded: nothing did run.
+    """
+    for words, command, code, status in FAILURES:
+        machine = machines()
+        outcome = run_inside(machine.environment(), *words, "--json")
+        with subtests.test(" ".join(words)):
             check_envelope(outcome, command)
             (error,) = outcome.envelope["errors"]
             assert (outcome.envelope["data"], error["code"]) == ({}, code)
             assert error["message"].endswith((".", "?"))
             assert error["hint"].startswith("usagectl")
             assert outcome.status == status
+            assert machine.state_dir.exists() == (status != 2)
 
 
 def test_every_command_refuses_an_unknown_option(
@@ -268,15 +269,8 @@ def test_every_command_refuses_an_unknown_option(
             assert outcome.envelope["errors"][0]["code"] == "usage"
 
 
-def test_an_option_before_the_sub_command_is_refused(machine: Machine) -> None:
-    """`cache-dir --json set x` would answer without JSON: it says where the option belongs."""
-    for words in (("cache-dir", "--json", "set", "x"), ("settings", "--json", "unset", "x")):
-        outcome = run_inside(machine.environment(), *words)
-        assert outcome.status == 2
-        assert "give it after" in outcome.envelope["errors"][0]["message"]
-
-
 SLIPS = [
+    ("statsu", "did you mean status?", "usagectl --help"),
     ("settings get telemetry.mode", "It has set, unset; alone it shows", "usagectl settings"),
     ("settings telemetry.mode", "has no command 'telemetry.mode'. It", "usagectl settings"),
     ("settings unst x", "did you mean unset?", "usagectl settings"),
@@ -285,12 +279,10 @@ SLIPS = [
     ("help", "--help, after any command", "usagectl --help"),
     ("help status", "--help, after any command", "usagectl status --help"),
     ("status localstack", "usagectl status takes no name", "usagectl status --help"),
+    ("disable nope", "is not a tool that usagectl knows", "usagectl status"),
+    ("settings set telemetry.mode x", "'x' is not a valid", "usagectl settings set --help"),
     ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
-    (
-        "replay --batch-size x",
-        "'x' is not a whole number from 1 to 100000.",
-        "usagectl replay --help",
-    ),
+    ("replay --batch-size x", "a whole number from 1 to 100000.", "usagectl replay --help"),
     ("replay --limit -1", "-1 is not a whole number of at least 1.", "usagectl replay --help"),
     ("replay --timeout x", "'x' is not a number from 0.1 to 86400", "usagectl replay --help"),
     ("--version --dry-run", "No such option", "usagectl --help"),
@@ -298,17 +290,29 @@ SLIPS = [
 
 
 def test_a_slip_is_answered_with_the_way_on(machine: Machine, subtests: pytest.Subtests) -> None:
-    """What people type out of habit from other programs leads them to what is there."""
+    """What people type out of habit from other programs leads them to what is there.
+
+    An error goes to stderr, with a code and a next step; stdout has answers alone.
+    """
     for words, part, hint in SLIPS:
         outcome = run_inside(machine.environment(), *words.split())
         with subtests.test(words):
-            assert outcome.status == 2
+            assert (outcome.status, outcome.stdout) == (2, "")
             assert part in outcome.stderr
-            assert outcome.stderr.endswith(f"\n  try: {hint}\n")
+            assert re.fullmatch(
+                rf"error: .+ \[[a-z-]+\]\n  try: {re.escape(hint)}\n", outcome.stderr
+            )
 
 
 def test_json_before_its_command_is_put_right(machine: Machine) -> None:
-    """The envelope names the command that was meant, and where --json goes."""
+    """The envelope names the command that was meant, and where --json goes.
+
+    `cache-dir --json set x` would answer without JSON: it says where the option belongs.
+    """
+    for words in ("cache-dir --json set x", "settings --json unset x"):
+        outcome = run_inside(machine.environment(), *words.split())
+        assert outcome.status == 2
+        assert "give it after" in outcome.envelope["errors"][0]["message"]
     for words, command in (("--json status", "status"), ("--version --json", "")):
         outcome = run_inside(machine.environment(), *words.split())
         assert (outcome.status, outcome.envelope["command"]) == (2, command)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import ANSWERING, example, furnish, run_inside
+from tests.support.spooling import lay, make_record
 from tests.support.terminals import ESCAPE, draw_all, needs_terminal
+from usagectl.spool import STATES
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Machines, Outcome
@@ -19,7 +21,7 @@ EVIL = "A\x1b[31mB\x1b[2JC\x9bD\rE\nFORGED: off\u202eF\x07"
 
 
 def well_furnished(machine: Machine) -> Machine:
-    """Give a machine something to say about everything, warnings too."""
+    """Furnish a machine so that every command has something to show, warnings too."""
     furnish(machine)
     machine.variables |= {"DISABLE_EVENTS": "yes", "CACHE_DIR": str(machine.folder / "old")}
     return machine
@@ -33,17 +35,26 @@ def furnished(machine: Machine) -> Machine:
 
 @needs_terminal
 def test_lines_fit_the_terminal(furnished: Machine, subtests: pytest.Subtests) -> None:
-    """No line is wider than the terminal or ends in blanks, and no character is cut off."""
-    commands = ("status", "explain", "explain session", "machine-id", "disable", "settings")
+    """No line is wider than the terminal or ends in blanks, and no character is cut off.
+
+    `spool list` shows more of a uid where there is room, `spool stats` a wider chart.
+    """
+    for state in STATES:
+        lay(furnished, make_record(), make_record(tool="lstk"), state=state)
+    whole = (
+        *("status", "explain", "explain session", "machine-id", "settings", "spool"),
+        *("disable --dry-run", "spool show --rejected", "spool purge --dry-run"),
+    )
+    commands = (*whole, "spool list", "spool list --sent --rejected", "spool stats", "disable")
     runs = [(words, width) for words in commands for width in (40, 80, 120, 0)]
     drawn = dict(zip(runs, draw_all(furnished, runs), strict=True))
     for words, width in runs:
         lines = ESCAPE.sub("", drawn[words, width]).splitlines()
         with subtests.test(f"{words} at {width}"):
-            assert len(lines) > 3
+            assert lines
             assert [line for line in lines if len(line) > (width or 1000)] == []
             assert [line for line in lines if line != line.rstrip()] == []
-            if words != "disable":  # Done a second time, it has something else to say.
+            if words in whole:
                 piped = drawn[words, 0]
                 assert Counter("".join("".join(lines).split())) == Counter("".join(piped.split()))
 
@@ -71,21 +82,18 @@ def test_settings_name_their_file_once(furnished: Machine) -> None:
 
 @needs_terminal
 def test_colour_follows_the_variables(furnished: Machine) -> None:
-    """A terminal gets colour; NO_COLOR takes every escape code away, bold too."""
+    """A terminal gets colour, and a pipe with FORCE_COLOR; NO_COLOR takes all of it, bold too."""
     (coloured,) = draw_all(furnished, [("status", 80)])
     (plain,) = draw_all(furnished, [("status", 80)], variables={"NO_COLOR": "1"})
     assert ESCAPE.search(coloured)
     assert "localstack cli" in plain
     assert "\x1b" not in plain
-
-
-def test_force_color_colours_a_pipe(furnished: Machine) -> None:
-    """FORCE_COLOR draws in a pipe as on a terminal; NO_COLOR beside it wins."""
-    plain = furnished.run("explain", "cli_cmd")
-    forced = furnished.run("explain", "cli_cmd", variables={"FORCE_COLOR": "1"})
-    both = furnished.run("explain", "cli_cmd", variables={"FORCE_COLOR": "1", "NO_COLOR": "1"})
-    assert ESCAPE.search(forced.stdout)
-    assert ESCAPE.sub("", forced.stdout) == plain.stdout == both.stdout
+    piped, forced, both = (
+        draw_all(furnished, [("explain cli_cmd", 0)], variables=dict.fromkeys(names, "1"))[0]
+        for names in ((), ("FORCE_COLOR",), ("FORCE_COLOR", "NO_COLOR"))
+    )
+    assert ESCAPE.search(forced)
+    assert ESCAPE.sub("", forced) == piped == both
 
 
 def test_a_pipe_gets_plain_whole_lines(machines: Machines, subtests: pytest.Subtests) -> None:
@@ -129,17 +137,6 @@ def test_a_field_of_the_notice_stays_one_line_in_a_pipe(machine: Machine) -> Non
     assert re.search(r"string or null +secret +The auth token .* there is none\.$", line)
 
 
-def test_errors_go_to_stderr(machine: Machine) -> None:
-    """Answers alone go to stdout; an error has a code and a next step."""
-    for words in (
-        *("disable nope", "status --nope", "nope", "settings set telemetry.mode x"),
-        "explain nope",
-    ):
-        outcome = run_inside(machine.environment(), *words.split())
-        assert (outcome.status, outcome.stdout) == (2, "")
-        assert re.fullmatch(r"error: .+ \[[a-z-]+\]\n  try: .+\n", outcome.stderr)
-
-
 def test_errors_stand_beside_the_answer(furnished: Machine) -> None:
     """A command that did part of its work answers on stdout and complains on stderr."""
     outcome = run_inside(furnished.environment(), "disable")
@@ -181,35 +178,21 @@ def test_each_warning_shows_a_next_step(machines: Machines, subtests: pytest.Sub
                 assert f": {warning['message']}\n    try: {warning['hint']}\n" in shown
 
 
-EVIL_VARIABLES = [
-    "DISABLE_EVENTS",
-    "USAGECTL_TELEMETRY",
-    "CONFIG_PROFILE",
-    "CONFIG_DIR",
-    "XDG_CACHE_HOME",
-    "LOCALSTACK_VOLUME_DIR",
-    "LOCALSTACK_AUTH_TOKEN",
-    "LOCALSTACK_BUILD_GIT_HASH",
+EVIL_VARIABLES = (
+    *("DISABLE_EVENTS", "USAGECTL_TELEMETRY", "CONFIG_PROFILE", "CONFIG_DIR", "XDG_CACHE_HOME"),
+    *("LOCALSTACK_VOLUME_DIR", "LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_BUILD_GIT_HASH"),
     "ANALYTICS_API",
-]
-EVIL_WORDS: list[tuple[str, ...]] = [
-    ("status",),
-    ("preview", "--if-enabled", "--reveal"),
-    ("machine-id", "--reveal"),
-    ("cache-dir",),
-    ("settings",),
-    ("disable", "--dry-run"),
-    ("disable", EVIL),
-    ("explain", EVIL),
-    ("env", EVIL),
-    ("machine-id", "set", EVIL),
-    ("settings", "set", "telemetry.mode", EVIL),
-    ("settings", "set", EVIL, "x"),
-    ("cache-dir", "set", EVIL, "--dry-run"),
-    ("status", "--expect", EVIL),
-    (EVIL,),
-    ("run", "--", EVIL),
-]
+)
+READING = (
+    *("status", "preview --if-enabled --reveal", "machine-id --reveal", "cache-dir", "settings"),
+    "disable --dry-run",
+)
+TAKING = (
+    *("disable EVIL", "explain EVIL", "env EVIL", "machine-id set EVIL", "status --expect EVIL"),
+    *("settings set telemetry.mode EVIL", "settings set EVIL x", "cache-dir set EVIL --dry-run"),
+    *("EVIL", "run -- EVIL", "spool list --until EVIL"),
+)
+"""Command lines with a place for what was typed."""
 
 
 def test_control_characters_of_variables_are_escaped(
@@ -218,9 +201,9 @@ def test_control_characters_of_variables_are_escaped(
     """A value of the environment can neither colour, clear nor forge a line of an answer."""
     for name in EVIL_VARIABLES:
         machine.variables = {name: f"/{EVIL}"}
-        for words in EVIL_WORDS[:6]:
+        for words in READING:
             with subtests.test(f"{name}, {words}"):
-                check_tame(run_inside(machine.environment(), *words))
+                check_tame(run_inside(machine.environment(), *words.split()))
 
 
 def test_control_characters_of_files_and_arguments_are_escaped(
@@ -235,9 +218,10 @@ def test_control_characters_of_files_and_arguments_are_escaped(
     machine.machine_json.write_text('{"machine_id": "A\\u001b[31m\\u009b\\nFORGED"}')
     (machine.cwd / f".{EVIL}-version").write_text("")
     environment = machine.environment(config_dir=machine.folder / f"config{EVIL}")
-    for words in EVIL_WORDS:
-        with subtests.test(str(words)):
-            check_tame(run_inside(environment, *words))
+    for words in (*READING, *TAKING):
+        typed = [EVIL if word == "EVIL" else word for word in words.split()]
+        with subtests.test(words):
+            check_tame(run_inside(environment, *typed))
 
 
 def check_tame(outcome: Outcome) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import furnish
-from tests.support.spooling import entries
+from tests.support.commands import furnish, start
+from tests.support.spooling import entries, lay, make_record
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -75,35 +75,34 @@ def test_a_stderr_that_takes_nothing_changes_nothing(machine: Machine) -> None:
 
 
 def test_closed_streams_lead_nowhere(machine: Machine, subtests: pytest.Subtests) -> None:
-    """A closed stream is nobody's mistake: the command does its work in silence."""
+    """A closed stream is nobody's mistake: the command asks nothing, and does its work."""
+    furnish(machine)
+    before = machine.machine_json.read_text()
     for words in (
         *("status >&-", "env >&- 2>&-", "--version >&-"),
-        "reset-machine-id --dry-run <&- >&-",
+        *("reset-machine-id <&- >&-", "reset-machine-id >/dev/null <&-"),
+        *("reset-machine-id >&-", "reset-machine-id >/dev/null 2>&-"),
     ):
         with subtests.test(words):
             assert run_in_shell(machine, words) == (0, "", "")
+            assert (machine.machine_json.read_text() != before) == words.startswith("reset")
+            machine.machine_json.write_text(before)
 
 
 def test_a_reader_that_leaves_is_no_error(machine: Machine) -> None:
-    """`| head -1` ends the command in silence."""
-    status, stdout, stderr = run_in_shell(machine, "explain | head -1")
-    assert (status, stdout.count("\n"), stderr) == (0, 1, "")
+    """`| head -1` ends the command in silence, also where it writes exact bytes."""
+    lay(machine, *(make_record() for _ in range(20_000)))
+    for words in ("explain", "spool show --raw", "spool export", "spool list --limit 0"):
+        status, stdout, stderr = run_in_shell(machine, f"{words} | head -1")
+        assert (status, stdout.count("\n"), stderr) == (0, 1, ""), words
 
 
 def test_a_reader_who_goes_takes_no_event_along(machine: Machine) -> None:
     """`usagectl preview | head -1` ends with 141, says nothing, and is recorded all the same."""
     ours, theirs = os.pipe()
     os.close(ours)
-    done = subprocess.run(
-        [sys.executable, "-m", "usagectl", "preview"],
-        env=machine.process_variables(),
-        cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    process = start(machine, "preview", stdout=theirs)
     os.close(theirs)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (process.communicate()[1], process.returncode) == (b"", 141)
     (record,) = entries(machine)
     assert b'"cmd":"usagectl preview"' in record.body

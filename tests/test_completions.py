@@ -14,12 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.commands import run_inside
-from tests.support.desks import FOLDER, REAL_NODES, write_scripts
+from tests.support.desks import FOLDER, REAL_NODES, read_powershell, write_scripts
 from tests.support.machine import REPOSITORY
-from usagectl import tools
 from usagectl.cli import completion
-from usagectl.cli._completion_scripts import SHELLS, Argument, CommandNode, Option, Values
-from usagectl.machine import shells
+from usagectl.cli.completion import SHELLS, Argument, CommandNode, Option, Values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,12 +58,12 @@ def tree_with(texts: Sequence[str]) -> CommandNode:
 
 
 def as_shown(text: str) -> str:
-    """Give what is shown of a help text: one line, nothing that drives a terminal."""
+    """Return what is shown of a help text: one line, nothing that drives a terminal."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
 def entries(texts: Sequence[str], separator: str) -> list[str]:
-    """Spell the tables of commands and options that a shell should have."""
+    """List the entries of the tables of commands and options that a shell should have."""
     shown = [as_shown(text) for text in texts]
     return [
         *(f"c{n}{separator}{text}" for n, text in enumerate(shown)),
@@ -108,21 +106,6 @@ def test_every_command_and_option_has_its_line(subtests: pytest.Subtests) -> Non
                 assert [line for line in (path, *lines) if line not in text] == []
 
 
-def test_words_of_the_usage_lines_offer_what_they_mean() -> None:
-    """Where a command takes a TOOL, a FORMAT, a SHELL or a NAME, the known ones are offered."""
-    offered = {
-        path: [argument.values for argument in node.arguments] for path, node in REAL_NODES.items()
-    }
-    tool = Values("choice", tools.names())
-    assert offered["usagectl disable"] == offered["usagectl enable"] == [tool]
-    assert REAL_NODES["usagectl disable"].arguments[0].is_variadic
-    assert offered["usagectl preview"] == [tool]
-    assert offered["usagectl env"] == [Values("choice", shells.FORMATS)]
-    assert offered["usagectl cache-dir set"] == [Values("folder")]
-    assert offered["usagectl run"] == [Values("command")]
-    assert offered["usagectl status"] == []
-
-
 @pytest.mark.parametrize("shell", TABLES)
 @BATCH
 @given(texts=HELP)
@@ -143,27 +126,14 @@ def test_any_help_arrives_unchanged(shell: str, tmp_path: Path, texts: list[str]
     assert found == expected[shell]
 
 
-def read_powershell(table: str) -> list[str]:
-    """Read the strings of a table by PowerShell's rules for single quotes, `+` and [char]."""
-    term = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9a-f]{4})"
-    found = []
-    for line in re.findall(r"^ {12,}(.*)$", table, re.MULTILINE):
-        for word in re.findall(rf"\({term}(?: \+ {term})*\)|{term}", line):
-            units = b"".join(
-                bytes.fromhex(code) if code else string.replace("''", "'").encode("utf-16-be")
-                for string, code in re.findall(r"'((?:[^']|'')*)'|0x([0-9a-f]{4})", word)
-            )
-            found.append(units.decode("utf-16-be"))
-    return found
-
-
 @given(texts=HELP)
 def test_powershell_spells_any_help_in_ascii(texts: list[str]) -> None:
     """The whole script is ASCII, and its strings yield the help texts."""
     text = SHELLS["powershell"].write(tree_with(texts))
     assert text.isascii()
     tables = text[text.index("__usagectl_commands([") : text.index("__usagectl_values([")]
-    assert read_powershell(tables) == entries(texts, "|")
+    lines = "".join(re.findall(r"^ {12,}(.*\n)", tables, re.MULTILINE))
+    assert read_powershell(lines) == entries(texts, "|")
 
 
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="pwsh is not installed")
@@ -183,29 +153,32 @@ def test_powershell_itself_offers(tmp_path: Path) -> None:
 def test_a_name_that_could_be_code_is_refused() -> None:
     """Names of commands, options and choices stand unquoted, so only plain ones pass."""
     for word in ("", "a b", "$(id)", "a'b", "-a", "*", "é", "a\n"):
-        with pytest.raises(ValueError, match="completed"):
-            CommandNode(word)
-        with pytest.raises(ValueError, match="completed"):
-            Option((f"--{word}",))
-        with pytest.raises(ValueError, match="completed"):
-            Argument(Values("choice", (word,)))
+        for node in (
+            CommandNode(word),
+            CommandNode("a", options=(Option((f"--{word}",)),)),
+            CommandNode("a", arguments=(Argument(Values("choice", (word,))),)),
+        ):
+            with pytest.raises(ValueError, match="completed"):
+                SHELLS["bash"].write(node)
 
 
 def test_prints_the_script(machine: Machine) -> None:
-    """The command prints the very file, for the shell that is named or is in $SHELL."""
+    """The command prints the very file, for the shell that is named or is in $SHELL.
+
+    A shell without a script is bad usage. Neither sets nor a hash seed decide on the text.
+    """
     texts = {name: (FOLDER / shell.file_name).read_text("utf-8") for name, shell in SHELLS.items()}
     for name, text in texts.items():
         assert run_inside(machine.environment(), "completion", name).stdout == text
     machine.variables["SHELL"] = "/bin/fish"
     found = run_inside(machine.environment(), "completion", "--json")
     assert found.data == {"shell": "fish", "text": texts["fish"]}
-
-
-def test_refuses_an_unknown_shell(machine: Machine) -> None:
-    """A shell that has no script is bad usage, and the known ones are named."""
-    found = run_inside(machine.environment(), "completion", "tcsh")
-    assert (found.status, found.stdout) == (2, "")
-    assert ", ".join(SHELLS) in found.stderr
+    unknown = run_inside(machine.environment(), "completion", "tcsh")
+    assert (unknown.status, unknown.stdout, ", ".join(SHELLS) in unknown.stderr) == (2, "", True)
+    others = (
+        machine.run("completion", "fish", variables={"PYTHONHASHSEED": seed}) for seed in "12"
+    )
+    assert [each.stdout for each in others] == [texts["fish"]] * 2
 
 
 def test_writes_the_files(machine: Machine) -> None:
@@ -226,12 +199,8 @@ def test_writes_the_files(machine: Machine) -> None:
     for file in FOLDER.iterdir():
         assert (folder / file.name).read_bytes() == file.read_bytes()
         assert (folder / file.name).stat().st_mode & 0o777 == 0o644
-
-
-def test_tells_where_a_file_cannot_be_written(machine: Machine) -> None:
-    """A file in the folder's place is reported, with the exit status for what is unwritable."""
-    (machine.cwd / "out").write_text("")
-    found = run_inside(machine.environment(), "completion", "--write", "out", "--json")
+    (machine.cwd / "file").write_text("")
+    found = run_inside(environment, "completion", "--write", "file", "--json")
     assert (found.status, found.envelope["errors"][0]["code"]) == (3, "file-unwritable")
 
 
@@ -252,12 +221,3 @@ def test_wheel_has_the_files_where_shells_look(tmp_path: Path) -> None:
         "share/fish/vendor_completions.d/usagectl.fish": (FOLDER / "usagectl.fish").read_bytes(),
         "share/usagectl/usagectl.ps1": (FOLDER / "usagectl.ps1").read_bytes(),
     }
-
-
-def test_order_does_not_change_from_run_to_run(machine: Machine) -> None:
-    """Neither sets nor the hash seed of a process decide on the text."""
-    texts = {
-        machine.run("completion", "fish", variables={"PYTHONHASHSEED": str(seed)}).stdout
-        for seed in range(3)
-    }
-    assert len(texts) == 1

@@ -23,7 +23,6 @@ from tests.support.desks import (
     write_scripts,
 )
 from usagectl import tools
-from usagectl.cli import _completion_scripts as completions
 from usagectl.cli import completion
 from usagectl.machine import shells
 
@@ -77,12 +76,14 @@ CASES = {
     "usagectl preview --localstack-version 4.1 lo": {"localstack"},
     "usagectl env ": set(shells.FORMATS),
     "usagectl env bash ": {"--json", "--help", "-h"},
-    "usagectl completion ": set(completions.SHELLS),
+    "usagectl completion ": set(completion.SHELLS),
     "usagectl explain ses": {"session"},
     "usagectl explain session.mach": {"session.machine_id"},
     "usagectl explain lambda:co": {"lambda:config"},
     "usagectl explain lambda:config.exec": {"lambda:config.executor_mode"},
     "usagectl disable ": set(tools.names()),
+    "usagectl enable ": set(tools.names()),
+    "usagectl preview ": set(tools.names()),
     "usagectl disable --dry-run lstk ": set(tools.names()) - {"lstk"},
     "usagectl disable -- us": {"usagectl"},
     "usagectl disable -- -": set(),
@@ -150,21 +151,19 @@ HARD = 'it\'s "so" $HOME `id` \\\\ [a]: {b} (c) %d ~ * | ; <x> & # é end'
 @pytest.mark.parametrize("name", DESKS)
 def test_any_tree_is_completed(name: str, place: Place, tmp_path: Path) -> None:
     """What the real tree does not have yet works too: files, repeated options, hard help."""
-    child = completions.CommandNode(
+    child = completion.CommandNode(
         "child",
         HARD,
         options=(
-            completions.Option(("--tag", "-t"), values=completions.Values(), is_repeatable=True),
-            completions.Option(("--file", "-f"), HARD, completions.Values("file")),
+            completion.Option(("--tag", "-t"), values=completion.Values(), is_repeatable=True),
+            completion.Option(("--file", "-f"), HARD, completion.Values("file")),
         ),
         arguments=(
-            completions.Argument(completions.Values("file")),
-            completions.Argument(
-                completions.Values("choice", ("a.x", "a", "b.x")), is_variadic=True
-            ),
+            completion.Argument(completion.Values("file")),
+            completion.Argument(completion.Values("choice", ("a.x", "a", "b.x")), is_variadic=True),
         ),
     )
-    tree = completions.CommandNode("usagectl", children=(child,))
+    tree = completion.CommandNode("usagectl", children=(child,))
     write_scripts(tree, tmp_path)
     with sit_down(name, place, tmp_path) as desk:
         assert desk.offers("usagectl c") == {"child": "" if name == "bash" else HARD}

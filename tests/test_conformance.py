@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from tests.support import sample_tool
 from tests.support.machine import REPOSITORY
 from usagectl import conformance
-from usagectl.conformance import Check, Kit, Report, Spec, Switch
+from usagectl.conformance import Check, Kit, Report, Result, Spec, Switch
 from usagectl.machine import environment
 from usagectl.machine.processes import CommandNotFoundError
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OWN = REPOSITORY / "tests" / "data" / "conformance.toml"
+KIT = ("--pyargs", "usagectl.conformance")
 BUILD = " ".join(sample_tool.BUILD)
 ANSWERS = ("on", "error", "hang", "drip", "refuse", "drop")
 OFF = ("DO_NOT_TRACK=1", "MYTOOL_TELEMETRY=off", "telemetry off")
@@ -87,10 +87,16 @@ def check_some(spec: Spec, checked: str = "") -> Report:
     return Report(tuple(map(kit.run, checks)))
 
 
+def describe(report: Report) -> str:
+    """Describe every check that did not pass."""
+    return "\n".join(each.text for each in report.results if each.outcome != "passed")
+
+
 def test_a_tool_without_a_defect_passes(tmp_path: Path) -> None:
     """Every check is run of a tool in good order, and every one passes."""
     report = conformance.check(sample_tool.make(tmp_path), environment.from_process())
-    assert report.is_passed, "\n".join(e.text for e in report.results if e.outcome != "passed")
+    assert describe(report) == ""
+    assert report.is_passed
     assert len(report.results) == 6 + 2 * len(ANSWERS)
 
 
@@ -99,7 +105,7 @@ def test_each_defect_fails_its_own_check(names: str, tmp_path: Path) -> None:
     """A defect fails the check that is made for it, and no other; it is told by its evidence."""
     defect = DEFECTS[names]
     report = check_some(sample_tool.make(tmp_path, names), "" if IS_WHOLE else defect.checked)
-    told = "\n".join(each.text for each in report.results if each.outcome != "passed")
+    told = describe(report)
     failed = set(report.names("failed"))
     assert failed >= defect.failed if IS_WHOLE else failed == defect.failed, told
     assert {each.partition(" ")[0] for each in failed} == {
@@ -161,8 +167,7 @@ def test_usagectl_conforms() -> None:
     if not IS_WHOLE:  # Each of its runs costs a third of a second.
         off = (spec.off[0], spec.off[-1])
         spec = dataclasses.replace(spec, sends=spec.sends[1:], off=off, silent=spec.silent[:1])
-    report = check_some(spec, "" if IS_WHOLE else "on off silent values")
-    assert report.is_passed, "\n".join(e.text for e in report.results if e.outcome != "passed")
+    assert describe(check_some(spec, "" if IS_WHOLE else "on off silent values")) == ""
 
 
 @pytest.mark.skipif(not IS_WHOLE, reason="USAGECTL_CONFORMANCE is not set")
@@ -175,23 +180,7 @@ def test_usagectl_conforms_with_consent_in_its_settings() -> None:
         sends=(("explain", "cli_cmd"),),
         off=(given.off[0], *(switch for switch in given.off if not switch.variables)),
     )
-    report = check_some(spec, "on off silent")
-    assert report.is_passed, "\n".join(e.text for e in report.results if e.outcome != "passed")
-
-
-def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the kit as an author does, in a pytest of its own."""
-    plugins = ("-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin")
-    command = [sys.executable, "-m", "pytest", "-q", *plugins]
-    return subprocess.run(
-        [*command, "--pyargs", "usagectl.conformance", *words],
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    assert describe(check_some(spec, "on off silent")) == ""
 
 
 def write_toml(folder: Path, defect: str) -> None:
@@ -214,7 +203,9 @@ rounds = 2
 def test_an_authors_pytest_shows_each_check(tmp_path: Path) -> None:
     """One test a check, chosen with -k as any; a failure says what was expected and found."""
     write_toml(tmp_path, "ignores")
-    done = run_pytest(tmp_path, "--usagectl-conformance", "mytool.toml", "-k", "off or help")
+    done = sample_tool.run_pytest(
+        tmp_path, *KIT, "--usagectl-conformance", "mytool.toml", "-k", "off or help"
+    )
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "is waited for 60 s" in done.stdout
     assert "failed: off [DO_NOT_TRACK=1]: build --output {value}" in done.stdout
@@ -224,10 +215,10 @@ def test_an_authors_pytest_shows_each_check(tmp_path: Path) -> None:
 
 def test_a_wrong_use_is_explained(tmp_path: Path) -> None:
     """Without a file, or with an invalid one, the answer is what to do."""
-    done = run_pytest(tmp_path)
+    done = sample_tool.run_pytest(tmp_path, *KIT)
     assert "--usagectl-conformance FILE has to name" in done.stdout + done.stderr
     (tmp_path / "bad.toml").write_text("[conformance]\ncommand = 'mytool'\n")
-    done = run_pytest(tmp_path, "--usagectl-conformance", "bad.toml")
+    done = sample_tool.run_pytest(tmp_path, *KIT, "--usagectl-conformance", "bad.toml")
     assert "sends is missing" in done.stdout + done.stderr
 
 
@@ -238,25 +229,30 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
         conformance.check(spec, environment.from_process())
 
 
+def run_once(folder: Path, code: str, **members: Any) -> Result:  # noqa: ANN401
+    """Run a tool of a few lines, that sends nothing, with telemetry on."""
+    (folder / "tool.py").write_text(code)
+    spec = Spec(
+        command=(sys.executable, "-S", "{here}/tool.py"),
+        sends=(("x",),),
+        off=(Switch({"X": "1"}),),
+        folder=folder,
+        **members,
+    )
+    given = environment.from_process()
+    variables = {**given.variables, "CI": "1", "MINE": "secret", "KEPT": "yes"}
+    return Kit(spec, given._replace(variables=variables)).run(Check("on", ("x",)))
+
+
 def test_a_run_sees_nothing_of_this_machine(tmp_path: Path) -> None:
     """A tool gets a home and names of its own and a dead proxy, and what was named to inherit."""
-    (tmp_path / "tool.py").write_text(
+    code = (
         "import os, sys\n"
         "for name in ('CI', 'HTTPS_PROXY', 'KEPT', 'MINE', 'TMPDIR'):\n"
         "    print(name, os.environ.get(name), file=sys.stderr)\n"
         "print(os.path.dirname(os.environ['HOME']), file=sys.stderr)\n"
     )
-    spec = Spec(
-        command=(sys.executable, "-S", "{here}/tool.py"),
-        sends=(("x",),),
-        off=(Switch({"X": "1"}),),
-        inherit=("KEPT",),
-        folder=tmp_path,
-    )
-    given = environment.from_process()
-    variables = {**given.variables, "CI": "1", "MINE": "secret", "KEPT": "yes"}
-    result = Kit(spec, given._replace(variables=variables)).run(Check("on", ("x",)))
-    assert result.evidence == (
+    assert run_once(tmp_path, code, inherit=("KEPT",)).evidence == (
         "its exit status is 0",
         "CI None",
         "HTTPS_PROXY http://127.0.0.1:9",
@@ -269,7 +265,7 @@ def test_a_run_sees_nothing_of_this_machine(tmp_path: Path) -> None:
 
 def test_nothing_runs_on_after_a_check(tmp_path: Path) -> None:
     """A child that would run for long, free of every mark, is ended with the run it came from."""
-    (tmp_path / "tool.py").write_text(
+    code = (
         "import subprocess, sys\n"
         "code = 'import time; time.sleep(60)'\n"
         "nothing = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)\n"
@@ -277,21 +273,8 @@ def test_nothing_runs_on_after_a_check(tmp_path: Path) -> None:
         "    start_new_session=True, **nothing)\n"
         "print(child.pid, file=sys.stderr)\n"
     )
-    spec = Spec(
-        command=(sys.executable, "-S", "{here}/tool.py"),
-        sends=(("x",),),
-        off=(Switch({"X": "1"}),),
-        grace_seconds=0.2,
-        folder=tmp_path,
-    )
-    result = Kit(spec, environment.from_process()).run(Check("on", ("x",)))
-    number = int(result.evidence[-1])
-    assert not _runs(number)
-
-
-def _runs(number: int) -> bool:
-    for _ in range(50):
-        if not Path(f"/proc/{number}").exists():
-            return False
+    number = int(run_once(tmp_path, code, grace_seconds=0.2).evidence[-1])
+    end = time.monotonic() + 5
+    while Path(f"/proc/{number}").exists():
+        assert time.monotonic() < end
         time.sleep(0.1)
-    return True

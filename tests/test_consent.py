@@ -8,12 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.support.machine import REPOSITORY
 from usagectl import consent, tools
 from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry, built_in
+from usagectl.tools.instrumented import TOOL as OURS
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 LSTK = next(tool for tool in built_in() if tool.name == "lstk")
 DEFAULT_ON = Switch("default", "no switch", None, "", "on")
 DEFAULT_LOCAL = Switch("default", "no switch", None, "", "local")
-RANK = {"off": 0, "local": 1, "on": 2}
 
 
 def switch(source: Source, says: Telemetry | None, name: str = "X") -> Switch:
@@ -32,23 +30,22 @@ def switch(source: Source, says: Telemetry | None, name: str = "X") -> Switch:
 
 def decide(*switches: Switch, any_no_wins: bool = False) -> Consent:
     """Give the verdict on a part with these switches."""
-    reading = PartReading("t", "p", "http://e", switches, any_no_wins=any_no_wins)
-    return consent.decide(LSTK, reading, Installation(installed=False))
+    tool = OURS if any_no_wins else LSTK
+    absent = Installation(installed=False)
+    return consent.decide(tool, PartReading("p", "http://e", switches), absent)
 
 
 def test_the_first_that_speaks_decides() -> None:
-    """The first of a client's switches that it heeds decides, whatever the later ones say."""
+    """The first of a client's switches that it heeds decides, whatever the later ones say.
+
+    The default decides where nothing else speaks, and is never listed as overridden.
+    """
     ignored, first = switch("environment", None), switch("profile", "on", "A")
     later, same = switch("profile", "off", "B"), switch("profile", "on", "C")
     found = decide(ignored, first, later, same, DEFAULT_ON)
     assert (found.telemetry, found.decided_by) == ("on", first)
     assert found.overridden == (ignored, later)
     assert found.considered == (ignored, first, later, same, DEFAULT_ON)
-
-
-def test_the_default_decides_last() -> None:
-    """The default decides where nothing else speaks; it is never listed as overridden."""
-    ignored = switch("environment", None)
     found = decide(DEFAULT_ON, ignored)
     assert (found.decided_by, found.overridden) == (DEFAULT_ON, (ignored,))
     assert decide(switch("profile", "off"), DEFAULT_ON).overridden == ()
@@ -79,44 +76,6 @@ def test_any_no_wins() -> None:
     assert wrong == []
 
 
-SOURCES: tuple[Source, ...] = ("environment", "policy", "project", "setting")
-SAYS: tuple[Telemetry | None, ...] = ("off", "local", "on", None)
-switch_lists = st.lists(
-    st.builds(switch, st.sampled_from(SOURCES), st.sampled_from(SAYS)), max_size=6
-)
-
-
-@settings(database=None)
-@given(switch_lists, switch_lists, st.sampled_from(SOURCES))
-def test_a_no_among_any_switches(before: list[Switch], after: list[Switch], source: Source) -> None:
-    """A No makes it off, whatever stands before and after it."""
-    found = decide(*before, switch(source, "off"), *after, DEFAULT_LOCAL, any_no_wins=True)
-    assert found.telemetry == "off"
-    assert found.decided_by.says == "off"
-
-
-@settings(database=None)
-@given(switch_lists, switch_lists, st.sampled_from(SOURCES[1:3]), st.sampled_from(SAYS))
-def test_a_restricting_file_never_raises(
-    before: list[Switch], after: list[Switch], source: Source, says: Telemetry | None
-) -> None:
-    """Whatever a policy or project file says, the verdict is no louder than without it."""
-    without = decide(*before, *after, DEFAULT_LOCAL, any_no_wins=True).telemetry
-    added = switch(source, says)
-    found = decide(*before, added, *after, DEFAULT_LOCAL, any_no_wins=True).telemetry
-    assert RANK[found] <= RANK[without]
-
-
-@settings(database=None)
-@given(switch_lists, st.booleans())
-def test_the_decider_and_the_overridden(switches: list[Switch], any_no_wins: bool) -> None:  # noqa: FBT001
-    """The decider says the verdict; every overridden switch says something else."""
-    found = decide(*switches, DEFAULT_LOCAL, any_no_wins=any_no_wins)
-    assert found.decided_by.says == found.telemetry
-    assert all(one.says != found.telemetry for one in found.overridden)
-    assert found.considered == (*switches, DEFAULT_LOCAL)
-
-
 def test_every_part_of_every_tool(machine: Machine) -> None:
     """There is one verdict a part, in the tools' own order; looking makes no file or folder."""
     before = sorted(machine.folder.rglob("*"))
@@ -142,12 +101,6 @@ def test_the_opt_out_variables_silence_every_part(machine: Machine) -> None:
     machine.install_program("lstk")
     machine.variables = tools.opt_out_variables()
     assert {one.telemetry for one in consent.evaluate(machine.environment())} == {"off"}
-
-
-def test_a_neutral_variable_is_not_overridden(machine: Machine) -> None:
-    """DO_NOT_TRACK=0 wanted nothing, so nothing was beaten."""
-    machine.variables = {"DO_NOT_TRACK": "0"}
-    assert all(not found.overridden for found in consent.evaluate(machine.environment()))
 
 
 # Gives the verdicts once to load every module, then as one who may enter no folder of the machine.

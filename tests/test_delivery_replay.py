@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.delivering import fill, numbers, put, register, send, states
+from tests.support.delivering import fill, numbers, register, send, states
 from tests.support.endpoint import Connection, Endpoint, Received, always, in_turn
 from usagectl import spool
-from usagectl.delivery import replay, routing
+from usagectl.delivery import replay
 from usagectl.errors import LockTimeoutError
 from usagectl.machine import files
 from usagectl.spool import Selection
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
-
-HALF = rb'{"name":"e","metadata":{},"payload":{"path":"\udcff"}}'
 
 
 def test_an_endpoint_that_refuses_everything_gets_three_tries(machine: Machine) -> None:
@@ -66,14 +64,6 @@ def test_copies_stay(machine: Machine) -> None:
     assert "--rejected" not in result.problem.hint
 
 
-def test_half_a_surrogate_pair_is_delivered(machine: Machine) -> None:
-    """An event that msgspec refuses goes as it is."""
-    put(machine, HALF)
-    with Endpoint() as there:
-        send(machine, there.base)
-    assert there.bodies == [b'{"events":[%b]}' % HALF]
-
-
 def test_an_opt_out_stops_a_delivery_before_its_next_request(machine: Machine) -> None:
     """That of everybody, or of one tool whose events are sent; what was accepted is noted."""
     register(machine, one="")
@@ -91,7 +81,7 @@ def test_an_opt_out_stops_a_delivery_before_its_next_request(machine: Machine) -
         with Endpoint(withdraw) as there, spool.open_spool(machine.environment()) as store:
             machine.variables["ANALYTICS_API"] = there.base
             environment = machine.environment()
-            route = routing.find(environment, spool.ALL, to=None)
+            route = replay.find_route(environment, spool.ALL, to=None)
             options = replay.Options(selection=route.selection, batch_size=5)
             result = replay.run(environment, options, base=route.base, store=store)
             assert len(there.received) == 1

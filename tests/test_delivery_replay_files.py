@@ -15,6 +15,7 @@ from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
 from usagectl import spool
 from usagectl.delivery import replay, replay_files
+from usagectl.delivery.replay_files import BadLines
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events.record import new_record, to_line
 from usagectl.machine import files
@@ -37,15 +38,15 @@ def record(machine: Machine, body: bytes, **members: object) -> bytes:
     return to_line(made, members)
 
 
-def load(machine: Machine, data: bytes) -> tuple[list[Entry], int, int]:
-    """Load bytes as standard input; return the events, how many lines are bad, and the first."""
+def load(machine: Machine, data: bytes) -> tuple[list[Entry], BadLines]:
+    """Load bytes as standard input; return the events, and the bad lines."""
     environment = machine.environment()
     folder = files.require_files_dir(environment)
     stream = io.BytesIO(data)
     with replay_files.opened(
         environment, folder, file=None, stream=stream, base=BASE, keeps=False
     ) as found:
-        return list(found.store.entries(("pending",))), found.bad_lines, found.first_bad_line
+        return list(found.store.entries(("pending",))), found.bad_lines
 
 
 def left_behind(machine: Machine) -> list[str]:
@@ -58,53 +59,55 @@ def test_forms_of_a_file(machine: Machine) -> None:
     """Records, events, bodies and lists are read, set out over lines or not, as exact bytes."""
     both = (ONE + b"\r\n" + TWO + b"\r\n").decode()
     spaced = b'{ "name" : "e", "metadata": {}, "payload": {"n": 1.50} }'
-    table: list[tuple[bytes, list[bytes], tuple[int, int]]] = [
-        (b"", [], (0, 0)),
-        (b"\n\n", [], (0, 0)),
-        (ONE, [ONE], (0, 0)),
-        (spaced, [spaced], (0, 0)),
-        (both.encode(), [ONE, TWO], (0, 0)),
-        (b'{"events":[' + ONE + b" , " + TWO + b"]}", [ONE, TWO], (0, 0)),
-        (b"[" + ONE + b",\n" + TWO + b"]\n", [ONE, TWO], (0, 0)),
-        (ONE + b"\nnot an event\n" + TWO, [ONE, TWO], (1, 2)),
-        (ONE + b"\nbad\n" + TWO + b"\n{}\n", [ONE, TWO], (2, 2)),
-        (b"garbage\n" + ONE, [ONE], (1, 1)),
-        (b"\x00\xff\n" + ONE, [ONE], (1, 1)),
-        (b'{"events":[]}\n' + ONE, [ONE], (1, 1)),
-        (b'{"events":[1,2]}\n' + ONE, [ONE], (1, 1)),
-        (b'{"name":5}\n[]\n5\n"x"\n' + ONE, [ONE], (4, 1)),
-        (both.encode("utf-16"), [ONE, TWO], (0, 0)),
-        (b"\xfe\xff" + both.encode("utf-16-be"), [ONE, TWO], (0, 0)),
-        (both.encode("utf-8-sig"), [ONE, TWO], (0, 0)),
-        (b'{"events":[%b,%b]}' % (HALF, ONE), [HALF, ONE], (0, 0)),
-        (record(machine, ONE) + b"\n" + TWO + b"\n", [ONE, TWO], (0, 0)),
-        (record(machine, ONE) * 2, [], (1, 1)),
-        (record(machine, ONE, request=1, method="POST", path="/v1/events"), [ONE], (0, 0)),
-        (record(machine, ONE, sent={"at": "x"}) + b"\n" + ONE, [ONE, ONE], (0, 0)),
-        (b'{"uid":"x","event":{}}\n' + ONE, [ONE], (1, 1)),
-        (b'{"uid":"x","kind":"unparsed","problem":"x","body":"eA=="}\n' + ONE, [ONE], (1, 1)),
+    table: list[tuple[bytes, list[bytes], int, int]] = [
+        # The data, its events, the number of bad lines, and the first of them.
+        (b"", [], 0, 0),
+        (b"\n\n", [], 0, 0),
+        (ONE, [ONE], 0, 0),
+        (spaced, [spaced], 0, 0),
+        (both.encode(), [ONE, TWO], 0, 0),
+        (b'{"events":[' + ONE + b" , " + TWO + b"]}", [ONE, TWO], 0, 0),
+        (b"[" + ONE + b",\n" + TWO + b"]\n", [ONE, TWO], 0, 0),
+        (ONE + b"\nnot an event\n" + TWO, [ONE, TWO], 1, 2),
+        (ONE + b"\nbad\n" + TWO + b"\n{}\n", [ONE, TWO], 2, 2),
+        (b"garbage\n" + ONE, [ONE], 1, 1),
+        (b"\x00\xff\n" + ONE, [ONE], 1, 1),
+        (b'{"events":[]}\n' + ONE, [ONE], 1, 1),
+        (b'{"events":[1,2]}\n' + ONE, [ONE], 1, 1),
+        (b'{"name":5}\n[]\n5\n"x"\n' + ONE, [ONE], 4, 1),
+        (both.encode("utf-16"), [ONE, TWO], 0, 0),
+        (b"\xfe\xff" + both.encode("utf-16-be"), [ONE, TWO], 0, 0),
+        (both.encode("utf-8-sig"), [ONE, TWO], 0, 0),
+        (b'{"events":[%b,%b]}' % (HALF, ONE), [HALF, ONE], 0, 0),
+        (record(machine, ONE) + b"\n" + TWO + b"\n", [ONE, TWO], 0, 0),
+        (record(machine, ONE) * 2, [], 1, 1),
+        (record(machine, ONE, request=1, method="POST", path="/v1/events"), [ONE], 0, 0),
+        (record(machine, ONE, sent={"at": "x"}) + b"\n" + ONE, [ONE, ONE], 0, 0),
+        (b'{"uid":"x","event":{}}\n' + ONE, [ONE], 1, 1),
+        (b'{"uid":"x","kind":"unparsed","problem":"x","body":"eA=="}\n' + ONE, [ONE], 1, 1),
     ]
     wrong = []
-    for data, bodies, bad in table:
+    for data, bodies, count, first in table:
+        bad = BadLines(count, first)
         try:
-            found, *counted = load(machine, data)
+            found, told = load(machine, data)
         except NoEventsError:
-            found, counted = [], [*bad]
-        if ([entry.body for entry in found], tuple(counted)) != (bodies, bad):
-            wrong.append((data, found, counted))
+            found, told = [], bad
+        if ([entry.body for entry in found], told) != (bodies, bad):
+            wrong.append((data, found, told))
     assert wrong == []
     for indent in (1, 2):
         for document in ({"events": [json.loads(ONE)]}, [json.loads(ONE)], json.loads(ONE)):
             text = json.dumps(document, indent=indent)
             for data in (text.encode(), text.encode("utf-16"), text.replace("\n", "\r\n").encode()):
-                (entry,), *counted = load(machine, data)
-                assert (json.loads(entry.body), counted) == (json.loads(ONE), [0, 0])
+                (entry,), told = load(machine, data)
+                assert (json.loads(entry.body), told) == (json.loads(ONE), BadLines())
     assert left_behind(machine) == []
 
 
 def test_records_keep_their_labels_and_others_get_some(machine: Machine) -> None:
     """An exported record keeps its tool and time; an event alone tells its tool by its name."""
-    found, *_ = load(machine, record(machine, ONE) + b"\n" + LSTK + b"\n" + TWO)
+    found, _ = load(machine, record(machine, ONE) + b"\n" + LSTK + b"\n" + TWO)
     assert [(each.tool, each.event) for each in found] == [
         ("mytool", "e"),
         ("lstk", "lstk_command"),
@@ -112,28 +115,29 @@ def test_records_keep_their_labels_and_others_get_some(machine: Machine) -> None
     ]
 
 
+class Broken(io.BytesIO):
+    """A stream that breaks off."""
+
+    def readline(self, _size: int | None = -1, /) -> bytes:
+        """Raise the error of a broken disk."""
+        raise OSError(5, "Input/output error")
+
+
 def test_what_holds_no_event_is_an_error(machine: Machine) -> None:
     """Nothing was sent, and that is not what was meant; nothing is left behind."""
     environment = machine.environment()
     folder = files.require_files_dir(environment)
     file = machine.cwd / "file.txt"
-    file.write_text("no event\nhere\n")
-    with (
-        pytest.raises(NoEventsError, match=r"file.txt holds 2 lines and no event"),
-        file.open("rb") as stream,
-        replay_files.opened(environment, folder, file=file, stream=stream, base=BASE),
+    file.touch()
+    for stream, told in (
+        (io.BytesIO(b"no event\nhere\n"), "file.txt holds 2 lines and no event"),
+        (Broken(), "input/output error"),
     ):
-        pass
-
-    class Broken(io.BytesIO):
-        def readline(self, _size: int | None = -1, /) -> bytes:
-            raise OSError(5, "Input/output error")
-
-    with (
-        pytest.raises(FileUnreadableError, match="input/output error"),
-        replay_files.opened(environment, folder, file=file, stream=Broken(), base=BASE),
-    ):
-        pass
+        with (
+            pytest.raises((NoEventsError, FileUnreadableError), match=told),
+            replay_files.opened(environment, folder, file=file, stream=stream, base=BASE),
+        ):
+            pass
     assert left_behind(machine) == []
 
 

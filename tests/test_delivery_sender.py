@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,15 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import endpoint as loopback
+from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, send, set_mode, states
 from tests.support.endpoint import Endpoint, always
 from tests.support.machine import NOW
 from usagectl import consent
 from usagectl.delivery import child, sender
-from usagectl.machine import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
@@ -58,10 +57,7 @@ def held_back(machine: Machine) -> Iterator[None]:
 
 def wait_for_end(machine: Machine) -> None:
     """Wait until no child is at work: its lifetime, and what a busy machine takes to start it."""
-    until = time.monotonic() + child.LIFETIME_SECONDS + 15
-    while children(machine):
-        assert time.monotonic() < until, "a child outlives its time"
-        time.sleep(0.05)
+    assert wait_until(lambda: not children(machine), child.LIFETIME_SECONDS + 15)
 
 
 def commands_of(there: Endpoint) -> list[str]:
@@ -72,7 +68,7 @@ def commands_of(there: Endpoint) -> list[str]:
 
 def pause_of(machine: Machine) -> dict[str, object] | None:
     """Read the pause as it is stored."""
-    file = machine.state_dir / "delivery" / "pause.json"
+    file = machine.state_dir / "delivery" / "pause-usagectl.json"
     found = json.loads(file.read_text()) if file.exists() else None
     assert found is None or isinstance(found, dict)
     return found
@@ -86,11 +82,11 @@ def allow(machine: Machine, tool: str, there: Endpoint, *events: int) -> None:
         put(machine, event(number), tool=tool, consent=NOW.isoformat())
 
 
-def send_once(machine: Machine, *, seconds: float = 7, **options: object) -> None:
-    """Send as the child does, but for its rests and its luck."""
-    options = {"jitter": lambda: 0.5, "sleep": lambda _: None, **options}
-    patience = timedelta(seconds=seconds)
-    sender.send(machine.environment(), patience=patience, **options)  # type: ignore[arg-type]
+def send_once(
+    machine: Machine, *, seconds: float = 7, sleep: Callable[[float], None] = lambda _: None
+) -> None:
+    """Send as the child does, but for its rests."""
+    sender.send(machine.environment(), patience=timedelta(seconds=seconds), sleep=sleep)
 
 
 def test_only_what_was_recorded_under_consent_is_sent(machine: Machine) -> None:
@@ -146,16 +142,6 @@ def test_without_consent_there_is_no_child(machine: Machine) -> None:
         assert not children(machine)
 
 
-def test_no_child_while_a_delivery_is_at_work(machine: Machine) -> None:
-    """Whoever delivers sends what is there; a second process is not started."""
-    machine.variables |= {**ON, "ANALYTICS_API": "http://127.0.0.1:9/v1"}
-    environment = machine.environment()
-    verdict = consent.evaluate(environment, ["usagectl"])[0]
-    with files.lock(files.require_delivery_dir(environment), seconds=0):
-        assert not sender.start_if_due(environment, verdict)
-        assert not children(machine)
-
-
 def test_an_opt_out_stops_a_child_before_it_sends(machine: Machine) -> None:
     """Switched off while the child rests, by command or project file: nothing arrives."""
     with Endpoint() as there:
@@ -187,7 +173,7 @@ def test_after_a_failure_it_rests(machine: Machine) -> None:
         with Endpoint(behave) as there:
             machine.variables["ANALYTICS_API"] = there.base
             environment = machine.environment(now=lambda instant=now: instant)
-            sender.send(environment, patience=timedelta(seconds=0.5), jitter=lambda: 0.5)
+            sender.send(environment, patience=timedelta(seconds=0.5))
         pause = sender.read_pause(environment)
         assert pause is not None
         assert (pause.failures, pause.reason, pause.since) == (number, table[number - 1][1], now)
@@ -227,7 +213,7 @@ def test_a_pause_holds_until_its_instant(machine: Machine) -> None:
         folder = machine.state_dir / "delivery"
         folder.mkdir(parents=True, exist_ok=True)
         text = document if isinstance(document, str) else json.dumps(document)
-        (folder / "pause.json").write_text(text)
+        (folder / "pause-usagectl.json").write_text(text)
         return sender.read_pause(machine.environment(now=lambda: now)) is not None
 
     instants = {"until": NOW.isoformat(), "since": NOW.isoformat()}
@@ -241,44 +227,42 @@ def test_a_pause_holds_until_its_instant(machine: Machine) -> None:
     assert [text for text in wrong if rests(before, text)] == []
 
 
-def test_an_endpoint_that_wants_no_events_is_left_alone_for_a_day(machine: Machine) -> None:
-    """`track_events: false` ends automatic sending for a day, of that tool; events are kept."""
-    with Endpoint(always(403, b'{"track_events": false}')) as refusing, Endpoint() as other:
-        allow(machine, "one", refusing, 1, 2)
-        allow(machine, "two", other, 1, 2)
-        send_once(machine)
-    found = sender.read_pause(machine.environment(), "one")
-    assert found is not None
-    assert (found.reason, found.until - NOW > timedelta(hours=23)) == ("tracking-refused", True)
-    assert sender.read_pause(machine.environment(), "two") is None
-    assert (len(states(machine)["pending"]), numbers(other)) == (2, [1, 2])
+def test_each_tool_has_its_own_consent_endpoint_and_pause(machine: Machine) -> None:
+    """Events go to their tool's endpoint under its consent, and its failure rests it alone.
 
-
-def test_each_tool_is_sent_to_its_own(machine: Machine) -> None:
-    """Each tool's events go to that tool's endpoint, under that tool's consent."""
-    with Endpoint() as first, Endpoint() as second:
+    `track_events: false` ends automatic sending for a day; a dead endpoint takes no part of the
+    time of the others.
+    """
+    refusal = always(403, b'{"track_events": false}')
+    with (
+        Endpoint() as first,
+        Endpoint() as second,
+        Endpoint(refusal) as refusing,
+        Endpoint(loopback.hang) as dead,
+    ):
         register(machine, three=second.base)
+        allow(machine, "dead", dead, 6)
         allow(machine, "one", first, 1)
+        allow(machine, "refused", refusing, 7)
         allow(machine, "two", second, 2)
         put(machine, event(3), tool="three", consent=NOW.isoformat())
         put(machine, event(4), tool="two")
         put(machine, event(5))
-        send_once(machine)
+        send_once(machine, seconds=4)
     assert (numbers(first), numbers(second)) == ([1], [2])
-    assert states(machine)["pending"] == [event(3), event(4), event(5)]
-
-
-def test_a_dead_endpoint_holds_up_its_own_tool_alone(machine: Machine) -> None:
-    """A failure is remembered for that tool; the others go on, and take no part of its wait."""
-    with Endpoint(loopback.hang) as dead, Endpoint() as alive:
-        allow(machine, "one", dead, 1)
-        allow(machine, "two", alive, 1)
-        send_once(machine, seconds=1)
-    assert numbers(alive) == [1]
-    environment = machine.environment()
-    assert sender.read_pause(environment, "one") is not None
-    assert sender.read_pause(environment, "two") is None
-    assert sender.read_pause(environment) is None
+    assert states(machine)["pending"] == [event(number) for number in (6, 7, 3, 4, 5)]
+    pauses = {
+        tool: found and (found.reason, found.until - NOW.replace(microsecond=0))
+        for tool in ("dead", "one", "refused", "two", "usagectl")
+        for found in [sender.read_pause(machine.environment(), tool)]
+    }
+    assert pauses == {
+        "dead": ("endpoint-unreachable", timedelta(minutes=1)),
+        "one": None,
+        "refused": ("tracking-refused", timedelta(days=1)),
+        "two": None,
+        "usagectl": None,
+    }
 
 
 def test_what_is_recorded_meanwhile_goes_in_another_turn(machine: Machine) -> None:
@@ -316,7 +300,7 @@ def test_it_rests_after_whatever_goes_wrong(machine: Machine) -> None:
     with Endpoint() as there:
         machine.variables |= {**ON, "ANALYTICS_API": there.base}
         with pytest.raises(ZeroDivisionError):
-            sender.send(machine.environment(now=now), jitter=lambda: 0.5)
+            sender.send(machine.environment(now=now))
     found = sender.read_pause(machine.environment())
     assert found is not None
     assert found.reason == "unexpected"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +17,6 @@ from usagectl.delivery.requests import TOO_LATE, NoAnswerError, build_post
 from usagectl.delivery.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.endpoint import Behaviour
     from usagectl.delivery.requests import Answer
 
@@ -48,7 +45,7 @@ def test_what_comes_before_the_deadline_is_the_answer() -> None:
         (always(200, b"hello"), LONG, (200, "")),
         (always(404, b""), LONG, (404, "")),
         (loopback.reset_in_body, LONG, (200, "the connection broke")),
-        (always(200, b"x" * 70_000), LONG, (200, "it is larger than 65536 bytes")),
+        (always(200, b"x" * 1_048_577), LONG, (200, "it is larger than 1048576 bytes")),
         (loopback.drip_body, SHORT, (200, TOO_LATE)),
         (loopback.hang, SHORT, TOO_LATE),
         (loopback.drip, SHORT, TOO_LATE),
@@ -76,46 +73,18 @@ def test_a_slow_reader_is_left_at_the_deadline() -> None:
             transport.send(post, time.monotonic() + SHORT)
 
 
-@contextmanager
-def listening_with_tls(*, greeting: bytes = b"") -> Iterator[str]:
-    """Serve TLS connections with a certificate of `localhost`; say a greeting before, if any."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
-
-    def accept() -> None:
-        while True:
-            try:
-                connected, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                connected.sendall(greeting)
-                with context.wrap_socket(connected, server_side=True) as stream:
-                    connection = loopback.Connection(stream)
-                    if connection.read_request():
-                        connection.answer(200)
-            except OSError:
-                connected.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"https://localhost:{listener.getsockname()[1]}/v1"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
 def test_certificates_are_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint of this machine too has to show one that SSL_CERT_FILE or the system trusts."""
-    with listening_with_tls() as base:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with Endpoint(tls=context) as there:
+        base = f"https://localhost:{there.port}/v1"
+        assert reason_of(base) == "a TLS connection cannot be made"
+        context.load_cert_chain(CERTIFICATE)
         assert reason_of(base) == "its certificate cannot be verified"
         monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
         assert send(base).status == 200
         monkeypatch.setenv("SSL_CERT_FILE", "/nope")
         assert "certificates to trust cannot be read (SSL_CERT_FILE" in reason_of(base)
-        monkeypatch.delenv("SSL_CERT_FILE")
-    with listening_with_tls(greeting=b"SSH-2.0-OpenSSH\r\n") as base:
-        assert reason_of(base) == "a TLS connection cannot be made"
 
 
 def test_a_failing_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

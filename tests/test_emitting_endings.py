@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
 
-FORMS = pytest.mark.parametrize("aggregate", [True, False], ids=["counted", "in full"])
-
 PREAMBLE = """
 from usagectl import Tracker
 call = dict(service="s3", operation="PutObject", status_code=200)
@@ -62,43 +60,41 @@ ENDINGS = {
 }
 
 
-@FORMS
-def test_a_program_that_ends_loses_nothing(aggregate: bool, machine: Machine) -> None:  # noqa: FBT001
-    """However a program ends by itself, what it recorded is there; nothing of ours is printed."""
-    text = f'tracker = Tracker("mytool", aggregate={aggregate})\nrecord(tracker, 5)\n'
+def test_a_program_that_ends_loses_nothing(machine: Machine) -> None:
+    """However a program ends by itself, what it recorded is there; nothing of ours is printed.
+
+    One deadline holds for the end of all its trackers, and is enough for them.
+    """
+    text = """
+    for aggregate in (True, False) * 8:
+        record(Tracker("mytool", aggregate=aggregate), 5)
+    """
     for number, (ending, last) in enumerate(ENDINGS.items(), 1):
-        _, stdout, stderr = program(machine, text + last)
+        _, stdout, stderr = program(machine, textwrap.dedent(text) + last)
         assert (stdout, bool(stderr)) == ("", ending in ("is interrupted", "fails"))
         assert "usagectl" not in stderr
-        assert (counted(machine), len(events(machine, "session"))) == (5 * number, number), ending
+        found = counted(machine), len(events(machine, "session"))
+        assert found == (80 * number, 16 * number), ending
 
 
-@FORMS
-def test_what_is_recorded_at_the_very_end_is_written(aggregate: bool, machine: Machine) -> None:  # noqa: FBT001
+def test_what_is_recorded_at_the_very_end_is_written(machine: Machine) -> None:
     """After our own last look each record is written at once, the first one of a tracker too."""
-    text = f"""
+    text = """
     import atexit
-    tracker, late = (Tracker("mytool", aggregate={aggregate}) for _ in range(2))
-    # Called after the tracker's own end, which is registered later.
-    atexit.register(lambda: (record(tracker, 5), record(late, 5)))
-    record(tracker, 5)
+    early, late = ([Tracker("mytool", aggregate=each) for each in (True, False)] for _ in range(2))
+    # Called after the trackers' own end, which is registered later.
+    atexit.register(lambda: [record(each, 5) for each in early + late])
+    for each in early:
+        record(each, 5)
     """
     assert program(machine, text) == (0, "", "")
-    assert (counted(machine), len(events(machine, "session"))) == (15, 2)
-    only = f'import atexit; atexit.register(record, Tracker("mytool", aggregate={aggregate}), 5)'
-    assert program(machine, only) == (0, "", "")
-    assert (counted(machine), len(events(machine, "session"))) == (20, 3)
-
-
-@FORMS
-def test_a_program_with_many_trackers_loses_nothing(aggregate: bool, machine: Machine) -> None:  # noqa: FBT001
-    """One deadline holds for the end of all trackers, and is enough for them."""
-    text = f"""
-    for _ in range(16):
-        record(Tracker("mytool", aggregate={aggregate}), 1)
-    """
-    assert program(machine, text) == (0, "", "")
-    assert (counted(machine), len(events(machine, "session"))) == (16, 16)
+    assert (counted(machine), len(events(machine, "session"))) == (30, 4)
+    for aggregate in (True, False):
+        only = (
+            f'import atexit; atexit.register(record, Tracker("mytool", aggregate={aggregate}), 5)'
+        )
+        assert program(machine, only) == (0, "", "")
+    assert (counted(machine), len(events(machine, "session"))) == (40, 6)
 
 
 def test_a_disk_that_hangs_does_not_keep_a_program(machine: Machine) -> None:

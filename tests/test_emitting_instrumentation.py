@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from tests.support import terminals
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
@@ -24,76 +23,72 @@ if TYPE_CHECKING:
 
 Events = list[tuple[str, list[str]]]
 
-ROWS: list[tuple[str, str, str, int, Events]] = [
-    ("typer_app", "sample-typer", "build", 0, [("sample-typer build", [])]),
-    (
-        "typer_app",
-        "sample-typer",
-        "--verbose build canary -o canary",
-        0,
-        [("sample-typer build", ["verbose", "target", "output"])],
-    ),
-    ("typer_app", "sample-typer", "build --fail", 7, [("sample-typer build", ["fail"])]),
-    ("typer_app", "sample-typer", "crash", 1, [("sample-typer crash", [])]),
-    ("typer_app", "sample-typer", "remote add canary", 0, [("sample-typer remote add", ["name"])]),
-    ("typer_app", "sample-typer", "refuse", 2, []),
-    ("typer_app", "sample-typer", "", 2, []),
-    ("typer_app", "sample-typer", "--help", 0, []),
-    ("typer_app", "sample-typer", "build --help", 0, []),
-    ("typer_app", "sample-typer", "remote --help", 0, []),
-    ("typer_app", "sample-typer", "nope", 2, []),
-    ("typer_app", "sample-typer", "build --nope", 2, []),
-    ("typer_app", "sample-typer", "remote add", 2, []),
-    ("single_app", "sample_single", "canary", 0, [("sample_single", ["name"])]),
-    ("single_app", "sample_single", "canary --loud", 0, [("sample_single", ["name", "loud"])]),
-    ("single_app", "sample_single", "--help", 0, []),
-    ("single_app", "sample_single", "", 2, []),
-    ("single_app", "sample_single", "build --nope", 2, []),
-    ("click_app", "sample-click", "build", 0, [("sample-click build", [])]),
-    (
-        "click_app",
-        "sample-click",
-        "--profile canary build -j 3 --no-dry-run canary canary2",
-        0,
-        [("sample-click build", ["profile", "files", "dry_run", "jobs"])],
-    ),
-    ("click_app", "sample-click", "bu", 0, [("sample-click build", [])]),
-    (
-        "click_app",
-        "sample-click",
-        "steps one --size canary two",
-        0,
-        [("sample-click steps one", ["size"]), ("sample-click steps two", [])],
-    ),
-    ("click_app", "sample-click", "--version", 0, []),
-    ("click_app", "sample-click", "build --help", 0, []),
-    ("click_app", "sample-click", "build -j many", 2, []),
-    ("click_app", "sample-click", "nope", 2, []),
-    ("click_app", "sample-click", "build --nope", 2, []),
-]
+ROWS: dict[tuple[str, str], list[tuple[str, int, Events]]] = {
+    ("typer_app", "sample-typer"): [
+        ("build", 0, [(" build", [])]),
+        ("--verbose build canary -o canary", 0, [(" build", ["verbose", "target", "output"])]),
+        ("build --fail", 7, [(" build", ["fail"])]),
+        ("crash", 1, [(" crash", [])]),
+        ("remote add canary", 0, [(" remote add", ["name"])]),
+        ("refuse", 2, []),
+        ("", 2, []),
+        ("--help", 0, []),
+        ("build --help", 0, []),
+        ("remote --help", 0, []),
+        ("nope", 2, []),
+        ("build --nope", 2, []),
+        ("remote add", 2, []),
+    ],
+    ("single_app", "sample_single"): [
+        ("canary", 0, [("", ["name"])]),
+        ("canary --loud", 0, [("", ["name", "loud"])]),
+        ("--help", 0, []),
+        ("", 2, []),
+        ("build --nope", 2, []),
+    ],
+    ("click_app", "sample-click"): [
+        ("build", 0, [(" build", [])]),
+        (
+            "--profile canary build -j 3 --no-dry-run canary canary2",
+            *(0, [(" build", ["profile", "files", "dry_run", "jobs"])]),
+        ),
+        ("build --secret canary", 0, [(" build", ["secret"])]),
+        ("bu", 0, [(" build", [])]),
+        ("steps one --size canary two", 0, [(" steps one", ["size"]), (" steps two", [])]),
+        ("--version", 0, []),
+        ("build --help", 0, []),
+        ("build -j many", 2, []),
+        ("nope", 2, []),
+        ("build --nope", 2, []),
+    ],
+}
+"""Of each application what is typed, the exit status, and the events, without the tool's name."""
 
 
 def test_what_is_recorded_and_that_nothing_else_changes(machine: Machine, tmp_path: Path) -> None:
     """A command that runs is recorded by declared names; help, version and bad usage are not.
 
     Output and exit status are those of the application without the line, byte for byte, but
-    for the lines of its own traceback.
+    for the lines of its own traceback. No value, typed or of the environment, is in a file of ours.
     """
-    for app in ("typer_app", "single_app", "click_app"):
+    for (app, tool), rows in ROWS.items():
         bare = tmp_path / f"{app}.py"
         source = (APPS / bare.name).read_text()
         bare.write_text(source.replace("from usagectl import instrument", NO_INSTRUMENT))
-        rows = [row for row in ROWS if row[0] == app]
-        words = [row[2].split() for row in rows]
+        words = [typed.split() for typed, *_ in rows]
         done = run_each(machine, APPS / bare.name, words, SAMPLE_KEY="canary")
-        assert [(*row[:3], each.status) for row, each in zip(rows, done, strict=True)] == [
-            row[:4] for row in rows
+        assert [each.status for each in done] == [status for _, status, _ in rows]
+        assert commands(machine, tool) == [
+            (f"{tool}{path}", names) for *_, events in rows for path, names in events
         ]
-        assert commands(machine, rows[0][1]) == [each for row in rows for each in row[4]]
         plain = run_each(machine, bare, words, SAMPLE_KEY="canary")
-        crash = words.index(["crash"]) if ["crash"] in words else len(words)
-        del done[crash : crash + 1], plain[crash : crash + 1]
+        if ["crash"] in words:
+            crashed, _ = (runs.pop(words.index(["crash"])) for runs in (done, plain))
+            assert "RuntimeError" in crashed.stderr
         assert done == plain
+    kept = [file.read_bytes() for file in machine.state_dir.rglob("*") if file.is_file()]
+    assert len(kept) > len(ROWS)
+    assert [data for data in kept if b"canary" in data] == []
 
 
 NO_INSTRUMENT = "instrument = lambda app, *_, **__: app"
@@ -134,24 +129,6 @@ def test_a_fork_within_a_command_does_not_record_it_again(machine: Machine) -> N
     assert commands(machine, "sample-odd") == [("sample-odd fork", [])]
 
 
-def test_no_value_is_on_disk(machine: Machine) -> None:
-    """No byte of a value, typed or from the environment, is in any file of usagectl's."""
-    run_app(machine, "typer_app", "build", "canary1", "-o", "canary2", SAMPLE_KEY="canary3")
-    run_app(machine, "click_app", "--profile", "canary4", "build", "canary5", "--secret", "canary6")
-    files = [file for file in machine.state_dir.rglob("*") if file.is_file()]
-    assert len(files) >= 3
-    for file in files:
-        assert b"canary" not in file.read_bytes(), file
-
-
-def test_a_crash_keeps_its_traceback(machine: Machine) -> None:
-    """What the application raises goes on as it was, and the command is recorded."""
-    done = run_app(machine, "typer_app", "crash")
-    assert done.status == 1
-    assert "RuntimeError" in done.stderr
-    assert "_instrumented" not in done.stderr
-
-
 @pytest.mark.parametrize(
     ("app", "tool"), [("typer_app", "sample-typer"), ("click_app", "sample-click")]
 )
@@ -172,9 +149,8 @@ def test_listed_previewed_switched_off_silent(app: str, tool: str, machine: Mach
     assert recorded(machine, tool) == []
     run_app(machine, app, "build")
     assert recorded(machine, tool) == []
-    assert (
-        run_inside(environment, "status", "--json").data["spool"]["pending"] > 0
-    )  # usagectl's own stay
+    # Those of usagectl itself stay.
+    assert run_inside(environment, "status", "--json").data["spool"]["pending"] > 0
     assert run_inside(environment, "enable", tool).status == 0
     run_app(machine, app, "build")
     assert commands(machine, tool) == [(f"{tool} build", [])]
@@ -216,24 +192,6 @@ def test_its_own_yes_sends_to_its_own_endpoint(machine: Machine) -> None:
         assert names == [["files"]]  # What was recorded before consent stays here.
 
 
-def test_the_first_run_is_announced_on_a_terminal_alone(machine: Machine) -> None:
-    """The remark on the first run names the tool and how to end it; a pipe is not told."""
-    assert run_app(machine, "typer_app", "build").stderr == ""
-    first, second = (on_terminal(machine, "build") for _ in range(2))
-    assert "sample-typer records its own commands" in first
-    assert "usagectl disable sample-typer" in first
-    assert "records its own commands" not in second
-
-
-def on_terminal(machine: Machine, *words: str) -> str:
-    """Run the Typer application on a terminal and give what it shows."""
-    words = (sys.executable, str(APPS / "typer_app.py"), *words)
-    shown = terminals.on_terminal(
-        words, env=machine.process_variables(), cwd=machine.cwd, is_whole=True
-    )
-    return " ".join(shown[1].split())
-
-
 def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
     """Where nothing can be recorded the application runs as ever."""
     machine.state_dir.write_text("a file in its place")
@@ -241,15 +199,11 @@ def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
     assert (done.status, done.stdout, done.stderr) == (0, "built 3 1 0\n", "")
 
 
-def test_invalid_names_are_refused() -> None:
-    """The author is told at once, not the users later."""
+def test_the_author_is_told_at_once() -> None:
+    """An invalid name, or what is neither of Typer nor of Click, is refused."""
     for name in ("localstack", "lstk", "My Tool", "", "a" * 65, "a--b", "../x"):
         with pytest.raises(InvalidValueError):
             instrumentation.instrument(click.Command("x"), name)
-
-
-def test_something_else_is_refused() -> None:
-    """Neither Typer nor Click: the author is told."""
     with pytest.raises(TypeError):
         instrumentation.instrument(object(), "mytool")
 

@@ -13,6 +13,7 @@ import pytest
 from tests.support.counting import (
     CALL,
     events,
+    every_byte,
     losses,
     own_threads,
     set_mode,
@@ -77,10 +78,8 @@ def tracker_on(machine: Machine, **options: Any) -> Tracker:  # noqa: ANN401
 
 def example(name: str) -> dict[str, Any]:
     """Return the notice's own example of an event."""
-    found = notice.event_schema(name)["examples"]
-    assert isinstance(found, list)
-    (event,) = found
-    assert isinstance(event, dict)
+    event = notice.find_event(name).example
+    assert event is not None
     return event
 
 
@@ -114,53 +113,48 @@ REPRODUCED: dict[str, Callable[[Tracker], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", REPRODUCED)
-def test_the_notice_s_examples_are_reproduced(name: str, machine: Machine) -> None:
+def test_the_notice_s_examples_are_reproduced(machine: Machine) -> None:
     """From the same inputs the recorded bytes are those of the notice's examples."""
-    wanted = example(name)
-    then = datetime.fromisoformat(wanted["metadata"]["client_time"]).replace(tzinfo=UTC)
-    drawn = bytes.fromhex("64517be1-7dd0-479b-a8ec-88d3e544afd9".replace("-", ""))
-    if session_id := wanted["metadata"].get("session_id"):
+    for name, record in REPRODUCED.items():
+        wanted = example(name)
+        then = datetime.fromisoformat(wanted["metadata"]["client_time"]).replace(tzinfo=UTC)
+        session_id = wanted["metadata"].get("session_id", "64517be1-7dd0-479b-a8ec-88d3e544afd9")
         drawn = bytes.fromhex(session_id.replace("-", ""))
-    environment = machine.environment(
-        entropy=lambda count: (drawn * count)[:count], now=lambda: then
-    )
-    is_counted = name == "aws_request_agg"
-    with tracker_on(machine, environment=environment, aggregate=is_counted) as tracker:
-        REPRODUCED[name](tracker)
-    *_, entry = entries(machine)
-    assert entry.body == json.dumps(wanted, separators=(",", ":")).encode()
-    assert (entry.tool, entry.event) == ("mytool", name)
-    assert datetime.fromisoformat(entry.time) == then
+        environment = machine.environment(
+            entropy=lambda count, drawn=drawn: (drawn * count)[:count],
+            now=lambda then=then: then,
+        )
+        is_counted = name == "aws_request_agg"
+        with tracker_on(machine, environment=environment, aggregate=is_counted) as tracker:
+            record(tracker)
+        (entry,) = (each for each in entries(machine) if each.event == name)
+        assert entry.body == json.dumps(wanted, separators=(",", ":")).encode()
+        assert entry.tool == "mytool"
+        assert datetime.fromisoformat(entry.time) == then
 
 
 def test_one_session_comes_before_the_first_event(machine: Machine) -> None:
-    """The session is registered once, lazily; events that belong to one carry its ID."""
+    """The session is registered once, lazily; events that belong to one carry its ID.
+
+    The notice connects a command to no session, so a program of commands alone has none.
+    """
     tracker = tracker_on(machine, version="1.2.0", is_testing=True)
     assert events(machine) == []
+    tracker.cli_cmd(cmd="mytool build", params=["output"])
+    tracker.flush()
+    assert [each["name"] for each in events(machine)] == ["cli_cmd"]
     tracker.run_init(stage="READY", scripts=2, duration=1.5)
     for _ in range(2):
         tracker.aws_request(**CALL)
     tracker.close()
-    found = events(machine)
-    assert [each["name"] for each in found] == [
-        "session",
-        "run_init",
-        "aws_request",
-        "aws_request",
-    ]
-    one = found[0]["payload"]
+    _, session, init, *calls = events(machine)
+    assert [each["name"] for each in (session, init)] == ["session", "run_init"]
+    one = session["payload"]
     assert (one["version"], one["is_testing"], one["system"]) == ("1.2.0", True, "Linux")
     assert "api_key" not in one
-    assert {each["metadata"].get("session_id") for each in found} == {one["session_id"], None}
-    assert "session_id" not in found[1]["metadata"]
-
-
-def test_a_command_alone_begins_no_session(machine: Machine) -> None:
-    """The notice connects a command to no session, so a program of commands alone has none."""
-    with tracker_on(machine) as tracker:
-        tracker.cli_cmd(cmd="mytool build", params=["output"])
-    assert [each["name"] for each in events(machine)] == ["cli_cmd"]
+    assert session["metadata"]["session_id"] == one["session_id"]
+    assert [each["metadata"]["session_id"] for each in calls] == [one["session_id"]] * 2
+    assert "session_id" not in init["metadata"]
 
 
 def test_a_token_is_in_the_session_only_if_it_was_handed_over(machine: Machine) -> None:
@@ -171,11 +165,6 @@ def test_a_token_is_in_the_session_only_if_it_was_handed_over(machine: Machine) 
     (one,) = events(machine, "session")
     assert one["payload"]["api_key"] == "ls-0123"
     assert b"not-handed-over" not in every_byte(machine)
-
-
-def every_byte(machine: Machine) -> bytes:
-    """Read all files of the machine."""
-    return b"".join(each.read_bytes() for each in machine.folder.rglob("*") if each.is_file())
 
 
 def test_an_odd_version_or_token_is_not_sent(machine: Machine) -> None:
@@ -223,12 +212,8 @@ def test_counts_are_exact_over_periods(machine: Machine) -> None:
         tracker.flush()
     tracker.close()
     found = events(machine, "aws_request_agg")
-    assert [each["count"] for event in found for each in event["payload"]["api_calls"]] == [
-        1,
-        1,
-        4,
-        4,
-    ]
+    counts = [each["count"] for event in found for each in event["payload"]["api_calls"]]
+    assert counts == [1, 1, 4, 4]
     assert sum_of(found) == {("s3", "PutObject", 200): 5, ("sqs", "DeleteQueue", 400): 5}
 
 
@@ -242,22 +227,15 @@ def test_counted_calls_hold_four_facts(machine: Machine) -> None:
     assert b"putobject" in data
 
 
-def test_a_period_ends_by_itself(machine: Machine) -> None:
-    """The thread makes events of the counts, and ends when the last tracker is closed."""
-    tracker = tracker_on(machine, aggregate=True, period=timedelta(milliseconds=20))
-    for count in (1, 2):
-        tracker.aws_request(**CALL)
-        assert wait_until(lambda: len(events(machine, "aws_request_agg")) == count)  # noqa: B023
-    tracker.close()
-    assert wait_until(lambda: not own_threads())
-
-
-def test_a_single_event_is_written_by_itself(machine: Machine) -> None:
-    """Long before the period ends, and before anything is flushed, the event is in the spool."""
-    with tracker_on(machine, period=timedelta(days=1)) as tracker:
+def test_everything_is_written_by_itself(machine: Machine) -> None:
+    """Counts at the end of a period; a single event long before it, and before any flush."""
+    short, long = timedelta(milliseconds=20), timedelta(days=1)
+    for name, period in {"aws_request_agg": short, "aws_request": long}.items():
+        tracker = tracker_on(machine, aggregate=name == "aws_request_agg", period=period)
         for count in (1, 2):
             tracker.aws_request(**CALL)
-            assert wait_until(lambda: len(events(machine, "aws_request")) == count)  # noqa: B023
+            assert wait_until(lambda: len(events(machine, name)) == count)  # noqa: B023
+        tracker.close()
 
 
 def test_more_combinations_than_one_event_counts(machine: Machine) -> None:
@@ -273,35 +251,24 @@ def test_more_combinations_than_one_event_counts(machine: Machine) -> None:
 
 
 def test_declared_kinds(machine: Machine) -> None:
-    """A declared event is recorded, a declared counter counted, each as its declaration says."""
-    with tracker_on(machine, kinds=(CACHE, BUILT)) as tracker:
-        for outcome in ("hit", "miss", "hit"):
-            tracker.count(CACHE, outcome=outcome)
+    """A declared event is recorded, a declared counter counted, each as its declaration says.
+
+    Labels in another order are the same combination.
+    """
+    labels = (*CACHE.fields, Field("size", "integer", "Of what was looked for."))
+    cache = CACHE._replace(fields=labels)
+    with tracker_on(machine, kinds=(cache, BUILT)) as tracker:
+        for outcome in ("hit", "miss"):
+            tracker.count(cache, outcome=outcome, size=1)
+        tracker.count(cache, size=1, outcome="hit")
         tracker.record(BUILT, seconds=1.5)
-    cache, built = sorted(
-        events(machine, "mytool_built", "mytool_cache"), key=lambda each: str(each["payload"])
-    )
+    (counted,), (built,) = (events(machine, name) for name in ("mytool_cache", "mytool_built"))
     assert built["payload"] == {"seconds": 1.5}
-    assert cache["payload"] == {
-        "counts": [{"outcome": "hit", "count": 2}, {"outcome": "miss", "count": 1}]
-    }
-    assert list(built["metadata"]) == list(cache["metadata"]) == ["client_time"]
-
-
-def test_one_combination_has_one_count(machine: Machine) -> None:
-    """Labels in another order are the same combination."""
-    kind = Kind(
-        "mytool_pair",
-        "A pair.",
-        "",
-        (Field("a", "integer", "One."), Field("b", "integer", "Another.")),
-        is_counter=True,
-    )
-    with tracker_on(machine, kinds=(kind,)) as tracker:
-        tracker.count(kind, a=1, b=2)
-        tracker.count(kind, b=2, a=1)
-    (event,) = events(machine, "mytool_pair")
-    assert event["payload"] == {"counts": [{"a": 1, "b": 2, "count": 2}]}
+    assert [tuple(each.values()) for each in counted["payload"]["counts"]] == [
+        ("hit", 1, 2),
+        ("miss", 1, 1),
+    ]
+    assert list(built["metadata"]) == list(counted["metadata"]) == ["client_time"]
 
 
 MISFITS: dict[str, Callable[[Tracker], None]] = {
@@ -509,7 +476,6 @@ def test_closed_it_records_nothing(machine: Machine) -> None:
     record_everything(tracker)
     tracker.close()
     assert events(machine) == before
-    assert wait_until(lambda: not own_threads())
 
 
 def test_several_trackers_share_a_thread(machine: Machine) -> None:

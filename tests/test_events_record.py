@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.support.laid import FOREIGN, HOSTILE
 from tests.support.machine import NOW
-from usagectl.events.record import build_uid, in_utc, new_record, parse_line, parse_time, to_line
+from usagectl.events.record import build_uid, in_utc, new_record, parse_time, to_line
+from usagectl.events.slicing import parse_line
 
 EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"x"}}'
 WHOLE = to_line(new_record(EVENT, tool="t", kind="k", now=NOW, entropy=os.urandom))
@@ -46,8 +47,8 @@ def test_labels_of_any_text_are_read_back(
     assert json.loads(line) | further == json.loads(line)
 
 
-def test_what_msgspec_refuses_and_json_knows() -> None:
-    """Half of a surrogate pair, as an escape, is read in a label and in an event."""
+def test_half_a_surrogate_pair_is_read() -> None:
+    """It is JSON as an escape, in a label and in an event."""
     event = b'{"a":"\\ud800", "b":",\\"event\\":{"}'
     line = WHOLE.replace(EVENT, event)
     found = parse_line(line)
@@ -66,7 +67,7 @@ def test_a_line_torn_at_any_byte() -> None:
 
 
 def test_foreign_lines() -> None:
-    """What is not a record is none, and is told so without a crash."""
+    """A line of another form gives None."""
     assert [line[:80] for line in FOREIGN if parse_line(line) is not None] == []
     sound = {name for name, line in HOSTILE.items() if parse_line(line) is not None}
     assert sound == {
@@ -99,7 +100,7 @@ def test_uids_are_uuid7_and_in_order() -> None:
 
 
 def test_instants() -> None:
-    """An instant is read with or without a zone, and written in UTC; what is none is empty."""
+    """An instant is read with or without a zone, and written in UTC; other text gives none."""
     told = {
         "2026-11-23T06:30:00.123456+00:00": "2026-11-23 06:30:00",
         "2026-11-23T06:30+14:00": "2026-11-22 16:30:00",

@@ -5,12 +5,9 @@ from __future__ import annotations
 import enum
 import http
 import json
-import re
 import string
 import subprocess
 import sys
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
 
+from tests.support.contract import AWS_REQUEST, BUILT, CACHED, CLI_CMD, DOCUMENT
+from tests.support.contract import SESSION_PAYLOAD as SESSION
 from usagectl import notice
 from usagectl.errors import UnknownEventError
 from usagectl.events import schemas
@@ -29,39 +28,12 @@ from usagectl.sensitive import looks_like_secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOTICE_TEXT = (Path(__file__).parent / "data" / "notice.md").read_text(encoding="utf-8")
-SESSION, AWS_REQUEST, CLI_CMD = (
-    json.loads(block) for block in re.findall(r"```json\n(.*?)```", NOTICE_TEXT, re.DOTALL)
-)
 CALL: dict[str, Any] = AWS_REQUEST["payload"]
 PLAIN_CALL = {name: each for name, each in CALL.items() if not name.startswith("err_")}
-DOCUMENT: dict[str, Any] = json.loads(
-    files("usagectl").joinpath("data", "notice.schema.json").read_text(encoding="utf-8")
-)
 EVENTS = tuple(event.name for event in notice.load().events)
 CANARY = "canary-7f3d/Bucket"
 ISSUED = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
 
-BUILT = Kind(
-    "mytool_built",
-    "That something was built.",
-    "After each build.",
-    (
-        Field("seconds", "number", "How long it took."),
-        Field("files", "integer", "How many files there were."),
-        Field("is_clean", "boolean", "Whether it began anew."),
-        Field("result", "string", "How it ended.", choices=("ok", "failed")),
-        Field("targets", "string", "What was built.", choices=("html", "pdf"), is_list=True),
-        Field("reason", "string", "Why it failed.", "error-text", is_optional=True),
-    ),
-)
-CACHED = Kind(
-    "mytool_cached",
-    "How often the cache served.",
-    "Each period.",
-    (Field("outcome", "string", "What it found.", choices=("hit", "miss")),),
-    is_counter=True,
-)
 BUILD = {"seconds": 1.5, "files": 3, "is_clean": True, "result": "ok", "targets": ["html"]}
 
 
@@ -117,72 +89,63 @@ def test_the_example_of_each_event_comes_out() -> None:
         assert shape.endpoint == ("session" if name == "session" else "events")
 
 
-UNFIT: list[tuple[str, dict[str, Any], str]] = [
-    ("aws_request", {"bucket": CANARY}, "bucket"),
-    ("aws_request", {"parameters": {"Bucket": CANARY}}, "parameters"),
-    ("aws_request", {CANARY: 1}, "a field"),
-    ("aws_request", {"canary" * 9: 1}, "a field"),
-    ("aws_request", {"service": CANARY}, "service"),
-    ("aws_request", {"service": ""}, "service"),
-    ("aws_request", {"service": None}, "service"),
-    ("aws_request", {"service": 5}, "service"),
-    ("aws_request", {"service": b"sqs"}, "service"),
-    ("aws_request", {"service": ["sqs"]}, "service"),
-    ("aws_request", {"operation": "delete_queue"}, "operation"),
-    ("aws_request", {"operation": "AKIAIOSFODNN7EXAMPLE"}, "operation"),
-    ("aws_request", {"operation": "Qx7fK2mZp9LcW4vTn8RbY3"}, "operation"),
-    ("aws_request", {"operation": f"DeleteQueue {CANARY}"}, "operation"),
-    ("aws_request", {"status_code": "400"}, "status_code"),
-    ("aws_request", {"status_code": 400.0}, "status_code"),
-    ("aws_request", {"status_code": True}, "status_code"),
-    ("aws_request", {"status_code": 99}, "status_code"),
-    ("aws_request", {"status_code": 600}, "status_code"),
-    ("aws_request", {"status_code": 200}, "err_type"),
-    ("aws_request", {"status_code": 500}, "err_type"),
-    ("aws_request", {"stack_trace": "Traceback"}, "stack_trace"),
-    ("aws_request", {"is_internal": 0}, "is_internal"),
-    ("aws_request", {"is_internal": "false"}, "is_internal"),
-    ("aws_request", {"err_msg": {"Bucket": CANARY}}, "err_msg"),
-    ("session", {"machine_id": "sys_0123456789ab"}, "machine_id"),
-    ("session", {"machine_id": "my-host"}, "machine_id"),
-    ("session", {"session_id": "F41119FD-af20-4d48-af92-2b8d69f8cf7e"}, "session_id"),
-    ("session", {"api_key": "/home/canary"}, "api_key"),
-    ("session", {"version": "canary"}, "version"),
-    ("session", {"version": "1.0 canary"}, "version"),
-    ("session", {"user": "canary"}, "user"),
-    ("cli_cmd", {"cmd": "localstack start /home/canary"}, "cmd"),
-    ("cli_cmd", {"cmd": "localstack  start"}, "cmd"),
-    ("cli_cmd", {"cmd": "localstack start\n"}, "cmd"),
-    ("cli_cmd", {"cmd": f"mytool {ISSUED}"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool db:"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool :db"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool db::x"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool s3://canary"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool C:canary"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool arn:aws:canary"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool localhost:4566"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool a2:b:c:d:e"}, "cmd"),
-    ("cli_cmd", {"cmd": "mytool 4566:canary"}, "cmd"),
-    ("cli_cmd", {"cmd": f"mytool {'a' * 60}:{'b' * 60}"}, "cmd"),
-    ("cli_cmd", {"params": [ISSUED]}, "params"),
-    ("cli_cmd", {"params": ["f41119fd0af204d48"]}, "params"),
-    ("cli_cmd", {"params": ["a b"]}, "params"),
-    ("cli_cmd", {"params": ["docker-compose.yml"]}, "params"),
-    ("cli_cmd", {"params": "file"}, "params"),
-    ("cli_cmd", {"params": {"file": CANARY}}, "params"),
-    ("cli_cmd", {"values": [CANARY]}, "values"),
-    ("run_init", {"stage": "canary"}, "stage"),
-    ("run_init", {"scripts": -1}, "scripts"),
-    ("run_init", {"scripts": True}, "scripts"),
-    ("run_init", {"duration": False}, "duration"),
-    ("run_init", {"scripts": 10**5000}, "scripts"),
-    ("run_init", {"duration": float("nan")}, "duration"),
-    ("run_init", {"duration": float("inf")}, "duration"),
-    ("run_init", {"duration": -0.1}, "duration"),
+UNFIT: dict[str, dict[str, list[Any]]] = {
+    "aws_request": {
+        "bucket": [CANARY],
+        "parameters": [{"Bucket": CANARY}],
+        CANARY: [1],
+        "canary" * 9: [1],
+        "service": [CANARY, "", None, 5, b"sqs", ["sqs"]],
+        "operation": [
+            *("delete_queue", "AKIAIOSFODNN7EXAMPLE", "Qx7fK2mZp9LcW4vTn8RbY3"),
+            f"DeleteQueue {CANARY}",
+        ],
+        "status_code": ["400", 400.0, True, 99, 600],
+        "stack_trace": ["Traceback"],
+        "is_internal": [0, "false"],
+        "err_msg": [{"Bucket": CANARY}],
+    },
+    "session": {
+        "machine_id": ["sys_0123456789ab", "my-host"],
+        "session_id": ["F41119FD-af20-4d48-af92-2b8d69f8cf7e"],
+        "api_key": ["/home/canary"],
+        "version": ["canary", "1.0 canary"],
+        "user": ["canary"],
+    },
+    "cli_cmd": {
+        "cmd": [
+            *("localstack start /home/canary", "localstack  start", "localstack start\n"),
+            *(f"mytool {ISSUED}", "mytool db:", "mytool :db", "mytool db::x", "mytool s3://canary"),
+            *("mytool C:canary", "mytool arn:aws:canary", "mytool localhost:4566"),
+            *("mytool a2:b:c:d:e", "mytool 4566:canary", f"mytool {'a' * 60}:{'b' * 60}"),
+        ],
+        "params": [
+            *([ISSUED], ["f41119fd0af204d48"], ["a b"], ["docker-compose.yml"], "file"),
+            {"file": CANARY},
+        ],
+        "values": [[CANARY]],
+    },
+    "run_init": {
+        "stage": ["canary"],
+        "scripts": [-1, True, 10**5000],
+        "duration": [False, float("nan"), float("inf"), -0.1],
+    },
+    "aws_request_agg": {"api_calls": [[CANARY]], "period_start_time": ["x"]},
+}
+"""Values that do not fit, of each event and field."""
+
+MISNAMED: list[tuple[str, dict[str, Any], str]] = [
+    *(("aws_request", {"status_code": status}, "err_type") for status in (200, 500)),
     ("aws_request_agg", {"api_calls": [{"service": "sqs"}]}, "api_calls.operation"),
-    ("aws_request_agg", {"api_calls": [CANARY]}, "api_calls"),
-    ("aws_request_agg", {"period_start_time": "x"}, "period_start_time"),
+    *(
+        # An unknown name that may be a value is not repeated.
+        (event, {field: value}, field if field.isidentifier() and len(field) < 40 else "a field")
+        for event, fields in UNFIT.items()
+        for field, values in fields.items()
+        for value in values
+    ),
 ]
+"""Changes of each event's example, and the field that is named as the wrong one."""
 
 
 def refusal(name: str, payload: dict[str, Any], *kinds: Kind) -> EventShapeError | None:
@@ -197,7 +160,7 @@ def refusal(name: str, payload: dict[str, Any], *kinds: Kind) -> EventShapeError
 def test_what_does_not_fit_is_refused_by_name_and_never_by_value() -> None:
     """A field too many, of another type, or of another form: the event and field are named."""
     odd = []
-    for name, change, field in UNFIT:
+    for name, change, field in MISNAMED:
         example: Any = notice.find_event(name).example
         error = refusal(name, {**example["payload"], **change})
         if (
@@ -245,39 +208,34 @@ def test_enumerations_are_written_as_what_they_are() -> None:
 
 
 CLOSED = [
-    ({"account_id": "123456789012"}, "000000000000"),
-    ({"account_id": CANARY}, "000000000000"),
-    ({"region": "canary-east"}, "other"),
-    ({"region": ""}, "other"),
-    ({"region": "us-gov-west-1"}, "us-gov-west-1"),
-    ({"region": "eusc-de-east-1"}, "eusc-de-east-1"),
-    ({"region": "aws-global"}, "aws-global"),
-    ({"err_type": "No such canary"}, "other"),
-    ({"err_type": "404"}, "404"),
-    (
-        {"err_type": "InsufficientS3BucketPolicyException"},
-        "InsufficientS3BucketPolicyException",
+    ("account_id", "123456789012", "000000000000"),
+    ("account_id", CANARY, "000000000000"),
+    *(("region", text, "other") for text in ("canary-east", "")),
+    *(("region", text, text) for text in ("us-gov-west-1", "eusc-de-east-1", "aws-global")),
+    *(
+        ("err_type", text, "other")
+        for text in ("No such canary", "AKIAIOSFODNN7EXAMPLE", "QxfKmZpLcWvTnRbYhJdGsXw", "alice")
     ),
-    ({"err_type": "AKIAIOSFODNN7EXAMPLE"}, "other"),
-    ({"err_type": "QxfKmZpLcWvTnRbYhJdGsXw"}, "other"),
-    ({"err_type": "alice"}, "other"),
-    ({"service": "my-secret-bucket.alice"}, "other"),
-    ({"service": "alice"}, "other"),
-    ({"service": "stepfunctions"}, "stepfunctions"),
-    ({"service": "cognito-idp"}, "cognito-idp"),
-    ({"service": "cloudwatch-logs"}, "cloudwatch-logs"),
-    ({"service": "runtime.sagemaker"}, "runtime.sagemaker"),
-    ({"err_msg": f"The bucket {CANARY} is bad"}, "The bucket <path> is bad"),
-    ({"user_agent": "Boto3/1.34.0 app/canary"}, "Boto3/1.34.0"),
-    ({"user_agent": ""}, ""),
+    *(("err_type", text, text) for text in ("404", "InsufficientS3BucketPolicyException")),
+    *(("service", text, "other") for text in ("my-secret-bucket.alice", "alice")),
+    *(
+        ("service", text, text)
+        for text in ("stepfunctions", "cognito-idp", "cloudwatch-logs", "runtime.sagemaker")
+    ),
+    ("err_msg", f"The bucket {CANARY} is bad", "The bucket <path> is bad"),
+    ("user_agent", "Boto3/1.34.0 app/canary", "Boto3/1.34.0"),
+    ("user_agent", "", ""),
 ]
 
 
 def test_what_servers_and_machines_say_is_closed() -> None:
     """An account becomes the dummy, an unknown region or error type `other`, a text is scrubbed."""
     shape = schemas.of("aws_request")
-    found = [(change, json.loads(shape.payload({**CALL, **change}))) for change, _ in CLOSED]
-    assert [(change, written[next(iter(change))]) for change, written in found] == CLOSED
+    found = [
+        (field, text, json.loads(shape.payload({**CALL, field: text}))[field])
+        for field, text, _ in CLOSED
+    ]
+    assert found == CLOSED
 
 
 def test_a_command_may_have_colons_within() -> None:
@@ -311,7 +269,7 @@ def test_what_records_no_call_pays_for_no_list_and_no_scrubber() -> None:
         "schemas.of('aws_request'); schemas.of('session')",
         "assert any(each.endswith('notice.schema.json') for each in read)",
         "assert not [each for each in read if each.endswith('.txt')]",
-        "late = {'vocabulary', 'tracebacks', 'user_agents'}",
+        "late = {'vocabulary', 'user_agents'}",
         "assert not {f'usagectl.events.{name}' for name in late} & sys.modules.keys()",
     )
     subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=60)
@@ -360,16 +318,17 @@ def test_metadata_is_closed_too() -> None:
 def test_a_declared_kind_has_a_shape() -> None:
     """Its payload holds its fields in their order; a counter's is a list of labels and counts."""
     built, cached = (schemas.of(kind.name, (BUILT, CACHED)) for kind in (BUILT, CACHED))
-    failed = {**BUILD, "result": "failed", "reason": f"No file {CANARY}"}
+    failed = {**BUILD, "result": "has failed", "reason": f"No file {CANARY}"}
     assert json.loads(built.payload(failed)) == {**failed, "reason": "No file <path>"}
     assert list(json.loads(built.payload(dict(reversed(BUILD.items()))))) == list(BUILD)
-    counts = {"counts": [{"outcome": "hit", "count": 3}, {"outcome": "miss", "count": 1}]}
+    hits = {"outcome": "hit", "is_warm": True, "count": 3}
+    counts = {"counts": [hits, {"outcome": "miss", "is_warm": False, "count": 1}]}
     assert json.loads(cached.payload(counts)) == counts
     assert not built.has_session
     for kind, payload in ((BUILT, BUILD), (CACHED, counts)):
         shape = schemas.of(kind.name, (BUILT, CACHED))
         event = shape.event(shape.payload(payload), client_time="2022-08-30 14:46:54.116457")
-        Draft202012Validator(kind.schema("mytool")).validate(json.loads(event))
+        Draft202012Validator(kind.schema("my-tool")).validate(json.loads(event))
 
 
 def test_a_declared_kind_is_closed_too() -> None:
@@ -386,9 +345,9 @@ def test_a_declared_kind_is_closed_too() -> None:
     ]
     errors = [refusal(BUILT.name, {**BUILD, **change}, BUILT, CACHED) for change in changes]
     payloads: list[dict[str, Any]] = [
-        {"counts": [{"outcome": "canary", "count": 1}]},
-        {"counts": [{"outcome": "hit", "count": 0}]},
-        {"counts": [{"outcome": "hit"}]},
+        {"counts": [{"outcome": "canary", "is_warm": True, "count": 1}]},
+        {"counts": [{"outcome": "hit", "is_warm": True, "count": 0}]},
+        {"counts": [{"outcome": "hit", "is_warm": True}]},
         {"outcome": "hit"},
     ]
     errors += [refusal(CACHED.name, payload, BUILT, CACHED) for payload in payloads]
@@ -398,7 +357,7 @@ def test_a_declared_kind_is_closed_too() -> None:
 
 def test_an_event_of_another_name_has_no_shape() -> None:
     """Neither one that only real clients send, nor a kind that was not given."""
-    for name in ("config", "mytool_built", ""):
+    for name in ("config", "my_tool_built", ""):
         with pytest.raises(UnknownEventError):
             schemas.of(name)
     with pytest.raises(InvalidKindError):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usagectl.events import slicing
-from usagectl.events.encoding import as_utf8
+from usagectl.events.record import as_utf8
 from usagectl.events.slicing import lines_of
 
 SPACES = st.sampled_from(["", " ", "\n", "\t ", "\r\n  "])
@@ -83,19 +83,20 @@ def test_any_bytes_give_an_answer(data: bytes) -> None:
 def test_what_reports_no_objects_is_none() -> None:
     """Numbers, broken text, bytes that are not UTF-8 and endless nesting are no events."""
     texts = [
-        b"",
-        b"7",
-        b'"x"',
-        b"[1]",
-        b"[{}, 1]",
-        b'{"events": [1]}',
-        b'{"a": NaN}',
-        b'{"a": 1} {"b": 2}',
-        b'{"a": "\xff"}',
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        *(b"", b"7", b'"x"', b"[1]", b"[{}, 1]", b'{"events": [1]}', b'{"a": NaN}'),
+        *(b'{"a": 1} {"b": 2}', b'{"a": "\xff"}', b"[" * 100_000, b'{"a":' * 100_000),
     ]
     assert [text[:20] for text in texts if slicing.objects_of(text) is not None] == []
+
+
+def test_what_stands_beside_the_events_is_cut_out_too() -> None:
+    """Of a repeated list the last one counts, and the others are not lost."""
+    event, other = b'{"name": "a"}', b'"events":[ ]'
+    body = b'{ "a" : 1.0 , "events" : [ ] , "events" :[%b]}' % event
+    assert slicing.objects_of(body) == slicing.objects_of(body, most=1) == [event]
+    assert slicing.beside_events(body) == b'{"a":1.0,%b}' % other
+    for alone in (event, b'{"events":[]}', b"[1]", b"{"):
+        assert slicing.beside_events(alone) == b""
 
 
 def test_half_a_surrogate_pair_is_taken() -> None:

@@ -12,7 +12,9 @@ AGENTS = """aws-cli/1.25.52 Python/3.10.4 Linux/5.13.0-28-generic awscrt/0.14.0 
 Boto3/1.34.0 md/Botocore#1.34.0 ua/2.0 os/linux#5.15.0-1057-aws md/arch#x86_64 lang/python#3.11.4 md/pyimpl#CPython cfg/retry-mode#legacy Botocore/1.34.0
 Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/macos#23.6.0 md/arch#arm64 lang/python#3.13.0 md/pyimpl#CPython m/Z,b,e cfg/retry-mode#standard Botocore/1.44.5 Resource
 aws-cli/2.15.30 md/awscrt#0.19.19 ua/2.0 os/linux#5.15.167.4-microsoft-standard-WSL2 md/arch#x86_64 lang/python#3.11.8 md/pyimpl#CPython cfg/retry-mode#standard md/installer#exe md/distrib#ubuntu.22 md/prompt#off
-APN/1.0 HashiCorp/1.0 Terraform/1.5.7 terraform-provider-aws/5.17.0 aws-sdk-go-v2/1.21.0 os/linux lang/go#1.20.8 md/GOOS#linux md/GOARCH#amd64 api/s3#1.38.5"""  # noqa: E501
+APN/1.0 HashiCorp/1.0 Terraform/1.5.7 terraform-provider-aws/5.17.0 aws-sdk-go-v2/1.21.0 os/linux lang/go#1.20.8 md/GOOS#linux md/GOARCH#amd64 api/s3#1.38.5
+api/dynamodb#1.2.3 api/CloudWatch_Logs api/s3 exec-env/AWS_Lambda_provided.al2023
+Terraform/256.1.2.3 Linux/5.4.0-28-generic"""  # noqa: E501
 
 REMAINS = [
     ("Boto3/1.34.0 app/canary-app", "Boto3/1.34.0"),
@@ -25,23 +27,14 @@ REMAINS = [
     ("Python/canary Boto3/1.0canary", "Boto3/1.0"),
     ("api/canary-secret api/canary#1.0 api/s3-canary Boto3/1.0", "Boto3/1.0"),
     (
-        "api/dynamodb#1.2.3 api/CloudWatch_Logs api/s3",
-        "api/dynamodb#1.2.3 api/CloudWatch_Logs api/s3",
-    ),
-    (
         "exec-env/AWS_CodeBuildCanary exec-env/AWS_Lambda_canary exec-env/AWS_CodeBuild",
         "exec-env/AWS_CodeBuild",
     ),
-    ("exec-env/AWS_Lambda_provided.al2023", "exec-env/AWS_Lambda_provided.al2023"),
     (
         "aws-cli/192.168.0.1 ua/10.0.0.5 os/linux#10.0.0.5 Boto3/v10.0.0.5x Linux/10-0-0-5-aws",
         "",
     ),
     ("Boto3/1.10.0.0.5 Linux/10.0.0.5-aws curl/8.5.0", "curl/8.5.0"),
-    (
-        "Terraform/256.1.2.3 Linux/5.4.0-28-generic",
-        "Terraform/256.1.2.3 Linux/5.4.0-28-generic",
-    ),
     ("", ""),
 ]
 

@@ -1,17 +1,23 @@
-"""Tests of what remains of a free text."""
+"""Tests of what remains of a free text, and of a traceback."""
 
 from __future__ import annotations
 
 import json
 import re
 import string
+import sys
+import traceback
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.secrets import NAMES, PLACED, TOKENS
-from usagectl.events.vocabulary import PLACEHOLDERS, is_word, scrub
+from usagectl.events.vocabulary import PLACEHOLDERS, is_word, scrub, scrub_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 SENTENCE = """the specified value is invalid because it was too long and cannot be used here please
 try again later request failed while reading response from remote after several attempts
@@ -227,36 +233,31 @@ def leaked(hidden: list[str], text: str) -> list[str]:
     return [each for each in windows if each in left and bare[each] not in allowed]
 
 
-@settings(max_examples=600)
-@given(messages())
+WRAPPINGS: Mapping[str, Callable[[str], str]] = {
+    "none": str,
+    "json": lambda text: json.dumps({"__type": "Error", "message": text}),
+    "nested": lambda text: json.dumps(json.dumps({"message": text}, ensure_ascii=False)),
+    "repr": lambda text: repr(ValueError(text)),
+    "lines": lambda text: text.replace(" ", "\r\n\t"),
+    "upper": str.upper,
+}
+
+
+@settings(max_examples=850)
+@given(messages(), st.sampled_from(["none", "none", *WRAPPINGS]))
 def test_nothing_of_a_secret_remains_and_every_word_does(
-    message: tuple[str, list[str], list[str]],
-) -> None:
-    """Words and secrets in any order: the words come out in theirs, of the secrets no part."""
-    text, kept, hidden = message
-    found = scrub(text)
-    assert leaked(hidden, found) == []
-    if len(found) < 400:  # Else the end may be cut off.
-        words = iter(re.findall(r"[A-Za-z0-9']+", stripped(found)))
-        assert all(word in words for word in kept), found
-
-
-@settings(max_examples=250)
-@given(messages(), st.sampled_from(["json", "repr", "nested", "lines", "upper"]))
-def test_nothing_of_a_secret_remains_in_any_wrapping(
     message: tuple[str, list[str], list[str]], wrapping: str
 ) -> None:
-    """In JSON, in JSON in JSON, in a repr, over lines or shouted, a secret is one too."""
-    text, _, hidden = message
-    wrapped = {
-        "json": json.dumps({"__type": "Error", "message": text}),
-        "nested": json.dumps(json.dumps({"message": text}, ensure_ascii=False)),
-        "repr": repr(ValueError(text)),
-        "lines": text.replace(" ", "\r\n\t"),
-        "upper": text.upper(),
-    }[wrapping]
-    hidden = [each.upper() for each in hidden] if wrapping == "upper" else hidden
-    assert leaked(hidden, scrub(wrapped)) == []
+    """Words and secrets in any order: the words come out in theirs, of the secrets no part.
+
+    In JSON, in JSON in JSON, in a repr, over lines or shouted, a secret is one too.
+    """
+    text, kept, hidden = message
+    found = scrub(WRAPPINGS[wrapping](text))
+    assert leaked([each.upper() for each in hidden] if wrapping == "upper" else hidden, found) == []
+    if wrapping == "none" and len(found) < 400:  # Else the end may be cut off.
+        words = iter(re.findall(r"[A-Za-z0-9']+", stripped(found)))
+        assert all(word in words for word in kept), found
 
 
 @settings(max_examples=250)
@@ -270,6 +271,7 @@ def test_nothing_but_the_vocabulary_comes_out(message: tuple[str, list[str], lis
     found = scrub(message[0])
     assert scrub(found) == found
     assert found.isascii()
+    assert scrub_trace(message[0]).isascii()
     assert found.isprintable()
     assert len(found) <= 512
     pieces = re.findall(r"[A-Za-z0-9](?:[\w'./-]*[A-Za-z0-9])?", stripped(found))
@@ -297,13 +299,81 @@ def test_what_sensitive_knows_as_a_secret_goes() -> None:
     assert [text for text in PLACED.values() if "canary" in scrub(text).lower()] == []
 
 
+HEAD = 'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n'
+
+
+def raise_through_json() -> None:
+    """Fail in a module of Python's own library, called from a file of ours."""
+    secret = "{'canary': 1}"  # noqa: S105  (of no account anywhere)
+    json.loads(secret)
+
+
+def test_a_real_traceback_keeps_what_helps() -> None:
+    """Type, functions, lines and installed files stay; our paths, source and values go."""
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        raise_through_json()
+    found = scrub_trace("".join(traceback.format_exception(caught.value)))
+    lines = found.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert re.fullmatch(r'  File "<path>", line \d+, in raise_through_json', lines[2])
+    assert re.fullmatch(r'  File "json/decoder.py", line \d+, in \w+', lines[-2])
+    assert lines[-1].startswith("json.decoder.JSONDecodeError: Expecting")
+    assert "canary" not in found
+    assert str(sys.prefix) not in found
+    assert "raise_through_json()" not in found
+
+
+def test_a_made_up_traceback_keeps_no_path() -> None:
+    """Windows and POSIX, installed and not; a chained error, and a message of many lines."""
+    text = r"""Traceback (most recent call last):
+  File "C:\Users\ann\venv\Lib\site-packages\botocore\client.py", line 5, in _make_api_call
+    raise error_class(parsed, operation)
+  File "/home/ann/site-packages/../secret plans.py", line 7, in secret thing
+  File "<frozen importlib._bootstrap>", line 1, in _load
+botocore.exceptions.ClientError: The bucket 'photos' is bad
+see /home/ann/notes
+
+During handling of the above exception, another exception occurred:
+
+KeyError: 'canary'"""
+    assert scrub_trace(text).splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "botocore\\client.py", line 5, in _make_api_call',
+        '  File "<path>", line 7, in <name>',
+        '  File "<frozen importlib._bootstrap>", line 1, in _load',
+        "botocore.exceptions.ClientError: The bucket <name> is bad",
+        "see <path>",
+        "During handling of the above exception, another exception occurred:",
+        "<name>: <name>",
+    ]
+
+
+def test_a_message_that_is_a_name_alone_goes() -> None:
+    """After the type of an error a single word is what it is about."""
+    assert scrub_trace(f"{HEAD}app.NoSuchKey: payroll").endswith("app.NoSuchKey: <name>")
+    assert scrub_trace(f"{HEAD}app.Error: failed").endswith("app.Error: failed")
+
+
+def test_of_a_deep_traceback_the_last_fifty_frames_remain() -> None:
+    """The frames nearest to the error are the ones that explain it."""
+    frames = [f'  File "/a.py", line {number}, in f\n    f()' for number in range(200)]
+    found = scrub_trace("\n".join([HEAD.splitlines()[0], *frames, "RecursionError"]))
+    assert found.count("  File ") == 50
+    assert "line 199," in found
+    assert "line 149," not in found
+
+
 @pytest.mark.parametrize(
     "piece",
     ["<a", "<a>", "token: a ", "Bearer ", "is ", "a", "'", '"', "\\", "\\'", "/", ":", "=", "a,",
      "a, ", ". ", "a:", "(", "1 ", "1.", "<name>", "Table: a, ", "@", "-", "é", "\ud800", "<", "x@",
-     "a.", "::", "http://", "/a A", "&lt;", "token:."],
+     "a.", "::", "\n", "http://", "/a A", "&lt;", "token:."],
 )  # fmt: skip
 def test_a_megabyte_takes_no_longer_than_what_is_read(piece: str) -> None:
-    """Of any length 4 KiB are read, so hostile repetition costs what 4 KiB cost."""
+    """Of any length 4 KiB are read, so hostile repetition costs what 4 KiB cost.
+
+    Of a traceback more is read, and at most 16 KiB come out.
+    """
     whole = piece * (1024 * 1024 // len(piece))
     assert scrub(whole) == scrub(whole[:4096])
+    assert len(scrub_trace(whole)) <= 16 * 1024

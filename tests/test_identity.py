@@ -10,7 +10,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -144,12 +144,10 @@ CLI_FOLDERS: list[tuple[str, dict[str, str], str, str]] = [
     ("Linux", {"OVERRIDE_IN_DOCKER": "1"}, "root/var/lib/localstack/cache", "state"),
     ("Darwin", {}, "home/Library/Caches/localstack-cli", "default"),
     ("Darwin", {"XDG_CACHE_HOME": "/abs"}, "home/Library/Caches/localstack-cli", "default"),
-    ("Windows", {"LOCALAPPDATA": "/local"}, "/local/cache/localstack-cli", "environment"),
+    ("Windows", {"LOCALAPPDATA": "/l"}, "/l/cache/localstack-cli", "environment"),
     (
-        "Windows",
-        {"LOCALAPPDATA": "/local", "XDG_CACHE_HOME": "/abs"},
-        "/local/cache/localstack-cli",
-        "environment",
+        *("Windows", {"LOCALAPPDATA": "/l", "XDG_CACHE_HOME": "/abs"}),
+        *("/l/cache/localstack-cli", "environment"),
     ),
 ]
 
@@ -176,29 +174,47 @@ def test_a_machine_with_a_marker_file_is_a_container(machine: Machine) -> None:
     assert identity.cache_dir(machine.environment())[1] == "default"
 
 
-VOLUMES: list[tuple[str, dict[str, str], str]] = [
-    ("Linux", {}, "home/.cache/localstack/volume/cache/machine.json"),
-    ("Linux", {"XDG_CACHE_HOME": "/abs"}, "/abs/localstack/volume/cache/machine.json"),
-    ("Linux", {"LOCALSTACK_VOLUME_DIR": "volume"}, "work/volume/cache/machine.json"),
-    ("Linux", {"LOCALSTACK_VOLUME_DIR": "/vol"}, "/vol/cache/machine.json"),
-    ("Darwin", {}, "home/Library/Caches/localstack/volume/cache/machine.json"),
-    ("Darwin", {"LOCALSTACK_VOLUME_DIR": "./v"}, "work/v/cache/machine.json"),
-    ("Windows", {"LOCALAPPDATA": "/l"}, "/l/cache/localstack/volume/cache/machine.json"),
-    ("Linux", {"FILESYSTEM_ROOT": "/fs"}, "/fs/var/lib/localstack/cache/machine.json"),
-    ("Linux", {"FILESYSTEM_ROOT": "fs"}, "work/fs/var/lib/localstack/cache/machine.json"),
-    ("Linux", {"CACHE_DIR": "/old"}, "/old/machine.json"),
-    ("Linux", {}, "root/tmp/localstack/cache/machine.json"),
+VOLUMES = {
+    "home/.cache/localstack/volume/cache": ("Linux", {}),
+    "/abs/localstack/volume/cache": ("Linux", {"XDG_CACHE_HOME": "/abs"}),
+    "work/volume/cache": ("Linux", {"LOCALSTACK_VOLUME_DIR": "volume"}),
+    "/vol/cache": ("Linux", {"LOCALSTACK_VOLUME_DIR": "/vol"}),
+    "home/Library/Caches/localstack/volume/cache": ("Darwin", {}),
+    "work/v/cache": ("Darwin", {"LOCALSTACK_VOLUME_DIR": "./v"}),
+    "/l/cache/localstack/volume/cache": ("Windows", {"LOCALAPPDATA": "/l"}),
+    "/fs/var/lib/localstack/cache": ("Linux", {"FILESYSTEM_ROOT": "/fs"}),
+    "work/fs/var/lib/localstack/cache": ("Linux", {"FILESYSTEM_ROOT": "fs"}),
+    "/old": ("Linux", {"CACHE_DIR": "/old"}),  # of 1.x, as is the next
+    "root/tmp/localstack/cache": ("Linux", {}),
+}
+"""The folder of the container's file, for a system and its variables."""
+
+LSTK_FOLDERS: list[tuple[str, str, dict[str, str], tuple[str, ...]]] = [
+    ("home/.config/lstk", "Linux", {}, ()),
+    ("work/.lstk", "Linux", {}, ("work/.lstk", "home/.config/lstk")),
+    ("xdg/lstk", "Linux", {"XDG_CONFIG_HOME": "{}/xdg"}, ("xdg/lstk",)),
+    ("home/.config/lstk", "Linux", {"XDG_CONFIG_HOME": "{}/x"}, ("x/lstk", "home/.config/lstk")),
+    ("home/Library/Application Support/lstk", "Darwin", {}, ()),
+    ("home/.config/lstk", "Darwin", {}, ("home/.config/lstk",)),
+    ("roaming/lstk", "Windows", {"APPDATA": "{}/roaming"}, ("roaming/lstk",)),
 ]
+"""The folder of lstk's file: the first with a config.toml, the project's before the account's."""
 
 
-def test_volumes_and_older_versions_have_their_places(tmp_path: Path) -> None:
-    """The container's file lies in the volume, 1.x's below CACHE_DIR; none of them is made."""
+def test_each_tool_has_its_places(tmp_path: Path) -> None:
+    """The container's file lies in the volume, lstk's beside its configuration; none is made."""
+    of_volume, of_lstk = ("localstack", "container", "json"), ("lstk", "cli", "bare")
+    cases: list[Any] = [(of_volume, f"{at}/{NAME}", *each, ()) for at, each in VOLUMES.items()]
+    cases += [(of_lstk, f"{at}/machine_id", *each) for at, *each in LSTK_FOLDERS]
     wrong = []
-    for number, (system, variables, path) in enumerate(VOLUMES):
-        machine = Machine(tmp_path / str(number), variables=variables, system=system)
+    for number, (owner, path, system, variables, configs) in enumerate(cases):
+        machine = Machine(tmp_path / str(number), system=system)
+        machine.variables |= {name: text.format(machine.folder) for name, text in variables.items()}
+        for folder in configs:
+            write(machine.folder / folder / "config.toml", "")
         place = places(machine).get(path)
-        if place is None or place[:2] != ("localstack", "container") or place.is_primary:
-            wrong.append((system, variables, path, place))
+        if place is None or (place.tool, place.part, place.form) != owner or place.is_primary:
+            wrong.append((path, system, variables, place))
     assert wrong == []
 
 
@@ -208,36 +224,6 @@ def test_a_profile_moves_the_folders_too(machine: Machine) -> None:
     found = places(machine)
     assert "/from/profile/localstack-cli/machine.json" in found
     assert "/v/cache/machine.json" in found
-
-
-LSTK_FOLDERS: list[tuple[str, dict[str, str], tuple[str, ...], str]] = [
-    ("Linux", {}, (), "home/.config/lstk/machine_id"),
-    ("Linux", {}, ("work/.lstk", "home/.config/lstk"), "work/.lstk/machine_id"),
-    ("Linux", {"XDG_CONFIG_HOME": "{}/xdg"}, ("xdg/lstk",), "xdg/lstk/machine_id"),
-    (
-        "Linux",
-        {"XDG_CONFIG_HOME": "{}/xdg"},
-        ("xdg/lstk", "home/.config/lstk"),
-        "home/.config/lstk/machine_id",
-    ),
-    ("Darwin", {}, (), "home/Library/Application Support/lstk/machine_id"),
-    ("Darwin", {}, ("home/.config/lstk",), "home/.config/lstk/machine_id"),
-    ("Windows", {"APPDATA": "{}/roaming"}, ("roaming/lstk",), "roaming/lstk/machine_id"),
-]
-
-
-def test_lstks_file_lies_beside_its_configuration(tmp_path: Path) -> None:
-    """The first folder with a config.toml wins: the project's, ~/.config, the system's."""
-    wrong = []
-    for number, (system, variables, configs, path) in enumerate(LSTK_FOLDERS):
-        machine = Machine(tmp_path / str(number), system=system)
-        machine.variables |= {name: text.format(machine.folder) for name, text in variables.items()}
-        for folder in configs:
-            write(machine.folder / folder / "config.toml", "")
-        place = places(machine).get(path)
-        if place is None or (place.tool, place.form, place.is_primary) != ("lstk", "bare", False):
-            wrong.append((system, variables, configs, path))
-    assert wrong == []
 
 
 def test_every_volume_of_lstk_is_a_place(tmp_path: Path) -> None:
@@ -274,36 +260,33 @@ def test_choosing_the_command_lines_own_folder_keeps_its_part(machine: Machine) 
     """The command line's place is still known as such, so that preview reads it there."""
     chosen = f'[localstack]\ncache_dir = "{machine.machine_json.parent}"\n'
     write(machine.config_dir / "settings.toml", chosen)
-    place = identity.places(machine.environment())[0]
+    place, *others = identity.places(machine.environment())
     assert (place.part, place.source, place.is_shared) == ("cli", "setting", True)
-    assert [each.path for each in identity.places(machine.environment())].count(place.path) == 1
+    assert place.path not in [each.path for each in others]
 
 
 def test_reset_writes_random_ids_of_the_clients_own_shape(machine: Machine) -> None:
-    """Reset writes gen_ and 8, a dash, 3 hex digits; lstk's file has others without a prefix."""
+    """Reset writes gen_ and 8, a dash, 3 hex digits; lstk's file has others without a prefix.
+
+    Only the primary place is made; of LocalStack's, all that exist agree afterwards.
+    """
     write(machine.root / "etc" / "machine-id", "0123456789abcdef\n")
-    write(machine.machine_json, '{"machine_id": "dkr_0123456789ab"}')
-    write(lstk_file(machine), "0123456789ab")
     reset(machine)
     one = str(stored(machine))
-    body = lstk_file(machine).read_text()
-    assert GEN.fullmatch(one)
-    assert BODY.fullmatch(body)
-    assert one != f"gen_{body}", "the two tools must not share an ID"
-    reset(machine)
-    assert stored(machine) != one, "an ID is drawn each time"
-
-
-def test_which_places_are_written(machine: Machine) -> None:
-    """Only the primary place is made; of LocalStack's, all that exist agree afterwards."""
-    reset(machine)
-    made = {path for path in machine.home.rglob("*") if path.is_file()}
-    assert made == {machine.machine_json}
+    assert {path for path in machine.home.rglob("*") if path.is_file()} == {machine.machine_json}
     assert stat.S_IMODE(machine.machine_json.stat().st_mode) == 0o644, "a container reads it"
     volume = machine.home / ".cache" / "localstack" / "volume" / "cache" / NAME
-    write(volume, '{"machine_id": "dkr_0123456789ab"}')
+    for file in (machine.machine_json, volume):
+        write(file, '{"machine_id": "dkr_0123456789ab"}')
+    write(lstk_file(machine), "0123456789ab")
     reset(machine)
-    assert json.loads(volume.read_bytes()) == {"machine_id": stored(machine)}
+    other, body = str(stored(machine)), lstk_file(machine).read_text()
+    assert json.loads(volume.read_bytes()) == {"machine_id": other}
+    assert GEN.fullmatch(one)
+    assert GEN.fullmatch(other)
+    assert BODY.fullmatch(body)
+    assert other != f"gen_{body}", "the two tools must not share an ID"
+    assert other != one, "an ID is drawn each time"
 
 
 def test_other_keys_order_and_mode_stay(machine: Machine) -> None:
@@ -348,39 +331,43 @@ def test_a_corrupt_file_is_set_aside_whole(machine: Machine) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes in folders")
-@pytest.mark.parametrize("kind", ["pipe", "folder"])
-def test_what_is_no_file_neither_hangs_nor_is_lost(machine: Machine, kind: str) -> None:
-    """A pipe or a folder in the file's place is set aside with its content."""
-    machine.machine_json.parent.mkdir(parents=True)
-    if kind == "pipe":
-        os.mkfifo(machine.machine_json)
-    else:
-        write(machine.machine_json / "inner" / "note", "mine")
-    assert first(machine).kind == "unreadable"
-    (done,) = reset(machine)
-    assert done.set_aside is not None
-    if kind == "folder":
-        assert (done.set_aside / "inner" / "note").read_text() == "mine"
-    else:
-        assert done.set_aside.is_fifo()
-    assert GEN.fullmatch(str(stored(machine)))
+def test_what_is_no_file_neither_hangs_nor_is_lost(machine: Machine) -> None:
+    """A folder, a pipe or a loop of links in the file's place is set aside with its content."""
+    asides = []
+    for kind in ("folder", "pipe", "loop"):
+        if kind == "folder":
+            write(machine.machine_json / "inner" / "note", "mine")
+        elif kind == "pipe":
+            os.mkfifo(machine.machine_json)
+        else:
+            machine.machine_json.symlink_to("b.json")
+            machine.machine_json.with_name("b.json").symlink_to(NAME)
+        assert first(machine).kind == "unreadable"
+        (done,) = reset(machine)
+        assert done.set_aside is not None
+        asides.append(done.set_aside)
+        assert GEN.fullmatch(str(stored(machine)))
+        machine.machine_json.unlink()
+    folder, pipe, link = asides
+    assert (folder / "inner" / "note").read_text() == "mine"
+    assert pipe.is_fifo()
+    assert str(link.readlink()) == "b.json"
 
 
-def test_lstk_gets_the_id_without_the_prefix_it_adds(machine: Machine) -> None:
-    """The program adds gen_ to what lstk's file holds, so that file holds the rest."""
+def test_a_chosen_id_is_written_once_to_each_tool(machine: Machine) -> None:
+    """The program lstk adds gen_ to what its file holds, so that file holds the rest.
+
+    A place that holds the wanted ID already is left untouched.
+    """
     write(lstk_file(machine), "0123456789ab")
     bodies = dict.fromkeys(("localstack", "lstk"), "gen_1a55233f-ee4")
     identity.replace(machine.environment(), bodies, prefix="")
     assert stored(machine) == "gen_1a55233f-ee4"
     assert lstk_file(machine).read_text() == "1a55233f-ee4"
-
-
-def test_the_same_id_again_writes_nothing(machine: Machine) -> None:
-    """A place that holds the wanted ID already is left untouched."""
-    write(machine.machine_json, '{ "machine_id":"mine" }')
-    (done,) = identity.replace(machine.environment(), {"localstack": "mine"}, prefix="")
-    assert done.changed is False
-    assert machine.machine_json.read_bytes() == b'{ "machine_id":"mine" }'
+    write(machine.machine_json, '{ "machine_id":"gen_1a55233f-ee4" }')
+    done = identity.replace(machine.environment(), bodies, prefix="")
+    assert [each.changed for each in done] == [False, False]
+    assert machine.machine_json.read_bytes() == b'{ "machine_id":"gen_1a55233f-ee4" }'
 
 
 def test_clear_removes_the_known_files_alone(machine: Machine) -> None:
@@ -412,14 +399,11 @@ def test_a_link_inside_its_folder_is_followed(machine: Machine) -> None:
     """A link to a file beside it stays a link; that file gets the new ID, made if missing."""
     target = write(machine.machine_json.with_name("real.json"), '{"machine_id": "old", "k": 1}')
     machine.machine_json.symlink_to("real.json")
-    for expected in (
-        {"machine_id": "gen_11111111-222", "k": 1},
-        {"machine_id": "gen_11111111-222"},
-    ):
+    for kept in ({"k": 1}, {}):
         (done,) = identity.replace(machine.environment(), NEW)
         assert done.changed
         assert machine.machine_json.is_symlink()
-        assert json.loads(target.read_text()) == expected
+        assert json.loads(target.read_text()) == {"machine_id": "gen_11111111-222", **kept}
         target.unlink()
 
 
@@ -438,22 +422,7 @@ def test_a_link_out_of_its_folder_is_not_followed(machine: Machine, *, exists: b
         assert done.status == 3, verb
         assert [error["code"] for error in done.envelope["errors"]] == ["link-outside"]
         after = snapshot(machine.folder)
-        assert {path: after[path] for path in before if path != "."} == {
-            path: before[path] for path in before if path != "."
-        }
-
-
-@posix_links
-def test_a_loop_of_links_is_set_aside(machine: Machine) -> None:
-    """A link that leads nowhere but to itself is no file; it is renamed like all such."""
-    machine.machine_json.parent.mkdir(parents=True)
-    machine.machine_json.symlink_to("b.json")
-    machine.machine_json.with_name("b.json").symlink_to(NAME)
-    assert first(machine).kind == "unreadable"
-    (done,) = identity.replace(machine.environment(), NEW)
-    assert done.set_aside is not None
-    assert str(done.set_aside.readlink()) == "b.json"
-    assert json.loads(machine.machine_json.read_text()) == {"machine_id": "gen_11111111-222"}
+        assert [path for path in before if path != "." and after[path] != before[path]] == []
 
 
 @posix_links
@@ -509,11 +478,6 @@ def understood(data: bytes) -> dict[str, object] | None:
     return document
 
 
-def keys_as_text(document: dict[str, object] | None) -> set[str]:
-    """Name the keys as JSON writes them: pairs may have brought numbers and null as keys."""
-    return set(json.loads(json.dumps(document or {})))
-
-
 @hypothesis_settings(max_examples=EXAMPLES)
 @given(data=ODD_FILES, clears=st.booleans())
 def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> None:
@@ -532,7 +496,9 @@ def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> 
             after = understood(file.read_bytes())
             assert after is not None
             assert after["machine_id"] == "gen_11111111-222"
-            assert after.keys() - {"machine_id"} == keys_as_text(before) - {"machine_id"}
+            # Pairs may have brought numbers and null as keys: JSON writes them as text.
+            kept = json.loads(json.dumps(before or {})).keys()
+            assert after.keys() - {"machine_id"} == kept - {"machine_id"}
         assert done.problem is None
         survives = any(path.read_bytes() == data for path in file.parent.glob("*.corrupt-*"))
         assert survives == (before is None)
@@ -540,7 +506,7 @@ def test_no_content_of_machine_json_is_too_odd(data: bytes, *, clears: bool) -> 
 
 
 @hypothesis_settings(max_examples=EXAMPLES // 2)
-@given(data=st.binary(max_size=64) | st.text(max_size=20).map(lambda text: text.encode()))
+@given(data=st.binary(max_size=64) | st.text(max_size=20).map(str.encode))
 def test_no_content_of_lstks_file_is_too_odd(data: bytes) -> None:
     """Any bytes in lstk's bare file are read and replaced by twelve characters."""
     with tempfile.TemporaryDirectory() as name:

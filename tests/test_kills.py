@@ -144,8 +144,5 @@ def test_no_kill_loses_or_tears_anything(machine: Machine) -> None:
 
 def _in_flight(received: list[Received], starts: list[float]) -> set[int]:
     """Find the last request of each turn: the one that a kill may have caught under way."""
-    found: dict[int, int] = {}
-    for number, request in enumerate(received):
-        turn = sum(1 for started in starts if started <= request.at)
-        found[turn] = number
-    return set(found.values())
+    turns = [sum(started <= request.at for started in starts) for request in received]
+    return set({turn: number for number, turn in enumerate(turns)}.values())

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
-import subprocess
-import sys
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,23 +14,17 @@ from jsonschema import (  # type: ignore[import-untyped]  # it ships no types
     ValidationError,
 )
 
+from tests.support.contract import AWS_REQUEST, CLI_CMD, DOCUMENT, NOTICE_TEXT, SESSION_PAYLOAD
 from usagectl import notice
 from usagectl.errors import UnknownEventError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOTICE_TEXT = (Path(__file__).parent / "data" / "notice.md").read_text(encoding="utf-8")
-DOCUMENT: dict[str, Any] = json.loads(
-    files("usagectl").joinpath("data", "notice.schema.json").read_text(encoding="utf-8")
-)
-PAYLOAD, AWS_REQUEST, CLI_CMD = (
-    json.loads(block) for block in re.findall(r"```json\n(.*?)```", NOTICE_TEXT, re.DOTALL)
-)
 SESSION = {
     "name": "session",
-    "metadata": {"session_id": PAYLOAD["session_id"], "client_time": "1795410767"},
-    "payload": PAYLOAD,
+    "metadata": {"session_id": SESSION_PAYLOAD["session_id"], "client_time": "1795410767"},
+    "payload": SESSION_PAYLOAD,
 }
 EXAMPLES = {each["name"]: each for each in (SESSION, AWS_REQUEST, CLI_CMD)}
 
@@ -102,21 +91,9 @@ def quotes() -> set[str]:
     return {each for each in found if each is not None}
 
 
-def sentences(text: str) -> list[str]:
-    """Return the sentences of one paragraph or list item."""
-    return re.split(r"(?<=\.) (?=[A-Z])", fold(text))
-
-
-def bullet_sentences() -> list[str]:
-    """Return each sentence of each list item of the notice."""
-    bullets = re.findall(r"^- (.*(?:\n  .*)*)", NOTICE_TEXT, re.MULTILINE)
-    return [part for each in bullets for part in sentences(each)]
-
-
-def notice_sentences() -> set[str]:
-    """Return each sentence of the notice, of paragraphs and list items alike."""
-    blocks = re.split(r"\n\n|^- ", NOTICE_TEXT, flags=re.MULTILINE)
-    return {part for each in blocks for part in sentences(each)}
+def sentences_of(blocks: list[str]) -> set[str]:
+    """Return each sentence of some paragraphs or list items."""
+    return {part for each in blocks for part in re.split(r"(?<=\.) (?=[A-Z])", fold(each))}
 
 
 def put(event: dict[str, Any], pointer: str, value: object) -> dict[str, Any]:
@@ -151,23 +128,13 @@ def all_fields() -> list[notice.Field]:
     return [each for event in notice.all_events() for each in event.all_fields]
 
 
-def ids(departures: tuple[notice.Departure, ...]) -> set[str]:
-    """Return the ids of departures."""
-    return {each.id for each in departures}
-
-
-def test_each_quoted_sentence_stands_in_the_notice() -> None:
-    """What is quoted is a whole sentence, word for word."""
-    assert quotes()
-    assert quotes() - notice_sentences() == set()
+def test_the_data_quotes_the_notice_and_leaves_no_list_item_out() -> None:
+    """What is quoted is a whole sentence, word for word; the counts show that each was found."""
+    blocks = re.split(r"\n\n|^- ", NOTICE_TEXT, flags=re.MULTILINE)
+    items = re.findall(r"^- (.*(?:\n  .*)*)", NOTICE_TEXT, re.MULTILINE)
+    assert (len(items), len(sentences_of(items))) == (22, 24)
+    assert sentences_of(items) <= quotes() <= sentences_of(blocks)
     assert [each for each in quotes() if each not in fold(NOTICE_TEXT)] == []
-
-
-def test_each_list_item_of_the_notice_is_in_the_data() -> None:
-    """Nothing that the notice lists is left out; the counts show that each item was found."""
-    assert NOTICE_TEXT.count("\n- ") == 22
-    assert len(bullet_sentences()) == 24
-    assert set(bullet_sentences()) - quotes() == set()
 
 
 def test_each_schema_is_a_valid_schema() -> None:
@@ -179,6 +146,8 @@ def test_each_schema_is_a_valid_schema() -> None:
         Draft202012Validator.check_schema(notice.event_schema(event.name))
 
 
+PLAIN_REQUEST = drop(drop(AWS_REQUEST, "payload", "err_type"), "payload", "err_msg")
+TRACED = put(PLAIN_REQUEST, "/payload/stack_trace", "Traceback")
 NEAR_MISSES = [
     put(SESSION, "/payload/edition", "pro"),
     put(SESSION, "/metadata/user", "x"),
@@ -194,11 +163,12 @@ NEAR_MISSES = [
     put(AWS_REQUEST, "/payload/status_code", 200),
     put(AWS_REQUEST, "/payload/status_code", 500),
     put(AWS_REQUEST, "/payload/stack_trace", "Traceback"),
+    put(TRACED, "/payload/status_code", 503),
     put(AWS_REQUEST, "/payload/account_id", "me"),
     put(AWS_REQUEST, "/metadata/client_time", "2022-08-30T12:27:25Z"),
     drop(AWS_REQUEST, "payload", "region"),
     drop(AWS_REQUEST, "metadata", "session_id"),
-    put(CLI_CMD, "/metadata/session_id", PAYLOAD["session_id"]),
+    put(CLI_CMD, "/metadata/session_id", SESSION_PAYLOAD["session_id"]),
     put(CLI_CMD, "/payload/values", ["x"]),
     put(CLI_CMD, "/payload/params", "file"),
     put(CLI_CMD, "/payload/params", ["docker-compose.yml"]),
@@ -212,7 +182,8 @@ ALLOWED = [
     drop(SESSION, "payload", "api_key"),
     put(SESSION, "/payload/api_key", ""),
     put(SESSION, "/metadata/client_time", "2022-08-30 12:27:25"),
-    drop(drop(AWS_REQUEST, "payload", "err_type"), "payload", "err_msg"),
+    PLAIN_REQUEST,
+    put(TRACED, "/payload/status_code", 500),  # The notice has it for errors inside LocalStack.
     put(CLI_CMD, "/payload/params", []),
     *(each.example for each in notice.load().events),
 ]
@@ -222,14 +193,6 @@ def test_the_notice_allows_what_it_shows_and_no_near_miss() -> None:
     """An optional field may be absent; one change that the notice does not cover is enough."""
     assert [event for event in ALLOWED if not allows(event)] == []
     assert [event for event in NEAR_MISSES if allows(event)] == []
-
-
-def test_a_stack_trace_is_allowed_with_status_500_alone() -> None:
-    """The notice speaks of a stack trace for errors inside LocalStack only."""
-    plain = drop(drop(AWS_REQUEST, "payload", "err_type"), "payload", "err_msg")
-    traced = put(plain, "/payload/stack_trace", "Traceback")
-    assert allows(put(traced, "/payload/status_code", 500))
-    assert not allows(put(traced, "/payload/status_code", 503))
 
 
 def test_an_undocumented_field_is_not_allowed_and_is_explained() -> None:
@@ -258,17 +221,13 @@ def test_each_example_in_the_schema_fits_where_it_stands() -> None:
                 pytest.fail(f"{schema['description']}: {error.message}")
 
 
-def test_the_documented_events_and_fields_are_those_of_the_notice() -> None:
-    """The list is written out here, so that none comes or goes unseen."""
-    found = {
-        event.name: " ".join(each.name for each in event.fields) for event in notice.load().events
-    }
+def test_the_events_are_those_of_the_notice_and_the_facts() -> None:
+    """They are written out here, so that none comes or goes unseen (facts, part 2)."""
+    known = notice.load()
+    assert notice.load() is known
+    found = {event.name: " ".join(each.name for each in event.fields) for event in known.events}
     assert found == DOCUMENTED
-
-
-def test_the_undocumented_events_are_those_of_the_facts() -> None:
-    """Each event of facts, part 2, that the notice does not name is known."""
-    assert [each.name for each in notice.load().undocumented_events] == UNDOCUMENTED
+    assert [each.name for each in known.undocumented_events] == UNDOCUMENTED
 
 
 def falsehoods(name: str, facts: dict[str, bool]) -> list[str]:
@@ -287,6 +246,7 @@ def gaps(event: notice.Event) -> list[str]:
         "sentence": event.documented == bool(event.sentence),
         "example": event.documented == bool(event.example),
         "all_fields": bool(event.all_fields),
+        "found": notice.find_event(event.name) is event,
     }
     return falsehoods(event.name, facts)
 
@@ -338,16 +298,10 @@ def test_every_privacy_class_is_used_and_explained() -> None:
 
 
 def test_each_contradiction_of_the_facts_is_a_departure() -> None:
-    """Facts, part 3, has nineteen contradictions; entry D01 is the first of them."""
+    """Facts, part 3, has nineteen, D01 is the first; an id is stable, since ids count up."""
     texts = {each.id: each.text for each in notice.load().departures}
+    assert list(texts) == [f"D{number:02d}" for number in range(1, len(texts) + 1)]
     assert [number for number, words in CONTRADICTIONS.items() if words not in texts[number]] == []
-
-
-def test_departure_ids_count_up() -> None:
-    """An id is stable: new departures are added at the end."""
-    found = [each.id for each in notice.load().departures]
-    assert found == [f"D{number:02d}" for number in range(1, len(found) + 1)]
-    assert len(found) >= len(CONTRADICTIONS)
 
 
 def gaps_of_departure(departure: notice.Departure) -> list[str]:
@@ -359,6 +313,8 @@ def gaps_of_departure(departure: notice.Departure) -> list[str]:
         "text": departure.text.endswith("."),
         "evidence": departure.evidence in ("observed", "source"),
         "tools": set(departure.tools) in ({"localstack"}, {"lstk"}, {"localstack", "lstk"}),
+        # Two tools count their versions apart, so a bound for both would mean nothing.
+        "bounds": not (departure.since or departure.until) or len(departure.tools) == 1,
         "events": {tool for event in events for tool in event.tools} <= set(departure.tools),
         "fields": all(
             any(each.startswith(f"{wanted}/") for each in pointers) for wanted in departure.fields
@@ -372,17 +328,10 @@ def test_each_departure_is_complete() -> None:
     assert [gap for each in notice.load().departures for gap in gaps_of_departure(each)] == []
 
 
-def test_only_a_departure_of_one_tool_has_versions() -> None:
-    """Two tools count their versions apart, so a bound for both would mean nothing."""
-    bounded = [each for each in notice.load().departures if each.since or each.until]
-    assert bounded
-    assert all(len(each.tools) == 1 for each in bounded)
-
-
 def test_each_undocumented_event_has_a_departure() -> None:
     """Audit can say about each of them that it is known."""
     numbers = {name: "D27" if name.startswith("lstk") else "D09" for name in UNDOCUMENTED}
-    found = {name: ids(notice.departures_of(name, "")) for name in UNDOCUMENTED}
+    found = {name: {each.id for each in notice.departures_of(name, "")} for name in UNDOCUMENTED}
     assert [name for name, number in numbers.items() if number not in found[name]] == []
 
 
@@ -403,32 +352,23 @@ def test_the_promises_are_those_of_the_notice() -> None:
     assert all(each.meaning for each in (*known.never_collected, known.switch, known.licence))
 
 
-def test_the_notice_is_read_once() -> None:
-    """A second call costs nothing and gives the same values."""
-    assert notice.load() is notice.load()
-
-
-def test_an_event_is_found_by_its_name() -> None:
-    """Documented or not makes no difference to finding it."""
-    assert notice.find_event("cli_cmd").documented
-    assert not notice.find_event("lambda:config").documented
-
-
 def test_an_unknown_event_is_told_with_the_known_ones() -> None:
-    """A person who mistypes sees what there is."""
+    """A person who mistypes sees what there is; for a schema, what has one."""
     with pytest.raises(UnknownEventError) as caught:
         notice.find_event("cli-cmd")
     assert "'cli-cmd'" in caught.value.message
     assert all(each.name in caught.value.message for each in notice.all_events())
     assert caught.value.code == "unknown-event"
+    for name in ("config", "nothing", ""):
+        with pytest.raises(UnknownEventError, match=", ".join(DOCUMENTED)):
+            notice.event_schema(name)
 
 
 def test_a_field_is_found_by_what_a_person_types() -> None:
-    """The payload need not be named, the metadata must."""
-    assert notice.find_field("session", "api_key").pointer == "/payload/api_key"
-    assert notice.find_field("session", "payload.api_key").privacy == "secret"
+    """The payload need not be named, the metadata must; `gaps_of_field` asks for each by name."""
     assert notice.find_field("session", "session_id").pointer == "/payload/session_id"
     assert notice.find_field("session", "metadata.session_id").pointer == "/metadata/session_id"
+    assert notice.find_field("session", "payload.api_key").privacy == "secret"
     assert notice.find_field("session", "edition").since == "4.2.0"
     assert notice.find_field("aws_request_agg", "api_calls.count").type == "integer"
     assert notice.find_field("session", "api_key").type == "string or null"
@@ -467,42 +407,41 @@ def test_a_place_in_an_event_is_described() -> None:
     assert [(event, at, field.name if field else None) for event, at, field in found] == PLACES
 
 
-OF_VERSIONS: list[tuple[str, str | None, set[str]]] = [
-    ("/payload/product", None, {"D07"}),
-    ("/payload/product", "4.1.0", set()),
-    ("/payload/product", "4.2.0.dev", set()),
-    ("/payload/product", "4.2", {"D07"}),
-    ("/payload/product", "4.12.0:0a1b2c3", {"D07"}),
-    ("/payload/product", "1.0.5.dev", set()),
-    ("/payload/product", "unreadable", {"D07"}),
-    ("/payload/product", "", {"D07"}),
-    ("/payload/product", "9" * 5000, {"D07"}),  # longer than int() takes
-    ("/payload/edition", "2026.3.0", {"D07", "D21"}),
-    ("/payload/container_runtime", "4.14.0", set()),
-    ("/payload/container_runtime", "2026.2.9", set()),
-    ("/payload/container_runtime", "2026.3.0", {"D20"}),
-    ("/payload/container_runtime", "2026.8.2", set()),
-    ("/payload/unknown", None, set()),
-    ("/payload", None, set()),
+DEPARTURES: list[tuple[str, str | None, str | None, str]] = [
+    ("session", "/payload/product", None, "D07"),
+    ("session", "/payload/product", "4.1.0", ""),
+    ("session", "/payload/product", "4.2.0.dev", ""),
+    ("session", "/payload/product", "4.2", "D07"),
+    ("session", "/payload/product", "4.12.0:0a1b2c3", "D07"),
+    ("session", "/payload/product", "1.0.5.dev", ""),
+    ("session", "/payload/product", "unreadable", "D07"),
+    ("session", "/payload/product", "", "D07"),
+    ("session", "/payload/product", "9" * 5000, "D07"),  # longer than int() takes
+    ("session", "/payload/edition", "2026.3.0", "D07 D21"),
+    ("session", "/payload/container_runtime", "4.14.0", ""),
+    ("session", "/payload/container_runtime", "2026.2.9", ""),
+    ("session", "/payload/container_runtime", "2026.3.0", "D20"),
+    ("session", "/payload/container_runtime", "2026.8.2", ""),
+    ("session", "/payload/unknown", None, ""),
+    ("session", "/payload", None, ""),
+    ("cli_cmd", None, None, "D01 D14 D16 D17 D23 D24"),
+    ("cli_cmd", "", None, "D16 D17"),
+    ("config", "/payload/env_vars/DEBUG", None, "D02 D26"),
+    ("aws_request_agg", "/payload/api_calls/7/err_type", None, "D06"),
+    ("nothing", None, None, ""),
 ]
 
 
 def test_departures_are_those_of_a_place_and_a_version() -> None:
-    """A bound is part of the range, and an unreadable version excludes nothing."""
+    """A bound is part of the range, an unreadable version excludes nothing.
+
+    Without a place all of an event come; with an empty one, those about the whole event.
+    """
     found = [
-        (pointer, version, ids(notice.departures_of("session", pointer, version=version)))
-        for pointer, version, _ in OF_VERSIONS
+        (*row[:3], " ".join(each.id for each in notice.departures_of(*row[:2], version=row[2])))
+        for row in DEPARTURES
     ]
-    assert found == OF_VERSIONS
-
-
-def test_departures_of_an_event_are_all_of_it() -> None:
-    """Without a place, all come; with an empty one, those about the whole event."""
-    assert ids(notice.departures_of("cli_cmd")) == {"D01", "D14", "D16", "D17", "D23", "D24"}
-    assert ids(notice.departures_of("cli_cmd", "")) == {"D16", "D17"}
-    assert ids(notice.departures_of("config", "/payload/env_vars/DEBUG")) == {"D02", "D26"}
-    assert ids(notice.departures_of("aws_request_agg", "/payload/api_calls/7/err_type")) == {"D06"}
-    assert notice.departures_of("nothing") == ()
+    assert found == DEPARTURES
 
 
 def test_a_schema_that_was_given_out_is_the_callers_own() -> None:
@@ -513,13 +452,6 @@ def test_a_schema_that_was_given_out_is_the_callers_own() -> None:
     assert isinstance(properties, dict)
     properties.clear()
     assert notice.event_schema("cli_cmd")["properties"]
-
-
-def test_only_a_documented_event_has_a_schema() -> None:
-    """For any other the documented ones are named."""
-    for name in ("config", "nothing", ""):
-        with pytest.raises(UnknownEventError, match=", ".join(DOCUMENTED)):
-            notice.event_schema(name)
 
 
 @given(st.text(), st.text())
@@ -540,15 +472,3 @@ def test_no_version_and_no_pointer_raises(version: str, pointer: str) -> None:
     whole = notice.departures_of("session")
     assert set(notice.departures_of("session", pointer, version=version)) <= set(whole)
     notice.describe("session", pointer)
-
-
-def test_reading_the_notice_loads_no_heavy_module() -> None:
-    """Importing takes not even a JSON parser, and reading no drawing or sending."""
-    code = (
-        "import sys; before = set(sys.modules); import usagectl.notice as n;"
-        "light = 'json' in before or 'json' not in sys.modules; n.load();"
-        "heavy = {'rich', 'httpx', 'jsonschema', 'typer'} & (set(sys.modules) - before);"
-        "sys.exit(f'{light} {heavy}' if heavy or not light else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tomllib
 from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
+from tests.support.sample_tool import run_pytest
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 # A tool that asks nobody, posts where a variable says, and has a detached child that posts late.
@@ -42,16 +41,7 @@ def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(
         f"import pathlib, sys\nTOOL = [sys.executable, {str(folder / 'tool.py')!r}]\n{text}"
     )
-    words = ["-q", "-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin", "test_it.py"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_pytest(folder, "test_it.py")
 
 
 def test_what_a_tool_sends_can_be_asserted(tmp_path: Path) -> None:

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import re
 
-from tests.support import contributing, readme
+from tests.support import tables
 from tests.support.machine import REPOSITORY
 from usagectl import notice
 from usagectl.cli import _commands
 from usagectl.machine.shells import FORMATS
 
-TEXT = readme.README.read_text(encoding="utf-8")
+TEXT = tables.README.read_text(encoding="utf-8")
+SET_UPS = [line for line in TEXT.splitlines() if "-m venv" in line]
 
 
-def test_the_field_table_is_the_notice() -> None:
-    """The README's field table is what the notice's data says, one row for each field."""
-    assert readme.with_field_table(TEXT) == TEXT
-    head, rule, *rows = readme.field_table().splitlines()
+def test_each_table_repeats_its_source() -> None:
+    """README's fields are the notice's, CONTRIBUTING's modules say what they say themselves."""
+    for file, write in tables.TABLES.items():
+        text = file.read_text(encoding="utf-8")
+        assert tables.with_table(text, write()) == text, file
+    head, rule, *rows = tables.field_table().splitlines()
     assert len(rows) == sum(len(event.fields) for event in notice.load().events)
     assert all(len(re.split(r"(?<!\\)\|", row)) == 7 for row in (head, rule, *rows))
-
-
-def test_the_table_of_modules_is_what_they_say() -> None:
-    """CONTRIBUTING's table holds each module's own first line, to the letter."""
-    text = contributing.CONTRIBUTING.read_text(encoding="utf-8")
-    assert contributing.with_module_table(text) == text
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:
     """CI takes its test command out of the README, so that the line is known to work."""
     script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     assert "README.md" in script
-    assert readme.commands()["test"] not in script
-    assert readme.commands()["try"].endswith("usagectl preview")
-    assert "pytest" in readme.commands()["test"]
+    to_try, to_test = SET_UPS
+    assert to_test not in script
+    assert to_try.endswith("usagectl preview")
+    assert "pytest" in to_test
 
 
 def test_every_command_named_is_a_command() -> None:

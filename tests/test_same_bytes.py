@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 COUNT = 1000
 
 texts = st.text(max_size=12) | st.sampled_from(
-    ['"', "\\", ',"event":', "}\n{", "\u2028", "\0", "é"]
+    ['"', "\\", ',"event":', "}\n{", "\r", "\u2028", "\0", "é", "\udcff"]
 )
 values = st.recursive(
     st.none()
@@ -42,7 +40,7 @@ def spell(value: object, spelling: int) -> bytes:
 
 
 def generate(count: int) -> list[bytes]:
-    """Draw events: odd names, spacing, escapes, big numbers, duplicate keys."""
+    """Draw events: odd names, spacing, escapes, half pairs, big numbers, duplicate keys."""
     found: list[bytes] = []
 
     @seed(20261123)
@@ -67,17 +65,9 @@ def generate(count: int) -> list[bytes]:
 
 def output(machine: Machine, *words: str) -> bytes:
     """Run a command line and give the very bytes of its stdout."""
-    done = subprocess.run(
-        [sys.executable, "-m", "usagectl", *words],
-        env={**machine.process_variables(), "USAGECTL_TELEMETRY": "local"},
-        cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout
+    done = machine.run(*words, variables={"USAGECTL_TELEMETRY": "local"})
+    assert done.status == 0, done.stderr
+    return done.stdout.encode()
 
 
 @pytest.fixture

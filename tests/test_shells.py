@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.desks import POWERSHELL, read_powershell
 from usagectl.errors import InvalidValueError
 from usagectl.machine.shells import FORMATS, detect_shell, render
 
@@ -92,28 +93,14 @@ def test_shell_sets_any_value(shell: str, tmp_path: Path, values: list[str]) -> 
     assert {name: found.get(name) for name in expected} == expected
 
 
-def read_powershell(text: str) -> dict[str, str]:
-    """Read assignments by PowerShell's rules for single quotes, `+` and [char]."""
-    term = re.compile(r"(?:^| \+ )(?:'((?:[^']|'')*)'|\[char\]0x([0-9a-f]{4}))")
-    found = {}
-    for line in text.split("\n")[:-1]:
-        name, expression = line.removeprefix("$Env:").split(" = ", 1)
-        assert not term.sub("", expression), "left over"
-        parts = term.findall(expression)
-        units = b"".join(
-            bytes.fromhex(code) if code else string.replace("''", "'").encode("utf-16-be")
-            for string, code in parts
-        )
-        found[name] = units.decode("utf-16-be")
-    return found
-
-
 @given(values=VALUES)
 def test_powershell_text_spells_any_value_in_ascii(values: list[str]) -> None:
     """The text is ASCII, one line a variable, and its expressions yield the values."""
     text = render(named(values), "powershell")
     assert (text.isascii(), text.count("\n")) == (True, len(values))
-    assert read_powershell(text) == named(values)
+    assert re.fullmatch(rf"(?:\$Env:V\d+ = {POWERSHELL}\n)+", text)
+    assert re.findall(r"^\$Env:(V\d+) = ", text, re.MULTILINE) == list(named(values))
+    assert read_powershell(text) == values
 
 
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="pwsh is not installed")
@@ -175,7 +162,7 @@ def test_dotenv_leaves_plain_values_bare() -> None:
 
 
 def docker_arguments(variables: dict[str, str]) -> list[str]:
-    """Spell the arguments that docker has to get."""
+    """List the arguments that docker has to get."""
     return [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
 
 
@@ -240,26 +227,21 @@ def test_github_runner_reads_any_value(values: list[str]) -> None:
     assert not is_taken("x\r", "github")
 
 
-def test_nul_is_refused_without_showing_the_value() -> None:
-    """No format carries NUL or a stray byte; the message names the variable alone."""
+def test_what_cannot_be_written_is_refused() -> None:
+    """No format carries NUL or a stray byte; the message names the variable alone.
+
+    Names are not quoted, so only identifiers pass; an unknown format names the known ones.
+    """
+    with pytest.raises(InvalidValueError, match=", ".join(FORMATS)):
+        render({}, "tcsh")
+    for name in ("", "1X", "A B", "A;id", "A\n", "É"):
+        with pytest.raises(InvalidValueError):
+            render({name: "1"}, "bash")
     for format_name in FORMATS:
         for value in ("s3cret\0", "s3cret\udcff"):
             with pytest.raises(InvalidValueError, match="'TOKEN'") as caught:
                 render({"TOKEN": value}, format_name)
             assert "s3cret" not in caught.value.message + caught.value.hint
-
-
-def test_a_name_that_could_be_code_is_refused() -> None:
-    """Names are not quoted, so only identifiers pass."""
-    for name in ("", "1X", "A B", "A;id", "A\n", "É"):
-        with pytest.raises(InvalidValueError):
-            render({name: "1"}, "bash")
-
-
-def test_unknown_format_names_the_known_ones() -> None:
-    """The message for an unknown format lists every format."""
-    with pytest.raises(InvalidValueError, match=", ".join(FORMATS)):
-        render({}, "tcsh")
 
 
 def test_text_ends_in_a_newline() -> None:

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.support.machine import NOW, Machine
 from tests.support.spooling import (
@@ -28,7 +26,6 @@ from tests.support.spooling import (
 from usagectl import spool
 from usagectl.cli.spool import count_by
 from usagectl.errors import FolderUnknownError, SpoolUnwritableError
-from usagectl.events import encoding
 from usagectl.spool import Batch, Bounds, Losses, Selection
 
 if TYPE_CHECKING:
@@ -69,40 +66,6 @@ def test_an_event_and_its_labels(machine: Machine) -> None:
     assert (entry.body, entry.size, entry.state) == (EVENT, len(EVENT), "pending")
     assert (datetime.fromisoformat(entry.time), entry.handover) == (NOW, None)
     assert (entry.record.uid, entry.record.event) == (entry.uid, EVENT)
-    assert json.loads(entry.line)["uid"] == entry.uid
-
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.text()
-    | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-texts = st.sampled_from([',"event":', "\n", "\r", "\u2028", "}", '"', "\\", "\0", "é"]) | st.text()
-
-
-@settings(max_examples=50, database=None)
-@given(st.lists(st.dictionaries(texts, json_values | texts, max_size=3), min_size=1, max_size=4))
-def test_the_bytes_of_an_event_never_change(
-    tmp_path_factory: pytest.TempPathFactory, payloads: list[dict[str, object]]
-) -> None:
-    """What is appended is read back byte for byte, whatever text an event holds."""
-    machine = Machine(tmp_path_factory.mktemp("spool"))
-    written = [build(payload) for payload in payloads]
-    for event in written:
-        put(machine, event)
-    assert read(machine) == written
-    assert spool.last_event(machine.environment(), tool="usagectl") == written[-1]
-    assert spool.state(machine.environment()).pending == len(written)
-
-
-def build(payload: dict[str, object]) -> bytes:
-    """Serialise an event as usagectl does; text that is not Unicode has no bytes."""
-    clean = json.loads(json.dumps(payload).encode("ascii", "ignore"))
-    return encoding.build_event("e", metadata={}, payload=clean)
 
 
 def test_labels_that_have_no_bytes(store: spool.Spool) -> None:
@@ -202,27 +165,6 @@ def test_selections(store: spool.Spool) -> None:
         assert store.stats(["pending"], each).total == len(meant), each
         batches = store.batches(each, size=2, max_bytes=HUGE)
         assert [e for batch in batches for e in batch.events] == [number(n) for n in meant], each
-
-
-def test_counts_by_anything(store: spool.Spool) -> None:
-    """Events are counted by day, tool, name and state; the sums agree with the lists."""
-    fill(store, 10, tool="a", kind="x")
-    store.add(make_record(tool="b", kind="y") for _ in range(3))
-    store.settle(next(store.batches(size=5, max_bytes=HUGE)), "rejected", HANDOVER)
-    stats = store.stats()
-    assert count_by(stats, "state") == {("pending",): 8, ("rejected",): 5}
-    assert count_by(stats, "tool", "event") == {("a", "x"): 10, ("b", "y"): 3}
-    assert count_by(stats, "day") == {("2026-11-22",): 3, ("2026-11-23",): 10}
-    assert stats.bytes == sum(entry.size for entry in store.entries(spool.STATES))
-    assert store.stats(["sent"]).total == 0
-
-
-def test_the_newest_event_of_a_tool(machine: Machine) -> None:
-    """The newest waiting event of the asked tool is found behind those of others."""
-    for count, tool in enumerate(["usagectl", "usagectl", "other"]):
-        put(machine, number(count), tool=tool)
-    assert spool.last_event(machine.environment(), tool="usagectl") == number(1)
-    assert spool.last_event(machine.environment(), tool="none") is None
 
 
 # Batches.
@@ -335,25 +277,7 @@ def test_the_logs_are_bounded(machine: Machine) -> None:
         assert store.losses() == Losses(full=4)
 
 
-def test_losses_add_up(store: spool.Spool) -> None:
-    """Losses of each kind are counted, and their sum."""
-    store.add_loss("full", 2)
-    store.add_loss("old", 3)
-    store.add_loss("unwritable", 0)
-    store.add_loss("full", 1)
-    assert (store.losses(), store.losses().total) == (Losses(full=3, old=3), 6)
-
-
 # Settling and removing.
-
-
-def test_an_answer_is_kept_with_its_events(store: spool.Spool) -> None:
-    """When, where to, the status and the first words of the answer stand with each event."""
-    fill(store, 2)
-    told = spool.Handover("2026-11-23T07:00:00+00:00", "https://h.example", 400, "no" * 1000)
-    store.settle(next(store.batches(size=9, max_bytes=HUGE)), "rejected", told)
-    for entry in store.entries(["rejected"]):
-        assert entry.handover == told._replace(answer="no" * 250)
 
 
 def test_what_is_purged_is_gone_for_good(machine: Machine) -> None:
@@ -375,16 +299,6 @@ def test_what_is_purged_is_gone_for_good(machine: Machine) -> None:
     assert check_integrity(spool_file(machine)) == "ok"
 
 
-def test_purge_takes_what_is_meant(store: spool.Spool) -> None:
-    """Without a state the log of what was sent stays; a selection takes its events alone."""
-    fill(store, 9)
-    for state in ("sent", "rejected"):
-        store.settle(next(store.batches(size=3, max_bytes=HUGE)), state, HANDOVER)
-    assert store.purge(selection=Selection(since=NOW)) == 1
-    assert store.purge() == 5
-    assert (store.count(["sent"]), store.count(spool.STATES)) == (3, 3)
-
-
 # The user's own spool.
 
 
@@ -392,7 +306,7 @@ def test_without_a_home(machine: Machine) -> None:
     """Without a folder nothing is kept, and appending says so."""
     bare = machine.environment(state_dir=None)
     assert spool.state(bare).problem
-    assert (spool.last_event(bare, tool="usagectl"), spool.purge(bare)) == (None, 0)
+    assert spool.purge(bare) == 0
     with spool.open_spool(bare) as store:
         assert store.count(spool.STATES) == 0
     with pytest.raises(FolderUnknownError):

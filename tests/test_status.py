@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from usagectl import status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.machine import Machine
 
 FUZZ = settings(
@@ -77,24 +75,6 @@ TOML = mixed(
 )
 
 
-def check(machine: Machine, file: Path, data: bytes) -> str:
-    """Write a file, collect the status, and check that nothing in its folder changed.
-
-    Returns:
-        What usagectl's own telemetry is then.
-    """
-    file.write_bytes(data)
-    before = sorted(os.listdir(file.parent))  # noqa: PTH208
-    stamp = file.stat().st_mtime_ns
-    found = status.collect(machine.environment())
-    assert len(found.consents) == 5
-    assert {consent.telemetry for consent in found.consents} <= {"on", "local", "off"}
-    assert file.read_bytes() == data
-    assert file.stat().st_mtime_ns == stamp
-    assert sorted(os.listdir(file.parent)) == before  # noqa: PTH208
-    return found.consents[-1].telemetry
-
-
 def test_what_is_louder_than_expected(machine: Machine) -> None:
     """`off` wants every part off, `local` that nothing is sent; an absent lstk does not count."""
     consents = status.collect(machine.environment()).consents
@@ -104,11 +84,11 @@ def test_what_is_louder_than_expected(machine: Machine) -> None:
 
 
 FILES = {
-    "machine.json": JSON,
-    "profile": PROFILE,
-    "settings": TOML,
-    "policy": TOML,
-    "project": TOML,
+    "machine.json": (JSON, "home/.cache/localstack-cli/machine.json"),
+    "profile": (PROFILE, "home/.localstack/default.env"),
+    "settings": (TOML, "config/settings.toml"),
+    "policy": (TOML, "root/etc/usagectl/policy.toml"),
+    "project": (TOML, "work/.usagectl.toml"),
 }
 
 
@@ -116,14 +96,16 @@ FILES = {
 @FUZZ
 @given(st.data())
 def test_any_bytes_in_a_file(machine: Machine, name: str, data: st.DataObject) -> None:
-    """Each part gets a verdict; a policy or a project file never switches sending on."""
-    file = {
-        "machine.json": machine.machine_json,
-        "profile": machine.default_profile,
-        "settings": machine.config_dir / "settings.toml",
-        "policy": machine.root / "etc" / "usagectl" / "policy.toml",
-        "project": machine.cwd / ".usagectl.toml",
-    }[name]
+    """Each part gets a verdict and no file changes; a policy or project file never says on."""
+    drawn, path = FILES[name]
+    file = machine.folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    found = check(machine, file, data.draw(FILES[name]))
-    assert found != "on" or name not in ("policy", "project")
+    file.write_bytes(content := data.draw(drawn))
+    before = sorted(os.listdir(file.parent)), file.stat().st_mtime_ns  # noqa: PTH208
+    found = status.collect(machine.environment()).consents
+    assert len(found) == 5
+    assert {consent.telemetry for consent in found} <= {"on", "local", "off"}
+    assert found[-1].telemetry != "on" or name not in ("policy", "project")
+    assert file.read_bytes() == content
+    after = sorted(os.listdir(file.parent)), file.stat().st_mtime_ns  # noqa: PTH208
+    assert after == before

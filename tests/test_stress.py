@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import furnish
+from tests.support.commands import furnish, start
 from usagectl import consent, identity
+from usagectl.machine import files
 from usagectl.tools import localstack_profiles as profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import subprocess
+    from collections.abc import Sequence
 
     from tests.support.machine import Machine
 
-fcntl = pytest.importorskip("fcntl", reason="these locks are POSIX")
+pytest.importorskip("fcntl", reason="these locks are POSIX")
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the wait is seen in /proc")
 
@@ -32,35 +32,11 @@ PROFILE = b"# mine\nexport DEBUG=1"
 BLOCK = profiles.add_block(PROFILE, {"DISABLE_EVENTS": "1"})
 
 
-def start(machine: Machine, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start a command line and do not wait for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "usagectl", *arguments],
-        env=machine.process_variables(),
-        cwd=machine.cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Lock a folder, so that a crowd gathers before it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def run_crowd(
     machine: Machine, commands: Sequence[Sequence[str]], gate: Path
 ) -> list[tuple[int, bytes, bytes]]:
     """Start every command while `gate` is locked, then let them all go."""
-    with held(gate):
+    with files.lock(gate):
         crowd = [start(machine, *words) for words in commands]
     ends = [process.communicate(timeout=120) for process in crowd]
     return [(process.returncode, out, err) for process, (out, err) in zip(crowd, ends, strict=True)]
@@ -133,7 +109,7 @@ def test_disable_and_enable_at_once_never_tear_a_profile(machine: Machine) -> No
     machine.default_profile.parent.mkdir()
     machine.default_profile.write_bytes(PROFILE)
     commands = [("disable", "--json"), ("enable", "--json")] * (CROWD // 2)
-    with held(machine.default_profile.parent):
+    with files.lock(machine.default_profile.parent):
         crowd = [start(machine, *words) for words in commands]
     seen = set()
     while any(process.poll() is None for process in crowd):
@@ -172,64 +148,51 @@ def test_mixed_commands_at_once_keep_every_setting(machine: Machine) -> None:
     assert leftovers(machine) == []
 
 
+LOCKING = [
+    (
+        ("reset-machine-id", "--yes"),
+        "state",
+        "home/.cache/localstack-cli/machine.json",
+        '{"machine_id": "x", "meanwhile": 1}',
+    ),
+    (("disable", "localstack"), "home", "home/.localstack/default.env", "meanwhile=1\n"),
+    (
+        ("settings", "set", "telemetry.mode", "off"),
+        "config",
+        "config/settings.toml",
+        "# meanwhile\n",
+    ),
+]
+"""Commands, the folder that each locks, a file that it changes, and what another writes there."""
+
+
 @linux
-@pytest.mark.parametrize(
-    ("words", "gate", "file", "text"),
-    [
-        (
-            ("reset-machine-id", "--yes"),
-            "state",
-            "home/.cache/localstack-cli/machine.json",
-            '{"machine_id": "x", "meanwhile": 1}',
-        ),
-        (("disable", "localstack"), "home", "home/.localstack/default.env", "meanwhile=1\n"),
-        (
-            ("settings", "set", "telemetry.mode", "off"),
-            "config",
-            "config/settings.toml",
-            "# meanwhile\n",
-        ),
-    ],
-    ids=["reset", "disable", "settings"],
-)
-def test_what_another_wrote_meanwhile_is_kept(
+@pytest.mark.parametrize(("words", "gate", "file", "text"), LOCKING)
+def test_a_command_waits_for_the_lock(
     machine: Machine, words: tuple[str, ...], gate: str, file: str, text: str
 ) -> None:
-    """A command reads what it changes only once it holds the lock, so nothing is overwritten."""
-    written = machine.folder / file
-    with held(machine.folder / gate):
+    """Ctrl-C while another has it ends with 130 and changes nothing; what another wrote is kept.
+
+    A command reads what it changes only once it holds the lock.
+    """
+    written, folder = machine.folder / file, machine.folder / gate
+    with files.lock(folder):
         process = start(machine, *words)
-        wait_until_it_opened(process, machine.folder / gate)
+        wait_until_it_opened(process, folder)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (130, b"")
+        assert b"Traceback" not in err
+        spool = [machine.state_dir / f"spool.db{end}" for end in ("", "-wal", "-shm")]
+        assert [p for p in machine.folder.rglob("*") if p.is_file() and p not in spool] == []
+        process = start(machine, *words)
+        wait_until_it_opened(process, folder)
         written.parent.mkdir(parents=True, exist_ok=True)
         written.write_text(text)
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert written.read_text() != text
     assert "meanwhile" in written.read_text()
-
-
-@linux
-@pytest.mark.parametrize(
-    ("words", "gate"),
-    [
-        (("reset-machine-id", "--yes"), "state"),
-        (("disable", "localstack"), "home"),
-        (("settings", "set", "telemetry.mode", "off"), "config"),
-    ],
-    ids=["reset", "disable", "settings"],
-)
-def test_an_interrupt_ends_the_waiting(machine: Machine, words: tuple[str, ...], gate: str) -> None:
-    """Ctrl-C while another process holds the lock gives 130, says little and changes nothing."""
-    folder = machine.folder / gate
-    with held(folder):
-        process = start(machine, *words)
-        wait_until_it_opened(process, folder)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (130, b"")
-    assert b"Traceback" not in err
-    spool = [machine.state_dir / f"spool.db{end}" for end in ("", "-wal", "-shm")]
-    assert [p for p in machine.folder.rglob("*") if p.is_file() and p not in spool] == []
 
 
 def wait_until_it_opened(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -79,6 +79,11 @@ def is_refusal(done: Outcome, *codes: str) -> bool:
     return first["code"] in codes and bool(first["message"] and first["hint"])
 
 
+def after(machine: Machine) -> dict[str, tuple[int, bytes]]:
+    """Take the contents of a machine whose disk was full."""
+    return contents(machine.folder.with_name(f"{machine.folder.name}.after"))
+
+
 @pytest.fixture
 def furnished(machine: Machine) -> Machine:
     """A machine on which every command has something to read and to change."""
@@ -86,18 +91,14 @@ def furnished(machine: Machine) -> Machine:
     return machine
 
 
-def test_a_read_only_disk_changes_no_answer_and_no_file(furnished: Machine) -> None:
-    """What only answers, answers; what writes says which file could not be written."""
+def test_a_machine_that_cannot_be_written_changes_no_answer_and_no_file(
+    furnished: Machine,
+) -> None:
+    """What only answers, answers; what writes names its file: on a disk, or by modes of folders."""
     before = contents(furnished.folder)
     outcomes = run_all_behind(read_only(furnished), furnished, ALL)
     assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
-    assert contents(furnished.folder) == before
-
-
-def test_folders_without_the_right_to_write_are_the_same(furnished: Machine) -> None:
-    """Modes that forbid writing are as good a wall as a read-only disk."""
     wall = powerless()
-    before = contents(furnished.folder)
     folders = [furnished.folder, *(p for p in furnished.folder.rglob("*") if p.is_dir())]
     try:
         for folder in folders:
@@ -115,16 +116,15 @@ def test_a_full_disk_leaves_every_old_byte(furnished: Machine) -> None:
     before = contents(furnished.folder)
     outcomes = run_all_behind(full_disk(furnished), furnished, [*ANSWERING, *WRITING])
     assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
-    assert contents(furnished.folder.with_name(f"{furnished.folder.name}.after")) == before
+    assert after(furnished) == before
 
 
 def test_removing_works_on_a_full_disk(furnished: Machine) -> None:
     """Clearing needs no free byte, and removes the IDs alone."""
     before = contents(furnished.folder)
     assert is_answer(run_behind(full_disk(furnished), furnished, CLEAR))
-    after = contents(furnished.folder.with_name(f"{furnished.folder.name}.after"))
     gone = {"home/.cache/localstack-cli/machine.json", "home/.config/lstk/machine_id"}
-    assert before.keys() - after.keys() == gone
+    assert before.keys() - after(furnished).keys() == gone
 
 
 def test_a_corrupt_file_on_a_full_disk_stays_in_its_place(furnished: Machine) -> None:
@@ -132,7 +132,7 @@ def test_a_corrupt_file_on_a_full_disk_stays_in_its_place(furnished: Machine) ->
     furnished.machine_json.write_bytes(b"broken")
     before = contents(furnished.folder)
     assert is_refusal(run_behind(full_disk(furnished), furnished, RESET), "file-unwritable")
-    assert contents(furnished.folder.with_name(f"{furnished.folder.name}.after")) == before
+    assert after(furnished) == before
 
 
 def test_files_that_may_not_be_read(furnished: Machine) -> None:
@@ -178,7 +178,10 @@ def test_a_home_that_may_not_be_entered(furnished: Machine) -> None:
 
 
 def test_no_home_at_all(machine: Machine) -> None:
-    """Without HOME and without an account, answers go on and a refusal names the way out."""
+    """Without HOME and without an account, answers go on and a refusal names the way out.
+
+    Its hint works: with a cache folder the ID is written there.
+    """
     wall = without_account()
     machine.cwd.chmod(0o777)
     outcomes = run_all_behind(wall, machine, ALL, variables=HOMELESS)
@@ -186,16 +189,8 @@ def test_no_home_at_all(machine: Machine) -> None:
     hints = {words: outcomes[words].envelope["errors"][0]["hint"] for words in WRITING}
     assert [words for words, hint in hints.items() if "export " not in hint] == []
     assert list(machine.cwd.iterdir()) == [], "a folder named ~ is no home"
-
-
-def test_without_a_home_a_folder_can_be_named(machine: Machine) -> None:
-    """The hint of the refusal works: with a cache folder the ID is written there."""
-    wall = without_account()
-    machine.cwd.chmod(0o777)
     variables = {**HOMELESS, "XDG_CACHE_HOME": str(machine.cwd)}
-    assert is_answer(
-        run_behind(wall, machine, "reset-machine-id", "--yes", "--json", variables=variables)
-    )
+    assert is_answer(run_behind(wall, machine, RESET, variables=variables))
     assert (machine.cwd / "localstack-cli" / "machine.json").is_file()
 
 

@@ -40,8 +40,11 @@ def record(machine: Machine, count: int = 3, *, tool: str = "usagectl") -> None:
         spool.append(machine.environment(), EVENT, tool=tool, kind="cli_cmd")
 
 
-def test_disable_all_switches_everything_off(machine: Machine) -> None:
-    """Without a name every part ends off; the setting keeps instant and author."""
+def test_disable_all_and_its_undoing(machine: Machine) -> None:
+    """Without a name every part ends off; the setting keeps instant and author.
+
+    Enable then takes out what disable made, down to the files.
+    """
     result = switching.disable(machine.environment())
     assert not result.problems
     assert {found.telemetry for found in result.consents if found.counts} == {"off"}
@@ -49,11 +52,6 @@ def test_disable_all_switches_everything_off(machine: Machine) -> None:
     user = settings.load(machine.environment()).of_tool("usagectl")
     assert (user.mode, user.mode_set_by) == ("off", "disable")
     assert user.mode_since == NOW.replace(microsecond=0)
-
-
-def test_enable_without_a_name_undoes_disable(machine: Machine) -> None:
-    """What disable made goes, down to the files; usagectl is local again, never on."""
-    switching.disable(machine.environment())
     result = switching.enable(machine.environment())
     assert not result.problems
     assert own_state(machine) == "local"
@@ -62,27 +60,20 @@ def test_enable_without_a_name_undoes_disable(machine: Machine) -> None:
 
 
 def test_enable_without_a_name_leaves_a_persons_own_mode(machine: Machine) -> None:
-    """A mode that disable did not write stays, byte for byte, also an off after disable."""
-    for mode in ("off", "local", "on"):
+    """A mode that disable did not write stays, byte for byte, also an off after disable.
+
+    Sending is never switched on: what was on before disable is local after enable.
+    """
+    for mode in ("local", "on", "off"):
         text = f'# mine\n[telemetry]\nmode = "{mode}"\n'
         file = settings_file(machine, text)
         switching.enable(machine.environment())
         assert file.read_text() == text
-    settings_file(machine, '[telemetry]\nmode = "off"\n')
-    changes = switching.disable(machine.environment(), ["usagectl"]).changes
-    assert not any(change.changed for change in changes)
-    switching.enable(machine.environment())
-    assert own_state(machine) == "off"
-
-
-def test_enable_without_a_name_never_switches_sending_on(machine: Machine) -> None:
-    """After disable and enable usagectl is local, also where it was on before."""
-    for mode in ("local", "on"):
-        settings_file(machine, f'[telemetry]\nmode = "{mode}"\n')
-        switching.disable(machine.environment())
+        changes = switching.disable(machine.environment(), ["usagectl"]).changes
+        assert [change.changed for change in changes] == [mode != "off"]
         assert own_state(machine) == "off"
         switching.enable(machine.environment())
-        assert own_state(machine) == "local"
+        assert own_state(machine) == ("off" if mode == "off" else "local")
 
 
 def test_enable_by_name_switches_sending_on(machine: Machine) -> None:
@@ -97,16 +88,13 @@ def test_enable_by_name_switches_sending_on(machine: Machine) -> None:
     assert own_state(machine) == "on"
 
 
-def test_enable_by_name_cannot_beat_the_environment(machine: Machine) -> None:
-    """A variable that holds it down is named, with what to unset."""
+def test_what_holds_enable_down_is_named(machine: Machine) -> None:
+    """A variable with what to unset, a policy with its file."""
     for name, value in (("DO_NOT_TRACK", "1"), ("USAGECTL_TELEMETRY", "local")):
         machine.variables = {name: value}
         (problem,) = switching.enable(machine.environment(), ["usagectl"]).problems
         assert (problem.code, problem.hint) == ("switch-ineffective", f"unset {name}")
-
-
-def test_a_policy_holds_enable_down(machine: Machine) -> None:
-    """A policy that decides is named with its file."""
+    machine.variables = {}
     file = machine.root / "etc/usagectl/policy.toml"
     file.parent.mkdir(parents=True)
     file.write_text('[telemetry]\nmode = "local"\n')
@@ -115,43 +103,24 @@ def test_a_policy_holds_enable_down(machine: Machine) -> None:
     assert problem.hint == f"cat {file}"
 
 
-def test_disable_sets_a_corrupt_settings_file_aside(machine: Machine) -> None:
-    """Disable needs a file that can be read: the old one is kept under another name."""
-    settings_file(machine, "[[[ mine")
+def test_corrupt_settings(machine: Machine) -> None:
+    """A file that cannot be understood counts as off, and undoing does not make it louder.
+
+    Disable needs a file that can be read: the old one is kept under another name. An off
+    that stands in it is not lost by storing something else.
+    """
+    file = settings_file(machine, "[[[ mine")
+    with pytest.raises(FileCorruptError):
+        settings.save(machine.environment(), {"cache_dir": "/x"})
+    (problem,) = switching.enable(machine.environment()).problems
+    assert (problem.code, own_state(machine)) == ("file-corrupt", "off")
+    assert (os.listdir(file.parent), file.read_text()) == ([file.name], "[[[ mine")  # noqa: PTH208
     result = switching.disable(machine.environment(), ["usagectl"])
     assert not result.problems
     (aside,) = [change.set_aside for change in result.changes]
     assert aside is not None
     assert aside.read_text() == "[[[ mine"
     assert settings.load(machine.environment()).mode == "off"
-
-
-def test_enable_without_a_name_leaves_corrupt_settings(machine: Machine) -> None:
-    """A file that cannot be understood counts as off, and undoing does not make it louder."""
-    settings_file(machine, "[[[ mine")
-    before = snapshot(machine.config_dir)
-    result = switching.enable(machine.environment())
-    assert [problem.code for problem in result.problems] == ["file-corrupt"]
-    assert own_state(machine) == "off"
-    assert snapshot(machine.config_dir) == before
-
-
-def test_another_setting_is_not_written_into_a_corrupt_file(machine: Machine) -> None:
-    """An off that stands in a file nobody can read is not lost by storing something else."""
-    file = settings_file(machine, '[telemetry]\nmode = "off"\nbroken')
-    with pytest.raises(FileCorruptError):
-        settings.save(machine.environment(), {"cache_dir": "/x"})
-    assert own_state(machine) == "off"
-    assert file.read_text().endswith("broken")
-
-
-def test_a_pipe_in_the_settings_place(machine: Machine) -> None:
-    """A pipe is neither waited for nor replaced."""
-    os.mkfifo(settings_file(machine))
-    for switch in (switching.disable, switching.enable):
-        result = switch(machine.environment(), ["usagectl"])
-        assert result.problems[0].code == "file-unreadable"
-        assert settings_file(machine).is_fifo()
 
 
 def test_without_a_home(machine: Machine) -> None:
@@ -187,8 +156,9 @@ def test_the_answer_names_whose_events_were_removed(machine: Machine) -> None:
 
 
 def test_a_dry_run_says_what_a_file_would_get_and_lose(machine: Machine) -> None:
-    """The sentence of a dry run is about what is not yet so."""
+    """Its sentences are about what is not yet so; nothing was tried, so nothing failed."""
     environment = machine.environment()
+    assert switching.disable(environment, dry_run=True).problems == ()
     planned = run_inside(environment, "disable", "localstack", "--dry-run").stdout
     assert f"localstack: {machine.default_profile} would get DISABLE_EVENTS=1\n" in planned
     run_inside(environment, "disable", "localstack")
@@ -221,11 +191,6 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
                 ], (state, names)
                 assert planned.purged == done.purged
                 assert [change.set_aside for change in planned.changes if change.set_aside] == []
-
-
-def test_a_dry_run_reports_no_part_as_staying_on(machine: Machine) -> None:
-    """Nothing was tried, so nothing failed."""
-    assert switching.disable(machine.environment(), dry_run=True).problems == ()
 
 
 def test_lstk_on_path_without_its_variable(machine: Machine) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.machine import Machine
+from tests.support.machine import Machine, codes
 from usagectl import consent
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ def verdict(machine: Machine, **variables: str) -> Consent:
     machine.variables = variables
     (found,) = consent.evaluate(machine.environment(), ["usagectl"])
     return found
-
-
-def codes(found: Consent) -> list[str]:
-    """List the codes of a verdict's warnings."""
-    return [caution.code for caution in found.cautions]
 
 
 def mode(text: str) -> str:
@@ -53,28 +48,22 @@ def place(machine: Machine, name: str) -> Path:
     }[name]
 
 
-def test_the_default_is_local(machine: Machine) -> None:
-    """Without any switch events are recorded and not sent."""
-    found = verdict(machine)
-    assert (found.telemetry, found.decided_by.source, codes(found)) == ("local", "default", [])
-
-
 def test_a_no_variable(machine: Machine) -> None:
-    """Any value but a word for false is a No, and beats the setting on."""
+    """Any value but a word for false is a No, and beats the setting on.
+
+    An empty value and the words for false say nothing; they never switch on either.
+    """
+    for name in NO_VARIABLES:
+        for value in ("", " ", "0", "false", "FALSE", "no", "No", "off", "OFF", " 0 "):
+            found = verdict(machine, **{name: value})
+            decided = (found.telemetry, found.decided_by.source, found.overridden, codes(found))
+            assert decided == ("local", "default", (), []), value
     put(place(machine, "setting"), mode("on"))
     for name in NO_VARIABLES:
         for value in ("1", "true", "yes", "on", "2", "x", " 1 ", "nope", "01"):
             found = verdict(machine, **{name: value})
             assert (found.telemetry, found.decided_by.name) == ("off", name), value
             assert [switch.source for switch in found.overridden] == ["setting"]
-
-
-def test_a_word_for_false_is_no_no(machine: Machine) -> None:
-    """An empty value and the words for false say nothing; they never switch on either."""
-    for name in NO_VARIABLES:
-        for value in ("", " ", "0", "false", "FALSE", "no", "No", "off", "OFF", " 0 "):
-            found = verdict(machine, **{name: value})
-            assert (found.telemetry, found.decided_by.source) == ("local", "default"), value
 
 
 def test_a_no_that_localstack_ignores_is_warned_of(machine: Machine) -> None:
@@ -149,55 +138,29 @@ def test_policy_and_project_only_restrict(tmp_path: Path) -> None:
 
 
 def test_what_is_not_understood_is_off(tmp_path: Path) -> None:
-    """A corrupt policy, project or settings file counts as off, and is named."""
-    corrupt = (
-        "not toml",
-        "[telemetry]\nmode = 1\n",
-        '[telemetry]\nmode = "maybe"\n',
-        "telemetry=1",
-    )
-    for name in ("policy", "project", "setting"):
-        machine = Machine(tmp_path / name)
-        for text in corrupt:
-            put(place(machine, name), text)
-            found = verdict(machine, USAGECTL_TELEMETRY="on")
-            assert found.telemetry == "off", (name, text)
-            assert found.decided_by.origin == str(place(machine, name))
-            assert f"{name}-unreadable" in codes(found), (name, text)
+    """A corrupt policy, project or settings file counts as off, and is named.
 
-
-def test_a_slip_of_the_pen_in_a_restriction_restricts(tmp_path: Path) -> None:
-    """A policy or project file with an unknown key counts as off, and says so."""
+    So does a policy or project file with an unknown key: a slip of the pen in a restriction.
+    A folder or a pipe in its place counts as off too, and does not hang.
+    """
+    corrupt = ("not toml", "[telemetry]\nmode = 1\n", mode("maybe"), "telemetry=1")
     slips = ('mode = "off"\n', '[telemtry]\nmode = "off"\n', '[telemetry]\nmodes = "off"\n')
-    for name in ("policy", "project"):
-        machine = Machine(tmp_path / name)
-        for text in slips:
-            put(place(machine, name), text)
-            found = verdict(machine)
-            assert (found.telemetry, codes(found)) == ("off", [f"{name}-unknown-key"]), text
-
-
-def test_what_cannot_be_read_is_off(tmp_path: Path) -> None:
-    """A folder or a pipe in a file's place counts as off and does not hang."""
     for name in ("policy", "project", "setting"):
         machine = Machine(tmp_path / name)
         file = place(machine, name)
-        file.mkdir(parents=True)
+        cases = dict.fromkeys(corrupt, f"{name}-unreadable")
+        cases |= dict.fromkeys(slips if name != "setting" else (), f"{name}-unknown-key")
+        for text, code in cases.items():
+            put(file, text)
+            found = verdict(machine, USAGECTL_TELEMETRY="on")
+            assert found.telemetry == "off", (name, text)
+            assert (found.decided_by.origin, codes(found)) == (str(file), [code]), text
+        file.unlink()
+        file.mkdir()
         assert verdict(machine).telemetry == "off", name
         file.rmdir()
         os.mkfifo(file)
         assert verdict(machine).telemetry == "off", name
-
-
-def test_a_project_file_counts_from_any_parent(machine: Machine) -> None:
-    """Every project file up to the root restricts, not the nearest alone."""
-    put(place(machine, "parent"), mode("off"))
-    put(place(machine, "project"), mode("local"))
-    found = verdict(machine, USAGECTL_TELEMETRY="on")
-    assert found.telemetry == "off"
-    assert found.decided_by.origin == str(place(machine, "parent"))
-    put(place(machine, "project"), mode("off"))
-    assert verdict(machine).decided_by.origin == str(place(machine, "project"))
 
 
 def test_without_a_home_it_is_off(machine: Machine) -> None:
@@ -207,10 +170,15 @@ def test_without_a_home_it_is_off(machine: Machine) -> None:
 
 
 def test_of_several_no_the_first_named_decides(machine: Machine) -> None:
-    """Among equals the design's order of naming holds: variables, policy, project, setting."""
-    for name in ("setting", "project", "policy"):
+    """Among equals the design's order of naming holds: variables, policy, project, setting.
+
+    Every project file up to the root restricts, not the nearest alone.
+    """
+    put(place(machine, "project"), mode("local"))
+    for name in ("setting", "parent", "project", "policy"):
         put(place(machine, name), mode("off"))
-        assert verdict(machine).decided_by.source == name
+        found = verdict(machine, USAGECTL_TELEMETRY="on")
+        assert (found.telemetry, found.decided_by.origin) == ("off", str(place(machine, name)))
     assert verdict(machine, USAGECTL_TELEMETRY="off").decided_by.name == "USAGECTL_TELEMETRY"
     found = verdict(machine, DISABLE_EVENTS="1", USAGECTL_TELEMETRY="off")
     assert found.decided_by.name == "DISABLE_EVENTS"
@@ -239,24 +207,24 @@ choices = st.fixed_dictionaries(
 )
 
 
-def lay_out(folder: Path, chosen: dict[str, str]) -> Consent:
-    """Make a machine with the chosen switches and give the verdict."""
-    machine = Machine(folder)
-    for name in PLACES:
-        file = place(machine, name)
-        file.unlink(missing_ok=True)
-        if name in chosen:
-            put(file, mode(chosen[name]))
-    return verdict(machine, **{name: chosen[name] for name in chosen if name not in PLACES})
+def decide(chosen: dict[str, str]) -> str:
+    """Say what usagectl's telemetry is with the chosen switches; what decided must say so too."""
+    with tempfile.TemporaryDirectory() as folder:
+        machine = Machine(Path(folder))
+        for name in PLACES:
+            if name in chosen:
+                put(place(machine, name), mode(chosen[name]))
+        found = verdict(machine, **{name: chosen[name] for name in chosen if name not in PLACES})
+    assert found.decided_by.says == found.telemetry
+    assert all(switch.says != found.telemetry for switch in found.overridden)
+    return found.telemetry
 
 
 @settings(max_examples=200, database=None)
 @given(choices, st.sampled_from((*NO_VALUES, *PLACES)))
 def test_adding_a_no_never_makes_it_louder(chosen: dict[str, str], where: str) -> None:
     """Whatever stands where: a No put anywhere makes the verdict off."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        assert lay_out(folder, {**chosen, where: NO_VALUES.get(where, "off")}).telemetry == "off"
+    assert decide({**chosen, where: NO_VALUES.get(where, "off")}) == "off"
 
 
 @settings(max_examples=200, database=None)
@@ -265,9 +233,5 @@ def test_policy_and_project_never_make_it_louder(
     chosen: dict[str, str], where: str, says: str
 ) -> None:
     """Whatever stands elsewhere: a policy or project file that appears never raises the verdict."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        without = {key: value for key, value in chosen.items() if key != where}
-        before = lay_out(folder, without).telemetry
-        after = lay_out(folder, {**without, where: says}).telemetry
-    assert RANK[after] <= RANK[before]
+    without = {key: value for key, value in chosen.items() if key != where}
+    assert RANK[decide({**without, where: says})] <= RANK[decide(without)]

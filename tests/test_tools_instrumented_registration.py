@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from tests.support.machine import Machine
 from usagectl import consent, tools
 from usagectl.emitting import permission
-from usagectl.errors import InvalidValueError, UnknownToolError
+from usagectl.errors import InvalidValueError
 from usagectl.events.kinds import Kind
 from usagectl.tools import instrumented
 from usagectl.tools.instrumented import Registration
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine
 
 MYTOOL = Registration("mytool", "1.0", "https://example.org/v1", "/bin/mytool")
 
@@ -76,11 +79,13 @@ def test_a_program_without_endpoint_sends_where_its_tool_does(machine: Machine) 
 
 
 def test_usagectl_needs_no_file(machine: Machine) -> None:
-    """Usagectl knows itself; what goes by a built-in name is not read from a file."""
+    """Usagectl knows itself; a file by a built-in name, or by none of a tool, is not read."""
     environment = machine.environment()
     assert not instrumented.register(environment, Registration("usagectl"))
     for name in instrumented.TAKEN:
         lay(machine, b'{"endpoint": "http://x"}', f"{name}.json")
+    for name in ("..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"):
+        lay(machine, b"{}", name)
     assert instrumented.read_all(environment) == ()
     assert [tool.name for tool in tools.known(environment)] == ["localstack", "lstk", "usagectl"]
 
@@ -112,27 +117,20 @@ def test_a_broken_file_is_a_tool_without_endpoint(machine: Machine) -> None:
     assert machine.run("status", "--json").status == 0
 
 
-def test_other_files_are_no_tools(machine: Machine) -> None:
-    """Files without a tool's name are ignored."""
-    for name in ("..json", "A.json", "a b.json", "x", ".mytool.json.1.tmp", "-.json"):
-        lay(machine, b"{}", name)
-    assert instrumented.read_all(machine.environment()) == ()
-
-
 def test_odd_things_in_the_way(machine: Machine) -> None:
-    """A folder or a pipe in the place of a file is a problem, never a hang."""
+    """A folder or a pipe in the place of a file is a problem, never a hang.
+
+    With a file in the place of the folder there are no tools.
+    """
     folder = machine.state_dir / "tools"
+    machine.state_dir.mkdir()
+    folder.write_text("x")
+    assert instrumented.read_all(machine.environment()) == ()
+    folder.unlink()
     (folder / "one.json").mkdir(parents=True)
     os.mkfifo(folder / "two.json")
     found = instrumented.read_all(machine.environment())
     assert [(each.name, bool(each.problem)) for each in found] == [("one", True), ("two", True)]
-
-
-def test_a_file_in_place_of_the_folder(machine: Machine) -> None:
-    """Without a folder there are no tools."""
-    machine.state_dir.mkdir(parents=True)
-    (machine.state_dir / "tools").write_text("x")
-    assert instrumented.read_all(machine.environment()) == ()
 
 
 @profile(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -164,13 +162,6 @@ def test_invalid_names_are_refused() -> None:
             instrumented.validate_name(name)
 
 
-def test_an_unknown_tool_lists_the_registered_ones(machine: Machine) -> None:
-    """The error names what there is, registered tools too."""
-    instrumented.register(machine.environment(), MYTOOL)
-    with pytest.raises(UnknownToolError, match="mytool"):
-        consent.evaluate(machine.environment(), ["mytol"])
-
-
 SWITCHES: list[tuple[dict[str, str], str, str, str]] = [
     ({}, "", "local", "no switch"),
     ({"MYTOOL_TELEMETRY": "on"}, "", "on", "MYTOOL_TELEMETRY"),
@@ -196,8 +187,8 @@ def test_the_switches_of_a_registered_tool(machine: Machine) -> None:
     found = []
     for variables, text, _, _ in SWITCHES:
         (machine.config_dir / "settings.toml").write_text(text)
-        asked = Machine(machine.folder, variables)
-        verdict = consent.evaluate(asked.environment(), ["mytool"])[0]
+        machine.variables = variables
+        verdict = consent.evaluate(machine.environment(), ["mytool"])[0]
         found.append((variables, text, verdict.telemetry, verdict.decided_by.name))
     assert found == SWITCHES
 

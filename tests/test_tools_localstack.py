@@ -6,10 +6,12 @@ The expectations are facts, part 5: what the real client did, not what it should
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.machine import codes
 from usagectl import consent
 
 if TYPE_CHECKING:
@@ -18,13 +20,13 @@ if TYPE_CHECKING:
 
     from tests.support.machine import Machine
     from usagectl.consent import Consent
+    from usagectl.tools.base import Switch
 
 PLAIN, PREFIXED = "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS"
 OUT = "DISABLE_EVENTS=1\n"
 IN = "DISABLE_EVENTS=0\n"
 OFF_VALUES = ("1", "true", "TRUE", "True", "tRuE", " 1 ", "\t1\n", " true ", "\u00a01")
-ON_VALUES = ("", " ", "0", "false", "yes", "on", "2", "01", "1.0", "+1", "y", "no", "off", '"1"')
-ODD_VALUES = ("yes", "on", "2", "01", "1.0", "y", '"1"')
+ODD_VALUES = ("yes", "on", "2", "01", "1.0", "+1", "y", '"1"')
 FALSE_VALUES = ("", " ", "0", "false", "no", "off", "OFF")
 
 
@@ -33,11 +35,6 @@ def verdicts(machine: Machine, variables: Mapping[str, str]) -> tuple[Consent, C
     machine.variables = dict(variables)
     cli, container = consent.evaluate(machine.environment(), ["localstack"])
     return cli, container
-
-
-def codes(found: Consent) -> set[str]:
-    """List the codes of a verdict's warnings."""
-    return {caution.code for caution in found.cautions}
 
 
 def write(machine: Machine, **profiles: str | bytes) -> None:
@@ -51,136 +48,98 @@ def write(machine: Machine, **profiles: str | bytes) -> None:
         file.write_bytes(text.encode() if isinstance(text, str) else text)
 
 
+def tell(found: Consent) -> str:
+    """Say a verdict in a line: what decides, what it beats, and the warnings."""
+
+    def where(switch: Switch) -> str:
+        file = switch.origin.rpartition("/")[2].removesuffix(".env")
+        return {"environment": "shell", "default": "nothing"}.get(switch.source, file)
+
+    beaten = ", ".join(f"{where(each)} {each.name}={each.value}" for each in found.overridden)
+    over = f" over {beaten}" if beaten else ""
+    warnings = "".join(f"; {caution.code}" for caution in found.cautions)
+    return f"{found.telemetry} by {where(found.decided_by)}{over}{warnings}"
+
+
 def test_one_and_true_switch_off(machine: Machine) -> None:
-    """Only `1` and `true`, in any case and trimmed, are a Yes; each part reads its own name."""
-    wrong: list[object] = []
+    """Only `1` and `true`, in any case and trimmed, are a Yes; each part reads its own name.
+
+    A value that means No to a person, and nothing to LocalStack, is warned of.
+    """
+    wrong = []
     for name in (PLAIN, PREFIXED):
-        for value in (*OFF_VALUES, *ON_VALUES):
+        for value in (*OFF_VALUES, *ODD_VALUES, *FALSE_VALUES):
             cli, container = verdicts(machine, {name: value})
             says = "off" if value in OFF_VALUES else "on"
-            expected = says if name == PLAIN else "on"
-            is_read = cli.decided_by.source == "environment"
-            if (cli.telemetry, container.telemetry) != (expected, says):
-                wrong.append((name, value, cli.telemetry, container.telemetry))
-            if container.decided_by != ("environment", name, value, "environment", says):
-                wrong.append((name, value, *container.decided_by))
-            if is_read != (name == PLAIN):
-                wrong.append((name, value, cli.decided_by.source))
+            heeded = says, ["value-ignored"] if value in ODD_VALUES else []
+            ignored = "on", ["prefixed-name-not-read"] if value in OFF_VALUES else []
+            expected = (heeded if name == PLAIN else ignored, heeded)
+            found = tuple((each.telemetry, codes(each)) for each in (cli, container))
+            is_decider = container.decided_by == ("environment", name, value, "environment", says)
+            if found != expected or not is_decider:
+                wrong.append((name, value, found))
     assert wrong == []
 
 
-def test_an_odd_value_is_warned_of(machine: Machine) -> None:
-    """A value that means No to a person, and nothing to LocalStack, is named; others are not."""
-    for value in ODD_VALUES:
-        cli, container = verdicts(machine, {PLAIN: value})
-        assert codes(cli) == codes(container) == {"value-ignored"}, value
-        assert cli.cautions[0].hint == "export DISABLE_EVENTS=1"
-    for value in FALSE_VALUES:
-        cli, container = verdicts(machine, {PLAIN: value})
-        assert codes(cli) | codes(container) == set(), value
+DECISIONS = """
+A variable that is present, even an empty one, beats the profile:
+D=            | default D=1    | on by shell over default D=1; environment-wins |
+D=yes         | default D=1    | on by shell over default D=1; value-ignored; environment-wins |
+D=1           | default D=0    | off by shell over default D=0 |
+D=1           | default D=true | off by shell |
+              | default D=1    | off by default |
+              |                | on by nothing |
+The container obeys the prefixed name first, wherever it stands; the command line never does:
+D=1 L=1       |                | off by shell over shell L=1 | off by shell
+D=1 L=        |                | off by shell | on by shell over shell D=1; prefixed-name-wins
+D=1 L=yes     |                | off by shell over shell L=yes \
+                               | on by shell over shell D=1; value-ignored; prefixed-name-wins
+D= L=1        |                | on by shell over shell L=1; prefixed-name-not-read \
+                               | off by shell over shell D=
+D=1           | default L=0    | off by shell | on by default over shell D=1; prefixed-name-wins
+L=0           | default D=1    | off by default | on by shell over default D=1; prefixed-name-wins
+L=1           |                | on by nothing over shell L=1; prefixed-name-not-read | off by shell
+              | default L=1    | on by nothing; prefixed-name-not-read | off by default
+DO_NOT_TRACK changes nothing; a warning says so while events are on:
+DO_NOT_TRACK=1     |           | on by nothing over shell DO_NOT_TRACK=1; do-not-track-ignored |
+DO_NOT_TRACK=0     |           | on by nothing |
+DO_NOT_TRACK=1 D=1 |           | off by shell over shell DO_NOT_TRACK=1 |
+A later file wins; in it, a bare name takes the earlier value away:
+CONFIG_PROFILE=a,b | a D=1, b D=0 | on by b over a D=1 |
+CONFIG_PROFILE=a,b | a D=1, b D   | on by nothing over a D=1 |
+Profiles that are not active are spoken of where choosing one would change the verdict:
+CONFIG_PROFILE=dev | default D=1, dev X=1 | on by nothing; profile-drops-opt-out | on by nothing
+                   | default D=1, dev X=1 | off by default; profile-lacks-opt-out | off by default
+D=1                | default D=1, dev     | off by shell |
+                   | default D=1, dev D=1 | off by default |
+                   | default, dev         | on by nothing |
+CONFIG_PROFILE=default,dev | default D=1, dev | off by default |
+"""
+"""Variables, profiles, what is then said of the command line, and of the container if it differs.
+
+D is DISABLE_EVENTS, and L that name with its prefix.
+"""
 
 
-def test_an_odd_value_in_a_profile_is_named_with_its_file(machine: Machine) -> None:
-    """The warning of an ignored value says in which file it stands."""
-    write(machine, default="DISABLE_EVENTS=yes\n")
-    cli, _ = verdicts(machine, {})
-    (caution,) = cli.cautions
-    assert caution.code == "value-ignored"
-    assert str(machine.default_profile) in caution.message
-    assert caution.hint == "usagectl disable"
+def spell(text: str) -> str:
+    """Write the names of the table out."""
+    return re.sub(r"\bL\b", PREFIXED, re.sub(r"\bD\b", PLAIN, text))
 
 
-def test_nothing_set_is_on_by_default(machine: Machine) -> None:
-    """Without any switch both parts are on, without a warning; they count although absent."""
-    for found in verdicts(machine, {}):
-        assert (found.telemetry, found.decided_by.source) == ("on", "default")
-        assert (found.overridden, found.cautions) == ((), ())
-        assert (found.installation.installed, found.counts) == (False, True)
-
-
-def test_a_variable_that_is_present_beats_the_profile(machine: Machine) -> None:
-    """A variable in the environment, even an empty one, defeats the profile's opt-out."""
-    write(machine, default=OUT)
-    for value in ("", "0", "yes", " "):
-        for found in verdicts(machine, {PLAIN: value}):
-            assert (found.telemetry, found.decided_by.source) == ("on", "environment"), value
-            assert "environment-wins" in codes(found)
-            assert [(s.source, s.value) for s in found.overridden] == [("profile", "1")]
-    for found in verdicts(machine, {PLAIN: ""}):
-        assert codes(found) == {"environment-wins"}
-
-
-def test_the_variable_beats_an_opt_in_of_the_profile(machine: Machine) -> None:
-    """Off in the environment wins over on in the profile; one that agrees is not overridden."""
-    write(machine, default=IN)
-    cli, _ = verdicts(machine, {PLAIN: "1"})
-    assert cli.telemetry == "off"
-    assert [(s.source, s.value) for s in cli.overridden] == [("profile", "0")]
-    write(machine, default="DISABLE_EVENTS=true\n")
-    assert verdicts(machine, {PLAIN: "1"})[0].overridden == ()
-
-
-def test_the_profile_decides_for_both_parts(machine: Machine) -> None:
-    """A profile's values are the client's variables, so they reach the container too."""
-    write(machine, default=OUT)
-    for found in verdicts(machine, {}):
-        assert found.telemetry == "off"
-        assert found.decided_by.origin == str(machine.default_profile)
-
-
-def test_in_the_container_the_prefixed_name_wins(machine: Machine) -> None:
-    """The container obeys the prefixed name, also an empty one; the command line never does."""
-    for plain, prefixed, cli_says, container_says in (
-        ("1", "1", "off", "off"),
-        ("1", "0", "off", "on"),
-        ("1", "", "off", "on"),
-        ("1", "yes", "off", "on"),
-        ("0", "1", "on", "off"),
-        ("", "1", "on", "off"),
-    ):
-        case = (plain, prefixed)
-        cli, container = verdicts(machine, {PLAIN: plain, PREFIXED: prefixed})
-        assert (cli.telemetry, container.telemetry) == (cli_says, container_says), case
-        assert (cli.decided_by.name, container.decided_by.name) == (PLAIN, PREFIXED), case
-        loses = container_says == "on" and cli_says == "off"
-        assert ("prefixed-name-wins" in codes(container)) == loses, case
-        assert ("prefixed-name-not-read" in codes(cli)) == (cli_says == "on"), case
-        names = [switch.name for switch in container.overridden]
-        assert names == ([] if cli_says == container_says else [PLAIN]), case
-
-
-def test_the_prefixed_name_wins_from_any_place(machine: Machine) -> None:
-    """A prefixed No to opting out beats the plain Yes wherever each of them stands."""
-    for profile, shell in (
-        ("LOCALSTACK_DISABLE_EVENTS=0\n", {PLAIN: "1"}),
-        (OUT, {PREFIXED: "0"}),
-    ):
-        write(machine, default=profile)
-        _, container = verdicts(machine, shell)
-        assert (container.telemetry, codes(container)) == ("on", {"prefixed-name-wins"})
-
-
-def test_the_prefixed_name_alone_is_not_read(machine: Machine) -> None:
-    """The prefixed name, in the environment or in a profile, leaves the command line on."""
-    cli, container = verdicts(machine, {PREFIXED: "1"})
-    assert (cli.telemetry, container.telemetry) == ("on", "off")
-    assert codes(cli) == {"prefixed-name-not-read"}
-    assert [switch.name for switch in cli.overridden] == [PREFIXED]
-    write(machine, default="LOCALSTACK_DISABLE_EVENTS=1\n")
-    cli, container = verdicts(machine, {})
-    assert (cli.telemetry, container.telemetry) == ("on", "off")
-    assert codes(cli) == {"prefixed-name-not-read"}
-
-
-def test_do_not_track_is_ignored(machine: Machine) -> None:
-    """DO_NOT_TRACK changes nothing; a warning says so while events are on, and only then."""
-    for found in verdicts(machine, {"DO_NOT_TRACK": "1"}):
-        assert (found.telemetry, codes(found)) == ("on", {"do-not-track-ignored"})
-        assert [switch.name for switch in found.overridden] == ["DO_NOT_TRACK"]
-    for found in verdicts(machine, {"DO_NOT_TRACK": "0"}):
-        assert codes(found) == set()
-    for found in verdicts(machine, {"DO_NOT_TRACK": "1", PLAIN: "1"}):
-        assert (found.telemetry, codes(found)) == ("off", set())
+def test_what_decides(machine: Machine) -> None:
+    """Which place decides for each part, what it beats, and what is warned of."""
+    rows = [row for row in DECISIONS.replace("\\\n", "").splitlines() if "|" in row]
+    wrong = []
+    for row in rows:
+        variables, profiles, *expected = map(str.strip, spell(row).split("|"))
+        words = [profile.partition(" ") for profile in profiles.split(", ") if profile]
+        write(machine, **{name: f"{line}\n" for name, _, line in words})
+        set_here = dict(each.split("=") for each in variables.split())
+        cli, container = map(tell, verdicts(machine, set_here))
+        if [cli, "" if container == cli else container] != expected:
+            wrong.append((row, cli, container))
+    assert wrong == []
+    assert len(rows) > 20
 
 
 def test_endpoints(machine: Machine) -> None:
@@ -261,18 +220,6 @@ def test_the_profile_list(machine: Machine) -> None:
     assert wrong == []
 
 
-def test_what_a_later_file_overrides(machine: Machine) -> None:
-    """The losing file is named by its path; a bare name takes the earlier value away."""
-    write(machine, a=OUT, b=IN)
-    cli, _ = verdicts(machine, {"CONFIG_PROFILE": "a,b"})
-    assert cli.decided_by.origin.endswith("b.env")
-    assert [s.origin.rpartition("/")[2] for s in cli.overridden] == ["a.env"]
-    write(machine, a=OUT, b="DISABLE_EVENTS\n")
-    cli, _ = verdicts(machine, {"CONFIG_PROFILE": "a,b"})
-    assert cli.decided_by.source == "default"
-    assert [switch.value for switch in cli.overridden] == ["1"]
-
-
 def test_old_versions_read_one_profile_alone(machine: Machine) -> None:
     """Before 3.1 a comma belongs to the profile's name."""
     machine.install_localstack("3.0.2")
@@ -305,7 +252,10 @@ def test_the_folder_of_profiles(machine: Machine) -> None:
 
 
 def test_a_profile_at_which_the_client_stops(machine: Machine) -> None:
-    """No UTF-8, a NUL or an impossible name stop the client: off, whatever a variable says."""
+    """No UTF-8, a NUL or an impossible name stop the client: off, whatever a variable says.
+
+    A broken profile that is not active, and a value that the environment replaces, are fine.
+    """
     for data in (
         b"DISABLE_EVENTS=0\n# caf\xe9\n",
         b"X=a\0b\nDISABLE_EVENTS=0\n",
@@ -316,14 +266,10 @@ def test_a_profile_at_which_the_client_stops(machine: Machine) -> None:
         for found in verdicts(machine, {}):
             assert found.telemetry == "off", data
             assert found.decided_by.origin == str(machine.default_profile)
-            assert codes(found) == {"profile-unreadable"}
+            assert codes(found) == ["profile-unreadable"]
     cli, _ = verdicts(machine, {PLAIN: "0"})
     assert cli.telemetry == "off"
     assert [switch.value for switch in cli.overridden] == ["0"]
-
-
-def test_what_the_client_does_not_read_stops_nothing(machine: Machine) -> None:
-    """A broken profile that is not active, and a value that the environment replaces, are fine."""
     write(machine, default=b"\xff", a=OUT)
     cli, _ = verdicts(machine, {"CONFIG_PROFILE": "a"})
     assert (cli.telemetry, cli.decided_by.name) == ("off", PLAIN)
@@ -347,38 +293,23 @@ def test_what_is_no_file_is_empty_to_the_client(machine: Machine, kind: str) -> 
     machine.default_profile.parent.mkdir()
     put_odd(machine.default_profile, kind)
     for found in verdicts(machine, {}):
-        expected = {"profile-not-read"} if kind == "pipe" else set()
+        expected = ["profile-not-read"] if kind == "pipe" else []
         assert (found.telemetry, codes(found)) == ("on", expected)
 
 
-def test_a_choice_that_drops_the_opt_out(machine: Machine) -> None:
-    """Where the active profile is on and another one opts out, both are named."""
-    write(machine, default=OUT, dev="X=1\n", prod=OUT)
-    cli, container = verdicts(machine, {"CONFIG_PROFILE": "dev"})
-    assert codes(cli) == {"profile-drops-opt-out"}
-    assert "'default', 'prod'" in cli.cautions[0].message
-    assert "'dev'" in cli.cautions[0].message
-    assert codes(container) == set()
+def test_profiles_that_would_change_the_verdict_are_named(machine: Machine) -> None:
+    """Those that opt out, while the active one is on, or lack the opt-out that decides.
 
-
-def test_a_profile_without_the_opt_out(machine: Machine) -> None:
-    """Where the profile's opt-out decides, the profiles that lack it are named."""
+    So is the file in which an ignored value stands.
+    """
+    write(machine, default="DISABLE_EVENTS=yes\n")
+    (ignored,) = verdicts(machine, {})[0].cautions
+    assert (ignored.code, ignored.hint) == ("value-ignored", "usagectl disable")
+    assert str(machine.default_profile) in ignored.message
     write(machine, default=OUT, dev="X=1\n", prod=OUT, odd="DISABLE_EVENTS=yes\n")
-    cli, _ = verdicts(machine, {})
-    assert codes(cli) == {"profile-lacks-opt-out"}
-    assert "'dev', 'odd'" in cli.cautions[0].message
-    assert cli.cautions[0].hint == "CONFIG_PROFILE=dev usagectl disable localstack"
-
-
-def test_no_warning_where_no_choice_changes_the_verdict(machine: Machine) -> None:
-    """The environment, an opt-out everywhere or nowhere, and a list of all need no warning."""
-    cases: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
-        ({PLAIN: "1"}, {"default": OUT, "dev": ""}),
-        ({}, {"default": OUT, "dev": OUT}),
-        ({}, {"default": OUT}),
-        ({}, {"default": "", "dev": ""}),
-        ({"CONFIG_PROFILE": "default,dev"}, {"default": OUT, "dev": ""}),
-    )
-    for variables, profiles in cases:
-        write(machine, **profiles)
-        assert codes(verdicts(machine, variables)[0]) == set(), (variables, profiles)
+    (drops,) = verdicts(machine, {"CONFIG_PROFILE": "dev"})[0].cautions
+    assert "'default', 'prod'" in drops.message
+    assert "'dev'" in drops.message
+    (lacks,) = verdicts(machine, {})[0].cautions
+    assert "'dev', 'odd'" in lacks.message
+    assert lacks.hint == "CONFIG_PROFILE=dev usagectl disable localstack"

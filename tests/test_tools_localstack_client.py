@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.machine import Machine
 from usagectl.tools.localstack_client import (
     LocalStackClient,
     Rules,
     container_runtime,
-    is_in_container,
-    is_known,
     is_true,
     parse_boolean,
     parse_version,
@@ -21,6 +17,9 @@ from usagectl.tools.localstack_client import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.machine import Machines
+    from usagectl.machine.environment import Environment
 
 VERSIONS = ("1.4.0", "2.3.2", "4.12.0", "2026.3.0", "2026.8.2")
 SINCE_2 = VERSIONS[1:]
@@ -47,8 +46,13 @@ def mark(machine: Machine, *paths: str, text: str = "") -> None:
 def seen_by(machine: Machine, **variables: str) -> tuple[str, ...]:
     """List the versions that take the machine for a container."""
     machine.variables = variables
-    environment = machine.environment()
-    return tuple(v for v in VERSIONS if is_in_container(environment, Rules(v)))
+    return containers(machine.environment())
+
+
+def containers(environment: Environment) -> tuple[str, ...]:
+    """List the versions that take the environment for a container."""
+    clients = (LocalStackClient(environment, version=version) for version in VERSIONS)
+    return tuple(client.rules.version for client in clients if client.is_in_container)
 
 
 def test_marker_files(tmp_path: Path) -> None:
@@ -69,26 +73,24 @@ def test_cgroup_text(machine: Machine) -> None:
         mark(machine, CGROUP, text=text)
         assert seen_by(machine) == BY_CGROUP, text
     mark(machine, CGROUP, text="0::/init.scope\n")
-    environment = machine.environment(host_name="")
-    assert not any(is_in_container(environment, Rules(v)) for v in VERSIONS)
+    assert containers(machine.environment(host_name="")) == ()
 
 
-@pytest.mark.parametrize(
-    "path", ["/sys/fs/cgroup/docker/x", "/sys/fs/cgroup/system.slice/docker-1.scope/x"]
-)
-def test_a_docker_host_is_no_container(machine: Machine, path: str) -> None:
+def test_a_docker_host_is_no_container(machines: Machines) -> None:
     """A machine that runs containers itself shows docker in its cgroups, and is a host.
 
     The client's look raises at the first missing folder, and it then trusts the cgroup.
     """
-    mark(machine, CGROUP, text="0::/docker\n")
-    mark(machine, path)
-    assert seen_by(machine) == BY_CGROUP
-    for folder in ("memory/system.slice", "system.slice"):
-        (machine.root / "sys/fs/cgroup" / folder).mkdir(parents=True, exist_ok=True)
-    assert seen_by(machine) == ()
-    mark(machine, MOUNTS, text=CONTAINERD)
-    assert seen_by(machine) == ("2026.3.0",)
+    for path in ("/sys/fs/cgroup/docker/x", "/sys/fs/cgroup/system.slice/docker-1.scope/x"):
+        machine = machines()
+        mark(machine, CGROUP, text="0::/docker\n")
+        mark(machine, path)
+        assert seen_by(machine) == BY_CGROUP
+        for folder in ("memory/system.slice", "system.slice"):
+            (machine.root / "sys/fs/cgroup" / folder).mkdir(parents=True, exist_ok=True)
+        assert seen_by(machine) == (), path
+        mark(machine, MOUNTS, text=CONTAINERD)
+        assert seen_by(machine) == ("2026.3.0",)
 
 
 def test_containerd_mounts(machine: Machine) -> None:
@@ -151,7 +153,7 @@ def test_version_parsing() -> None:
     assert {text: parse_version(text) for text in cases} == cases
 
 
-RULES = {
+RULES: dict[str | None, tuple[bool, ...]] = {
     "1.0.4": (True, False, False, False, False),
     "1.4.0": (True, False, False, False, False),
     "2.0.0": (False, False, False, False, False),
@@ -162,33 +164,23 @@ RULES = {
     "4.13.1": (False, True, True, False, False),
     "4.14.0": (False, True, True, True, False),
     "2026.3.0": (False, True, True, True, True),
-    "2026.8.2": (False, True, True, False, False),
+    **dict.fromkeys(("2026.8.2", None, "", "unknown"), (False, True, True, False, False)),
 }
+RULE_NAMES = (
+    *("is_first_edition", "reads_profile_list", "has_product", "has_summary"),
+    "has_container_runtime",
+)
 
 
 def test_rules_of_a_version() -> None:
     """Each version has the rules that were read in its published wheel; an unknown the newest."""
-
-    def of(version: str | None) -> tuple[bool, ...]:
-        rules = Rules(version)
-        first, has_list, product = (
-            rules.is_first_edition,
-            rules.reads_profile_list,
-            rules.has_product,
-        )
-        return first, has_list, product, rules.has_summary, rules.has_container_runtime
-
-    assert {version: of(version) for version in RULES} == RULES
-    assert {of(version) for version in (None, "", "unknown")} == {RULES["2026.8.2"]}
+    all_rules = {version: Rules(version) for version in RULES}
+    found = {
+        version: tuple(getattr(rules, name) for name in RULE_NAMES)
+        for version, rules in all_rules.items()
+    }
+    assert found == RULES
     assert Rules("1.0.4").version == "1.0.4"
-
-
-def test_which_rules_were_read() -> None:
-    """The versions of which a wheel was read are 1 to 4 and the year 2026 up to the newest."""
-    known = ("1.0.4", "4.14.0", "2026.8.2")
-    unknown = ("9.9", "2027.1", "0.14")
-    assert [version for version in known if not is_known(version)] == []
-    assert [version for version in unknown if is_known(version)] == []
 
 
 def test_truth() -> None:
@@ -212,64 +204,43 @@ def lay_packages(folder: Path, *distributions: str) -> None:
         (folder / f"{distribution}.dist-info").mkdir(parents=True)
 
 
-def put_script(file: Path, first_line: str) -> None:
-    """Put an executable script."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"{first_line}\n")
-    file.chmod(0o755)
-
-
-def version_of(machine: Machine) -> str | None:
-    """Return the version that is found; the command itself must be."""
+def version_of(machine: Machine, first_line: str) -> str | None:
+    """Put the command on PATH with this first line; return the version that is found."""
+    machine.install_program("localstack", f"{first_line}\n")
     found = LocalStackClient(machine.environment()).installation
     assert found.installed
     return found.version
 
 
-def test_not_installed(machine: Machine) -> None:
-    """Without a command on PATH nothing is installed, packages or not."""
-    lay_packages(machine.folder / "lib/python3.11/site-packages", "localstack_core-4.12.0")
-    assert not LocalStackClient(machine.environment()).installation.installed
-    assert not LocalStackClient(machine.environment(variables={})).installation.installed
-
-
 def test_the_venv_of_a_link_beats_a_stale_user_site(machine: Machine) -> None:
-    """A link on PATH (pipx) leads to the packages that the script's interpreter imports."""
-    machine.install_localstack("4.12.0")
-    assert version_of(machine) == "4.12.0"
+    """A link on PATH (pipx) leads to the packages that the script's interpreter imports.
+
+    Without a command on PATH nothing is installed, packages or not.
+    """
     lay_packages(machine.folder / "lib/python3.11/site-packages", "localstack_core-1.0.0")
     lay_packages(machine.home / ".local/lib/python3.11/site-packages", "localstack_core-2.0.0")
-    assert version_of(machine) == "4.12.0"
+    assert not LocalStackClient(machine.environment()).installation.installed
+    assert not LocalStackClient(machine.environment(variables={})).installation.installed
+    machine.install_localstack("4.12.0")
+    assert LocalStackClient(machine.environment()).installation.version == "4.12.0"
 
 
-def test_a_version_by_the_interpreter(machine: Machine) -> None:
-    """A script elsewhere names its interpreter in its first line."""
-    venv = machine.folder / "tool"
-    put_script(machine.bin / "localstack", f"#!{venv}/bin/python3.12 -s")
-    lay_packages(venv / "lib/python3.12/site-packages", "localstack-2026.8.2")
-    assert version_of(machine) == "2026.8.2"
-
-
-def test_env_is_no_interpreter(machine: Machine) -> None:
-    """`env` in the first line says nothing about where the packages lie."""
-    put_script(machine.bin / "localstack", f"#!{machine.folder}/other/bin/env python3")
-    lay_packages(machine.folder / "other/lib/python3.12/site-packages", "localstack_core-9.9.9")
-    assert version_of(machine) is None
+def test_a_version_by_the_first_line(machine: Machine) -> None:
+    """A script elsewhere names its interpreter; `env` says nothing of where the packages lie."""
+    other = machine.folder / "other"
+    lay_packages(other / "lib/python3.12/site-packages", "localstack-2026.8.2")
+    assert version_of(machine, f"#!{other}/bin/python3.12 -s") == "2026.8.2"
+    for first_line in (f"#!{other}/bin/env python3", "", "\x7fELF", "#!", "#! "):
+        assert version_of(machine, first_line) is None, first_line
+    (machine.bin / "localstack").unlink()
+    os.mkfifo(machine.bin / "localstack", 0o755)  # It does not hang.
+    found = LocalStackClient(machine.environment()).installation
+    assert (found.installed, found.version) == (True, None)
 
 
 def test_a_version_in_the_user_site(machine: Machine) -> None:
     """`pip install --user` leaves packages below the home; the core's version counts there."""
-    put_script(machine.bin / "localstack", "#!/nowhere/bin/python3")
     site = machine.home / ".local/lib/python3.11/site-packages"
     lay_packages(site, "localstack-4.0.0", "localstack_core-4.12.0", "localstack_ext-4.1.0")
-    assert version_of(machine) == "4.12.0", "the other package may be an empty shell"
-
-
-def test_an_unknown_version(machine: Machine) -> None:
-    """A command without packages is installed, its version unknown; a pipe does not hang."""
-    for first_line in ("", "\x7fELF", "#!", "#! "):
-        put_script(machine.bin / "localstack", first_line)
-        assert version_of(machine) is None
-    (machine.bin / "localstack").unlink()
-    os.mkfifo(machine.bin / "localstack", 0o755)
-    assert version_of(machine) is None
+    found = version_of(machine, "#!/nowhere/bin/python3")
+    assert found == "4.12.0", "the other package may be an empty shell"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.machine import Machine
 from usagectl import consent, switching
 from usagectl.tools.localstack_client import parse_profile, why_unholdable
-from usagectl.tools.localstack_profiles import has_block
+from usagectl.tools.localstack_profiles import blocks
 
 if TYPE_CHECKING:
     from usagectl.switching import SwitchResult
@@ -58,8 +58,7 @@ def is_usable(data: bytes) -> bool:
         values = parse_profile(data, {})
     except ValueError:
         return False
-    bad = any(why_unholdable(name, value, {}) for name, value in values.items())
-    return not bad and not has_block(data)
+    return not why_unholdable(values, {}) and not blocks(data)
 
 
 LINES = st.sampled_from(
@@ -169,29 +168,23 @@ def test_a_persons_own_opt_out_is_enough(machine: Machine) -> None:
 
 
 def test_of_a_list_the_last_profile_is_edited(machine: Machine) -> None:
-    """The last of the active profiles wins over the others, so it is the one to edit."""
-    first, last = profile(machine, b"X=1\n", name="a"), profile(machine, b"Y=1\n", name="b")
-    machine.variables = {"CONFIG_PROFILE": "a,b"}
-    (change,) = disable(machine).changes
-    assert change.file == last
-    assert first.read_bytes() == b"X=1\n"
-    assert states(machine) == ["off", "off"]
-    undo(machine)
-    assert last.read_bytes() == b"Y=1\n"
+    """The last of the active profiles wins over the others, so it is the one to edit.
 
-
-def test_what_other_profiles_say_is_beaten(machine: Machine) -> None:
-    """A prefixed name that turns the container on is beaten, in whichever file of a list."""
+    A prefixed name that turns the container on is beaten, in whichever file of a list.
+    """
     for names, first, last in (
+        ("a,b", b"X=1\n", b"Y=1\n"),
         ("a,b", PREFIXED_IN, b""),
         ("a,b", b"", PREFIXED_IN),
         ("a,b", b"DISABLE_EVENTS=0\n", b"DISABLE_EVENTS\n"),
         ("b,a,b", PREFIXED_IN, b""),
     ):
-        profile(machine, first, name="a")
-        file = profile(machine, last, name="b")
+        earlier, file = profile(machine, first, name="a"), profile(machine, last, name="b")
         machine.variables = {"CONFIG_PROFILE": names}
-        assert not disable(machine).problems, (names, first, last)
+        result = disable(machine)
+        assert not result.problems, (names, first, last)
+        assert {change.file for change in result.changes} == {file}
+        assert earlier.read_bytes() == first
         assert states(machine) == ["off", "off"], (names, first, last)
         assert not disable(machine).changes[0].changed
         undo(machine)
@@ -207,8 +200,8 @@ def test_enable_by_name_beats_a_persons_own_opt_out(tmp_path: Path) -> None:
             profile(machine, OUT, name=name)
         undo(machine)
         assert states(machine) == ["off", "off"], names
-        for _ in range(2):
-            assert not enable(machine).problems, names
+        for switch in (enable, enable, undo):  # What enable wrote is not taken out by enable alone.
+            assert not switch(machine).problems, names
             assert states(machine) == ["on", "on"], names
         assert profile(machine, name=active[0]).read_bytes().startswith(OUT)
         again = switching.enable(machine.environment(), ["localstack"], dry_run=True)
@@ -253,20 +246,6 @@ def test_undo_finds_the_block_in_a_profile_that_is_not_active(machine: Machine) 
     machine.variables = {}
     undo(machine)
     assert file.read_bytes() == b"X=1\n"
-
-
-def test_enable_never_switches_off(machine: Machine) -> None:
-    """What enable by name wrote over a person's own opt-out is not taken out by enable alone."""
-    profile(machine, OUT)
-    enable(machine)
-    undo(machine)
-    assert states(machine) == ["on", "on"]
-
-
-def test_disable_at_the_root_of_the_file_system(machine: Machine) -> None:
-    """A profile folder with nothing above it can be switched too."""
-    machine.variables = {"CONFIG_DIR": "/"}
-    assert switching.disable(machine.environment(), ["localstack"], dry_run=True).changes
 
 
 def test_a_linked_profile_stays_a_link(machine: Machine) -> None:
@@ -326,20 +305,17 @@ def test_the_environment_defeats_enable(machine: Machine) -> None:
 
 
 def test_a_corrupt_profile_is_left_as_it_was(machine: Machine) -> None:
-    """A profile that the client cannot read is not touched, and named in an error."""
+    """A profile that the client cannot read, a folder or a pipe stays; an error names it."""
+    file = profile(machine)
     for data in (b"X=\xff\n", b"X=a\0\n", b"'A=B'=1\n"):
-        file = profile(machine, data)
+        file.write_bytes(data)
         result = disable(machine)
         assert [problem.code for problem in result.problems] == ["file-corrupt"], data
         enable(machine)
         undo(machine)
         assert file.read_bytes() == data
         assert os.listdir(file.parent) == ["default.env"]  # noqa: PTH208
-
-
-def test_an_unreadable_profile_is_left_as_it_was(machine: Machine) -> None:
-    """A folder or a pipe in a profile's place is an error, and stays."""
-    file = profile(machine)
+    file.unlink()
     file.mkdir()
     assert disable(machine).problems[0].code == "file-unreadable"
     assert file.is_dir()
@@ -350,10 +326,12 @@ def test_an_unreadable_profile_is_left_as_it_was(machine: Machine) -> None:
 
 
 def test_without_a_home_the_error_names_the_way_out(machine: Machine) -> None:
-    """Without any home there is no profile to write; CONFIG_DIR gives it a place."""
+    """Without any home there is no profile to write; CONFIG_DIR gives it a place, even the root."""
     bare = machine.environment(variables={}, account_home=None)
     problem = switching.disable(bare, ["localstack"]).problems[0]
     assert (problem.code, "CONFIG_DIR" in problem.hint) == ("folder-unknown", True)
     placed = machine.environment(variables={"CONFIG_DIR": "conf"}, account_home=None)
     assert not switching.disable(placed, ["localstack"]).problems
     assert (machine.cwd / "conf" / "default.env").exists()
+    rooted = machine.environment(variables={"CONFIG_DIR": "/"})
+    assert switching.disable(rooted, ["localstack"], dry_run=True).changes

@@ -7,19 +7,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.support.machine import NOW, Machine
+from tests.support.machine import NOW, codes
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
-from usagectl.tools.base import select
-from usagectl.tools.localstack_client import Rules
-from usagectl.tools.localstack_session import derive_machine_id, instance_url
-from usagectl.tools.requests import Live, PreviewWish
+from usagectl.tools.base import Live, PreviewWish, select
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from tests.support.machine import Machine, Machines
     from usagectl.preview import Preview
-    from usagectl.tools.requests import Request
+    from usagectl.tools.base import Request
 
 BASE = "session_id machine_id api_key system version is_ci is_docker is_testing"
 FAMILIES = [
@@ -67,11 +63,6 @@ def payload_of(
     return payload
 
 
-def codes(found: Preview) -> list[str]:
-    """List the codes of a preview's warnings."""
-    return [caution.code for caution in found.cautions]
-
-
 def install_system_id(machine: Machine, text: str = SYSTEM_ID) -> None:
     """Give the machine an /etc/machine-id."""
     (machine.root / "etc").mkdir()
@@ -101,14 +92,18 @@ def test_the_system_string(machine: Machine) -> None:
     ):
         payload = payload_of(machine, version)
         assert (payload["system"], payload["is_docker"]) == (system, True), version
+    assert payload_of(machine, "2026.3.0")["container_runtime"] == "none", "the engine's own marks"
     machine.variables = {"USERPROFILE": str(machine.home), "LOCALAPPDATA": str(machine.home)}
     for system in ("Darwin", "Windows"):
         machine.system = system
         assert payload_of(machine)["system"] == system.lower()
 
 
-def test_the_body_is_the_clients_json(machine: Machine) -> None:
-    """Separators are ", " and ": ", text is ASCII, members stand in the client's order."""
+def test_the_request_is_the_clients(machine: Machine) -> None:
+    """Separators are ", " and ": ", text is ASCII, members stand in the client's order.
+
+    So do the headers; the user agent has no git hash.
+    """
     machine.variables |= {"LOCALSTACK_TELEMETRY_PRODUCT": "é", "LOCALSTACK_BUILD_GIT_HASH": "abc"}
     request = request_of(machine)
     event = json.loads(request.body)
@@ -119,13 +114,7 @@ def test_the_body_is_the_clients_json(machine: Machine) -> None:
     assert request.body.startswith(b'{"name": "session", "metadata": {"session_id": "')
     assert b'"product": "\\u00e9", "edition": "unknown"}}' in request.body
     assert b'"version": "4.12.0:abc", ' in request.body
-
-
-def test_the_headers_are_the_clients(machine: Machine) -> None:
-    """Names and order are those of the recorded client; the user agent has no git hash."""
-    machine.variables["LOCALSTACK_BUILD_GIT_HASH"] = "abc"
-    request = request_of(machine)
-    session = json.loads(request.body)["payload"]["session_id"]
+    session = event["payload"]["session_id"]
     url = "https://analytics.localstack.cloud/v1/session"
     assert (request.method, request.url) == ("POST", url)
     assert list(request.headers.items()) == [
@@ -141,12 +130,16 @@ def test_the_headers_are_the_clients(machine: Machine) -> None:
 
 
 def test_the_key_is_the_token_else_the_api_key(machine: Machine) -> None:
-    """The token comes before the API key, both without quotes and blanks; none is empty text."""
+    """The token comes before the API key, both without quotes and blanks; none is empty text.
+
+    The length is that of the bytes that would go out, also where masked ones are shown.
+    """
     token, key = "LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"
     for variables, expected in (
         ({}, ""),
         ({token: "ls-secret"}, "ls-secret"),
         ({token: " 'ls-secret\" "}, "ls-secret"),
+        ({token: "ls-secret\udcff"}, "ls-secret\udcff"),
         ({key: "old"}, "old"),
         ({token: "new", key: "old"}, "new"),
         ({token: "", key: "old"}, "old"),
@@ -154,20 +147,12 @@ def test_the_key_is_the_token_else_the_api_key(machine: Machine) -> None:
     ):
         machine.variables = variables
         assert payload_of(machine, reveal=True)["api_key"] == expected, variables
-        shown = request_of(machine)
+        shown, whole = request_of(machine), request_of(machine, reveal=True)
         assert (b"ls-secret" in shown.body, b'"old"' in shown.body) == (False, False)
+        lengths = {request.headers["Content-Length"] for request in (shown, whole)}
+        assert (lengths, whole.masked) == ({str(len(whole.body))}, ())
         assert shown.masked == (("/payload/api_key",) if expected else ())
         assert json.loads(shown.body)["payload"]["api_key"] == (MASK if expected else "")
-
-
-def test_the_length_is_that_of_the_bytes_that_would_go_out(machine: Machine) -> None:
-    """Content-Length counts the real body, also where a masked one is shown."""
-    machine.variables |= {"LOCALSTACK_AUTH_TOKEN": "a-token-é-that-is-longer-than-its-mask"}
-    hidden, whole = request_of(machine), request_of(machine, reveal=True)
-    assert whole.headers["Content-Length"] == str(len(whole.body))
-    assert hidden.headers["Content-Length"] == str(len(whole.body))
-    assert len(hidden.body) != len(whole.body)
-    assert whole.masked == ()
 
 
 def test_flags_follow_the_clients_own_truth(machine: Machine) -> None:
@@ -190,7 +175,10 @@ def test_flags_follow_the_clients_own_truth(machine: Machine) -> None:
 
 
 def test_a_stray_version_file_becomes_the_edition(machine: Machine) -> None:
-    """In a command-line process the client lists the working folder by mistake."""
+    """In a command-line process the client lists the working folder by mistake.
+
+    Inside a container the marker in the static libraries names the edition.
+    """
     for name in ("plain-version", ".version"):
         (machine.cwd / name).touch()
     for edition in ("python", "acme-secret-project"):
@@ -199,14 +187,9 @@ def test_a_stray_version_file_becomes_the_edition(machine: Machine) -> None:
         assert payload_of(machine)["edition"] == edition
         file.unlink()
     (machine.cwd / ".python-version").touch()
-    machine.variables["LOCALSTACK_TELEMETRY_EDITION"] = "pro"
-    assert payload_of(machine)["edition"] == "pro"
-
-
-def test_a_container_has_its_edition_in_the_image(machine: Machine) -> None:
-    """Inside a container the marker in the static libraries names the edition."""
-    machine.variables["OVERRIDE_IN_DOCKER"] = "1"
-    (machine.cwd / ".python-version").touch()
+    machine.variables["LOCALSTACK_TELEMETRY_EDITION"] = "enterprise"
+    assert payload_of(machine)["edition"] == "enterprise"
+    machine.variables = {"OVERRIDE_IN_DOCKER": "1"}
     folder = machine.root / "usr" / "lib" / "localstack"
     folder.mkdir(parents=True)
     (folder / ".pro-version").touch()
@@ -228,23 +211,6 @@ def test_where_no_edition_can_be_computed_no_session_is_sent(machine: Machine) -
     (gone,) = previews(machine)
     assert (gone.requests, codes(gone)) == ((), ["no-session"])
     assert "container" not in gone.cautions[0].message
-
-
-def test_container_runtime_is_the_engines_name(tmp_path: Path) -> None:
-    """2026.3 names the engine by its marks, whatever OVERRIDE_IN_DOCKER says."""
-    marks = {
-        "podman": "run/.containerenv",
-        "docker": ".dockerenv",
-        "generic": "usr/lib/localstack/.pro-version",
-        "none": "",
-    }
-    variables = {"OVERRIDE_IN_DOCKER": "0", "LOCALSTACK_TELEMETRY_EDITION": "pro"}
-    for runtime, mark in marks.items():
-        machine = Machine(tmp_path / runtime, variables=variables)
-        if mark:
-            (machine.root / mark).parent.mkdir(parents=True, exist_ok=True)
-            (machine.root / mark).touch()
-        assert payload_of(machine, "2026.3.0")["container_runtime"] == runtime
 
 
 def test_a_profile_sets_values_of_the_payload(machine: Machine) -> None:
@@ -277,13 +243,6 @@ def test_the_address_is_the_environments(machine: Machine) -> None:
     assert found == cases
 
 
-def resolve(document: Any, pointer: str) -> Any:  # noqa: ANN401
-    """Follow a JSON pointer (RFC 6901); KeyError when it leads nowhere."""
-    for name in pointer.split("/")[1:]:
-        document = document[int(name) if isinstance(document, list) else name]
-    return document
-
-
 def test_varying_and_masked_members_are_in_the_body(machine: Machine) -> None:
     """Every pointer leads to a member; two previews differ at the varying ones alone."""
     machine.variables |= {"LOCALSTACK_AUTH_TOKEN": "ls-token"}
@@ -295,11 +254,10 @@ def test_varying_and_masked_members_are_in_the_body(machine: Machine) -> None:
         "/payload/session_id",
         "/payload/machine_id",
     }
-    assert [resolve(bodies[0], pointer) for pointer in first.masked] == [MASK]
+    assert (first.masked, bodies[0]["payload"]["api_key"]) == (("/payload/api_key",), MASK)
     for pointer in first.varying:
-        for body in bodies:
-            assert resolve(body, pointer) is not None
-            resolve(body, pointer.rpartition("/")[0])[pointer.rpartition("/")[2]] = None
+        _, group, name = pointer.split("/")
+        assert all(body[group].pop(name) for body in bodies)
     assert bodies[0] == bodies[1]
 
 
@@ -321,48 +279,47 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def test_derived_ids_are_the_clients(machine: Machine) -> None:
-    """Docker's ID comes before /etc/machine-id, salted with "ls"; 1.x hashes the whole file."""
-    install_system_id(machine)
-    for version, in_container, docker_id, wanted in (
-        ("4.12.0", False, None, "sys_" + md5("ls" + SYSTEM_ID.strip())[:12]),
-        ("2.3.2", False, "D:1", "dkr_" + md5("lsD:1")[:12]),
-        ("4.12.0", True, "D:1", "dkr_" + md5("lsD:1")[:12]),
-        ("1.4.0", False, "D:1", md5(SYSTEM_ID)[:8]),
-        ("1.0.4", False, None, md5(SYSTEM_ID)[:8]),
-    ):
-        environment, rules = machine.environment(), Rules(version)
-        found = derive_machine_id(
-            environment, rules, in_container=in_container, docker_id=docker_id
-        )
-        assert found == (wanted, False), (version, in_container, docker_id)
+GEN, OLD = r"gen_[0-9a-f]{8}-[0-9a-f]{3}", r"[0-9a-f]{8}"
+IDS: list[tuple[str, bool, str, str | None, str]] = [
+    ("4.12.0", False, "", SYSTEM_ID, "sys_" + md5("ls" + SYSTEM_ID.strip())[:12]),
+    ("2.3.2", False, "D:1", SYSTEM_ID, "dkr_" + md5("lsD:1")[:12]),
+    ("4.12.0", True, "D:1", SYSTEM_ID, "dkr_" + md5("lsD:1")[:12]),
+    ("1.4.0", False, "D:1", SYSTEM_ID, md5(SYSTEM_ID)[:8]),
+    ("1.0.4", False, "", SYSTEM_ID, md5(SYSTEM_ID)[:8]),
+    ("4.12.0", True, "", SYSTEM_ID, GEN),
+    ("4.12.0", False, "", None, GEN),
+    ("4.12.0", False, "", " \n", GEN),
+    ("1.4.0", True, "", SYSTEM_ID, OLD),
+    ("1.4.0", False, "", None, OLD),
+]
 
 
-def test_without_anything_to_derive_from_ids_are_random(tmp_path: Path) -> None:
-    """In a container, or without a system ID, the client draws; 1.x draws 8 digits."""
-    new, old = re.compile(r"gen_[0-9a-f]{8}-[0-9a-f]{3}"), re.compile(r"[0-9a-f]{8}")
-    cases: list[tuple[str, bool, str | None, re.Pattern[str]]] = [
-        ("4.12.0", True, SYSTEM_ID, new),
-        ("4.12.0", False, None, new),
-        ("4.12.0", False, " \n", new),
-        ("1.4.0", True, SYSTEM_ID, old),
-        ("1.4.0", False, None, old),
-    ]
-    for number, (version, in_container, system_id, shape) in enumerate(cases):
-        machine = Machine(tmp_path / str(number))
+def test_an_id_that_no_file_holds(machines: Machines) -> None:
+    """Docker's ID comes before /etc/machine-id, salted with "ls"; 1.x hashes that whole file.
+
+    In a container, or without a system ID, the client draws; 1.x draws 8 digits.
+    """
+    wrong: list[object] = []
+    for version, in_container, docker_id, system_id, shape in IDS:
+        machine = machines()
+        if in_container:
+            machine.variables = {"OVERRIDE_IN_DOCKER": "1", "LOCALSTACK_TELEMETRY_EDITION": "pro"}
         if system_id is not None:
             install_system_id(machine, system_id)
-        environment, rules = machine.environment(), Rules(version)
-        found, is_random = derive_machine_id(environment, rules, in_container=in_container)
-        assert shape.fullmatch(found), cases[number]
-        assert is_random
+        live = Live({"ID": docker_id} if docker_id else {})
+        (request,) = previews(machine, version=version, live=live)[0].requests
+        found = json.loads(request.body)["payload"]["machine_id"]
+        is_random = "/payload/machine_id" in request.varying
+        if not re.fullmatch(shape, found) or is_random != (shape in (GEN, OLD)):
+            wrong.append((version, in_container, docker_id, system_id, found, is_random))
+    assert wrong == []
 
 
-def test_docker_that_was_not_asked_is_mentioned(tmp_path: Path) -> None:
+def test_docker_that_was_not_asked_is_mentioned(machines: Machines) -> None:
     """Where Docker is likely to run, the members it would change are named; --live asks it."""
     for has_socket in (True, False):
         for is_stored in (True, False):
-            machine = Machine(tmp_path / f"{has_socket}-{is_stored}")
+            machine = machines()
             machine.install_program("docker")
             install_system_id(machine)
             if has_socket:
@@ -377,14 +334,10 @@ def test_docker_that_was_not_asked_is_mentioned(tmp_path: Path) -> None:
                 assert ("machine_id" in found.cautions[0].message) == (not is_stored)
             assert previews(machine, live=Live())[0].cautions == ()
             assert previews(machine, version="1.4.0")[0].cautions == ()
-
-
-def test_docker_host_counts_without_a_socket(machine: Machine) -> None:
-    """DOCKER_HOST names a daemon elsewhere; without a docker program there is none to ask."""
-    machine.variables["DOCKER_HOST"] = "tcp://127.0.0.1:1"
-    assert previews(machine)[0].cautions == ()
-    machine.install_program("docker")
-    assert codes(previews(machine)[0]) == ["docker-not-asked"]
+            machine.variables["DOCKER_HOST"] = "tcp://127.0.0.1:1"  # A daemon elsewhere.
+            assert codes(previews(machine)[0]) == ["docker-not-asked"]
+            (machine.bin / "docker").unlink()  # There is no program to ask it.
+            assert previews(machine)[0].cautions == ()
 
 
 def test_dockers_word_goes_into_system_and_id(machine: Machine) -> None:
@@ -411,7 +364,10 @@ def test_dockers_word_goes_into_system_and_id(machine: Machine) -> None:
 
 
 def test_a_running_instance_has_its_own_request(machine: Machine) -> None:
-    """What the instance says of itself fills its request; the rules are those of its version."""
+    """What the instance says of itself fills its request; the rules are those of its version.
+
+    Whatever else it says, the request stays JSON.
+    """
     machine.variables |= {
         "LOCALSTACK_AUTH_TOKEN": "ls-token",
         "LOCALSTACK_ANALYTICS_API": "http://c/",
@@ -425,6 +381,10 @@ def test_a_running_instance_has_its_own_request(machine: Machine) -> None:
     assert request.headers["Localstack-Session-ID"] == INFO["session_id"]
     assert request.varying == ("/metadata/client_time",)
     assert request.masked == ("/payload/api_key",)
+    odd: list[dict[str, object]] = [{"version": 5}, {"version": "x"}, {"version": None}, {"a": []}]
+    for info in odd:
+        (request,) = previews(machine, live=Live({}, info))[1].requests
+        assert json.loads(request.body)["name"] == "session"
 
 
 def test_an_instance_that_is_opted_out_shows_nothing(machine: Machine) -> None:
@@ -434,19 +394,6 @@ def test_an_instance_that_is_opted_out_shows_nothing(machine: Machine) -> None:
     assert [len(found.requests) for found in previews(machine, live=live)] == [1, 0]
     shown = previews(machine, live=live, if_enabled=True)
     assert [len(found.requests) for found in shown] == [1, 1]
-
-
-def test_an_odd_answer_of_an_instance_is_no_reason_to_fail(machine: Machine) -> None:
-    """Whatever an instance says, the request stays JSON."""
-    odd: tuple[dict[str, object], ...] = (
-        {"version": 5},
-        {"version": "x"},
-        {"version": None},
-        {"a": []},
-    )
-    for info in odd:
-        (request,) = previews(machine, live=Live({}, info))[1].requests
-        assert json.loads(request.body)["name"] == "session"
 
 
 def test_the_instances_port_is_the_configured_one(machine: Machine) -> None:
@@ -464,4 +411,6 @@ def test_the_instances_port_is_the_configured_one(machine: Machine) -> None:
     ):
         machine.variables = variables
         expected = f"http://127.0.0.1:{port}/_localstack/info"
-        assert instance_url(machine.environment()) == expected, variables
+        environment = machine.environment()
+        (tool,) = select(environment, ["localstack"])
+        assert tool.instance_url(environment) == expected, variables

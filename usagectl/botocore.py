@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 from usagectl import endpoint
 from usagectl.errors import InvalidValueError, UsageError
-from usagectl.events.encoding import OTHER
+from usagectl.events.record import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,34 +41,22 @@ if TYPE_CHECKING:
 _Foreign: TypeAlias = Any
 """What botocore hands over, untyped."""
 
-DEFAULT_REGION: Final = "us-east-1"
-"""What is recorded for a client that has no region: the one that LocalStack falls back on."""
-
 _EMULATOR_HOSTS: Final = ("localhost", "localhost.localstack.cloud")
 """An emulator's names, with all names below them: `my-bucket.s3.localhost.localstack.cloud`."""
 
 _AWS_HOSTS: Final = (
-    "amazonaws.com",
-    "amazonaws.com.cn",
-    "amazonaws.eu",
-    "amazonwebservices.com.cn",
-    "amazonwebservices.eu",
-    "aws",
-    "ic.gov",
-    "sgov.gov",
-    "adc-e.uk",
+    *("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "aws", "ic.gov", "sgov.gov"),
+    *("amazonwebservices.com.cn", "amazonwebservices.eu", "adc-e.uk"),
 )
 """Where AWS itself answers, in all its partitions; no caller can declare these an emulator."""
-
-PLACEHOLDER: Final = "<name>"
 
 MOST_CHARACTERS: Final = 1 << 16
 """How much of the parameters is read; with more of them, no text is kept at all."""
 
 _MOST_TEXT: Final = 1 << 12
 
-_LONG = 8
-"""A value of so many characters is found within a code; shorter ones are in ordinary words too."""
+_LONG: Final = 8
+"""A value of this length is found within a code; shorter ones stand in ordinary words too."""
 
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*")
 _WORD = re.compile(r"[^\W_]+")
@@ -108,7 +96,7 @@ def attach(
         is_internal: whether the emulator itself makes these calls.
 
     Raises:
-        NotAttachableError: it is none of these; also a TypeError.
+        NotAttachableError: it makes no calls; also a TypeError.
         InvalidValueError: one of `hosts` is not a host name, or belongs to AWS.
     """
     named = (hosts,) if isinstance(hosts, str) else hosts
@@ -133,25 +121,23 @@ class Attachment:
         self._params_key = f"usagectl-params-{id(self)}"
         self._recorded_key = f"usagectl-recorded-{id(tracker)}"
         self._under_way = threading.local()
-        # Last: the signer and the program's own hooks have changed the headers by then.
-        emitter.register_last("request-created", self._on_request)
-        for name, handler in self._handlers():
-            emitter.register_first(name, handler)
+        self._handlers: dict[str, Callable[..., None]] = {
+            "before-parameter-build": self._on_params,
+            "request-created": self._on_request,
+            "before-parse": self._on_answer,
+            "after-call": self._on_end,
+            "after-call-error": self._on_failure,
+        }
+        for name, handler in self._handlers.items():
+            # The signer and the program's own hooks have changed a request's headers at last.
+            is_request = name == "request-created"
+            (emitter.register_last if is_request else emitter.register_first)(name, handler)
 
     def detach(self) -> None:
         """Record nothing from now on, whatever clients a session has made meanwhile."""
         self._is_attached = False  # Those clients hold copies of the handlers.
-        self._emitter.unregister("request-created", self._on_request)
-        for name, handler in self._handlers():
+        for name, handler in self._handlers.items():
             self._emitter.unregister(name, handler)
-
-    def _handlers(self) -> tuple[tuple[str, Callable[..., None]], ...]:
-        return (
-            ("before-parameter-build", self._on_params),
-            ("before-parse", self._on_answer),
-            ("after-call", self._on_end),
-            ("after-call-error", self._on_failure),
-        )
 
     def _on_params(self, params: object, context: _Foreign, **_: object) -> None:
         """Put the parameters into the call's own dictionary, which ends with the call."""
@@ -164,33 +150,27 @@ class Attachment:
         if not self._is_attached:
             return
         with suppress(Exception):
-            is_noted = _is_emulator(request.url, self._emulators)
-            agent = request.headers.get("User-Agent")
-            agent = agent if isinstance(agent, str) else ""
-            attempt = _Attempt(agent) if is_noted else None
+            attempt = None
+            if _is_emulator(request.url, self._emulators):
+                agent = request.headers.get("User-Agent")
+                attempt = _Attempt(agent if isinstance(agent, str) else "")
             request.context[self._attempt_key] = self._under_way.attempt = attempt
 
     def _on_answer(self, operation_model: _Foreign, response_dict: _Foreign, **_: object) -> None:
-        """Note an attempt's status before botocore reads the answer, which may fail.
-
-        The event names no call; attempt and answer are of the same thread.
-        """
+        """Note an attempt's status before botocore reads the answer, which may fail."""
         with suppress(Exception):
+            # The event names no call; attempt and answer are of the same thread.
             if attempt := self._under_way.attempt:
                 attempt.model, attempt.status_code = operation_model, response_dict["status_code"]
 
     def _on_end(
-        self,
-        http_response: _Foreign,
-        parsed: _Foreign,
-        model: _Foreign,
-        context: _Foreign,
-        **_: object,
+        self, http_response: _Foreign, parsed: _Foreign, model: _Foreign, **more: _Foreign
     ) -> None:
         """Record a call that was answered; an answer without an address came from a stub."""
         with suppress(Exception):
             if http_response.url:
-                self._record(context, model, http_response.status_code, parsed.get("Error", {}))
+                error = parsed.get("Error", {})
+                self._record(more["context"], model, http_response.status_code, error)
 
     def _on_failure(self, context: _Foreign, **_: object) -> None:
         """Record a call whose last answer botocore could not read."""
@@ -203,9 +183,8 @@ class Attachment:
         self, context: _Foreign, model: _Foreign, status_code: int, error: _Foreign
     ) -> None:
         attempt = context.get(self._attempt_key)  # None: sent elsewhere, or a stub answered.
-        if not self._is_attached or attempt is None:
-            return
-        if self._recorded_key in context:  # by another attachment of the same tracker
+        is_recorded = self._recorded_key in context  # by another attachment of the same tracker
+        if not self._is_attached or attempt is None or is_recorded:
             return
         context[self._recorded_key] = True
         code, text = error.get("Code"), error.get("Message")
@@ -216,7 +195,7 @@ class Attachment:
             err_type=self._own_code(code, context, model) if isinstance(code, str) else None,
             err_msg=self._own_words(text, context, model) if isinstance(text, str) else None,
             is_internal=self._is_internal,
-            region=context.get("client_region") or DEFAULT_REGION,
+            region=context.get("client_region") or "us-east-1",  # LocalStack's own fallback.
             user_agent=attempt.user_agent,
         )
 
@@ -229,9 +208,9 @@ class Attachment:
     def _own_code(self, code: str, context: _Foreign, model: _Foreign) -> str:
         """Keep an error's code if it is AWS's own, or at least repeats nothing of the call."""
         with suppress(Exception):
-            if any(code in (each.name, each.error_code) for each in model.error_shapes):
-                return code
-            if not repeats_parameters(code, context[self._params_key], model.input_shape):
+            is_of_aws = any(code in (each.name, each.error_code) for each in model.error_shapes)
+            params = context[self._params_key]
+            if is_of_aws or not repeats_parameters(code, params, model.input_shape):
                 return code
         return OTHER
 
@@ -260,6 +239,11 @@ def _emitter_of(target: object) -> _Foreign:
 
 
 def _checked(host: str) -> str:
+    """Return the name of an emulator's host in small letters.
+
+    Raises:
+        InvalidValueError: it is not a name alone, or belongs to AWS.
+    """
     name = host.lower()
     if not _HOST.fullmatch(name) or _is_one_of(name, _AWS_HOSTS):
         wanted = "use its name alone; a host of AWS cannot be an emulator"
@@ -299,7 +283,7 @@ def without_parameters(text: str, params: object, shape: _Foreign) -> str | None
     if len(text) > _MOST_TEXT:
         parts.pop()  # Half a name would not be found among the parameters.
     return "".join(
-        part if said.isdisjoint(_WORD.findall(part.casefold())) else PLACEHOLDER for part in parts
+        part if said.isdisjoint(_WORD.findall(part.casefold())) else "<name>" for part in parts
     )
 
 

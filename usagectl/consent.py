@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.settings import load
-from usagectl.tools.base import is_no, select
-from usagectl.tools.instrumented import of_registration
+from usagectl.tools.base import first_heeded, is_no, select
+from usagectl.tools.instrumented import Instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,41 +22,25 @@ _RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 
 
 class Consent(NamedTuple):
-    """The verdict on one tool part.
+    """The verdict on one tool part."""
 
-    Attributes:
-        tool: whose.
-        part: which part.
-        name: the part as a person reads it.
-        telemetry: `on` sends, `local` records and sends nothing, `off` does neither.
-        decided_by: the switch that decided.
-        overridden: switches that said something else and were not obeyed.
-        considered: every switch looked at, in order, ignored ones too.
-        cautions: what a person should know.
-        endpoint: where it would send.
-        installation: what was found of the tool.
-        counts: whether an expectation looks at it.
-        is_ours: whether the tool records its events through usagectl.
-        is_out_of_reach: whether no file that usagectl writes can switch it off.
-    """
-
-    tool: str
-    part: str
-    name: str
-    telemetry: Telemetry
-    decided_by: Switch
-    overridden: tuple[Switch, ...]
-    considered: tuple[Switch, ...]
-    cautions: tuple[Caution, ...]
-    endpoint: str
-    installation: Installation
-    counts: bool
-    is_ours: bool
-    is_out_of_reach: bool
+    tool: str  # Whose.
+    part: str  # Which part.
+    name: str  # The part as a person reads it.
+    telemetry: Telemetry  # `on` sends, `local` records and sends nothing, `off` does neither.
+    decided_by: Switch  # The switch that decided.
+    overridden: tuple[Switch, ...]  # Switches that said something else and were not obeyed.
+    considered: tuple[Switch, ...]  # Every switch looked at, in order, ignored ones too.
+    cautions: tuple[Caution, ...]  # What a person should know.
+    endpoint: str  # Where it would send.
+    installation: Installation  # What was found of the tool.
+    counts: bool  # Whether an expectation looks at it.
+    is_ours: bool  # Whether the tool records its events through usagectl.
+    is_out_of_reach: bool  # Whether no file that usagectl writes can switch it off.
 
 
 def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
-    """Give the verdict on every part of the named tools, or of all.
+    """Decide on every part of the named tools, or of all.
 
     Opens no socket, runs no program, writes nothing.
 
@@ -71,32 +55,27 @@ def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Conse
 
 
 def evaluate_tool(environment: Environment, tool: Tool) -> tuple[Consent, ...]:
-    """Give the verdict on every part of a tool."""
+    """Decide on every part of a tool."""
     installation = tool.find(environment)
     return tuple(decide(tool, reading, installation) for reading in tool.read(environment))
 
 
 def of_emitter(environment: Environment, registration: Registration) -> Consent:
-    """Give the verdict on a program that records through usagectl, registered or not."""
-    return evaluate_tool(environment, of_registration(registration))[0]
+    """Decide on a program that records through usagectl, registered or not."""
+    return evaluate_tool(environment, Instrumented(registration))[0]
 
 
 def decide(tool: Tool, reading: PartReading, installation: Installation) -> Consent:
     """Turn the switches of one part into a verdict."""
-    decider = _strictest(reading.switches) if reading.any_no_wins else _first(reading.switches)
+    decider = (_strictest if tool.is_ours else first_heeded)(reading.switches)
     telemetry = decider.says or "on"
-    overridden = tuple(
-        switch
-        for switch in reading.switches
-        if switch is not decider and _is_beaten(switch, telemetry)
-    )
     return Consent(
-        tool=reading.tool,
+        tool=tool.name,
         part=reading.part,
         name=tool.label(reading.part),
         telemetry=telemetry,
         decided_by=decider,
-        overridden=overridden,
+        overridden=tuple(each for each in reading.switches if _is_beaten(each, telemetry)),
         considered=reading.switches,
         cautions=reading.cautions,
         endpoint=reading.endpoint,
@@ -112,10 +91,6 @@ def _is_beaten(switch: Switch, telemetry: Telemetry) -> bool:
     if switch.source == "default" or switch.says == telemetry:
         return False
     return switch.says is not None or is_no(switch.value)
-
-
-def _first(switches: Sequence[Switch]) -> Switch:
-    return next(switch for switch in switches if switch.says)
 
 
 def _strictest(switches: Sequence[Switch]) -> Switch:

@@ -22,7 +22,7 @@ def is_loopback(url: str) -> bool:
 
 
 def problem_of(url: str, *, allow_http: bool = False) -> Problem:
-    """Say why nothing may be sent to a base URL; empty when it may.
+    """Return why nothing may be sent to a base URL; empty if it may be used.
 
     Plain http is for this machine alone, unless the user wants it otherwise.
     """
@@ -33,7 +33,7 @@ def problem_of(url: str, *, allow_http: bool = False) -> Problem:
 
 
 def origin_of(url: str) -> str:
-    """Name scheme, host and port of a URL: no credentials, no path, no query."""
+    """Return scheme, host and port of a URL, without credentials, path and query."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -44,6 +44,6 @@ def origin_of(url: str) -> str:
 
 
 def port_of(url: str) -> int:
-    """Name the port of a usable URL, the usual one where it names none."""
+    """Return the port of a usable URL, or that of its scheme."""
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)

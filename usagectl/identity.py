@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from contextlib import ExitStack
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl.errors import (
     FileUnreadableError,
@@ -25,6 +26,7 @@ from usagectl.tools.base import known, new_random_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
@@ -34,14 +36,13 @@ Kind = Literal[
     "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
 ]
 
-_KINDS: tuple[tuple[str, Kind], ...] = (
-    (r"gen_[0-9a-f]{8}-[0-9a-f]{3}", "random"),
-    (r"dkr_[0-9a-f]{12}", "docker-derived"),
-    (r"sys_[0-9a-f]{12}", "system-derived"),
-    (r"[0-9a-f]{8}", "short"),
-    (r"[0-9a-f]{8}-[0-9a-f]{3}", "random"),
-)
-"""The shapes of facts, part 4; compiled when the first ID is met."""
+_KINDS: Mapping[str, Kind] = {
+    r"(?:gen_)?[0-9a-f]{8}-[0-9a-f]{3}": "random",
+    r"dkr_[0-9a-f]{12}": "docker-derived",
+    r"sys_[0-9a-f]{12}": "system-derived",
+    r"[0-9a-f]{8}": "short",
+}
+"""The shapes of facts, part 4."""
 
 _VALID = r"[A-Za-z0-9_.-]{1,64}"
 _MAX_LEVELS = 100
@@ -50,20 +51,12 @@ _SHARED_MODE = 0o644
 
 
 class MachineId(NamedTuple):
-    """What one place holds.
+    """What one place holds."""
 
-    Attributes:
-        place: the file.
-        value: the ID as the client would send it; None without one. A file may
-            hold any JSON value; the client sends it unchecked.
-        kind: what the value is.
-        problem: why the file cannot be read or understood, else empty.
-    """
-
-    place: IdentityFile
-    value: object
-    kind: Kind
-    problem: str = ""
+    place: IdentityFile  # The file.
+    value: object  # The ID as the client would send it, any JSON value; None without one.
+    kind: Kind  # What the value is.
+    problem: str = ""  # Why the file cannot be read or understood, else empty.
 
     @property
     def exists(self) -> bool:
@@ -72,23 +65,14 @@ class MachineId(NamedTuple):
 
 
 class Replacement(NamedTuple):
-    """What was done (or is planned) at one place.
+    """What was done (or is planned) at one place."""
 
-    Attributes:
-        place: the file.
-        before: what stood there.
-        after: the new ID; None when it is removed.
-        changed: whether the file is other than before.
-        set_aside: where a file that could not be understood went.
-        problem: why nothing was changed, else None.
-    """
-
-    place: IdentityFile
-    before: MachineId
-    after: str | None
-    changed: bool
-    set_aside: Path | None = None
-    problem: StateError | None = None
+    place: IdentityFile  # The file.
+    before: MachineId  # What stood there.
+    after: str | None  # The new ID; None when it is removed.
+    changed: bool  # Whether the file is other than before.
+    set_aside: Path | None = None  # Where a file that could not be understood went.
+    problem: StateError | None = None  # Why nothing was changed, else None.
 
 
 def places(environment: Environment) -> tuple[IdentityFile, ...]:
@@ -174,14 +158,10 @@ def _parse_document(data: bytes) -> dict[str, object]:
 
 def _is_deep(document: object) -> bool:
     """True if a value nests so deep that showing it may fail where reading did not."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(_MAX_LEVELS):
-        children = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)  # type: ignore[attr-defined]
-        ]
-        level = [child for child in children if isinstance(child, dict | list)]
+        below = [parent.values() if isinstance(parent, dict) else parent for parent in level]
+        level = [each for each in chain.from_iterable(below) if isinstance(each, dict | list)]
         if not level:
             return False
     return True
@@ -190,7 +170,7 @@ def _is_deep(document: object) -> bool:
 def kind_of(value: object) -> Kind:
     """Name the kind of an ID by its shape."""
     text = value if isinstance(value, str) else ""
-    return next((kind for pattern, kind in _KINDS if re.fullmatch(pattern, text)), "custom")
+    return next((kind for pattern, kind in _KINDS.items() if re.fullmatch(pattern, text)), "custom")
 
 
 def validate(text: str) -> str:
@@ -257,17 +237,15 @@ def failures(replacements: Sequence[Replacement]) -> list[StateError]:
     return [found.problem for found in replacements if found.problem is not None]
 
 
-def _locked(environment: Environment, *, dry_run: bool) -> ExitStack:
+def _locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
     """Lock one folder that every process of this user locks, before any place is touched."""
-    stack = ExitStack()
     if dry_run:
-        return stack
+        return nullcontext()
     folder = environment.state_dir
     if folder is None:
         chosen = cache_dir(environment)[0]
         folder = next(path for path in (chosen, *chosen.parents) if os.path.isdir(path))  # noqa: PTH112
-    stack.enter_context(files.lock(folder))
-    return stack
+    return files.lock(folder)
 
 
 def _whole(place: IdentityFile, bodies: Mapping[str, str], prefix: str) -> str:

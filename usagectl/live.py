@@ -12,13 +12,12 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from usagectl.delivery.requests import NoAnswerError
+from usagectl.delivery.requests import NoAnswerError, Post
 from usagectl.delivery.transport import Transport
 from usagectl.endpoint import is_loopback
 from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.machine import files
-from usagectl.tools.base import find_executable
-from usagectl.tools.requests import Live
+from usagectl.tools.base import Live, find_executable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 INSTANCE_TIMEOUT = timedelta(seconds=1)
 DOCKER_TIMEOUT = timedelta(seconds=3)
-MAX_DOCUMENT_BYTES = 1024 * 1024
 
 
 class NotAnsweringError(UsagectlError):
@@ -48,25 +46,22 @@ class DockerNotAnsweringError(NotAnsweringError):
     hint_of = "docker info"
 
 
-def ask(
-    environment: Environment, instance_url: str, *, timeout: timedelta = INSTANCE_TIMEOUT
-) -> tuple[Live, list[UsagectlError]]:
-    """Ask Docker for its `info`, and an instance what it says at a URL, each briefly.
+def ask(environment: Environment, instance_url: str) -> tuple[Live, list[UsagectlError]]:
+    """Ask Docker for its `info`, and an instance for the JSON at a URL, each briefly.
 
     A program that does not answer leaves an empty mapping and a problem.
     """
+    found = Live()
     problems: list[UsagectlError] = []
-    docker: dict[str, object] = {}
-    instance: dict[str, object] = {}
     try:
-        docker = docker_info(environment)
+        found = found._replace(docker=docker_info(environment))
     except NotAnsweringError as error:
         problems.append(error)
     try:
-        instance = get_json(instance_url, timeout)
+        found = found._replace(instance=get_json(instance_url, INSTANCE_TIMEOUT))
     except NotAnsweringError as error:
         problems.append(error)
-    return Live(docker, instance), problems
+    return found, problems
 
 
 def get_json(url: str, timeout: timedelta) -> dict[str, object]:
@@ -74,20 +69,16 @@ def get_json(url: str, timeout: timedelta) -> dict[str, object]:
 
     Raises:
         NotAnsweringError: nothing listens, it took too long, or the answer is
-            no object or larger than `MAX_DOCUMENT_BYTES`.
+            not an object, or larger than a mebibyte.
     """
     if not is_loopback(url):
         message = "the URL does not name a loopback address"
         raise ValueError(message)
     try:
         with closing(Transport(url)) as transport:
-            answer = transport.ask(
-                "GET",
-                url,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-                deadline=time.monotonic() + timeout.total_seconds(),
-                max_bytes=MAX_DOCUMENT_BYTES,
-            )
+            question = Post(url, {"Accept": "application/json", "Accept-Encoding": "identity"}, b"")
+            deadline = time.monotonic() + timeout.total_seconds()
+            answer = transport.send(question, deadline, method="GET")
     except NoAnswerError as error:
         raise NotAnsweringError(url, reason=error.reason) from error
     if not answer.is_success:
@@ -138,7 +129,7 @@ def docker_info(environment: Environment) -> dict[str, object]:
 
 
 def docker_host(environment: Environment) -> str:
-    """Name the address that Docker's client would talk to, read from its own files.
+    """Return the address that Docker's client would talk to, read from its own files.
 
     Returns:
         A URL; empty when a context is chosen that cannot be read.
@@ -164,7 +155,7 @@ def is_on_this_machine(address: str) -> bool:
 
 
 def _member(file: Path, *keys: str) -> object:
-    """Read one member of a JSON file; None without it."""
+    """Read one member of a JSON file; None if it is missing."""
     try:
         found: object = json.loads(files.read_bytes(file) or b"{}")
     except (FileUnreadableError, ValueError, RecursionError):

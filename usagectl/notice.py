@@ -14,6 +14,7 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.errors import UnknownEventError
@@ -25,39 +26,23 @@ _NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
 
 
 class Field(NamedTuple):
-    """What one field of an event holds.
-
-    Attributes:
-        pointer: where it stands in the event, such as `/payload/api_key`.
-        name: what a person types for it, such as `api_key` or `metadata.client_time`.
-        privacy: one of the notice's privacy classes.
-        sentence: the words of the notice; empty for an undocumented field.
-        since: the first version that was read and has it; None when open.
-        until: the last such version.
-    """
+    """What one field of an event holds."""
 
     event: str
-    pointer: str
-    name: str
+    pointer: str  # Where it stands in the event, such as `/payload/api_key`.
+    name: str  # What a person types for it, such as `api_key` or `metadata.client_time`.
     type: str
     meaning: str
-    privacy: str
-    sentence: str = ""
+    privacy: str  # One of the notice's privacy classes.
+    sentence: str = ""  # The words of the notice; empty for an undocumented field.
     example: object = None
     documented: bool = False
-    since: str | None = None
-    until: str | None = None
+    since: str | None = None  # The first version that was read and has it; None when open.
+    until: str | None = None  # The last such version.
 
 
 class Event(NamedTuple):
-    """What one event is for, when it is sent and what it holds.
-
-    Attributes:
-        endpoint: `session` or `events`.
-        fields: what the notice names; empty for an undocumented event.
-        undocumented_fields: what real clients send beyond that.
-        example: a whole event that the notice allows; None when undocumented.
-    """
+    """What one event is for, when it is sent and what it holds."""
 
     name: str
     meaning: str
@@ -65,11 +50,12 @@ class Event(NamedTuple):
     tools: tuple[str, ...]
     since: str | None
     until: str | None
-    undocumented_fields: tuple[Field, ...]
-    endpoint: str = "events"
+    undocumented_fields: tuple[Field, ...]  # What real clients send beyond that.
+    endpoint: str = "events"  # `session` or `events`.
     sentence: str = ""
     documented: bool = False
-    fields: tuple[Field, ...] = ()
+    fields: tuple[Field, ...] = ()  # What the notice names; empty for an undocumented event.
+    # A whole event that the notice allows; None when undocumented.
     example: dict[str, object] | None = None
 
     @property
@@ -87,13 +73,7 @@ class Promise(NamedTuple):
 
 
 class Departure(NamedTuple):
-    """One way in which real clients do not do what the notice says.
-
-    Attributes:
-        fields: pointers of the fields it is about; empty when it is about whole events.
-        sentence: the words it departs from; None when the notice is silent.
-        evidence: `observed` on the wire or on disk, or `source` when only read.
-    """
+    """One way in which real clients do not do what the notice says."""
 
     id: str
     title: str
@@ -102,28 +82,25 @@ class Departure(NamedTuple):
     since: str | None
     until: str | None
     events: tuple[str, ...]
+    # Pointers of the fields it is about; empty when it is about whole events.
     fields: tuple[str, ...]
-    sentence: str | None
-    evidence: str
+    sentence: str | None  # The words it departs from; None when the notice is silent.
+    evidence: str  # `observed` on the wire or on disk, or `source` when only read.
 
 
 class Notice(NamedTuple):
-    """All that is known: what is promised, and what real clients do beyond it.
+    """All that is known: what is promised, and what real clients do beyond it."""
 
-    Attributes:
-        events: those of the notice.
-        schemas: the JSON Schema of each event of the notice, and of each declared one.
-        declared_events: those that programs declare, in the notice's own form.
-    """
-
-    events: tuple[Event, ...]
+    events: tuple[Event, ...]  # Those of the notice.
     undocumented_events: tuple[Event, ...]
     never_collected: tuple[Promise, ...]
     departures: tuple[Departure, ...]
     licence: Promise
     switch: Promise
     privacy_classes: dict[str, str]
+    # The JSON Schema of each event of the notice, and of each declared one.
     schemas: dict[str, dict[str, Any]]
+    # Those that programs declare, in the notice's own form.
     declared_events: tuple[Event, ...] = ()
 
 
@@ -213,11 +190,9 @@ def describe(event_name: str, pointer: str) -> Field | None:
     A place inside a list or object of free content belongs to that field.
     """
     fields = next((each.all_fields for each in all_events() if each.name == event_name), ())
-    for each in fields:
-        if _covers(each.pointer, pointer, exact=True):
-            return each
-    around = [each for each in fields if _covers(each.pointer, pointer)]
-    return next((each for each in around if _is_open(each, fields)), None)
+    exact = (each for each in fields if _covers(each.pointer, pointer, exact=True))
+    around = (each for each in fields if _covers(each.pointer, pointer) and _is_open(each, fields))
+    return next(chain(exact, around), None)
 
 
 def departures_of(
@@ -279,8 +254,8 @@ def _is_open(candidate: Field, fields: tuple[Field, ...]) -> bool:
 
 
 def _concerns(departure: Departure, pointer: str) -> bool:
-    if not pointer or not departure.fields:
-        return not pointer and not departure.fields
+    if not pointer:
+        return not departure.fields
     return any(_covers(each, pointer) for each in departure.fields)
 
 
@@ -311,8 +286,7 @@ def _document() -> dict[str, Any]:
     from importlib.resources import files
 
     file = files("usagectl").joinpath("data", "notice.schema.json")
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return document
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 @cache

@@ -9,44 +9,38 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from usagectl._version import __version__
 from usagectl.consent import evaluate_tool
 from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
 from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
-from usagectl.spool import ALL, Selection, last_event, open_spool
-from usagectl.tools.base import Caution, emitters
-from usagectl.tools.requests import Request, endpoint_caution
+from usagectl.spool import ALL, Selection, open_spool
+from usagectl.tools.base import Caution, Request, emitters, endpoint_caution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Tool
-    from usagectl.tools.requests import PreviewWish
+    from usagectl.tools.base import PreviewWish, Tool
 
-_MOST_DIGITS = 4000
+_reader = json.JSONDecoder(parse_int=float)
+"""A whole number may have thousands of digits, which `int` refuses."""
+
 _FIRST_EVENTS = 20
 """So many events of a tool are shown unless all are asked for."""
 
 
 class Preview(NamedTuple):
-    """What one tool part would send and whether it would.
+    """What one tool part would send and whether it would."""
 
-    Attributes:
-        consent: the verdict of all switches.
-        requests: empty when it is off and nothing else was asked for.
-        cautions: what a person should know about these requests.
-        is_unknown: whether something is sent whose bytes are not known here.
-    """
-
-    consent: Consent
-    requests: tuple[Request, ...] = ()
-    cautions: tuple[Caution, ...] = ()
-    is_unknown: bool = False
+    consent: Consent  # The verdict of all switches.
+    requests: tuple[Request, ...] = ()  # Empty when it is off and nothing else was asked for.
+    cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
+    is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
 
     @property
     def would_send(self) -> bool:
@@ -74,12 +68,14 @@ def preview(
         return _preview_client(environment, tool, wish)
     verdict = evaluate_tool(environment, tool)[0]
     if waiting:
-        return (_preview_all(environment, verdict, wish),), ()
-    if verdict.telemetry == "off" and not wish.if_enabled:
-        return (Preview(verdict),), ()
-    if tool.name == OWN_NAME:
-        return (_preview_own(environment, verdict, wish, present=present),), ()
-    return (_preview_first(environment, verdict, wish),), ()
+        found = _preview_waiting(environment, verdict, wish)
+    elif verdict.telemetry == "off" and not wish.if_enabled:
+        found = Preview(verdict)
+    elif tool.name == OWN_NAME:
+        found = _preview_own(environment, verdict, wish, present=present)
+    else:
+        found = _preview_first(environment, verdict, wish)
+    return (found,), ()
 
 
 def _preview_client(
@@ -90,14 +86,14 @@ def _preview_client(
     stored_ids = dict(_stored_ids(environment, tool.name))
     parts = tool.preview(environment, wish._replace(on=on, stored_ids=stored_ids))
     previews = (
-        Preview(verdicts[each.part], each.requests, each.cautions, each.is_unknown)
+        Preview(verdicts[each.part], _shown(each.requests, wish), each.cautions, each.is_unknown)
         for each in parts
     )
     return tuple(previews), tuple(remark for each in parts for remark in each.remarks)
 
 
 def _stored_ids(environment: Environment, name: str) -> Iterator[tuple[str, object]]:
-    """Give the ID that each part's file holds; the first place of a part comes last and wins."""
+    """Yield the ID that each part's file holds; the first place of a part comes last and wins."""
     for mid in reversed(read_all(environment)):
         if mid.place.tool == name and mid.kind not in ("missing", "unreadable"):
             yield mid.place.part, mid.value
@@ -108,7 +104,9 @@ def _preview_own(
 ) -> Preview:
     """Build the request that would carry usagectl's last and present `cli_cmd` events."""
     try:
-        last = last_event(environment, tool=OWN_NAME)
+        with open_spool(environment, read_only=True) as store:
+            found = store.entries(["pending"], Selection(tools=(OWN_NAME,)), newest=1)
+            last = next((entry.body for entry in found), None)
     except UsagectlError:  # Status says what is wrong with the spool; the present event is here.
         last = None
     bodies = [event for event in (last, present) if event is not None and _is_event(event)]
@@ -116,14 +114,14 @@ def _preview_own(
         return Preview(verdict)
     if caution := _endpoint_caution(verdict):
         return Preview(verdict, (), (caution,))
-    return Preview(verdict, (_request(build_post(bodies, base=_base(verdict, wish))),))
+    post = build_post(bodies, base=_base(verdict, wish))
+    return Preview(verdict, (_request(verdict, post),))
 
 
 def _preview_first(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
     """Build the requests that would carry the first events that wait of a registered tool."""
     name = verdict.tool
-    selection = Selection(tools=(name,))
-    found = _preview_waiting(environment, verdict, wish, selection, limit=_FIRST_EVENTS)
+    found = _preview_waiting(environment, verdict, wish, limit=_FIRST_EVENTS)
     cautions = found.cautions
     if not found.requests and not cautions:
         message = f"{name} has recorded nothing that waits."
@@ -134,31 +132,23 @@ def _preview_first(environment: Environment, verdict: Consent, wish: PreviewWish
     return found._replace(cautions=cautions)
 
 
-def _preview_all(environment: Environment, verdict: Consent, wish: PreviewWish) -> Preview:
-    """Build every request that a replay of a tool's waiting events would send."""
-    others = tuple(each.name for each in emitters(environment) if each.name != OWN_NAME)
-    is_own = verdict.tool == OWN_NAME
-    selection = ALL._replace(without=others) if is_own else Selection(tools=(verdict.tool,))
-    return _preview_waiting(environment, verdict, wish, selection)
-
-
 def _preview_waiting(
-    environment: Environment,
-    verdict: Consent,
-    wish: PreviewWish,
-    selection: Selection,
-    *,
-    limit: int | None = None,
+    environment: Environment, verdict: Consent, wish: PreviewWish, *, limit: int | None = None
 ) -> Preview:
+    """Build every request that a replay of a tool's waiting events would send."""
     from usagectl.delivery import replay
 
     if caution := _endpoint_caution(verdict):
         return Preview(verdict, (), (caution,))
+    selection = Selection(tools=(verdict.tool,))
+    if verdict.tool == OWN_NAME:  # With what is left of tools that are registered no more.
+        others = tuple(each.name for each in emitters(environment) if each.name != OWN_NAME)
+        selection = ALL._replace(without=others)
     options = replay.Options(selection=selection, limit=limit)
     with open_spool(environment, read_only=True) as store:
         posts = replay.posts(options, base=_base(verdict, wish), store=store)
-        requests = [_request(post, tool=verdict.tool) for post, _ in posts]
-    return Preview(verdict, tuple(each if wish.reveal else _mask_token(each) for each in requests))
+        requests = [_request(verdict, post) for post, _ in posts]
+    return Preview(verdict, _shown(requests, wish))
 
 
 def _endpoint_caution(verdict: Consent) -> Caution | None:
@@ -169,34 +159,31 @@ def _base(verdict: Consent, wish: PreviewWish) -> str:
     return verdict.endpoint if wish.reveal else mask_url_credentials(verdict.endpoint)
 
 
-def _request(post: Post, *, tool: str = OWN_NAME) -> Request:
+def _request(verdict: Consent, post: Post) -> Request:
     """Describe the request that delivery would send."""
-    from usagectl._version import __version__
-
-    return Request(
-        tool,
-        "cli",
-        "POST",
-        post.url,
-        post.headers,
-        post.body,
-        tuple(_names_in(post.body)),
-        version=__version__,
-    )
+    document = _decode(post.body)
+    events = tuple(str(event.get("name", "")) for event in document.get("events", [document]))
+    url, headers, body = post
+    return Request(verdict.tool, "cli", "POST", url, headers, body, events, version=__version__)
 
 
-def _mask_token(request: Request) -> Request:
-    """Hide the token of a session event; every other byte stays."""
+def _shown(requests: Iterable[Request], wish: PreviewWish) -> tuple[Request, ...]:
+    return tuple(each if wish.reveal else _mask(each) for each in requests)
+
+
+def _mask(request: Request) -> Request:
+    """Hide credentials of the URL, and the token of a session event; every other byte stays."""
+    request = request._replace(url=mask_url_credentials(request.url))
     if request.events != ("session",):
         return request
     payload = _decode(request.body).get("payload")
     token = payload.get("api_key") if isinstance(payload, dict) else None
     if not isinstance(token, str) or not token:
         return request
-    written = json.dumps(token, ensure_ascii=False).encode()
+    written = json.dumps(token, ensure_ascii=False).encode("utf-8", "surrogatepass")
     body = request.body.replace(b'"api_key":' + written, b'"api_key":"' + MASK.encode() + b'"')
-    if body == request.body:  # It is written with escapes.
-        document = _decode(body)
+    if body == request.body:  # It is written with blanks or escapes, as LocalStack does.
+        document = json.loads(body)
         document["payload"]["api_key"] = MASK
         body = json.dumps(document).encode()
     return request._replace(body=body, masked=("/payload/api_key",))
@@ -213,19 +200,5 @@ def _is_event(event: bytes) -> bool:
     return all(isinstance(document.get(group), dict) for group in ("metadata", "payload"))
 
 
-def _names_in(body: bytes) -> Sequence[str]:
-    document = _decode(body)
-    events = document.get("events", [document]) if isinstance(document, dict) else []
-    return [str(event.get("name", "")) for event in events]
-
-
 def _decode(body: bytes) -> Any:  # noqa: ANN401  (any JSON)
     return _reader.decode(body.decode("utf-8"))
-
-
-def _read_number(text: str) -> float:
-    """Read a whole number; Python refuses thousands of digits, and nobody needs them here."""
-    return int(text) if len(text) <= _MOST_DIGITS else float(text)
-
-
-_reader = json.JSONDecoder(parse_int=_read_number)

@@ -36,14 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class UsageCapture:
     """An endpoint on loopback that records what is posted to it.
 
-    Attributes:
-        url: its address, without a path: `http://127.0.0.1:40123`.
-        file: the capture file, as `usagectl capture --output` writes one.
+    `url` is its address, without a path; `file` is as `usagectl capture --output` writes one.
     """
 
     def __init__(self, environment: Environment, capture: Capture) -> None:
         self.url = f"http://{capture.address.host}:{capture.address.port}"
-        self.file: Path = capture.file
+        self.file = capture.file.path
         self._environment = environment
         self._capture = capture
         self._seen = 0
@@ -115,10 +113,8 @@ class UsageCapture:
         """Fail the test if anything arrived."""
         found = self.events
         if found or self._counts() != self._before:
-            pytest.fail(
-                f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}",
-                pytrace=False,
-            )
+            told = f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}"
+            pytest.fail(told, pytrace=False)
 
     def assert_only(self, *names: str) -> None:
         """Fail the test unless events of these names arrived, each at least once, and no others."""
@@ -128,7 +124,7 @@ class UsageCapture:
             pytest.fail(f"wanted {wanted}; this arrived:\n{_list(found)}{more}", pytrace=False)
 
     def _counts(self) -> tuple[int, int]:
-        sums = self._capture.sums
+        sums = self._capture.file.sums
         return sums.requests, sums.refused + sums.unstored
 
     def _more(self) -> str:
@@ -138,16 +134,9 @@ class UsageCapture:
 
     def audit(self) -> AuditResult:
         """Audit all that arrived: against the notice, and for values of this machine."""
-        from usagectl import audit, notice
-        from usagectl.machine.environment import with_account_home
-        from usagectl.tools import instrumented
+        from usagectl import audit
 
-        declared = notice.declared(instrumented.declarations(self._environment))
-        context = audit.Context.from_environment(
-            with_account_home(self._environment), arguments=self._words
-        )
-        with declared, self.file.open("rb") as stream:
-            return audit.audit_stream(stream, context=context)
+        return audit.audit_capture(self._environment, self.file, self._words)
 
 
 def _list(found: list[Captured]) -> str:

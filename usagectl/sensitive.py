@@ -99,13 +99,10 @@ _TYPES = {int: "number", float: "number", bool: "boolean", list: "list", dict: "
 
 
 class Secret(NamedTuple):
-    """A secret in a text: its kind, and where it begins and ends.
+    """A secret in a text: its kind, and where it begins and ends."""
 
-    Attributes:
-        kind: `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`,
-            `login`, `signature`, `assigned` (`password=…`).
-    """
-
+    # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `login`,
+    # `signature`, `assigned` (`password=…`).
     kind: str
     start: int
     end: int
@@ -153,9 +150,8 @@ def _candidates(text: str) -> Iterator[Secret]:
 def looks_like_secret(name: str) -> bool:
     """True if a name holds a known token, or letters and digits that a machine drew.
 
-    Of the 15,000 operations, 3,000 errors and 88,000 parameters that botocore knows none does;
-    of random texts of 24 letters and digits less than two in a hundred do not. A token of
-    lower-case letters alone can often not be told from a name.
+    None of the 106,000 names that botocore knows does, and 98 of 100 random texts of 24 letters
+    and digits do. A token of lower-case letters alone can often not be told from a name.
     """
     return bool(re.search(_ISSUED, name)) or any(map(_is_drawn, re.findall(_PART, name)))
 

@@ -58,43 +58,25 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class ToolSettings(NamedTuple):
-    """Settings of one tool that records its events through usagectl.
+    """Settings of one tool that records its events through usagectl."""
 
-    Attributes:
-        mode: the telemetry mode it asks for.
-        mode_since: when that mode was chosen, aware.
-        mode_set_by: `disable` when that command chose it.
-        endpoint: base URL for the tool's events.
-    """
-
-    mode: Mode | None = None
-    mode_since: datetime | None = None
-    mode_set_by: str | None = None
-    endpoint: str | None = None
+    mode: Mode | None = None  # The telemetry mode it asks for.
+    mode_since: datetime | None = None  # When that mode was chosen, aware.
+    mode_set_by: str | None = None  # `disable` when that command chose it.
+    endpoint: str | None = None  # Base URL for the tool's events.
 
 
 class SettingsFile(NamedTuple):
-    """Content of one settings, policy or project file, and what is wrong with it.
+    """Content of one settings, policy or project file, and what is wrong with it."""
 
-    Attributes:
-        file: its path, None without a folder for it.
-        exists: whether there is such a file.
-        cache_dir: folder that holds a LocalStack volume's `machine.json`.
-        spool_max_bytes: size that the queue may grow to.
-        spool_max_days: age in days that a waiting event may reach.
-        problem: a sentence if it cannot be read or parsed, else empty.
-        unknown: keys that usagectl does not know.
-        tools: by name, the settings of usagectl and of other tools that record through it.
-    """
-
-    file: Path | None
-    exists: bool = False
-    cache_dir: str | None = None
-    spool_max_bytes: int | None = None
-    spool_max_days: int | None = None
-    problem: str = ""
-    unknown: tuple[str, ...] = ()
-    tools: Mapping[str, ToolSettings] = MappingProxyType({})
+    file: Path | None  # Its path, None without a folder for it.
+    exists: bool = False  # Whether there is such a file.
+    cache_dir: str | None = None  # Folder that holds a LocalStack volume's `machine.json`.
+    spool_max_bytes: int | None = None  # Size that the queue may grow to.
+    spool_max_days: int | None = None  # Age in days that a waiting event may reach.
+    problem: str = ""  # A sentence if it cannot be read or parsed, else empty.
+    unknown: tuple[str, ...] = ()  # Keys that usagectl does not know.
+    tools: Mapping[str, ToolSettings] = MappingProxyType({})  # By name, usagectl's own too.
 
     def of_tool(self, name: str) -> ToolSettings:
         """Return the settings of one tool; the table `telemetry` is usagectl's own."""
@@ -112,28 +94,13 @@ def load(environment: Environment) -> SettingsFile:
     return SettingsFile(file=None) if file is None else read(file)
 
 
-def load_policy(environment: Environment) -> SettingsFile:
-    """Read the machine-wide policy file."""
-    return read(files.policy_file(environment))
-
-
-def load_projects(environment: Environment) -> tuple[SettingsFile, ...]:
-    """Read every project file from the working folder up, nearest first."""
-    return tuple(read(file) for file in files.project_files(environment))
-
-
 def read(file: Path) -> SettingsFile:
     """Read one settings, policy or project file; a problem is part of the result."""
     try:
         data = files.read_bytes(file)
-    except FileUnreadableError as error:
-        return SettingsFile(file=file, exists=True, problem=error.message)
-    if data is None:
-        return SettingsFile(file=file)
-    try:
-        return _narrow(file, _parse(file, data))
-    except FileCorruptError as error:
-        return SettingsFile(file=file, exists=True, problem=error.message)
+        return SettingsFile(file) if data is None else _narrow(file, _parse(file, data))
+    except (FileUnreadableError, FileCorruptError) as error:
+        return SettingsFile(file, exists=True, problem=error.message)
 
 
 def _parse(file: Path, data: bytes) -> dict[str, object]:
@@ -184,15 +151,13 @@ def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> Tool
 
 def _unknown_keys(document: Mapping[str, object]) -> Iterator[str]:
     known = set(PLACES.values())
-    of_a_tool = {key for table, key in known if table == "telemetry"}
     for table, members in document.items():
-        if not isinstance(members, dict):
+        if not isinstance(members, dict) or table not in ("tools", *dict(known)):
             yield table
         elif table == "tools":
             for name, tool in members.items():
-                yield from (f"tools.{name}.{key}" for key in tool if key not in of_a_tool)
-        elif table not in {place[0] for place in known}:
-            yield table
+                unknown = (key for key in tool if ("telemetry", key) not in known)
+                yield from (f"tools.{name}.{key}" for key in unknown)
         else:
             yield from (f"{table}.{key}" for key in members if (table, key) not in known)
 
@@ -329,7 +294,7 @@ def save(
     file = files.require_settings_file(environment)
     placed = {place_of(name, tool): value for name, value in values.items()}
     with nullcontext() if dry_run else files.lock(file.parent):
-        return _save(environment, file, values=placed, dry_run=dry_run)
+        return _save(file, placed, now=environment.now(), dry_run=dry_run)
 
 
 def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
@@ -339,11 +304,7 @@ def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
 
 
 def _save(
-    environment: Environment,
-    file: Path,
-    *,
-    values: Mapping[tuple[str, ...], object],
-    dry_run: bool,
+    file: Path, values: Mapping[tuple[str, ...], object], *, now: datetime, dry_run: bool
 ) -> SaveResult:
     before = files.read_bytes(file)
     is_corrupt = before is not None and bool(read(file).problem)
@@ -359,7 +320,7 @@ def _save(
     is_same = after == text and not is_corrupt
     if dry_run or is_same:
         return SaveResult(file, changed=not is_same)
-    aside = files.set_aside(file, environment.now()) if is_corrupt else None
+    aside = files.set_aside(file, now) if is_corrupt else None
     try:
         if after.strip() == _HEADER.strip():
             files.remove(file)
@@ -389,19 +350,10 @@ def _edit(text: str, values: Mapping[tuple[str, ...], object]) -> str:
         else:
             _take_out(document, tables, key)
     after = tomlkit.dumps(document)
-    # Where dotted keys and inline tables are mixed, tomlkit can write invalid TOML.
-    found = tomllib.loads(after)
-    for place, value in values.items():
-        if _look_up(found, place) != value:
-            raise ValueError(place[-1])
+    # Where dotted keys and inline tables are mixed, tomlkit writes invalid TOML, or moves a key.
+    if tomllib.loads(after) != document.unwrap():
+        raise ValueError(after)
     return after
-
-
-def _look_up(document: Mapping[str, Any], place: tuple[str, ...]) -> object:
-    found: Any = document
-    for name in place:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
 
 
 def _make(table: Any, names: list[str]) -> Any:  # noqa: ANN401  (tomlkit's own containers)

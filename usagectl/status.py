@@ -34,25 +34,15 @@ NOT_COVERED: tuple[str, ...] = (
 
 
 class Report(NamedTuple):
-    """Everything that `status` shows.
+    """Everything that `status` shows."""
 
-    Attributes:
-        consents: one verdict a tool part.
-        machine_ids: what every place holds.
-        cache_dir: the folder of LocalStack's ID, and what chose it.
-        is_ci: whether a CI service runs this.
-        is_docker: whether this runs in a container.
-        system: the operating system's name.
-        spool: the size of the queue.
-    """
-
-    consents: tuple[Consent, ...]
-    machine_ids: tuple[MachineId, ...]
-    cache_dir: tuple[Path, Source]
-    is_ci: bool
-    is_docker: bool
-    system: str
-    spool: SpoolState
+    consents: tuple[Consent, ...]  # One verdict a tool part.
+    machine_ids: tuple[MachineId, ...]  # What every place holds.
+    cache_dir: tuple[Path, Source]  # The folder of LocalStack's ID, and what chose it.
+    is_ci: bool  # Whether a CI service runs this.
+    is_docker: bool  # Whether this runs in a container.
+    system: str  # The operating system's name.
+    spool: SpoolState  # The size of the queue.
 
 
 def collect(environment: Environment) -> Report:
@@ -76,9 +66,8 @@ def _with_cautions(environment: Environment, found: Consent, queue: SpoolState) 
     """Add to the verdict on a tool of ours what keeps its events from being kept or sent."""
     if not found.is_ours:
         return found
-    more = [*_pause_cautions(environment, found)]
-    if found.tool == OWN_NAME:
-        more = [*_spool_cautions(found, queue), *more]
+    about_spool = _spool_cautions(found, queue) if found.tool == OWN_NAME else ()
+    more = (*about_spool, *_pause_cautions(environment, found))
     return found._replace(cautions=(*found.cautions, *more))
 
 

@@ -5,11 +5,10 @@ Nothing here opens a socket, runs a program or makes a machine ID.
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.consent import evaluate_tool
-from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError
+from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools.base import emitters, select
 
@@ -18,22 +17,16 @@ if TYPE_CHECKING:
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, Tool, Wish
+    from usagectl.tools.base import Change, Switch, Tool, Wish
 
 
 class SwitchResult(NamedTuple):
-    """The outcome of switching.
+    """The outcome of switching."""
 
-    Attributes:
-        changes: what was written.
-        consents: the verdict on every part afterwards, read anew.
-        purged: waiting events that were removed, of the tools that were switched off.
-        problems: parts that did not follow, and files that could not be written.
-    """
-
-    changes: tuple[Change, ...]
-    consents: tuple[Consent, ...]
-    purged: int
+    changes: tuple[Change, ...]  # What was written.
+    consents: tuple[Consent, ...]  # The verdict on every part afterwards, read anew.
+    purged: int  # Waiting events that were removed, of the tools that were switched off.
+    # Parts that did not follow, and files that could not be written.
     problems: tuple[UsagectlError, ...]
 
 
@@ -61,7 +54,7 @@ def disable(
     """
     chosen = select(environment, names)
     done = _carry_out(environment, dict.fromkeys(chosen, "off"), dry_run=dry_run)
-    problems = [each.failure for each in done if each.failure]
+    problems: list[UsagectlError] = []
     purged = 0
     if not keep_spool:
         try:
@@ -69,7 +62,7 @@ def disable(
         except UsagectlError as error:
             problems.append(error)
     problems += [
-        _stays_on(each, found)
+        _stays(each, found)
         for each in done
         for found in _concerned(each)
         if found.telemetry != "off" and (not dry_run or found.is_out_of_reach)
@@ -90,9 +83,8 @@ def enable(
     chosen = select(environment, names)
     wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
     done = _carry_out(environment, wishes, dry_run=dry_run)
-    problems = [each.failure for each in done if each.failure]
-    problems += [
-        _stays_off(each, found)
+    problems = [
+        _stays(each, found)
         for each in done
         if each.wish == "on" and not dry_run
         for found in _concerned(each)
@@ -106,22 +98,21 @@ def _result(
 ) -> SwitchResult:
     changes = tuple(change for each in done for change in each.changes)
     consents = tuple(found for each in done for found in each.consents)
-    return SwitchResult(changes, consents, purged, tuple(problems))
+    failures = (each.failure for each in done if each.failure)
+    return SwitchResult(changes, consents, purged, (*failures, *problems))
 
 
 def _carry_out(
     environment: Environment, wishes: Mapping[Tool, Wish], *, dry_run: bool
 ) -> list[_Switched]:
     """Have each tool write its switch, then read all verdicts anew."""
-    done = [_switch(environment, tool, wish, dry_run=dry_run) for tool, wish in wishes.items()]
+    done = []
+    for tool, wish in wishes.items():
+        try:
+            done.append(_Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run)))
+        except StateError as error:
+            done.append(_Switched(tool, wish, failure=error))
     return [each._replace(consents=evaluate_tool(environment, each.tool)) for each in done]
-
-
-def _switch(environment: Environment, tool: Tool, wish: Wish, *, dry_run: bool) -> _Switched:
-    try:
-        return _Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run))
-    except StateError as error:
-        return _Switched(tool, wish, failure=error)
 
 
 def _concerned(done: _Switched) -> Iterable[Consent]:
@@ -142,38 +133,26 @@ def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -
         return store.count(UNSENT, selection)
 
 
-def _stays_on(done: _Switched, found: Consent) -> SwitchIneffectiveError:
-    decider = found.decided_by
-    hint = "usagectl status"
-    if not done.tool.can_be_written:
-        because = (
-            f"usagectl writes no file of {found.tool}, which takes only the environment's word"
-        )
-        hint = f"export {next(iter(done.tool.opt_out))}=1"
-    elif done.failure:
-        because = "its file could not be written"
-        hint = 'eval "$(usagectl env)"'
-    elif decider.source == "environment":
-        because = f"{decider.name}={decider.value!r} in the environment beats every file"
-        hint = f"export {decider.name}=1"
-    elif decider.origin:
-        because = f"{decider.name} in {decider.origin} decides"
-    else:
-        because = "nothing switches it off"
+def _stays(done: _Switched, found: Consent) -> SwitchIneffectiveError:
+    because, hint = _why(done, found.decided_by)
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 
-def _stays_off(done: _Switched, found: Consent) -> SwitchIneffectiveError:
-    decider = found.decided_by
-    hint = "usagectl status"
+def _why(done: _Switched, decider: Switch) -> tuple[str, str]:
+    """Say why a part did not follow, and what helps."""
+    is_off, tool = done.wish == "off", done.tool
+    if is_off and not tool.can_be_written:
+        because = f"usagectl writes no file of {tool.name}, which takes only the environment's word"
+        return because, f"export {next(iter(tool.opt_out))}=1"
     if done.failure:
-        because = "its file could not be written"
-    elif decider.source == "environment":
-        because = f"{decider.name}={decider.value!r} in the environment decides"
-        hint = f"unset {decider.name}"
-    elif decider.origin:
-        because = f"{decider.name} in {decider.origin} decides"
-        hint = f"cat {quote(decider.origin)}"
-    else:
-        because = f"usagectl writes no file of {found.tool}"
-    return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
+        hint = 'eval "$(usagectl env)"' if is_off else "usagectl status"
+        return "its file could not be written", hint
+    if decider.source == "environment":
+        because = f"{decider.name}={decider.value!r} in the environment"
+        if is_off:
+            return f"{because} beats every file", f"export {decider.name}=1"
+        return f"{because} decides", f"unset {decider.name}"
+    if decider.origin:
+        hint = "usagectl status" if is_off else f"cat {quote(decider.origin)}"
+        return f"{decider.name} in {decider.origin} decides", hint
+    return f"nothing switches it {done.wish}", "usagectl status"

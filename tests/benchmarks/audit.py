@@ -33,7 +33,7 @@ from usagectl import audit
 from usagectl.machine.environment import from_process
 with open(sys.argv[1], "rb") as stream:
     context = audit.Context.from_environment(from_process())
-    print(audit.audit_stream(stream, context=context).events)
+    print(audit.Auditor(context).add_stream(stream).events)
 """
 
 _FILL = """
@@ -57,18 +57,18 @@ from usagectl import audit
 from usagectl.machine.environment import from_process
 environment = from_process()
 context = audit.Context.from_environment(environment)
-print(audit.audit_spool(environment, context=context).events)
+print(audit.Auditor(context).add_spool(environment).events)
 """
 
-_RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"%s","kind":"%s","event":%s}\n'
+_RECORD = '{"uid":"01890000-0000-7000-8000-%012x","time":"t","tool":"x","kind":"x","event":%s}\n'
 _TIME = "2026-11-23 09:%02d:%02d.%06d"
 _CLI = (
     '{"name":"cli_cmd","metadata":{"client_time":"%s"},"payload":{"cmd":"usagectl cache-dir set",'
     '"params":["path","dry_run","json","reveal","state","event","since","until","format","limit"]}}'
 )
-_LINKED = (
-    '{"name":"cli_cmd","metadata":{"session_id":"%08x-0000-4000-8000-000000000000",'
-    '"client_time":"%s"},"payload":{"cmd":"localstack config show","params":["format_"]}}'
+_LINKED = (  # With the blanks of LocalStack's client.
+    '{"name": "cli_cmd", "metadata": {"session_id": "%08x-0000-4000-8000-000000000000", '
+    '"client_time": "%s"}, "payload": {"cmd": "localstack config show", "params": ["format_"]}}'
 )
 _HEADERS = (
     '"headers":{"host":"127.0.0.1:46645","user-agent":"localstack/4.12.0",'
@@ -87,31 +87,21 @@ def _lines(form: str, amount: int) -> Iterator[str]:
         time_text = _TIME % (number // 60 % 60, number % 60, number % 1_000_000)
         if form == "cli":
             event = _CLI % time_text
-        elif form == "linked":
+        elif form in ("linked", "captured"):
             event = _LINKED % (number, time_text)
-        elif form == "captured":
-            event = _spaced(_LINKED % (number, time_text))
         else:
             event = _CALL % (time_text, number)
-        line = _RECORD % (number, "localstack", "cli_cmd", event)
+        line = _RECORD % (number, event)
         yield line.replace('"event"', _HEADERS % number, 1) if form == "captured" else line
-
-
-def _spaced(event: str) -> str:
-    """Write an event with the blanks of LocalStack's client."""
-    return event.replace('":', '": ').replace('",', '", ').replace("},", "}, ")
 
 
 def _measure(home: str, *words: str) -> tuple[float, int]:
     """Run Python in a home; return its processor seconds and its peak memory in KiB."""
-    command = [sys.executable, "-c", *words]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": home}
+    command = [sys.executable, "-c", *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        message = f"{command[0]} failed"
-        raise SystemExit(message)
+    _, process.returncode, usage = os.wait4(process.pid, 0)
+    assert process.returncode == 0
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 

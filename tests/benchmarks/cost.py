@@ -1,70 +1,34 @@
 """Print what recording and sending add to a command, as ratios of runs made in pairs.
 
-Run it with `python -m tests.benchmarks.cost [--rounds N] [--localstack PROGRAM]`. Each round runs
+Run it with `python -m tests.benchmarks.cost [--rounds N]`. Each round runs
 every contender once, in turn; a ratio is the median over the rounds. With sending on, the
 endpoint answers, hangs, refuses, or drops (a listener whose queue is full: no answer to a SYN).
 Afterwards the endpoint is back, `usagectl replay` runs, and what arrived is counted.
-LocalStack's own command line takes part where its program is named.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.support.endpoint import Endpoint, hang
-from tests.support.machine import REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.support.machine import Machine
+from usagectl.conformance.endpoint import Wire
 
 OURS = "import sys; from usagectl.__main__ import main; main()"
 DEAD = "http://127.0.0.1:9/v1"
 WAYS = ("answers", "hangs", "refuses", "drops")
 
 
-@contextmanager
-def dropping() -> Iterator[str]:
-    """Serve an endpoint whose host answers no SYN: its queue is full and nobody accepts."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = []
-        for _ in range(4):
-            client = socket.socket()
-            client.settimeout(0)
-            client.connect_ex(listener.getsockname())
-            waiting.append(client)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        for client in waiting:
-            client.close()
-
-
 def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
-    """Give the environment of a run."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PYTHONPATH": str(REPOSITORY),
-        "USAGECTL_CONFIG_DIR": str(folder / "config"),
-        "USAGECTL_STATE_DIR": str(folder / "state"),
-        "TMPDIR": str(folder),
-        "HTTPS_PROXY": DEAD,
-        "ANALYTICS_API": base,
-        "OVERRIDE_IN_DOCKER": "0",
-        **more,
-    }
+    """Return the variables of a run on a machine of its own."""
+    return {**Machine(folder).process_variables(), "ANALYTICS_API": base, **more}
 
 
 def timed(words: list[str], environment: dict[str, str]) -> float:
@@ -78,61 +42,24 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--localstack", help="LocalStack's own program")
-    parser.add_argument(
-        "--alone",
-        action="store_true",
-        help="time each command without what the commands before it still send",
-    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, Endpoint() as good, Endpoint(hang) as bad:
-        with dropping() as dropped:
+        with Wire(drops=True) as wire:
+            dropped = f"http://127.0.0.1:{wire.port}/v1"
             bases = dict(zip(WAYS, (good.base, bad.base, DEAD, dropped), strict=True))
-            ours = [sys.executable, "-c", OURS, "env", "bash"]
             runs = {
-                "off": (ours, variables(Path(name) / "off", DEAD, DO_NOT_TRACK="1")),
-                "local": (ours, variables(Path(name) / "local", DEAD)),
+                "off": variables(Path(name) / "off", DEAD, DO_NOT_TRACK="1"),
+                "local": variables(Path(name) / "local", DEAD),
             }
             for way, base in bases.items():
-                folder = Path(name) / way
-                runs[f"on, endpoint {way}"] = (
-                    ours,
-                    variables(folder, base, USAGECTL_TELEMETRY="on"),
-                )
-            if options.localstack:
-                theirs = [options.localstack, "config", "show"]
-                folder = Path(name) / "localstack"
-                runs["localstack off"] = (theirs, variables(folder, DEAD, DISABLE_EVENTS="1"))
-                for way, base in bases.items():
-                    runs[f"localstack, endpoint {way}"] = (theirs, variables(folder, base))
-            alone = Path(name) if options.alone else None
-            times = measure(runs, options.rounds, alone=alone)
-            report(times)
+                on = variables(Path(name) / way, base, USAGECTL_TELEMETRY="on")
+                runs[f"on, endpoint {way}"] = on
+            report(measure(runs, options.rounds))
             time.sleep(11)
         recovered(Path(name), good, options.rounds + 1)
-        theirs_arrived = [r for r in bad.received if "usagectl" not in r.headers["User-Agent"]]
-        if options.localstack:
-            print(
-                f"localstack: {len(theirs_arrived)} requests reached the endpoint that hangs, none"
-            )
-            print("is kept where it is refused or dropped: its client has no spool")
 
 
-def end_children(folder: Path) -> None:
-    """Kill what a command of this benchmark left to send: its events wait in the spool."""
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            is_ours = os.fsencode(folder) in (process / "environ").read_bytes()
-            if is_ours and b"usagectl.delivery.child" in words:
-                os.kill(int(process.name), signal.SIGKILL)
-        except (OSError, ValueError):
-            continue
-
-
-def measure(
-    runs: dict[str, tuple[list[str], dict[str, str]]], rounds: int, *, alone: Path | None
-) -> dict[str, list[float]]:
+def measure(runs: dict[str, dict[str, str]], rounds: int) -> dict[str, list[float]]:
     """Time every run once a round, in an order that is drawn anew.
 
     A child that sends begins a second later, beside whatever runs then: with a fixed order
@@ -144,19 +71,16 @@ def measure(
     for number in range(rounds + 1):
         order.shuffle(names)
         for name in names:
-            took = timed(*runs[name])
-            if alone is not None:
-                end_children(alone)
+            took = timed([sys.executable, "-c", OURS, "env", "bash"], runs[name])
             if number:  # The first round fills the caches.
                 times[name].append(took)
     return times
 
 
 def report(times: dict[str, list[float]]) -> None:
-    """Print each contender over its own kind switched off."""
+    """Print each contender over the one that is off."""
     for name, found in times.items():
-        base = times["localstack off" if name.startswith("localstack") else "off"]
-        ratio = statistics.median(a / b for a, b in zip(found, base, strict=True))
+        ratio = statistics.median(a / b for a, b in zip(found, times["off"], strict=True))
         print(f"{name:32}{ratio:8.3f}")
 
 

@@ -1,4 +1,4 @@
-"""Print how fast events are kept, counted and delivered, beside LocalStack's own client.
+"""Print how fast events are delivered, beside LocalStack's own client.
 
 Run it with `python -m tests.benchmarks.events [--events N] [--localstack PYTHON]`, where PYTHON
 is the interpreter of an environment that holds LocalStack: its own client then takes part.
@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,8 +25,6 @@ from usagectl.events.record import new_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from usagectl.machine.environment import Environment
 
 EVENT = (
     b'{"name":"cli_cmd","metadata":{"client_time":"2026-11-23 09:00:00.123456"},'
@@ -104,30 +101,17 @@ print(result.progress.sent, result.seconds, peak)
 """
 
 
-def machine_in(folder: Path) -> Environment:
-    """Make a machine whose spool may hold everything."""
+def fill(folder: Path, count: int) -> None:
+    """Make a machine whose spool may hold everything, and add so many events."""
     machine = Machine(folder)
     machine.config_dir.mkdir(exist_ok=True)
     (machine.config_dir / "settings.toml").write_text("[spool]\nmax_bytes = 100000000000\n")
-    return machine.environment(now=lambda: datetime.now(UTC))
-
-
-def fill(environment: Environment, count: int, *, size: int = 500) -> float:
-    """Add events in transactions of so many; return the rate."""
-    started = time.perf_counter()
-    for start in range(0, count, size):
-        records = [
-            new_record(
-                EVENT,
-                tool="usagectl",
-                kind="cli_cmd",
-                now=environment.now(),
-                entropy=environment.entropy,
-            )
-            for _ in range(min(size, count - start))
-        ]
-        spool.append_all(environment, records)
-    return count / (time.perf_counter() - started)
+    environment = machine.environment(now=lambda: datetime.now(UTC))
+    now, entropy = environment.now(), environment.entropy
+    labels = {"tool": "usagectl", "kind": "cli_cmd"}
+    records = [new_record(EVENT, now=now, entropy=entropy, **labels) for _ in range(500)]
+    for start in range(0, count, len(records)):
+        spool.append_all(environment, records[: count - start])
 
 
 def send_localstack(python: str, base: str, count: int, size: int) -> float:
@@ -140,7 +124,7 @@ def send_spool(base: str, count: int, size: int) -> tuple[float, int]:
     """Replay a spool of events in a process of its own; return the rate and the peak in KiB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fill(machine_in(folder), count)
+        fill(folder, count)
         words = [sys.executable, "-c", REPLAY, str(folder), base, str(size)]
         done = subprocess.run(words, capture_output=True, check=True, cwd=REPOSITORY)
     sent, seconds, peak = done.stdout.split()
@@ -181,7 +165,6 @@ def main() -> None:
     assert server.stdout is not None
     base = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
     try:
-        measure_store(options.events, options.rounds)
         compare(base, count=options.events, rounds=options.rounds, localstack=options.localstack)
         few = send_spool(base, 10_000, replay.BATCH_SIZE)[1]
         many = send_spool(base, options.many, replay.BATCH_SIZE)[1]
@@ -189,21 +172,6 @@ def main() -> None:
         print(f"that is {many / few:.2f} times as much")
     finally:
         server.kill()
-
-
-def measure_store(count: int, rounds: int) -> None:
-    """Print how many events are added in a second, and what counting them takes."""
-    rates, seconds = [], []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name:
-            environment = machine_in(Path(name))
-            rates.append(fill(environment, count))
-            started = time.perf_counter()
-            with spool.open_spool(environment) as store:
-                assert store.stats().total == count
-            seconds.append(time.perf_counter() - started)
-    print(f"{'events added, 500 in a transaction':54}{statistics.median(rates):>12,.0f} events/s")
-    print(f"stats over {count:,} events: {statistics.median(seconds):.2f} s")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl import spool
-from usagectl.events.record import Record, new_record
+from usagectl.events.record import Record, new_record, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,9 @@ def ask(file: Path) -> None:
             "count what one tool recorded": lambda: store.count(
                 ["pending"], spool.Selection(tools=("usagectl",))
             ),
-            "write as lines": lambda: sum(len(each.line) for each in store.entries(["pending"])),
+            "write as lines": lambda: sum(
+                len(to_line(each.record)) for each in store.entries(["pending"])
+            ),
             "remove all": store.purge,
         }
         for name, run in questions.items():

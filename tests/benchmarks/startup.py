@@ -2,10 +2,7 @@
 
 Each round runs every contender once, in turn, so that a slow moment of the
 machine hits all of them alike; a ratio is the median over the rounds. Run it
-with `python -m tests.benchmarks.startup [--rounds N] [--localstack PROGRAM]`.
-
-LocalStack's client posts an event on `config show`: it is given a loopback
-endpoint that nobody listens on, so it is refused at once.
+with `python -m tests.benchmarks.startup [--rounds N]`.
 
 Where valgrind is there, callgrind also counts the instructions of `status --json` and of
 the Typer application: they repeat to a per mille, whatever else the machine is doing.
@@ -42,7 +39,7 @@ OURS = "import sys; from usagectl.__main__ import main; main()"
 DEAD_ENDPOINT = "http://127.0.0.1:9/v1"
 
 
-def contenders(folder: Path, localstack: str | None) -> dict[str, list[str]]:
+def contenders(folder: Path) -> dict[str, list[str]]:
     """Name every command line that is timed."""
     typer_app = folder / "one_command.py"
     typer_app.write_text(ONE_COMMAND)
@@ -61,8 +58,6 @@ def contenders(folder: Path, localstack: str | None) -> dict[str, list[str]]:
     }
     (folder / "default.env").write_text("DISABLE_EVENTS=1\n")
     (folder / "settings.toml").write_text('[telemetry]\nmode = "local"\n')
-    if localstack:
-        found["localstack config show"] = [localstack, "config", "show"]
     return found
 
 
@@ -96,20 +91,12 @@ def ratio(times: dict[str, list[float]], name: str, base: str) -> float:
 def count_instructions(command: list[str], *, home: Path) -> int:
     """Count the instructions of one start-up, without `site` and with a fixed hash seed."""
     interpreter, *words = command
-    variables = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *site.getsitepackages()]),
-        "PYTHONHASHSEED": "0",
-    }
+    path = os.pathsep.join([str(REPOSITORY), *site.getsitepackages()])
+    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": path}
+    variables["PYTHONHASHSEED"] = "0"
     valgrind = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
-    done = subprocess.run(
-        [*valgrind, interpreter, "-S", *words],
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = [*valgrind, interpreter, "-S", *words]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     counted = re.search(r"Collected : (\d+)", done.stderr)
     assert counted, done.stderr
     return int(counted[1])
@@ -129,11 +116,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--localstack", help="LocalStack's own program, to be timed as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        commands = contenders(folder, options.localstack)
+        commands = contenders(folder)
         times = measure(commands, home=folder, rounds=options.rounds)
         if shutil.which("valgrind"):
             print_instructions(commands, home=folder)
@@ -143,9 +129,6 @@ def main() -> None:
         by_pass = ratio(times, name, "python -c pass")
         by_typer = ratio(times, name, "a one-command Typer app")
         print(f"{name:46}{by_pass:>10.2f}{by_typer:>13.2f}")
-    if options.localstack:
-        peer = ratio(times, "localstack config show", "usagectl status --json")
-        print(f"localstack config show takes {peer:.1f} times as long as usagectl status --json")
 
 
 if __name__ == "__main__":

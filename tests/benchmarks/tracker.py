@@ -1,19 +1,13 @@
-"""Print what a recorded call costs, how fast events are written, what an endpoint adds to an end.
+"""Print how fast a tracker's events are written, and what an endpoint adds to a program's end.
 
-Run it with `python -m tests.benchmarks.tracker [--rounds N] [--exits N]`. A call's figure is the
-median of the rounds, in microseconds of its own thread's processor time, so that a busy machine
-changes little: for bursts as a busy program makes them, in one thread and in eight. Events are
-written in the batches of the tracker's thread, 50,000 of them.
-
-An end is timed beside one with telemetry off, in pairs. Afterwards the endpoint is back, the
-spool is replayed, and what arrived is counted.
+Run it with `python -m tests.benchmarks.tracker [--rounds N] [--exits N]`. Events are written in
+the batches of the tracker's thread, 50,000 of them. An end is timed beside one with telemetry
+off, in pairs; afterwards the endpoint is back, the spool is replayed, and what arrived is counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,15 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.cost import DEAD, timed, variables
 from tests.support.endpoint import Endpoint, drip, hang
-from tests.support.machine import DEAD_PROXY, REPOSITORY
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Behaviour, Connection, Received
 
-DEAD = "http://127.0.0.1:9/v1"
 EVENTS = 50
-BURST = 2_000
 WRITTEN = 50_000
 
 CALL = """
@@ -42,38 +34,6 @@ CALL = dict(
     user_agent="aws-cli/1.25.52 Python/3.10.4 Linux/5.13.0-28-generic botocore/1.27.52",
 )
 """
-
-COSTS = (
-    CALL
-    + """
-import json, os, sys, threading, time
-from usagectl import Tracker
-calls, rounds, threads = (int(each) for each in sys.argv[1:4])
-trackers = {
-    "counted": Tracker("counting", aggregate=True),
-    "in full": Tracker("full"),
-    "off": Tracker("off"),
-}
-def burst(tracker, spent):
-    record = tracker.aws_request
-    started = time.thread_time()
-    for _ in range(calls // threads):
-        record(**CALL)
-    spent.append(time.thread_time() - started)
-times = {name: [] for name in trackers}
-for _ in range(rounds + 1):
-    for name, tracker in trackers.items():
-        spent = []
-        crowd = [threading.Thread(target=burst, args=(tracker, spent)) for _ in range(threads)]
-        for each in crowd:
-            each.start()
-        for each in crowd:
-            each.join()
-        times[name].append(sum(spent) / (calls // threads * threads) * 1e6)
-        tracker.flush()
-print(json.dumps({name: found[1:] for name, found in times.items()}))
-"""
-)
 
 WRITES = (
     CALL
@@ -117,22 +77,6 @@ def after_the_session(behave: Behaviour) -> Behaviour:
     return behave_to_events
 
 
-def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
-    """Return the environment variables of a run."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "PYTHONPATH": str(REPOSITORY),
-        "USAGECTL_CONFIG_DIR": str(folder / "config"),
-        "USAGECTL_STATE_DIR": str(folder / "state"),
-        "TMPDIR": str(folder),
-        "HTTP_PROXY": DEAD_PROXY,
-        "HTTPS_PROXY": DEAD_PROXY,
-        "ANALYTICS_API": base,
-        **more,
-    }
-
-
 def printed(script: str, *words: object) -> str:
     """Run a script in a home of its own, and return what it prints."""
     with tempfile.TemporaryDirectory() as name:
@@ -149,27 +93,11 @@ def printed(script: str, *words: object) -> str:
     return done.stdout
 
 
-def measure_costs(*, rounds: int) -> None:
-    """Print the cost of a call, counted, in full and off."""
-    for threads in (1, 8):
-        times = json.loads(printed(COSTS, BURST, rounds, threads))
-        for name, found in times.items():
-            median, best = statistics.median(found), min(found)
-            print(f"a call {name:8} {threads} threads {median:8.2f} us   best {best:.2f}")
-
-
 def measure_writing(*, rounds: int) -> None:
     """Print how many events a second the tracker's thread writes."""
     times = [tuple(map(float, printed(WRITES, WRITTEN).split())) for _ in range(rounds)]
     wall, worked = (WRITTEN / min(each) for each in zip(*times, strict=True))
     print(f"{wall:,.0f} events written a second, {worked:,.0f} in one of its processor")
-
-
-def timed(words: list[str], environment: dict[str, str]) -> float:
-    """Run a program; return its wall time in seconds."""
-    started = time.perf_counter()
-    subprocess.run(words, env=environment, capture_output=True, check=True)
-    return time.perf_counter() - started
 
 
 def measure_ends(folder: Path, *, rounds: int) -> None:
@@ -219,11 +147,10 @@ def replayed(place: Path) -> int:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--exits", type=int, default=5, help="rounds of ends; 0 leaves them out")
     options = parser.parse_args()
-    measure_costs(rounds=options.rounds)
-    measure_writing(rounds=min(options.rounds, 3))
+    measure_writing(rounds=options.rounds)
     if options.exits:
         with tempfile.TemporaryDirectory() as name:
             measure_ends(Path(name), rounds=options.exits)

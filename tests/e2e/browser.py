@@ -25,18 +25,8 @@ OWN_NAMES: Final = "127.0.0.1;localhost;*.test;*.internal"
 # Every way of a page to send or to read, and the path it asks for. The beacon and the form
 # come first, so that they have arrived when the page reports.
 ATTEMPTS: Final = (
-    "beacon",
-    "form",
-    "fetch-json",
-    "fetch-text",
-    "fetch-no-cors",
-    "xhr",
-    "read-fetch",
-    "read-no-cors",
-    "img",
-    "script",
-    "frame",
-    "websocket",
+    *("beacon", "form", "fetch-json", "fetch-text", "fetch-no-cors", "xhr"),
+    *("read-fetch", "read-no-cors", "img", "script", "frame", "websocket"),
 )
 
 _PAGE: Final = """\
@@ -228,28 +218,17 @@ def browsing(program: str, url: str, folder: Path) -> Iterator[None]:
     short = tempfile.mkdtemp(prefix="uc-")
     command = [
         program,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+        *("--no-first-run", "--disable-quic", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync"),
         f"--user-data-dir={folder / 'browser'}",
         f"--host-resolver-rules=MAP * {LOOPBACK}",
         f"--proxy-server={DEAD_PROXY}",
         f"--proxy-bypass-list={OWN_NAMES}",
         url,
     ]
-    env = {
-        "PATH": os.defpath,
-        "HOME": str(folder),
-        "TMPDIR": short,
-        "HTTP_PROXY": DEAD_PROXY,
-        "HTTPS_PROXY": DEAD_PROXY,
-    }
+    env = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": short}
+    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), DEAD_PROXY)
     process = subprocess.Popen(
         command,
         env=env,

@@ -1,6 +1,7 @@
 """Real clients: LocalStack of several versions, and a Node tool.
 
-Each is installed once in a folder of its own, in one cache, and kept.
+Each is installed once in a folder of its own, in one cache, and kept. One that cannot be
+installed is a `ClientUnavailableError`.
 """
 
 import fcntl
@@ -41,21 +42,13 @@ NEWER: Final = Release("2026.8.2")
 
 
 def find_or_make_venv() -> Path:
-    """Return the venv that `USAGECTL_E2E_LOCALSTACK` names, else one of our own.
-
-    Raises:
-        ClientUnavailableError: pip could not install it.
-    """
+    """Return the venv that `USAGECTL_E2E_LOCALSTACK` names, else one of our own."""
     named = os.environ.get(VENV_VARIABLE)
     return Path(named) if named else find_or_make_client(CURRENT).venv_dir
 
 
 def find_or_make_client(release: Release) -> Client:
-    """Return the client of a version.
-
-    Raises:
-        ClientUnavailableError: pip could not install it.
-    """
+    """Return the client of a version."""
     python = f"py{sys.version_info.major}.{sys.version_info.minor}"
 
     def install(folder: Path) -> None:
@@ -67,20 +60,12 @@ def find_or_make_client(release: Release) -> Client:
 
 
 def find_node() -> Path:
-    """Return Node's program.
-
-    Raises:
-        ClientUnavailableError: there is none.
-    """
+    """Return Node's program."""
     return Path(_which("node"))
 
 
 def find_or_make_node_package() -> Path:
-    """Return the folder that a script can `require` the Node tool's package from.
-
-    Raises:
-        ClientUnavailableError: npm could not install it.
-    """
+    """Return the folder that a script can `require` the Node tool's package from."""
     npm = _which("npm")
 
     def install(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The configurations of LocalStack that a prediction is tried on.
 
-Owns a list of nasty ones, written by hand, and as many drawn at random from a fixed
-seed. Says nothing of what is right: the real client does.
+Many are nasty ones, written by hand; the rest is drawn at random from a fixed seed.
 """
 
 import random
@@ -13,7 +12,7 @@ from .support import Entry, Folder, LockedFolder, Symlink, Unreadable
 
 SEED: Final = 4_12_0
 MIXED_COUNT: Final = 60
-DEFAULT_PER_KIND: Final = 8
+DEFAULT_PER_KIND: Final = 6
 FILE_LIKELIHOOD: Final = 0.6
 
 DEFAULT: Final = "home/.localstack/default.env"
@@ -354,7 +353,7 @@ DIRECTORIES: Final[dict[str, tuple[dict[str, str], dict[str, Entry]]]] = {
 
 def list_configurations() -> list[Configuration]:
     """List all configurations, each one once, in the same order on every run."""
-    return [*_environments(), *_files(), *_profiles(), *_directories(), *_mixtures()]
+    return [*_written(), *_mixtures()]
 
 
 def select_defaults(configurations: list[Configuration]) -> list[Configuration]:
@@ -365,30 +364,20 @@ def select_defaults(configurations: list[Configuration]) -> list[Configuration]:
     return [one for kind in taken.values() for one in kind[:DEFAULT_PER_KIND]]
 
 
-def _environments() -> Iterator[Configuration]:
+def _written() -> Iterator[Configuration]:
     for name, (env, profile) in ENVIRONMENTS.items():
-        files = {} if profile is None else {DEFAULT: profile}
-        yield Configuration("environment", name, env, files)
+        found = {} if profile is None else {DEFAULT: profile}
+        yield Configuration("environment", name, env, found)
     for name, value in VALUES.items():
         yield Configuration("value", name, {"DISABLE_EVENTS": value})
-
-
-def _files() -> Iterator[Configuration]:
-    for name, content in LINES.items():
-        yield Configuration("line", name, {}, {DEFAULT: content})
-    for name, content in CONTENTS.items():
-        yield Configuration("content", name, {}, {DEFAULT: content})
+    for kind, contents in (("line", LINES), ("content", CONTENTS)):
+        for name, content in contents.items():
+            yield Configuration(kind, name, {}, {DEFAULT: content})
     for name, (env, content) in INTERPOLATIONS.items():
         yield Configuration("interpolation", name, env, {DEFAULT: content})
-
-
-def _profiles() -> Iterator[Configuration]:
     for name, (choice, files) in CHOICES.items():
         paths = {f"{PROFILES}{profile}.env": entry for profile, entry in files.items()}
         yield Configuration("profile", name, {"CONFIG_PROFILE": choice}, paths)
-
-
-def _directories() -> Iterator[Configuration]:
     for name, (env, files) in DIRECTORIES.items():
         yield Configuration("folder", name, env, files)
 

@@ -1,132 +1,31 @@
-"""Run the real client and usagectl side by side, in a folder and an environment of their own.
-
-Owns the loopback analytics server, the sandbox that keeps a process away from the
-person's own files and network, and the way both programs are started. Knows nothing
-of consent, profiles or what an answer should be.
-"""
+"""Run the real client and usagectl side by side, in a folder and an environment of their own."""
 
 import json
 import os
 import subprocess
-import sys
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
+
+from tests.support.endpoint import Endpoint, Received
+from tests.support.forking import Ended, host_of
+from tests.support.machine import REPOSITORY, run_usagectl
 
 CLIENT_VERSION: Final = "4.12.0"
 DEAD_ENDPOINT: Final = "http://127.0.0.1:1"  # a port only root could listen on, and nobody does
-DRAIN_PATH: Final = "/drain"
+LIBRARIES: Final = "cachetools, dns.resolver, dnslib, dotenv, multiprocessing, plux, requests"
 ROOT_MARK: Final = "{root}"  # stands for the sandbox's folder in values, paths and contents
 RUN_LIMIT_SECONDS: Final = 120.0  # far beyond any run; only a program that hangs meets it
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it came over the wire."""
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Store the request, then answer: a client may be gone before the answer is written."""
-
-    protocol_version = "HTTP/1.1"
-    timeout: ClassVar[float | None] = 10.0
-    server: "_Server"
-
-    def do_POST(self) -> None:
-        self._take()
-
-    def do_GET(self) -> None:
-        self._take()
-
-    def _take(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        request = Request(self.command, self.path, tuple(self.headers.items()), body)
-        if request.path != DRAIN_PATH:
-            self.server.requests.append(request)
-        answer = b'{"track_events": true}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has there
-        """Stay quiet."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for every request that was accepted
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.connections = 0
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def verify_request(self, request: object, client_address: object) -> bool:
-        del request, client_address
-        self.connections += 1
-        return True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Expect clients that hang up early."""
-
-
-class LoopbackServer:
-    """An analytics endpoint on loopback that keeps every request it was sent.
-
-    Leaving the context waits until every connection that reached the machine has been
-    read to its end, so that `requests` and `connections` are then complete.
-    """
-
-    def __init__(self) -> None:
-        self._server = _Server()
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    @property
-    def url(self) -> str:
-        """The base URL, as `ANALYTICS_API` wants it."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    @property
-    def requests(self) -> list[Request]:
-        """All requests so far, in the order they were read."""
-        return self._server.requests
-
-    @property
-    def connections(self) -> int:
-        """How many connections were made, with or without a request."""
-        return self._server.connections
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        # Connections are accepted in order: once this one is answered, none before it is waiting.
-        drain = HTTPConnection("127.0.0.1", self._server.server_port)
-        drain.request("GET", DRAIN_PATH, headers={"Connection": "close"})
-        drain.getresponse().read()
-        drain.close()
-        self._server.connections -= 1
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+@contextmanager
+def listening() -> Iterator[Endpoint]:
+    """Listen on loopback; at the end all that reached the machine has been read."""
+    with Endpoint() as endpoint:
+        yield endpoint
+        endpoint.settle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,19 +116,18 @@ class Sandbox:
             "PATH": str(client.bin_dir),
             "HOME": str(self.root / "home"),
             "TMPDIR": str(self.root / "tmp"),
-            "XDG_CACHE_HOME": str(self.root / "cache"),
-            "XDG_CONFIG_HOME": str(self.root / "config"),
-            "XDG_STATE_HOME": str(self.root / "state"),
-            "XDG_DATA_HOME": str(self.root / "data"),
+            **{
+                f"XDG_{kind.upper()}_HOME": str(self.root / kind)
+                for kind in ("cache", "config", "state", "data")
+            },
             "OVERRIDE_IN_DOCKER": "0",
             "DOCKER_BRIDGE_IP": "127.0.0.1",  # unset, a client in a container pings for it
             "DOCKER_HOST": DEAD_ENDPOINT.replace("http", "tcp"),
             "ANALYTICS_API": endpoint,
             "API_ENDPOINT": DEAD_ENDPOINT,
-            "HTTP_PROXY": DEAD_ENDPOINT,
-            "HTTPS_PROXY": DEAD_ENDPOINT,
-            "http_proxy": DEAD_ENDPOINT,
-            "https_proxy": DEAD_ENDPOINT,
+            **dict.fromkeys(
+                ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), DEAD_ENDPOINT
+            ),
             "NO_PROXY": "127.0.0.1,localhost",
         }
         changed = {**base, **changes}
@@ -243,8 +141,14 @@ class Run:
     status: int
     stdout: str
     stderr: str
-    requests: tuple[Request, ...] = ()
+    requests: tuple[Received, ...] = ()
     connections: int = 0
+
+    @classmethod
+    def of(cls, ended: Ended) -> Self:
+        """Decode what a program wrote; odd bytes are part of the tests and must not stop that."""
+        out, err = (each.decode(errors="backslashreplace") for each in ended[1:])
+        return cls(ended.status, out, err)
 
     @property
     def last_line(self) -> str:
@@ -255,19 +159,16 @@ class Run:
 
 def run_process(command: list[str], *, env: dict[str, str], cwd: Path) -> Run:
     """Run a program to its end, without a terminal."""
-    # Odd bytes are part of the tests: they must not stop the reading of an answer.
     done = subprocess.run(
         command,
         env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        encoding="utf-8",
-        errors="backslashreplace",
         timeout=RUN_LIMIT_SECONDS,
         check=False,
     )
-    return Run(done.returncode, done.stdout, done.stderr)
+    return Run.of(Ended(done.returncode, done.stdout, done.stderr))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +185,10 @@ class Client:
     def config_show(self, sandbox: Sandbox, changes: Changes | None = None) -> Run:
         """Run `localstack config show` against a loopback server; tell what arrived there."""
         command = [str(self.bin_dir / "localstack"), "config", "show", "--format", "plain"]
-        with LoopbackServer() as server:
-            env = sandbox.environment(self, endpoint=server.url, changes=changes or {})
+        with listening() as server:
+            env = sandbox.environment(self, endpoint=server.base, changes=changes or {})
             run = run_process(command, env=env, cwd=sandbox.work_dir)
-        return Run(run.status, run.stdout, run.stderr, tuple(server.requests), server.connections)
+        return replace(run, requests=tuple(server.received), connections=server.accepted)
 
     def evaluate(
         self,
@@ -296,17 +197,14 @@ class Client:
         changes: Changes,
         *,
         endpoint: str = DEAD_ENDPOINT,
-    ) -> object:
+    ) -> Any:  # noqa: ANN401  (JSON)
         """Run Python code in the client's venv, as its CLI would, and answer the JSON it prints."""
         env = sandbox.environment(self, endpoint=endpoint, changes=changes)
-        run = run_process(
-            [str(self.bin_dir / "python"), "-I", "-c", code],
-            env=env | {"LOCALSTACK_CLI": "1"},  # the client's main() sets it before anything else
-            cwd=sandbox.work_dir,
-        )
+        env["LOCALSTACK_CLI"] = "1"  # the client's main() sets it before anything else
+        host = host_of(str(self.bin_dir / "python"), LIBRARIES)
+        run = Run.of(host.run(code, variables=env, cwd=sandbox.work_dir))
         assert run.status == 0, run.stderr
-        answer: object = json.loads(run.stdout.splitlines()[-1])
-        return answer
+        return json.loads(run.stdout.splitlines()[-1])
 
 
 def is_switched_off(run: Run) -> bool | None:
@@ -322,7 +220,6 @@ class Usagectl:
     """usagectl's command line, run as a person would, as a process of its own."""
 
     client: Client
-    command: tuple[str, ...] = field(default=(sys.executable, "-m", "usagectl"))
 
     def run(
         self,
@@ -333,38 +230,14 @@ class Usagectl:
     ) -> Run:
         """Run one command in the client's environment."""
         env = sandbox.environment(self.client, endpoint=endpoint, changes=changes or {})
-        env["PYTHONPATH"] = _package_parent()
-        return run_process([*self.command, *arguments], env=env, cwd=sandbox.work_dir)
+        env["PYTHONPATH"] = str(REPOSITORY)
+        return Run.of(run_usagectl(*arguments, variables=env, cwd=sandbox.work_dir))
 
 
-def _package_parent() -> str:
-    """Name the folder that usagectl is imported from, for a process in another folder."""
-    spec = find_spec("usagectl")
-    assert spec is not None
-    assert spec.origin is not None
-    return str(Path(spec.origin).parent.parent)
-
-
-def read_data(run: Run) -> dict[str, object]:
+def read_data(run: Run) -> dict[str, Any]:
     """Take the `data` object out of a JSON answer."""
-    answer = as_object(json.loads(run.stdout))
+    answer = json.loads(run.stdout)
     assert answer["schema"] == 1
-    return as_object(answer["data"])
-
-
-def as_object(value: object) -> dict[str, object]:
-    """Narrow a JSON value to an object."""
-    assert isinstance(value, dict), value
-    return value
-
-
-def as_list(value: object) -> list[object]:
-    """Narrow a JSON value to an array."""
-    assert isinstance(value, list), value
-    return value
-
-
-def as_text(value: object) -> str:
-    """Narrow a JSON value to a string."""
-    assert isinstance(value, str), value
-    return value
+    data = answer["data"]
+    assert isinstance(data, dict)
+    return data

@@ -1,17 +1,17 @@
 """A page in a real browser neither gets anything into a capture nor anything out of it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.counting import wait_until
 from usagectl import capture
 from usagectl.machine.environment import from_process
 
 from .browser import ATTEMPTS, LOOPBACK, PageServer, browsing, find_browser
-from .support import LoopbackServer
+from .support import listening
 
 pytestmark = pytest.mark.e2e
 
@@ -20,7 +20,6 @@ EVIL = "evil.test"
 NAMES = (LOOPBACK, "localhost", EVIL, "host.docker.internal")
 NOT_SENT = {"fetch-json"}  # the browser asks with OPTIONS first, and then does not post
 FORGED = ("beacon", "form", "fetch-text", "fetch-no-cors", "xhr")
-ARRIVAL_LIMIT_SECONDS = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -48,19 +47,21 @@ def test_a_page_of_another_origin_is_refused(from_host: str, browser: str, tmp_p
     """
     with ExitStack() as stack:
         opened = stack.enter_context(captured(tmp_path / "out.jsonl"))
-        server = stack.enter_context(LoopbackServer())
-        elsewhere = server.url.removesuffix("/v1")
+        server = stack.enter_context(listening())
+        elsewhere = server.base.removesuffix("/v1")
         targets = [f"http://{name}:{opened.address.port}" for name in NAMES]
         page = stack.enter_context(PageServer(*targets, elsewhere))
         stack.enter_context(browsing(browser, page.url(from_host), tmp_path))
         report = page.let_loose()
         wait_for_all(opened, len(targets))
-        assert opened.sums.requests == 0
-        assert opened.sums.refused >= len(ATTEMPTS) * len(targets)
+        assert opened.file.sums.requests == 0
+        assert opened.file.sums.refused >= len(ATTEMPTS) * len(targets)
         wanted = {f"/v1/{way}" for way in ATTEMPTS if way not in NOT_SENT}
-        wait_until(lambda: {each.path for each in server.requests} >= wanted)
-    assert {each.path for each in server.requests} == wanted
-    forged = {each.path for each in server.requests if b"forged" in each.body}
+        wait_until(lambda: {each.path for each in server.received} >= wanted)
+    # A browser asks with OPTIONS before it posts JSON.
+    heard = [each for each in server.received if each.method != "OPTIONS"]
+    assert {each.path for each in heard} == wanted
+    forged = {each.path for each in heard if b"forged" in each.body}
     assert forged == {f"/v1/{way}" for way in FORGED}
     del report[elsewhere]
     assert set(report) == set(targets)
@@ -68,7 +69,7 @@ def test_a_page_of_another_origin_is_refused(from_host: str, browser: str, tmp_p
         assert set(found) == set(ATTEMPTS)
         # An opaque answer has the status 0 and no text; a beacon has none at all.
         assert set(found.values()) <= {"blocked", "", "0 "}
-    assert opened.file.read_bytes() == b""
+    assert opened.file.path.read_bytes() == b""
 
 
 def test_a_page_whose_name_was_moved_here_is_refused(browser: str, tmp_path: Path) -> None:
@@ -86,23 +87,16 @@ def test_a_page_whose_name_was_moved_here_is_refused(browser: str, tmp_path: Pat
         opened = stack.enter_context(captured(tmp_path / "out.jsonl", page.port))
         report = control.let_loose()[""]
         wait_for_all(opened)
-        assert opened.sums.requests == 0
-        assert opened.sums.refused >= len(ATTEMPTS)
+        assert opened.file.sums.requests == 0
+        assert opened.file.sums.refused >= len(ATTEMPTS)
     assert set(report) == set(ATTEMPTS)
     assert not any("track_events" in found for found in report.values())
     assert not any(found.startswith("200") for found in report.values())
     assert report["read-fetch"].startswith("403 ")  # so it was the capture that answered
-    assert opened.file.read_bytes() == b""
+    assert opened.file.path.read_bytes() == b""
 
 
 def wait_for_all(opened: capture.Capture, targets: int = 1) -> None:
     """Wait for the last of the page's requests: a beacon has no answer that the page sees."""
-    sums = opened.sums
+    sums = opened.file.sums
     wait_until(lambda: sums.requests + sums.refused >= len(ATTEMPTS) * targets)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, or until the time is up."""
-    end = time.monotonic() + ARRIVAL_LIMIT_SECONDS
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.05)

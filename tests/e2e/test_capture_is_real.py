@@ -1,9 +1,11 @@
 """What `usagectl capture` sees of real clients, and what these notice of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,12 +25,10 @@ from .support import (
     CLIENT_VERSION,
     DEAD_ENDPOINT,
     Client,
-    LoopbackServer,
     Run,
     Sandbox,
     Usagectl,
-    as_list,
-    as_object,
+    listening,
     run_process,
 )
 
@@ -65,7 +65,7 @@ class Recorded:
     """A run under `usagectl capture`: what it printed, what its file holds."""
 
     run: Run
-    data: Mapping[str, object]
+    data: Mapping[str, Any]
     captured: list[capture.Captured]
 
 
@@ -80,9 +80,9 @@ def record(
     words = ("capture", "--json", "-o", "out.jsonl", "--force", *options, "--", *command)
     run = usagectl.run(sandbox, *words, changes=changes or {})
     # The command's own stderr comes before.
-    document = as_object(json.loads(run.last_line))
+    document = json.loads(run.last_line)
     captured = list(capture.load(sandbox.work_dir / "out.jsonl"))
-    return Recorded(run, as_object(document["data"]), captured)
+    return Recorded(run, document["data"], captured)
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_the_client_runs_as_it_does_alone(
     That the endpoint answers with an error changes nothing.
     """
     sandbox.write("work/compose.yml", b"services: []\n")
-    with LoopbackServer() as server:
-        env = sandbox.environment(client, endpoint=server.url, changes={})
+    with listening() as server:
+        env = sandbox.environment(client, endpoint=server.base, changes={})
         program = str(client.bin_dir / words[0])
         alone = run_process([program, *words[1:]], env=env, cwd=sandbox.work_dir)
     recorded = record(usagectl, sandbox, "--answer", "error", command=words)
     assert (alone.status, recorded.run.status, recorded.data["status"]) == (status, status, status)
     assert recorded.run.stdout == alone.stdout
     assert [each.name for each in recorded.captured] == names
-    assert len(server.requests) == len(names)
+    assert len(server.received) == len(names)
 
 
 def test_the_event_is_kept_as_the_client_wrote_it(
@@ -128,20 +128,19 @@ def test_the_event_is_kept_as_the_client_wrote_it(
     """
     sandbox.write("home/.netrc", LOGIN.encode()).chmod(0o600)
     (request,) = client.config_show(sandbox).requests
-    (sent,) = as_list(as_object(json.loads(request.body))["events"])
+    (sent,) = json.loads(request.body)["events"]
     recorded = record(usagectl, sandbox)
     (event,) = recorded.captured
     text = event.body.decode()
-    assert _key_order(event.document) == _key_order(as_object(sent))
+    assert _key_order(event.document) == _key_order(sent)
     assert json.dumps(json.loads(text)) == text  # so its separators are ", " and ": "
     assert json.dumps({"events": [sent]}).encode() == request.body  # as the plain server saw
-    assert event.document["payload"] == as_object(sent)["payload"]
+    assert event.document["payload"] == sent["payload"]
     raw = (sandbox.work_dir / "out.jsonl").read_text()
     assert raw.endswith(f'"event":{text}}}\n')
-    assert as_object(json.loads(raw))["withheld"] == ["authorization"]
+    assert json.loads(raw)["withheld"] == ["authorization"]
     assert "Basic" not in raw + recorded.run.stdout + recorded.run.stderr
-    findings = [as_object(each) for each in as_list(recorded.data["findings"])]
-    assert {(each["rule"], each["field"]) for each in findings} == {
+    assert {(each["rule"], each["field"]) for each in recorded.data["findings"]} == {
         ("UC201", "/headers/localstack-session-id"),
         ("UC201", "/metadata/session_id"),
     }
@@ -156,7 +155,7 @@ def test_the_event_is_kept_as_the_client_wrote_it(
 
 def _key_order(document: Mapping[str, object]) -> list[object]:
     return [
-        (key, _key_order(as_object(value)) if isinstance(value, dict) else None)
+        (key, _key_order(value) if isinstance(value, dict) else None)
         for key, value in document.items()
     ]
 
@@ -220,14 +219,21 @@ def test_the_fixture_sees_the_real_client(
     usagectl_capture.assert_silent()
 
 
+@contextmanager
+def skipping() -> Iterator[None]:
+    """Skip a test whose client cannot be installed."""
+    try:
+        yield
+    except ClientUnavailableError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session", params=[OLDER, NEWER], ids=lambda release: release.version)
 def other(request: pytest.FixtureRequest) -> tuple[Release, Client]:
     """Return a client of another version; skip where pip cannot install it."""
     release: Release = request.param
-    try:
+    with skipping():
         return release, find_or_make_client(release)
-    except ClientUnavailableError as error:
-        pytest.skip(f"LocalStack {release.version} could not be installed: {error}")
 
 
 def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: Sandbox) -> None:
@@ -248,20 +254,16 @@ def test_other_versions_are_captured(other: tuple[Release, Client], sandbox: San
 @pytest.fixture(scope="session")
 def node() -> Path:
     """Find Node; skip without it."""
-    try:
+    with skipping():
         return find_node()
-    except ClientUnavailableError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
 def node_package(node: Path) -> Path:
     """Return the package of a Node tool; skip where npm cannot install it."""
     del node
-    try:
+    with skipping():
         return find_or_make_node_package()
-    except ClientUnavailableError as error:
-        pytest.skip(f"the Node package could not be installed: {error}")
 
 
 def record_node(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import Client, Folder, Sandbox, Usagectl, as_object
+from .support import Changes, Client, Folder, Sandbox, Usagectl
 
 pytestmark = pytest.mark.e2e
 
@@ -41,16 +41,10 @@ def test_a_derived_id_is_replaced(client: Client, usagectl: Usagectl, sandbox: S
 def test_a_machine_without_an_id_gets_a_random_one(
     client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """Reset before the client's first run: the client never derives an ID at all."""
+    """Reset before the client's first run: it never derives an ID. A second reset draws anew."""
     assert not sandbox.machine_file.exists()
     _reset(usagectl, sandbox)
-    _assert_client_uses_a_new_id(client, sandbox, old=None)
-
-
-def test_two_resets_give_two_ids(client: Client, usagectl: Usagectl, sandbox: Sandbox) -> None:
-    """Each reset draws anew."""
-    _reset(usagectl, sandbox)
-    first = client.evaluate(ASK_MACHINE_ID, sandbox, {})
+    first = _assert_client_uses_a_new_id(client, sandbox, old=None)
     _reset(usagectl, sandbox)
     _assert_client_uses_a_new_id(client, sandbox, old=first)
 
@@ -67,14 +61,8 @@ STORED = (
     b'{"other": {"deep": [1, 2.50, "\\u00e9"]}, "machine_id": "dkr_0123456789ab"}',
 )
 CORRUPT = (
-    b"",
-    b"{",
-    b"[1]",
-    b'"text"',
-    b"null",
-    b"\xff\xfe",
+    *(b"", b"{", b"[1]", b'"text"', b"null", b"\xff\xfe", b"\x00"),
     b'{"machine_id": "a"}trailing',
-    b"\x00",
 )
 
 
@@ -89,7 +77,7 @@ def test_a_stored_id_is_replaced_and_other_keys_are_kept(
             before = dict(json.loads(stored))
             _reset(usagectl, sandbox)
             _assert_client_uses_a_new_id(client, sandbox, old=before.get("machine_id"))
-            after = as_object(json.loads(sandbox.machine_file.read_bytes()))
+            after = json.loads(sandbox.machine_file.read_bytes())
             assert list(after) == list({**before, "machine_id": 0})
             assert {**after, "machine_id": 0} == {**before, "machine_id": 0}
 
@@ -124,35 +112,29 @@ def test_a_folder_in_the_place_of_the_file_is_set_aside(
     _assert_client_uses_a_new_id(client, sandbox, old=None)
 
 
-def test_an_odd_cache_variable_is_read_as_the_client_reads_it(
+CACHES: tuple[tuple[str | None, bytes, str], ...] = (
+    ("", b"", "home/.cache"),
+    ("relative/cache", b"", "home/.cache"),
+    (None, b"XDG_CACHE_HOME={root}/moved\n", "moved"),
+)
+"""`XDG_CACHE_HOME`, a profile, and the folder that the client takes for its cache then."""
+
+
+def test_the_cache_is_where_the_client_looks_for_it(
     client: Client, usagectl: Usagectl, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    """An empty or relative `XDG_CACHE_HOME` does not count: the ID lies in `~/.cache` then."""
-    for number, value in enumerate(("", "relative/cache")):
-        with subtests.test(msg=value):
+    """An empty or relative variable does not count; a profile, which it reads before, does."""
+    for number, (value, profile, folder) in enumerate(CACHES):
+        with subtests.test(msg=str(value)):
             sandbox = Sandbox(tmp_path / str(number))
+            sandbox.write("home/.localstack/default.env", profile)
             changes = {"XDG_CACHE_HOME": value}
             drawn = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
-            run = usagectl.run(sandbox, "reset-machine-id", "--yes", "--json", changes=changes)
-            assert run.status == 0, run
+            assert (sandbox.root / folder / "localstack-cli" / "machine.json").exists()
+            _reset(usagectl, sandbox, changes)
             used = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
             assert used != drawn
             assert RANDOM_ID.fullmatch(str(used))
-
-
-def test_a_cache_variable_in_a_profile_moves_the_id(
-    client: Client, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """The client reads profiles before it looks for its cache, so a profile can move the ID."""
-    sandbox.write("home/.localstack/default.env", b"XDG_CACHE_HOME={root}/moved\n")
-    changes = {"XDG_CACHE_HOME": None}
-    drawn = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
-    assert (sandbox.root / "moved" / "localstack-cli" / "machine.json").exists()
-    run = usagectl.run(sandbox, "reset-machine-id", "--yes", "--json", changes=changes)
-    assert run.status == 0, run
-    used = client.evaluate(ASK_MACHINE_ID, sandbox, changes)
-    assert used != drawn
-    assert RANDOM_ID.fullmatch(str(used))
 
 
 def test_a_dry_run_leaves_the_client_its_id(
@@ -167,14 +149,15 @@ def test_a_dry_run_leaves_the_client_its_id(
     assert client.evaluate(ASK_MACHINE_ID, sandbox, {}) == drawn
 
 
-def _reset(usagectl: Usagectl, sandbox: Sandbox) -> None:
-    run = usagectl.run(sandbox, "reset-machine-id", "--yes", "--json")
+def _reset(usagectl: Usagectl, sandbox: Sandbox, changes: Changes | None = None) -> None:
+    run = usagectl.run(sandbox, "reset-machine-id", "--yes", "--json", changes=changes)
     assert run.status == 0, run
 
 
-def _assert_client_uses_a_new_id(client: Client, sandbox: Sandbox, *, old: object) -> None:
+def _assert_client_uses_a_new_id(client: Client, sandbox: Sandbox, *, old: object) -> object:
     """Check that the client answers with a new ID of its own form, the one in the file."""
     used = client.evaluate(ASK_MACHINE_ID, sandbox, {})
-    assert as_object(json.loads(sandbox.machine_file.read_bytes()))["machine_id"] == used
+    assert json.loads(sandbox.machine_file.read_bytes())["machine_id"] == used
     assert RANDOM_ID.fullmatch(str(used))
     assert used != old
+    return used

@@ -10,16 +10,7 @@ from pathlib import Path
 import pytest
 
 from .configurations import Configuration, list_configurations, select_defaults
-from .support import (
-    Client,
-    Run,
-    Sandbox,
-    Usagectl,
-    as_list,
-    as_object,
-    is_switched_off,
-    read_data,
-)
+from .support import Changes, Client, Run, Sandbox, Usagectl, is_switched_off, read_data
 
 pytestmark = pytest.mark.e2e
 
@@ -76,7 +67,10 @@ def test_status_says_on_exactly_when_the_client_sends(
     def compare_numbered(numbered: tuple[int, Configuration]) -> Comparison:
         number, configuration = numbered
         sandbox = Sandbox(tmp_path / f"{number:03}")
-        return _compare(configuration, client=client, usagectl=usagectl, sandbox=sandbox)
+        for path, entry in configuration.files.items():
+            sandbox.write(path, entry)
+        predicted = _predict(usagectl.run(sandbox, "status", "--json", changes=configuration.env))
+        return Comparison(configuration, predicted, _observe(client, sandbox, configuration.env))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         comparisons = list(pool.map(compare_numbered, enumerate(chosen)))
@@ -86,27 +80,17 @@ def test_status_says_on_exactly_when_the_client_sends(
     assert not wrong, "\n".join(wrong)
 
 
-def _compare(
-    configuration: Configuration, *, client: Client, usagectl: Usagectl, sandbox: Sandbox
-) -> Comparison:
-    for path, entry in configuration.files.items():
-        sandbox.write(path, entry)
-    changes = dict(configuration.env)
-    predicted = _predict(usagectl.run(sandbox, "status", "--json", changes=changes))
-    return Comparison(configuration, predicted, _observe(client, sandbox, changes))
-
-
 def _predict(run: Run) -> str:
     """Read the verdict for the CLI out of a `status` answer."""
     try:
-        tools = map(as_object, as_list(read_data(run)["tools"]))
+        tools = read_data(run)["tools"]
         (cli,) = [tool for tool in tools if (tool["name"], tool["part"]) == ("localstack", "cli")]
         return str(cli["telemetry"])
     except (AssertionError, KeyError, ValueError, json.JSONDecodeError) as error:
         return f"nothing readable ({error!r}; exit {run.status}; {run.last_line})"
 
 
-def _observe(client: Client, sandbox: Sandbox, changes: dict[str, str]) -> Run:
+def _observe(client: Client, sandbox: Sandbox, changes: Changes) -> Run:
     """Run the client; again when it was on by its own word but too slow to be heard.
 
     It gives its request half a second and then kills it (facts, part 1), which a busy

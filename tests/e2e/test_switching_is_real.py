@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from .support import Client, LoopbackServer, Run, Sandbox, Symlink, Usagectl
+from .support import Client, Run, Sandbox, Symlink, Usagectl, listening
 
 pytestmark = pytest.mark.e2e
 
+ASK_SWITCH = "import json; from localstack import config; print(json.dumps(config.DISABLE_EVENTS))"
 COMMENTED = b"""\
 # LocalStack of the payments team
 export DEBUG=0   # quiet
@@ -54,10 +55,11 @@ CASES = [
 def test_disable_silences_the_client_and_enable_brings_it_back(
     case: Case, client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """On, one request arrives; after `disable` none; after `enable` one again.
+    """After `disable` nothing arrives; after `enable` the client would send again.
 
-    Meanwhile every line of the profile stays, switching twice changes no more than once, ours
-    sends nothing and makes no machine ID, and at the end each file is what it was, byte for byte.
+    By its own word, that is; `test_all_tools_at_once` hears it on the wire. Every line of the
+    profile stays, switching twice changes no more than once, ours sends nothing and makes no
+    machine ID, and at the end each file is what it was, byte for byte.
     """
     for path, content in case.files.items():
         sandbox.write(path, content)
@@ -73,24 +75,17 @@ def test_disable_silences_the_client_and_enable_brings_it_back(
 
     _switch_in_silence(usagectl, sandbox, case, "enable", "enable")
     assert _read_profiles(sandbox.root) == before
-    assert len(client.config_show(sandbox, case.env).requests) == 1
+    assert client.evaluate(ASK_SWITCH, sandbox, case.env) is False
 
 
 def _switch_in_silence(usagectl: Usagectl, sandbox: Sandbox, case: Case, *commands: str) -> None:
     """Run commands while their endpoint and their proxy listen, and hear nothing."""
-    with LoopbackServer() as server:
-        proxies = {"HTTP_PROXY": server.url, "http_proxy": server.url}
+    with listening() as server:
+        changes = case.env | {"HTTP_PROXY": server.base, "http_proxy": server.base}
         for command in commands:
-            run = usagectl.run(
-                sandbox,
-                command,
-                "localstack",
-                "--json",
-                changes=case.env | proxies,
-                endpoint=server.url,
-            )
-            _succeed(run)
-    assert server.connections == 0
+            words = (command, "localstack", "--json")
+            _succeed(usagectl.run(sandbox, *words, changes=changes, endpoint=server.base))
+    assert server.accepted == 0
 
 
 def test_all_tools_at_once(client: Client, usagectl: Usagectl, sandbox: Sandbox) -> None:
@@ -102,50 +97,41 @@ def test_all_tools_at_once(client: Client, usagectl: Usagectl, sandbox: Sandbox)
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"DISABLE_EVENTS=0\n", b"DISABLE_EVENTS=yes\n", b"DISABLE_EVENTS=1\nDISABLE_EVENTS\n"],
+    "profiles",
+    [
+        {"default": b"DISABLE_EVENTS=0\n"},
+        {"default": b"DISABLE_EVENTS=yes\n"},
+        {"default": b"DISABLE_EVENTS=1\nDISABLE_EVENTS\n"},
+        {"a": b"DISABLE_EVENTS=1\n", "b": b"DISABLE_EVENTS=0\n"},  # The last of a list wins.
+    ],
 )
 def test_disable_overrules_a_profile_that_says_otherwise(
-    content: bytes, client: Client, usagectl: Usagectl, sandbox: Sandbox
+    profiles: dict[str, bytes], client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
     """A profile that keeps telemetry on is no obstacle: after `disable` nothing arrives."""
-    sandbox.write("home/.localstack/default.env", content)
-    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
-    assert client.config_show(sandbox).connections == 0
+    changes = {"CONFIG_PROFILE": "a,b"} if "b" in profiles else {}
+    for name, content in profiles.items():
+        sandbox.write(f"home/.localstack/{name}.env", content)
+    assert len(client.config_show(sandbox, changes).requests) == 1
+    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=changes))
+    assert client.config_show(sandbox, changes).connections == 0
 
 
 def test_a_hand_written_opt_out_can_be_overruled_and_brought_back(
     client: Client, usagectl: Usagectl, sandbox: Sandbox
 ) -> None:
-    """`enable localstack` wins over an opt-out that a person wrote, and `disable` over that."""
-    sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
+    """`enable localstack` wins over an opt-out that a person wrote, and `disable` over that.
+
+    Without a name, `enable` undoes what `disable` did and no more: the person's line stays.
+    """
+    profile = sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
+    usagectl.run(sandbox, "enable", "--json")
+    assert profile.read_bytes() == b"# mine\nDISABLE_EVENTS=1\n"
     assert client.config_show(sandbox).connections == 0
     _succeed(usagectl.run(sandbox, "enable", "localstack", "--json"))
     assert len(client.config_show(sandbox).requests) == 1
     _succeed(usagectl.run(sandbox, "disable", "localstack", "--json"))
     assert client.config_show(sandbox).connections == 0
-
-
-def test_enabling_all_leaves_a_hand_written_opt_out(
-    client: Client, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """Without a name, `enable` undoes what `disable` did and no more: the person's line stays."""
-    profile = sandbox.write("home/.localstack/default.env", b"# mine\nDISABLE_EVENTS=1\n")
-    usagectl.run(sandbox, "enable", "--json")
-    assert profile.read_bytes() == b"# mine\nDISABLE_EVENTS=1\n"
-    assert client.config_show(sandbox).connections == 0
-
-
-def test_disable_overrules_the_last_profile_of_a_list(
-    client: Client, usagectl: Usagectl, sandbox: Sandbox
-) -> None:
-    """The last file of `CONFIG_PROFILE` wins in the client, so `disable` must beat that one."""
-    changes = {"CONFIG_PROFILE": "a,b"}
-    sandbox.write("home/.localstack/a.env", b"DISABLE_EVENTS=1\n")
-    sandbox.write("home/.localstack/b.env", b"DISABLE_EVENTS=0\n")
-    assert len(client.config_show(sandbox, changes).requests) == 1
-    _succeed(usagectl.run(sandbox, "disable", "localstack", "--json", changes=changes))
-    assert client.config_show(sandbox, changes).connections == 0
 
 
 def test_a_linked_profile_stays_a_link(

@@ -6,8 +6,10 @@ A command without an example here fails `test_cli_contract`.
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
@@ -94,7 +96,7 @@ ANSWERING = tuple(path for path in EXAMPLES if path not in ("run", "capture"))
 
 
 def tree() -> dict[str, TyperCommand | TyperGroup]:
-    """Give every command of the program by its path, those with sub-commands too."""
+    """List every command of the program by its path, those with sub-commands too."""
     root = typer.main.get_command(cli.app)
     assert isinstance(root, CommandGroup)
     context = typer.Context(root, info_name="usagectl")
@@ -114,7 +116,7 @@ def _below(
 
 
 def example(path: str, *more: str) -> tuple[str, ...]:
-    """Give the whole command line of a command's example; options go before a `--`."""
+    """Return the whole command line of a command's example; options go before a `--`."""
     words = EXAMPLES[path]
     at = words.index("--") if "--" in words else len(words)
     return (*path.split(), *words[:at], *more, *words[at:])
@@ -130,6 +132,27 @@ def run_inside(environment: Environment, *arguments: str) -> Outcome:
         stdout.flush()
         stderr.flush()
         return Outcome(status, out.getvalue().decode(), err.getvalue().decode())
+
+
+def start(
+    machine: Machine,
+    *arguments: str,
+    **settings: Any,  # noqa: ANN401
+) -> subprocess.Popen[bytes]:
+    """Start a command line in a process of its own, and leave it running."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(
+        [sys.executable, "-m", "usagectl", *arguments],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        **{**streams, **settings},
+    )
+
+
+def first_line(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the first line that a process prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().decode()
 
 
 def furnish(machine: Machine) -> None:
@@ -153,7 +176,7 @@ def furnish(machine: Machine) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Give mode, time and bytes of everything below a folder.
+    """Return mode, time and bytes of everything below a folder.
 
     SQLite's shared memory is left out: readers put their locks there.
     """

@@ -26,6 +26,12 @@ def events(machine: Machine, *names: str) -> list[dict[str, Any]]:
     return [each for each in found if not names or each["name"] in names]
 
 
+def every_byte(machine: Machine) -> bytes:
+    """Read all files of the machine, and their names."""
+    files = (path for path in machine.folder.rglob("*") if path.is_file())
+    return b"\n".join(str(path).encode() + b"\n" + path.read_bytes() for path in files)
+
+
 def losses(machine: Machine) -> int:
     """Count the events that were lost."""
     return spool.state(machine.environment()).losses.total

@@ -13,18 +13,18 @@ import termios
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.machine import REPOSITORY
 from usagectl.cli import completion
-from usagectl.cli._completion_scripts import SHELLS
+from usagectl.cli.completion import SHELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from usagectl.cli._completion_scripts import CommandNode
+    from usagectl.cli.completion import CommandNode
 
     Place = tuple[Path, dict[str, str]]
 
@@ -100,17 +100,12 @@ class Terminal:
         os.close(self._master)
 
 
-class Desk(Protocol):
-    """A shell in which Tab can be pressed; `scripts` is the folder of completions."""
-
-    def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None: ...
-
-    def offers(self, line: str) -> dict[str, str]:
-        """Press Tab at the end of a line; return whole words, each with what is said of it."""
-
-
 class Bash:
-    """Bash's completion function, called as bash calls it."""
+    """Bash's completion function, called as bash calls it.
+
+    As with every shell here, `scripts` is the folder of completions, and `offers` presses Tab at
+    the end of a line: it returns whole words, each with what is said of it.
+    """
 
     def __init__(self, folder: Path, variables: dict[str, str], *, scripts: Path) -> None:
         self._folder, self._variables, self._scripts = folder, variables, scripts
@@ -169,14 +164,6 @@ def output(command: tuple[str, ...], folder: Path, variables: dict[str, str]) ->
     return done.stdout.splitlines()
 
 
-def nodes(node: CommandNode, above: str = "") -> Iterator[tuple[str, CommandNode]]:
-    """List every command of a tree by what is typed for it."""
-    path = f"{above} {node.name}".strip()
-    yield path, node
-    for child in node.children:
-        yield from nodes(child, path)
-
-
 def write_scripts(tree: CommandNode, folder: Path) -> dict[str, Path]:
     """Write the scripts for a tree into a folder; give the file of each shell."""
     written = {}
@@ -186,8 +173,26 @@ def write_scripts(tree: CommandNode, folder: Path) -> dict[str, Path]:
     return written
 
 
-REAL_NODES = dict(nodes(completion.read_tree()))
+_TERM = r"(?:'(?:[^']|'')*'|\[char\]0x[0-9a-f]{4})"
+POWERSHELL = rf"{_TERM}(?: \+ {_TERM})*"
+"""A string as PowerShell reads it."""
 
+
+def read_powershell(text: str) -> list[str]:
+    """Read the strings of a text by PowerShell's rules for single quotes, `+` and [char]."""
+    found = []
+    for word in re.findall(POWERSHELL, text):
+        units = b"".join(
+            bytes.fromhex(code) if code else string.replace("''", "'").encode("utf-16-be")
+            for string, code in re.findall(r"'((?:[^']|'')*)'|0x([0-9a-f]{4})", word)
+        )
+        found.append(units.decode("utf-16-be"))
+    return found
+
+
+REAL_NODES = dict(completion.nodes(completion.read_tree()))
+
+Desk = Bash | Fish | Zsh
 DESKS: dict[str, type[Desk]] = {"bash": Bash, "fish": Fish, "zsh": Zsh}
 
 

@@ -75,7 +75,6 @@ def _use_s3(call: Callable[..., dict[str, Any]]) -> None:
     thing = {**here, "Key": f"{WORD}/{CAPITALS} {DIGITS}.txt"}
     other = {**here, "Key": f"kopie/{HYPHENS}"}
     call("create_bucket", **here)
-    call("list_buckets")
     call(
         "put_object",
         **thing,
@@ -84,15 +83,12 @@ def _use_s3(call: Callable[..., dict[str, Any]]) -> None:
         Tagging=f"{WORD}={DIGITS}",
     )
     call("head_object", **thing)
-    call("get_object", **thing)
     etag = call("get_object", **thing, ResponseContentDisposition=f"x; filename={WORD}")["ETag"]
     call("get_object", **thing, IfNoneMatch=etag)
     call("put_object_tagging", **thing, Tagging={"TagSet": [{"Key": WORD, "Value": CAPITALS}]})
-    call("get_object_tagging", **thing)
     call("list_objects_v2", **here, Prefix=WORD, Delimiter=DIGITS)
     call("copy_object", **other, CopySource=thing, Metadata={WORD: HYPHENS})
     call("put_bucket_tagging", **here, Tagging={"TagSet": [{"Key": WORD, "Value": DIGITS}]})
-    call("get_bucket_location", **here)
     upload = call("create_multipart_upload", **other)["UploadId"]
     part = call("upload_part", **other, UploadId=upload, PartNumber=1, Body=WORD.encode())
     parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
@@ -122,8 +118,6 @@ def _use_sqs(call: Callable[..., dict[str, Any]]) -> None:
     call("send_message_batch", **queue, Entries=entries)
     call("receive_message", **queue, MessageAttributeNames=[WORD])
     call("tag_queue", **queue, Tags={DIGITS: HYPHENS})
-    call("list_queue_tags", **queue)
-    call("get_queue_attributes", **queue, AttributeNames=["All"])
     call("create_queue", QueueName=CAPITALS, Attributes={"DelaySeconds": "5"})
     call("create_queue", QueueName=f"{WORD}!{DIGITS}")
     call("get_queue_url", QueueName=WORD)
@@ -146,8 +140,6 @@ def _use_dynamodb(call: Callable[..., dict[str, Any]]) -> None:
         "Tags": [{"Key": WORD, "Value": DIGITS}],
     }
     call("create_table", **described)
-    call("list_tables")
-    call("describe_table", **table)
     item = {**key, DIGITS: {"S": CAPITALS}}
     call("put_item", **table, Item=item)
     call("get_item", **table, Key=key)
@@ -195,9 +187,7 @@ def _use_lambda(call: Callable[..., dict[str, Any]]) -> None:
     }
     call("create_function", **made)
     call("create_function", **made)
-    call("list_functions")
     call("get_function", **function)
-    call("get_function_configuration", **function)
     call("invoke", **function, Payload=json.dumps({WORD: DIGITS}).encode())
     call("update_function_configuration", **function, Description=f"{CAPITALS} {WORD}")
     call("publish_version", **function, Description=WORD)

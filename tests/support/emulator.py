@@ -10,10 +10,7 @@ import subprocess
 import sys
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import Any, Self
 
 _SERVER = """
 import sys
@@ -33,11 +30,7 @@ REGION = "us-east-1"
 
 
 class Emulator:
-    """Moto's server on a free loopback port, for as long as the context lasts.
-
-    Attributes:
-        url: where it answers.
-    """
+    """Moto's server on a free loopback port, for as long as the context lasts."""
 
     url: str
 
@@ -64,20 +57,12 @@ class Emulator:
         self._reader.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
         self._reader.join()
-        self._process.stdout.close()
-        self._process.stderr.close()
+        with self._process:  # It is waited for, and its pipes are closed.
+            pass
 
     def answered(self) -> list[int]:
         """List the statuses that the server itself says it answered with, since last asked.

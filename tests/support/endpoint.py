@@ -11,7 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.support.counting import wait_until
+
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     Behaviour = Callable[["Connection", "Received"], None]
@@ -84,9 +87,12 @@ class Connection:
 
 
 class Endpoint:
-    """A server on a free loopback port, which keeps every request and behaves."""
+    """A server on a free loopback port, which keeps every request and behaves; with TLS, if any."""
 
-    def __init__(self, behave: Behaviour | None = None) -> None:
+    def __init__(
+        self, behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self.behave: Behaviour = behave or (lambda connection, _request: connection.answer(200))
         self.received: list[Received] = []
         self.accepted = 0
@@ -96,6 +102,7 @@ class Endpoint:
         self.port: int = self._listener.getsockname()[1]
         self.base = f"http://127.0.0.1:{self.port}/v1"
         self._open: list[socket.socket] = []
+        self._served: dict[object, threading.Thread] = {}  # By the client's address.
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -118,25 +125,39 @@ class Endpoint:
 
     def wait_for(self, count: int, seconds: float = 10.0) -> bool:
         """Wait until so many requests came."""
-        until = time.monotonic() + seconds
-        while len(self.received) < count and time.monotonic() < until:
-            time.sleep(0.02)
-        return len(self.received) >= count
+        return wait_until(lambda: len(self.received) >= count, seconds)
+
+    def settle(self) -> None:
+        """Wait until every connection that has reached this machine is read to its end.
+
+        They are accepted in their order: once one of ours is, no other is waiting.
+        """
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            while last.getsockname() not in self._served:
+                time.sleep(0.01)
+        for thread in self._served.values():
+            thread.join(10)
+        self.accepted -= 1
 
     def _accept(self) -> None:
         while not self._stop.is_set():
             try:
-                connected, _ = self._listener.accept()
+                connected, client = self._listener.accept()
             except TimeoutError:
                 continue
             connected.settimeout(None)
             self.accepted += 1
             self._open.append(connected)
-            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connected,), daemon=True)
+            thread.start()
+            self._served[client] = thread
 
     def _serve(self, connected: socket.socket) -> None:
-        connection = Connection(connected)
         with suppress(OSError):
+            if self._tls:
+                connected = self._tls.wrap_socket(connected, server_side=True)
+                self._open.append(connected)
+            connection = Connection(connected)
             while (request := connection.read_request()) is not None:
                 self.received.append(request)
                 self.behave(connection, request)
@@ -178,12 +199,6 @@ def reset_in_body(connection: Connection, _request: Received) -> None:
     connection.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
     time.sleep(0.05)
     connection.reset()
-
-
-def says(body: bytes, *, status: str = "200 OK", headers: str = "") -> Behaviour:
-    """Answer every request with one whole response."""
-    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode()
-    return lambda connection, _request: connection.socket.sendall(head + body)
 
 
 def drips(text: bytes) -> Behaviour:

@@ -1,8 +1,6 @@
-"""Lines that a program of ours never writes, and events that a second encoder would change."""
+"""Lines that a program of ours never writes."""
 
 from __future__ import annotations
-
-import random
 
 from tests.support.spooling import make_record
 from usagectl.events.record import to_line
@@ -14,17 +12,6 @@ EVENT = b'{"name":"cli_cmd","metadata":{},"payload":{"cmd":"canary-7f"}}'
 def make_line(event: bytes = EVENT, **labels: str) -> bytes:
     """Build a line with labels of the test's choosing, its line end included."""
     return to_line(make_record(event, **labels)) + b"\n"
-
-
-def make_events(count: int, *, seed: int = 1) -> list[bytes]:
-    """Generate events whose bytes a second encoder would change: spaces, escapes, odd numbers."""
-    chance = random.Random(seed)  # noqa: S311  (test data)
-    odd = ["1.10", "1e3", "-0", '"é😀"', '"\\u00e9"', '"\\/"', '{"event":{"event":{}}}', "[ ]"]
-    odd += ['"\u2028"', '"}}"', '",\\"event\\":{"', "12345678901234567890123"]
-    return [
-        f'{{"n": {number},"v":{chance.choice(odd)}, "w":{chance.choice(odd)}}}'.encode()
-        for number in range(count)
-    ]
 
 
 HOSTILE = {
@@ -53,7 +40,6 @@ HOSTILE = {
 """Lines that no writer of ours leaves, or that would hurt whoever shows them as they are."""
 
 FOREIGN = [
-    b"hello",
     b"[]",
     b"null",
     b'{"event":{}}',
@@ -65,15 +51,12 @@ FOREIGN = [
     b'{"uid":"u","time":"t","tool":"usagectl","kind":"k","event":{},"x":{}}',
     b'["uid","event":{}}',
     b'{"uid":"u","a":' + b"[" * 100_000 + b',"event":{}}',
-    make_line(b'{"a":"\xff\xfe"}'),
     make_line(b'{"a":"\xed\xa0\x80"}'),
     make_line(b'{"a":"\0"}'),
-    make_line(b'{"a":NaN}'),
     make_line(b'{"a":-Infinity}'),
     make_line(b'\xef\xbb\xbf{"a":1}'),
     make_line(b'{"a":%b%b}' % (b"[" * 100_000, b"]" * 100_000)),
-    b"\0" * 4096,
     b"x" * 5_000_000,
     make_line()[:-1] + b"\r" + make_line()[:-1],
 ]
-"""Lines that are not records, whichever way they are read."""
+"""More lines that are not records, whichever way they are read."""

@@ -12,10 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support import forking
+from tests.support.forking import Ended
 from usagectl.machine.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from usagectl.consent import Consent
+    from usagectl.preview import Preview
 
 NOW = datetime(2026, 11, 23, 6, 30, 0, 123456, tzinfo=UTC)
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,6 +42,31 @@ _TELLING = (
     "DOCKER_HOST",
     "GITHUB_ACTIONS",
 )
+
+
+_LIBRARIES = (
+    "dotenv, httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer, uvicorn"
+)
+
+
+def run_usagectl(
+    *arguments: str, variables: Mapping[str, str], cwd: Path, stdin: bytes = b""
+) -> Ended:
+    """Run the command line in a process of its own, to its end."""
+    if forking.suits(variables):
+        host = forking.host_of(sys.executable, _LIBRARIES)
+        code = "from usagectl.__main__ import main; main()"
+        return host.run(code, *arguments, variables=variables, cwd=cwd, stdin=stdin)
+    done = subprocess.run(
+        [sys.executable, "-m", "usagectl", *arguments],
+        env=dict(variables),
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def cleared_variables() -> tuple[str, ...]:
@@ -71,61 +101,24 @@ class Outcome:
 
 @dataclass
 class Machine:
-    """A machine below one folder.
-
-    Attributes:
-        folder: everything of it lies below.
-        variables: extra environment variables.
-        system: what it says it is.
-    """
+    """A machine below one folder."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
     system: str = "Linux"
 
     def __post_init__(self) -> None:
+        self.home = self.folder / "home"
+        self.root = self.folder / "root"  # Stands for `/` where marker files are looked for.
+        self.bin = self.folder / "bin"  # The only folder on PATH.
+        self.cwd = self.folder / "work"
+        self.config_dir = self.folder / "config"
+        self.state_dir = self.folder / "state"
+        # LocalStack's default profile, and the identity file of its command line.
+        self.default_profile = self.home / ".localstack" / "default.env"
+        self.machine_json = self.home / ".cache" / "localstack-cli" / "machine.json"
         for path in (self.home, self.root, self.bin, self.cwd, self.folder / "tmp"):
             path.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def home(self) -> Path:
-        """Name the home folder."""
-        return self.folder / "home"
-
-    @property
-    def root(self) -> Path:
-        """Name what stands for `/` where marker files are looked for."""
-        return self.folder / "root"
-
-    @property
-    def bin(self) -> Path:
-        """Name the only folder on PATH."""
-        return self.folder / "bin"
-
-    @property
-    def cwd(self) -> Path:
-        """Name the working folder."""
-        return self.folder / "work"
-
-    @property
-    def config_dir(self) -> Path:
-        """Name usagectl's settings folder."""
-        return self.folder / "config"
-
-    @property
-    def state_dir(self) -> Path:
-        """Name usagectl's state folder."""
-        return self.folder / "state"
-
-    @property
-    def default_profile(self) -> Path:
-        """Name LocalStack's default profile."""
-        return self.home / ".localstack" / "default.env"
-
-    @property
-    def machine_json(self) -> Path:
-        """Name the identity file of LocalStack's command line."""
-        return self.home / ".cache" / "localstack-cli" / "machine.json"
 
     def environment(self, **overrides: Any) -> Environment:  # noqa: ANN401
         """Return this machine as the value that the library takes; members can be replaced."""
@@ -178,16 +171,11 @@ class Machine:
         stdin: bytes = b"",
     ) -> Outcome:
         """Run the command line in a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-m", "usagectl", *arguments],
-            env={**self.process_variables(), **(variables or {})},
-            cwd=self.cwd,
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
+        given = {**self.process_variables(), **(variables or {})}
+        status, stdout, stderr = run_usagectl(
+            *arguments, variables=given, cwd=self.cwd, stdin=stdin
         )
-        return Outcome(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+        return Outcome(status, stdout.decode(), stderr.decode())
 
     def install_program(self, name: str, text: str = "#!/bin/sh\nexit 0\n") -> Path:
         """Put a program on PATH."""
@@ -212,3 +200,8 @@ class Machine:
 
 Machines = Callable[[], Machine]
 """Makes a machine for each row of a test's data."""
+
+
+def codes(found: Consent | Preview) -> list[str]:
+    """List the codes of the warnings on a verdict or a preview."""
+    return [caution.code for caution in found.cautions]

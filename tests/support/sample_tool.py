@@ -1,10 +1,13 @@
-"""A small tool with telemetry, in good order or with defects, for the conformance kit."""
+"""A small tool with telemetry, in good order or with defects, and the pytest of its author."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.support.machine import REPOSITORY
 from usagectl.conformance import Spec, Switch
 
 if TYPE_CHECKING:
@@ -122,4 +125,18 @@ def make(folder: Path, defects: str = "") -> Spec:
         delay_seconds=0.4,
         rounds=2,
         folder=folder,
+    )
+
+
+def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest with our plugin as an author does, in a process of its own."""
+    plugins = ("-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugins, *words],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )

@@ -109,8 +109,10 @@ def check_integrity(file: Path) -> str:
     """Ask SQLite whether a file is sound, and its totals right: `ok`."""
     with closing(sqlite3.connect(file)) as connection:
         ((answer,),) = connection.execute("PRAGMA integrity_check").fetchall()
-        counted = connection.execute("SELECT state, count(*) FROM events GROUP BY 1").fetchall()
-        told = connection.execute("SELECT state, events FROM totals WHERE events").fetchall()
+        size = "150 + length(event) + coalesce(length(answer), 0)"
+        columns = f"SELECT state, count(*), sum({size})"
+        counted = connection.execute(f"{columns} FROM events GROUP BY 1").fetchall()
+        told = connection.execute("SELECT * FROM totals WHERE events").fetchall()
     return str(answer) if sorted(counted) == sorted(told) else f"{counted} are not {told}"
 
 

@@ -137,11 +137,3 @@ def draw_all(
     drawn = json.loads(done.stdout)
     assert isinstance(drawn, list)
     return drawn
-
-
-def run_on_terminal(
-    machine: Machine, *words: str, width: int, variables: Mapping[str, str] | None = None
-) -> str:
-    """Run one command line on a terminal of that width; give what it drew on stdout."""
-    (drawn,) = draw_all(machine, [(" ".join(words), width)], variables=variables)
-    return drawn

@@ -6,9 +6,9 @@ counts. `baseline` and `sarif` work on the outcome. Nothing here prints, and no 
 for is ever part of an outcome.
 """
 
-from usagectl.audit.auditor import Auditor, AuditResult, audit_spool, audit_stream
-from usagectl.audit.findings import Finding, Known, Suppression
-from usagectl.audit.rules import LEVELS, RULES, Level, Rule, UnknownRuleError, select
+from usagectl.audit.auditor import Auditor, AuditResult, audit_capture
+from usagectl.audit.findings import Finding
+from usagectl.audit.rules import LEVELS, RULES, select
 from usagectl.audit.search import Context
 
 __all__ = [
@@ -18,12 +18,6 @@ __all__ = [
     "Auditor",
     "Context",
     "Finding",
-    "Known",
-    "Level",
-    "Rule",
-    "Suppression",
-    "UnknownRuleError",
-    "audit_spool",
-    "audit_stream",
+    "audit_capture",
     "select",
 ]

@@ -11,14 +11,18 @@ from usagectl.audit import checks, reading
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.findings import CLI, Ledger, clean
 from usagectl.audit.search import Context
-from usagectl.spool import open_spool
+from usagectl.machine.environment import with_account_home
+from usagectl.notice import declared
+from usagectl.spool import STATES, open_spool
+from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
     from usagectl.audit.findings import Finding
-    from usagectl.audit.reading import Item, Repeats
+    from usagectl.audit.reading import Hidden, Item
     from usagectl.machine.environment import Environment
     from usagectl.spool import State
 
@@ -31,139 +35,104 @@ _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})"
 _CALL = "aws_request"
 _CLIENT_ERRORS, _INTERNAL = range(400, 500), 500
 _NAMES_OF_COMMANDS = {CLI: ("cmd",), "lstk_command": ("parameters", "command")}
-_MOST_COMMANDS = 4096
+_MOST_WORDS = 4096
 _LONGEST_COMMAND = 200
 
 
 class AuditResult(NamedTuple):
-    """Outcome of an audit.
-
-    Attributes:
-        events: how many were audited.
-        by_name: how many of each name; names beyond a thousand count under `*`.
-        findings: where they depart from the notice, worst first.
-        bad_lines: how many lines hold no event.
-        first_bad_line: the number of the first of them, 0 without one.
-    """
+    """Outcome of an audit."""
 
     events: int
-    by_name: Mapping[str, int]
-    findings: tuple[Finding, ...]
-    bad_lines: int = 0
-    first_bad_line: int = 0
+    by_name: Mapping[str, int]  # Events of each name; beyond a thousand names under `*`.
+    findings: tuple[Finding, ...]  # Where they depart from the notice, worst first.
+    bad_lines: int = 0  # Lines that hold no event.
+    first_bad_line: int = 0  # 0 without one.
 
 
-def audit_stream(
-    source: BinaryIO | Iterable[bytes],
-    *,
-    context: Context,
-    shows_values: bool = False,
-    only: Container[str] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> AuditResult:
-    """Audit everything in a stream, or in an iterable of pieces of bytes.
-
-    Lines are records of the spool or of a capture, plain events, or bodies
-    `{"events": […]}`; a document may be pretty-printed over many lines.
-
-    Args:
-        source: where the bytes come from; it is read once, and not closed.
-        context: the values of this machine to look for.
-        shows_values: whether examples are whole instead of masked.
-        only: IDs of the rules that count; None: all.
-        on_progress: told now and then how many events and bytes are done.
+def audit_capture(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
+    """Audit a capture file: against notice and declared kinds, and for what was typed.
 
     Raises:
-        OSError: the stream broke off.
+        OSError: it cannot be read.
     """
-    auditor = Auditor(context, shows_values=shows_values, only=only)
-    pieces = _reported(reading.pieces_of(source), auditor, on_progress)
-    for item in reading.Reader().read(pieces):
-        auditor.add_item(item)
-    return auditor.result()
-
-
-def _reported(
-    pieces: Iterable[bytes], auditor: Auditor, on_progress: Callable[[int, int], None] | None
-) -> Iterator[bytes]:
-    """Hand pieces or lines on, and report now and then how much is done."""
-    done = reported = 0
-    for piece in pieces:
-        yield piece
-        done += len(piece)
-        if on_progress is not None and done >= reported + reading.PIECE_BYTES:
-            on_progress(auditor.events, done)
-            reported = done
-
-
-def audit_spool(
-    environment: Environment,
-    *,
-    context: Context,
-    states: Sequence[State] = ("pending", "sent", "rejected"),
-    shows_values: bool = False,
-    only: Container[str] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> AuditResult:
-    """Audit what waits in the spool, and what was sent or rejected; the spool stays as it is.
-
-    Raises:
-        FileUnreadableError: the spool cannot be read.
-        SpoolSetAsideError: it was not a spool of ours.
-    """
-    auditor, reader = Auditor(context, shows_values=shows_values, only=only), reading.Reader()
-    with open_spool(environment, read_only=True) as store:
-        bodies = (entry.body for entry in store.entries(states))
-        for body in _reported(bodies, auditor, on_progress):
-            item = reader.decode(body)
-            auditor.add_item(item._replace(value={"event": item.value}))
-    return auditor.result()
+    context = Context.from_environment(with_account_home(environment), arguments=command)
+    kinds = declared(instrumented.declarations(environment))
+    with kinds, file.open("rb") as stream:
+        return Auditor(context).add_stream(stream)
 
 
 class Auditor:
-    """Findings of events that are added one after another; bounded, however many they are."""
+    """Findings of events that are added one after another; bounded, however many they are.
+
+    With `only`, these rules count and no other. `on_progress` is told now and then how many
+    events and bytes are done.
+    """
 
     def __init__(
         self,
-        context: Context | None = None,
+        context: Context,
         *,
         shows_values: bool = False,
         only: Container[str] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Begin an audit.
-
-        Args:
-            context: the values of this machine to look for; None looks for none.
-            shows_values: whether examples are whole instead of masked.
-            only: IDs of the rules that count; None: all.
-        """
-        context = context or Context()
         self._ledger = Ledger(shows_values=shows_values, only=only)
         self._checker = Checker(context, self._ledger)
         self._trees = checks.compile_events()
+        self._on_progress = on_progress
         self._names: dict[str, int] = {}
-        self._commands: set[str] = set()
+        self._words: set[str] = set()
         self.events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
 
-    def add_item(self, item: Item) -> None:
+    def add_stream(self, source: BinaryIO | Iterable[bytes]) -> AuditResult:
+        """Audit everything in a stream, or in an iterable of pieces of bytes.
+
+        Lines are records of the spool or of a capture, plain events, or bodies
+        `{"events": […]}`; a document may be pretty-printed over many lines.
+
+        Raises:
+            OSError: the stream broke off.
+        """
+        for item in reading.Reader().read(self._reported(reading.pieces_of(source))):
+            self._add_item(item)
+        return self.result()
+
+    def add_spool(self, environment: Environment, states: Sequence[State] = STATES) -> AuditResult:
+        """Audit the spool's events of some states; the spool stays as it is.
+
+        Raises:
+            FileUnreadableError: the spool cannot be read.
+            SpoolSetAsideError: it was not a spool of ours.
+        """
+        reader = reading.Reader()
+        with open_spool(environment, read_only=True) as store:
+            for body in self._reported(store.bodies(states)):
+                item = reader.decode(body)
+                self._add_item(item._replace(value={"event": item.value}))
+        return self.result()
+
+    def _reported(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Hand pieces or lines on, and report now and then how much is done."""
+        done = reported = 0
+        for piece in pieces:
+            yield piece
+            done += len(piece)
+            if self._on_progress is not None and done >= reported + reading.PIECE_BYTES:
+                self._on_progress(self.events, done)
+                reported = done
+
+    def _add_item(self, item: Item) -> None:
         """Audit one value of a stream, or count its line as one that holds no event."""
-        is_known = self.add(item.value, line=item.line)
-        if item.repeats:
-            self._add_repeats(item.value, item.repeats)
-        if not is_known:
+        if not self.add(item.value, line=item.line):
             self.bad_lines += 1
             self.first_bad_line = self.first_bad_line or item.line
+        if item.hidden:
+            self._add_hidden(item.value, item.hidden)
 
     def add(self, record: object, *, line: int = 0) -> bool:
-        """Audit one record, event or body; False for anything else.
-
-        Args:
-            record: JSON as Python values: a record of the spool or of a capture, a plain
-                event, or a body `{"events": […]}`.
-            line: where it stands, for the finding.
-        """
+        """Audit one value of the forms of `add_stream`; False for anything else."""
         self._ledger.line = line
         self._ledger.version = None
         events, headers = _parts_of(record)
@@ -177,11 +146,10 @@ class Auditor:
     def result(self) -> AuditResult:
         """Return what was found so far; more may be added after it."""
         # A word of a command's name that was typed is no value of a parameter.
-        words = {word for command in self._commands for word in command.split()}
         return AuditResult(
             self.events,
             dict(self._names),
-            tuple(self._ledger.findings(left_out=words)),
+            tuple(self._ledger.findings(left_out=self._words)),
             self.bad_lines,
             self.first_bad_line,
         )
@@ -196,11 +164,8 @@ class Auditor:
         self.events += 1
         name = event.get("name") if isinstance(event, dict) else None
         node = self._trees.get(name) if isinstance(name, str) else None
-        if not isinstance(event, dict):
-            self._add_unknown(_OTHER, event, rule="UC106", example=event)
-        elif node is None:
-            rule = "UC101" if isinstance(name, str) else "UC106"
-            self._add_unknown(self.shown_name(name), event, rule=rule)
+        if node is None or not isinstance(event, dict):
+            self._add_unknown(name, event)
         else:
             self._add_known(node, event)
         if session:
@@ -217,11 +182,11 @@ class Auditor:
         elif node.event == _CALL and isinstance(payload, dict):
             self._check_status(payload)
 
-    def _add_unknown(self, shown: str, event: object, *, rule: str, example: object = None) -> None:
+    def _add_unknown(self, name: object, event: object) -> None:
         """Audit an event that nothing is known of, under a name that may be shown."""
-        counted = self._count(shown)
-        self._ledger.add(rule, counted, "", example)
-        self._checker.below(checks.open_event(counted), event)
+        counted = self._count(self.shown_name(name))
+        self._ledger.add("UC101" if isinstance(name, str) else "UC106", counted, "")
+        self._checker.below(Node(counted), event)
 
     def _count(self, name: str) -> str:
         """Count an event under its name, or under `*` if there are too many names."""
@@ -232,10 +197,8 @@ class Auditor:
 
     def _add_without_event(self, record: dict[str, object]) -> bool:
         """Audit a line that a capture keeps beside its events; False for any other object."""
-        if "name" in record:
+        if record.get("kind") != _UNPARSED or "name" in record:
             return False
-        if record.get("kind") != _UNPARSED:
-            return "at" in record or "capture" in record
         self.events += 1
         self._count(_UNPARSED)
         self._ledger.add("UC107", _UNPARSED, "/body", "")
@@ -243,20 +206,31 @@ class Auditor:
         if isinstance(body, str):
             with suppress(ValueError):  # What is not base64 came from no capture.
                 text = base64.b64decode(body).decode("utf-8", "replace")
-                self._checker.below(checks.open_event(_UNPARSED), text, pointer="/body")
+                self._checker.below(Node(_UNPARSED, "/body"), text)
         return True
 
-    def _add_repeats(self, record: object, repeats: Repeats) -> None:
-        """Search what names that stand twice hide, in each event and then around them."""
+    def _add_hidden(self, record: object, hidden: Hidden) -> None:
+        """Search what repeated names hide, in each event and then around them."""
         for event in _parts_of(record)[0] or ():
             name = event.get("name") if isinstance(event, dict) else None
-            self._search_repeats(event, repeats, self.shown_name(name))
-        self._search_repeats(record, repeats, _OTHER)
+            self._search_hidden(event, hidden, self.shown_name(name))
+        self._search_hidden(record, hidden, _OTHER)
 
-    def _search_repeats(self, root: object, repeats: Repeats, event: str) -> None:
-        for pointer, value in repeats.take(root, self._checker.place_below):
-            self._ledger.add("UC108", event, pointer)
-            self._checker.below(checks.open_event(event), value, pointer=pointer)
+    def _search_hidden(self, root: object, hidden: Hidden, event: str) -> None:
+        place_below = self._checker.place_below
+        waiting = [("", root)]
+        while waiting and hidden:
+            place, each = waiting.pop()
+            if isinstance(each, dict):
+                _, members = hidden.pop(id(each), (None, []))
+                below = [(place_below(place, key), value) for key, value in members]
+                for pointer, value in below:
+                    self._ledger.add("UC108", event, pointer)
+                    self._checker.below(Node(event, pointer), value)
+                waiting += [(place_below(place, key), value) for key, value in each.items()]
+                waiting += below
+            elif isinstance(each, list):
+                waiting += [(f"{place}/*", item) for item in each]
 
     def _take_headers(self, headers: object) -> str:
         """Take the client's version from a request's headers; return the session they name."""
@@ -276,13 +250,11 @@ class Auditor:
         self._checker.ids.see(name, pointer, session)
 
     def _note_command(self, payload: object, path: tuple[str, ...]) -> None:
-        if len(self._commands) >= _MOST_COMMANDS:
-            return
         found = payload
         for key in path:
             found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, str):
-            self._commands.add(found[:_LONGEST_COMMAND])
+        if isinstance(found, str) and len(self._words) < _MOST_WORDS:
+            self._words.update(found[:_LONGEST_COMMAND].split())
 
     def _check_status(self, payload: dict[str, object]) -> None:
         """Look for error texts with a status that the notice does not allow them with."""

@@ -30,16 +30,10 @@ _HOW_TO_WRITE = "usagectl audit --baseline FILE --write-baseline makes one"
 
 
 class Ignore(NamedTuple):
-    """A place whose findings do not count, and why.
-
-    Attributes:
-        rule: the rule's ID.
-        place: `EVENT` or `EVENT.FIELD`, and all below it; empty: everywhere.
-        reason: kept in the output.
-    """
+    """A place whose findings do not count, and why."""
 
     rule: str
-    place: str
+    place: str  # `EVENT` or `EVENT.FIELD`, and all below it; empty: everywhere.
     reason: str
 
     def covers(self, finding: Finding) -> bool:
@@ -142,14 +136,9 @@ def write_baseline(file: Path, findings: Iterable[Finding], *, is_dry_run: bool 
         FileCorruptError: the file is not a baseline; it stays as it is.
         FileUnwritableError: nothing was written.
     """
+    names = ("fingerprint", "rule", "level", "event", "field")
     listed = [
-        {
-            "fingerprint": finding.fingerprint,
-            "rule": finding.rule,
-            "level": finding.level,
-            "event": finding.event,
-            "field": finding.field,
-        }
+        {name: getattr(finding, name) for name in names}
         for finding in findings
         if finding.suppressed is None or finding.suppressed.by == "baseline"
     ]

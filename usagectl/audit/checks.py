@@ -6,14 +6,15 @@ the notice says nothing is searched all the same.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
-from usagectl.audit.search import Hit, Searcher, is_free_text
-from usagectl.notice import event_schema
+from usagectl.audit.search import Hit, is_free_text
+from usagectl.notice import all_events
 from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit.findings import Ledger
     from usagectl.audit.search import Context
-    from usagectl.notice import Event, Field
+    from usagectl.notice import Field
 
 _IDS = ("/session_id", "/machine_id")
 _MOST_REMEMBERED = 4096
@@ -44,54 +45,29 @@ _NAMES_ALONE = ("/payload/set_vars", "/payload/deprecated_env_vars", "/payload/e
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One place of an event, and what the notice says about it.
-
-    Attributes:
-        event: the event's name.
-        pointer: the place, with `*` for an index or an unbounded key.
-        is_documented: whether the notice names it.
-        is_known: whether it is known at all.
-        rule: the rule that its mere presence breaks; empty: none.
-        types: what a value may be; None: anything.
-        limits: the least and the greatest number.
-        fullmatch: matches a text that is in the documented format.
-        is_tight: whether nothing but a number, a time or an ID has that format.
-        role: the privacy class if it asks for a rule of its own, else empty.
-        children: the places below it, by key.
-        any_key: the place below it for every other key.
-        item: the place of each of its items.
-        required: keys that must be there.
-        is_id: whether it holds an ID that ties events together.
-        exempt: rules about what a text looks like that do not hold here.
-        harmless: texts that stood here and broke no rule.
-    """
+    """One place of an event, and what the notice says about it."""
 
     event: str
-    pointer: str
-    is_documented: bool = False
-    is_known: bool = True
-    rule: str = ""
-    types: frozenset[type] | None = None
-    limits: tuple[float, float] | None = None
-    fullmatch: Callable[[str], object] | None = None
-    is_tight: bool = False
-    role: str = ""
+    pointer: str = ""  # The place, with `*` for an index or an unbounded key.
+    is_documented: bool = False  # The notice names it.
+    is_observed: bool = False  # Clients are known to send it; the notice does not name it.
+    rule: str = ""  # The rule that its mere presence breaks; empty: none.
+    types: frozenset[type] | None = None  # What a value may be; None: anything.
+    limits: tuple[float, float] | None = None  # The least and the greatest number.
+    fullmatch: Callable[[str], object] | None = None  # Matches the documented format.
+    is_tight: bool = False  # Only numbers, times or IDs have that format.
+    role: str = ""  # The privacy class if it asks for a rule of its own, else empty.
     children: dict[str, Node] = field(default_factory=dict)
-    any_key: Node | None = None
-    item: Node | None = None
+    any_key: Node | None = None  # The place below it for every other key.
+    item: Node | None = None  # The place of each of its items.
     required: tuple[str, ...] = ()
-    is_id: bool = field(init=False)
-    exempt: tuple[str, ...] = field(init=False)
-    harmless: set[str] = field(default_factory=set)
+    is_id: bool = field(init=False)  # It holds an ID that ties events together.
+    exempt: tuple[str, ...] = field(init=False)  # Rules on texts that do not hold here.
+    harmless: set[str] = field(default_factory=set)  # Texts that stood here and broke no rule.
 
     def __post_init__(self) -> None:
         self.is_id = self.pointer.endswith((*_IDS, "/api_key", "/auth_token_id"))
         self.exempt = EXEMPT.get((self.event, self.pointer), ())
-
-    @property
-    def is_open(self) -> bool:
-        """True if nothing is known of what stands below."""
-        return not self.children and self.any_key is None and self.item is None
 
     def remember(self, text: str) -> None:
         """Remember a harmless text: whoever audits a full spool waits 5 s, and 12 s without it."""
@@ -104,47 +80,31 @@ class Node:
 def compile_events() -> dict[str, Node]:
     """Build the tree of every event that is known, by name."""
     known = load_notice()
-    documented = known.events + known.declared_events
-    trees = {event.name: _documented(event) for event in documented}
-    trees.update((event.name, _undocumented(event)) for event in known.undocumented_events)
+    trees = {}
+    for event in known.events + known.declared_events:
+        fields = {each.pointer: each for each in event.fields}
+        trees[event.name] = _from_schema(event.name, "", known.schemas[event.name], fields)
+    for event in known.undocumented_events:
+        parts = {
+            name: Node(event.name, f"/{name}", is_observed=True)
+            for name in ("name", "metadata", "payload")
+        }
+        trees[event.name] = Node(event.name, is_observed=True, children=parts)
+    for event in all_events():
+        for each in event.undocumented_fields:
+            _plant(trees[event.name], each)
     return trees
 
 
-def open_event(name: str) -> Node:
-    """Build the tree of an event that nothing is known of."""
-    return Node(name, "", is_known=False)
-
-
-def _documented(event: Event) -> Node:
-    fields = {each.pointer: each for each in event.fields}
-    root = _from_schema(event.name, "", event_schema(event.name), fields)
-    for each in event.undocumented_fields:
-        _plant(root, each)
-    return root
-
-
-def _undocumented(event: Event) -> Node:
-    root = Node(event.name, "")
-    for name in ("name", "metadata", "payload"):
-        root.children[name] = Node(event.name, f"/{name}")
-    for each in event.undocumented_fields:
-        _plant(root, each)
-    return root
-
-
 def _from_schema(
-    event: str, pointer: str, schema: Mapping[str, object], fields: Mapping[str, Field]
+    event: str, pointer: str, schema: Mapping[str, Any], fields: Mapping[str, Field]
 ) -> Node:
-    node = Node(event, pointer, is_documented=True)
+    node = Node(event, pointer, is_documented=True, required=tuple(schema.get("required", ())))
     _constrain(node, schema)
-    below = schema.get("properties", {})
-    for key, child in below.items() if isinstance(below, dict) else ():
+    for key, child in schema.get("properties", {}).items():
         node.children[key] = _from_schema(event, f"{pointer}/{key}", child, fields)
-    item = schema.get("items")
-    if isinstance(item, dict):
-        node.item = _from_schema(event, f"{pointer}/*", item, fields)
-    required = schema.get("required", [])
-    node.required = tuple(map(str, required)) if isinstance(required, list) else ()
+    if "items" in schema:
+        node.item = _from_schema(event, f"{pointer}/*", schema["items"], fields)
     if pointer in fields and fields[pointer].privacy == "derived-id":
         node.role = "derived-id"
     elif schema.get("x-emit") == "scrubbed":
@@ -152,21 +112,16 @@ def _from_schema(
     return node
 
 
-def _constrain(node: Node, schema: Mapping[str, object]) -> None:
-    kinds = schema.get("type", "string" if "const" in schema else None)
+def _constrain(node: Node, schema: Mapping[str, Any]) -> None:
+    kinds = schema.get("type", "string")  # A constant has none.
     names = kinds if isinstance(kinds, list) else [kinds]
-    node.types = frozenset(kind for name in names for kind in _TYPES[str(name)])
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if isinstance(low, (int, float)) or isinstance(high, (int, float)):
-        node.limits = (
-            low if isinstance(low, (int, float)) else float("-inf"),
-            high if isinstance(high, (int, float)) else float("inf"),
-        )
+    node.types = frozenset(kind for name in names for kind in _TYPES[name])
+    if "minimum" in schema or "maximum" in schema:
+        node.limits = (schema.get("minimum", -math.inf), schema.get("maximum", math.inf))
     pattern = schema.get("pattern")
-    choices = schema.get("enum")
-    if isinstance(choices, list):  # Of a declared kind; the notice has none.
-        pattern = "|".join(re.escape(str(each)) for each in choices)
-    if isinstance(pattern, str):
+    if "enum" in schema:  # Of a declared kind; the notice has none.
+        pattern = "|".join(re.escape(str(each)) for each in schema["enum"])
+    if pattern is not None:
         node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch
         node.is_tight = not any(map(node.fullmatch, _WORDS))
 
@@ -174,16 +129,16 @@ def _constrain(node: Node, schema: Mapping[str, object]) -> None:
 def _plant(root: Node, planted: Field) -> None:
     """Put a known but undocumented field into its place, and the places on the way to it."""
     node = root
-    parts = planted.pointer.split("/")[1:]
-    for depth, part in enumerate(parts, start=1):
-        node = _step(node, part, "/" + "/".join(parts[:depth]))
+    for part in planted.pointer.split("/")[1:]:
+        node = _step(node, part)
     node.role = _role(planted)
 
 
-def _step(node: Node, part: str, pointer: str) -> Node:
+def _step(node: Node, part: str) -> Node:
     """Return the place below a node, a new one where there was none."""
+    pointer = f"{node.pointer}/{part}"
     rule = INSTEAD.get((node.event, pointer), "UC102" if node.is_documented else "")
-    child = Node(node.event, pointer, rule=rule)
+    child = Node(node.event, pointer, is_observed=True, rule=rule)
     if part == "*" and node.pointer == "/payload":  # Any key of the payload itself.
         node.any_key = node.any_key or child
         return node.any_key
@@ -211,10 +166,10 @@ class Checker:
         self.ids = SharedIds(ledger)
         self._ledger = ledger
         self._context = context
-        self._search = Searcher(context).search
+        self._search = context.search
 
     def walk(self, node: Node, members: Mapping[str, object]) -> None:
-        """Lay an object against a node of which something is known."""
+        """Check an object against a node of which something is known."""
         for key, value in members.items():
             child = node.children.get(key) or node.any_key or self._new_place(node, key)
             if child.rule:
@@ -229,17 +184,17 @@ class Checker:
         pointer = self._name_place(node, node.pointer, key)
         role = "secret" if names_secret(key) else ""
         rule = INSTEAD.get((node.event, pointer), "UC102")
-        return Node(node.event, pointer, is_known=False, rule=rule, role=role)
+        return Node(node.event, pointer, rule=rule, role=role)
 
     def _check(self, node: Node, value: object) -> None:
-        """Lay any value against a node."""
+        """Check any value against a node."""
         if isinstance(value, str):
             if value not in node.harmless:
                 self._check_text(node, value)
         elif node.types and type(value) not in node.types and not _is_whole(node.types, value):
             self._ledger.add("UC103", node.event, node.pointer, value)
             self.below(node, value)
-        elif isinstance(value, dict) and not node.is_open:
+        elif isinstance(value, dict) and (node.children or node.any_key or node.item):
             self.walk(node, value)
         elif isinstance(value, list) and node.item is not None:
             for item in value:
@@ -258,8 +213,12 @@ class Checker:
             self._ledger.add("UC301", node.event, node.pointer, value)
 
     def _check_text(self, node: Node, text: str) -> None:
-        """Lay a text against a node; it is searched unless it is a number, a time or an ID."""
-        departure = _departure_of(node, text)
+        """Check a text against a node; search it unless it is a number, a time or an ID."""
+        departure = ""
+        if node.types is not None and str not in node.types:
+            departure = "UC103"
+        elif node.fullmatch is not None and not node.fullmatch(text):
+            departure = "UC105"
         if departure:
             self._ledger.add(departure, node.event, node.pointer, text)
         is_plain = node.is_tight and not departure
@@ -296,18 +255,16 @@ class Checker:
             yield Hit("UC302", text)
         elif node.role == "derived-id" and self._context.has_derived(text):
             yield Hit("UC303", text)
-        if node.role == "error-text" or (
-            (node.is_documented or not node.is_known) and is_free_text(text)
-        ):
+        if node.role == "error-text" or (not node.is_observed and is_free_text(text)):
             yield Hit("UC306", text)
 
     def gives_away(self, text: str) -> bool:
         """True if a name holds something that is not to be shown."""
         return bool(self._search(text))
 
-    def below(self, node: Node, value: object, *, pointer: str | None = None) -> None:
+    def below(self, node: Node, value: object) -> None:
         """Search everything in a value of which nothing more is known."""
-        waiting = [(node.pointer if pointer is None else pointer, value)]
+        waiting = [(node.pointer, value)]
         while waiting:
             place, each = waiting.pop()
             if isinstance(each, dict):
@@ -323,9 +280,7 @@ class Checker:
     def _search_leaf(self, node: Node, place: str, text: str) -> None:
         if node.event == CLI or place.endswith(_IDS):
             self.ids.see(node.event, place, text)
-        is_own = place == node.pointer
-        exempt = node.exempt if is_own else EXEMPT.get((node.event, place), ())
-        self._judge(node, text, pointer=place, exempt=exempt)
+        self._judge(node, text, pointer=place, exempt=EXEMPT.get((node.event, place), ()))
         if text and node.role != "secret" and names_secret(place.rpartition("/")[2]):
             self._ledger.add("UC302", node.event, place, text)
 
@@ -345,14 +300,6 @@ def _place_below(place: str, key: str, *, is_hidden: bool) -> str:
     if is_hidden or len(place) > 4 * _LONGEST_KEY:
         return place if place.endswith("/*") else f"{place}/*"
     return f"{place}/{clean(key, most=_LONGEST_KEY).replace('~', '~0').replace('/', '~1')}"
-
-
-def _departure_of(node: Node, text: str) -> str:
-    """Name the rule that a text breaks by its type or format; empty if it breaks none."""
-    if node.types is not None and str not in node.types:
-        return "UC103"
-    is_odd = node.fullmatch is not None and not node.fullmatch(text)
-    return "UC105" if is_odd else ""
 
 
 def _is_whole(types: frozenset[type], value: object) -> bool:

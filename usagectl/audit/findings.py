@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.audit import rules
 from usagectl.audit.search import MACHINE_ID, is_uuid
@@ -18,18 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from usagectl.audit.rules import Level
-    from usagectl.notice import Departure, Event
+    from usagectl.notice import Departure, Promise
 
 CLI = "cli_cmd"
 _MOST_FIELDS = 200
 _MOST_FINDINGS = 5000
 _MOST_VERSIONS = 64
-_MOST_IDS = 65_536
+_MOST_IDS = 131_072
 _SHORTEST_ID, _LONGEST_ID = 8, 128
 _OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
 _WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
-
-_Value = TypeVar("_Value")
 
 
 class Known(NamedTuple):
@@ -49,39 +47,22 @@ class Suppression(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One place where events depart from the notice.
-
-    Attributes:
-        rule: the rule's ID.
-        name: the rule's name.
-        level: error, warning or note.
-        event: the event's name.
-        field: a pointer into the event, `*` for an index; empty for the event itself.
-        count: how often.
-        message: what is so, in a sentence.
-        example: the first value, masked.
-        sentence: the words of the notice that it rests on.
-        known: the departure that explains it, None when it is new.
-        since: the first version that was read and does so; None: all, or not known.
-        advice: a command that helps.
-        line: the line of the first occurrence, 0 in the spool.
-        suppressed: why it does not count, None when it does.
-    """
+    """One place where events depart from the notice."""
 
     rule: str
     name: str
     level: Level
     event: str
-    field: str
+    field: str  # A pointer into the event, `*` for an index; empty for the event itself.
     count: int
     message: str
-    example: str
-    sentence: str
-    known: Known | None
-    since: str | None
-    advice: str
-    line: int
-    suppressed: Suppression | None = None
+    example: str  # The first value, masked.
+    sentence: str  # The words of the notice that it rests on.
+    known: Known | None  # The departure that explains it, None when it is new.
+    since: str | None  # The first version that was read and does so; None: all, or not known.
+    advice: str  # A command that helps.
+    line: int  # The line of the first occurrence, 0 in the spool.
+    suppressed: Suppression | None = None  # Why it does not count, None when it does.
 
     @property
     def fingerprint(self) -> str:
@@ -98,67 +79,64 @@ class Finding:
 
 @dataclass(slots=True)
 class Tally:
-    """Count of one finding, before it is put into words.
-
-    Attributes:
-        part: the typed word that was found, empty for all else.
-        versions: of clients that did so, None among them where it is not known.
-        known: the departure that explains it in one of them.
-        unknown: whether none explains it in another.
-    """
+    """Count of one finding, before it is put into words."""
 
     rule: str
     event: str
     field: str
-    part: str = ""
+    part: str = ""  # The typed word that was found, empty for all else.
     count: int = 0
     line: int = 0
     example: str = ""
-    known: Departure | None = None
-    unknown: bool = False
+    known: Departure | None = None  # The departure that explains it in one of them.
+    unknown: bool = False  # None explains it in another.
+    # Of the clients that did so; None where it is not known.
     versions: set[str | None] = dataclasses.field(default_factory=set)
 
 
 class Ledger:
-    """Tallies of an audit: so many for an event and so many in all, the rest under `*`.
-
-    Attributes:
-        version: of the client that sent the event that is audited now; None: not known.
-        line: where that event stands.
-    """
+    """Tallies of an audit: so many for an event and so many in all, the rest under `*`."""
 
     def __init__(self, *, shows_values: bool = False, only: Container[str] | None = None) -> None:
-        self.version: str | None = None
-        self.line = 0
+        self.version: str | None = None  # Of the client that sent the event that is audited now.
+        self.line = 0  # Where that event stands.
         self._tallies: dict[tuple[str, str, str, str], Tally] = {}
         self._fields: Counter[tuple[str, str]] = Counter()
         self._show = _show_whole if shows_values else summarize
         self._only = only
 
-    def tally(self, rule: str, event: str, field: str, part: str = "") -> Tally:
-        """Return the tally of a place; a new one where there was none, and room is left."""
-        key = (rule, event, field, part)
-        found = self._tallies.get(key)
-        if found is not None:
-            return found
-        if self._fields[rule, event] >= _MOST_FIELDS or len(self._tallies) >= _MOST_FINDINGS:
-            key = (rule, event if len(self._tallies) < 2 * _MOST_FINDINGS else "*", "*", "")
-            found = self._tallies.get(key)
-        if found is None:
-            found = self._tallies[key] = Tally(*key)
-            self._fields[rule, event] += 1
-        return found
-
-    def count(
-        self, tally: Tally, value: object = None, *, times: int = 1, line: int | None = None
+    def add(
+        self,
+        rule: str,
+        event: str,
+        field: str,
+        value: object = None,
+        part: str = "",
+        *,
+        times: int = 1,
+        line: int | None = None,
     ) -> None:
         """Count a finding, by default in the line of now; its first value becomes the example."""
+        tally = self._tally((rule, event, field, part))
         if not tally.count:
             tally.line = self.line if line is None else line
             tally.example = self._example(tally.rule, value)
         tally.count += times
         if self.version not in tally.versions:
             self._explain(tally)
+
+    def _tally(self, key: tuple[str, str, str, str]) -> Tally:
+        """Return the tally of a place; a new one where there was none, and room is left."""
+        found = self._tallies.get(key)
+        if found is not None:
+            return found
+        rule, event, *_ = key
+        if self._fields[rule, event] >= _MOST_FIELDS or len(self._tallies) >= _MOST_FINDINGS:
+            key = (rule, event if len(self._tallies) < 2 * _MOST_FINDINGS else "*", "*", "")
+        if key not in self._tallies:
+            self._tallies[key] = Tally(*key)
+            self._fields[rule, event] += 1
+        return self._tallies[key]
 
     def _example(self, rule: str, value: object) -> str:
         if rule in _WITHOUT_EXAMPLE:
@@ -167,14 +145,10 @@ class Ledger:
             return "*" * 6 if value else summarize(value)
         return self._show(value)
 
-    def add(self, rule: str, event: str, field: str, value: object = None, part: str = "") -> None:
-        """Count a finding of a rule in a field."""
-        self.count(self.tally(rule, event, field, part), value)
-
     def _explain(self, tally: Tally) -> None:
         if len(tally.versions) < _MOST_VERSIONS:
             tally.versions.add(self.version)
-        departure = explain(tally.rule, tally.event, tally.field, version=self.version)
+        departure = _departure(tally, self.version)
         tally.known = tally.known or departure
         tally.unknown = tally.unknown or departure is None
 
@@ -183,46 +157,40 @@ class Ledger:
         merged: dict[tuple[str, str, str], Tally] = {}
         for tally in self._tallies.values():
             is_wanted = self._only is None or tally.rule in self._only
-            if not tally.count or tally.part in left_out or not is_wanted:
+            if tally.part in left_out or not is_wanted:
                 continue
             key = (tally.rule, tally.event, tally.field)
             merged[key] = _merge(merged[key], tally) if key in merged else tally
         found = [_finding(tally) for tally in merged.values()]
-        order = {level: place for place, level in enumerate(rules.LEVELS)}
+        worst = rules.LEVELS.index
         return sorted(
-            found, key=lambda each: (order[each.level], each.rule, each.event, each.field)
+            found, key=lambda each: (worst(each.level), each.rule, each.event, each.field)
         )
 
 
 def _merge(first: Tally, second: Tally) -> Tally:
     earlier = min(first, second, key=lambda tally: tally.line)
-    return dataclasses.replace(
-        earlier,
-        count=first.count + second.count,
-        known=first.known or second.known,
-        unknown=first.unknown or second.unknown,
-    )
+    known, unknown = first.known or second.known, first.unknown or second.unknown
+    count = first.count + second.count
+    return dataclasses.replace(earlier, count=count, known=known, unknown=unknown)
 
 
-def explain(rule: str, event: str, field: str, *, version: str | None) -> Departure | None:
-    """Return the known departure that explains a finding of that rule, None if none does."""
-    wanted = rules.BY_ID[rule].known
-    if not wanted:
-        return None
-    pointer = "/metadata/session_id" if field.startswith("/headers/") else field
+def _departure(tally: Tally, version: str | None) -> Departure | None:
+    """Find the known departure that explains a finding in a client of that version."""
+    pointer = "/metadata/session_id" if tally.field.startswith("/headers/") else tally.field
     found = {
         each.id: each
         for where in dict.fromkeys((pointer, ""))
-        for each in departures_of(event, where, version=version)
+        for each in departures_of(tally.event, where, version=version)
     }
-    return next((found[each] for each in wanted if each in found), None)
+    return next((found[each] for each in rules.BY_ID[tally.rule].known if each in found), None)
 
 
 def _finding(tally: Tally) -> Finding:
     rule = rules.BY_ID[tally.rule]
     known = None if tally.unknown else tally.known
     field = describe(tally.event, tally.field) if tally.field else None
-    event = _event_named(tally.event)
+    event = next((each for each in all_events() if each.name == tally.event), None)
     since = (tally.known.since if tally.known else None) or (field.since if field else None)
     level = "warning" if known and rule.level == "error" else rule.level
     sentence = (known.sentence if known else "") or _sentence(rule.rests_on)
@@ -256,15 +224,8 @@ def _message(title: str, known: Departure | None, *, is_partly: bool) -> str:
 
 def _sentence(rests_on: str) -> str:
     known = load_notice()
-    for promise in known.never_collected:
-        if promise.id == rests_on:
-            return promise.sentence
-    found = next((each for each in known.departures if each.id == rests_on), None)
-    return (found.sentence or "") if found else ""
-
-
-def _event_named(name: str) -> Event | None:
-    return next((event for event in all_events() if event.name == name), None)
+    stated: tuple[Promise | Departure, ...] = known.never_collected + known.departures
+    return next((each.sentence or "" for each in stated if each.id == rests_on), "")
 
 
 def _show_whole(value: object) -> str:
@@ -280,12 +241,14 @@ def clean(text: str, *, most: int = 80) -> str:
     return short.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class _Stand(NamedTuple):
-    """Where an ID stood first in CLI events, and how often it stood in them."""
+@dataclass(slots=True)
+class _Stand:
+    """Where an ID stood first in CLI events, how often, and whether other events have it too."""
 
-    line: int
-    pointer: str
-    times: int
+    line: int = 0
+    pointer: str = ""
+    times: int = 0
+    is_elsewhere: bool = False
 
 
 class SharedIds:
@@ -296,8 +259,7 @@ class SharedIds:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._elsewhere: OrderedDict[int, bool] = OrderedDict()
-        self._in_cli: OrderedDict[int, _Stand] = OrderedDict()
+        self._stands: OrderedDict[int, _Stand] = OrderedDict()
 
     def see(self, event: str, pointer: str, text: str) -> bool:
         """Note a text that is an ID, and count it if it ties a CLI event to another.
@@ -307,30 +269,29 @@ class SharedIds:
         if not _SHORTEST_ID <= len(text) <= _LONGEST_ID or not text.strip("*"):
             return False
         if event != CLI:
-            self._see_elsewhere(hash(text))
+            self._see_elsewhere(self._stand(text))
         elif is_uuid(text) or MACHINE_ID.fullmatch(text) or text.startswith("ls-"):
-            self._see_in_cli(hash(text), pointer)
+            self._see_in_cli(self._stand(text), pointer)
         else:
             return False
         return True
 
-    def _see_in_cli(self, key: int, pointer: str) -> None:
-        if key in self._elsewhere:
+    def _stand(self, text: str) -> _Stand:
+        """Return where an ID stood so far; the oldest is forgotten if there are too many."""
+        found = self._stands.setdefault(hash(text), _Stand())
+        if len(self._stands) > _MOST_IDS:
+            self._stands.popitem(last=False)
+        return found
+
+    def _see_in_cli(self, stand: _Stand, pointer: str) -> None:
+        if stand.is_elsewhere:
             self._ledger.add("UC202", CLI, pointer)
-            return
-        line, first_pointer, times = self._in_cli.get(key) or (self._ledger.line, pointer, 0)
-        _keep(self._in_cli, key, _Stand(line, first_pointer, times + 1))
+        elif stand.times:
+            stand.times += 1
+        else:
+            stand.line, stand.pointer, stand.times = self._ledger.line, pointer, 1
 
-    def _see_elsewhere(self, key: int) -> None:
-        _keep(self._elsewhere, key, value=True)
-        first = self._in_cli.pop(key, None)
-        if first is not None:
-            tally = self._ledger.tally("UC202", CLI, first.pointer)
-            self._ledger.count(tally, times=first.times, line=first.line)
-
-
-def _keep(known: OrderedDict[int, _Value], key: int, value: _Value) -> None:
-    """Keep a value, and forget the oldest if there are too many."""
-    known[key] = value
-    if len(known) > _MOST_IDS:
-        known.popitem(last=False)
+    def _see_elsewhere(self, stand: _Stand) -> None:
+        if stand.times and not stand.is_elsewhere:
+            self._ledger.add("UC202", CLI, stand.pointer, times=stand.times, line=stand.line)
+        stand.is_elsewhere = True

@@ -11,7 +11,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from usagectl.events.encoding import as_utf8
+from usagectl.events.record import as_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,57 +25,19 @@ _NOT_BLANK = re.compile(r"[^ \t\r\n]")
 _NO_JSON = b"\0"
 
 
+Hidden = dict[int, tuple[object, list[tuple[str, object]]]]
+"""What later members of the same name overwrite in objects: it was sent all the same.
+
+By the object's number: the object, kept alive so that no other gets that number, and members.
+"""
+
+
 class Item(NamedTuple):
-    """One JSON value of a stream.
+    """One JSON value of a stream."""
 
-    Attributes:
-        line: the number of the line in which it begins; 0 where there are no lines.
-        value: JSON as Python values; None where the line holds no JSON.
-        repeats: what other members of the same name hide in it.
-    """
-
-    line: int
-    value: object
-    repeats: Repeats
-
-
-class Repeats:
-    """Values that a later member of the same name overwrites; they were sent all the same."""
-
-    def __init__(self) -> None:
-        self._lost: dict[int, tuple[object, list[tuple[str, object]]]] = {}
-
-    def __bool__(self) -> bool:
-        """True if something was lost that nobody has taken yet."""
-        return bool(self._lost)
-
-    def note(self, found: dict[str, object], members: list[tuple[str, object]]) -> None:
-        """Note what an object that was made of these members has lost of them."""
-        seen: dict[str, object] = {}
-        lost = []
-        for name, value in members:
-            if name in seen:
-                lost.append((name, seen[name]))
-            seen[name] = value
-        self._lost[id(found)] = (found, lost)  # Kept alive, so that no other gets its number.
-
-    def take(self, root: object, name: Callable[[str, str], str]) -> Iterator[tuple[str, object]]:
-        """Take out what was lost in a value and below it: its pointer, and what stood there.
-
-        Args:
-            root: the value, or a part of it.
-            name: makes a pointer of the one above it and a key.
-        """
-        waiting = [("", root)]
-        while waiting and self._lost:
-            place, each = waiting.pop()
-            if isinstance(each, dict):
-                _, lost = self._lost.pop(id(each), (None, []))
-                below = [(name(place, key), value) for key, value in lost]
-                yield from below
-                waiting += [(name(place, key), value) for key, value in each.items()] + below
-            elif isinstance(each, list):
-                waiting += [(f"{place}/*", item) for item in each]
+    line: int  # The number of the line in which it begins; 0 where there are no lines.
+    value: object  # JSON as Python values; None where the line holds no JSON.
+    hidden: Hidden  # What repeated names hide in it.
 
 
 def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
@@ -107,12 +69,14 @@ class Reader:
 
     def __init__(self) -> None:
         self._json = json.JSONDecoder(object_pairs_hook=self._build, parse_int=_number)
-        self._repeats = Repeats()
+        self._hidden: Hidden = {}
 
     def _build(self, members: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(members)
         if len(found) != len(members):
-            self._repeats.note(found, members)
+            last = {name: place for place, (name, _) in enumerate(members)}
+            hidden = [each for place, each in enumerate(members) if last[each[0]] != place]
+            self._hidden[id(found)] = (found, hidden)
         return found
 
     def decode(self, text: bytes, *, line: int = 0) -> Item:
@@ -121,25 +85,23 @@ class Reader:
         The mark that Windows programs put before UTF-8 may stand inside a file as well, where
         two such files were joined.
         """
-        self._repeats = Repeats()
+        self._hidden = {}
         try:
             value = self._json.decode(str(text, "utf-8", "surrogatepass").removeprefix("\ufeff"))
         except (ValueError, RecursionError):
-            return Item(line, None, Repeats())
-        return Item(line, value, self._repeats)
+            return Item(line, None, {})
+        return Item(line, value, self._hidden)
 
     def read(self, pieces: Iterable[bytes]) -> Iterator[Item]:
         """Read every JSON value of a stream; a line without one gives an item without a value."""
         lines = cut(as_utf8(pieces))
         for blank_lines, line in enumerate(lines):
-            if line.strip():
-                is_document = self._begins_document(line.strip())
+            text = line.strip()
+            if text:
+                # JSON that begins in this line and goes on in the next is set out over many.
+                is_document = text.startswith((b"{", b"[")) and self.decode(text).value is None
                 read = self._read_document if is_document else self._read_lines
                 yield from read(chain([line], lines), first=blank_lines + 1)
-
-    def _begins_document(self, line: bytes) -> bool:
-        """True if JSON begins in this line and goes on in the next."""
-        return line.startswith((b"{", b"[")) and self.decode(line).value is None
 
     def _read_lines(self, lines: Iterable[bytes], *, first: int) -> Iterator[Item]:
         for number, line in enumerate(lines, start=first):
@@ -161,13 +123,13 @@ class Reader:
         while (found := _NOT_BLANK.search(text, place)) is not None:
             start = found.start()
             line += text.count("\n", place, start)
-            self._repeats = Repeats()
+            self._hidden = {}
             try:
                 value, place = self._json.raw_decode(text, start)
             except (ValueError, RecursionError):
                 yield from self._read_lines(text[start:].encode().split(b"\n"), first=line)
                 return
-            yield Item(line, value, self._repeats)
+            yield Item(line, value, self._hidden)
             line += text.count("\n", start, place)
 
 

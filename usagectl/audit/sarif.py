@@ -25,12 +25,10 @@ _PLACES = {rule.id: place for place, rule in enumerate(RULES)}
 
 
 def build(result: AuditResult, *, source: str, version: str) -> dict[str, object]:
-    """Build the log of one run.
+    """Build the log of one run of a version of usagectl.
 
-    Args:
-        result: what the audit found; examples are shown as they are in it.
-        source: what was audited: a path as it was typed, `-`, or empty for the spool.
-        version: usagectl's own.
+    `source` is a path as it was typed, `-`, or empty for the spool. Examples are shown as
+    they are in `result`.
     """
     driver = {
         "name": "usagectl",
@@ -70,9 +68,8 @@ def _rule(rule: Rule) -> dict[str, object]:
 def _invocation(result: AuditResult) -> dict[str, object]:
     found: dict[str, object] = {"executionSuccessful": True}
     if result.bad_lines:
-        text = (
-            f"Lines that hold no event: {result.bad_lines}, the first is {result.first_bad_line}."
-        )
+        text = f"Lines that hold no event: {result.bad_lines}, "
+        text += f"the first is {result.first_bad_line}."
         found["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]
     return found
 
@@ -89,12 +86,9 @@ def _result(finding: Finding, source: str) -> dict[str, object]:
         "properties": _properties(finding),
     }
     if finding.suppressed is not None:
+        reason = finding.suppressed.reason
         found["suppressions"] = [
-            {
-                "kind": "external",
-                "status": "accepted",
-                "justification": finding.suppressed.reason,
-            }
+            {"kind": "external", "status": "accepted", "justification": reason}
         ]
     return found
 
@@ -117,15 +111,12 @@ def _properties(finding: Finding) -> dict[str, object]:
 
 
 def _location(finding: Finding, source: str) -> dict[str, object]:
-    found: dict[str, object] = {
-        "logicalLocations": [
-            {
-                "name": finding.field.rpartition("/")[2] or finding.event,
-                "fullyQualifiedName": f"{finding.event}{finding.field}",
-                "kind": "member" if finding.field else "object",
-            }
-        ]
+    logical = {
+        "name": finding.field.rpartition("/")[2] or finding.event,
+        "fullyQualifiedName": f"{finding.event}{finding.field}",
+        "kind": "member" if finding.field else "object",
     }
+    found: dict[str, object] = {"logicalLocations": [logical]}
     if source and source != "-":
         physical: dict[str, object] = {"artifactLocation": {"uri": _uri(source)}}
         if finding.line:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from contextlib import suppress
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,7 +35,6 @@ _UUID = re.compile("-".join(f"[0-9a-fA-F]{{{digits}}}" for digits in (8, 4, 4, 4
 _DERIVED_ID = re.compile(r"(?:dkr|sys)_[0-9a-f]{12}")
 MACHINE_ID = re.compile(r"(?:dkr|sys|gen)_[0-9a-f-]{12}")
 
-_UUID_LENGTH = 36
 _SENTENCE_WORDS = 5
 _SENTENCE_CHARACTERS = 25
 
@@ -64,29 +63,35 @@ _TRACE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+class Hit(NamedTuple):
+    """Something telling in a text: the rule, what matched, and which typed word that is."""
+
+    rule: str
+    match: str
+    part: str = ""
+
+
 class Context:
-    """Values to look for; without a text form, so that none is ever printed.
+    """Values to look for; without a text form, so that none is ever printed."""
 
-    Attributes:
-        values: for each rule the texts that it looks for.
-        derived_ids: machine IDs that this machine's own ID leads to.
-    """
-
-    values: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    derived_ids: frozenset[str] = frozenset()
+    def __init__(
+        self,
+        values: Iterable[tuple[str, tuple[str, ...]]] = (),
+        derived_ids: Iterable[str] = (),
+    ) -> None:
+        self.values = dict(values)  # The texts of each rule.
+        self.derived_ids = frozenset(derived_ids)  # Those that this machine's own ID leads to.
+        groups = [
+            f"(?P<{rule}>{_pattern(rule, each)})" for rule, each in self.values.items() if each
+        ]
+        self.finder = re.compile("|".join(groups)) if groups else None
+        self._folded = {text.casefold() for texts in self.values.values() for text in texts}
 
     @classmethod
     def from_environment(cls, environment: Environment, arguments: Sequence[str] = ()) -> Context:
         """Take the values of this machine, and those typed in a captured command.
 
-        Args:
-            environment: what this process runs on.
-            arguments: the words of the captured command, its program's name first. Of them
-                count the values: `--name=VALUE`, what stands after the program's name and
-                is no option, and the part after `=` of `NAME=VALUE`. Words shorter than
-                four characters, plain numbers below six digits and words such as `true` or
-                `json` are left out; so is every word of a `cmd` that is audited.
+        A word of a `cmd` that is audited is no value, though it was typed.
         """
         machine_ids = tuple(_machine_ids(environment))
         found = (
@@ -97,16 +102,26 @@ class Context:
             ("UC403", _users(environment)),
             ("UC404", _hosts(environment)),
         )
-        values = tuple((rule, _longest_first(texts)) for rule, texts in found)
-        return cls(values, frozenset(_derived(machine_ids)))
+        values = ((rule, _longest_first(texts)) for rule, texts in found)
+        return cls(values, _derived(machine_ids))
 
-    def finder(self) -> re.Pattern[str] | None:
-        """Build one pattern for all values, a group for each rule; None without values.
+    def search(self, text: str) -> list[Hit]:
+        """Find everything telling in a text."""
+        found = self._search_values(text)
+        if not is_uuid(text):  # A UUID looks like nothing else, whatever it is.
+            taken = {hit.match for hit in found}
+            found += [Hit(rule, match) for rule, match in find_patterns(text) if match not in taken]
+        return found
 
-        Names count as whole words in any case, secrets wherever they stand.
-        """
-        groups = [f"(?P<{rule}>{_pattern(rule, texts)})" for rule, texts in self.values if texts]
-        return re.compile("|".join(groups)) if groups else None
+    def _search_values(self, text: str) -> list[Hit]:
+        """Find values of this machine; one with many secrets has a pattern that is slow to try."""
+        folded = text.casefold()
+        if self.finder is None or not any(value in folded for value in self._folded):
+            return []
+        return [
+            Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
+            for match in self.finder.finditer(text)
+        ]
 
     def has_derived(self, machine_id: str) -> bool:
         """True if a machine ID is computed from the machine, this one or another."""
@@ -114,18 +129,22 @@ class Context:
 
 
 def _pattern(rule: str, texts: Iterable[str]) -> str:
-    choices = "|".join(re.escape(text) for text in texts)
+    """Build the pattern of a rule: names are whole words in any case, secrets stand anywhere."""
+    choices = "|".join(map(re.escape, texts))
     if rule in ("UC402", "UC406"):
         return choices
     if rule == "UC405":
         return f"(?<![\\w.])(?:{choices})(?![\\w-])"
-    if rule == "UC401":
-        return f"(?<![A-Za-z0-9])(?:{choices})(?![A-Za-z0-9])"
-    return f"(?<![A-Za-z0-9])(?i:{choices})(?![A-Za-z0-9])"
+    flag = "" if rule == "UC401" else "i"
+    return f"(?<![A-Za-z0-9])(?{flag}:{choices})(?![A-Za-z0-9])"
 
 
 def values_typed(arguments: Sequence[str]) -> tuple[str, ...]:
-    """List the values among the words of a command line (see `Context.from_environment`)."""
+    """List the values among the words of a command line, its program's name first.
+
+    Those are `--name=VALUE`, words that are no option, and the part after `=` of `NAME=VALUE`;
+    not short words and numbers, nor words such as `true` or `json`.
+    """
     found: list[str] = []
     for word in arguments[1:]:
         value = word.partition("=")[2] if word.startswith("-") else word
@@ -145,20 +164,21 @@ def _longest_first(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _users(environment: Environment) -> Iterator[str]:
-    variables = environment.variables
-    names = [variables.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")]
-    names += [home.name for home in _home_folders(environment)]
-    for name in names:
-        if len(name) >= _SHORTEST_NAME and name.lower() not in ORDINARY_WORDS:
-            yield name
+    names = ("USER", "LOGNAME", "USERNAME", "SUDO_USER")
+    yield from _identifying(environment.variables.get(name, "") for name in names)
+    yield from _identifying(home.name for home in _home_folders(environment))
 
 
 def _hosts(environment: Environment) -> Iterator[str]:
     named = [environment.variables.get(name, "") for name in ("HOSTNAME", "COMPUTERNAME")]
     for name in (environment.host_name, *named):
-        for text in (name, name.partition(".")[0]):
-            if len(text) >= _SHORTEST_NAME and text.lower() not in ORDINARY_WORDS:
-                yield text
+        yield from _identifying((name, name.partition(".")[0]))
+
+
+def _identifying(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if len(name) >= _SHORTEST_NAME and name.lower() not in ORDINARY_WORDS:
+            yield name
 
 
 def _homes(environment: Environment) -> Iterator[str]:
@@ -175,13 +195,10 @@ def _home_folders(environment: Environment) -> list[Path]:
 
 def _machine_ids(environment: Environment) -> Iterator[str]:
     for name in _MACHINE_ID_FILES:
-        try:
-            with environment.at_root(name).open("rb") as stream:
-                text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
-        except OSError:
-            continue
-        if len(text) >= _SHORTEST_MACHINE_ID:
-            yield text
+        with suppress(OSError), environment.at_root(name).open("rb") as stream:
+            text = stream.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+            if len(text) >= _SHORTEST_MACHINE_ID:
+                yield text
 
 
 def _with_hyphens(text: str) -> str:
@@ -198,11 +215,6 @@ def _derived(machine_ids: Iterable[str]) -> Iterator[str]:
             yield hashlib.md5(whole.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def _is_somebodys(mail: str) -> bool:
-    """True if an e-mail address is of no domain that is reserved for examples."""
-    return _EXAMPLE_DOMAIN.search(mail) is None
-
-
 def _is_telling(text: str) -> bool:
     """True for an address, unless it is a version or one that every machine has."""
     try:
@@ -215,25 +227,17 @@ def _is_telling(text: str) -> bool:
 
 
 class Pattern(NamedTuple):
-    """What a text looks like that breaks a rule.
-
-    Attributes:
-        rule: the rule's ID.
-        marks: one of these stands in every text that matches; most texts hold none.
-        times: how often it does at least.
-        pattern: what matches.
-        counts: whether a match counts; None: always.
-    """
+    """What a text looks like that breaks a rule."""
 
     rule: str
-    marks: str
-    times: int
+    marks: str  # One of these stands in every text that matches; most texts hold none.
+    times: int  # How often it does at least.
     pattern: re.Pattern[str]
-    counts: Callable[[str], bool] | None = None
+    counts: Callable[[str], bool] | None = None  # Whether a match counts; None: always.
 
 
 PATTERNS = (
-    Pattern("UC501", "@", 1, _EMAIL, _is_somebodys),
+    Pattern("UC501", "@", 1, _EMAIL, lambda mail: not _EXAMPLE_DOMAIN.search(mail)),
     Pattern("UC502", ".", 3, _IPV4, _is_telling),
     Pattern("UC502", ":", 3, _IPV6, _is_telling),
     Pattern("UC405", "/\\", 1, _HOME),
@@ -241,40 +245,6 @@ PATTERNS = (
     Pattern("UC305", '("[\n:', 1, _TRACE),
 )
 _RULES_OF_SECRETS = {"cloud-key": "UC503", "emulator-token": "UC302"}
-
-
-class Hit(NamedTuple):
-    """Something telling in a text: the rule, what matched, and which typed word that is."""
-
-    rule: str
-    match: str
-    part: str = ""
-
-
-class Searcher:
-    """Search for the values of a context and for telling patterns."""
-
-    def __init__(self, context: Context) -> None:
-        self._pattern = context.finder()
-        self._values = {text.casefold() for _, texts in context.values for text in texts}
-
-    def search(self, text: str) -> list[Hit]:
-        """Find everything telling in a text."""
-        found = self._values_in(text)
-        if not is_uuid(text):  # A UUID looks like nothing else, whatever it is.
-            taken = {hit.match for hit in found}
-            found += [Hit(rule, match) for rule, match in find_patterns(text) if match not in taken]
-        return found
-
-    def _values_in(self, text: str) -> list[Hit]:
-        """Find values of this machine; one with many secrets has a pattern that is slow to try."""
-        folded = text.casefold()
-        if self._pattern is None or not any(value in folded for value in self._values):
-            return []
-        return [
-            Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
-            for match in self._pattern.finditer(text)
-        ]
 
 
 def find_patterns(text: str) -> Iterator[tuple[str, str]]:
@@ -292,7 +262,7 @@ def find_patterns(text: str) -> Iterator[tuple[str, str]]:
 
 def is_uuid(text: str) -> bool:
     """True if a text is a UUID and nothing else."""
-    return len(text) == _UUID_LENGTH and _UUID.fullmatch(text) is not None
+    return _UUID.fullmatch(text) is not None
 
 
 def is_free_text(text: str) -> bool:

@@ -7,23 +7,22 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import sensitive
 from usagectl.capture import children
 from usagectl.capture.file import CaptureFile, Sums
 from usagectl.capture.records import Arrival, Captured, Privacy, load
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
-from usagectl.capture.variables import Address, leading_variables, variables_for_child
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
 __all__ = [
+    "Address",
     "Arrival",
     "Capture",
     "Captured",
@@ -31,35 +30,42 @@ __all__ = [
     "Sums",
     "load",
     "opened",
+    "variables_for_child",
 ]
 
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_PROXIES_TO_EVERYTHING = (
+    "OUTBOUND_HTTP_PROXY",
+    "OUTBOUND_HTTPS_PROXY",
+    # LocalStack's command line hands these on, and its container takes the prefix off.
+    "LOCALSTACK_OUTBOUND_HTTP_PROXY",
+    "LOCALSTACK_OUTBOUND_HTTPS_PROXY",
+)
+_LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TELEMETRY": "on"}
 _DOCKER_BRIDGE = "172.17.0.1"
 _DOCKER_DESKTOP = "host.docker.internal"
 
 
+class Address(NamedTuple):
+    """Address of the endpoint, as programs use it."""
+
+    port: int
+    host: str = "127.0.0.1"  # Its host for a program on this machine.
+    container_host: str = ""  # Its host for a container; empty if that cannot reach it.
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a capture.
+    """Options of a capture."""
 
-    Attributes:
-        file: the capture file; None: a temporary one that goes with the capture.
-        overwrite: whether an existing file may be replaced.
-        answer: how the endpoint behaves, see `server.Behaviour`.
-        address: the address to listen on.
-        port: the port to listen on; 0: a free one.
-        as_if_enabled: lift every opt-out for the command.
-        reveal: keep tokens and all headers in clear.
-        grace_seconds: the longest wait for what the command leaves running.
-    """
-
-    file: Path | None = None
+    file: Path | None = None  # The capture file; None: a temporary one that goes with the capture.
     overwrite: bool = False
-    answer: str = "on"
+    answer: str = "on"  # How the endpoint behaves, see `server.Behaviour`.
     address: str = LOOPBACK
-    port: int = 0
-    as_if_enabled: bool = False
-    reveal: bool = False
-    grace_seconds: float = 10.0
+    port: int = 0  # 0: a free one.
+    as_if_enabled: bool = False  # Lift every opt-out for the command.
+    reveal: bool = False  # Keep tokens and all headers in clear.
+    grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
     @property
     def reaches_containers(self) -> bool:
@@ -74,10 +80,9 @@ class Capture:
         self, environment: Environment, options: Options, file: CaptureFile, server: CaptureServer
     ) -> None:
         self.address = address_of(options.address, server.port)
-        self.file = file.path
+        self.options = options
+        self.file = file
         self._environment = environment
-        self._options = options
-        self._file = file
         self._server = server
 
     @property
@@ -85,28 +90,10 @@ class Capture:
         """The variables that lead events here, past every proxy."""
         return leading_variables(self._environment.variables, self.address)
 
-    @property
-    def is_deaf(self) -> bool:
-        """True if nothing listens, as was asked for."""
-        return self._options.answer == "refuse"
-
-    @property
-    def sums(self) -> Sums:
-        """Counts of what came in so far."""
-        return self._file.sums
-
-    @property
-    def problem(self) -> UsagectlError | None:
-        """The error that kept requests out of the file, if there was one."""
-        return self._file.problem
-
-    def child_variables(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    def child_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Build the environment of a captured command."""
-        return variables_for_child(
-            self._environment.variables if variables is None else variables,
-            self.address,
-            as_if_enabled=self._options.as_if_enabled,
-        )
+        is_lifted = self.options.as_if_enabled
+        return variables_for_child(variables, self.address, as_if_enabled=is_lifted)
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command against the endpoint, wait for late events, return its exit status.
@@ -118,7 +105,7 @@ class Capture:
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         with children.adopting_orphans() as adopts:
-            status = processes.run_child(command, self.child_variables())
+            status = processes.run_child(command, self.child_variables(self._environment.variables))
             with processes.noting_end() as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
@@ -130,8 +117,8 @@ class Capture:
         children.wait_for_late(
             lambda: children.has_descendants(self.address.port, adopts=adopts),
             lambda: self._server.is_busy,
-            lambda: self.sums.requests,
-            seconds=self._options.grace_seconds,
+            lambda: self.file.sums.requests,
+            seconds=self.options.grace_seconds,
             is_ended=is_ended,
         )
 
@@ -162,23 +149,19 @@ def opened(
         file = CaptureFile(
             environment,
             path,
-            privacy=_privacy(environment, options),
+            privacy=Privacy(options.reveal, sensitive.secrets_of(environment.variables)),
             on_arrival=on_arrival,
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
-        behaviour = Behaviour(answer=options.answer)
         server = CaptureServer(
-            file, behaviour=behaviour, address=options.address, port=options.port
+            file,
+            behaviour=Behaviour(answer=options.answer),
+            address=options.address,
+            port=options.port,
         )
         stack.enter_context(server)
         yield Capture(environment, options, file, server)
-
-
-def _privacy(environment: Environment, options: Options) -> Privacy:
-    if options.reveal:
-        return Privacy(reveal=True)
-    return Privacy(secrets=sensitive.secrets_of(environment.variables))
 
 
 def address_of(listening: str, port: int) -> Address:
@@ -192,3 +175,45 @@ def address_of(listening: str, port: int) -> Address:
         )
     is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
     return Address(port, listening, "" if is_loopback else listening)
+
+
+def leading_variables(variables: Mapping[str, str], address: Address) -> dict[str, str]:
+    """List the variables that lead each tool's events to an endpoint (facts, parts 1 and 5).
+
+    A container cannot reach the host's loopback: without an address for it, its
+    events go to its own loopback and end there, instead of reaching LocalStack.
+    `NO_PROXY` keeps proxies away from loopback. LocalStack applies its own two to
+    loopback as well, so these are empty: that also wins over a profile file.
+    """
+    known = f"{variables.get('no_proxy', '')},{variables.get('NO_PROXY', '')}".split(",")
+    hosts = [each.strip() for each in known if each.strip()]
+    hosts = ["*"] if "*" in hosts else [*hosts, *_LOOPBACK_NAMES, address.host]
+    exceptions = ",".join(dict.fromkeys(hosts))
+    base = _base(address.host, address.port)
+    return {
+        "ANALYTICS_API": base,
+        "LOCALSTACK_ANALYTICS_API": _base(address.container_host or address.host, address.port),
+        "LSTK_ANALYTICS_ENDPOINT": f"{base}/events",
+        "NO_PROXY": exceptions,
+        "no_proxy": exceptions,
+        **dict.fromkeys(_PROXIES_TO_EVERYTHING, ""),
+    }
+
+
+def _base(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def variables_for_child(
+    variables: Mapping[str, str], address: Address, *, as_if_enabled: bool = False
+) -> dict[str, str]:
+    """Build the environment of a captured command.
+
+    With `as_if_enabled`, variables lift every opt-out: each client reads them before its
+    files.
+    """
+    found = {**variables, **leading_variables(variables, address), children.MARK: str(address.port)}
+    if as_if_enabled:
+        found.pop("DO_NOT_TRACK", None)
+        found.update(_LIFTED)
+    return found

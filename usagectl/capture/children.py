@@ -7,7 +7,6 @@ the standard library is imported here, and nothing of usagectl.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,12 +62,9 @@ def wait_for_late(
 ) -> None:
     """Wait until nothing of a command runs any more and nothing comes in.
 
-    Args:
-        still_runs: see `has_descendants`.
-        is_busy: True while a request is under way.
-        count: the number of requests so far.
-        seconds: the longest wait.
-        is_ended: True to end the wait at once.
+    That is for `seconds` at most, or until `is_ended`. `still_runs` answers as
+    `has_descendants` does, `is_busy` is true while a request is under way, and `count` tells
+    how many there were so far.
     """
     # What the command has sent by its end is taken in, however short the wait.
     began = time.monotonic()
@@ -90,9 +86,7 @@ def wait_for_late(
 def has_descendants(port: int, *, adopts: bool = False) -> bool | None:
     """True if a process of a captured command runs; None where processes cannot be seen.
 
-    Args:
-        port: the port of the endpoint, which is the mark.
-        adopts: True while orphans become ours, see `adopting_orphans`.
+    The endpoint's port is its mark; with `adopts`, orphans become ours.
     """
     if adopts and _has_children():
         return True
@@ -124,7 +118,10 @@ def _has_children() -> bool:
 
 
 def run_step(step: dict[str, Any]) -> dict[str, Any]:
-    """Run one command line to its end and to the end of its output, as `$(command)` waits."""
+    """Run one command line to its end and to the end of its output, as `$(command)` waits.
+
+    Returns members of `conformance.sandbox.Done`, each byte of the output as a character.
+    """
     for name, text in step["files"].items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text, encoding="utf-8", newline="")
@@ -132,7 +129,7 @@ def run_step(step: dict[str, Any]) -> dict[str, Any]:
     try:
         child = _start(step)
     except OSError as error:
-        return _result(_CANNOT_START, b"", str(error).encode())
+        return {"status": _CANNOT_START, "stderr": str(error)}
     out, err = bytearray(), bytearray()
     ended: list[float] = []
     # A wait with a limit looks every 50 ms only, which would lengthen the duration.
@@ -151,8 +148,15 @@ def run_step(step: dict[str, Any]) -> dict[str, Any]:
         _end_all()
     for reader in readers:
         reader.join(_LONGEST_END_SECONDS)
-    times = {"seconds": seconds, "own_seconds": ended[0] - began}
-    return _result(child.wait(), bytes(out), bytes(err), **times, is_late=is_late, is_left=is_left)
+    return {
+        "status": child.wait(),
+        "stdout": out.decode("latin-1"),
+        "stderr": err.decode("latin-1"),
+        "seconds": seconds,
+        "own_seconds": ended[0] - began,
+        "is_late": is_late,
+        "is_left": is_left,
+    }
 
 
 def _start(step: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -183,20 +187,6 @@ def _read(stream: Any, data: bytearray) -> None:  # noqa: ANN401  (a binary stre
         data += chunk
 
 
-def _result(status: int, stdout: bytes, stderr: bytes, **members: float) -> dict[str, Any]:
-    """Return the members of `conformance.sandbox.Done`, the bytes in base64."""
-    return {
-        "status": status,
-        "stdout": base64.b64encode(stdout).decode(),
-        "stderr": base64.b64encode(stderr).decode(),
-        "seconds": 0.0,
-        "own_seconds": 0.0,
-        "is_late": False,
-        "is_left": False,
-        **members,
-    }
-
-
 def _run_on(seconds: float) -> bool:
     """Wait until nothing of a command runs any more; True if something still does."""
     end = time.monotonic() + seconds
@@ -222,10 +212,8 @@ def _end_all() -> None:
 def _children() -> list[int]:
     found: list[int] = []
     for file in Path("/proc/self/task").glob("*/children"):
-        try:
+        with suppress(OSError):
             found += [int(word) for word in file.read_text().split()]
-        except OSError:
-            continue
     return found
 
 
@@ -236,7 +224,7 @@ def main() -> None:
     with adopting_orphans() as adopts:
         for step in job:
             done.append(run_step(step))
-            if done[-1]["is_late"]:
+            if done[-1].get("is_late"):
                 break
     sys.stdout.write(json.dumps({"adopts": adopts, "steps": done}))
 

@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -32,25 +33,15 @@ OTHERS = "(others)"
 
 @dataclass(slots=True)
 class Sums:
-    """Counts of what came in so far.
-
-    Attributes:
-        requests: requests that were recorded.
-        events: events in them.
-        bytes: bytes of their bodies, as they came.
-        by_name: events of each name; beyond a thousand names all others count as one.
-        unparsed: requests without a readable event.
-        refused: what was turned away and not recorded: browsers, other hosts, no HTTP.
-        unstored: requests that could not be written to the file.
-    """
+    """Counts of what came in so far."""
 
     requests: int = 0
     events: int = 0
-    bytes: int = 0
-    by_name: Counter[str] = field(default_factory=Counter)
-    unparsed: int = 0
-    refused: int = 0
-    unstored: int = 0
+    bytes: int = 0  # Of the recorded requests' bodies, as they came.
+    by_name: Counter[str] = field(default_factory=Counter)  # At most a thousand names, and others.
+    unparsed: int = 0  # Requests without a readable event.
+    refused: int = 0  # What was turned away and not recorded: browsers, other hosts, no HTTP.
+    unstored: int = 0  # Requests that could not be written to the file.
 
 
 class CaptureFile:
@@ -138,15 +129,8 @@ class CaptureFile:
         except OSError as error:
             self.sums.unstored += 1
             self.problem = FileUnwritableError(self.path, reason=reason_of(error))
-            _cut_back(self._descriptor, before)
-
-
-def _cut_back(descriptor: int, size: int) -> None:
-    """Remove the written part of a request: half a line is useless."""
-    try:
-        os.ftruncate(descriptor, size)
-    except OSError:  # A pipe in its place: what went into it cannot be removed.
-        return
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, before)  # Half a line is useless.
 
 
 def _open(file: Path, *, overwrite: bool) -> int:
@@ -171,8 +155,7 @@ def _open(file: Path, *, overwrite: bool) -> int:
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
     """Build the error: why a file cannot be written, and what helps."""
     if error.errno == errno.ENOENT:
-        folder = file.parent
-        hint = f"mkdir -p {quote(str(folder))}"
-        return FileUnwritableError(file, reason=f"there is no folder {folder}", hint=hint)
+        hint = f"mkdir -p {quote(str(file.parent))}"
+        return FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
     return FileUnwritableError(file, reason=reasons.get(error.errno or 0) or reason_of(error))

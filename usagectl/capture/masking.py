@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -60,7 +61,9 @@ class _JsonMask:
     def __call__(self, match: re.Match[bytes]) -> bytes:
         token, string, colon = match[0], match[1], match[2]
         if string is None:
-            return self._pass_bracket(token) if token in b"{[]}" else self._mask_number(token)
+            if token in b"{[]}":
+                return self._pass_bracket(token)
+            return _DIGIT.sub(b"1", token) if self._hidden_from else token  # It stays JSON.
         if colon is not None:
             self._pass_name(string)
             return b'"%b"%b' % (self._mask_text(string), colon)
@@ -77,10 +80,6 @@ class _JsonMask:
             names_secret = sensitive.names_secret(_plain(string))
             self._hidden_from = self._depth if names_secret else 0
 
-    def _mask_number(self, token: bytes) -> bytes:
-        """Replace digits by a digit, so that the text stays JSON."""
-        return _DIGIT.sub(b"1", token) if self._hidden_from else token
-
     def _mask_text(self, string: bytes) -> bytes:
         plain = _plain(string)
         masked = sensitive.mask_secrets(plain, self._secrets)
@@ -93,10 +92,8 @@ class _JsonMask:
 def _plain(string: bytes) -> str:
     """Return what a JSON string says, without its escapes."""
     if b"\\" in string:
-        try:
+        with suppress(ValueError):  # A raw line end, for one.
             return str(json.loads(b'"%b"' % string))
-        except ValueError:  # A raw line end, for one.
-            pass
     return string.decode("utf-8", "replace")
 
 

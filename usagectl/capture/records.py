@@ -44,21 +44,14 @@ _MOST_MEMBERS = 1000
 
 
 class Request(NamedTuple):
-    """One request as it came in.
-
-    Attributes:
-        path: without its query.
-        headers: names in lower case.
-        body: its bytes, chunks joined, content coding still on.
-        problem: why the body is incomplete, else empty.
-    """
+    """One request as it came in."""
 
     method: str
-    path: str
+    path: str  # Without its query.
     query: str
-    headers: Mapping[str, str]
-    body: bytes
-    problem: str = ""
+    headers: Mapping[str, str]  # Names in lower case.
+    body: bytes  # Its bytes, chunks joined, content coding still on.
+    problem: str = ""  # Why the body is incomplete, else empty.
 
 
 class Privacy(NamedTuple):
@@ -69,23 +62,14 @@ class Privacy(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in.
-
-    Attributes:
-        method: its method, masked as its path is.
-        path: its path.
-        tool: the tool that sent it, as far as that is known.
-        names: the name of each event.
-        bytes: the size of its body, as it came.
-        problem: why it is incomplete or holds no event, else empty.
-    """
+    """One request as it is shown the moment it comes in, its method and path masked."""
 
     method: str
     path: str
-    tool: str
-    names: list[str]
-    bytes: int
-    problem: str
+    tool: str  # The tool that sent it, as far as that is known.
+    names: list[str]  # The name of each event.
+    bytes: int  # The size of its body, as it came.
+    problem: str  # Why it is incomplete or holds no event, else empty.
 
 
 class _Body(NamedTuple):
@@ -141,7 +125,7 @@ def _parse_body(request: Request) -> _Body:
         return _Body([], str(error))
     if not decoded.strip():
         return _Body([], "it is empty")
-    found = slicing.objects_of(decoded)
+    found = slicing.objects_of(decoded, most=MOST_EVENTS + 1)
     if found is None:
         return _Body([], "it is not a JSON object or a list of objects")
     if not found:
@@ -151,24 +135,24 @@ def _parse_body(request: Request) -> _Body:
     return _Body(found, beside=slicing.beside_events(decoded))
 
 
-def decode(body: bytes, content_encoding: str, *, limit: int = MAX_DECODED_BYTES) -> bytes:
+def decode(body: bytes, content_encoding: str) -> bytes:
     """Take off the codings of a `Content-Encoding`, the last one first (RFC 9110, 8.4).
 
     Raises:
-        UndecodableError: a coding is unknown or broken, or more than `limit` bytes come out.
+        UndecodableError: a coding is unknown or broken, or more than `MAX_DECODED_BYTES` come out.
     """
     codings = [each.strip().lower() for each in content_encoding.split(",") if each.strip()]
     if len(codings) > _MOST_CODINGS:
         raise UndecodableError("it is coded more than four times")
     for coding in reversed(codings):
         if coding in ("gzip", "x-gzip", "deflate"):
-            body = _inflate(body, is_deflate=coding == "deflate", limit=limit)
+            body = _inflate(body, is_deflate=coding == "deflate")
         elif coding != "identity":
             raise UndecodableError("its coding is not known")
     return body
 
 
-def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
+def _inflate(body: bytes, *, is_deflate: bool) -> bytes:
     """Decompress every member; `deflate` means zlib's form, which some send without its frame."""
     window = _GZIP_OR_ZLIB
     found = b""
@@ -178,14 +162,14 @@ def _inflate(body: bytes, *, is_deflate: bool, limit: int) -> bytes:
             return found
         inflater = zlib.decompressobj(window)
         try:
-            found += inflater.decompress(rest, limit + 1 - len(found))
+            found += inflater.decompress(rest, MAX_DECODED_BYTES + 1 - len(found))
         except zlib.error as error:
             if is_deflate and not found and window == _GZIP_OR_ZLIB:
                 window = -zlib.MAX_WBITS
                 continue
             raise UndecodableError("its compression is broken") from error
-        if len(found) > limit:
-            message = f"it becomes larger than {limit} bytes"
+        if len(found) > MAX_DECODED_BYTES:
+            message = f"it becomes larger than {MAX_DECODED_BYTES} bytes"
             raise UndecodableError(message)
         if not inflater.eof:
             raise UndecodableError("its compression ends too soon")
@@ -265,27 +249,16 @@ def _query_names(query: str) -> str:
 
 
 class Captured(NamedTuple):
-    """One event as a client sent it, or one request without an event.
+    """One event as a client sent it, or one request without an event."""
 
-    Attributes:
-        name: the event's name; `unnamed` without one, `unparsed` for a request without an event.
-        body: the exact bytes of the event, or of such a request's body where it was kept.
-        tool: the tool that sent it, as far as that is known.
-        method: such as `POST`.
-        path: such as `/v1/events`.
-        headers: the request's headers, in lower case, without secret ones.
-        request: the same for all events of one request.
-        problem: why no event was found, else empty.
-    """
-
-    name: str
-    body: bytes
-    tool: str
+    name: str  # The event's name; `unnamed` without one, `unparsed` for a request without an event.
+    body: bytes  # The exact bytes of the event, or of such a request's body where it was kept.
+    tool: str  # The tool that sent it, as far as that is known.
     method: str
     path: str
-    headers: Mapping[str, str]
-    request: str
-    problem: str = ""
+    headers: Mapping[str, str]  # The request's headers, in lower case, without secret ones.
+    request: str  # The same for all events of one request.
+    problem: str = ""  # Why no event was found, else empty.
 
     @property
     def document(self) -> dict[str, Any]:

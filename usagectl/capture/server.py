@@ -48,24 +48,15 @@ _BROWSER_HEADERS = ("origin", "sec-fetch-site")
 
 
 class Behaviour(NamedTuple):
-    """Behaviour of the endpoint: its answer and its limits.
+    """Behaviour of the endpoint: its answer and its limits."""
 
-    Attributes:
-        answer: `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no
-            answer at all; `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
-        slow_seconds: see `answer`.
-        body_seconds: how long a client may take to send its body.
-        max_body_bytes: the size of the largest body.
-        max_waiting_bytes: the size of all bodies that are coming in at once.
-        host: an address besides loopback that clients may use, empty without one.
-    """
-
+    # `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no answer at all;
+    # `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
     answer: str = "on"
     slow_seconds: float = 2.0
-    body_seconds: float = 30.0
+    body_seconds: float = 30.0  # How long a client may take to send its body.
     max_body_bytes: int = 8 * 1024 * 1024
-    max_waiting_bytes: int = 64 * 1024 * 1024
-    host: str = ""
+    max_waiting_bytes: int = 64 * 1024 * 1024  # Of all bodies that are coming in at once.
 
 
 class _BodyError(Exception):
@@ -79,9 +70,10 @@ class _BodyError(Exception):
 class CaptureApp:
     """ASGI application that records every request and answers as an analytics endpoint."""
 
-    def __init__(self, file: CaptureFile, behaviour: Behaviour) -> None:
+    def __init__(self, file: CaptureFile, behaviour: Behaviour, *, host: str) -> None:
         self._file = file
         self._behaviour = behaviour
+        self._host = host
         self._waiting_bytes = 0
         self.open_requests = 0
 
@@ -171,7 +163,7 @@ class CaptureApp:
         # Asking for an image under another name than loopback's, a page does not say what it is.
         if method != "POST" and not is_own_host(host, names=("localhost",)):
             return False
-        return is_own_host(host, self._behaviour.host)
+        return is_own_host(host, self._host)
 
 
 def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF_HOST) -> bool:
@@ -255,11 +247,11 @@ class CaptureServer:
         port: int = 0,
     ) -> None:
         self._file = file
-        self._behaviour = behaviour._replace(host="" if address == LOOPBACK else address)
-        self._app = CaptureApp(file, self._behaviour)
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        self._behaviour = behaviour
+        self._app = CaptureApp(file, behaviour, host=address)
         self._socket = _bind(address, port)
+        self._server = _build_server(self._app, file.refuse)
+        self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
 
     @property
     def port(self) -> int:
@@ -273,12 +265,9 @@ class CaptureServer:
 
     def __enter__(self) -> Self:
         """Begin to serve; return once a client can connect."""
-        if self._behaviour.answer == "refuse":  # Bound, so that nobody else takes the port.
-            return self
-        self._socket.listen(_BACKLOG)
-        self._server = _build_server(self._app, self._file.refuse)
-        self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
-        self._thread.start()
+        if self._behaviour.answer != "refuse":  # Bound all the same: nobody else takes the port.
+            self._socket.listen(_BACKLOG)
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -287,32 +276,30 @@ class CaptureServer:
 
     def stop(self) -> None:
         """Stop serving, and store each request whose body has come; stopping twice is fine."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+        self._server.should_exit = True
+        if self._thread.is_alive():
             self._thread.join(timeout=5)
         self._socket.close()
         self._file.close()
 
     def _serve(self) -> None:
-        if self._server is not None:
-            asyncio.run(self._server.serve(sockets=[self._socket]))
+        asyncio.run(self._server.serve(sockets=[self._socket]))
 
 
 def _bind(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((address, port))
+        except OSError:
+            made.close()
+            raise
     except OSError as error:
-        raise AddressUnavailableError(address, port, reason=_reason(error)) from error
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((address, port))
-    except OSError as error:
-        made.close()
         is_taken = error.errno == errno.EADDRINUSE
-        raise AddressUnavailableError(
-            address, port, reason=_reason(error), is_taken=is_taken
-        ) from error
+        reason = "another program listens there" if is_taken else reason_of(error)
+        raise AddressUnavailableError(address, port, reason=reason, is_taken=is_taken) from error
     return made
 
 
@@ -323,12 +310,6 @@ def can_bind(address: str) -> bool:
     except AddressUnavailableError:
         return False
     return True
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "another program listens there"
-    return reason_of(error)
 
 
 def _build_server(app: CaptureApp, on_garbage: Callable[[], None]) -> uvicorn.Server:

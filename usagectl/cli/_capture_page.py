@@ -17,7 +17,6 @@ from usagectl.errors import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from rich.table import Table
 
@@ -40,7 +39,6 @@ class Outcome(NamedTuple):
         first: the first requests that arrived.
         found: the result of its audit.
         status: the command's exit status, None without a command.
-        kept: the capture file, None if it is gone.
     """
 
     capture: Capture
@@ -48,7 +46,6 @@ class Outcome(NamedTuple):
     first: Sequence[Arrival]
     found: AuditResult
     status: int | None
-    kept: Path | None
 
     @property
     def unread(self) -> int:
@@ -84,22 +81,12 @@ def has_containers(environment: Environment) -> bool:
     return any(shutil.which(name, path=path) for name in ("docker", "podman"))
 
 
-def audit_file(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
-    """Audit what was captured."""
-    from usagectl import audit
-    from usagectl.machine.environment import with_account_home
-
-    context = audit.Context.from_environment(with_account_home(environment), arguments=command)
-    with file.open("rb") as stream:
-        return audit.audit_stream(stream, context=context)
-
-
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
     return {
         **as_data(outcome.sums),
         "status": outcome.status,
-        "file": as_data(outcome.kept),
+        "file": as_data(outcome.capture.options.file),
         "variables": as_data(outcome.capture.variables),
         "findings": as_data(outcome.found.findings),
     }
@@ -107,22 +94,18 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
 
 def show_outcome(outcome: Outcome) -> None:
     """Draw the summary: what arrived first, then where it departs from the notice."""
-    from usagectl.cli._render import Page
-
-    page, sums = Page(), outcome.sums
+    page, kept = _output.new_page(), outcome.capture.options.file
     _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page)
-    if outcome.found.findings or (sums.requests and outcome.kept is None):
-        page.line()
-    if outcome.kept is not None and outcome.found.findings:
-        page.line(f"Next: usagectl audit {quote(str(outcome.kept))} says more about each finding.")
-    elif outcome.kept is None and sums.requests:
-        page.line("Next: with --output FILE the events are kept for usagectl audit.")
+    if kept is None and outcome.sums.requests:
+        page.next_step("with --output FILE the events are kept for usagectl audit.")
+    elif kept is not None and outcome.found.findings:
+        page.next_step(f"usagectl audit {quote(str(kept))} says more about each finding.")
 
 
 def _show_sums(outcome: Outcome, page: Page) -> None:
     sums = outcome.sums
-    if outcome.capture.is_deaf:
+    if outcome.capture.options.answer == "refuse":
         page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
     elif not sums.requests and not sums.refused:
         page.line("Nothing arrived here: no usage event was sent to it.", style="bold green")
@@ -149,8 +132,7 @@ def _show_findings(findings: Sequence[Finding], page: Page) -> None:
     page.heading(f"{count_of(len(findings), 'departure')} from the notice")
     shown = findings[:_MOST_FINDINGS]
     page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
-    if len(findings) > len(shown):
-        page.line(f"  and {len(findings) - len(shown)} more")
+    page.more(len(findings) - len(shown))
 
 
 @contextmanager
@@ -164,7 +146,7 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
         from usagectl.cli._render import error_console
 
         table = _ArrivalTable()
-        with Live(console=error_console(), refresh_per_second=4, get_renderable=table.draw):
+        with Live(table, console=error_console(), refresh_per_second=4):
             yield table.add
     else:
         yield _print_arrival
@@ -193,8 +175,7 @@ class _ArrivalTable:
         self._requests += 1
         self._rows.append(_cells(arrival))
 
-    def draw(self) -> Table:
-        """Draw the requests so far."""
+    def __rich__(self) -> Table:
         from rich.table import Table
         from rich.text import Text
 

@@ -72,11 +72,6 @@ class Invocation:
         return self.recording.environment
 
     @property
-    def event(self) -> bytes | None:
-        """The exact bytes of the event, once the command is about to run."""
-        return self.recording.event
-
-    @property
     def wants_json(self) -> bool:
         """True if the answer is JSON, or --json was typed and the rest could not be parsed."""
         typed = self.arguments
@@ -102,7 +97,15 @@ class _Answering:
             if parameter.type.name.startswith(("int", "float")):
                 parameter.metavar = parameter.metavar or "NUMBER"  # Not Click's `<int range>`.
         if self.takes_json:
-            self.params.append(_json_option())
+            self.params.append(
+                TyperOption(
+                    param_decls=["--json"],
+                    is_flag=True,
+                    default=False,
+                    show_default=False,
+                    help="Answer as one JSON object on stdout.",
+                )
+            )
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
         """Return the first paragraph of the help, never cut off with dots."""
@@ -152,16 +155,6 @@ class AnsweringGroup(_Answering, TyperGroup):
                 sentence = f"{parameter.opts[0]} stands before {found[0]}; give it after."
                 raise UsageError(sentence, hint=f"{ctx.command_path} {found[0]} --help")
         return found
-
-
-def _json_option() -> TyperOption:
-    return TyperOption(
-        param_decls=["--json"],
-        is_flag=True,
-        default=False,
-        show_default=False,
-        help="Answer as one JSON object on stdout.",
-    )
 
 
 class CommandGroup(TyperGroup):

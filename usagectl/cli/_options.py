@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from contextlib import suppress
 from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,9 +82,11 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(ctx: typer.Context, **values: Any) -> Any:  # noqa: ANN401
         invocation: Invocation = ctx.obj
-        chosen = {name: values.pop(name) for name in _SELECTING}
-        selection = _select(invocation.environment.now(), **chosen)
-        return command(ctx, selection=selection, **values)
+        now = invocation.environment.now()
+        tools, events, *bounds = (values.pop(name) for name in _SELECTING)
+        since, until = (None if each is None else parse_when(each, now=now) for each in bounds)
+        chosen = Selection(tuple(tools or ()), tuple(events or ()), since=since, until=until)
+        return command(ctx, selection=chosen, **values)
 
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
@@ -97,37 +100,19 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _select(
-    now: datetime,
-    *,
-    tool: Sequence[str] | None,
-    event: Sequence[str] | None,
-    since: str | None,
-    until: str | None,
-) -> Selection:
-    return Selection(
-        tools=tuple(tool or ()),
-        events=tuple(event or ()),
-        since=None if since is None else parse_when(since, now=now),
-        until=None if until is None else parse_when(until, now=now),
-    )
-
-
 def parse_when(text: str, *, now: datetime) -> datetime:
     """Read an instant: ISO 8601, in UTC where it has no zone, or a time span back from now.
 
     Raises:
         InvalidValueError: it is neither.
     """
-    ago = re.fullmatch(_AGO, text.strip())
-    wanted = "use 2026-11-23, 2026-11-23T09:30, or 90s, 30m, 2h, 7d, 1w for so long ago"
-    try:
-        if ago:
+    found = None
+    with suppress(OverflowError):
+        if ago := re.fullmatch(_AGO, text.strip()):
             return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
         found = parse_time(text.strip())
-    except OverflowError as error:
-        raise InvalidValueError("instant", text, wanted=wanted) from error
     if found is None:
+        wanted = "use 2026-11-23, 2026-11-23T09:30, or 90s, 30m, 2h, 7d, 1w for so long ago"
         raise InvalidValueError("instant", text, wanted=wanted)
     return found
 

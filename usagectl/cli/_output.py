@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from usagectl.cli._commands import Invocation
+    from usagectl.cli._render import Page
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
 
 SCHEMA = 1
+STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
+"""How a verdict on a tool part is drawn."""
 
 
 class OutputUnwritableError(UsagectlError):
@@ -135,6 +138,18 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
+def new_page(*, is_prose: bool = False) -> Page:
+    """Begin a page on stdout; what draws it is loaded now, since --json needs none of it."""
+    from usagectl.cli._render import Page
+
+    return Page(is_prose=is_prose)
+
+
+def print_line(text: str) -> None:
+    """Print one line on stdout that holds values of files."""
+    typer.echo(printable_line(text))
+
+
 def print_raw(texts: Iterable[bytes]) -> None:
     """Print exact bytes on stdout, each text in a line of its own."""
     sys.stdout.flush()
@@ -155,8 +170,8 @@ def confirm(question: str, *, otherwise: str = "Nothing was changed.") -> None:
 
 
 def can_ask() -> bool:
-    """True if a person can read a question and answer it; a closed stream is None."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    """True if a person can read a question and answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _print_envelope(
@@ -196,6 +211,11 @@ _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
 )
 
 _FORMS: Mapping[str, str] = {
+    "Audited": (
+        "source=source_name events=result.events by_name=result.by_name findings=result.findings "
+        "totals bad_lines=result.bad_lines first_bad_line=result.first_bad_line fail_on "
+        "baseline_written=written dry_run"
+    ),
     "Consent": (
         "name=tool part telemetry installed=installation.installed version=installation.version "
         "endpoint decided_by overridden warnings=cautions"
@@ -218,6 +238,14 @@ _FORMS: Mapping[str, str] = {
     "Replacement": (
         "tool=place.tool part=place.part path=place.path before after changed set_aside "
         "problem=problem.code"
+    ),
+    "Preview": (
+        "tool=consent.tool part=consent.part telemetry=consent.telemetry "
+        "decided_by=consent.decided_by would_send"
+    ),
+    "ReplayResult": (
+        "planned sent=progress.sent rejected=progress.rejected kept batches=progress.batches "
+        "bytes=progress.bytes seconds"
     ),
     "Rule": "id name level title explanation known advice",
     "SpoolState": "path pending sent rejected bytes lost=losses",
@@ -278,7 +306,7 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
 def part_data(
     part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
 ) -> dict[str, object]:
-    """Give the verdict on a tool part, with its machine ID, its public JSON form."""
+    """Return the verdict on a tool part, with its machine ID, in its public JSON form."""
     from usagectl.identity import of_part  # two commands of many ask
 
     machine_id = as_data(of_part(part, machine_ids), reveal=reveal)

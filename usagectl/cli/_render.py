@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from rich.cells import cell_len  # noqa: TID253  (this module is where rich lives)
 from rich.console import Console  # noqa: TID253
+from rich.padding import Padding  # noqa: TID253
 from rich.table import Table  # noqa: TID253
 from rich.text import Text  # noqa: TID253
 
@@ -35,8 +36,6 @@ _MOST_CHARACTERS = 64 * 1024
 _MOST_BRACKETS = 200
 _FILLING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 
-STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
-
 
 class _Console(Console):
     """A console that raises when the reader has gone; rich would exit."""
@@ -53,20 +52,6 @@ def error_console() -> Console:
 def _colours() -> Literal["auto"] | None:
     """Ask rich for no colours with NO_COLOR: of itself it would still write bold."""
     return None if os.environ.get("NO_COLOR") else "auto"
-
-
-def _console(*, is_prose: bool) -> Console:
-    """Make the console for stdout."""
-    piped = _prose_width() if is_prose else _PIPE_WIDTH
-    return _Console(
-        file=sys.stdout,
-        width=None if sys.stdout.isatty() else piped,
-        color_system=_colours(),
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
 
 
 def _prose_width() -> int:
@@ -110,10 +95,6 @@ class BarMeter:
         self._progress.update(self._task, completed=done, total=planned)
 
 
-def _without_blanks(filling: re.Match[str]) -> str:
-    return filling[0].replace(" ", "")
-
-
 def _fold_paths(text: str, width: int) -> str:
     """Break paths that are longer than a line behind a slash, not inside a name."""
     if "/" not in text or len(text) <= width:
@@ -155,8 +136,18 @@ class Page:
     """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
 
     def __init__(self, *, is_prose: bool = False) -> None:
-        self._console = _console(is_prose=is_prose)
-        self._is_piped_prose = is_prose and not sys.stdout.isatty()
+        is_piped = not sys.stdout.isatty()
+        width = _prose_width() if is_prose else _PIPE_WIDTH
+        self._is_piped_prose = is_prose and is_piped
+        self._console = _Console(
+            file=sys.stdout,
+            width=width if is_piped else None,
+            color_system=_colours(),
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
 
     def line(self, text: str = "", style: str = "") -> None:
         """Draw a line of text; a long one wraps at words."""
@@ -165,12 +156,8 @@ class Page:
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
         """Draw indented text, also where it wraps."""
-        table = Table.grid(padding=0)
-        table.add_column(width=by)
-        table.add_column(overflow="fold")
         folded = _fold_paths(printable_line(text), self.width - by)
-        table.add_row("", Text(folded, style=style))
-        self._draw_stripped(table)
+        self._draw_stripped(Padding(Text(folded, style=style), (0, 0, 0, by)))
 
     def bullets(self, texts: Sequence[str]) -> None:
         """Draw a list; a wrapped item stays indented."""
@@ -180,6 +167,16 @@ class Page:
         """Draw a heading after an empty line."""
         self.line()
         self.line(text, style="bold")
+
+    def next_step(self, text: str) -> None:
+        """Draw what a person may do next, after an empty line."""
+        self.line()
+        self.line(f"Next: {text}")
+
+    def more(self, count: int, way_on: str = "") -> None:
+        """Draw how many rows were left out, if any were."""
+        if count > 0:
+            self.line(f"  and {count} more{way_on}")
 
     def rows(self, rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
         """Draw rows in aligned columns; the last one takes what is left and wraps."""
@@ -221,12 +218,13 @@ class Page:
             self._console.file.write(f"  {''.join(padded)}".rstrip() + "\n")
         return True
 
-    def _draw_stripped(self, drawing: Text | Table) -> None:
+    def _draw_stripped(self, drawing: Text | Table | Padding) -> None:
         """Draw without the blanks that fill the last column or stand before a wrap."""
         with self._console.capture() as capture:
             self._console.print(drawing)
-        lines = [_FILLING.sub(_without_blanks, line) for line in capture.get().splitlines()]
-        self._console.file.writelines(f"{line}\n" for line in lines)
+        for line in capture.get().splitlines():
+            stripped = _FILLING.sub(lambda filling: filling[0].replace(" ", ""), line)
+            self._console.file.write(f"{stripped}\n")
 
     @property
     def width(self) -> int:

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from usagectl.audit import LEVELS, RULES, Context, audit_spool, audit_stream, sarif, select
+from usagectl.audit import LEVELS, RULES, Auditor, Context, sarif, select
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun, parse_states
 from usagectl.cli._output import as_data
-from usagectl.errors import (
-    FileUnreadableError,
-    NoEventsError,
-    UsagectlError,
-    UsageError,
-    count_of,
-)
+from usagectl.errors import FileUnreadableError, NoEventsError, UsagectlError, UsageError, count_of
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-    from typing import BinaryIO
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.audit.baseline import Ignore
@@ -130,19 +122,31 @@ class Audited(NamedTuple):
         source: the file as it was typed, `-`, or empty for the spool.
         fail_on: from which level on it fails.
         written: how many findings went into a baseline, None when none was written.
-        is_dry_run: whether the baseline would only have been written.
+        dry_run: whether the baseline would only have been written.
     """
 
     result: AuditResult
     source: str
     fail_on: str
     written: int | None = None
-    is_dry_run: bool = False
+    dry_run: bool = False
+
+    @property
+    def source_name(self) -> str:
+        """The source as JSON names it."""
+        return self.source or "spool"
 
     @property
     def counting(self) -> list[Finding]:
         """The findings that are not suppressed."""
         return [finding for finding in self.result.findings if finding.suppressed is None]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The number of findings of each level that count, and of those that are suppressed."""
+        counting = self.counting
+        totals = {str(level): sum(each.level == level for each in counting) for level in LEVELS}
+        return {**totals, "suppressed": len(self.result.findings) - len(counting)}
 
     @property
     def unread(self) -> LinesUnreadError:
@@ -199,14 +203,14 @@ def audit(  # noqa: PLR0913  (each is an option)
     ignores, known = _read_suppressions(environment, ignore, baseline, writes=write_baseline)
     result = _audit(environment, file, state, rule, reveal=reveal)
     result = _suppress(result, ignores, known)
-    audited = Audited(result, file or "", fail_on, is_dry_run=dry_run)
+    audited = Audited(result, file or "", fail_on, dry_run=dry_run)
     _check_lines(audited, is_forgiving=write_baseline or fail_on == "never")
     if baseline is not None and write_baseline:
         path = environment.cwd / baseline
         written = baselines.write_baseline(path, result.findings, is_dry_run=dry_run)
         audited = audited._replace(written=written)
     show = _print_sarif if form == "sarif" else _show
-    return _output.Answer(lambda: _data(audited), lambda: show(audited), audited.failures)
+    return _output.Answer(lambda: as_data(audited), lambda: show(audited), audited.failures)
 
 
 def _read_suppressions(
@@ -237,30 +241,25 @@ def _audit(
     if file is None:
         states = parse_states(state, default=("pending", "sent", "rejected"))
         with _meter(None) as meter:
-            return audit_spool(
-                environment,
-                context=context,
-                states=states,
-                shows_values=reveal,
-                only=only,
-                on_progress=meter,
-            )
+            auditor = Auditor(context, shows_values=reveal, only=only, on_progress=meter)
+            return auditor.add_spool(environment, states)
     if state:
         raise UsageError("--state goes with the spool, not with a FILE.", hint="usagectl audit")
     path = environment.cwd / file
+    is_file = file != "-"
     try:
-        with _opened(file, path) as (stream, size), _meter(size) as meter:
-            return audit_stream(
-                stream, context=context, shows_values=reveal, only=only, on_progress=meter
-            )
+        with (
+            path.open("rb") if is_file else nullcontext(sys.stdin.buffer) as stream,
+            _meter(path.stat().st_size if is_file else None) as meter,
+        ):
+            auditor = Auditor(context, shows_values=reveal, only=only, on_progress=meter)
+            return auditor.add_stream(stream)
     except OSError as error:
         reason = (error.strerror or "it broke off").lower()
         raise FileUnreadableError(path, reason=reason) from error
 
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
-    if not ignores and not known:
-        return result
     baselines.check_places(ignores, result.by_name)
     return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 
@@ -276,21 +275,8 @@ def _check_lines(audited: Audited, *, is_forgiving: bool) -> None:
 
 
 @contextmanager
-def _opened(name: str, path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Open what is audited; its size where that is known."""
-    if name == "-":
-        yield sys.stdin.buffer, None
-        return
-    with path.open("rb") as stream:
-        yield stream, path.stat().st_size or None
-
-
-@contextmanager
 def _meter(size: int | None) -> Iterator[Callable[[int, int], None] | None]:
-    """Show progress on stderr if that is a terminal; None elsewhere.
-
-    How many events there will be is reckoned from the bytes that were read.
-    """
+    """Show progress on a terminal, with the number of events that the bytes read let expect."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -304,43 +290,17 @@ def _meter(size: int | None) -> Iterator[Callable[[int, int], None] | None]:
         yield show_progress
 
 
-def _data(audited: Audited) -> dict[str, object]:
-    result = audited.result
-    return {
-        "source": audited.source or "spool",
-        "events": result.events,
-        "by_name": result.by_name,
-        "findings": as_data(result.findings),
-        "totals": _totals(audited),
-        "bad_lines": result.bad_lines,
-        "first_bad_line": result.first_bad_line,
-        "fail_on": audited.fail_on,
-        "baseline_written": audited.written,
-        "dry_run": audited.is_dry_run,
-    }
-
-
-def _totals(audited: Audited) -> dict[str, int]:
-    counting = audited.counting
-    totals = {str(level): sum(each.level == level for each in counting) for level in LEVELS}
-    return {**totals, "suppressed": len(audited.result.findings) - len(counting)}
-
-
 def _show(audited: Audited) -> None:
-    """Draw an audit: the answer first, then a table, then each rule in words."""
-    from usagectl.cli._render import Page
-
-    page, counting = Page(), audited.counting
+    page, counting = _output.new_page(), audited.counting
     page.line(_headline(audited), style="bold")
     _show_table(page, counting)
     _show_details(page, counting[:_SHOWN])
     _show_suppressed(page, [each for each in audited.result.findings if each.suppressed])
-    page.line()
-    page.line(f"Next: {_next_step(audited)}")
+    page.next_step(_next_step(audited))
 
 
 def _headline(audited: Audited) -> str:
-    totals = _totals(audited)
+    totals = audited.totals
     suppressed = totals.pop("suppressed")
     verb = "does" if suppressed == 1 else "do"
     hidden = f" {suppressed} more {verb} not count." if suppressed else ""
@@ -359,17 +319,12 @@ def _show_table(page: Page, findings: Sequence[Finding]) -> None:
     rows = [("level", "rule", "count", "where", "example")]
     rows += [(*_cells(each), each.example) for each in shown]
     page.rows(rows, styles=["bold", *(_STYLES[each.level] for each in shown)])
-    _show_rest(page, findings)
+    page.more(len(findings) - _SHOWN, "; --json lists all.")
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     rule = f"{finding.rule} {finding.name}"
     return finding.level, rule, str(finding.count), finding.place
-
-
-def _show_rest(page: Page, findings: Sequence[Finding]) -> None:
-    if len(findings) > _SHOWN:
-        page.line(f"  and {len(findings) - _SHOWN} more; --json lists all.")
 
 
 def _show_details(page: Page, findings: Sequence[Finding]) -> None:
@@ -393,44 +348,35 @@ def _show_suppressed(page: Page, findings: Sequence[Finding]) -> None:
     if not findings:
         return
     page.heading("These do not count")
-    page.rows(
-        [
-            (*_cells(each), each.suppressed.reason if each.suppressed else "")
-            for each in findings[:_SHOWN]
-        ]
-    )
-    _show_rest(page, findings)
+    shown = [(each, each.suppressed) for each in findings[:_SHOWN]]
+    page.rows([(*_cells(each), by.reason if by else "") for each, by in shown])
+    page.more(len(findings) - _SHOWN, "; --json lists all.")
 
 
 def _next_step(audited: Audited) -> str:
     if audited.written is not None:
-        verb = "would be written" if audited.is_dry_run else "written"
+        verb = "would be written" if audited.dry_run else "written"
         what = count_of(audited.written, "finding")
         return f"{what} {verb}; usagectl audit --baseline FILE fails on what is new."
     if audited.counting:
-        return (
-            "usagectl audit --list-rules says what each rule means; usagectl disable stops events."
-        )
+        rules = "usagectl audit --list-rules says what each rule means"
+        return f"{rules}; usagectl disable stops events."
     if not audited.result.events:
         return "usagectl spool says what was recorded and sent so far."
     return "usagectl explain says what the notice allows."
 
 
 def _show_rules() -> None:
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(f"{len(RULES)} rules. A finding that a known departure explains is a warning.")
     page.line()
     page.rows(
         [(rule.id, rule.name, rule.level, f"{rule.title} {rule.explanation}") for rule in RULES]
     )
-    page.line()
-    page.line("Next: usagectl audit FILE --rule RULE looks for one of them alone.")
+    page.next_step("usagectl audit FILE --rule RULE looks for one of them alone.")
 
 
 def _print_sarif(audited: Audited) -> None:
-    """Print the findings as SARIF."""
     from usagectl._version import __version__
 
     log = sarif.build(audited.result, source=audited.source, version=__version__)

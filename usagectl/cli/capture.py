@@ -204,16 +204,12 @@ def _check(*, expect: str | None, answer: str, force: bool, output: str | None, 
 
 
 def _capture(
-    ctx: typer.Context,
-    options: Options,
-    words: list[str],
-    show: Callable[[Arrival], None],
+    ctx: typer.Context, options: Options, words: list[str], show: Callable[[Arrival], None]
 ) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
+    from usagectl import audit
     from usagectl import capture as capturing
-    from usagectl import notice
     from usagectl.cli import _capture_page as page
-    from usagectl.tools import instrumented
 
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
@@ -237,10 +233,9 @@ def _capture(
         if not words:
             _serve(capture, as_json=ctx.obj.as_json)
         capture.finish()
-        ctx.with_resource(notice.declared(instrumented.declarations(environment)))
-        found = page.audit_file(environment, capture.file, words)
-        sums = page.sums_shown(capture.sums, name)
-        return page.Outcome(capture, sums, first, found, status, options.file)
+        found = audit.audit_capture(environment, capture.file.path, words)
+        sums = page.sums_shown(capture.file.sums, name)
+        return page.Outcome(capture, sums, first, found, status)
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:
@@ -268,8 +263,8 @@ def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[
         found.append(SilenceUnprovenError(sums.refused))
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
-    if outcome.capture.problem is not None:
-        found.append(outcome.capture.problem)
+    if outcome.capture.file.problem is not None:
+        found.append(outcome.capture.file.problem)
     return found
 
 

@@ -118,28 +118,22 @@ def emit(ctx: typer.Context) -> _output.Answer | None:
     if ctx.invoked_subcommand is not None:
         return None
     invocation: Invocation = ctx.obj
-    schemas = [(each.name, notice.event_schema(each.name)) for each in notice.load().events]
-    schemas += [
-        (each.name, each.schema) for each in instrumented.declarations(invocation.environment)
-    ]
-    forms = [form_of(name, schema) for name, schema in schemas]
+    forms = [form_of(each.name, notice.event_schema(each.name)) for each in notice.load().events]
+    declared = instrumented.declarations(invocation.environment)
+    forms += [form_of(each.name, each.schema) for each in declared]
     return _output.Answer(lambda: {"events": as_data(forms)}, lambda: _show_forms(forms))
 
 
 def _show_forms(forms: list[EventForm]) -> None:
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page, rows = _output.new_page(), []
     page.line("An event is recorded with usagectl emit EVENT, and its fields as options.")
     page.line("Those in brackets may be left out.")
     page.line()
-    page.rows([(form.name, " ".join(map(_option_shown, form.fields))) for form in forms])
-    page.line()
-    page.line("Next: usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
-
-
-def _option_shown(field: EventOption) -> str:
-    return field.option if field.required else f"[{field.option}]"
+    for form in forms:
+        shown = (each.option if each.required else f"[{each.option}]" for each in form.fields)
+        rows.append((form.name, " ".join(shown)))
+    page.rows(rows)
+    page.next_step("usagectl emit cli_cmd --help, or add --dry-run to see the exact bytes.")
 
 
 def form_of(name: str, schema: Mapping[str, Any]) -> EventForm:
@@ -211,18 +205,13 @@ _Tool = Annotated[
 _TokenVariable = Annotated[
     str | None,
     typer.Option(
-        "--api-key-variable",
         metavar="VARIABLE",
         help="Hand over the token that this environment variable holds; without it, none.",
     ),
 ]
 _SessionId = Annotated[
     str | None,
-    typer.Option(
-        "--session-id",
-        metavar="UUID",
-        help="The session it belongs to; without it a new one is drawn.",
-    ),
+    typer.Option(metavar="UUID", help="The session it belongs to; without it a new one is drawn."),
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the exact bytes; record nothing.")]
 
@@ -237,13 +226,13 @@ def _shared_parameters(form: EventForm) -> Iterator[inspect.Parameter]:
 
 
 def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.Answer:  # noqa: ANN401
-    """Build the event, record it if the tool's switches allow it, and say what became of it."""
+    """Build the event, and record it if the tool's switches allow it."""
     from usagectl import spool
     from usagectl.emitting import permission
 
     invocation: Invocation = ctx.obj
     environment = invocation.environment
-    emitter = permission.emitter_of(environment, _tool_of(form, values["tool"], ctx))
+    emitter = permission.emitter_of(environment, _tool_of(environment, form, values["tool"]))
     is_dry = values["dry_run"]
     verdict = permission.verdict_of(environment, emitter)
     is_off = is_dry or verdict.telemetry == "off"
@@ -270,9 +259,9 @@ def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.
     )
 
 
-def _tool_of(form: EventForm, typed: str, context: typer.Context) -> str:
+def _tool_of(environment: Environment, form: EventForm, typed: str) -> str:
     """Name the tool whose event it is: that of a declared kind is the one that declares it."""
-    for each in instrumented.read_all(context.obj.environment):
+    for each in instrumented.read_all(environment):
         if any(kind.name == form.name for kind in each.kinds):
             return each.name
     return typed
@@ -296,16 +285,12 @@ def _check_typed(environment: Environment, values: Mapping[str, Any]) -> None:
     if RULES["version"](values["version"]) is None:
         reason = f"must be {notice.closed_form('version')}"
         raise EventShapeError("session", "--version", reason=reason)
-    if values.get("api_key_variable") is None:
+    token = _token(environment, values)
+    if values.get("api_key_variable") is None or (token and RULES["token"](token) is not None):
         return
     # The name is not repeated: who mistakes the option hands over the token itself.
-    token = _token(environment, values)
-    if not token:
-        reason = "must name a variable that is set"
-    elif RULES["token"](token) is None:
-        reason = f"must name a variable that holds {notice.closed_form('token')}"
-    else:
-        return
+    wanted = f"holds {notice.closed_form('token')}" if token else "is set"
+    reason = f"must name a variable that {wanted}"
     raise EventShapeError("session", "--api-key-variable", reason=reason)
 
 
@@ -325,15 +310,15 @@ def _build(
     *,
     keeps: bool,
 ) -> tuple[bytes, str | None]:
-    """Build the exact bytes, and return with them the session that the event belongs to.
+    """Build the exact bytes, and name the session that the event belongs to.
 
-    What is not recorded makes no machine ID either.
+    Without `keeps` no machine ID is stored.
 
     Raises:
         EventShapeError: a value does not fit the notice.
     """
     from usagectl.emitting import permission, recorder
-    from usagectl.events import encoding, schemas
+    from usagectl.events import record, schemas
 
     started = recorder.start_session(environment)
     started = started._replace(session_id=values.get("session_id") or started.session_id)
@@ -350,7 +335,7 @@ def _build(
         return body, started.session_id
     shape = schemas.of(form.name, emitter.kinds)
     session_id = started.session_id if form.has_session else ""
-    time = encoding.format_client_time(environment.now())
+    time = record.format_client_time(environment.now())
     body = shape.event(shape.payload(form.payload(values)), client_time=time, session_id=session_id)
     return body, session_id or None
 
@@ -358,18 +343,17 @@ def _build(
 def _show(event: str, verdict: Consent, body: str, *, is_dry: bool, is_recorded: bool) -> None:
     from usagectl import consent
 
+    tool, decider = verdict.tool, consent.describe(verdict.decided_by)
     if is_dry:
         what = "would be recorded" if verdict.telemetry != "off" else "would not be recorded"
-        typer.echo(f"This {event} of {verdict.tool} {what}:")
-        typer.echo(_output.printable_line(body))
-        return
-    decider = consent.describe(verdict.decided_by)
-    if not is_recorded:
-        typer.echo(f"Nothing was recorded: {verdict.tool}'s telemetry is off, by {decider}.")
+        typer.echo(f"This {event} of {tool} {what}:")
+        _output.print_line(body)
+    elif not is_recorded:
+        typer.echo(f"Nothing was recorded: {tool}'s telemetry is off, by {decider}.")
     elif verdict.telemetry == "on":
-        typer.echo(f"Recorded {event} of {verdict.tool}; it is sent soon. Decided by {decider}.")
+        typer.echo(f"Recorded {event} of {tool}; it is sent soon. Decided by {decider}.")
     else:
-        typer.echo(f"Recorded {event} of {verdict.tool}; it stays on this machine.")
+        typer.echo(f"Recorded {event} of {tool}; it stays on this machine.")
 
 
 for _event in notice.load().events:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from usagectl import tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.machine import processes, shells
-
-if TYPE_CHECKING:
-    from usagectl.machine.environment import Environment
 
 env_app = new_app()
 run_app = new_app()
@@ -41,16 +38,14 @@ def env(
     For GitHub Actions:  usagectl env github >> "$GITHUB_ENV"
     """
     invocation: Invocation = ctx.obj
-    chosen = format_name or _default_format(invocation.environment)
+    environment = invocation.environment
+    found = shells.detect_shell(environment.variables.get("SHELL"), environment.system)
+    # $SHELL is not always the shell that runs `eval "$(usagectl env)"`.
+    default = found if found == "zsh" or environment.system == "Windows" else "bash"
+    chosen = format_name or default
     text = shells.render(tools.opt_out_variables(), chosen)
     data = {"format": chosen, "variables": tools.opt_out_variables(), "text": text}
     return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
-
-
-def _default_format(environment: Environment) -> str:
-    """Choose what `eval "$(usagectl env)"` needs; $SHELL is not always the shell that runs it."""
-    found = shells.detect_shell(environment.variables.get("SHELL"), environment.system)
-    return found if found == "zsh" or environment.system == "Windows" else "bash"
 
 
 class _RunCommand(AnsweringCommand):

@@ -102,8 +102,7 @@ def _show_all(found: Notice) -> None:
     page.heading("Opting out")
     page.indented(found.switch.meaning)
     page.indented(found.licence.meaning)
-    page.line()
-    page.line("Next: usagectl explain session, usagectl explain session.machine_id")
+    page.next_step("usagectl explain session, usagectl explain session.machine_id")
 
 
 def _show_event(event: Event) -> None:
@@ -113,10 +112,12 @@ def _show_event(event: Event) -> None:
     mark = " [DECLARED BY ITS PROGRAM]" if is_declared else mark
     page.line(f"{event.name}{mark}", style="bold")
     page.indented(event.meaning)
+    senders = ", ".join(event.tools)
+    versions = "" if is_declared else f" ({_versions(event.since, event.until)})"
     rows = [
         *([("sent", event.when)] if event.when else []),
         ("to", f"/{event.endpoint}"),
-        ("by", _senders(event, is_declared=is_declared)),
+        ("by", f"{senders}{versions}"),
     ]
     if event.sentence:
         rows.append(("notice", f'"{event.sentence}"'))
@@ -124,11 +125,6 @@ def _show_event(event: Event) -> None:
     _show_fields(page, "Fields", event.fields)
     _show_fields(page, "Fields that the notice does not name", event.undocumented_fields)
     _show_departures(page, notice.departures_of(event.name))
-
-
-def _senders(event: Event, *, is_declared: bool) -> str:
-    names = ", ".join(event.tools)
-    return names if is_declared else f"{names} ({_versions(event.since, event.until)})"
 
 
 def _show_fields(page: Page, heading: str, fields: tuple[Field, ...]) -> None:
@@ -142,7 +138,8 @@ def _show_field(field: Field, departures: tuple[Departure, ...]) -> None:
     mark = "" if field.documented else " [NOT IN THE NOTICE]"
     page.line(f"{field.event}.{field.name}{mark}", style="bold")
     page.indented(field.meaning)
-    rows = [("type", field.type), ("privacy", _privacy(field)), ("place", field.pointer)]
+    privacy = f"{field.privacy}: {notice.load().privacy_classes.get(field.privacy, '')}"
+    rows = [("type", field.type), ("privacy", privacy), ("place", field.pointer)]
     if field.example is not None:
         rows.append(("example", str(field.example)))
     if field.sentence:
@@ -151,11 +148,6 @@ def _show_field(field: Field, departures: tuple[Departure, ...]) -> None:
         rows.append(("versions", _versions(field.since, field.until)))
     page.rows(rows)
     _show_departures(page, departures)
-
-
-def _privacy(field: Field) -> str:
-    meaning = notice.load().privacy_classes.get(field.privacy, "")
-    return f"{field.privacy}: {meaning}"
 
 
 def _show_departures(page: Page, departures: tuple[Departure, ...]) -> None:
@@ -177,6 +169,4 @@ def _versions(since: str | None, until: str | None) -> str:
 
 
 def _page() -> Page:
-    from usagectl.cli._render import Page
-
-    return Page(is_prose=True)
+    return _output.new_page(is_prose=True)

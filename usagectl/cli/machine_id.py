@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +17,7 @@ from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.sensitive import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from usagectl.identity import MachineId, Replacement
     from usagectl.tools.base import Caution
@@ -86,10 +86,9 @@ def set_id(
     chosen = [tool.name for tool in tools.select(environment, names or ())]
     bodies = {name: whole for name in chosen if names or name not in own}
     planned = identity.replace(environment, bodies, prefix="", dry_run=True)
-    if any(found.changed and found.before.exists for found in planned):
-        question = f"Replace the machine ID of {_whose(planned)} by {whole}?"
-        if not (yes or dry_run or invocation.as_json):
-            _output.confirm(question)
+    is_lost = any(found.changed and found.before.exists for found in planned)
+    if is_lost and not (yes or dry_run or invocation.as_json):
+        _output.confirm(f"Replace the machine ID of {_whose(planned)} by {whole}?")
     replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
 
@@ -110,10 +109,9 @@ def reset_machine_id(
     """
     invocation: Invocation = ctx.obj
     bodies = identity.plan_reset(invocation.environment)
-    planned = identity.replace(invocation.environment, bodies, dry_run=True)
-    question = f"Replace the machine ID of {_whose(planned)}?"
     if not (yes or dry_run or invocation.as_json):
-        _output.confirm(question)
+        planned = identity.replace(invocation.environment, bodies, dry_run=True)
+        _output.confirm(f"Replace the machine ID of {_whose(planned)}?")
     replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
     return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
 
@@ -133,55 +131,36 @@ def _answer(
     is_typed: bool = False,
 ) -> _output.Answer:
     cautions = identity.cautions(invocation.environment)
+    data = [as_data(found, reveal=reveal) for found in replacements]
+    if is_typed:
+        for each, found in zip(data, replacements, strict=True):
+            each["after"] = found.after
+    sentence = partial(_sentence, dry_run=dry_run, reveal=reveal, is_typed=is_typed)
+    warnings = as_data([caution for _, caution in cautions])
     return _output.Answer(
-        lambda: {
-            "dry_run": dry_run,
-            "replaced": [
-                _replacement_data(found, reveal=reveal, is_typed=is_typed) for found in replacements
-            ],
-            "warnings": as_data([caution for _, caution in cautions]),
-        },
-        lambda: _show_replacements(
-            replacements, cautions, dry_run=dry_run, reveal=reveal, is_typed=is_typed
-        ),
+        lambda: {"dry_run": dry_run, "replaced": data, "warnings": warnings},
+        lambda: _show_replacements(replacements, sentence, cautions),
         identity.failures(replacements),
     )
 
 
 def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
-    return {
-        "tool": found.place.tool,
-        "part": found.place.part,
-        **as_data(found, reveal=reveal),
-        "source": found.place.source,
-        "problem": found.problem,
-    }
-
-
-def _replacement_data(found: Replacement, *, reveal: bool, is_typed: bool) -> dict[str, object]:
-    data: dict[str, object] = as_data(found, reveal=reveal)
-    return {**data, "after": found.after} if is_typed else data
+    place = found.place
+    data = {"tool": place.tool, "part": place.part, **as_data(found, reveal=reveal)}
+    return {**data, "source": place.source, "problem": found.problem}
 
 
 def _show_places(
     found: Sequence[MachineId], cautions: Sequence[tuple[str, Caution]], *, reveal: bool
 ) -> None:
-    from usagectl.cli._render import Page
-
-    page = Page()
-    rows = [
-        (
-            f"{mid.place.tool} {mid.place.part}",
-            _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-",
-            mid.kind,
-            mid.problem or str(mid.place.path),
-        )
-        for mid in found
-    ]
+    page, rows = _output.new_page(), []
+    for mid in found:
+        value = _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-"
+        place = f"{mid.place.tool} {mid.place.part}"
+        rows.append((place, value, mid.kind, mid.problem or str(mid.place.path)))
     page.rows(rows)
     page.cautions(cautions)
-    page.line()
-    page.line("Next: usagectl reset-machine-id writes a new random one.")
+    page.next_step("usagectl reset-machine-id writes a new random one.")
 
 
 def _shown(value: object, *, reveal: bool) -> str:
@@ -194,19 +173,13 @@ def _shown(value: object, *, reveal: bool) -> str:
 
 def _show_replacements(
     replacements: Sequence[Replacement],
-    cautions: Sequence[tuple[str, Caution]],
-    *,
-    dry_run: bool,
-    reveal: bool,
-    is_typed: bool = False,
+    sentence: Callable[[Replacement], str],
+    cautions: Sequence[tuple[str, Caution]] = (),
 ) -> None:
-    """Draw what happened at each place; an ID that was typed (`is_typed`) is no secret."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     for found in replacements:
         if found.problem is None:
-            page.line(_sentence(found, dry_run=dry_run, reveal=reveal, is_typed=is_typed))
+            page.line(sentence(found))
         if found.set_aside:
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
@@ -214,7 +187,10 @@ def _show_replacements(
     page.cautions(cautions)
 
 
-def _sentence(found: Replacement, *, dry_run: bool, reveal: bool, is_typed: bool) -> str:
+def _sentence(
+    found: Replacement, *, dry_run: bool, reveal: bool = False, is_typed: bool = False
+) -> str:
+    """Say what happened at a place; an ID that was typed is no secret."""
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
     what = f"{found.place.path}: {before} ({found.before.kind})"
     if found.after is None:
@@ -234,7 +210,12 @@ def cache_dir(ctx: typer.Context) -> _output.Answer | None:
     folder, source = identity.cache_dir(invocation.environment)
     places = [place.path for place in identity.places(invocation.environment)]
     data = {"path": folder, "source": source, "places": places}
-    return _output.Answer(lambda: as_data(data), lambda: _show_cache_dir(folder, source))
+
+    def show() -> None:
+        _output.print_line(str(folder))
+        _output.print_line(f"  {_WHY.get(source, source)}")
+
+    return _output.Answer(lambda: as_data(data), show)
 
 
 @cache_app.command("set", cls=AnsweringCommand)
@@ -252,12 +233,11 @@ def set_dir(
     invocation: Invocation = ctx.obj
     folder = settings.parse_folder(invocation.environment, path)
     saved = settings.save(invocation.environment, {"cache_dir": str(folder)}, dry_run=dry_run)
-
-    def show() -> None:
-        verb = "would be" if dry_run else "is"
-        typer.echo(_output.printable_line(f"The cache dir {verb} {folder} ({saved.file})."))
-
-    return _output.Answer(lambda: {"path": str(folder), **as_data(saved), "dry_run": dry_run}, show)
+    verb = "would be" if dry_run else "is"
+    return _output.Answer(
+        lambda: {"path": str(folder), **as_data(saved), "dry_run": dry_run},
+        lambda: _output.print_line(f"The cache dir {verb} {folder} ({saved.file})."),
+    )
 
 
 @cache_app.command("unset", cls=AnsweringCommand)
@@ -265,18 +245,16 @@ def unset_dir(ctx: typer.Context, *, dry_run: DryRun = False) -> _output.Answer:
     """Undo `usagectl cache-dir set`; no machine ID and no folder is touched."""
     invocation: Invocation = ctx.obj
     saved = settings.save(invocation.environment, {"cache_dir": None}, dry_run=dry_run)
-
-    def show() -> None:
-        if not saved.changed:
-            text = f"No cache dir was chosen in {saved.file}; it stays as it is."
-        elif dry_run:
-            text = f"The chosen cache dir would be taken out of {saved.file}."
-        else:
-            folder = identity.cache_dir(invocation.environment)[0]
-            text = f"The cache dir is {folder} again ({saved.file})."
-        typer.echo(_output.printable_line(text))
-
-    return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
+    if not saved.changed:
+        text = f"No cache dir was chosen in {saved.file}; it stays as it is."
+    elif dry_run:
+        text = f"The chosen cache dir would be taken out of {saved.file}."
+    else:
+        folder = identity.cache_dir(invocation.environment)[0]
+        text = f"The cache dir is {folder} again ({saved.file})."
+    return _output.Answer(
+        lambda: {**as_data(saved), "dry_run": dry_run}, lambda: _output.print_line(text)
+    )
 
 
 @cache_app.command("clear", cls=AnsweringCommand)
@@ -302,7 +280,7 @@ def clear(
     gone = [found for found in removed if found.changed]
 
     def show() -> None:
-        _show_replacements(removed, (), dry_run=dry_run, reveal=False)
+        _show_replacements(removed, partial(_sentence, dry_run=dry_run))
         is_derived = any("derived" in found.before.kind for found in gone)
         if is_derived and not dry_run and sys.stderr.isatty():
             _output.print_remark(
@@ -328,8 +306,3 @@ def _require_yes(planned: Sequence[Replacement], invocation: Invocation) -> None
     if invocation.as_json or not _output.can_ask():
         raise ConfirmationNeededError(what, hint="usagectl cache-dir clear --yes")
     _output.confirm(f"{what[0].upper()}{what[1:]}?")
-
-
-def _show_cache_dir(folder: Path, source: str) -> None:
-    typer.echo(_output.printable_line(str(folder)))
-    typer.echo(f"  {_WHY.get(source, source)}")

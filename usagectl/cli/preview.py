@@ -15,8 +15,7 @@ from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsageError
 from usagectl.preview import preview as build
 from usagectl.tools import instrumented
-from usagectl.tools.base import is_version
-from usagectl.tools.requests import PreviewWish
+from usagectl.tools.base import PreviewWish, is_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,13 +23,10 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
-    from usagectl.tools.base import Tool
-    from usagectl.tools.requests import Live, Request
+    from usagectl.tools.base import Live, Request, Tool
 
 app = new_app()
 apps = {"preview": app}
-
-_VERDICT = ("tool", "part", "telemetry", "decided_by")
 
 
 @app.command(cls=AnsweringCommand)
@@ -121,7 +117,7 @@ def _collect(
             environment,
             tool,
             wish._replace(live=asked),
-            present=invocation.event,
+            present=invocation.recording.event,
             waiting=waiting,
         )
         previews += found
@@ -159,13 +155,7 @@ def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
         "requests": as_data([request for found in previews for request in found.requests]),
         "would_send": bool(sending),
         "decided_by": as_data(decider.consent.decided_by) if decider else None,
-        "verdicts": [
-            {
-                **as_data({each: getattr(found.consent, each) for each in _VERDICT}),
-                "would_send": found.would_send,
-            }
-            for found in previews
-        ],
+        "verdicts": as_data(previews),
         "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
     }
@@ -176,9 +166,7 @@ def _show(previews: list[Preview], notices: list[str], again: str) -> None:
 
     `again` is the command line that shows what would be sent if telemetry were on.
     """
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     for index, found in enumerate(previews):
         if index:
             page.line()
@@ -240,7 +228,7 @@ def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:
 
 
 def _instants(request: Request, *, is_ours: bool) -> Iterator[str]:
-    """Say when each event is sent, in the words of the notice or of the event's declaration."""
+    """Name when each event is sent, in the words of the notice or of the event's declaration."""
     declared = {event.name: event.when for event in notice.load().declared_events}
     for name in dict.fromkeys(request.events):
         if not is_ours:

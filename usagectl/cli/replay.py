@@ -5,28 +5,22 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._options import (
-    Yes,
-    selecting,
-)
-from usagectl.errors import (
-    ConfirmationNeededError,
-    FileUnreadableError,
-    UsageError,
-    count_of,
-)
+from usagectl.cli._options import Yes, selecting
+from usagectl.cli._output import as_data
+from usagectl.errors import ConfirmationNeededError, FileUnreadableError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
@@ -34,17 +28,26 @@ from usagectl.spool import ALL, Selection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from usagectl.delivery.replay import Options, Progress, ReplayResult
+    from usagectl.delivery.replay import Options, Progress, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
-    from usagectl.delivery.routing import Route
     from usagectl.spool import Spool
 
-    _Request = tuple[str, int, int]  # URL, events, bytes
 
 app = new_app()
 apps = {"replay": app}
 
+
+class PlannedRequest(NamedTuple):
+    """A request that would be sent; its numbers of events and bytes."""
+
+    method: str
+    url: str
+    events: int
+    bytes: int
+
+
+_WAITING = "Another delivery is at work; waiting for it to end (Ctrl-C gives up)."
 _MOST_REQUESTS = 1000
 _SHOWN_REQUESTS = 20
 
@@ -121,16 +124,22 @@ def replay(  # noqa: PLR0913  (each is an option)
     sending is on (usagectl enable usagectl). Exits with 5 when not everything was taken.
     """
     from usagectl.delivery import replay as replaying
-    from usagectl.delivery import routing
 
     invocation: Invocation = ctx.obj
     if raw and (invocation.as_json or not dry_run):
         raise UsageError("--raw goes with --dry-run, and not with --json.")
     if file is not None and rejected:
         raise UsageError("--file and --rejected name two places; give one of them.")
+    try:
+        route = replaying.find_route(
+            invocation.environment, selection, to=to, allow_http=allow_http
+        )
+    except replaying.EndpointNotSecureError as error:
+        error.hint = _again(invocation, "--allow-http")
+        raise
     options = replaying.Options(
         to=to,
-        selection=selection,
+        selection=route.selection,
         limit=limit,
         batch_size=batch_size,
         rejected=rejected,
@@ -139,12 +148,6 @@ def replay(  # noqa: PLR0913  (each is an option)
         patience=timedelta(seconds=timeout),
         compress=gzip,
     )
-    try:
-        route = routing.find(invocation.environment, selection, to=to, allow_http=allow_http)
-    except routing.EndpointNotSecureError as error:
-        error.hint = _again(invocation, "--allow-http")
-        raise
-    options = replace(options, selection=route.selection)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
@@ -182,7 +185,11 @@ def _store_of(
             yield store
         return
     path = None if file == "-" else environment.cwd / file
-    with TemporaryDirectory(prefix="usagectl-") as temporary, _opened(path) as stream:
+    try:
+        source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
+    except OSError as error:
+        raise FileUnreadableError(path or Path("-"), reason=files.reason_of(error)) from error
+    with source as stream, TemporaryDirectory(prefix="usagectl-") as temporary:
         folder = Path(temporary) if dry_run else files.require_files_dir(environment)
         keeps = path is not None and not options.copies
         with replay_files.opened(
@@ -192,41 +199,29 @@ def _store_of(
             yield found.store
 
 
-@contextmanager
-def _opened(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise FileUnreadableError(path, reason=files.reason_of(error)) from error
-    with stream:
-        yield stream
-
-
 def _remark(found: FileEvents) -> None:
-    """Say on stderr what a person would not expect of the file."""
+    """Print on stderr what a person would not expect of the file."""
     if found.is_resumed:
         _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
-    if found.bad_lines == 1:
-        _output.print_remark(f"Line {found.first_bad_line} holds no event and is left out.")
-    elif found.bad_lines:
-        first = f"the first is line {found.first_bad_line}"
-        _output.print_remark(f"{found.bad_lines} lines hold no event and are left out ({first}).")
+    count, first = found.bad_lines.count, found.bad_lines.first
+    if count == 1:
+        _output.print_remark(f"Line {first} holds no event and is left out.")
+    elif count:
+        _output.print_remark(
+            f"{count} lines hold no event and are left out (the first is line {first})."
+        )
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
-    """Say on stderr whose events wait here and go elsewhere, or nowhere."""
+    """Print on stderr whose events wait here and go elsewhere, or nowhere."""
     from usagectl.delivery import replay as replaying
-    from usagectl.delivery import routing
 
     for name in route.selection.without:
         only = replace(options, selection=Selection(tools=(name,)), limit=None)
         if waiting := replaying.count(only, store):
             stay = count_of(waiting, f"event of {name} stays", f"events of {name} stay")
-            why = routing.why_left_out(invocation.environment, name)
-            _output.print_remark(f"{stay} here: {why.message}.", hint=why.hint)
+            why, hint = replaying.why_left_out(invocation.environment, name)
+            _output.print_remark(f"{stay} here: {why}.", hint=hint)
 
 
 def _plan(
@@ -239,10 +234,10 @@ def _plan(
         _output.print_raw(post.body for post, _ in posts)
         return None
     plan, requests = _summarise(posts)
-    again, is_chosen = _again(invocation), options.selection != ALL
+    again = _again(invocation)
     return _output.Answer(
-        lambda: _plan_data(plan, base, requests),
-        lambda: _show_plan(plan, base, requests, is_chosen=is_chosen, again=again),
+        lambda: {**_data(plan, base), "requests": as_data(requests), "dry_run": True},
+        lambda: _show_plan(plan, base, requests, options, again=again),
     )
 
 
@@ -278,33 +273,28 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
             options,
             base=base,
             store=store,
-            on_wait=_say_waiting,
+            on_wait=partial(_output.print_remark, _WAITING),
             on_progress=meter,
         )
     if result.problem and result.problem.hint.startswith("usagectl replay"):
         result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
     return _output.Answer(
         lambda: {**_data(result, base), "dry_run": False},
-        lambda: _show_result(
-            result, base, copies=options.copies, is_chosen=options.selection != ALL
-        ),
+        lambda: _show_result(result, base, options),
         [result.problem] if result.problem else [],
     )
 
 
-def _say_waiting() -> None:
-    _output.print_remark("Another delivery is at work; waiting for it to end (Ctrl-C gives up).")
-
-
-def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[_Request]]:
+def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[PlannedRequest]]:
     """Count requests without keeping them; URL, events and bytes of the first thousand stay."""
     from usagectl.delivery.replay import Progress, ReplayResult
 
-    requests: list[_Request] = []
+    requests: list[PlannedRequest] = []
     count = events = size = 0
     for post, held in posts:
         if count < _MOST_REQUESTS:
-            requests.append((mask_url_credentials(post.url), held, len(post.body)))
+            url = mask_url_credentials(post.url)
+            requests.append(PlannedRequest("POST", url, held, len(post.body)))
         count += 1
         events += held
         size += len(post.body)
@@ -313,37 +303,17 @@ def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[_R
 
 def _data(result: ReplayResult, base: str) -> dict[str, object]:
     """Return an outcome, or a plan as the outcome that it would have, in its public JSON form."""
-    done = result.progress
-    return {
-        "planned": result.planned,
-        "sent": done.sent,
-        "rejected": done.rejected,
-        "kept": result.kept,
-        "batches": done.batches,
-        "bytes": done.bytes,
-        "seconds": round(result.seconds, 3),
-        "endpoint": mask_url_credentials(base),
-    }
-
-
-def _plan_data(plan: ReplayResult, base: str, requests: list[_Request]) -> dict[str, object]:
-    members = ("method", "url", "events", "bytes")
-    return {
-        **_data(plan, base),
-        "requests": [dict(zip(members, ("POST", *each), strict=True)) for each in requests],
-        "dry_run": True,
-    }
+    seconds = round(result.seconds, 3)
+    return {**as_data(result), "seconds": seconds, "endpoint": mask_url_credentials(base)}
 
 
 def _show_plan(
-    plan: ReplayResult, base: str, requests: list[_Request], *, is_chosen: bool, again: str
+    plan: ReplayResult, base: str, requests: list[PlannedRequest], options: Options, *, again: str
 ) -> None:
     """Draw what would be sent; `again` is the same command without --dry-run."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     if not plan.planned:
-        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing would be sent.")
+        page.line(f"{_nothing(options)}, so nothing would be sent.")
         page.line("Next: usagectl spool says what was recorded and sent so far.")
         return
     count, size = plan.progress.batches, plan.progress.bytes
@@ -353,39 +323,35 @@ def _show_plan(
         style="bold",
     )
     page.line()
-    shown = requests[:_SHOWN_REQUESTS]
-    page.rows(
-        [(f"POST {url}", count_of(held, "event"), f"{size} bytes") for url, held, size in shown]
-    )
-    if count > len(shown):
-        page.line(f"  and {count - len(shown)} more")
-    page.line()
-    page.line(f"Next: {again} sends them; with --dry-run --raw it prints the bytes.")
+    rows = [
+        (f"{each.method} {each.url}", count_of(each.events, "event"), f"{each.bytes} bytes")
+        for each in requests[:_SHOWN_REQUESTS]
+    ]
+    page.rows(rows)
+    page.more(count - len(rows))
+    page.next_step(f"{again} sends them; with --dry-run --raw it prints the bytes.")
 
 
-def _nothing(*, is_chosen: bool) -> str:
-    return "Nothing that waits was chosen" if is_chosen else "Nothing waits"
+def _nothing(options: Options) -> str:
+    return "Nothing waits" if options.selection == ALL else "Nothing that waits was chosen"
 
 
-def _show_result(result: ReplayResult, base: str, *, copies: bool, is_chosen: bool) -> None:
+def _show_result(result: ReplayResult, base: str, options: Options) -> None:
     """Draw what was sent; the problem, if any, follows as an error."""
-    from usagectl.cli._render import Page
-
-    page, done = Page(), result.progress
+    page, done = _output.new_page(), result.progress
     if not result.planned and result.problem is None:
-        page.line(f"{_nothing(is_chosen=is_chosen)}, so nothing was sent.")
+        page.line(f"{_nothing(options)}, so nothing was sent.")
         return
-    events, requests = count_of(done.sent, "event"), count_of(done.batches, "request")
     page.line(
-        f"{events} sent to {endpoint.origin_of(base)} in {requests}, "
-        f"{done.bytes} bytes, {result.seconds:.1f} s.",
+        f"{count_of(done.sent, 'event')} sent to {endpoint.origin_of(base)} in "
+        f"{count_of(done.batches, 'request')}, {done.bytes} bytes, {result.seconds:.1f} s.",
         style="bold",
     )
     if done.rejected:
         page.line(f"{count_of(done.rejected, 'event')} rejected.", style="red")
     if result.kept:
         page.line(f"{count_of(result.kept, 'event')} still waiting.", style="yellow")
-    if copies:
+    if options.copies:
         page.line("These were copies: the events stay where they wait.")
     elif done.sent:
         page.line("Next: usagectl spool list --sent shows what was sent.")

@@ -111,21 +111,16 @@ def _key(name: str) -> tuple[str, stored.Name]:
 
 
 def _save(
-    invocation: Invocation,
-    name: str,
-    values: Mapping[stored.Name, object],
-    *,
-    dry_run: bool,
+    invocation: Invocation, name: str, values: Mapping[stored.Name, object], *, dry_run: bool
 ) -> _output.Answer:
     tool = _key(name)[0]
     saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
 
     def show() -> None:
         verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"
-        typer.echo(_output.printable_line(f"{saved.file} {verb}."))
+        _output.print_line(f"{saved.file} {verb}.")
         if saved.set_aside:
-            aside = f"What could not be understood is now {saved.set_aside}."
-            typer.echo(_output.printable_line(aside))
+            _output.print_line(f"What could not be understood is now {saved.set_aside}.")
 
     return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
 
@@ -199,9 +194,7 @@ def _where(row: Row) -> str:
 
 
 def _show(rows: Sequence[Row], user: stored.SettingsFile) -> None:
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.rows([(row.name, str(as_data(row.value) or "-"), _where(row)) for row in rows])
     page.line()
     page.line(user.problem or f"File: {user.file}{'' if user.exists else ' (not there yet)'}")

@@ -14,7 +14,7 @@ from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation,
 from usagectl.cli._options import DryRun, Rejected, Sent, States, Yes, parse_states, selecting
 from usagectl.cli._output import as_data, origin_shown
 from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count_of
-from usagectl.events.record import in_utc
+from usagectl.events.record import in_utc, to_line
 from usagectl.machine import files
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 from usagectl.spool import STATES, UNSENT, Entry, Selection, open_spool
@@ -124,7 +124,9 @@ def show(
     """
     invocation: Invocation = ctx.obj
     asked = tuple(uids or ())
-    _check_uids(asked)
+    if short := [uid for uid in asked if len(uid) < _SHORTEST_UID]:
+        sentence = f"{short[0]!r} is too short: give {_SHORTEST_UID} characters of a uid."
+        raise UsageError(sentence, hint="usagectl spool list")
     if raw and invocation.as_json:
         raise UsageError(
             "--raw and --json cannot be had at once.", hint="usagectl spool show --raw"
@@ -133,13 +135,10 @@ def show(
         state, sent=sent, rejected=rejected, default=STATES if uids else ("pending",)
     )
     selection = selection._replace(uids=asked)
-    missing = set(asked)
     most = None if raw or invocation.as_json else _SHOWN
     with open_spool(invocation.environment, read_only=True) as spool:
-        for uid in asked:
-            if spool.count(states, selection._replace(uids=(uid,))):
-                missing.discard(uid)
-        errors = [UnknownUidError(uid) for uid in asked if uid in missing]
+        each_of = ((uid, selection._replace(uids=(uid,))) for uid in asked)
+        errors = [UnknownUidError(uid) for uid, only in each_of if not spool.count(states, only)]
         entries = spool.entries(states, selection, newest=most)
         if raw:
             _output.print_raw(entry.body for entry in entries)
@@ -152,13 +151,6 @@ def show(
         lambda: _show_events(shown, total),
         errors,
     )
-
-
-def _check_uids(uids: Sequence[str]) -> None:
-    short = next((uid for uid in uids if len(uid) < _SHORTEST_UID), None)
-    if short is not None:
-        sentence = f"{short!r} is too short: give {_SHORTEST_UID} characters of a uid."
-        raise UsageError(sentence, hint="usagectl spool list")
 
 
 @app.command("stats", cls=AnsweringCommand)
@@ -213,7 +205,7 @@ def export(
     states = parse_states(state)
     with open_spool(invocation.environment, read_only=True) as spool:
         found = spool.entries(states, selection)
-        texts = (entry.body if events else entry.line for entry in found)
+        texts = (entry.body if events else to_line(entry.record) for entry in found)
         if file is None:
             _output.print_raw(() if dry_run else texts)
             return None
@@ -247,17 +239,16 @@ def purge(
         _output.confirm(f"Remove {count_of(gone, 'event')} for good?")
     if not dry_run:
         gone = remove(environment, states=states, selection=selection)
+    none = f"No such event is here; nothing {'would be' if dry_run else 'was'} removed."
+    text = f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed." if gone else none
     return _output.Answer(
         lambda: {"purged": gone, "dry_run": dry_run, "states": states},
-        lambda: _show_purge(gone, dry_run=dry_run),
+        lambda: _output.new_page().line(text),
     )
 
 
 def _show_state(found: SpoolState) -> None:
-    """Draw the size of the spool and what can be done with it."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(
         f"{count_of(found.pending, 'event')} waiting in {found.path or 'no file'}.", style="bold"
     )
@@ -270,22 +261,19 @@ def _show_state(found: SpoolState) -> None:
             ("lost", _describe_losses(found.losses)),
         ]
     )
+    way_on = (
+        f"ls -la {quote(str(found.path.parent))}"
+        if found.path
+        else FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
+    )
     for problem in filter(None, (found.problem, found.unwritable)):
         page.line()
         page.line(problem, style="yellow")
-        page.line(f"  try: {_look_at(found.path)}")
-    page.line()
-    page.line("Next: usagectl spool list, show, stats, export, purge; usagectl replay sends.")
-
-
-def _look_at(file: Path | None) -> str:
-    if file is None:
-        return FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
-    return f"ls -la {quote(str(file.parent))}"
+        page.line(f"  try: {way_on}")
+    page.next_step("usagectl spool list, show, stats, export, purge; usagectl replay sends.")
 
 
 def _describe_losses(losses: Losses) -> str:
-    """Say how many events were lost, and why."""
     if not losses.total:
         return "none"
     reasons = (
@@ -299,32 +287,34 @@ def _describe_losses(losses: Losses) -> str:
     return f"{losses.total}: {', '.join(f'{count} since {reason}' for count, reason in told)}"
 
 
-def _short(text: str) -> str:
-    """Cut a name that would fill the screen; --json has it whole."""
-    return text if len(text) <= _NAME_CHARACTERS else f"{text[:_NAME_CHARACTERS]}..."
+def _short(text: str, most: int = _NAME_CHARACTERS) -> str:
+    """Cut a text that would fill the screen; --json has it whole."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _instant(text: str) -> str:
+    """Write an instant in UTC, to the second; its own text where that is no instant."""
+    return _short(in_utc(text) or text)
 
 
 def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
     """Draw events, one a line; those of one answer stand below it."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     verb = " or ".join("waiting" if state == "pending" else state for state in states)
     if not entries:
         page.line(f"No such event is {verb}.", style="bold")
         page.line("Next: usagectl spool stats counts all that are here.")
         return
-    which = (
-        f"the newest {len(entries)} of {count_of(total, 'event')}" if total > len(entries) else None
-    )
-    page.line(f"{which or count_of(total, 'event')} {verb}.".capitalize(), style="bold")
+    is_cut, count = total > len(entries), count_of(total, "event")
+    which = f"The newest {len(entries)} of {count}" if is_cut else count
+    page.line(f"{which} {verb}.", style="bold")
     for (state, handover), group in groupby(entries, lambda each: (each.state, each.handover)):
         page.line()
         if handover is not None or len(states) > 1:
             page.line(_fate(state, handover), style="dim")
         page.rows([_row(entry, page.width) for entry in group])
     page.line()
-    if which:
+    if is_cut:
         page.line("--limit 0 shows all.")
     page.line("Next: usagectl spool show UID shows one whole; the beginning of a UID will do.")
 
@@ -332,34 +322,23 @@ def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) ->
 def _row(entry: Entry, width: int) -> tuple[str, ...]:
     uid = entry.uid if width >= _WIDE else entry.uid[:_UID_CHARACTERS]
     size = f"{entry.size} bytes"
-    return (_short(_recorded_at(entry)), _short(entry.tool), _short(entry.event), size, _short(uid))
-
-
-def _recorded_at(entry: Entry) -> str:
-    """Say when an event was recorded: UTC, to the second; its own text where that is no instant."""
-    return in_utc(entry.time) or entry.time
+    return (_instant(entry.time), _short(entry.tool), _short(entry.event), size, _short(uid))
 
 
 def _fate(state: State, handover: Handover | None) -> str:
-    """Say in words what became of events."""
     if state == "pending":
         return "waiting"
     if handover is None:
         return f"{state}; when and by whom is not known"
-    words = " ".join(handover.answer.split())
-    cut = words if len(words) <= _ANSWER_CHARACTERS else f"{words[:_ANSWER_CHARACTERS]}..."
     verb = "sent" if state == "sent" else "refused"
     where = f"{'to' if state == 'sent' else 'by'} {origin_shown(handover.to)}"
-    when = _short(in_utc(handover.at) or handover.at)
-    said = f"status {handover.status}{f': {cut}' if cut else ''}"
-    return f"{verb} {when} {where}, {said}"
+    words = _short(" ".join(handover.answer.split()), _ANSWER_CHARACTERS)
+    said = f"status {handover.status}{f': {words}' if words else ''}"
+    return f"{verb} {_instant(handover.at)} {where}, {said}"
 
 
 def _show_events(entries: Sequence[Entry], total: int) -> None:
-    """Draw events whole."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     if not entries:
         page.line("No such event is here.", style="bold")
         page.line("Next: usagectl spool stats counts all of them.")
@@ -370,7 +349,7 @@ def _show_events(entries: Sequence[Entry], total: int) -> None:
         page.line(f"{_short(entry.event)} of {_short(entry.tool)}", style="bold")
         rows = [
             ("uid", entry.uid),
-            ("recorded", f"{_short(_recorded_at(entry))} UTC"),
+            ("recorded", f"{_instant(entry.time)} UTC"),
             ("state", _fate(entry.state, entry.handover)),
             ("size", f"{entry.size} bytes"),
         ]
@@ -390,10 +369,7 @@ def count_by(stats: Stats, *names: str) -> dict[tuple[str, ...], int]:
 
 
 def _show_stats(found: Stats, losses: Losses, states: Sequence[State]) -> None:
-    """Draw counts, and a bar for each day."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(f"{count_of(found.total, 'event')}, {found.bytes} bytes.", style="bold")
     if found.groups:
         page.line()
@@ -416,43 +392,25 @@ def _show_names(page: Page, found: Stats, states: Sequence[State]) -> None:
         counts = [str(by_state.get((event, tool, state), 0)) for state in states]
         rows.append((_short(event), _short(tool), *counts))
     page.rows(rows, styles=["dim", *[""] * (len(rows) - 1)])
-    if len(names) > _ROWS:
-        page.line(f"  and {len(names) - _ROWS} more; --json has all")
+    page.more(len(names) - _ROWS, "; --json has all")
 
 
 def _show_days(page: Page, found: Stats) -> None:
     """Draw a bar for each of the last days that have events; rare events share a part."""
     totals = sorted(count_by(found, "event").items(), key=lambda each: -each[1])
     kept = {event for (event,), _ in totals[:_NAMES_IN_BARS]}
-    days: dict[str, dict[str, int]] = {}
+    days: dict[str, Counter[str]] = {}
     for (day, event), count in count_by(found, "day", "event").items():
         name = _short(event) if event in kept else "other"
-        counts = days.setdefault(_short(day), {})
-        counts[name] = counts.get(name, 0) + count
+        days.setdefault(_short(day), Counter())[name] += count
     page.bars(dict(sorted(days.items())[-_DAYS:]))
     if len(days) > _DAYS:
-        earlier = len(days) - _DAYS
-        page.line(f"  and {earlier} earlier {'day' if earlier == 1 else 'days'}; --json has all")
+        page.line(f"  and {count_of(len(days) - _DAYS, 'earlier day')}; --json has all")
 
 
 def _show_export(file: Path, count: int, size: int, *, dry_run: bool) -> None:
-    """Say what was written."""
-    from usagectl.cli._render import Page
-
-    page = Page()
+    page = _output.new_page()
     verb = "would be written" if dry_run else "written"
     page.line(f"{count_of(count, 'event')} {verb} to {file}, {size} bytes.")
-    if dry_run:
-        return
-    page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")
-
-
-def _show_purge(gone: int, *, dry_run: bool) -> None:
-    """Say what was removed."""
-    from usagectl.cli._render import Page
-
-    page = Page()
-    if not gone:
-        page.line(f"No such event is here; nothing {'would be' if dry_run else 'was'} removed.")
-        return
-    page.line(f"{count_of(gone, 'event')} {'would be ' if dry_run else ''}removed.")
+    if not dry_run:
+        page.line(f"Next: usagectl replay --dry-run --file {quote(str(file))}")

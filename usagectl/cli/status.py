@@ -80,21 +80,18 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
 
 
 def _show(found: Report, *, reveal: bool) -> None:
-    from usagectl.cli._render import STYLES, Page
-
-    page = Page()
+    page = _output.new_page()
     page.line(_headline(found.consents), style="bold")
     page.line()
     rows = [_row(part) for part in found.consents]
-    page.rows(rows, styles=[STYLES[_state(part)] for part in found.consents])
+    page.rows(rows, styles=[_output.STYLES[_state(part)] for part in found.consents])
     shown = [part for part in found.consents if part.counts]
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
     page.heading("No opt-out covers")
     page.bullets(NOT_COVERED)
-    page.line()
-    page.line(f"Next: {_next_step(found.consents)}")
+    page.next_step(_next_step(found.consents))
 
 
 def _headline(consents: tuple[Consent, ...]) -> str:

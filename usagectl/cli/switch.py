@@ -76,9 +76,7 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _
 
 
 def _show(result: SwitchResult, *, dry_run: bool) -> None:
-    from usagectl.cli._render import STYLES, Page
-
-    page = Page()
+    page = _output.new_page()
     for change in result.changes:
         page.line(_sentence(change, dry_run=dry_run))
         if change.set_aside:
@@ -86,7 +84,9 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
     if result.purged:
         verb = "would be removed" if dry_run else "removed"
         events = count_of(result.purged, "waiting event")
-        page.line(f"{_owners(result)}: {events} {verb}, unsent.")
+        # Only tools of ours keep events here.
+        owners = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
+        page.line(f"{', '.join(owners)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
     if not shown:
         names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
@@ -94,14 +94,8 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
         return
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
     rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
-    page.rows(rows, styles=[STYLES[part.telemetry] for part in shown])
+    page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
-
-
-def _owners(result: SwitchResult) -> str:
-    """Name the tools whose events were removed: only tools of ours keep events here."""
-    names = (part.tool for part in result.consents if part.is_ours)
-    return ", ".join(dict.fromkeys(names))
 
 
 def _sentence(change: Change, *, dry_run: bool) -> str:

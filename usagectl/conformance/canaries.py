@@ -8,10 +8,10 @@ percent signs, JSON escapes, hashes.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import re
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -44,17 +44,11 @@ _OF_MACHINE = {
 
 
 class Canary(NamedTuple):
-    """A text that must not be sent, and its place.
+    """A text that must not be sent, and its place."""
 
-    Attributes:
-        place: the place in a few words: `the folder's name`.
-        text: the text.
-        whole: longer texts of that place that may be hashed, such as the whole path.
-    """
-
-    place: str
+    place: str  # The place in a few words: `the folder's name`.
     text: str
-    whole: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()  # Longer texts there that may be hashed, such as the path.
 
 
 class Leak(NamedTuple):
@@ -97,12 +91,9 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 def _inflated(data: bytes) -> Iterator[bytes]:
     """Decompress what no header calls compressed, as some browsers' libraries send it."""
-    if not data.startswith(_COMPRESSED):
-        return
-    try:
-        yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, _MOST_BYTES)
-    except (zlib.error, gzip.BadGzipFile):
-        return
+    if data.startswith(_COMPRESSED):
+        with suppress(zlib.error):
+            yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, _MOST_BYTES)
 
 
 def _forms(canary: Canary) -> Iterator[tuple[str, bytes]]:
@@ -129,10 +120,7 @@ def _hashes(whole: str) -> Iterator[tuple[str, bytes]]:
 
 
 class Planted(NamedTuple):
-    """The canaries of one kit, and the variables and files that hold them.
-
-    What each stands for says `canaries`.
-    """
+    """The canaries of one kit (see `canaries`), and the variables and files that hold them."""
 
     value: str
     user: str
@@ -199,18 +187,12 @@ def plant(entropy: Callable[[int], bytes]) -> Planted:
     return Planted(*(draw(entropy) for _ in Planted._fields))
 
 
-class Search(NamedTuple):
-    """Texts that were found, once for each place, and how many messages cannot be searched."""
-
-    leaks: tuple[Leak, ...]
-    unreadable: int
-
-
 def search(
     traffic: Traffic, planted: tuple[Canary, ...], machine: re.Pattern[str] | None
-) -> Search:
+) -> tuple[list[Leak], int]:
     """Search every part of every request, and every byte of every connection.
 
+    Returns what was found, once for each place, and how many messages cannot be searched.
     `machine` finds values of this machine, with a group for each rule of the audit.
     """
     unreadable = traffic.refused
@@ -229,7 +211,7 @@ def search(
         for leak in find(planted, heard, where="the bytes of a connection"):
             if leak.place not in known:
                 found[leak] = None
-    return Search(tuple(found), unreadable)
+    return list(found), unreadable
 
 
 def _parts(request: Captured) -> Iterator[tuple[str, bytes]]:

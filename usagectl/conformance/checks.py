@@ -17,7 +17,6 @@ from usagectl.machine.processes import CommandNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
-    from concurrent.futures import Future
 
     from usagectl.conformance.endpoint import Answer
     from usagectl.conformance.sandbox import Done, Meets, Run
@@ -34,19 +33,12 @@ Rule = Literal["on", "off", "silent", "values", "delay", "output"]
 
 
 class Check(NamedTuple):
-    """One rule for one command line.
-
-    Attributes:
-        rule: the rule.
-        words: the command line, after the tool's command.
-        switch: the number of the switch that must silence it, for `off`.
-        label: the switch, or how the endpoint behaves; empty for the other rules.
-    """
+    """One rule for one command line."""
 
     rule: Rule
-    words: Words
-    switch: int = -1
-    label: str = ""
+    words: Words  # The command line, after the tool's command.
+    switch: int = -1  # The number of the switch that must silence it, for `off`.
+    label: str = ""  # The switch, or how the endpoint behaves; empty for the other rules.
 
     @property
     def name(self) -> str:
@@ -56,21 +48,13 @@ class Check(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Result of one check.
+    """Result of one check."""
 
-    Attributes:
-        name: rule, switch or answer, and command line; stable for one spec.
-        expected: the rule, as a sentence.
-        outcome: `not-proved` if nothing wrong was found, or could have been.
-        found: what was found, as a sentence.
-        evidence: what the result rests on, line by line.
-    """
-
-    name: str
-    expected: str
-    outcome: Outcome
+    name: str  # Rule, switch or answer, and command line; stable for one spec.
+    expected: str  # The rule, as a sentence.
+    outcome: Outcome  # `not-proved` if nothing wrong was found, or could have been.
     found: str
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()  # What the result rests on, line by line.
 
     @property
     def text(self) -> str:
@@ -124,7 +108,7 @@ class Kit:
             raise CommandNotFoundError(program)
         self._spec = spec
         self._planted = canaries.plant(environment.entropy)
-        self._machine = audit.Context.from_environment(with_account_home(environment)).finder()
+        self._machine = audit.Context.from_environment(with_account_home(environment)).finder
         self._trials = Trials(spec, Sandbox(spec, environment, self._planted))
 
     def prepare(self, checks: Sequence[Check]) -> None:
@@ -138,17 +122,15 @@ class Kit:
         measured = {each.label for each in checks if each.rule in ("output", "delay")}
         trials.answers = tuple(each for each in ANSWERS if each in measured)
         senders = [spec.sends[0], *(each.words for each in checks if each.rule != "silent")]
+        jobs: list[tuple[Any, ...]] = [(trials.sending, words) for words in dict.fromkeys(senders)]
+        jobs += [
+            (trials.silenced, each.words, spec.off[each.switch])
+            for each in checks
+            if each.rule == "off"
+        ]
+        jobs += [(trials.quiet, each.words) for each in checks if each.rule == "silent"]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            tasks: list[Future[Any]] = [
-                pool.submit(trials.sending, words) for words in dict.fromkeys(senders)
-            ]
-            tasks += [
-                pool.submit(trials.silenced, each.words, spec.off[each.switch])
-                for each in checks
-                if each.rule == "off"
-            ]
-            tasks += [pool.submit(trials.quiet, e.words) for e in checks if e.rule == "silent"]
-            for task in tasks:
+            for task in [pool.submit(*job) for job in jobs]:
                 task.result()
 
     def run(self, check: Check) -> Result:
@@ -178,11 +160,10 @@ class Kit:
             runs = found.silenced(words, self._spec.off[check.switch])
             return verdicts.silence(runs, could_send=could_send)
         answer: Answer = check.label  # type: ignore[assignment]
-        compared = found.compared(words, answer) if could_send else None
+        compared = found.compared(words, answer) if could_send else verdicts.NEVER_SENT
         if check.rule == "delay":
-            return verdicts.delay(compared, self._spec.delay_seconds, could_send=could_send)
-        complete = sending.done[-1:] if answer == "on" else ()
-        return verdicts.output(compared, complete, could_send=could_send)
+            return verdicts.delay(compared, self._spec.delay_seconds)
+        return verdicts.output(compared, sending.done[-1:] if answer == "on" else ())
 
 
 _EXPECTED: dict[Rule, str] = {
@@ -196,16 +177,12 @@ _EXPECTED: dict[Rule, str] = {
 
 
 class Trials:
-    """Runs of a tool in every way that checks need, each made once.
-
-    Attributes:
-        answers: the answers of an endpoint that are measured together; others one by one.
-    """
+    """Runs of a tool in every way that checks need, each made once."""
 
     def __init__(self, spec: Spec, sandbox: Sandbox) -> None:
         self._spec = spec
         self._sandbox = sandbox
-        self.answers: tuple[Answer, ...] = ()
+        self.answers: tuple[Answer, ...] = ()  # Measured together; others one by one.
         self._known: dict[Hashable, object] = {}
 
     def sending(self, words: Words) -> Run:
@@ -234,18 +211,20 @@ class Trials:
                 return switch
         return None
 
-    def compared(self, words: Words, answer: Answer) -> Compared | None:
-        """Run a command line with telemetry off and on; None without a switch that silences it.
+    def compared(self, words: Words, answer: Answer) -> Compared | str:
+        """Run a command line with telemetry off and on; else say why that cannot be compared.
 
         What seems too slow is measured again: another program may be the reason.
         """
         switch = self.silencer(words)
         if switch is None:
-            return None
+            return verdicts.NO_SILENCER
         wanted = self.answers if answer in self.answers else (answer,)
         series = self._once(("series", words, wanted), lambda: self._series(words, switch, wanted))
         found = series[answer]
-        if not found.off or found.is_late or found.delay_seconds <= self._spec.delay_seconds:
+        if not found.off:
+            return verdicts.NO_END
+        if found.is_late or found.delay_seconds <= self._spec.delay_seconds:
             return found
         return self._once(
             ("more", words, answer), lambda: self._with_more(found, words, switch, answer)

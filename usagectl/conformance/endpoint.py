@@ -46,16 +46,13 @@ class Wire:
     """
 
     def __init__(self, target: int = 0, *, drips: bool = False, drops: bool = False) -> None:
-        self.connections = 0
         self._target = target
         self._drips = drips
         self._drops = drops
-        self._lock = threading.Lock()
         self._heard: list[bytearray] = []
-        self._drains: dict[int, threading.Event] = {}
         self._relays: list[threading.Thread] = []
         self._fillers: list[socket.socket] = []
-        self._is_ended = False
+        self._last: object = None
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._socket = socket.socket()
         self._socket.bind((LOOPBACK, 0))
@@ -64,8 +61,7 @@ class Wire:
     @property
     def heard(self) -> tuple[bytes, ...]:
         """The bytes of each connection, as they came."""
-        with self._lock:
-            return tuple(bytes(each) for each in self._heard)
+        return tuple(map(bytes, self._heard))
 
     def __enter__(self) -> Self:
         """Begin; a port that refuses is bound too, so that nobody else takes it."""
@@ -79,113 +75,85 @@ class Wire:
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        if self._target:
-            self._is_ended = True
-            self._knock()
-            self._thread.join(_SETTLE_SECONDS)
+        self.end()
         for each in (self._socket, *self._fillers):
             each.close()
 
-    def settle(self) -> bool:
-        """Wait until the capture has all that was sent so far; the senders have ended."""
-        if not self._target:
-            return True
+    def end(self) -> None:
+        """Wait until the capture has all that was sent so far, and accept no more."""
+        if not self._thread.is_alive():
+            return
+        with socket.socket() as last:
+            last.bind((LOOPBACK, 0))
+            self._last = last.getsockname()
+            # Connections are accepted in order: after this one, no sender's is waiting.
+            last.connect((LOOPBACK, self.port))
+            self._thread.join(_SETTLE_SECONDS)
         end = time.monotonic() + _SETTLE_SECONDS
-        # Connections are accepted in order: after this one, no sender's is waiting.
-        is_here = self._knock()
-        for relay in list(self._relays):
+        for relay in self._relays:
             relay.join(max(0.0, end - time.monotonic()))
-        return is_here and not any(relay.is_alive() for relay in self._relays)
-
-    def _knock(self) -> bool:
-        with socket.socket() as drain:
-            drain.bind((LOOPBACK, 0))
-            accepted = threading.Event()
-            self._drains[drain.getsockname()[1]] = accepted
-            drain.connect((LOOPBACK, self.port))
-            return accepted.wait(_SETTLE_SECONDS)
 
     def _fill(self) -> None:
         """Fill the queue of a listener that accepts nobody: the next client waits for ever."""
         for _ in range(_MOST_FILLERS):
             filler = socket.socket()
             filler.settimeout(0)
-            with suppress(BlockingIOError):
-                filler.connect((LOOPBACK, self.port))
+            filler.connect_ex((LOOPBACK, self.port))
             self._fillers.append(filler)
 
     def _accept(self) -> None:
-        while not self._is_ended:
-            try:
+        with suppress(OSError):
+            while True:
                 client, peer = self._socket.accept()
-            except OSError:
-                return
-            drain = self._drains.pop(peer[1], None)
-            if drain is not None:
-                client.close()
-                drain.set()
-                continue
-            heard = bytearray()
-            with self._lock:
-                self.connections += 1
-                self._heard.append(heard)
-            relay = threading.Thread(target=self._relay, args=(client, heard), daemon=True)
-            self._relays.append(relay)
-            relay.start()
+                if peer == self._last:
+                    client.close()
+                    return
+                self._heard.append(bytearray())
+                relay = threading.Thread(
+                    target=self._relay, args=(client, self._heard[-1]), daemon=True
+                )
+                self._relays.append(relay)
+                relay.start()
 
     def _relay(self, client: socket.socket, heard: bytearray) -> None:
         with client, socket.socket() as upstream, suppress(OSError):
-            first = client.recv(_CHUNK_BYTES)
-            if not first:
+            chunk = client.recv(_CHUNK_BYTES)
+            if not chunk:
                 return
             upstream.connect((LOOPBACK, self._target))
             back = threading.Thread(target=self._bring_back, args=(upstream, client), daemon=True)
             back.start()
-            self._carry(first, client, upstream, heard)
-            back.join(_SETTLE_SECONDS)
-
-    def _carry(
-        self, first: bytes, client: socket.socket, upstream: socket.socket, heard: bytearray
-    ) -> None:
-        chunk = first
-        with suppress(OSError):
-            while chunk:
-                with self._lock:
+            with suppress(OSError):
+                while chunk:
                     heard += chunk[: max(0, _MOST_BYTES - len(heard))]
-                upstream.sendall(chunk)
-                chunk = client.recv(_CHUNK_BYTES)
-        with suppress(OSError):
-            upstream.shutdown(socket.SHUT_WR)
+                    upstream.sendall(chunk)
+                    chunk = client.recv(_CHUNK_BYTES)
+            with suppress(OSError):
+                upstream.shutdown(socket.SHUT_WR)
+            back.join(_SETTLE_SECONDS)
 
     def _bring_back(self, upstream: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
-            while chunk := upstream.recv(_CHUNK_BYTES):
-                if not self._drips:
-                    client.sendall(chunk)
-                    continue
-                for place in range(len(chunk)):
-                    client.sendall(chunk[place : place + 1])
+            while chunk := upstream.recv(1 if self._drips else _CHUNK_BYTES):
+                client.sendall(chunk)
+                if self._drips:
                     time.sleep(_DRIP_SECONDS)
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
 
 class Traffic(NamedTuple):
-    """Everything that reached the endpoint, with nothing masked.
+    """Everything that reached the endpoint, with nothing masked."""
 
-    Attributes:
-        captured: the events, and the requests without one.
-        connections: the number of connections, silent ones included.
-        requests: the number of requests.
-        refused: the number of messages that were not HTTP, such as a TLS handshake.
-        heard: the bytes of each connection.
-    """
+    captured: tuple[capture.Captured, ...] = ()  # The events, and the requests without one.
+    requests: int = 0
+    refused: int = 0  # The number of messages that were not HTTP, such as a TLS handshake.
+    heard: tuple[bytes, ...] = ()  # The bytes of each connection.
 
-    captured: tuple[capture.Captured, ...]
-    connections: int
-    requests: int
-    refused: int
-    heard: tuple[bytes, ...]
+    @property
+    def connections(self) -> int:
+        """The number of connections, silent ones included."""
+        return len(self.heard)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -201,19 +169,17 @@ class Traffic(NamedTuple):
         return tuple(found)
 
 
-class Endpoint:
+class Endpoint(NamedTuple):
     """The endpoint of a step; without a capture behind the wire, nothing answers."""
 
-    def __init__(self, wire: Wire, behind: capture.Capture | None) -> None:
-        self.port = wire.port
-        self._wire = wire
-        self._behind = behind
+    wire: Wire
+    behind: capture.Capture | None = None
 
     def finish(self, *, blind: bool, seconds: float) -> Traffic:
         """Wait for what is under way, and return what came."""
-        wire, behind = self._wire, self._behind
+        wire, behind = self
         if behind is None:
-            return Traffic((), 0, 0, 0, ())
+            return Traffic()
         if blind:  # Orphans that cannot be adopted are known by their mark, or by silence.
             children.wait_for_late(
                 lambda: children.has_descendants(wire.port),
@@ -221,10 +187,10 @@ class Endpoint:
                 lambda: sum(map(len, wire.heard)),
                 seconds=seconds,
             )
-        wire.settle()
+        wire.end()
         behind.finish()
-        captured, sums = tuple(capture.load(behind.file)), behind.sums
-        return Traffic(captured, wire.connections, sums.requests, sums.refused, wire.heard)
+        captured, sums = tuple(capture.load(behind.file.path)), behind.file.sums
+        return Traffic(captured, sums.requests, sums.refused, wire.heard)
 
 
 @contextmanager
@@ -237,7 +203,7 @@ def opened(environment: Environment, answer: Answer) -> Iterator[Endpoint]:
     """
     if answer in ("refuse", "drop"):
         with Wire(drops=answer == "drop") as wire:
-            yield Endpoint(wire, None)
+            yield Endpoint(wire)
         return
     options = capture.Options(answer="on" if answer == "drip" else answer, reveal=True)
     with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from usagectl.capture import children
-from usagectl.capture.variables import Address, variables_for_child
+from usagectl.capture import Address, children, variables_for_child
 from usagectl.conformance import endpoint
 from usagectl.conformance.spec import Switch
 
@@ -38,25 +36,15 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy
 
 
 class Done(NamedTuple):
-    """Result of a command line.
-
-    Attributes:
-        status: its exit status.
-        stdout: its output, with placeholders for the folder and the port of this run.
-        stderr: the same.
-        seconds: until it had ended and its output was closed, as `$(command)` waits.
-        own_seconds: until it had ended.
-        is_late: True if it took too long and was ended.
-        is_left: True if something of it ran on for too long and was ended.
-    """
+    """Result of a command line."""
 
     status: int
-    stdout: bytes
+    stdout: bytes  # With placeholders for the folder and the port of this run, as stderr.
     stderr: bytes
-    seconds: float
-    own_seconds: float
-    is_late: bool
-    is_left: bool
+    seconds: float = 0.0  # Until it had ended and its output was closed, as `$(command)` waits.
+    own_seconds: float = 0.0  # Until it had ended.
+    is_late: bool = False  # True if it took too long and was ended.
+    is_left: bool = False  # True if something of it ran on for too long and was ended.
 
 
 class Folders:
@@ -103,32 +91,24 @@ class Folders:
 
     def outcome(self, step: Mapping[str, Any], ports: Sequence[int]) -> Done:
         """Return a result with placeholders for folder and ports, which differ from run to run."""
-
-        def plain(coded: str) -> bytes:
-            data = base64.b64decode(coded).replace(str(self._root).encode(), b"{root}")
+        outputs = {}
+        for name in ("stdout", "stderr"):
+            data = step.get(name, "").encode("latin-1")
+            data = data.replace(str(self._root).encode(), b"{root}")
             for port in ports:
                 data = data.replace(f":{port}".encode(), b":{port}")
-            return data
-
-        return Done(**{**step, "stdout": plain(step["stdout"]), "stderr": plain(step["stderr"])})
+            outputs[name] = data
+        return Done(**{**step, **outputs})
 
 
 class Step(NamedTuple):
-    """One command line to run.
+    """One command line to run."""
 
-    Attributes:
-        words: the words after the tool's command.
-        afterwards: wait for what it leaves running, kill that, or leave it.
-        switches: the switches that are set for it.
-        meets: the endpoint whose traffic is reported, one that refuses, or another that answers.
-        timeout_seconds: the longest time that it may take; 0: as the spec says.
-    """
-
-    words: Words
-    afterwards: Afterwards = "wait"
+    words: Words  # The words after the tool's command.
+    afterwards: Afterwards = "wait"  # Wait for what it leaves running, kill that, or leave it.
     switches: tuple[Switch, ...] = ()
-    meets: Meets = "endpoint"
-    timeout_seconds: float = 0.0
+    meets: Meets = "endpoint"  # The one that is reported, one that refuses, or one that answers.
+    timeout_seconds: float = 0.0  # The longest time that it may take; 0: as the spec says.
 
 
 class Run(NamedTuple):
@@ -167,9 +147,9 @@ class Sandbox:
                 for name, kind in kinds.items()
                 if name == "endpoint" or any(step.meets == name for step in steps)
             }
-            job = [self._step(step, folders, met[step.meets].port) for step in steps]
+            job = [self._step(step, folders, met[step.meets].wire.port) for step in steps]
             outcome = _supervise(_written_once(job))
-            ports = [each.port for each in met.values()]
+            ports = [each.wire.port for each in met.values()]
             done = tuple(folders.outcome(each, ports) for each in outcome["steps"])
             seconds = self._spec.grace_seconds
             traffic = met["endpoint"].finish(blind=not outcome["adopts"], seconds=seconds)
@@ -184,7 +164,9 @@ class Sandbox:
             "{here}": str(spec.folder),
         }
         layers = (Switch(spec.variables, files=spec.files), *step.switches)
-        variables = variables_for_child({**self._handed_on(), **folders.variables}, Address(port))
+        wanted = _HANDED_ON | set(spec.inherit)
+        handed_on = {n: v for n, v in self._environment.variables.items() if n in wanted}
+        variables = variables_for_child({**handed_on, **folders.variables}, Address(port))
         variables |= {n: _fill(v, places) for layer in layers for n, v in layer.variables.items()}
         files = {
             _fill(n, places): _fill(v, places) for layer in layers for n, v in layer.files.items()
@@ -198,10 +180,6 @@ class Sandbox:
             "grace_seconds": spec.grace_seconds,
             "afterwards": step.afterwards,
         }
-
-    def _handed_on(self) -> dict[str, str]:
-        wanted = _HANDED_ON | set(self._spec.inherit)
-        return {n: v for n, v in self._environment.variables.items() if n in wanted}
 
 
 def _written_once(job: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -43,16 +43,11 @@ off = [{ DO_NOT_TRACK = "1" }, { run = ["telemetry", "off"] }]"""
 
 
 class Switch(NamedTuple):
-    """One way to switch telemetry on or off.
+    """One way to switch telemetry on or off."""
 
-    Attributes:
-        variables: environment variables to set.
-        run: a command line of the tool to run before; empty without one.
-        files: files to write before, by name below the working folder, or below home after `~/`.
-    """
-
-    variables: Mapping[str, str] = {}
-    run: Words = ()
+    variables: Mapping[str, str] = {}  # Environment variables to set.
+    run: Words = ()  # A command line of the tool to run before; empty without one.
+    # Files to write before, by name below the working folder, or below home after `~/`.
     files: Mapping[str, str] = {}
 
     @property
@@ -65,37 +60,22 @@ class Switch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """How a tool is run, what makes it send, and every switch that must silence it.
+    """How a tool is run, what makes it send, and every switch that must silence it."""
 
-    Attributes:
-        command: the words before every command line: `("mytool",)`.
-        sends: command lines that send something once telemetry is on.
-        silent: command lines that must never send, such as `--help`.
-        on: the switch that turns telemetry on, where it is off by default.
-        off: each switch that must silence it; it is set beside `on`.
-        variables: environment variables of every run, such as the one with the endpoint.
-        files: files of every run, named as those of a switch.
-        inherit: names of variables to take from this environment, beside `PATH`.
-        delay_seconds: the longest delay by telemetry.
-        rounds: how many times each duration is measured.
-        timeout_seconds: the longest time that a command line may take.
-        grace_seconds: the longest wait for what it leaves running.
-        folder: what `{here}` stands for.
-    """
-
-    command: Words
-    sends: tuple[Words, ...]
-    off: tuple[Switch, ...]
-    silent: tuple[Words, ...] = (("--help",), ("--version",))
+    command: Words  # The words before every command line: `("mytool",)`.
+    sends: tuple[Words, ...]  # Command lines that send something once telemetry is on.
+    off: tuple[Switch, ...]  # Each switch that must silence it; it is set beside `on`.
+    silent: tuple[Words, ...] = (("--help",), ("--version",))  # Lines that must never send.
+    # The switch that turns telemetry on, where it is off by default.
     on: Switch = Switch()  # noqa: RUF009  (a frozen value)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    inherit: Words = ()
-    delay_seconds: float = 0.2
-    rounds: int = 3
-    timeout_seconds: float = 60.0
-    grace_seconds: float = 10.0
-    folder: Path = Path()
+    variables: Mapping[str, str] = field(default_factory=dict)  # Of every run.
+    files: Mapping[str, str] = field(default_factory=dict)  # Of every run, as those of a switch.
+    inherit: Words = ()  # Names of variables to take from this environment, beside `PATH`.
+    delay_seconds: float = 0.2  # The longest delay by telemetry.
+    rounds: int = 3  # How many times each duration is measured.
+    timeout_seconds: float = 60.0  # The longest time that a command line may take.
+    grace_seconds: float = 10.0  # The longest wait for what it leaves running.
+    folder: Path = Path()  # What `{here}` stands for.
 
 
 _WORDS = (Words, 'has to be a list of words: ["build", "--fast"]')

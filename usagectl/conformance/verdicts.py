@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["passed", "failed", "not-proved"]
 
-_NEVER_SENT = "with telemetry on nothing was sent either"
-_NO_SILENCER = "no switch silences this command line, so there is nothing to compare with"
-_NO_END = "with telemetry off it did not end either"
+NEVER_SENT = "with telemetry on nothing was sent either"
+NO_SILENCER = "no switch silences this command line, so there is nothing to compare with"
+NO_END = "with telemetry off it did not end either"
 _ENDED = "it did not end in time, and was ended"
 _OUTPUT_CHARACTERS = 300
 _LINE_CHARACTERS = 100
@@ -32,21 +32,13 @@ _THREAD_SECONDS = 0.05
 
 
 class Compared(NamedTuple):
-    """Results of a command line with telemetry off and on.
+    """Results of a command line with telemetry off and on."""
 
-    Attributes:
-        first_off: in a new home, with telemetry off.
-        first_on: the same with telemetry on.
-        off: with telemetry off, where the tool has run before; empty: it did not end.
-        on: the same with telemetry on.
-        fresh: as `first_off`, while other things ran: its duration means nothing.
-    """
-
-    first_off: tuple[Done, ...] = ()
-    first_on: tuple[Done, ...] = ()
-    off: tuple[Done, ...] = ()
-    on: tuple[Done, ...] = ()
-    fresh: tuple[Done, ...] = ()
+    first_off: tuple[Done, ...] = ()  # In a new home, with telemetry off.
+    first_on: tuple[Done, ...] = ()  # The same with telemetry on.
+    off: tuple[Done, ...] = ()  # With telemetry off, after other runs; empty: it did not end.
+    on: tuple[Done, ...] = ()  # The same with telemetry on.
+    fresh: tuple[Done, ...] = ()  # As `first_off`; others ran: its duration means nothing.
 
     @property
     def delay_seconds(self) -> float:
@@ -100,36 +92,34 @@ def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
     loud = [(state, run) for state, run in zip(when, runs, strict=True) if run.traffic.connections]
     if loud:
         number = sum(run.traffic.connections for _, run in loud)
-        evidence = [f"{state}: {line}" for state, run in loud for line in _lines(run)]
+        evidence = [f"{state}: {line}" for state, run in loud for line in run.traffic.lines]
         return Verdict("failed", f"{count_of(number, 'connection')} came", tuple(evidence))
     unfinished = [done for run in runs for done in run.done if done.is_late or done.is_left]
     if unfinished:
         return Verdict("not-proved", "it did not end, and had to be ended before it might send")
     if not could_send:
-        return Verdict("not-proved", _NEVER_SENT)
+        return Verdict("not-proved", NEVER_SENT)
     return Verdict("passed", "nothing came")
 
 
 def values(run: Run, planted: tuple[Canary, ...], machine: re.Pattern[str] | None) -> Verdict:
     """Judge whether a value of the run stands in anything that came."""
     if not run.traffic.connections:
-        return Verdict("not-proved", _NEVER_SENT)
-    found = canaries.search(run.traffic, planted, machine)
-    if found.leaks:
-        evidence = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in found.leaks)
+        return Verdict("not-proved", NEVER_SENT)
+    leaks, unreadable = canaries.search(run.traffic, planted, machine)
+    if leaks:
+        evidence = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in leaks)
         return Verdict("failed", f"{count_of(len(evidence), 'value')} came", evidence)
-    if found.unreadable:
-        what = count_of(found.unreadable, "message")
+    if unreadable:
+        what = count_of(unreadable, "message")
         return Verdict("not-proved", f"{what} could not be searched (TLS, or an unknown coding)")
     return Verdict("passed", f"no value in {count_of(run.traffic.requests, 'request')}")
 
 
-def delay(compared: Compared | None, limit: float, *, could_send: bool) -> Verdict:
-    """Judge by how much telemetry delays a command."""
-    if not could_send:
-        return Verdict("not-proved", _NEVER_SENT)
-    if compared is None or not compared.off:
-        return Verdict("not-proved", _NO_SILENCER if compared is None else _NO_END)
+def delay(compared: Compared | str, limit: float) -> Verdict:
+    """Judge by how much telemetry delays a command, or why that cannot be compared."""
+    if isinstance(compared, str):
+        return Verdict("not-proved", compared)
     if compared.is_late:
         return Verdict("failed", _ENDED)
     found = compared.delay_seconds
@@ -140,15 +130,13 @@ def delay(compared: Compared | None, limit: float, *, could_send: bool) -> Verdi
     return Verdict("passed" if found <= limit else "failed", f"{found:+.3f} s", evidence)
 
 
-def output(compared: Compared | None, complete: Sequence[Done], *, could_send: bool) -> Verdict:
+def output(compared: Compared | str, complete: Sequence[Done]) -> Verdict:
     """Judge whether telemetry shows in output or exit status, on the first run and later.
 
     The senders of `complete` runs were waited for.
     """
-    if not could_send:
-        return Verdict("not-proved", _NEVER_SENT)
-    if compared is None or not compared.off:
-        return Verdict("not-proved", _NO_SILENCER if compared is None else _NO_END)
+    if isinstance(compared, str):
+        return Verdict("not-proved", compared)
     withs = (*compared.on, *complete)
     try:
         # A first run may mention telemetry on stderr.
@@ -194,10 +182,6 @@ def _least(done: tuple[Done, ...]) -> float:
     return min(each.seconds for each in done)
 
 
-def _lines(run: Run) -> tuple[str, ...]:
-    return run.traffic.lines or ("a connection without a request",)
-
-
 class IncomparableError(Exception):
     """The output differs so much without telemetry that nothing can be compared."""
 
@@ -226,8 +210,7 @@ def difference(without: Sequence[bytes], found: bytes) -> str:
 
 
 def _first_other_line(sets: Sequence[Sequence[bytes]], found: Sequence[bytes]) -> str:
-    for number, lines in enumerate(zip_longest(found, *sets), start=1):
-        mine, *others = lines
+    for number, (mine, *others) in enumerate(zip_longest(found, *sets), start=1):
         is_steady = len(set(others)) == 1
         is_missing = mine is None or others[0] is None
         if is_missing or (is_steady and mine != others[0]):

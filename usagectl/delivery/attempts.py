@@ -1,7 +1,7 @@
 """Delivery of a batch to an endpoint: retries, waits, and what an answer means.
 
-An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; what may
-pass is tried again (design, section 5).
+An answer of 2xx acknowledges, 413 splits, other 4xx refuse for good; the rest is tried
+again (design, section 5).
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import json
 import math
 import random
 import time
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl import endpoint
 from usagectl.delivery.requests import NOBODY_LISTENS, Answer, NoAnswerError, build_post
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Send = Callable[[Post, float], Answer]
 
 REQUEST_SECONDS = 10.0
-"""How long one attempt may take, name lookup and all."""
+"""Seconds that one attempt may take, with its name look-up."""
 
 _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
@@ -53,7 +54,7 @@ class EndpointUnreachableError(UsagectlError):
 
 
 class EndpointBusyError(UsagectlError):
-    """An endpoint that answers, but asks to come back later."""
+    """An endpoint that asks to come back later."""
 
     code = "endpoint-busy"
     exit_status = 5
@@ -92,19 +93,7 @@ class TrackingRefusedError(UsagectlError):
         )
 
 
-class Handed(NamedTuple):
-    """A batch that an endpoint has decided on."""
-
-    batch: Batch  # The batch, or a part of one that was too large.
-    answer: Answer
-    size: int  # Bytes of the request's body.
-
-    @property
-    def is_accepted(self) -> bool:
-        """True if it was acknowledged; else it was refused for good."""
-        return self.answer.is_success
-
-
+@dataclass(frozen=True, slots=True)
 class Deliverer:
     """Delivery to one endpoint, one request at a time.
 
@@ -113,41 +102,31 @@ class Deliverer:
     raises once consent is withdrawn.
     """
 
-    def __init__(  # noqa: PLR0913  (what differs between a test and a run is an argument)
-        self,
-        send: Send,
-        base: str,
-        *,
-        patience: timedelta,
-        may_continue: Callable[[], None],
-        compress: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self._send = send
-        self._base = base
-        self._patience = patience
-        self._compress = compress
-        self._may_continue = may_continue
-        self._clock = clock
-        self._sleep = sleep
-        self._jitter = jitter
-        self._origin = endpoint.origin_of(base)
+    send: Send
+    base: str
+    _: KW_ONLY
+    patience: timedelta
+    may_continue: Callable[[], None]
+    compress: bool = False
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
 
-    def deliver(self, batch: Batch) -> Iterator[Handed]:
-        """Deliver a batch, in halves where it is too large, and say what became of each part.
+    @property
+    def _origin(self) -> str:
+        return endpoint.origin_of(self.base)
 
-        Any error ends the delivery; what was not yielded is to be kept.
+    def deliver(self, batch: Batch) -> Iterator[tuple[Batch, Answer, int]]:
+        """Deliver a batch, in halves where it is too large.
+
+        Yield each part that was acknowledged or refused for good, the answer, and the bytes sent.
+        An error ends the delivery; the parts that were not yielded still wait.
         """
         waiting = [batch]
         while waiting:
             part = waiting.pop(0)
             post = build_post(
-                part.events,
-                base=self._base,
-                is_session=part.is_session,
-                compress=self._compress,
+                part.events, base=self.base, is_session=part.is_session, compress=self.compress
             )
             answer = self._ask(post)
             if answer.status == _TOO_LARGE and len(part.events) > 1:
@@ -155,25 +134,25 @@ class Deliverer:
                 continue
             refuses = _refuses_tracking(answer)
             if answer.is_success or not refuses:
-                yield Handed(part, answer, len(post.body))
+                yield part, answer, len(post.body)
             if refuses:
                 raise TrackingRefusedError(self._origin)
 
     def _ask(self, post: Post) -> Answer:
         """Send a request until it gets an answer that decides on it."""
-        deadline = self._clock() + self._patience.total_seconds()
+        deadline = self.clock() + self.patience.total_seconds()
         tries = 0
         failure: UsagectlError | None = None
         while True:
-            self._may_continue()
+            self.may_continue()
             tries += 1
             wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
-            wait *= 0.5 + self._jitter() / 2
+            wait *= 0.5 + self.jitter() / 2
             try:
-                answer = self._send(post, min(deadline, self._clock() + REQUEST_SECONDS))
+                answer = self.send(post, min(deadline, self.clock() + REQUEST_SECONDS))
             except NoAnswerError as error:
                 # An attempt that the end of all patience cut off says less than the one before.
-                if self._clock() < deadline or not isinstance(failure, EndpointBusyError):
+                if self.clock() < deadline or not isinstance(failure, EndpointBusyError):
                     failure = EndpointUnreachableError(self._origin, error.reason, tries=tries)
                 wait = math.inf if error.is_final else wait
             else:
@@ -182,7 +161,7 @@ class Deliverer:
                 asked = parse_retry_after(answer.retry_after)
                 wait = max(wait, asked.total_seconds()) if asked else wait
                 failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
-            if self._clock() + wait >= deadline:
+            if self.clock() + wait >= deadline:
                 raise failure
             self._rest(wait)
 
@@ -190,9 +169,9 @@ class Deliverer:
         """Wait in small steps: an opt-out ends a long rest too."""
         while seconds > 0:
             step = min(seconds, _REST_SECONDS)
-            self._sleep(step)
+            self.sleep(step)
             seconds -= step
-            self._may_continue()
+            self.may_continue()
 
     def _is_decisive(self, answer: Answer) -> bool:
         """True if an answer decides on the batch; a redirect ends the delivery."""
@@ -206,15 +185,13 @@ class Deliverer:
 
 
 def _halves(batch: Batch) -> list[Batch]:
-    at = len(batch.events) // 2
-    return [
-        batch._replace(ids=batch.ids[:at], events=batch.events[:at]),
-        batch._replace(ids=batch.ids[at:], events=batch.events[at:]),
-    ]
+    middle = len(batch.events) // 2
+    halves = (slice(middle), slice(middle, None))
+    return [batch._replace(ids=batch.ids[half], events=batch.events[half]) for half in halves]
 
 
 def _target_of(answer: Answer, origin: str) -> str:
-    """Name where a redirect leads, without path and query: they may hold anything."""
+    """Return the origin that a redirect leads to; a path or query may hold anything."""
     if not answer.location:
         return "nowhere"
     if answer.location.startswith("/") and not answer.location.startswith("//"):
@@ -233,7 +210,7 @@ def _refuses_tracking(answer: Answer) -> bool:
     return isinstance(document, dict) and document.get("track_events") is False
 
 
-def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -> timedelta | None:
+def parse_retry_after(text: str, *, now: datetime | None = None) -> timedelta | None:
     """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None when it is neither.
 
     A date that has passed is no wait at all, and no wait is longer than 30 days.
@@ -247,5 +224,5 @@ def parse_retry_after(text: str, *, now: Callable[[], datetime] | None = None) -
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    left = until - (now() if now else datetime.now(UTC))
+    left = until - (now or datetime.now(UTC))
     return min(max(left, timedelta()), _MAX_RETRY_AFTER)

@@ -1,6 +1,6 @@
 """The detached process that sends after a command: it waits a second, sends, and ends in time.
 
-It is started with nothing but this module's name on its command line.
+Its command line holds nothing but this module's name.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def main(
     rest: float = 1.0,
     deliver: Callable[[], None] | None = None,
 ) -> None:
-    """Send what waits, once, and end: after its lifetime at the latest, whatever it hangs in.
+    """Send the events that wait, once, and end within the lifetime whatever hangs.
 
-    The next command is left alone with the processor for the `rest`, in seconds; what it
-    records goes in the same request.
+    The next command has the processor to itself for the `rest`, in seconds; its events go in
+    the same request.
     """
     _limit_lifetime(lifetime)
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(19)
     time.sleep(rest)
     (deliver or _deliver)()
 

@@ -1,4 +1,4 @@
-"""Replay of stored events: plan the requests, check consent, send them.
+"""Replay of stored events: find where they may go, plan the requests, send them.
 
 One replay goes on at a time. After each answer the store notes what became of the
 events: a crash repeats at most the batch that was under way.
@@ -9,29 +9,92 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import consent, endpoint, spool
-from usagectl.delivery import attempts, replay_files, routing
+from usagectl import consent, endpoint, spool, tools
+from usagectl.delivery import attempts, replay_files
 from usagectl.delivery.requests import build_post
-from usagectl.errors import LockTimeoutError, UsagectlError, count_of
+from usagectl.errors import LockTimeoutError, UsagectlError, UsageError, count_of
 from usagectl.machine import files
+from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from usagectl.delivery.requests import Post
+    from usagectl.consent import Consent
+    from usagectl.delivery.requests import Answer, Post
     from usagectl.machine.environment import Environment
     from usagectl.spool import Batch, Selection, Spool
 
 BATCH_SIZE = 500
 BATCH_BYTES = 1024 * 1024
 
-_REFUSED_IN_A_ROW = 3
+_REFUSALS = 3
 _FIRST_PATIENCE_SECONDS = 0.2
 _PATIENCE_SECONDS = 3600.0
+
+
+class TelemetryOffError(UsagectlError):
+    """Telemetry that is off, so that nothing may be sent."""
+
+    code = "telemetry-off"
+    exit_status = 1
+
+    def __init__(self, switch: str, *, tool: str = OWN_NAME) -> None:
+        super().__init__(
+            f"Nothing is sent: {tool}'s telemetry is off, by {switch}.", hint="usagectl status"
+        )
+
+
+class EndpointNotSecureError(UsageError):
+    """An endpoint to which events would travel readable for everybody on the way."""
+
+    code = "endpoint-not-https"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"{origin} is plain http and not this machine: everybody on the way could read the "
+            "events.",
+            hint="usagectl replay --allow-http",
+        )
+
+
+class EndpointInvalidError(UsageError):
+    """An endpoint that is not an http or https URL."""
+
+    code = "endpoint-invalid"
+
+    def __init__(self, *, origin: str) -> None:
+        super().__init__(
+            f"The endpoint that {origin} names is no http or https URL.",
+            hint="usagectl replay --to http://127.0.0.1:8123/v1",
+        )
+
+
+class EndpointMissingError(UsageError):
+    """A tool whose author named no address to send its events to."""
+
+    code = "endpoint-missing"
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(
+            f"{tool} names no endpoint, so its events stay here.",
+            hint=f"usagectl replay --tool {tool} --to http://127.0.0.1:8123/v1",
+        )
+
+
+class EndpointsDifferError(UsageError):
+    """Several chosen tools whose events go to different addresses."""
+
+    code = "endpoints-differ"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{', '.join(names)} send to different endpoints; give one tool, or --to URL.",
+            hint=f"usagectl replay --tool {names[-1]}",
+        )
 
 
 class EventsRejectedError(UsagectlError):
@@ -52,7 +115,7 @@ class EventsRejectedError(UsagectlError):
 
 
 class ReplayInterruptedError(UsagectlError):
-    """A replay that was interrupted; what was not sent waits."""
+    """A replay that was interrupted; the events that were not sent wait."""
 
     code = "interrupted"
     exit_status = 130
@@ -61,9 +124,17 @@ class ReplayInterruptedError(UsagectlError):
         super().__init__("Interrupted; what was not sent still waits.", hint="usagectl replay")
 
 
+class Route(NamedTuple):
+    """Where a replay goes, and whose events go there."""
+
+    base: str
+    selection: Selection  # Without those of tools that have another endpoint, or are off.
+    is_on: bool = False  # Sending is on for each tool whose events go.
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a replay is asked for."""
+    """Options of a replay."""
 
     to: str | None = None  # The base URL; None: that of the settings.
     selection: Selection = spool.ALL
@@ -100,6 +171,73 @@ class ReplayResult:
         return max(self.planned - self.progress.sent - self.progress.rejected, 0)
 
 
+def find_route(
+    environment: Environment, selection: Selection, *, to: str | None, allow_http: bool = False
+) -> Route:
+    """Find the address of a replay, and the tools whose events may go there.
+
+    Each tool's events go to its own endpoint, unless `to` names another base URL. A
+    loopback address is always allowed there: nothing leaves the machine.
+
+    Raises:
+        TelemetryOffError: consent is off.
+        EndpointMissingError: the tool names no endpoint.
+        EndpointInvalidError: the endpoint is not an http or https URL.
+        EndpointNotSecureError: it is plain http to another machine.
+        EndpointsDifferError: the tools that were chosen have different endpoints.
+    """
+    chosen = selection.tools
+    names = [tool.name for tool in tools.emitters(environment)]
+    lead = chosen[0] if chosen and chosen[0] in names else OWN_NAME
+    verdict = consent.evaluate(environment, [lead])[0]
+    base = (verdict.endpoint if to is None else to).rstrip("/")
+    if not base and to is None:
+        raise EndpointMissingError(lead)
+    problem = endpoint.problem_of(base, allow_http=allow_http)
+    if problem == "invalid":
+        raise EndpointInvalidError(origin="ANALYTICS_API" if to is None else "--to")
+    if to is not None and endpoint.is_loopback(base):
+        return Route(base, selection)
+    if verdict.telemetry == "off":
+        raise _off(verdict)
+    if problem == "plain-http":
+        raise EndpointNotSecureError(endpoint.origin_of(base))
+    others = [name for name in names if name != lead and (not chosen or name in chosen)]
+    verdicts = consent.evaluate(environment, others) if others else ()
+    left_out = _left_out(verdicts, chosen, base="" if to else base)
+    is_on = all(
+        each.telemetry == "on" for each in (verdict, *verdicts) if each.tool not in left_out
+    )
+    return Route(base, selection._replace(without=left_out), is_on=is_on)
+
+
+def why_left_out(environment: Environment, tool: str) -> tuple[str, str]:
+    """Explain why a tool's events stay when others go, with the command that sends them."""
+    verdict = consent.evaluate(environment, [tool])[0]
+    if verdict.telemetry == "off":
+        by = consent.describe(verdict.decided_by)
+        return f"that tool is off, by {by}", "usagectl status"
+    if not verdict.endpoint:
+        return "that tool names no endpoint", EndpointMissingError(tool).hint
+    return "that tool has an endpoint of its own", f"usagectl replay --tool {tool}"
+
+
+def _left_out(verdicts: Sequence[Consent], chosen: Sequence[str], *, base: str) -> tuple[str, ...]:
+    """List the tools that are off, or send elsewhere than to `base` unless that is empty."""
+    found = []
+    for verdict in verdicts:
+        is_off = verdict.telemetry == "off"
+        if is_off or (base and verdict.endpoint.rstrip("/") != base):
+            if verdict.tool in chosen:
+                raise _off(verdict) if is_off else EndpointsDifferError(chosen)
+            found.append(verdict.tool)
+    return tuple(found)
+
+
+def _off(verdict: Consent) -> TelemetryOffError:
+    return TelemetryOffError(consent.describe(verdict.decided_by), tool=verdict.tool)
+
+
 def count(options: Options, store: Spool) -> int:
     """Count the events that a replay would send."""
     found = store.count((_state(options),), options.selection)
@@ -110,10 +248,7 @@ def posts(options: Options, *, base: str, store: Spool) -> Iterator[tuple[Post, 
     """Build every request of a replay, with its number of events; changes nothing."""
     for batch in _batches(options, store):
         post = build_post(
-            batch.events,
-            base=base,
-            is_session=batch.is_session,
-            compress=options.compress,
+            batch.events, base=base, is_session=batch.is_session, compress=options.compress
         )
         yield post, len(batch.events)
 
@@ -142,7 +277,7 @@ def run(
     on_wait: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress, int], None] = lambda _progress, _planned: None,
 ) -> ReplayResult:
-    """Send what waits in a store, the user's or that of a file, and keep what was not taken.
+    """Send the events that wait in a store, the user's or a file's, and keep what is not taken.
 
     `on_wait` is called when another replay is under way, which may go on for
     `patience_seconds`; `on_progress` before the first request, and after each answer.
@@ -154,7 +289,8 @@ def run(
     started = time.monotonic()
     with _held(environment, patience_seconds, on_wait):
         replay_files.clean(environment)
-        replay = _Replay(environment, options, store, base=base, on_progress=on_progress)
+        planned = count(options, store)
+        replay = _Replay(environment, options, store, base, on_progress, planned)
         problem = replay.run() if replay.planned else None
     return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
 
@@ -174,79 +310,65 @@ def _held(environment: Environment, seconds: float, on_wait: Callable[[], None])
         yield
 
 
+@dataclass(slots=True)
 class _Replay:
     """One replay while no other one goes on."""
 
-    def __init__(
-        self,
-        environment: Environment,
-        options: Options,
-        store: Spool,
-        *,
-        base: str,
-        on_progress: Callable[[Progress, int], None],
-    ) -> None:
-        self.progress = Progress()
-        self.planned = count(options, store)
-        self._environment = environment
-        self._options = options
-        self._store = store
-        self._base = base
-        self._origin = endpoint.origin_of(base)
-        self._on_progress = on_progress
-        self._refused_in_a_row = 0
-        self._last_refusal = 0
+    environment: Environment
+    options: Options
+    store: Spool
+    base: str
+    on_progress: Callable[[Progress, int], None]
+    planned: int  # Events that are to be sent.
+    progress: Progress = field(default_factory=Progress)
+    last_refusal: int = 0  # Its status.
 
     def run(self) -> UsagectlError | None:
         """Send everything; return what ended it early, or what was rejected."""
         from usagectl.delivery.transport import Transport  # httpx costs more than a whole status
 
-        self._on_progress(self.progress, self.planned)  # An interruption knows what was planned.
+        self.on_progress(self.progress, self.planned)  # An interruption knows what was planned.
         try:
-            if not self._options.copies:
-                self._store.check_room()  # What could not be noted would go again and again.
-            with closing(Transport(self._base)) as transport:
+            if not self.options.copies:
+                self.store.check_room()  # Events without a note would go again and again.
+            with closing(Transport(self.base)) as transport:
                 deliverer = attempts.Deliverer(
                     transport.send,
-                    self._base,
-                    patience=self._options.patience,
-                    compress=self._options.compress,
+                    self.base,
+                    patience=self.options.patience,
+                    compress=self.options.compress,
                     may_continue=self._check,
                 )
-                has_stopped = not self._send(deliverer)
-        except UsagectlError as error:  # What was sent until then is told with it.
+                return self._conclude(has_stopped=not self._send(deliverer))
+        except UsagectlError as error:  # The caller tells it with what was sent until then.
             return error
         except sqlite3.Error as error:
-            return self._store.explain(error)
+            return self.store.explain(error)
         except KeyboardInterrupt:
             return ReplayInterruptedError()
-        return self._conclude(has_stopped=has_stopped)
 
     def _send(self, deliverer: attempts.Deliverer) -> bool:
         """Send batch after batch; False where a wrong address would go on to drain the spool."""
-        for batch in _batches(self._options, self._store):
-            if self._refused_in_a_row >= _REFUSED_IN_A_ROW and not self.progress.sent:
+        for batch in _batches(self.options, self.store):
+            if self.progress.batches >= _REFUSALS and not self.progress.sent:
                 return False
-            for handed in deliverer.deliver(batch):
-                self._settle(handed)
-                self._on_progress(self.progress, self.planned)
+            for part, answer, size in deliverer.deliver(batch):
+                self._settle(part, answer, size)
+                self.on_progress(self.progress, self.planned)
         return True
 
     def _check(self) -> None:
         """Stop at the first sign of an opt-out: the switches are read anew."""
-        wanted = self._options.selection
-        if wanted.consent is not None:  # They go by themselves, under that consent alone.
-            found = consent.evaluate(self._environment, wanted.tools)[0]
-            if consent.sending_consent(self._environment, found) != wanted.consent:
-                by = consent.describe(found.decided_by)
-                raise routing.TelemetryOffError(by, tool=found.tool)
+        options, wanted = self.options, self.options.selection
+        if wanted.consent is not None:  # Sent automatically, under that consent alone.
+            found = consent.evaluate(self.environment, wanted.tools)[0]
+            if consent.sending_consent(self.environment, found) != wanted.consent:
+                raise _off(found)
             return
-        route = routing.find(
-            self._environment, wanted, to=self._options.to, allow_http=self._options.allow_http
-        )
+        route = find_route(self.environment, wanted, to=options.to, allow_http=options.allow_http)
         withdrawn = sorted(set(route.selection.without) - set(wanted.without))
         if withdrawn:
-            raise routing.TelemetryOffError("a switch that was changed", tool=withdrawn[0])
+            raise TelemetryOffError("a switch that was changed", tool=withdrawn[0])
 
     def _conclude(self, *, has_stopped: bool) -> EventsRejectedError | None:
         done = self.progress
@@ -255,26 +377,24 @@ class _Replay:
         if not done.rejected:
             return None
         return EventsRejectedError(
-            self._origin,
+            endpoint.origin_of(self.base),
             count=done.rejected,
-            status=self._last_refusal,
+            status=self.last_refusal,
             has_stopped=has_stopped,
-            are_copies=self._options.copies,
+            are_copies=self.options.copies,
         )
 
-    def _settle(self, handed: attempts.Handed) -> None:
-        """Note what became of a batch, in the store first."""
-        if not self._options.copies:
-            answer = "" if handed.is_accepted else handed.answer.body.decode("utf-8", "replace")
-            now, status = self._environment.now().isoformat(), handed.answer.status
-            handover = spool.Handover(now, self._origin, status, answer)
-            self._store.settle(handed.batch, "sent" if handed.is_accepted else "rejected", handover)
-        number, done = len(handed.batch.events), self.progress
-        if handed.is_accepted:
-            self._refused_in_a_row = 0
-            done = done._replace(sent=done.sent + number, bytes=done.bytes + handed.size)
+    def _settle(self, part: Batch, answer: Answer, size: int) -> None:
+        """Note the answer to some events, in the store first."""
+        if not self.options.copies:
+            words = "" if answer.is_success else answer.body.decode("utf-8", "replace")
+            now, origin = self.environment.now().isoformat(), endpoint.origin_of(self.base)
+            handover = spool.Handover(now, origin, answer.status, words)
+            self.store.settle(part, "sent" if answer.is_success else "rejected", handover)
+        number, done = len(part.events), self.progress
+        if answer.is_success:
+            done = done._replace(sent=done.sent + number, bytes=done.bytes + size)
         else:
-            self._refused_in_a_row += 1
-            self._last_refusal = handed.answer.status
+            self.last_refusal = answer.status
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -16,8 +17,7 @@ from usagectl import spool, tools
 from usagectl.errors import FileUnreadableError, NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
-from usagectl.events.encoding import as_utf8
-from usagectl.events.slicing import lines_of
+from usagectl.events.record import as_utf8
 from usagectl.machine import files
 
 if TYPE_CHECKING:
@@ -26,11 +26,24 @@ if TYPE_CHECKING:
 
     from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
-    from usagectl.spool import Spool
+    from usagectl.spool import Spool, State
 
 _MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 _KEPT_SECONDS = 7 * 24 * 3600
 _PATIENCE_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class BadLines:
+    """Lines of a file that hold no event and are left out."""
+
+    count: int = 0
+    first: int = 0  # The number of the first one.
+
+    def add(self, number: int) -> None:
+        """Count a line; a file may hold any number of them."""
+        self.count += 1
+        self.first = self.first or number
 
 
 class FileEvents(NamedTuple):
@@ -38,8 +51,7 @@ class FileEvents(NamedTuple):
 
     store: Spool  # Where they wait.
     is_resumed: bool  # An earlier replay had begun with them.
-    bad_lines: int = 0  # So many lines hold no event and are left out.
-    first_bad_line: int = 0
+    bad_lines: BadLines
 
 
 @contextmanager
@@ -54,13 +66,8 @@ def opened(
 ) -> Iterator[FileEvents]:
     """Load the events of a file, or take up what an earlier replay left of them.
 
-    Args:
-        environment: whose.
-        folder: where the stores of files lie.
-        file: the file; None for a stream that can be read but once.
-        stream: its bytes.
-        base: the address that they go to; for each, a file has a store of its own.
-        keeps: keep what still waits at the end, for the next replay of the file.
+    A file has a store in the folder for each address that it goes to; without a file the
+    stream can be read but once. With `keeps`, what waits at the end is for the next replay.
 
     Raises:
         FileUnreadableError: the file cannot be read.
@@ -69,20 +76,19 @@ def opened(
         LockTimeoutError: another file was loaded for an hour.
     """
     place = folder / f"{_key(environment, file, base)}.db"
-    is_done = False
     try:
         with spool.opened(place) as store:
             try:
                 with files.lock(folder, seconds=_PATIENCE_SECONDS):
+                    _log(environment, store)  # Of a replay that was killed.
                     found = _load(environment, store, file=file, stream=stream)
                 yield found
             finally:
                 with files.lock(folder, seconds=_PATIENCE_SECONDS):
-                    is_done = not (keeps and store.count(("pending",)))
-                    if is_done:
-                        _log(environment, store)
+                    _log(environment, store)
+                    keeps = keeps and store.count(("pending",)) > 0
     finally:
-        if is_done:
+        if not keeps:
             _remove(place)
 
 
@@ -90,30 +96,30 @@ def _load(
     environment: Environment, store: Spool, *, file: Path | None, stream: BinaryIO
 ) -> FileEvents:
     if store.count(("pending",)):
-        return FileEvents(store, is_resumed=True)
-    _log(environment, store)  # A replay that was killed after its last answer left it.
+        return FileEvents(store, is_resumed=True, bad_lines=BadLines())
     shown = file or environment.cwd / "standard input"
+    bad_lines = BadLines()
     try:
-        reader = _Reader(environment, stream)
-        added = store.add(reader.records())
+        added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
         raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
-    if reader.bad_lines and not added:
-        raise NoEventsError(str(shown), bad_lines=reader.bad_lines)
-    return FileEvents(store, False, reader.bad_lines, reader.first_bad_line)  # noqa: FBT003
+    if bad_lines.count and not added:
+        raise NoEventsError(str(shown), bad_lines=bad_lines.count)
+    return FileEvents(store, is_resumed=False, bad_lines=bad_lines)
 
 
 def _log(environment: Environment, store: Spool) -> None:
-    """Move what was sent or refused to the user's own spool."""
-    if store.count(("sent", "rejected")):
+    """Move events that were sent or refused to the user's own spool."""
+    settled: tuple[State, ...] = ("sent", "rejected")
+    if store.count(settled):
         file, bounds = files.require_spool_file(environment), spool.load_bounds(environment)
         with spool.opened(file, bounds=bounds) as own:
-            own.take_over(store.entries(("sent", "rejected")))
-    store.purge(spool.STATES)
+            own.take_over(store.entries(settled))
+        store.purge(settled)
 
 
 def _key(environment: Environment, file: Path | None, base: str) -> str:
-    """Name a file as it is now, on its way to an address; a stream is never the same."""
+    """Build a name for a file's present content and an address; each stream has a new one."""
     if file is None:
         return environment.entropy(16).hex()
     try:
@@ -125,7 +131,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
 
 
 def clean(environment: Environment) -> None:
-    """Remove what interrupted replays of files left more than seven days ago."""
+    """Remove stores of files whose replay was interrupted more than seven days ago."""
     now = environment.now().timestamp()
     with suppress(OSError):
         for each in files.require_files_dir(environment).iterdir():
@@ -140,60 +146,52 @@ def _remove(place: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-class _Reader:
-    """The records of a file, and a count of the lines that hold none."""
+def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) -> Iterator[Record]:
+    """Yield a record for each event of a stream; count the lines without one.
 
-    def __init__(self, environment: Environment, stream: BinaryIO) -> None:
-        self._environment = environment
-        self._lines = lines_of(as_utf8(iter(stream.readline, b"")))
-        self.bad_lines = 0
-        self.first_bad_line = 0
+    JSON set out over many lines is read whole first.
+    """
+    lines = slicing.lines_of(as_utf8(iter(stream.readline, b"")))
+    first = next(lines, b"")
+    head = [first]
+    if first.strip() and not _records_of(environment, first):
+        head += _take_bytes(lines, _MAX_DOCUMENT_BYTES)
+        if events := _events_of_document(b"".join(head)):
+            yield from (_record(environment, event) for event in events)
+            return
+    for number, line in enumerate(chain(head, lines), start=1):
+        found = _records_of(environment, line)
+        if line.strip() and not found:
+            bad_lines.add(number)
+        yield from found
 
-    def records(self) -> Iterator[Record]:
-        """Yield a record for each event; JSON set out over many lines is read whole first."""
-        first = next(self._lines, b"")
-        head = [first]
-        if first.strip() and not any(self._records_of(first.strip())):
-            head += self._read_at_most(_MAX_DOCUMENT_BYTES)
-            events = _events_of_document(b"".join(head))
-            if events:
-                yield from (self._record(event) for event in events)
-                return
-        for number, line in enumerate(chain(head, self._lines), start=1):
-            is_empty = True
-            for found in self._records_of(line.strip()):
-                yield found
-                is_empty = False
-            if is_empty and line.strip():
-                self.bad_lines += 1
-                self.first_bad_line = self.first_bad_line or number
 
-    def _read_at_most(self, limit: int) -> Iterator[bytes]:
-        for line in self._lines:
-            yield line
-            limit -= len(line)
-            if limit < 0:
-                return
+def _take_bytes(lines: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """Yield the next lines until they are more than `limit` bytes."""
+    for line in lines:
+        yield line
+        limit -= len(line)
+        if limit < 0:
+            return
 
-    def _records_of(self, line: bytes) -> Iterator[Record]:
-        record = records.parse_line(line)
-        if record is not None and slicing.name_of(record.event):
-            yield record
-        else:
-            yield from (self._record(event) for event in slicing.events_of(line))
 
-    def _record(self, event: bytes) -> Record:
-        name = slicing.name_of(event)
-        return records.new_record(
-            event,
-            tool=tools.sender_of((name,)),
-            kind=name,
-            now=self._environment.now(),
-            entropy=self._environment.entropy,
-        )
+def _records_of(environment: Environment, line: bytes) -> list[Record]:
+    """Read a line: a record, an event, or a body; empty for anything else."""
+    line = line.strip()
+    record = slicing.parse_line(line)
+    if record is not None and slicing.name_of(record.event):
+        return [record]
+    return [_record(environment, event) for event in slicing.events_of(line)]
+
+
+def _record(environment: Environment, event: bytes) -> Record:
+    name = slicing.name_of(event)
+    labels = {"tool": tools.sender_of((name,)), "kind": name}
+    now, entropy = environment.now(), environment.entropy
+    return records.new_record(event, now=now, entropy=entropy, **labels)
 
 
 def _events_of_document(data: bytes) -> list[bytes]:
     """Cut the events out of JSON that is set out over many lines; a record is one line."""
     text = data.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-    return slicing.events_of(text) or slicing.events_of_list(text)
+    return slicing.events_of(text)

@@ -1,8 +1,8 @@
 """Requests that carry events, and answers to them.
 
 The protocol is that of facts, part 1: `POST <base>/events` with
-`{"events":[…]}`, `POST <base>/session` with one session event. What shows a
-request and what sends it both ask here.
+`{"events":[…]}`, `POST <base>/session` with one session event. Preview and delivery
+share them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from usagectl._version import __version__
-from usagectl.events import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +67,7 @@ def build_post(
     parts = urlsplit(base.rstrip("/"))
     userinfo, _, host = parts.netloc.rpartition("@")
     url = f"{parts._replace(netloc=host).geturl()}/{'session' if is_session else 'events'}"
-    body = bytes(bodies[0]) if is_session else encoding.join_events(bodies)
+    body = bytes(bodies[0]) if is_session else b'{"events":[%b]}' % b",".join(bodies)
     headers = {
         "Host": host,
         "User-Agent": f"usagectl/{__version__}",
@@ -100,7 +99,7 @@ def _session_of(event: bytes) -> str:
 
 
 def _basic(userinfo: str) -> str:
-    """Build the header of a URL's credentials (RFC 7617); what was masked stays so."""
+    """Build the header of a URL's credentials (RFC 7617); masked ones stay masked."""
     if not userinfo.strip("*"):
         return f"Basic {userinfo}"
     name, _, password = userinfo.partition(":")

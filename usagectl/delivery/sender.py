@@ -1,15 +1,13 @@
 """Automatic sending: after a command a detached child delivers, and nobody waits for it.
 
-It takes place only under a consent to send, takes only what was recorded under
-that same consent, and there is one child at a time. After a failure sending rests,
-longer each time.
+One child at a time sends, under a consent to send, the events that were recorded under that
+same consent. After a failure sending rests, longer each time.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import sys
 import threading
 import time
@@ -51,20 +49,17 @@ def read_pause(environment: Environment, tool: str = OWN_NAME) -> Pause | None:
     A pause that is longer than any of ours was written by another clock: it does not count.
     """
     found = _read_last_pause(environment, tool)
-    if found is None:
+    if found is None or not timedelta() < found.until - environment.now() <= _LONGEST_PAUSE:
         return None
-    left = found.until - environment.now()
-    return found if timedelta() < left <= 2 * _LONGEST_PAUSE else None
+    return found
 
 
 def _pause_file(environment: Environment, tool: str) -> Path:
-    return files.require_delivery_dir(environment) / (
-        "pause.json" if tool == OWN_NAME else f"pause-{tool}.json"
-    )
+    return files.require_delivery_dir(environment) / f"pause-{tool}.json"
 
 
 def _read_last_pause(environment: Environment, tool: str) -> Pause | None:
-    """Read the last pause of a tool, also one that has passed; None for a file of another form."""
+    """Read the last pause of a tool, also one that is over; None for a file of another form."""
     try:
         stored = files.read_bytes(_pause_file(environment, tool))
         document = json.loads(stored or b"null")
@@ -82,9 +77,7 @@ def start_if_due(environment: Environment, verdict: Consent) -> bool:
     Never raises, prints or waits: the command it comes after has ended.
     """
     try:
-        if not _is_due(environment, verdict) or _is_busy(environment):
-            return False
-        return _start_child(environment)
+        return _is_due(environment, verdict) and _start_child(environment)
     except (UsagectlError, OSError):
         return False
 
@@ -96,22 +89,14 @@ def _is_due(environment: Environment, verdict: Consent) -> bool:
     return is_usable and read_pause(environment, verdict.tool) is None
 
 
-def _is_busy(environment: Environment) -> bool:
-    """True while a delivery is at work: it sends what is there."""
-    try:
-        with files.lock(files.require_delivery_dir(environment), seconds=0):
-            return False
-    except LockTimeoutError:
-        return True
-
-
 def _start_child(environment: Environment) -> bool:
     """Start the child, unless one is there: it holds a lock from its first instant to its last."""
     if getattr(sys, "frozen", False) or not sys.executable:
         return False  # There the interpreter is the program itself.
-    file = files.require_delivery_dir(environment) / "child.lock"
+    folder = files.require_delivery_dir(environment)
+    folder.mkdir(mode=0o700, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    lock = os.open(file, flags, 0o600)
+    lock = os.open(folder / "child.lock", flags, 0o600)
     try:
         if not files.try_lock(lock):
             return False
@@ -149,10 +134,9 @@ def send(
     environment: Environment,
     *,
     patience: timedelta = _PATIENCE,
-    jitter: Callable[[], float] = random.random,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Deliver what may leave by itself, once; remember a failure so that the next one waits.
+    """Deliver the events that may leave without being asked for; rest a tool after a failure.
 
     Each tool that records through usagectl has its own consent, endpoint and pause.
 
@@ -167,59 +151,40 @@ def send(
     for verdict in due:
         share = patience / len(due)  # A dead endpoint takes no other tool's time.
         until = time.monotonic() + share.total_seconds()
-        # What is recorded while this child is at work starts no other one.
-        while _send_of(environment, verdict, patience=share, jitter=jitter):
+        # A command that ends while this child is at work starts no other one.
+        while _send_of(environment, verdict, patience=share):
             sleep(_TURN_SECONDS)
             share = timedelta(seconds=until - time.monotonic())
             if share < _LEAST_PATIENCE:
                 break
 
 
-def _send_of(
-    environment: Environment,
-    verdict: Consent,
-    *,
-    patience: timedelta,
-    jitter: Callable[[], float],
-) -> bool:
-    """Deliver what waits of a tool; True if another turn may find more."""
+def _send_of(environment: Environment, verdict: Consent, *, patience: timedelta) -> bool:
+    """Deliver the waiting events of a tool; True if another turn may find more."""
     from usagectl import spool
-    from usagectl.delivery import replay, routing
+    from usagectl.delivery import replay
 
     tool = verdict.tool
     granted = consent.sending_consent(environment, verdict)
-    options = replay.Options(
-        selection=spool.Selection(tools=(tool,), consent=granted),
-        patience=patience,
-    )
+    chosen = spool.Selection(tools=(tool,), consent=granted)
+    options = replay.Options(selection=chosen, patience=patience)
+    base = verdict.endpoint.rstrip("/")
     try:
         with spool.open_spool(environment) as store:
-            result = replay.run(
-                environment,
-                options,
-                base=verdict.endpoint.rstrip("/"),
-                store=store,
-                patience_seconds=0,
-            )
+            result = replay.run(environment, options, base=base, store=store, patience_seconds=0)
     except LockTimeoutError:  # Another delivery is at work.
         raise
     except Exception as error:
-        _remember(environment, tool, error, jitter=jitter)  # Else each command would try again.
+        _remember(environment, tool, error)  # Else each command would try again.
         raise
-    if isinstance(result.problem, routing.TelemetryOffError):
+    if isinstance(result.problem, replay.TelemetryOffError):
         return False
     if result.planned or result.problem:
-        _remember(environment, tool, result.problem, jitter=jitter)
+        _remember(environment, tool, result.problem)
     return result.problem is None and result.planned > 0
 
 
-def _remember(
-    environment: Environment,
-    tool: str,
-    problem: Exception | None,
-    *,
-    jitter: Callable[[], float],
-) -> None:
+def _remember(environment: Environment, tool: str, problem: Exception | None) -> None:
     """Store the pause that a failure calls for; remove it after a success."""
     file = _pause_file(environment, tool)
     if problem is None:
@@ -227,12 +192,11 @@ def _remember(
         return
     last = _read_last_pause(environment, tool)
     failures = (last.failures if last else 0) + 1
-    pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 12), _LONGEST_PAUSE)
     code = getattr(problem, "code", "unexpected")
+    pause = _FIRST_PAUSE * 2 ** min(failures - 1, 12)
     if code == "tracking-refused":
         pause = _LONGEST_PAUSE
-    asked = getattr(problem, "wait", timedelta())
-    pause = max(pause * (0.75 + jitter() / 2), min(asked, _LONGEST_PAUSE))
+    pause = min(max(pause, getattr(problem, "wait", pause)), _LONGEST_PAUSE)
     now = environment.now()
     found = Pause((now + pause).replace(microsecond=0), failures, code, since=now)
     document = json.dumps(found._asdict(), default=datetime.isoformat)

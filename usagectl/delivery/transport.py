@@ -1,7 +1,7 @@
 """The way to the network, on which each request is given up at its deadline.
 
-The only importer of httpx: whoever sends nothing does not load this module. What a request
-says, and what becomes of its answer, is decided elsewhere.
+The only importer of httpx, which no command that sends nothing loads. Other modules build the
+requests and judge the answers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from usagectl.delivery.requests import Post
 
-_MAX_REPLY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
     (ssl.SSLError, "a TLS connection cannot be made", True),
@@ -41,7 +42,7 @@ _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ImportError, "a SOCKS proxy needs the package httpx[socks]", True),
     (ValueError, "its URL, or a proxy's, cannot be used", True),
 )
-"""What may be the cause of a failure, in our words, and whether trying again is vain."""
+"""Causes of a failure, each in our words, and whether trying again is vain."""
 
 
 class Transport:
@@ -57,36 +58,19 @@ class Transport:
         self._client: httpx.Client | None = None
         self._peer = ""
 
-    def send(self, post: Post, deadline: float) -> Answer:
-        """Send a request that carries events and wait for its answer.
+    def send(self, post: Post, deadline: float, *, method: str = "POST") -> Answer:
+        """Send a request and wait for its answer: a status that came before the deadline.
 
         Raises:
             NoAnswerError: there is none before the deadline, an instant of the monotonic clock.
-        """
-        return self.ask("POST", post.url, headers=post.headers, body=post.body, deadline=deadline)
-
-    def ask(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        deadline: float,
-        body: bytes = b"",
-        max_bytes: int = _MAX_REPLY_BYTES,
-    ) -> Answer:
-        """Send any request; a status that came before the deadline is an answer.
-
-        Raises:
-            NoAnswerError: there is none.
         """
         left = deadline - time.monotonic()
         if left <= 0:
             raise NoAnswerError(TOO_LATE)
         if self._client is None:
             self._client = _open(self._base)
-        request = httpx.Request(method, url, headers=dict(headers), content=body)
-        exchange = _Exchange(self._client, request, max_bytes=max_bytes, peer=self._peer)
+        request = httpx.Request(method, post.url, headers=dict(post.headers), content=post.body)
+        exchange = _Exchange(self._client, request, self._peer)
         exchange.run(left)
         self._peer = exchange.peer
         if exchange.is_late:
@@ -119,42 +103,33 @@ def _open(base: str) -> httpx.Client:
     return client
 
 
+@dataclass(slots=True)
 class _Exchange:
-    """One request in a thread that is left behind when it is late, and what came of it.
+    """One request in a thread that is left behind when it is late, and its answer.
 
     A name look-up cannot be cut off, not even with Ctrl-C: whoever types a command where the
     name server is dead would wait for the resolver's minute. And httpx limits the wait for each
     piece alone: an answer that comes in drops would hold a `replay --timeout 5` for ever.
-
-    Attributes:
-        answer: what has come of the answer so far; None before its status.
-        error: what httpx raised.
-        is_late: whether the request was given up.
-        peer: host and port that the last connection led to.
     """
 
-    def __init__(
-        self, client: httpx.Client, request: httpx.Request, *, max_bytes: int, peer: str
-    ) -> None:
-        self.answer: Answer | None = None
-        self.error: Exception | None = None
-        self.is_late = False
-        self.peer = peer
-        self._client = client
-        self._request = request
-        self._max_bytes = max_bytes
+    client: httpx.Client
+    request: httpx.Request
+    peer: str  # Host and port that the last connection led to.
+    answer: Answer | None = None  # What has come so far; None before its status.
+    error: Exception | None = None  # What httpx raised.
+    is_late: bool = False  # It was given up.
 
     @property
     def proxy(self) -> str:
-        """Name the proxy that the last connection led to, without credentials; empty for none."""
-        url = self._request.url
+        """Return host and port of the proxy that the last connection led to; empty without one."""
+        url = self.request.url
         there = f"{url.raw_host.decode('ascii')}:{port_of(str(url))}"
         return "" if self.peer == there else self.peer
 
     def run(self, seconds: float) -> None:
-        """Send the request, and wait so long at most for the whole answer."""
+        """Send the request, and wait for the whole answer until the time is over."""
         limits = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
-        self._request.extensions |= {"timeout": limits, "trace": self._trace}
+        self.request.extensions |= {"timeout": limits, "trace": self._trace}
         thread = Thread(target=self._send, daemon=True)
         thread.start()
         try:
@@ -163,7 +138,7 @@ class _Exchange:
             self.is_late = thread.is_alive()
 
     def _trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Follow what httpx does: events do not go over a connection that was made too late."""
+        """Follow httpx, so that no events go over a connection that was made too late."""
         if event == "connection.connect_tcp.started":
             self.peer = f"{info['host']}:{info['port']}"
         elif self.is_late and event.endswith("send_request_headers.started"):
@@ -171,13 +146,13 @@ class _Exchange:
 
     def _send(self) -> None:
         try:
-            with closing(self._client.send(self._request, stream=True)) as response:
+            with closing(self.client.send(self.request, stream=True)) as response:
                 self.answer = self._read(response)
         except Exception as error:  # noqa: BLE001  (whoever waits raises it)
             self.error = error
 
     def _read(self, response: httpx.Response) -> Answer:
-        """Read the body of an answer; what breaks it off does not undo the status."""
+        """Read the body of an answer; its status counts even if the body breaks off."""
         so_far = Answer(
             response.status_code,
             retry_after=response.headers.get("retry-after", ""),
@@ -189,16 +164,16 @@ class _Exchange:
         try:
             for piece in response.iter_raw():
                 self.answer = so_far = so_far._replace(body=so_far.body + piece)
-                if len(so_far.body) > self._max_bytes:
-                    problem = f"it is larger than {self._max_bytes} bytes"
+                if len(so_far.body) > MAX_BODY_BYTES:
+                    problem = f"it is larger than {MAX_BODY_BYTES} bytes"
                     break
         except Exception as error:  # noqa: BLE001  (a bug is raised again by _explain)
             problem = _explain(error).reason
-        return so_far._replace(body=so_far.body[: self._max_bytes], problem=problem)
+        return so_far._replace(body=so_far.body[:MAX_BODY_BYTES], problem=problem)
 
 
 def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
-    """Turn what httpx raises into our words; what is no failure of the network stays a bug.
+    """Translate an error of httpx; one that is not about the network stays a bug.
 
     With a `proxy` it is that one which cannot be reached, or which refuses.
     """

@@ -51,12 +51,6 @@ class Process:
 
     The queue is a `SimpleQueue`, since the handler of a signal may put something into it
     while its own thread does: a `threading.Event` would wait for itself.
-
-    Attributes:
-        lock: of all that is rare: who is served, the opening and closing of a tracker. No
-            other thread forks while it is held: a child would wait for ever for the import
-            that a thread of its parent was amid.
-        has_ended: whether the process has written for the last time, by itself.
     """
 
     def __init__(self) -> None:
@@ -65,8 +59,10 @@ class Process:
 
     def _begin(self) -> None:
         """Forget clients and thread: in a forked child they are the parent's."""
+        # Of all that is rare: who is served, the opening and closing of a tracker. No other
+        # thread forks while it is held: a child would wait for ever for an import under way.
         self.lock = threading.RLock()
-        self.has_ended = False
+        self.has_ended = False  # Whether the process has written for the last time, by itself.
         self._clients: list[Client] = []
         self._errands: SimpleQueue[_Errand | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -94,10 +90,7 @@ class Process:
             self._clients.remove(client)
 
     def do(self, *deeds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-        """Have the thread do something, and wait for it so long at most.
-
-        It is done here where no thread can run.
-        """
+        """Run deeds on the thread, or here where none can run, and wait for so long at most."""
         errand = _Errand(deeds, threading.Event())
         if self._start_thread():
             self._errands.put(errand)
@@ -141,7 +134,7 @@ class Process:
             pause = max(due - time.monotonic(), 0.0)
 
     def _watch_for_the_end(self) -> None:
-        """Have `end` called at the end of this process, unless it ends already.
+        """Register `_end` for the end of this process, unless it ends already.
 
         A process of multiprocessing ends without `atexit`, and begins by forgetting the
         finalizers that it inherited: its first record comes after that.

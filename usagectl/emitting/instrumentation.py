@@ -6,10 +6,8 @@ a value; nothing for help, version, completion and bad usage. usagectl records
 itself with the same `Recording` and `watch`.
 
 An application can declare anything, so looking at its declarations can fail: that
-costs the event, never the command.
-
-Nothing here imports Click or Typer, since an application may bring a copy of its own:
-both have commands with `main`, `invoke` and, for groups, `resolve_command`.
+costs the event, never the command. It may bring a Click or Typer of its own: commands of
+both have `main`, `invoke` and, for groups, `resolve_command`.
 """
 
 from __future__ import annotations
@@ -38,11 +36,7 @@ _RECORDING = "_usagectl_recording"
 
 
 class Recording:
-    """The events of one run of a command line, until it ends.
-
-    Attributes:
-        emitter: whose run it is.
-    """
+    """The events of one run of a command line, until it ends."""
 
     def __init__(self, emitter: Emitter, environment: Environment | None = None) -> None:
         self.emitter = emitter
@@ -62,13 +56,13 @@ class Recording:
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
         """Build the event of a command that is about to run; never raises."""
-        from usagectl.events import encoding  # help and version need none
+        from usagectl.events import record  # help and version need none
 
         with suppress(Exception):
             command = _names_of_commands(context, self.emitter.name)
             names = _names_of_parameters(context)
             now = self.environment.now()
-            self._events[id(context)] = encoding.build_cli_cmd(command, names, now=now)
+            self._events[id(context)] = record.build_cli_cmd(command, names, now=now)
 
     def forget(self, context: Any = None) -> None:  # noqa: ANN401
         """Drop the event of one command, or all of them: the command line did not fit."""
@@ -158,7 +152,8 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
             return run(*args, **kwargs)
         finally:
             with suppress(Exception):  # Whatever it is, it is not the application's concern.
-                recording.record(_tell if _is_read_by_a_person() else None)
+                is_read = sys.stdout.isatty() and sys.stderr.isatty()
+                recording.record(_tell if is_read else None)
 
     command.main = main
 
@@ -172,32 +167,26 @@ def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
     class Instrumented(type(app)):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            with _watched_classes(self, emitter):
+            holder, default = _holder_of_class(self)
+            before = holder.cls
+            holder.cls = _watched_class(getattr(before, "value", before) or default, emitter)
+            try:
                 return super().__call__(*args, **kwargs)
+            finally:
+                holder.cls = before
 
     app.__class__ = Instrumented
 
 
-class _watched_classes:  # noqa: N801  (a context manager, read as a verb)
-    """An instrumented class for the root command of a Typer application, for one call."""
+def _watched_class(base: type, emitter: Emitter) -> type:
+    """Return a class of commands that are recorded."""
 
-    def __init__(self, app: Any, emitter: Emitter) -> None:  # noqa: ANN401
-        self._holder, default = _holder_of_class(app)
-        self._before = self._holder.cls
-        base = getattr(self._before, "value", self._before) or default
+    class Watched(base):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            super().__init__(*args, **kwargs)
+            _instrument_command(self, emitter)
 
-        class Watched(base):  # type: ignore[misc,valid-type]
-            def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-                super().__init__(*args, **kwargs)
-                _instrument_command(self, emitter)
-
-        self._watched = Watched
-
-    def __enter__(self) -> None:
-        self._holder.cls = self._watched
-
-    def __exit__(self, *_: object) -> None:
-        self._holder.cls = self._before
+    return Watched
 
 
 def _holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
@@ -244,9 +233,8 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
         recording = getattr(group, _RECORDING)
         recording.forget(context)  # The sub-command notes itself, or only shows its help.
         found = resolve(context, arguments)
-        with suppress(Exception):
-            if found[1] is not None:
-                watch(found[1], recording)
+        with suppress(Exception):  # While completing, there may be no command.
+            watch(found[1], recording)
         return found
 
     group.resolve_command = resolve_watched
@@ -293,14 +281,7 @@ def _public_name(parameter: Any) -> str:  # noqa: ANN401
     return longest.lstrip("-/+").replace("-", "_")
 
 
-def _is_read_by_a_person() -> bool:
-    return sys.stdout.isatty() and sys.stderr.isatty()
-
-
 def _tell(text: str) -> None:
-    """Write a remark to stderr; if it is full or gone, nothing changes."""
-    try:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
-    except OSError:
-        return
+    """Write a remark to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import UsagectlError
@@ -30,46 +31,33 @@ _REMARKED = "first-run"
 
 
 class Emitter(NamedTuple):
-    """What a program that records its events says about itself.
+    """What a program that records its events says about itself."""
 
-    Attributes:
-        name: the tool's name, as a person types it.
-        version: its version.
-        endpoint: the base URL that its author declares; empty: nothing is sent by itself.
-        kinds: the event kinds that it declares.
-        program: the file that is run; empty when it is not known.
-    """
-
-    name: str
-    version: str = ""
-    endpoint: str = ""
-    kinds: tuple[Kind, ...] = ()
-    program: str = ""
+    name: str  # The tool's name, as a person types it.
+    version: str = ""  # Its version.
+    endpoint: str = ""  # The base URL that its author declares; empty: nothing is sent by itself.
+    kinds: tuple[Kind, ...] = ()  # The event kinds that it declares.
+    program: str = ""  # The file that is run; empty when it is not known.
 
 
 class Permit(NamedTuple):
-    """Permission to record events.
+    """Permission to record events."""
 
-    Attributes:
-        verdict: of the tool's switches.
-        consent: under which consent to send they are recorded; empty: they stay here.
-    """
-
-    verdict: Consent
-    consent: str
+    verdict: Consent  # Of the tool's switches.
+    consent: str  # Under which consent to send they are recorded; empty: they stay here.
 
 
 def permit(environment: Environment, emitter: Emitter) -> Permit | None:
     """Ask whether a program may record, and register it if so; None when it is off."""
-    from usagectl.consent import of_emitter, sending_consent  # help and version need none
+    from usagectl.consent import sending_consent  # help and version need none
+    from usagectl.tools import instrumented
 
     try:
-        registration = _registration_of(environment, emitter)
-        verdict = of_emitter(environment, registration)
+        verdict = verdict_of(environment, emitter)
         if verdict.telemetry == "off":
             return None
-        if emitter.name != OWN_NAME:
-            _register(environment, registration)
+        with suppress(UsagectlError):  # A program that cannot be listed may still record.
+            instrumented.register(environment, _registration_of(emitter))
         return Permit(verdict, sending_consent(environment, verdict))
     except (UsagectlError, OSError):
         return None
@@ -92,40 +80,28 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     """Return the verdict of a program's switches; register nothing.
 
+    What the program does not say of its tool, others of the same name may have said before.
+
     Raises:
         InvalidValueError: the name is invalid.
     """
     from usagectl import consent
-
-    return consent.of_emitter(environment, _registration_of(environment, emitter))
-
-
-def _registration_of(environment: Environment, emitter: Emitter) -> Registration:
-    """Join what a program says of its tool with what others of the same name said before."""
     from usagectl.tools import instrumented
 
-    own = instrumented.Registration(
-        instrumented.validate_name(emitter.name),
-        emitter.version,
-        emitter.endpoint,
-        emitter.program,
-        tuple(kind.schema(emitter.name) for kind in emitter.kinds),
-    )
-    return instrumented.merge(environment, own)
+    merged = instrumented.merge(environment, _registration_of(emitter))
+    return consent.of_emitter(environment, merged)
 
 
-def _register(environment: Environment, registration: Registration) -> None:
-    """Write what the program says about itself; one that cannot be listed may still record."""
-    from usagectl.tools import instrumented
+def _registration_of(emitter: Emitter) -> Registration:
+    from usagectl.tools.instrumented import Registration, validate_name
 
-    try:
-        instrumented.register(environment, registration)
-    except UsagectlError:
-        return
+    name, version, endpoint, kinds, program = emitter
+    schemas = tuple(kind.schema(name) for kind in kinds)
+    return Registration(validate_name(name), version, endpoint, program, schemas)
 
 
 def program() -> str:
-    """Name the script of this process; empty where there is none."""
+    """Return the path of the script that runs; empty where no file is run."""
     from pathlib import Path
 
     name = getattr(sys.modules.get("__main__"), "__file__", None) or sys.argv[0]
@@ -153,14 +129,14 @@ def machine_id(environment: Environment, emitter: Emitter, *, keep: bool = True)
     from usagectl.tools.base import new_random_id
     from usagectl.tools.instrumented import identity_file
 
-    drawn = f"gen_{new_random_id(environment)}"
-    if emitter.name == OWN_NAME or environment.state_dir is None:
+    drawn, folder = f"gen_{new_random_id(environment)}", environment.state_dir
+    if emitter.name == OWN_NAME or folder is None:
         return drawn
-    place = identity_file(environment.state_dir, emitter.name)
-    found = identity.read(place)
-    if isinstance(found.value, str) and found.value:
-        return found.value
-    return _keep(environment.state_dir, place.path, drawn) if keep else drawn
+    place = identity_file(folder, emitter.name)
+    kept = identity.read(place).value
+    if isinstance(kept, str) and kept:
+        return kept
+    return _keep(folder, place.path, drawn) if keep else drawn
 
 
 def _keep(state_dir: Path, file: Path, drawn: str) -> str:
@@ -184,14 +160,12 @@ def claim_remark(environment: Environment, tool: str) -> str:
     Where it cannot be noted as made, it is not made: it would come again each time.
     """
     folder = environment.state_dir
-    if folder is None:
+    if folder is None or is_ci(environment):
         return ""
     marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
-    if os.path.lexists(marker) or is_ci(environment):
-        return ""
     try:
         os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError:  # Another process was faster, or nothing can be written.
+    except OSError:  # It was made before, or nothing can be written.
         return ""
     return (
         f"{tool} records its own commands on this machine: the command's name and the names of "

@@ -12,8 +12,8 @@ from usagectl.emitting import permission
 from usagectl.emitting.background import process
 from usagectl.errors import UsagectlError
 from usagectl.events import schemas
-from usagectl.events.encoding import CLI_CMD, format_client_time
-from usagectl.events.record import new_record
+from usagectl.events.record import CLI_CMD, format_client_time, new_record
+from usagectl.events.text_rules import RULES
 from usagectl.machine.environment import is_ci, is_container
 from usagectl.tools.base import new_random_id
 
@@ -39,8 +39,6 @@ MOST_COMBINATIONS = 1_000
 
 _BATCH = 2_000
 """Events of one transaction: other processes wait about a thirtieth of a second for it."""
-
-_UNKNOWN = "unknown"
 
 
 class Session(NamedTuple):
@@ -73,32 +71,21 @@ def build_session_event(
     unknown then, the token absent, the ID another one for this session. Without an ID given
     it is the tool's own, which is made and kept on first need.
     """
+    kept = machine_id or permission.machine_id(environment, emitter)
     payload: dict[str, object] = {
         "session_id": session.session_id,
-        "machine_id": machine_id or permission.machine_id(environment, emitter),
-        "api_key": token or None,
-        "system": environment.system or _UNKNOWN,
-        "version": emitter.version or _UNKNOWN,
+        "machine_id": RULES["machine-id"](kept) or f"gen_{new_random_id(environment)}",
+        "system": environment.system or "unknown",
+        "version": RULES["version"](emitter.version) or "unknown",
         "is_ci": is_ci(environment),
         "is_docker": is_container(environment),
         "is_testing": is_testing,
     }
+    if token and RULES["token"](token):
+        payload["api_key"] = token
     shape = schemas.of("session")
-    drawn = f"gen_{new_random_id(environment)}"
-    body = _write(shape, payload, {"version": _UNKNOWN, "api_key": None, "machine_id": drawn})
     time = format_client_time(session.started)
-    return shape.event(body, client_time=time, session_id=session.session_id)
-
-
-def _write(shape: Shape, payload: dict[str, object], substitutes: dict[str, object]) -> bytes:
-    """Write the payload without what is None; replace each member that does not fit, once."""
-    try:
-        return shape.payload({name: value for name, value in payload.items() if value is not None})
-    except schemas.EventShapeError as error:
-        if error.field not in substitutes:
-            raise
-        payload[error.field] = substitutes.pop(error.field)
-    return _write(shape, payload, substitutes)
+    return shape.event(shape.payload(payload), client_time=time, session_id=session.session_id)
 
 
 class Recorder:
@@ -110,10 +97,6 @@ class Recorder:
 
     The session begins with the first event, unless that is a command's: the notice
     connects no command to a session.
-
-    Attributes:
-        permit: under which it records.
-        session: None before it began.
     """
 
     def __init__(
@@ -127,7 +110,7 @@ class Recorder:
         self._environment = environment
         self._tool = tool
         self.permit = permit
-        self.session: Session | None = None
+        self.session: Session | None = None  # Until it begins.
         self._build_session_event = begin
         self._has_begun = False
         self.forget()
@@ -145,25 +128,20 @@ class Recorder:
         """True if so much waits that it should be written at once."""
         return len(self._events) >= MANY or len(self._counted) >= MANY
 
-    def record(self, shape: Shape, values: Mapping[str, object]) -> None:
-        """Record one event.
+    def record(self, shape: Shape, values: Mapping[str, object], *, list_name: str = "") -> None:
+        """Record one event, or count one combination of labels in a list.
 
         Raises:
             EventShapeError: the values do not fit.
         """
-        payload = shape.payload(values)
-        self._begin_session(shape)
-        self._put(shape, payload)
-
-    def count(self, shape: Shape, labels: Mapping[str, object], *, list_name: str) -> None:
-        """Count one combination of labels.
-
-        Raises:
-            EventShapeError: the labels do not fit.
-        """
-        payload = shape.payload({list_name: [{**labels, "count": 1}]})
-        self._begin_session(shape)
-        self._add(self._counted, (shape, payload))
+        if list_name:
+            payload = shape.payload({list_name: [{**values, "count": 1}]})
+            self._begin_session(shape)
+            self._add(self._counted, (shape, payload))
+        else:
+            payload = shape.payload(values)
+            self._begin_session(shape)
+            self._put(shape, payload)
 
     def write(self) -> None:
         """Write the waiting events, each batch in one transaction; what cannot be kept is lost."""
@@ -186,10 +164,7 @@ class Recorder:
 
     def _report_lost(self) -> None:
         """Count what found no room where `status` shows it."""
-        with (
-            suppress(UsagectlError, OSError),
-            spool.open_spool(self._environment) as store,
-        ):
+        with suppress(UsagectlError, OSError), spool.open_spool(self._environment) as store:
             lost, self._lost = self._lost, 0
             store.add_loss("unwritable", lost)
 

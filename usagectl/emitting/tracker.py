@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -20,7 +20,7 @@ from usagectl.emitting.recorder import Recorder, build_session_event
 from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
-from usagectl.events.encoding import CLI_CMD
+from usagectl.events.record import CLI_CMD
 from usagectl.machine import environment as surroundings
 from usagectl.tools.instrumented import validate_name
 
@@ -60,13 +60,13 @@ class Tracker:
     everything at `flush`, `close` and the end of the program. A program that is killed,
     or ends with `os._exit`, loses what was not written by then.
 
-    Events that do not fit the notice are dropped and counted in `dropped`.
+    Events that do not fit the notice are dropped, and `dropped` says how many were.
 
     Args:
         name: the tool's name, as a person types it.
         version: its version.
         endpoint: the base URL to send to when the user lets it; without one nothing is sent.
-        token: goes into the session event, readable; None: there is none.
+        token: goes into the session event, readable; None sends no token.
         is_debug: whether the stack traces of internal errors are recorded.
         aggregate: count API calls by service, operation and status instead of recording each.
         kinds: the event kinds that it declares.
@@ -74,9 +74,6 @@ class Tracker:
         environment: what it runs on; None: the process's own, taken anew each period.
         is_testing: whether this is a test run of the program itself.
         strict: raise what does not fit, for the tests of the program.
-
-    Attributes:
-        dropped: how many events did not fit the notice.
 
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
@@ -144,7 +141,7 @@ class Tracker:
             self._record("aws_request_agg", values, list_name="api_calls")
             return
         status = values["status_code"]
-        status = status if isinstance(status, int) else 0  # What is none is refused with the rest.
+        status = status if isinstance(status, int) else 0  # Others are refused below.
         is_client_error = status in _CLIENT_ERRORS
         values |= {
             "err_type": err_type if is_client_error else None,
@@ -207,13 +204,7 @@ def _name_of(kind: object) -> str:
 
 
 class Client:
-    """One tracker's share in the thread of its process: its switches, recorder and turns.
-
-    Attributes:
-        recorder: what records; None before the first record, after `close` and while it is off.
-        is_new: whether it has not had its first turn in this process.
-        due: when it wants the next one, in seconds of the monotonic clock.
-    """
+    """One tracker's share in the thread of its process: its switches, recorder and turns."""
 
     def __init__(
         self,
@@ -227,7 +218,7 @@ class Client:
         self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
         self._environment = environment
         self._build_session_event = begin
-        self.recorder: Recorder | None = None
+        self.recorder: Recorder | None = None  # Also None after `close` and while it is off.
         self._is_off = False
         self._begin_process()
         process.know(self)
@@ -236,8 +227,8 @@ class Client:
         self._is_opening = False
         self._is_served = False
         self._next_period = 0.0
-        self.is_new = True
-        self.due = math.inf
+        self.is_new = True  # Whether it has not had its first turn in this process.
+        self.due = math.inf  # When it wants the next one, in seconds of the monotonic clock.
 
     def continue_in_child(self) -> None:
         """Leave to the parent what it recorded, and go on in the same session."""
@@ -254,25 +245,15 @@ class Client:
         """
         if self._is_off:
             return
-        if self._is_served:
-            self._record(name, values, list_name)
-        else:
-            with process.lock:
-                self._record(name, values, list_name)
-        if process.has_ended and self.recorder is not None:  # Nobody will write what follows.
-            process.do(self.recorder.flush)
-
-    def _record(self, name: str, values: Mapping[str, object], list_name: str) -> None:
-        recorder = self.recorder or self._open()
-        if recorder is None:
-            return
-        shape = schemas.of(name, self._emitter.kinds)
-        if list_name:
-            recorder.count(shape, values, list_name=list_name)
-            self._expect(recorder, self._period)
-        else:
-            recorder.record(shape, values)
-            self._expect(recorder, WRITE_SECONDS)
+        with nullcontext() if self._is_served else process.lock:
+            recorder = self.recorder or self._open()
+            if recorder is None:
+                return
+            shape = schemas.of(name, self._emitter.kinds)
+            recorder.record(shape, values, list_name=list_name)
+            self._expect(recorder, self._period if list_name else WRITE_SECONDS)
+        if process.has_ended:  # Nobody will write what follows.
+            process.do(recorder.flush)
 
     def flush(self) -> None:
         """Write everything."""
@@ -290,7 +271,7 @@ class Client:
 
     def _open(self) -> Recorder | None:
         """Ask the switches, once, and return what records; None when telemetry is off."""
-        # The handler of a signal may come by while the same thread is at it.
+        # A signal's handler may come here while its own thread opens the recorder.
         if not (self._is_off or self._is_opening):
             self._is_opening = True
             try:
@@ -309,7 +290,7 @@ class Client:
         return Recorder(environment, self._emitter.name, permit, begin=self._build_session_event)
 
     def _expect(self, recorder: Recorder, seconds: float) -> None:
-        """Have what was recorded written within so many seconds, the first record at once."""
+        """Schedule the next write for so many seconds from now, the first one for now."""
         if not self._is_served or recorder.is_crowded:
             seconds = 0.0
         due = time.monotonic() + seconds
@@ -368,7 +349,7 @@ class Client:
         process.leave(self)
 
     def _is_refused(self, environment: Environment, recorder: Recorder) -> bool:
-        """True if the endpoint answered this session that it tracks no events."""
+        """True if the endpoint refused to track events since this session began."""
         pause = sender.read_pause(environment, self._emitter.name)
         if pause is None or pause.reason != "tracking-refused" or recorder.session is None:
             return False

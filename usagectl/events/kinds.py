@@ -31,8 +31,16 @@ _MOST_FIELDS = 32
 _EXAMPLES: Mapping[str, object] = {"integer": 3, "number": 1.5, "boolean": True}
 _ERROR_EXAMPLE = "The file is too long."
 _COUNTS = "counts"
-_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{6})?$"
-_INSTANT = "2022-08-30 14:46:54.116457"
+_METADATA: dict[str, Any] = {"client_time": "2022-08-30 14:46:54.116457"}
+_TIME_SCHEMA = {
+    "type": "string",
+    "description": "When the event was recorded, to the microsecond, in UTC.",
+    "examples": [_METADATA["client_time"]],
+    "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{6})?$",
+    "x-privacy": "time",
+    "x-emit": "time",
+    "x-sentence": "",
+}
 
 
 class InvalidKindError(UsageError):
@@ -47,45 +55,30 @@ class InvalidKindError(UsageError):
 
 
 class Field(NamedTuple):
-    """One member of a declared event.
+    """One member of a declared event."""
 
-    Attributes:
-        name: lower-case letters, digits and underscores.
-        type: of each value.
-        description: one sentence that says what it means.
-        privacy: one of `PRIVACY`.
-        choices: all that a text may be; a text of `error-text` has none and is scrubbed.
-        is_list: True for a list of such values.
-        is_optional: True if it may be absent.
-    """
-
-    name: str
-    type: FieldType
-    description: str
-    privacy: str = "usage"
+    name: str  # Lower-case letters, digits and underscores.
+    type: FieldType  # Of each value.
+    description: str  # One sentence that says what it means.
+    privacy: str = "usage"  # One of `PRIVACY`.
+    # All that a text may be; a text of `error-text` has none and is scrubbed.
     choices: tuple[str, ...] = ()
-    is_list: bool = False
-    is_optional: bool = False
+    is_list: bool = False  # Whether it holds a list of such values.
+    is_optional: bool = False  # Whether it may be absent.
 
 
 _COUNT = Field("count", "integer", "How often this combination occurred.")
 
 
 class Kind(NamedTuple):
-    """A declared event: its purpose, when it is recorded and what it holds.
+    """A declared event: its purpose, when it is recorded and what it holds."""
 
-    Attributes:
-        name: begins with the name of its tool (`-` as `_`) and `_`.
-        description: one sentence that says what it means.
-        when: one sentence that says when it is recorded.
-        fields: the members of its payload; of a counter, the labels that are counted by.
-        is_counter: True if it counts; its payload is `{"counts":[{<labels…>,"count":n}]}`.
-    """
-
-    name: str
-    description: str
-    when: str = ""
+    name: str  # Begins with the name of its tool (`-` as `_`) and `_`.
+    description: str  # One sentence that says what it means.
+    when: str = ""  # One sentence that says when it is recorded.
+    # The members of its payload; of a counter, the labels that are counted by.
     fields: tuple[Field, ...] = ()
+    # Whether it counts; its payload is `{"counts":[{<labels…>,"count":n}]}`.
     is_counter: bool = False
 
     def schema(self, tool: str = "") -> dict[str, Any]:
@@ -95,23 +88,19 @@ class Kind(NamedTuple):
             InvalidKindError: it cannot be declared.
         """
         check(self)
-        metadata = _object_schema(
-            "When the event was recorded.", {"client_time": _client_time_schema()}, ["client_time"]
-        )
-        payload = _payload_schema(self)
-        example = {"client_time": _INSTANT}
+        about = "When the event was recorded."
         return {
             "title": self.name,
             "description": self.description,
             "type": "object",
             "properties": {
                 "name": {"const": self.name, "description": "The name of the event."},
-                "metadata": metadata,
-                "payload": payload,
+                "metadata": _object_schema(about, {"client_time": _TIME_SCHEMA}, ["client_time"]),
+                "payload": _payload_schema(self),
             },
             "required": ["name", "metadata", "payload"],
             "additionalProperties": False,
-            "examples": [{"name": self.name, "metadata": example, "payload": _example(self)}],
+            "examples": [{"name": self.name, "metadata": _METADATA, "payload": _example(self)}],
             "x-when": self.when,
             "x-endpoint": "events",
             "x-sentence": "",
@@ -135,17 +124,15 @@ def check(kind: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
 
 
 def _problems_of(kind: Any) -> Iterator[str]:  # noqa: ANN401  (a file's, or anybody's)
-    """Yield what is wrong with a kind; after the first, the others mean nothing."""
+    """Yield what is wrong with a kind; only the first can be relied on."""
     if not isinstance(kind, Kind) or not _is_name(kind.name):
         yield "its name is not of a-z, 0-9 and _, 64 at most"
     if notice.is_of_notice(kind.name):
         yield "the notice has an event of that name"
     if not _is_line(kind.description):
         yield "it has no description of one plain line, 400 characters at most"
-    if not _is_line(kind.when, may_be_empty=True):
+    if kind.when != "" and not _is_line(kind.when):
         yield "when is not a plain line of 400 characters at most"
-    if type(kind.is_counter) is not bool:
-        yield "is_counter is true or false"
     fields: object = kind.fields
     if not isinstance(fields, tuple) or len(fields) > _MOST_FIELDS:
         yield f"fields is a tuple of {_MOST_FIELDS} at most"
@@ -197,11 +184,9 @@ def _is_name(text: object) -> bool:
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
-def _is_line(text: object, *, may_be_empty: bool = False) -> bool:
+def _is_line(text: object) -> bool:
     """True for one plain line that can be shown to a person."""
-    if not isinstance(text, str) or not _TEXT.fullmatch(text):
-        return False
-    return may_be_empty or bool(text.strip())
+    return isinstance(text, str) and _TEXT.fullmatch(text) is not None and bool(text.strip())
 
 
 def _problems_of_field(field: Any, *, is_label: bool) -> Iterator[str]:  # noqa: ANN401
@@ -209,9 +194,6 @@ def _problems_of_field(field: Any, *, is_label: bool) -> Iterator[str]:  # noqa:
         yield "a field's name is not of a-z, 0-9 and _, 64 at most"
     if field.type not in TYPES or field.privacy not in PRIVACY:
         yield f"the type or the privacy class of {field.name} cannot be declared"
-    flags: tuple[object, ...] = (field.is_list, field.is_optional)
-    if not all(type(flag) is bool for flag in flags):
-        yield f"is_list and is_optional of {field.name} are true or false"
     if not _is_line(field.description):
         yield f"{field.name} has no description of one plain line, 400 characters at most"
     yield from _problems_of_choices(field)
@@ -271,18 +253,6 @@ def _object_schema(
     }
 
 
-def _client_time_schema() -> dict[str, Any]:
-    return {
-        "type": "string",
-        "description": "When the event was recorded, to the microsecond, in UTC.",
-        "examples": [_INSTANT],
-        "pattern": _TIME,
-        "x-privacy": "time",
-        "x-emit": "time",
-        "x-sentence": "",
-    }
-
-
 def _payload_schema(kind: Kind) -> dict[str, Any]:
     properties = {field.name: _field_schema(field) for field in kind.fields}
     required = [field.name for field in kind.fields if not field.is_optional]
@@ -310,7 +280,7 @@ def _example(kind: Kind) -> dict[str, Any]:
 
 def _read_kind(schema: Any) -> Kind:  # noqa: ANN401
     payload = schema["properties"]["payload"]
-    is_counter = schema.get("x-counter", False)
+    is_counter = bool(schema.get("x-counter"))
     if is_counter:
         payload = payload["properties"][_COUNTS]["items"]
     fields = tuple(
@@ -323,7 +293,6 @@ def _read_kind(schema: Any) -> Kind:  # noqa: ANN401
 
 
 def _read_field(name: str, schema: Any, *, is_optional: bool) -> Field:  # noqa: ANN401
-    """Read a field from its JSON Schema, without checking it."""
     is_list = schema["type"] == "array"
     one = schema["items"] if is_list else schema
     return Field(

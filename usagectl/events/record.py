@@ -1,5 +1,9 @@
-"""Recorded events and their JSON Lines form: what `export`, `replay --file` and captures hold.
+"""Events as bytes, and recorded events with their labels and JSON Lines form.
 
+An event is compact UTF-8 JSON with keys in the notice's order; it is serialised once, and
+preview, spool and delivery pass the same bytes on.
+
+A record's line is what `export`, `replay --file` and captures hold:
 `{"uid":…,"time":…,"tool":…,"kind":…,"event":{…}}`. `kind` is the event's name. An event that was
 recorded while its user let usagectl send has one more member, `consent`: which consent that was.
 Further members stand before `event`, which is last, so that its exact bytes can be sliced.
@@ -7,18 +11,65 @@ Further members stand before `event`, which is last, so that its exact bytes can
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+CLI_CMD = "cli_cmd"
+OTHER = "other"
+"""What stands for a word, region, error type, service or system that is not a known one."""
+
+MOST_WORDS = 8
+"""The greatest length of a command path, the program's name included."""
+
+# One word is `build`, `cache-dir`, `db:migrate`, and not `arn:…`, `C:…`, `host:4566`, `s3://…`.
+WORD = (
+    r"(?![0-9]+(?:[ :]|$)|(?i:arn):|[^ :]:|[^ ]{65})[A-Za-z0-9][A-Za-z0-9_-]*"
+    r"(?::[A-Za-z][A-Za-z0-9_-]*){0,3}"
+)
+PARAMETER = "[A-Za-z_][A-Za-z0-9_-]{0,63}"
 
 EVENT_KEY = b',"event":'
 _RANDOM_BYTES = 10
 _48_BITS = (1 << 48) - 1
 _VARIANTS = "89ab" * 4
+_LONGEST_MARK = len(codecs.BOM_UTF8)
+
+
+def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetime) -> bytes:
+    """Build the notice's CLI invocation event: no session, no machine, no values.
+
+    Args:
+        command: the words of the command path, such as `usagectl`, `cache-dir` and `set`;
+            `other` stands for one without the form of a name.
+        params: names of the parameters typed, in declaration order; one without the form
+            of a name is left out.
+        now: the instant of the invocation.
+    """
+    words = [word if word and re.fullmatch(WORD, word) else OTHER for word in command]
+    event = {
+        "name": CLI_CMD,
+        "metadata": {"client_time": format_client_time(now)},
+        "payload": {
+            "cmd": " ".join(words[:MOST_WORDS]),
+            "params": [name for name in params if re.fullmatch(PARAMETER, name)],
+        },
+    }
+    return json.dumps(event, separators=(",", ":")).encode("ascii")
+
+
+def format_client_time(now: datetime) -> str:
+    """Write an instant as the notice does: `2022-08-30 14:46:54.116457`.
+
+    The notice names no zone; it is UTC, so that the time gives no place away.
+    """
+    return now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 class Record(NamedTuple):
@@ -63,59 +114,6 @@ def to_line(record: Record, members: Mapping[str, object] | None = None) -> byte
     return b"%b%b%b}" % (head[:-1], EVENT_KEY, record.event)
 
 
-def parse_line(line: bytes) -> Record | None:
-    """Read a line with or without its line end; None when it is torn or of another form."""
-    from usagectl.events.slicing import REFUSED  # it loads msgspec: few commands read lines
-
-    line = line.rstrip(b"\r\n")
-    try:
-        str(line, "utf-8")  # msgspec does not look into an event that it slices.
-        found = _line_decoder().decode(line)
-    except REFUSED:
-        return _parse_slowly(line)
-    event = bytes(found.event)
-    is_last = line.endswith(EVENT_KEY + event + b"}") and event.startswith(b"{")
-    record = Record(found.uid, found.time, found.tool, found.kind, event, found.consent)
-    return record if is_last else None
-
-
-@cache
-def _line_decoder() -> Any:  # noqa: ANN401
-    import msgspec  # as above
-
-    members: list[Any] = [(name, str) for name in ("uid", "time", "tool", "kind")]
-    members += [("event", msgspec.Raw), ("consent", str, "")]
-    return msgspec.json.Decoder(msgspec.defstruct("Line", members))
-
-
-def _parse_slowly(line: bytes) -> Record | None:
-    """Read what is JSON and msgspec refuses: half of a surrogate pair, as an escape."""
-    head, key, rest = line.partition(EVENT_KEY)
-    if b"\\u" not in line or not key or not rest.startswith(b"{"):
-        return None
-    try:
-        labels = _decoder.decode(str(head, "utf-8") + "}")
-        event, end = _decoder.raw_decode(str(rest, "utf-8"))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(labels, dict) or not isinstance(event, dict):
-        return None
-    members: list[Any] = [labels.get(name) for name in ("uid", "time", "tool", "kind")]
-    members.append(labels.get("consent", ""))
-    if str(rest, "utf-8")[end:] != "}" or not all(isinstance(each, str) for each in members):
-        return None
-    uid, time, tool, kind, consent = members
-    return Record(uid, time, tool, kind, rest[:-1], consent)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-_decoder = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
-"""As strict as msgspec: it knows no NaN, and a number of any length."""
-
-
 def parse_time(text: str) -> datetime | None:
     """Read an instant, None if the text is not one; without a zone it is UTC."""
     try:
@@ -127,10 +125,23 @@ def parse_time(text: str) -> datetime | None:
 
 def in_utc(time: str) -> str:
     """Write an instant in UTC, to the second; empty where it is not one."""
-    found = parse_time(time)
-    if found is None:
-        return ""
+    at = parse_time(time)
     try:
-        return found.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
+        return at.astimezone(UTC).isoformat(" ", "seconds").removesuffix("+00:00") if at else ""
     except OverflowError:  # The first hours of the year 1, or the last of 9999, elsewhere.
         return ""
+
+
+def as_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces in UTF-8, without a byte order mark.
+
+    PowerShell writes UTF-16, or a mark first, into a file that it redirects to.
+    """
+    waiting = iter(pieces)
+    head = b""
+    while len(head) < _LONGEST_MARK and (piece := next(waiting, None)) is not None:
+        head += piece
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        texts = codecs.iterdecode(chain([head], waiting), "utf-16", errors="replace")
+        return (text.encode() for text in texts)
+    return chain([head.removeprefix(codecs.BOM_UTF8)], waiting)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from usagectl.events.kinds import Kind
+    from usagectl.events.text_rules import Rule
 
     Encode = Callable[[object], str | None]
     """Gives a value's JSON, or None for one that does not fit."""
@@ -46,7 +47,7 @@ class _Member(NamedTuple):
     name: str
     key: str
     encode: Encode
-    wanted: str
+    wanted: str  # What a value must be.
     is_required: bool
     is_nullable: bool
 
@@ -61,19 +62,14 @@ class _Rule(NamedTuple):
 
 
 class Shape:
-    """What one event may hold, and the writer of its payload.
-
-    Attributes:
-        name: of the event.
-        has_session: True if its metadata holds the ID of a session, beside the time.
-        endpoint: `session` or `events`.
-    """
+    """What one event may hold, and the writer of its payload."""
 
     __slots__ = ("_object", "endpoint", "has_session", "name")
 
     def __init__(self, name: str, schema: Mapping[str, Any]) -> None:
         self.name = name
         self.endpoint: str = schema["x-endpoint"]
+        # Whether its metadata holds the ID of a session, beside the time.
         self.has_session = "session_id" in schema["properties"]["metadata"]["properties"]
         self._object = _Object(name, "", schema["properties"]["payload"])
 
@@ -157,28 +153,23 @@ class _Object:
         self._known = frozenset(schema["properties"])
         self._rules = tuple(_read_rules(schema))
 
+    def encode(self, value: object) -> str | None:
+        return self.write(value) if isinstance(value, Mapping) else None
+
     def write(self, values: Mapping[str, object]) -> str:
         """Write one object, or raise an error that names the wrong field."""
         parts = []
-        taken = 0
         for member in self._members:
-            value = values.get(member.name, self)
-            if value is self:
-                if member.is_required:
-                    raise self._error(member.name, "is missing")
-                continue
-            taken += 1
-            if value is None:
-                if member.is_nullable:
-                    parts.append(f"{member.key}null")
-                elif member.is_required:
-                    raise self._error(member.name, f"must be {member.wanted}")
-                continue
-            text = member.encode(value)
-            if text is None:
-                raise self._error(member.name, f"must be {member.wanted}")
-            parts.append(member.key + text)
-        if taken != len(values):
+            value, is_there = values.get(member.name), member.name in values
+            text = "null" if member.is_nullable and is_there else None
+            if value is not None:
+                text = member.encode(value)
+            if text is not None:
+                parts.append(member.key + text)
+            elif value is not None or member.is_required:
+                reason = f"must be {member.wanted}" if is_there else "is missing"
+                raise self._error(member.name, reason)
+        if not self._known.issuperset(values):
             self._refuse_unknown(values)
         for rule in self._rules:
             self._apply(rule, values)
@@ -215,7 +206,7 @@ def _encoder(event: str, place: str, kind: str, schema: Mapping[str, Any]) -> tu
     if kind == "array":
         items = schema["items"]
         if items["type"] == "object":
-            return _list_encoder(_object_encoder(_Object(event, f"{place}.", items))), "a list"
+            return _list_encoder(_Object(event, f"{place}.", items).encode), "a list"
         encode, wanted = _encoder(event, place, items["type"], items)
         return _list_encoder(encode), f"a list, each of it {wanted}"
     if kind == "boolean":
@@ -229,9 +220,9 @@ def _encoder(event: str, place: str, kind: str, schema: Mapping[str, Any]) -> tu
             wanted += f" of {low} or more"
         return _number_encoder(low, high, is_integer=kind == "integer"), wanted
     if "enum" in schema:
-        choices = {each: f'"{each}"' for each in schema["enum"]}
-        return _choice_encoder(choices), f"one of {', '.join(choices)}"
-    return _text_encoder(schema["x-emit"]), notice.closed_form(schema["x-emit"])
+        choices = {each: each for each in schema["enum"]}
+        return _text_encoder(choices.get), f"one of {', '.join(choices)}"
+    return _text_encoder(RULES[schema["x-emit"]]), notice.closed_form(schema["x-emit"])
 
 
 def _encode_boolean(value: object) -> str | None:
@@ -254,18 +245,8 @@ def _number_encoder(low: float, high: float, *, is_integer: bool) -> Encode:
     return encode
 
 
-def _choice_encoder(choices: Mapping[str, str]) -> Encode:
-    """Write one of a list of texts, each with what is written for it."""
-
-    def encode(value: object) -> str | None:
-        return choices.get(value) if isinstance(value, str) else None
-
-    return encode
-
-
-def _text_encoder(rule: str) -> Encode:
+def _text_encoder(apply: Rule) -> Encode:
     """Write texts by a rule; results are remembered, since a tracker meets the same texts again."""
-    apply = RULES[rule]
 
     def find(text: str) -> str | None:
         found = apply(text)
@@ -288,17 +269,10 @@ def _list_encoder(encode: Encode) -> Encode:
     def encode_all(value: object) -> str | None:
         if not isinstance(value, (list, tuple)) or len(value) > _MOST_ITEMS:
             return None
-        parts = [encode(each) for each in value]
-        return None if None in parts else f"[{','.join(cast('list[str]', parts))}]"
+        parts = [part for each in value if (part := encode(each)) is not None]
+        return f"[{','.join(parts)}]" if len(parts) == len(value) else None
 
     return encode_all
-
-
-def _object_encoder(shape: _Object) -> Encode:
-    def encode(value: object) -> str | None:
-        return shape.write(value) if isinstance(value, Mapping) else None
-
-    return encode
 
 
 def _read_rules(schema: Mapping[str, Any]) -> Iterable[_Rule]:

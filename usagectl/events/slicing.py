@@ -1,183 +1,142 @@
 """Exact event bytes, cut out of JSON text and streams that others wrote.
 
-Bytes are cut, never serialised again. msgspec does it; what is JSON and refused by msgspec
-all the same (half a surrogate pair as an escape, which Python's json writes for a path that
-is not UTF-8) is cut with Python's own reader.
+Bytes are cut, never serialised again. Python's own reader says where a value ends: it takes
+half a surrogate pair as an escape, which Python's json writes for a path that is not UTF-8.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-import msgspec
+from usagectl.events.record import EVENT_KEY, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BLANKS = re.compile(r"[ \t\n\r]*")
-
-
-class _Body(msgspec.Struct):
-    events: list[msgspec.Raw]
-
-
-class _Named(msgspec.Struct):
-    name: str
-    metadata: dict[str, msgspec.Raw] | None = None
-    payload: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_body = msgspec.json.Decoder(_Body)
-_list = msgspec.json.Decoder(list[msgspec.Raw])
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_named = msgspec.json.Decoder(_Named)
-REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises at bytes that it does not take for JSON of the wanted form."""
-
-
-def name_of(event: bytes) -> str:
-    """Return an event's name; empty for anything else."""
-    try:
-        return _named.decode(event).name
-    except REFUSED:
-        return _name_slowly(event) if b"\\u" in event else ""
-
-
-def _name_slowly(event: bytes) -> str:
-    try:
-        document = _reader.decode(str(event, "utf-8"))
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(document, dict) or not isinstance(document.get("metadata", {}), dict | None):
-        return ""
-    name = document.get("name")
-    return name if isinstance(name, str) else ""
-
-
-def events_of(text: bytes) -> list[bytes]:
-    """Cut the events out of one event or one body; empty for anything else."""
-    if name_of(text):
-        return [text]
-    try:
-        found = [bytes(raw) for raw in _body.decode(text).events]
-    except REFUSED:
-        found = objects_of(text) or [] if b"\\u" in text else []
-    return found if all(name_of(event) for event in found) else []
-
-
-def events_of_list(text: bytes) -> list[bytes]:
-    """Cut the events out of a list of events; empty for anything else."""
-    try:
-        found = [bytes(raw) for raw in _list.decode(text)]
-    except REFUSED:
-        return []
-    return found if all(name_of(event) for event in found) else []
-
-
-def objects_of(text: bytes) -> list[bytes] | None:
-    """Cut out the JSON objects that a request reports, with a name or without.
-
-    These are the members of the list `events`, those of a list, or the one object. None
-    when the text is not JSON, or holds anything else.
-    """
-    try:
-        str(text, "utf-8")  # msgspec does not look into what it cuts.
-    except UnicodeDecodeError:
-        return None
-    text = text.strip(b" \t\r\n")
-    try:
-        found = _cut(text)
-    except REFUSED:
-        try:
-            found = _cut_slowly(str(text, "utf-8"))
-        except (ValueError, RecursionError):
-            return None
-    return found if all(each.startswith(b"{") for each in found) else None
-
-
-def beside_events(text: bytes) -> bytes:
-    """Cut out the other members of an object with a list of events, as an object or as nothing."""
-    document = str(text, "utf-8").strip(" \t\r\n")
-    if not document.startswith("{") or '"events"' not in document:
-        return b""
-    try:
-        members = list(_members(document))
-    except (ValueError, RecursionError, IndexError):
-        return b""
-    lists = [value for name, value in members if name == "events" and value.startswith("[")]
-    if not lists:
-        return b""  # The object is itself the event.
-    # Of a repeated member the last one counts, as for every reader of JSON.
-    rest = [
-        f"{json.dumps(name)}:{value}"
-        for name, value in members
-        if name != "events" or value is not lists[-1]
-    ]
-    return ("{" + ",".join(rest) + "}").encode() if rest else b""
-
-
-def _cut(text: bytes) -> list[bytes]:
-    if text.startswith(b"["):
-        return [bytes(raw) for raw in _list.decode(text)]
-    members = _object.decode(text)
-    if "events" in members and bytes(members["events"]).startswith(b"["):
-        return [bytes(raw) for raw in _body.decode(text).events]
-    return [text]
-
-
-def _cut_slowly(document: str) -> list[bytes]:
-    """Cut with Python's own reader.
-
-    Raises:
-        ValueError: it is not JSON, or neither an object nor a list.
-    """
-    _reader.decode(document)
-    found = [document]
-    if document.startswith("["):
-        found = list(_elements(document, 0))
-    else:
-        for name, value in _members(document):
-            if name == "events" and value.startswith("["):
-                found = list(_elements(value, 0))
-    return [each.encode() for each in found]
+_MARK = re.compile(r"[ \t\n\r]*[,:]?[ \t\n\r]*")
+_LABELS = ("uid", "time", "tool", "kind")
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-# A number stays text: int() of thousands of digits is refused, and nobody asks for its value.
-_reader = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+# int() refuses thousands of digits, and nobody asks for a number's value.
+_reader = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+_UNREADABLE = (ValueError, RecursionError)
+"""What it raises for anything but JSON, and for JSON that nests too deep."""
 
 
-def _elements(document: str, at: int) -> Iterator[str]:
-    """Cut a valid list into its elements."""
-    at = _skip(document, at + 1)
-    while document[at] != "]":
-        end = _reader.raw_decode(document, at)[1]
-        yield document[at:end]
-        at = _skip(document, end)
-        at = _skip(document, at + 1) if document[at] == "," else at
+def parse_line(line: bytes) -> Record | None:
+    """Read a record's line, with its line end or without; None for a torn or a foreign line."""
+    line = line.rstrip(b"\r\n")
+    try:
+        document, value = _read(line)
+        texts = dict(_members(document)) if isinstance(value, dict) else {}
+    except _UNREADABLE:
+        return None
+    event = texts.get("event", "").encode()
+    if not (line.endswith(EVENT_KEY + event + b"}") and event.startswith(b"{")):
+        return None
+    labels = [*map(value.get, _LABELS), value.get("consent", "")]
+    if not all(isinstance(label, str) for label in labels):
+        return None
+    uid, time, tool, kind, consent = labels
+    return Record(uid, time, tool, kind, event, consent)
+
+
+def name_of(event: bytes) -> str:
+    """Return an event's name; empty for anything else."""
+    try:
+        _, value = _read(event)
+    except _UNREADABLE:
+        return ""
+    if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict | None):
+        return ""
+    name = value.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def events_of(text: bytes) -> list[bytes]:
+    """Cut the events out of one event, one body or a list; empty for anything else."""
+    if name_of(text):
+        return [text]
+    found = objects_of(text) or []
+    return found if all(name_of(event) for event in found) else []
+
+
+def objects_of(text: bytes, *, most: int | None = None) -> list[bytes] | None:
+    """Cut out the JSON objects that a request reports, with a name or without.
+
+    These are the members of the list `events`, those of a list, or the one object; no more
+    than `most` of them. None when the text is not JSON, or holds anything else.
+    """
+    try:
+        document, value = _read(text)
+        found = [document]
+        events = document if isinstance(value, list) else _split(document, value)[0]
+        if events:
+            found = [each for _, each in islice(_members(events), most)]
+    except _UNREADABLE:
+        return None
+    is_whole = all(each.startswith("{") for each in found)
+    return [each.encode() for each in found] if is_whole else None
+
+
+def beside_events(text: bytes) -> bytes:
+    """Cut out the other members of an object with a list of events, as an object or as nothing."""
+    try:
+        document, value = _read(text)
+        _, rest = _split(document, value)
+    except _UNREADABLE:
+        return b""
+    written = ",".join(f"{json.dumps(name)}:{each}" for name, each in rest)
+    return f"{{{written}}}".encode() if rest else b""
+
+
+def _read(text: bytes) -> tuple[str, Any]:
+    """Return JSON without the blanks around it, and its value.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it nests too deep.
+    """
+    document = str(text, "utf-8").strip(" \t\r\n")
+    return document, _reader.decode(document)
+
+
+def _split(document: str, value: object) -> tuple[str, list[tuple[str, str]]]:
+    """Return an object's list of events as text, and its other members; both empty without one."""
+    if not isinstance(value, dict) or "events" not in value:
+        return "", []
+    members = list(_members(document))
+    # Of a repeated member the last one counts, as for every reader of JSON.
+    for place in reversed(range(len(members))):
+        name, text = members[place]
+        if name == "events" and text.startswith("["):
+            return text, members[:place] + members[place + 1 :]
+    return "", []
 
 
 def _members(document: str) -> Iterator[tuple[str, str]]:
-    """Cut a valid object into its members: name and text of each value."""
-    if not document.startswith("{"):
-        raise ValueError(document[:1])
+    """Cut a valid object or list: yield the name, empty in a list, and the text of each value."""
     at = _skip(document, 1)
-    while document[at] != "}":
-        name, end = _reader.raw_decode(document, at)
-        at = _skip(document, _skip(document, end) + 1)
+    while document[at] not in "]}":
+        name = ""
+        if document[0] == "{":
+            name, end = _reader.raw_decode(document, at)
+            at = _skip(document, end)
         end = _reader.raw_decode(document, at)[1]
-        yield str(name), document[at:end]
+        yield name, document[at:end]
         at = _skip(document, end)
-        at = _skip(document, at + 1) if document[at] == "," else at
 
 
 def _skip(document: str, at: int) -> int:
-    found = _BLANKS.match(document, at)
+    """Return where the next token stands, after blanks and one comma or colon."""
+    found = _MARK.match(document, at)
     return found.end() if found else at
 
 

@@ -15,7 +15,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from usagectl.events.encoding import MOST_WORDS, OTHER, PARAMETER, WORD
+from usagectl.events.record import MOST_WORDS, OTHER, PARAMETER, WORD
 from usagectl.sensitive import looks_like_secret
 
 if TYPE_CHECKING:
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     Rule = Callable[[str], str | None]
 
 DUMMY_ACCOUNT = "000000000000"
-STAGES = ("BOOT", "START", "READY", "SHUTDOWN")
 
 _SYSTEMS = (
-    *("Linux", "Darwin", "Windows", "FreeBSD", "OpenBSD", "NetBSD", "DragonFly", "SunOS", "AIX"),
-    *("Android", "iOS", "Java", "Emscripten", "WASI", "Haiku"),
+    "Linux|Darwin|Windows|FreeBSD|OpenBSD|NetBSD|DragonFly|SunOS|AIX"
+    "|Android|iOS|Java|Emscripten|WASI|Haiku"
 )
-
 _SERVICE = r"[a-z][a-z0-9]{0,40}(?:[.-][a-z0-9]{1,40}){0,4}"
 _ERROR_TYPE = (
     r"(?:[A-Za-z][A-Za-z0-9]{0,63}\.){0,4}(?=[A-Za-z0-9]{0,80}[a-z]{2})"
@@ -59,44 +57,24 @@ def _services() -> frozenset[str]:
     return frozenset(name.translate(_APART) for name in words_of("services.txt"))
 
 
-@cache
-def _compile(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern when it is needed: a program that starts records one event or two."""
-    return re.compile(pattern)
+def _form(pattern: str, *, otherwise: str | None = None, is_name: bool = False) -> Rule:
+    """Take a text of that form alone, and of names none that looks like a token.
 
-
-def _form(pattern: str, *, otherwise: str | None = None) -> Rule:
-    """Take a text of that form alone; any other is refused, or replaced by `otherwise`."""
+    Any other is refused, or replaced by `otherwise`.
+    """
 
     def apply(text: str) -> str | None:
-        return text if _compile(pattern).fullmatch(text) else otherwise
-
-    return apply
-
-
-def _name(pattern: str, *, otherwise: str | None = None) -> Rule:
-    """Take a name of that form that does not look like a token, else what `otherwise` says."""
-
-    def apply(text: str) -> str | None:
-        is_name = _compile(pattern).fullmatch(text) and not looks_like_secret(text)
-        return text if is_name else otherwise
+        is_fit = re.fullmatch(pattern, text) and not (is_name and looks_like_secret(text))
+        return text if is_fit else otherwise
 
     return apply
 
 
 def _service(text: str) -> str | None:
     """Take a service of the list; another service is `other`, an invalid name is refused."""
-    if not _compile(_SERVICE).fullmatch(text):
+    if not re.fullmatch(_SERVICE, text):
         return None
     return text if is_service(text) else OTHER
-
-
-def _system(text: str) -> str:
-    return text if text in _SYSTEMS else OTHER
-
-
-def _account(_: str) -> str:
-    return DUMMY_ACCOUNT
 
 
 def _scrubbed(text: str) -> str:
@@ -106,7 +84,7 @@ def _scrubbed(text: str) -> str:
 
 
 def _trace(text: str) -> str:
-    from usagectl.events.tracebacks import scrub_trace
+    from usagectl.events.vocabulary import scrub_trace
 
     return scrub_trace(text)
 
@@ -122,14 +100,14 @@ RULES: Mapping[str, Rule] = {
     "time": _form(r"[0-9]{1,12}|[0-9]{4}(?:-[0-9]{2}){2} [0-9]{2}(?::[0-9]{2}){2}(?:\.[0-9]{6})?"),
     "machine-id": _form(r"gen_[0-9a-f]{8}-[0-9a-f]{3}|[0-9a-f]{8}(?:-[0-9a-f]{3})?"),
     "token": _form(r"(?:[A-Za-z0-9_-]{1,2048}(?:\.[A-Za-z0-9_-]{1,2048}){0,4}={0,2})?"),
-    "system": _system,
+    "system": _form(_SYSTEMS, otherwise=OTHER),
     "version": _form(
         r"unknown|v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}(?:[a-z]{1,5}[0-9]{0,6})?"
         r"(?:[-+.:_][A-Za-z0-9]{1,40}){0,5}"
     ),
     "service-name": _service,
-    "operation-name": _name(r"[A-Z][A-Za-z0-9]{0,127}"),
-    "error-type": _name(_ERROR_TYPE, otherwise=OTHER),
+    "operation-name": _form(r"[A-Z][A-Za-z0-9]{0,127}", is_name=True),
+    "error-type": _form(_ERROR_TYPE, otherwise=OTHER, is_name=True),
     "scrubbed": _scrubbed,
     "trace": _trace,
     "region": _form(
@@ -137,10 +115,10 @@ RULES: Mapping[str, Rule] = {
         r"|s3-external-1|aws(?:-cn|-us-gov|-iso(?:-[a-z])?)?-global",
         otherwise=OTHER,
     ),
-    "account": _account,
+    "account": lambda _: DUMMY_ACCOUNT,
     "user-agent": _user_agent,
-    "command-path": _name(rf"{WORD}(?: {WORD}){{0,{MOST_WORDS - 1}}}"),
-    "parameter-name": _name(PARAMETER),
-    "stage": _form("|".join(STAGES)),
+    "command-path": _form(rf"{WORD}(?: {WORD}){{0,{MOST_WORDS - 1}}}", is_name=True),
+    "parameter-name": _form(PARAMETER, is_name=True),
+    "stage": _form("BOOT|START|READY|SHUTDOWN"),
 }
 """The rule of each `x-emit` of the notice's data: the text to send, or None for a refused one."""

@@ -9,31 +9,20 @@ from __future__ import annotations
 import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 CONFIG_DIR_VARIABLE = "USAGECTL_CONFIG_DIR"
 STATE_DIR_VARIABLE = "USAGECTL_STATE_DIR"
 
 _CI_VARIABLES = (
-    "CI",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "CIRCLECI",
-    "TRAVIS",
-    "JENKINS_URL",
-    "BUILDKITE",
-    "TF_BUILD",
-    "BITBUCKET_BUILD_NUMBER",
-    "TEAMCITY_VERSION",
-    "APPVEYOR",
-    "DRONE",
-    "CODEBUILD_BUILD_ID",
-    "SEMAPHORE",
-    "CONTINUOUS_INTEGRATION",
+    *("CI", "CONTINUOUS_INTEGRATION", "GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "TRAVIS"),
+    *("JENKINS_URL", "BUILDKITE", "TF_BUILD", "BITBUCKET_BUILD_NUMBER", "TEAMCITY_VERSION"),
+    *("APPVEYOR", "DRONE", "CODEBUILD_BUILD_ID", "SEMAPHORE"),
 )
 """Variables that a CI service sets, non-empty (facts, part 6: lstk's own list)."""
 
@@ -103,7 +92,7 @@ def from_process() -> Environment:
         release=uname[2],
         machine=uname[4],
         host_name=uname[1],
-        now=_now,
+        now=partial(datetime.now, UTC),
     )
 
 
@@ -127,18 +116,13 @@ def is_container(environment: Environment) -> bool:
     return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _uname() -> tuple[str, str, str, str, str]:
+def _uname() -> Sequence[str]:
+    """Read system, host name, release, version and processor, in that order."""
     if hasattr(os, "uname"):
-        uname = os.uname()
-        return (uname.sysname, uname.nodename, uname.release, uname.version, uname.machine)
+        return os.uname()
     import platform  # Windows alone needs it
 
-    found = platform.uname()
-    return (found.system, found.node, found.release, found.version, found.machine)
+    return platform.uname()
 
 
 def _cwd() -> Path:

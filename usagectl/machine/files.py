@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from usagectl.errors import (
@@ -53,15 +53,10 @@ def settings_file(environment: Environment) -> Path | None:
 
 
 def require_settings_file(environment: Environment) -> Path:
-    """Name the user's settings file.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-    """
-    file = settings_file(environment)
-    if file is None:
-        raise FolderUnknownError("usagectl's settings", variable=CONFIG_DIR_VARIABLE)
-    return file
+    """Name the user's settings file; raises FolderUnknownError when this account has no home."""
+    if file := settings_file(environment):
+        return file
+    raise FolderUnknownError("usagectl's settings", variable=CONFIG_DIR_VARIABLE)
 
 
 def spool_file(environment: Environment) -> Path | None:
@@ -71,32 +66,19 @@ def spool_file(environment: Environment) -> Path | None:
 
 
 def require_spool_file(environment: Environment) -> Path:
-    """Name the spool's file.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-    """
-    file = spool_file(environment)
-    if file is None:
-        raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
-    return file
+    """Name the spool's file; raises FolderUnknownError when this account has no home."""
+    if file := spool_file(environment):
+        return file
+    raise FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE)
 
 
 def require_delivery_dir(environment: Environment) -> Path:
-    """Name the folder that a delivery locks, and that keeps its pauses.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-    """
+    """Name the folder that a delivery locks, and that keeps its pauses; raises as the above."""
     return require_spool_file(environment).with_name("delivery")
 
 
 def require_files_dir(environment: Environment) -> Path:
-    """Name the folder where `replay --file` keeps what it has not sent yet.
-
-    Raises:
-        FolderUnknownError: this account has no home.
-    """
+    """Name the folder where `replay --file` keeps what it has not sent; raises as the above."""
     return require_spool_file(environment).with_name("files")
 
 
@@ -122,22 +104,20 @@ def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
     try:
         # Without O_NONBLOCK a FIFO in the file's place would hang the command.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _O_BINARY)
+        try:
+            return _read_descriptor(file, descriptor, limit=limit)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise FileUnreadableError(file, reason=reason_of(error)) from error
-    try:
-        return _read_descriptor(file, descriptor, limit=limit)
-    except OSError as error:
-        raise FileUnreadableError(file, reason=reason_of(error)) from error
-    finally:
-        os.close(descriptor)
 
 
 def _read_descriptor(file: Path, descriptor: int, *, limit: int) -> bytes:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise FileUnreadableError(file, reason=f"it is {_kind(status.st_mode)}, not a file")
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        raise FileUnreadableError(file, reason=f"it is {_kind(mode)}, not a file")
     with os.fdopen(descriptor, "rb", closefd=False) as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
@@ -211,7 +191,8 @@ def _replacing(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
     except (OSError, ValueError) as error:
         raise FileUnwritableError(file, reason=reason_of(error)) from error
     finally:
-        _unlink_quietly(temporary)
+        with suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
 
 
 def _resolve(file: Path) -> Path:
@@ -272,17 +253,15 @@ def set_aside(path: Path, now: datetime) -> Path:
     Raises:
         FileUnwritableError: it keeps its name.
     """
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
-    for attempt in range(1000):
-        suffix = f"-{attempt}" if attempt else ""
-        target = path.with_name(f"{path.name}.corrupt-{stamp}{suffix}")
-        if not os.path.lexists(target):
-            try:
-                path.rename(target)
-            except OSError as error:
-                raise FileUnwritableError(path, reason=reason_of(error)) from error
-            return target
-    raise FileUnwritableError(path, reason="too many files were set aside beside it")
+    name = f"{path.name}.corrupt-{now:%Y%m%dT%H%M%SZ}"
+    target, number = path.with_name(name), 0
+    while os.path.lexists(target):
+        number += 1
+        target = path.with_name(f"{name}-{number}")
+    try:
+        return path.rename(target)
+    except OSError as error:
+        raise FileUnwritableError(path, reason=reason_of(error)) from error
 
 
 def put_back(aside: Path, path: Path) -> bool:
@@ -360,15 +339,8 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-def _unlink_quietly(file: Path) -> None:
-    try:
-        file.unlink(missing_ok=True)
-    except (OSError, ValueError):
-        return
-
-
 def reason_of(error: Exception) -> str:
-    """Say why the system refused, in the words of its own message: `permission denied`."""
+    """Return why the system refused, in its own words: `permission denied`."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     return type(error).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 from usagectl.errors import InvalidValueError
@@ -32,16 +33,13 @@ def render(variables: Mapping[str, str], format_name: str) -> str:
     """
     write = _WRITERS.get(format_name)
     if write is None:
-        wanted = f"use one of {', '.join(FORMATS)}"
-        raise _invalid(format_name, what="format", because=wanted)
+        raise _invalid(format_name, "format", f"use one of {', '.join(FORMATS)}")
     for name, value in variables.items():
         if not _NAME.fullmatch(name):
             wanted = "use ASCII letters, digits and `_`, and no digit first"
-            raise _invalid(name, what="variable name", because=wanted)
+            raise _invalid(name, "variable name", wanted)
         if _NOT_TEXT.search(value):
-            raise _invalid(
-                name, what="variable for text", because="its value holds NUL or invalid Unicode"
-            )
+            raise _invalid(name, "variable for text", "its value holds NUL or invalid Unicode")
     return write(variables) + "\n"
 
 
@@ -61,33 +59,13 @@ def detect_shell(shell_path: str | None, system: str) -> str:
     return name if name in {"zsh", "fish"} else "bash"
 
 
-def _invalid(given: str, *, what: str, because: str) -> InvalidValueError:
+def _invalid(given: str, what: str, because: str) -> InvalidValueError:
     """Build the error; `given` is a variable's name, never its value."""
     return InvalidValueError(what, given, wanted=because, hint="usagectl env --help")
 
 
-def _lines(template: str, variables: Mapping[str, str], quote: Callable[[str], str]) -> str:
+def _lines(template: str, quote: Callable[[str], str], variables: Mapping[str, str]) -> str:
     return "\n".join(template.format(name, quote(value)) for name, value in variables.items())
-
-
-def _posix(variables: Mapping[str, str]) -> str:
-    """Write for `eval "$(usagectl env)"` in bash, zsh and every POSIX shell."""
-    return _lines("export {}={}", variables, quote_posix)
-
-
-def _fish(variables: Mapping[str, str]) -> str:
-    """Write for `usagectl env fish | source`."""
-    return _lines("set -gx {} {}", variables, quote_fish)
-
-
-def _powershell(variables: Mapping[str, str]) -> str:
-    """Write for `usagectl env powershell | Out-String | Invoke-Expression`.
-
-    Pure ASCII: a Windows console decodes output with another code page than Python
-    writes, PowerShell treats typographic quotes as quotes, and the pipe rewrites line
-    ends. An empty value removes the variable in every PowerShell before 7.5.
-    """
-    return _lines("$Env:{} = {}", variables, quote_powershell)
 
 
 def quote_posix(text: str) -> str:
@@ -103,7 +81,11 @@ def quote_fish(text: str) -> str:
 
 
 def quote_powershell(value: str) -> str:
-    """Write any text as a PowerShell expression in ASCII, safe from code pages and quotes."""
+    """Write any text as a PowerShell expression in ASCII.
+
+    A Windows console decodes output with another code page than Python writes, PowerShell
+    treats typographic quotes as quotes, and the pipe rewrites line ends.
+    """
     return "'" + re.sub(r"[^ -~]+", _char_codes, value.replace("'", "''")) + "'"
 
 
@@ -112,33 +94,25 @@ def _char_codes(run: re.Match[str]) -> str:
     return "".join(["' + ", *(f"[char]0x{unit} + " for unit in units), "'"])
 
 
-def _dotenv(variables: Mapping[str, str]) -> str:
-    """Write a file that python-dotenv and Compose's `env_file` read alike.
-
-    Plain values have no quotes, so that `docker run --env-file`, for which quotes
-    are part of the value, reads them too.
-    """
-    return "\n".join(f"{name}={_dotenv_value(name, value)}" for name, value in variables.items())
+def _entries(entry: Callable[[str, str], str], variables: Mapping[str, str]) -> str:
+    return "\n".join(entry(name, value) for name, value in variables.items())
 
 
-def _dotenv_value(name: str, value: str) -> str:
-    """Write a value in the first form that every reader reads back.
+def _dotenv(name: str, value: str) -> str:
+    """Write a line that python-dotenv and Compose's `env_file` read alike, in the first form.
 
+    Plain values have no quotes: for `docker run --env-file` they would be part of the value.
     python-dotenv expands `${NAME}` in every form, and no form escapes it. Compose
     expands `$` outside single quotes, and any backslash before a quote escapes it.
     """
     if "${" in value:
-        raise _invalid(
-            name,
-            what="variable for dotenv",
-            because="its value holds ${, which python-dotenv always expands",
-        )
+        because = "its value holds ${, which python-dotenv always expands"
+        raise _invalid(name, "variable for dotenv", because)
     for fits, write in _DOTENV_FORMS:
         if fits.fullmatch(value):
-            return write(value)
-    raise _invalid(
-        name, what="variable for dotenv", because="no form of quoting is read alike by all readers"
-    )
+            return f"{name}={write(value)}"
+    because = "no form of quoting is read alike by all readers"
+    raise _invalid(name, "variable for dotenv", because)
 
 
 def _single(value: str) -> str:
@@ -172,11 +146,8 @@ def _docker(variables: Mapping[str, str]) -> str:
     """
     for name, value in variables.items():
         if "\n" in value:
-            raise _invalid(
-                name,
-                what="variable for docker",
-                because="its value holds a line end, and the options are one line",
-            )
+            because = "its value holds a line end, and the options are one line"
+            raise _invalid(name, "variable for docker", because)
     return " ".join(f"-e {shlex.quote(f'{name}={value}')}" for name, value in variables.items())
 
 
@@ -184,7 +155,7 @@ def _compose(variables: Mapping[str, str]) -> str:
     """Write the `environment:` mapping of a service in a Compose file."""
     if not variables:
         return "environment: {}"
-    return "environment:\n" + _lines("  {}: {}", variables, _yaml_string)
+    return "environment:\n" + _lines("  {}: {}", _yaml_string, variables)
 
 
 def _yaml_string(value: str) -> str:
@@ -203,18 +174,11 @@ def _yaml_character(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - the end of the BMP
 
 
-def _github(variables: Mapping[str, str]) -> str:
+def _github(name: str, value: str) -> str:
     """Write for `>> "$GITHUB_ENV"`, several lines in GitHub's delimiter form."""
-    return "\n".join(_github_entry(name, value) for name, value in variables.items())
-
-
-def _github_entry(name: str, value: str) -> str:
     if value.endswith("\r"):
-        raise _invalid(
-            name,
-            what="variable for github",
-            because="its value ends in CR, which a Windows runner drops",
-        )
+        because = "its value ends in CR, which a Windows runner drops"
+        raise _invalid(name, "variable for github", because)
     if "\n" not in value:
         return f"{name}={value}"
     delimiter = "USAGECTL_END"
@@ -224,14 +188,16 @@ def _github_entry(name: str, value: str) -> str:
 
 
 _WRITERS: dict[str, Callable[[Mapping[str, str]], str]] = {
-    "bash": _posix,
-    "zsh": _posix,
-    "fish": _fish,
-    "powershell": _powershell,
-    "dotenv": _dotenv,
+    "bash": partial(_lines, "export {}={}", quote_posix),  # eval "$(usagectl env)"
+    "zsh": partial(_lines, "export {}={}", quote_posix),
+    "fish": partial(_lines, "set -gx {} {}", quote_fish),  # usagectl env fish | source
+    # usagectl env powershell | Out-String | Invoke-Expression; before 7.5 an empty value
+    # removes the variable.
+    "powershell": partial(_lines, "$Env:{} = {}", quote_powershell),
+    "dotenv": partial(_entries, _dotenv),
     "docker": _docker,
     "compose": _compose,
-    "github": _github,
+    "github": partial(_entries, _github),
 }
 
 FORMATS: tuple[str, ...] = tuple(_WRITERS)

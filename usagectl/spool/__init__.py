@@ -9,16 +9,16 @@ import json
 import os
 import threading
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError
-from usagectl.events.record import Record, new_record, parse_time, to_line
+from usagectl.events.record import Record, new_record, parse_time
 from usagectl.machine import files
 from usagectl.spool import database
-from usagectl.spool.database import SpoolSetAsideError
+from usagectl.spool.database import BRIEF, SpoolSetAsideError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,48 +28,58 @@ if TYPE_CHECKING:
 
 State = Literal["pending", "sent", "rejected"]
 Reason = Literal["full", "old", "unwritable"]
-STATES: tuple[State, ...] = ("pending", "sent", "rejected")
+STATES: tuple[State, ...] = get_args(State)
 UNSENT: tuple[State, ...] = ("pending", "rejected")
 
-UNKNOWN_DAY = "unknown"
+PATIENT = database.PATIENT
 LOG_MAX_BYTES = 16 * 1024 * 1024
-"""How much is kept of events that were sent, and of those that were rejected."""
-
-BRIEF, PATIENT = database.BRIEF_SECONDS, database.PATIENT_SECONDS
+"""The bytes that are kept of events that were sent, and of those that were rejected."""
 
 _SESSION = "session"
 _ROW_BYTES = 150
-"""What a row takes beside its event and answer: labels, index, SQLite's own (measured)."""
+"""The bytes of a row beside its event and answer: labels, index, SQLite's own (measured)."""
 
 _SIZE = f"({_ROW_BYTES} + length(event) + coalesce(length(answer), 0))"
 _ANSWER_CHARACTERS = 500
 _NO_END = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = timedelta(days=1) // timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1) // _MICROSECOND
+_DAY_IN_UTC = (  # Division rounds towards zero; of the year before the first no day has a name.
+    "coalesce(nullif(date((instant - (instant < 0) * 999999) / 1000000, 'unixepoch'), "
+    "'0000-12-31'), 'unknown')"
+)
 _INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_DELETE = "DELETE FROM events WHERE "
-_SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE "
-_THESE = "seq IN (SELECT value FROM json_each(?))"
-_OLDEST = (  # As many of the oldest thousand as hold so many bytes.
-    f"seq IN (SELECT seq FROM (SELECT seq, sum({_SIZE}) OVER "  # noqa: S608  (no text of others)
-    f"(ORDER BY seq) - {_SIZE} AS before "
+_COUNT_ADDED = (
+    "UPDATE totals SET (events, bytes) = (SELECT totals.events + count(*), "  # noqa: S608  (no text of others)
+    f"totals.bytes + coalesce(sum({_SIZE}), 0) FROM events "
+    "WHERE seq > ? AND +events.state = totals.state)"
+)
+_SETTLE = (
+    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
+    "WHERE seq IN (SELECT value FROM json_each(?))"
+)
+_DROP_OLDEST = (  # Of the oldest thousand, those that begin within the bytes to be dropped.
+    "DELETE FROM events WHERE seq IN (SELECT seq FROM "  # noqa: S608  (no text of others)
+    f"(SELECT seq, sum({_SIZE}) OVER (ORDER BY seq) - {_SIZE} AS before "
     "FROM events WHERE state = ? ORDER BY seq LIMIT 1000) WHERE before < ?)"
 )
-_OLD = (  # One with an odd time keeps back none behind it, unless they are a hundred.
+_DROP_OLD = (  # Of the oldest hundred: one with an odd time keeps none behind it from going.
+    "DELETE FROM events WHERE "
     "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
     "AND seq IN (SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
 )
 
 
 class Bounds(NamedTuple):
-    """How much may wait: bytes of all events, days of each."""
+    """The limits of what may wait: bytes of all events, days of each."""
 
     max_bytes: int = 32 * 1024 * 1024
     max_days: int = 90
 
 
 class Losses(NamedTuple):
-    """How many events were lost since the store was made, by reason."""
+    """Numbers of events that were lost since the store was made, by reason."""
 
     full: int = 0  # Dropped, the oldest first: the spool had reached its size.
     old: int = 0  # Dropped: they had reached their age.
@@ -82,27 +92,27 @@ class Losses(NamedTuple):
 
 
 class SpoolState(NamedTuple):
-    """The size of the spool, and what is wrong with it."""
+    """The events of the spool in numbers, and what is wrong with it."""
 
     path: Path | None  # The file; None when there is no home.
     pending: int = 0
     sent: int = 0
     rejected: int = 0
-    bytes: int = 0  # What those that wait take.
+    bytes: int = 0  # Of those that wait.
     losses: Losses = Losses()
     problem: str = ""  # Why it cannot be read, or what was set aside; else empty.
     unwritable: str = ""  # Why the next event could not be kept; else empty.
 
 
 class Selection(NamedTuple):
-    """Which events are meant; without a word about something, all."""
+    """A choice of events; a field that is empty or None leaves none out."""
 
     tools: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     since: datetime | None = None  # Recorded then or later.
     until: datetime | None = None  # Recorded before.
     uids: tuple[str, ...] = ()  # Beginnings of uids.
-    consent: str | None = None  # Under which consent to send; empty: under none.
+    consent: str | None = None  # The consent to send that they have; empty: none.
     without: tuple[str, ...] = ()  # Not of these tools.
 
 
@@ -110,7 +120,7 @@ ALL = Selection()
 
 
 class Handover(NamedTuple):
-    """What one answer of an endpoint was: when, from where, its status and first words."""
+    """One answer of an endpoint: when, from where, its status and first words."""
 
     at: str
     to: str
@@ -133,17 +143,12 @@ class Entry(NamedTuple):
 
     @property
     def record(self) -> Record:
-        """Return it as it was recorded."""
+        """Return the event as it was recorded."""
         return Record(self.uid, self.time, self.tool, self.event, self.body, self.consent)
-
-    @property
-    def line(self) -> bytes:
-        """Write it as one line, without a line end."""
-        return to_line(self.record)
 
 
 class Group(NamedTuple):
-    """What events are counted by; the day is that of UTC, or `unknown`."""
+    """Labels that events are counted by; the day is that of UTC, or `unknown`."""
 
     day: str
     tool: str
@@ -152,7 +157,7 @@ class Group(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """How many events there are of each group, and the bytes of all of them."""
+    """The number of events of each group, and the bytes of all of them."""
 
     groups: dict[Group, int]
     bytes: int
@@ -164,11 +169,11 @@ class Stats(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one request carries: rows of the store, and the exact bytes of their events."""
+    """Events of one request: rows of the store, and the exact bytes of their events."""
 
     ids: tuple[int, ...]
     events: tuple[bytes, ...]
-    is_session: bool = False  # It is one session event, which has an address of its own.
+    is_session: bool = False  # One session event, which has an address of its own.
 
 
 class Spool:
@@ -184,13 +189,8 @@ class Spool:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         database.begin(self._connection)
-        try:
+        with self._connection:
             yield
-            self._execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._execute("ROLLBACK")
-            raise
 
     def add(self, records: Iterable[Record], *, lost: int = 0) -> int:
         """Add events in one transaction, and drop the oldest beyond the bounds.
@@ -201,7 +201,7 @@ class Spool:
             How many were added.
         """
         with self._transaction():
-            added = self._insert(_row(record) for record in records)
+            added = self._insert(map(_row, records))
             self.add_loss("unwritable", lost)
             if self._bounds is not None:
                 self.add_loss("full", self._trim("pending", self._bounds.max_bytes))
@@ -216,48 +216,28 @@ class Spool:
             self.add_loss("full", self._trim("rejected", LOG_MAX_BYTES))
 
     def _insert(self, rows: Iterable[tuple[object, ...]]) -> int:
+        """Add rows and count them; return how many."""
         ((last,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
-        self._connection.executemany(_INSERT, rows)
-        return self._tally(1, "seq > ?", [last])
-
-    def _delete(self, condition: str, values: Sequence[object]) -> int:
-        """Delete rows; return how many."""
-        gone = self._tally(-1, condition, values)
-        if gone:
-            self._execute(_DELETE + condition, values)
-        return gone
-
-    def _tally(self, sign: int, condition: str, values: Sequence[object]) -> int:
-        """Add rows to the totals of their states, or take them off; return how many they are.
-
-        Triggers would do so row by row, which takes as long again as adding an event.
-        """
-        columns = f"SELECT state, count(*), sum({_SIZE})"
-        # The sign keeps SQLite from reading a whole index for its order.
-        rows = self._execute(f"{columns} FROM events WHERE {condition} GROUP BY +state", values)
-        change = "UPDATE totals SET events = events + ?, bytes = bytes + ? WHERE state = ?"
-        count = 0
-        for state, events, size in rows.fetchall():
-            self._execute(change, [sign * events, sign * size, state])
-            count += events
-        return count
+        added = self._connection.executemany(_INSERT, rows).rowcount
+        self._execute(_COUNT_ADDED, [last])
+        return added
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
         dropped = 0
         while (excess := self.total(state)[1] - max_bytes) > 0:
-            dropped += self._delete(_OLDEST, [state, excess])
+            dropped += self._execute(_DROP_OLDEST, [state, excess]).rowcount
         return dropped
 
     def _drop_old(self, max_days: int) -> int:
-        """Drop what was waiting so many days before the newest event; return how much."""
+        """Drop events that wait and are so many days older than the newest; return how many."""
         dropped = 0
-        while gone := self._delete(_OLD, [min(max_days * _DAY, _NO_END)]):
+        while gone := self._execute(_DROP_OLD, [min(max_days * _DAY, _NO_END)]).rowcount:
             dropped += gone
         return dropped
 
     def total(self, state: State) -> tuple[int, int]:
-        """Return how many events are in a state, and the bytes they take; nothing is counted."""
+        """Return how many events are in a state, and the bytes they take."""
         row = self._execute("SELECT events, bytes FROM totals WHERE state = ?", [state])
         ((events, size),) = row
         return events, size
@@ -275,8 +255,6 @@ class Spool:
 
     def count(self, states: Sequence[State], selection: Selection = ALL) -> int:
         """Count events."""
-        if selection == ALL:
-            return sum(self.total(state)[0] for state in states)
         ((count,),) = self._query("SELECT count(*)", states, selection)
         return int(count)
 
@@ -285,7 +263,7 @@ class Spool:
     ) -> Iterator[Entry]:
         """Read events one by one: state after state, and the oldest first in each.
 
-        With `newest` only so many of all of them, those that were added last.
+        With `newest` only that many, those that were added last.
         """
         first = 0
         if newest is not None:
@@ -295,6 +273,12 @@ class Spool:
         for state in states:
             rows = self._query("SELECT *", [state], selection, "AND seq >= ? ORDER BY seq", first)
             yield from map(_entry, rows)
+
+    def bodies(self, states: Sequence[State]) -> Iterator[bytes]:
+        """Read the exact bytes alone: whole entries make the audit of a full spool wait longer."""
+        for state in states:
+            for (body,) in self._query("SELECT event", [state], ALL, "ORDER BY seq"):
+                yield body
 
     def batches(
         self,
@@ -308,7 +292,7 @@ class Spool:
         """Put the events that are there now into batches, in their order.
 
         A batch has at most `max_bytes` bytes unless one event alone has more; a session event is
-        a batch of its own. Rows can be settled meanwhile: none comes twice.
+        a batch of its own. Rows may be settled meanwhile; each comes once.
         """
         ((until,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
         last, left = 0, _NO_END if limit is None else limit
@@ -324,48 +308,39 @@ class Spool:
             last, left = batch.ids[-1], left - len(batch.ids)
 
     def settle(self, batch: Batch, state: Literal["sent", "rejected"], handover: Handover) -> None:
-        """Note what became of a batch, and drop the oldest of what is kept of that state."""
-        these = [json.dumps(batch.ids)]
+        """Note the answer to a batch, and drop the oldest events of its new state."""
         with self._transaction():
-            self._tally(-1, _THESE, these)
-            self._execute(_SETTLE + _THESE, [state, *_fate(handover), *these])
-            self._tally(1, _THESE, these)
+            self._execute(_SETTLE, [state, *_fate(handover), json.dumps(batch.ids)])
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
 
     def check_room(self) -> None:
-        """Write what changes nothing: a full disk is known before anything is sent."""
+        """Write without changing anything, so that a full disk is known before a delivery."""
         self._execute("REPLACE INTO losses SELECT * FROM losses")
 
     def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
-        """Put what SQLite raised into words, for whoever goes on with the open store."""
+        """Translate an error of SQLite's for a caller that keeps the store open."""
         ((_, _, file), *_) = self._execute("PRAGMA database_list")
         return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
-        day = f"(instant + {_EPOCH.toordinal() * _DAY}) / {_DAY}"
-        columns = f"SELECT {day}, tool, kind, state, count(*), sum(length(event))"
-        found: dict[Group, int] = {}
-        total = 0
-        for ordinal, *names, count, size in self._query(
-            columns, states, selection, "GROUP BY 1, 2, 3, 4"
-        ):
-            group = Group(_day(ordinal), *names)
-            found[group] = found.get(group, 0) + count
-            total += size
-        return Stats(dict(sorted(found.items())), total)
+        columns = f"SELECT {_DAY_IN_UTC}, tool, kind, state, count(*), sum(length(event))"
+        order = "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        rows = self._query(columns, states, selection, order).fetchall()
+        groups = {Group(*labels): count for *labels, count, _ in rows}
+        return Stats(groups, sum(size for *_, size in rows))
 
     def purge(self, states: Sequence[State] = UNSENT, selection: Selection = ALL) -> int:
         """Remove events for good, and give their room back; return how many went."""
         with self._transaction():
-            gone = self._delete(*_condition(states, selection))
+            gone = self._query("DELETE", states, selection).rowcount
         # `execute` would stop after the first page.
         self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
 
     def losses(self) -> Losses:
-        """Return how many events were lost, and why."""
+        """Return the numbers of lost events."""
         return Losses(**dict(self._execute("SELECT reason, events FROM losses").fetchall()))
 
     def add_loss(self, reason: Reason, count: int) -> None:
@@ -376,7 +351,7 @@ class Spool:
 
 
 def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list[object]]:
-    """Write states and a selection as a condition of SQL, with its values."""
+    """Build SQL's condition for states and a selection, with its values."""
     tools, events, since, until, uids, consent, without = selection
     parts: list[tuple[str, Sequence[object]]] = [
         (f"state IN ({_marks(states)})", states),
@@ -385,9 +360,8 @@ def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list
         (f"tool NOT IN ({_marks(without)})", without),
         (" OR ".join(["instr(uid, ?) = 1"] * len(uids)), uids),
         ("consent = ?", [] if consent is None else [consent]),
-        # The sign keeps SQLite from an index that gives another order.
-        ("+instant >= ?", [] if since is None else [_instant(since)]),
-        ("+instant < ?", [] if until is None else [_instant(until)]),
+        ("instant >= ?", [] if since is None else [_instant(since)]),
+        ("instant < ?", [] if until is None else [_instant(until)]),
     ]
     told = [(part, values) for part, values in parts if values]
     condition = " AND ".join(f"({part})" for part, _ in told)
@@ -398,20 +372,13 @@ def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _instant(time: datetime | None) -> int | None:
-    """Return microseconds since 1970: unlike texts, they have an order whatever the zone."""
-    return None if time is None else (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def _day(ordinal: int | None) -> str:
-    try:
-        return date.fromordinal(ordinal or 0).isoformat()
-    except ValueError:
-        return UNKNOWN_DAY
+def _instant(time: datetime) -> int:
+    """Return microseconds since 1970, which have an order whatever the zone of the text."""
+    return (time - _EPOCH) // _MICROSECOND
 
 
 def _sound(value: object) -> object:
-    """Return a value that SQLite takes: half of a surrogate pair has no bytes."""
+    """Replace half a surrogate pair, which has no bytes, so that SQLite takes the value."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "replace").decode()
     return value
@@ -420,8 +387,12 @@ def _sound(value: object) -> object:
 def _row(
     record: Record, state: State = "pending", handover: Handover | None = None
 ) -> tuple[object, ...]:
-    uid, time, tool, kind, consent = map(_sound, (*record[:4], record.consent))
-    instant = _instant(parse_time(record.time))
+    labels: tuple[Any, ...] = (*record[:4], record.consent)
+    if not all(map(str.isascii, labels)):  # Asked of all: a tracker writes 50,000 rows a second.
+        labels = tuple(map(_sound, labels))
+    uid, time, tool, kind, consent = labels
+    found = parse_time(record.time)
+    instant = None if found is None else _instant(found)
     return (uid, time, instant, tool, kind, consent, record.event, state, *_fate(handover))
 
 
@@ -438,7 +409,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 
 def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
-    """Take rows as long as they fit into one batch."""
+    """Put rows into a batch while they fit."""
     ids: list[int] = []
     events: list[bytes] = []
     is_session = False
@@ -453,7 +424,7 @@ def _batch(rows: Iterable[tuple[int, bytes, str]], max_bytes: int) -> Batch:
 
 
 _lock = threading.RLock()
-"""Keeps a fork waiting while an event is added: its child would hang in what SQLite locks."""
+"""Delays a fork while an event is added: the child would hang in what SQLite locks."""
 
 
 def _let_go() -> None:
@@ -472,7 +443,7 @@ if hasattr(os, "register_at_fork"):
 def append(
     environment: Environment, event: bytes, *, tool: str, kind: str, consent: str = ""
 ) -> None:
-    """Add one event to the user's spool; `consent` is the one to send it, if there is one.
+    """Add one event to the user's spool; `consent` is the one to send it, empty without one.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -486,7 +457,7 @@ def append(
 def append_all(
     environment: Environment, records: Sequence[Record], *, patience: float = BRIEF
 ) -> None:
-    """Add events to the user's spool in one transaction; as `append`.
+    """Add events to the user's spool in one transaction.
 
     Raises:
         FolderUnknownError: this account has no home.
@@ -513,8 +484,9 @@ def append_all(
 def load_bounds(environment: Environment) -> Bounds:
     """Take the bounds from the user's settings, else the defaults."""
     user, default = settings.load(environment), Bounds()
-    max_days = user.spool_max_days or default.max_days
-    return Bounds(user.spool_max_bytes or default.max_bytes, max_days)
+    return Bounds(
+        user.spool_max_bytes or default.max_bytes, user.spool_max_days or default.max_days
+    )
 
 
 @contextmanager
@@ -573,19 +545,8 @@ def purge(
             return store.purge(states, selection)
 
 
-def last_event(environment: Environment, *, tool: str) -> bytes | None:
-    """Return the exact bytes of the tool's newest event that waits, None without one.
-
-    Raises:
-        FileUnreadableError: the spool cannot be read.
-    """
-    with open_spool(environment, read_only=True) as store:
-        found = list(store.entries(["pending"], Selection(tools=(tool,)), newest=1))
-    return found[-1].body if found else None
-
-
 def state(environment: Environment) -> SpoolState:
-    """Measure the spool; a problem is part of the answer."""
+    """Count what is in the spool; a problem is part of the answer."""
     file = files.spool_file(environment)
     if file is None:
         return SpoolState(None, problem="this account has no home to keep a spool in")
@@ -593,9 +554,8 @@ def state(environment: Environment) -> SpoolState:
     told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
     found = SpoolState(file, problem=told if aside else "", unwritable=_why_unwritable(file))
     try:
-        with database.connected_for_reading(file) as connection:
-            store = Spool(connection)
-            (pending, size), (sent, _), (rejected, _) = (store.total(each) for each in STATES)
+        with open_spool(environment, read_only=True) as store:
+            (pending, size), (sent, _), (rejected, _) = map(store.total, STATES)
             losses = store.losses()
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
@@ -603,7 +563,7 @@ def state(environment: Environment) -> SpoolState:
 
 
 def _why_unwritable(file: Path) -> str:
-    """Say why the next event could not be kept, as far as that can be told without writing."""
+    """Return why the next event could not be kept, as far as this shows without writing."""
     folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.

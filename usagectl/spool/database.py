@@ -1,4 +1,4 @@
-"""Connections to a store's SQLite file: made, opened, moved to a form of ours, or set aside."""
+"""Connections to a store's SQLite file, which is made, migrated, or set aside if foreign."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import errno
 import os
 import sqlite3
 import stat
-import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,25 +20,25 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x75736765
 """Stands in the header of each file of ours: `usge`."""
 
-BRIEF_SECONDS = 0.5
-"""How long a command's own event waits for other processes."""
+BRIEF = 0.5
+"""Seconds that a command's own event waits for other processes."""
 
-PATIENT_SECONDS = 15
-"""How long somebody waits who asked for it: a purge outlasts a delivery's longest request."""
+PATIENT = 15
+"""Seconds that a person's command waits: a purge outlasts a delivery's longest request."""
 
 _STEPS = ("schema.sql",)
-"""What brings a file from each version to the next; `user_version` counts those it has had."""
+"""Scripts that bring a file from each version to the next; `user_version` counts them."""
 
 _LOG_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
-"""What comes of a log of writes where there is no shared memory."""
+"""Errors of a log of writes (WAL) on a disk without shared memory."""
 
 _FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 _LOG_BYTES = 256 * 1024
-"""How long the log of writes grows before a command copies it; each command reads it whole."""
+"""Size at which a command copies the log into the file; each command reads the log whole."""
 
 _BESIDE = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a file; the first and the last hold data."""
+"""Ends of the names of files that SQLite keeps beside a file; two of them hold data."""
 
 
 class SpoolSetAsideError(SpoolUnwritableError):
@@ -52,12 +51,14 @@ class SpoolSetAsideError(SpoolUnwritableError):
         self.hint = f"ls -la {quote(str(file.parent))}"
 
 
-class _ForeignFileError(Exception):
+class _ForeignFileError(sqlite3.DatabaseError):
     """The file is sound, and not in a form of ours."""
+
+    sqlite_errorcode = sqlite3.SQLITE_NOTADB
 
 
 @contextmanager
-def connected(file: Path, *, seconds: float = PATIENT_SECONDS) -> Iterator[sqlite3.Connection]:
+def connected(file: Path, *, seconds: float = PATIENT) -> Iterator[sqlite3.Connection]:
     """Open a store for reading and writing, and make it if it is missing; follow no link.
 
     Raises:
@@ -66,21 +67,18 @@ def connected(file: Path, *, seconds: float = PATIENT_SECONDS) -> Iterator[sqlit
     """
     found = _prepare(file)
     try:
-        connection = _connect(file, seconds)
-        try:
+        with _opened(file, seconds) as connection:
             yield connection
-        finally:
-            _close(connection, file, is_brief=seconds < PATIENT_SECONDS)
-    except (sqlite3.Error, _ForeignFileError, LockTimeoutError) as error:
+    except (sqlite3.Error, LockTimeoutError) as error:
         reason = reason_of(error)
-        if _is_foreign(error):
+        if _code(error) in _FOREIGN:
             raise _set_aside(file, found, reason=reason) from error
         raise SpoolUnwritableError(file, reason=reason) from error
 
 
 @contextmanager
 def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
-    """Open a store for reading alone; a missing one is as an empty one, and is not made.
+    """Open a store for reading alone; a missing one reads as empty, and is not made.
 
     Raises:
         FileUnreadableError: it cannot be read, or is not a store of ours.
@@ -91,18 +89,16 @@ def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
             yield connection
         return
     try:
-        connection = _connect(file, BRIEF_SECONDS, read_only=True)
-        try:
+        with _opened(file, BRIEF, read_only=True) as connection:
             yield connection
-        finally:
-            _close(connection, file, is_brief=True)
-    except (sqlite3.Error, _ForeignFileError, LockTimeoutError) as error:
-        told = "; the next event that is recorded sets it aside" if _is_foreign(error) else ""
+    except (sqlite3.Error, LockTimeoutError) as error:
+        is_foreign = _code(error) in _FOREIGN
+        told = "; the next event that is recorded sets it aside" if is_foreign else ""
         raise FileUnreadableError(file, reason=reason_of(error) + told) from error
 
 
 def _prepare(file: Path) -> os.stat_result:
-    """Make the file for its owner alone where nothing is; return what lies there."""
+    """Make the file for its owner alone if nothing is there; return its status."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if file.parent.is_symlink():
@@ -118,7 +114,7 @@ def _prepare(file: Path) -> os.stat_result:
 
 
 def _holds_something(file: Path) -> bool:
-    """True if a file with bytes in it lies there; one that is just being made has none."""
+    """True if there is a file that is not empty, as one is that is just being made."""
     try:
         found = file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -130,8 +126,27 @@ def _holds_something(file: Path) -> bool:
     return found.st_size > 0
 
 
+@contextmanager
+def _opened(file: Path, seconds: float, *, read_only: bool = False) -> Iterator[sqlite3.Connection]:
+    """Connect, and close briefly where somebody waits for a command to end.
+
+    The last one that can write copies the log into the file and waits for the disk twice, which
+    takes ten times as long as adding an event. Beside one that only reads it is not the last.
+    """
+    with ExitStack() as reading, closing(_connect(file, seconds, read_only=read_only)) as found:
+        try:
+            yield found
+        finally:
+            with suppress(OSError, sqlite3.Error):
+                log_bytes = file.with_name(f"{file.name}-wal").stat().st_size
+                if seconds < PATIENT and 0 < log_bytes < _LOG_BYTES:
+                    reader = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+                    reading.callback(reader.close)
+                    reader.execute("PRAGMA user_version").fetchall()
+
+
 def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.Connection:
-    """Connect with a log of writes, or as the disk lets us: in containers, over a network."""
+    """Connect with a log of writes, or without where the disk (of a container, say) has none."""
     if not _has_locks(file.parent):
         ways = [("immutable=1" if read_only else "mode=rw&vfs=unix-none", read_only)]
     else:
@@ -139,7 +154,7 @@ def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.
     while True:
         query, has_log = ways.pop(0)
         uri = f"{file.absolute().as_uri()}?{query}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        connection = sqlite3.connect(uri, timeout=seconds, uri=True, isolation_level=None)
         try:
             if not has_log:
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -149,7 +164,6 @@ def _connect(file: Path, seconds: float, *, read_only: bool = False) -> sqlite3.
                 with files.lock(file.parent, seconds=seconds):  # One of a crowd makes it.
                     if not _is_ready(connection):
                         _migrate(connection, has_log=has_log)
-            connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").fetchall()
         except BaseException as error:
             connection.close()
             if not ways or _code(error) not in _LOG_REFUSED:
@@ -211,56 +225,33 @@ def _migrate(connection: sqlite3.Connection, *, has_log: bool = False) -> None:
 
 
 def begin(connection: sqlite3.Connection) -> None:
-    """Begin to write as soon as other processes let us; who has waited longest tries most often.
+    """Begin to write; give up when another process holds the lock and does not get on.
 
-    SQLite's own waiting is the other way round: in a crowd some never get through. Patience ends
-    when nobody has got on for so long: one process holds the lock, and a command goes on.
+    SQLite waits as long as the connection's patience; in a crowd that is too short for some.
     """
-    ((milliseconds,),) = connection.execute("PRAGMA busy_timeout").fetchall()
-    connection.execute("PRAGMA busy_timeout = 0").fetchall()
-    patience, version = milliseconds / 1000, None
-    started = changed = time.monotonic()
+    before = None
     while True:
-        now = time.monotonic()
         try:
-            ((seen,),) = connection.execute("PRAGMA data_version").fetchall()
-            if seen != version:
-                version, changed = seen, now
+            before = _version_of_data(connection)
             connection.execute("BEGIN IMMEDIATE")
-            break
         except sqlite3.OperationalError as error:
-            if _code(error) != sqlite3.SQLITE_BUSY or now - changed > patience:
+            if _code(error) != sqlite3.SQLITE_BUSY or before == _version_of_data(connection):
                 raise
-        time.sleep(0.003 + 0.02 * max(0, 1 - (now - started) / patience) ** 2)
-    connection.execute(f"PRAGMA busy_timeout = {milliseconds}").fetchall()
+        else:
+            return
 
 
-def _close(connection: sqlite3.Connection, file: Path, *, is_brief: bool) -> None:
-    """Close a connection, briefly where somebody waits for a command to end.
-
-    The last one that can write copies the log into the file and waits for the disk twice, which
-    takes ten times as long as adding an event. Beside one that only reads it is not the last.
-    """
-    reader = None
-    with suppress(OSError, sqlite3.Error):
-        if is_brief and 0 < file.with_name(f"{file.name}-wal").stat().st_size < _LOG_BYTES:
-            reader = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-            reader.execute("PRAGMA user_version").fetchall()
-    connection.close()
-    if reader:
-        reader.close()
+def _version_of_data(connection: sqlite3.Connection) -> object:
+    """Return a number that changes with each transaction of another process."""
+    return connection.execute("PRAGMA data_version").fetchone()
 
 
 def _code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _is_foreign(error: Exception) -> bool:
-    return isinstance(error, _ForeignFileError) or _code(error) in _FOREIGN
-
-
 def reason_of(error: Exception) -> str:
-    """Put into words what SQLite says of a file."""
+    """Return the reason in an error of SQLite's about a file."""
     if isinstance(error, sqlite3.Error) and not _code(error):
         raise error  # It is not about a file: a bug keeps its traceback.
     is_busy = _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, LockTimeoutError)
@@ -285,7 +276,7 @@ def _set_aside(file: Path, found: os.stat_result, *, reason: str) -> SpoolUnwrit
 
 
 def list_set_aside(file: Path) -> list[str]:
-    """Name the files that were set aside, and are still there."""
+    """List the names of files that were set aside and are still there."""
     with suppress(OSError):
         found = (each.name for each in file.parent.glob(f"{file.name}.corrupt-*"))
         return sorted(name for name in found if not name.endswith(_BESIDE))

@@ -1,4 +1,4 @@
-"""Words in which every tool is described (parts, switches, identity files), and the known tools.
+"""Words in which every tool is described: parts, switches, files, requests; and the known tools.
 
 A tool is one small module beside this one. It says which switches each of its
 parts reads, in the order in which that program obeys them; it writes and undoes
@@ -12,16 +12,18 @@ import os
 from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from usagectl.errors import UnknownToolError
+from usagectl.errors import FileUnreadableError, UnknownToolError
+from usagectl.machine import files
+from usagectl.settings import is_http_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
-    from usagectl.tools.requests import PartPreview, PreviewWish
 
 Telemetry = Literal["on", "local", "off"]
 Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
@@ -35,21 +37,13 @@ _LIST = "tools.txt"
 
 
 class Switch(NamedTuple):
-    """One place that can turn telemetry on or off, and what it says.
+    """One place that can turn telemetry on or off, and what it says."""
 
-    Attributes:
-        source: what kind of place it is.
-        name: the variable, key or file name.
-        value: what stands there, as text; None when the place has no value.
-        origin: the file, or `environment`, or empty for the default.
-        says: what the tool makes of it; None when the tool ignores it.
-    """
-
-    source: Source
-    name: str
-    value: str | None
-    origin: str
-    says: Telemetry | None
+    source: Source  # What kind of place it is.
+    name: str  # The variable, key or file name.
+    value: str | None  # What stands there, as text; None when the place has no value.
+    origin: str  # The file, or `environment`, or empty for the default.
+    says: Telemetry | None  # What the tool makes of it; None when the tool ignores it.
 
 
 class Caution(NamedTuple):
@@ -70,89 +64,95 @@ class Installation(NamedTuple):
 
 
 class PartReading(NamedTuple):
-    """Everything that one part of a tool would look at before it sends.
+    """Everything that one part of a tool would look at before it sends."""
 
-    Attributes:
-        tool: the tool's name.
-        part: the part's name, such as `cli`.
-        endpoint: the URL it would post to.
-        switches: first the one that is obeyed first; ignored ones say None.
-        any_no_wins: True when a single off decides, whatever its place.
-        cautions: what is odd about this configuration.
-    """
-
-    tool: str
-    part: str
-    endpoint: str
-    switches: tuple[Switch, ...]
-    any_no_wins: bool = False
-    cautions: tuple[Caution, ...] = ()
+    part: str  # The part's name, such as `cli`.
+    endpoint: str  # The URL it would post to.
+    switches: tuple[Switch, ...]  # First the one that is obeyed first; ignored ones say None.
+    cautions: tuple[Caution, ...] = ()  # What is odd about this configuration.
 
 
 class IdentityFile(NamedTuple):
-    """One place in which a tool keeps its machine ID.
+    """One place in which a tool keeps its machine ID."""
 
-    Attributes:
-        tool: whose it is.
-        part: which part reads it.
-        path: the file.
-        form: `json` for `{"machine_id": …}`, `bare` for the 12 characters alone.
-        is_primary: True for the file that is made when it is missing.
-        source: what chose the folder.
-        is_shared: True if every part of the tool reads this file while it exists.
-    """
-
-    tool: str
-    part: str
+    tool: str  # Whose it is.
+    part: str  # Which part reads it.
     path: Path
-    form: Literal["json", "bare"]
-    is_primary: bool
-    source: Source = "default"
-    is_shared: bool = False
+    form: Literal["json", "bare"]  # `{"machine_id": …}`, or the 12 characters alone.
+    is_primary: bool = False  # True for the file that is made when it is missing.
+    source: Source = "default"  # What chose the folder.
+    is_shared: bool = False  # True if every part of the tool reads this file while it exists.
 
 
 class Change(NamedTuple):
-    """What switching wrote (or would write) in one file.
+    """What switching wrote (or would write) in one file."""
 
-    Attributes:
-        tool: whose switch.
-        file: the file.
-        name: the variable or key.
-        value: what it is set to; None when the line was taken out.
-        changed: whether the file is other than before.
-        set_aside: where a file that could not be understood went.
-    """
-
-    tool: str
+    tool: str  # Whose switch.
     file: Path
-    name: str
-    value: str | None
-    changed: bool
-    set_aside: Path | None = None
+    name: str  # The variable or key.
+    value: str | None  # What it is set to; None when the line was taken out.
+    changed: bool  # Whether the file is other than before.
+    set_aside: Path | None = None  # Where a file that could not be understood went.
+
+
+class Request(NamedTuple):
+    """One HTTP request as it would go out."""
+
+    tool: str  # Who would send it.
+    part: str
+    method: str  # Always `POST`.
+    url: str
+    headers: Mapping[str, str]  # In the order in which they are written.
+    body: bytes  # The exact bytes, but for masked members.
+    events: tuple[str, ...]  # Names of the events in it.
+    masked: tuple[str, ...] = ()  # JSON pointers of members whose value is hidden here.
+    varying: tuple[str, ...] = ()  # JSON pointers of members that are drawn at send time.
+    version: str = ""  # The version whose rules apply.
+
+
+class Live(NamedTuple):
+    """What running programs said: Docker's `info`, and that of a running instance of the tool."""
+
+    docker: Mapping[str, object] = MappingProxyType({})
+    instance: Mapping[str, object] = MappingProxyType({})
+
+
+class PreviewWish(NamedTuple):
+    """What a preview is asked for, and what it is built from."""
+
+    if_enabled: bool = False  # Show the requests of parts that are off too.
+    reveal: bool = False  # Show tokens and credentials.
+    version: str | None = None  # The version whose rules are followed; None for the installed one.
+    live: Live | None = None  # What running programs said; None when they were not asked.
+    on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
+    stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
+
+    def shows(self, part: str) -> bool:
+        """True if the requests of a part are wanted."""
+        return self.if_enabled or part in self.on
+
+
+class PartPreview(NamedTuple):
+    """What one part would send."""
+
+    part: str
+    requests: tuple[Request, ...] = ()  # What is known exactly.
+    cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
+    is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
+    remarks: tuple[str, ...] = ()  # What a person should know about the preview of the whole tool.
 
 
 class Tool(ABC):
-    """A program whose telemetry usagectl knows.
+    """A program whose telemetry usagectl knows."""
 
-    Attributes:
-        name: the tool as a person types it.
-        parts: the names of its parts.
-        opt_out: the variables that silence every part of it; the first is the one to export.
-        always_counts: whether it counts for an expectation although it is not installed.
-        is_ours: whether it records its events through usagectl.
-        can_be_written: whether a file that usagectl writes can switch it off.
-        user_agents: how the `User-Agent` of its requests begins.
-        event_prefix: how the names of its own events begin; empty when they have no prefix.
-    """
-
-    name: str
+    name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
-    opt_out: ClassVar[Mapping[str, str]]
-    always_counts: bool = False
-    is_ours: ClassVar[bool] = False
-    can_be_written: ClassVar[bool] = True
-    user_agents: ClassVar[tuple[str, ...]] = ()
-    event_prefix: ClassVar[str] = ""
+    opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
+    always_counts: bool = False  # Whether an expectation looks at it although it is not installed.
+    is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
+    can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
+    user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
+    event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -213,7 +213,7 @@ def names() -> tuple[str, ...]:
 
 
 def opt_out_variables() -> dict[str, str]:
-    """Give the variables that silence every one of them."""
+    """Return the variables that silence every one of them."""
     return {name: value for tool in built_in() for name, value in tool.opt_out.items()}
 
 
@@ -222,7 +222,7 @@ def known(environment: Environment) -> tuple[Tool, ...]:
     from usagectl.tools import instrumented  # it is described in the words above
 
     registered = instrumented.read_all(environment)
-    return (*built_in(), *map(instrumented.of_registration, registered))
+    return (*built_in(), *map(instrumented.Instrumented, registered))
 
 
 def emitters(environment: Environment) -> tuple[Instrumented, ...]:
@@ -252,6 +252,18 @@ def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:
             return tool.name
     agents = [(agent, tool.name) for tool in built_in() for agent in tool.user_agents]
     return next((name for agent, name in agents if user_agent.startswith(agent)), "unknown")
+
+
+def endpoint_caution(tool: str, endpoint: str, *, variable: str) -> Caution | None:
+    """Warn when no client can post to the endpoint of a part."""
+    if is_http_url(endpoint):
+        return None
+    if not endpoint:
+        message = f"{tool} names no endpoint, so its events stay in the spool."
+        hint = f"usagectl spool show --raw --tool {tool}"
+        return Caution("endpoint-missing", message, hint)
+    message = f"The endpoint that {variable} names is no http or https URL, so nothing can be sent."
+    return Caution("endpoint-invalid", message, f"unset {variable}")
 
 
 def is_no(value: str | None) -> bool:
@@ -333,11 +345,8 @@ def _prefixes(executable: Path) -> Iterator[Path]:
 
 def _interpreter(script: Path) -> Path | None:
     try:
-        if not is_file(script):  # A pipe would hang the command.
-            return None
-        with script.open("rb") as stream:
-            first = stream.readline(512)
-    except OSError:
+        first = (files.read_bytes(script) or b"").partition(b"\n")[0]
+    except FileUnreadableError:  # Such as a program that is larger than any script.
         return None
     words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
     program = Path(words[0].decode(errors="replace")) if words else None
@@ -345,11 +354,22 @@ def _interpreter(script: Path) -> Path | None:
     return program if program and program.name.startswith(("python", "pypy")) else None
 
 
-def environment_switch(
-    variables: Mapping[str, str], name: str, *, says: Telemetry | None
-) -> Switch:
-    """Describe a variable that is present in the environment."""
-    return Switch("environment", name, variables[name], "environment", says)
+def variable_switches(
+    variables: Mapping[str, str],
+    names: Iterable[str],
+    says: Callable[[str], Telemetry | None] = lambda _value: None,
+) -> list[Switch]:
+    """Describe the variables that are set; without `says` the tool ignores them."""
+    return [
+        Switch("environment", name, variables[name], "environment", says(variables[name]))
+        for name in names
+        if name in variables
+    ]
+
+
+def first_heeded(switches: Iterable[Switch]) -> Switch:
+    """Return the first switch that says something; a default always does."""
+    return next(switch for switch in switches if switch.says)
 
 
 def read_system_id(environment: Environment) -> str | None:

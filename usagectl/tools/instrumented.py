@@ -1,18 +1,18 @@
 """Tools that record their events through usagectl, usagectl itself among them.
 
-A program writes a small file about itself when it records for the first time, so that
-usagectl can list, preview and switch it although it knows nothing of it. People can edit
-the file: one that cannot be understood stands for a tool without an endpoint.
+A program writes a small file about itself when it first records, so that usagectl can
+list, preview and switch it. People can edit the file: one that cannot be understood
+stands for a tool without an endpoint.
 
-Any No wins, and a switch that cannot be understood is a No. One variable, policy, project
-file or general setting that says No holds for every such tool; a Yes holds only
-for the tool that it names.
+Any No wins, and a switch that cannot be understood is a No. A No in a variable, policy,
+project file or general setting holds for every such tool, a Yes only for the tool it names.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -31,10 +31,11 @@ from usagectl.tools.base import (
     Switch,
     Telemetry,
     Tool,
-    environment_switch,
     exists,
     find_executable,
+    glob_quietly,
     is_no,
+    variable_switches,
 )
 from usagectl.tools.localstack_client import is_true
 
@@ -65,23 +66,14 @@ _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo":
 
 
 class Registration(NamedTuple):
-    """What a program says about itself.
+    """What a program says about itself."""
 
-    Attributes:
-        name: the tool, as a person types it.
-        version: its version; empty when it names none.
-        endpoint: the base URL its author declares; empty: nothing is sent by itself.
-        program: the file that was run; empty when it is not known.
-        schemas: the event kinds it declares, each in the form of the notice's data.
-        problem: a sentence when its file cannot be read or understood, else empty.
-    """
-
-    name: str
-    version: str = ""
-    endpoint: str = ""
-    program: str = ""
-    schemas: tuple[Mapping[str, object], ...] = ()
-    problem: str = ""
+    name: str  # The tool, as a person types it.
+    version: str = ""  # Its version; empty when it names none.
+    endpoint: str = ""  # The base URL its author declares; empty: nothing is sent by itself.
+    program: str = ""  # The file that was run; empty when it is not known.
+    schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
+    problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -90,33 +82,27 @@ class Registration(NamedTuple):
 
         found = []
         for schema in self.schemas:
-            try:
+            with suppress(kinds.InvalidKindError):
                 found.append(kinds.from_schema(schema))
-            except kinds.InvalidKindError:
-                continue
         return tuple(found)
 
 
 class Instrumented(Tool):
-    """A tool that records its events through usagectl: one part, `cli`.
-
-    Attributes:
-        registration: what it says about itself; None for usagectl, which needs no registration.
-    """
+    """A tool that records its events through usagectl: one part, `cli`."""
 
     parts = ("cli",)
     opt_out: ClassVar[Mapping[str, str]] = {"DO_NOT_TRACK": "1", settings.MODE_VARIABLE: "off"}
     is_ours = True
     user_agents = (f"{NAME}/",)
 
-    def __init__(self, registration: Registration | None = None) -> None:
+    def __init__(self, registration: Registration) -> None:
         self.registration = registration
-        self.name = registration.name if registration else NAME
-        self.always_counts = registration is None
+        self.name = registration.name
+        self.always_counts = self.name == NAME
 
     def find(self, environment: Environment) -> Installation:
         """Find its program; usagectl is always here, and so is a script that named no file."""
-        if self.registration is None:
+        if self.name == NAME:
             from usagectl._version import __version__
 
             return Installation(installed=True, version=__version__)
@@ -129,10 +115,13 @@ class Instrumented(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
-        sources: list[tuple[Source, SettingsFile]] = [("policy", settings.load_policy(environment))]
-        sources += [("project", project) for project in settings.load_projects(environment)]
+        policy = settings.read(files.policy_file(environment))
+        sources: list[tuple[Source, SettingsFile]] = [("policy", policy)]
+        projects = files.project_files(environment)
+        sources += [("project", settings.read(project)) for project in projects]
         sources.append(("setting", user))
-        switches = [*_variable_switches(environment), *_mode_variables(environment, self.name)]
+        switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
+        switches += _mode_variables(environment, self.name)
         for source, file in sources:
             switches += _file_switches(source, file, self.name)
         if user.file is None:
@@ -142,11 +131,9 @@ class Instrumented(Tool):
         cautions = (
             *_variable_cautions(environment, self.name),
             *_file_cautions(sources),
-            *_registration_cautions(self.registration),
-            *_sending_cautions(switches, base, self.name),
+            *_sending_cautions(self.registration, switches, base),
         )
-        reading = PartReading(self.name, "cli", base, tuple(switches), any_no_wins=True)
-        return (reading._replace(cautions=cautions),)
+        return (PartReading("cli", base, tuple(switches), cautions),)
 
     def endpoint(self, environment: Environment, user: SettingsFile) -> tuple[str, Source]:
         """Return the base URL for its events, empty without one, and what chose it."""
@@ -156,13 +143,13 @@ class Instrumented(Tool):
         chosen = user.of_tool(self.name).endpoint
         if chosen:
             return chosen.rstrip("/"), "setting"
-        if self.registration is None:
+        if self.name == NAME:
             return LOCALSTACK_ENDPOINT, "default"
         return self.registration.endpoint.rstrip("/"), "default"
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the file of its machine ID; usagectl has no ID of its own."""
-        if self.registration is None or environment.state_dir is None:
+        if self.name == NAME or environment.state_dir is None:
             return ()
         return (identity_file(environment.state_dir, self.name),)
 
@@ -188,11 +175,6 @@ class Instrumented(Tool):
         return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
 
 
-def of_registration(registration: Registration) -> Instrumented:
-    """Return the tool that recorded under a registration; usagectl itself needs no registration."""
-    return Instrumented(None if registration.name == NAME else registration)
-
-
 def validate_name(name: str) -> str:
     """Return a tool's name if it is valid.
 
@@ -208,40 +190,33 @@ def validate_name(name: str) -> str:
     return name
 
 
-def folder_of(environment: Environment) -> Path | None:
-    """Return the folder of the files; None when this account has no home."""
-    return environment.state_dir / "tools" if environment.state_dir else None
-
-
 def read_all(environment: Environment) -> tuple[Registration, ...]:
     """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
-    folder = folder_of(environment)
-    if folder is None:
+    if environment.state_dir is None:
         return ()
-    try:
-        names = sorted(each.name for each in folder.iterdir())
-    except OSError:
-        return ()
-    stems = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
-    return tuple(_read(folder, stem) for stem in stems if _is_free(stem))
+    there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
+    found = (_read(file) for file in there if _is_free(file.stem))
+    return tuple(each for each in found if each is not None)
 
 
 def read(environment: Environment, name: str) -> Registration | None:
     """Read one registered program; None if it never registered."""
-    folder = folder_of(environment)
-    if folder is None or not _is_free(name) or not (folder / f"{name}{_SUFFIX}").exists():
+    if environment.state_dir is None or not _is_free(name):
         return None
-    return _read(folder, name)
+    return _read(environment.state_dir / "tools" / f"{name}{_SUFFIX}")
 
 
 def _is_free(name: str) -> bool:
     return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
-def _read(folder: Path, name: str) -> Registration:
-    file = folder / f"{name}{_SUFFIX}"
+def _read(file: Path) -> Registration | None:
+    name = file.stem
     try:
-        document = json.loads(files.read_bytes(file) or b"null")
+        data = files.read_bytes(file)
+        if data is None:
+            return None
+        document = json.loads(data)
     except FileUnreadableError as error:
         return Registration(name, problem=error.message)
     except (ValueError, RecursionError):
@@ -290,9 +265,8 @@ def register(environment: Environment, registration: Registration) -> bool:
     name = validate_name(registration.name)
     if name == NAME:
         return False
-    folder = files.require_spool_file(environment).parent / "tools"
+    file = files.require_spool_file(environment).with_name("tools") / f"{name}{_SUFFIX}"
     registration = merge(environment, registration)
-    file = folder / f"{name}{_SUFFIX}"
     document = {
         "schema": 1,
         "name": name,
@@ -302,11 +276,9 @@ def register(environment: Environment, registration: Registration) -> bool:
         "kinds": list(registration.schemas),
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
-    try:
+    with suppress(FileUnreadableError):
         if files.read_bytes(file) == data:
             return False
-    except FileUnreadableError:
-        pass
     files.replace_bytes(file, data)
     return True
 
@@ -326,8 +298,7 @@ def declarations(environment: Environment) -> tuple[Declaration, ...]:
 
 def identity_file(state_dir: Path, tool: str) -> IdentityFile:
     """Name the file in which usagectl keeps the random machine ID of a tool."""
-    file = state_dir / "machine-ids" / f"{tool}.json"
-    return IdentityFile(tool, "cli", file, "json", is_primary=False)
+    return IdentityFile(tool, "cli", state_dir / "machine-ids" / f"{tool}.json", "json")
 
 
 def variable_of(name: str) -> str:
@@ -335,24 +306,18 @@ def variable_of(name: str) -> str:
     return f"{name.upper().replace('-', '_')}_TELEMETRY"
 
 
-def _variable_switches(environment: Environment) -> Iterator[Switch]:
-    variables = environment.variables
-    for name in _NO_VARIABLES:
-        if name in variables:
-            yield environment_switch(
-                variables, name, says="off" if is_no(variables[name]) else None
-            )
+def _says_no(value: str) -> Telemetry | None:
+    return "off" if is_no(value) else None
 
 
 def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
     for variable in dict.fromkeys((settings.MODE_VARIABLE, variable_of(tool))):
         text = environment.variables.get(variable, "")
-        if text.strip():
-            mode = text.strip().lower()
+        if mode := text.strip().lower():
             says: Telemetry | None = mode if settings.is_mode(mode) else "off"
             if says == "on" and variable != variable_of(tool):
                 says = None  # It was said of usagectl alone.
-            yield environment_switch(environment.variables, variable, says=says)
+            yield Switch("environment", variable, text, "environment", says)
 
 
 def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
@@ -373,11 +338,6 @@ def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Sw
         yield Switch(source, name, mode, origin, says)
 
 
-def _registration_cautions(registration: Registration | None) -> Iterator[Caution]:
-    if registration is not None and registration.problem:
-        yield Caution("registration-unreadable", registration.problem, "usagectl status")
-
-
 def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
     for name in _NO_VARIABLES[1:] if tool == NAME else ():
         value = environment.variables.get(name)
@@ -386,19 +346,24 @@ def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]
             yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
     variable = variable_of(tool)
     text = environment.variables.get(variable, "")
-    if text.strip() and not settings.is_mode(text.strip().lower()):
+    if (mode := text.strip().lower()) and not settings.is_mode(mode):
         message = f"{variable}={text} is not understood, so it counts as off."
         yield Caution("mode-not-understood", message, f"export {variable}=off")
 
 
-def _sending_cautions(switches: list[Switch], base: str, tool: str) -> Iterator[Caution]:
+def _sending_cautions(
+    registration: Registration, switches: list[Switch], base: str
+) -> Iterator[Caution]:
+    if registration.problem:
+        yield Caution("registration-unreadable", registration.problem, "usagectl status")
     says = [switch.says for switch in switches]
     if "on" not in says or "off" in says:
         return
     problem = problem_of(base)
     if not base:
-        message = f"{tool} names no endpoint, so nothing is sent; its events wait in the spool."
-        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {tool}")
+        name = registration.name
+        message = f"{name} names no endpoint, so nothing is sent; its events wait in the spool."
+        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {name}")
     elif problem == "plain-http":
         message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
         yield Caution("endpoint-not-https", message, "usagectl settings")
@@ -424,4 +389,4 @@ def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Cauti
             yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
 
 
-TOOL = Instrumented()
+TOOL = Instrumented(Registration(NAME))

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, ClassVar
 from usagectl import settings
 from usagectl.errors import quote
 from usagectl.tools.base import (
-    LOCALSTACK_ENDPOINT,
     Caution,
     IdentityFile,
     Installation,
     PartReading,
     Switch,
     Tool,
-    environment_switch,
+    first_heeded,
     is_no,
+    variable_switches,
 )
 from usagectl.tools.localstack_client import (
+    DEFAULT,
     NAME,
     PLAIN,
     PREFIXED,
@@ -29,17 +30,24 @@ from usagectl.tools.localstack_client import (
     is_true,
     other_files,
     read_profile,
+    says,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, Source, Telemetry, Wish
-    from usagectl.tools.requests import PartPreview, PreviewWish
+    from usagectl.tools.base import Change, PartPreview, PreviewWish, Source, Wish
 
+
+_NAMES = {
+    "cli": ((PLAIN,), (PREFIXED, "DO_NOT_TRACK")),
+    "container": ((PREFIXED, PLAIN), ("DO_NOT_TRACK",)),
+}
+"""The names that a part obeys, first the one that wins, and those that it does not read."""
 
 _VOLUME_CACHE = "/var/lib/localstack/cache"
+_DEFAULT_PORT, _HIGHEST_PORT = 4566, 65535
 
 
 class LocalStack(Tool):
@@ -58,14 +66,13 @@ class LocalStack(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of both parts."""
         client = LocalStackClient(environment)
-        return (_read_cli(client), _read_container(client))
+        return tuple(_read(client, part) for part in self.parts)
 
     def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
         from usagectl.tools import localstack_profiles  # of no use to status
 
-        reads_list = LocalStackClient(environment).rules.reads_profile_list
-        return localstack_profiles.switch(environment, wish, reads_list=reads_list, dry_run=dry_run)
+        return localstack_profiles.switch(environment, wish, dry_run=dry_run)
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the chosen folder's file, the command line's, the volume's, and older versions'."""
@@ -73,10 +80,10 @@ class LocalStack(Tool):
         chosen = settings.load(environment).cache_dir
         if not chosen:
             return found
-        path = environment.cwd / chosen / "machine.json"
+        folder = environment.cwd / chosen
         # The command line's own folder stays the command line's when it is chosen.
-        part = next((place.part for place in found if place.path == path), "container")
-        return (_place(path, "setting", part=part, is_primary=True), *found)
+        part = next((place.part for place in found if place.path.parent == folder), "container")
+        return (_place(folder, "setting", part=part, is_primary=True), *found)
 
     def preview(self, environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
         """Build the session request of the command line, and that of a running instance."""
@@ -85,70 +92,47 @@ class LocalStack(Tool):
         return localstack_session.preview(environment, wish)
 
     def instance_url(self, environment: Environment) -> str:
-        """Name the URL at which a running instance describes itself."""
-        from usagectl.tools import localstack_session
+        """Name the URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
+        variables = LocalStackClient(environment).variables
+        listen = variables.get("GATEWAY_LISTEN", "").partition(",")[0].rpartition(":")[2]
+        chosen = (listen.strip(), variables.get("EDGE_PORT", "").strip())
+        ports = (int(text) for text in chosen if text.isdecimal())
+        port = next((port for port in ports if 0 < port <= _HIGHEST_PORT), _DEFAULT_PORT)
+        return f"http://127.0.0.1:{port}/_localstack/info"
 
-        return localstack_session.instance_url(environment)
 
-
-def _read_cli(client: LocalStackClient) -> PartReading:
+def _read(client: LocalStackClient, part: str) -> PartReading:
     variables = client.environment.variables
-    switches = [*_failure(client), *_variable(variables, PLAIN), *_profile(client, PLAIN), _DEFAULT]
-    is_on = next(switch.says for switch in switches if switch.says) == "on"
-    switches += _ignored(variables, (PREFIXED, "DO_NOT_TRACK"))
+    names, ignored = _NAMES[part]
+    said = [switch for name in names for switch in _switches(client, name)]
+    switches = [*_failure(client), *said, DEFAULT]
+    is_on = first_heeded(switches).says == "on"
+    switches += variable_switches(variables, ignored)
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
     if is_on:
         cautions += _environment_wins(switches)
         cautions += _profile_not_read(client)
         cautions += _prefixed_name_not_read(client)
-        cautions += _dropped_opt_out(client)
-        cautions += _do_not_track_ignored(variables)
-    else:
-        cautions += _profiles_without_opt_out(client, switches)
-    endpoint = (variables.get("ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
-    return PartReading(NAME, "cli", endpoint, tuple(switches), cautions=tuple(cautions))
-
-
-def _read_container(client: LocalStackClient) -> PartReading:
-    variables = client.environment.variables
-    switches = list(_failure(client))
-    for name in (PREFIXED, PLAIN):  # The entry point lets the prefixed name win.
-        switches += [*_variable(variables, name), *_profile(client, name)]
-    switches.append(_DEFAULT)
-    is_on = next(switch.says for switch in switches if switch.says) == "on"
-    switches += _ignored(variables, ("DO_NOT_TRACK",))
-    cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
-    if is_on:
-        cautions += _environment_wins(switches)
-        cautions += _profile_not_read(client)
+        cautions += _dropped_opt_out(client) if part == "cli" else ()
         cautions += _do_not_track_ignored(variables)
         cautions += _prefixed_name_wins(switches)
-    endpoint = (client.variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
-    return PartReading(NAME, "container", endpoint, tuple(switches), cautions=tuple(cautions))
+    elif part == "cli":
+        cautions += _profiles_without_opt_out(client, switches)
+    return PartReading(part, client.endpoint(part), tuple(switches), tuple(cautions))
 
 
-_DEFAULT = Switch("default", "no switch", None, "", "on")
-
-
-def _variable(variables: Mapping[str, str], name: str) -> list[Switch]:
-    if name not in variables:
-        return []
-    return [environment_switch(variables, name, says="off" if is_true(variables[name]) else "on")]
-
-
-def _profile(client: LocalStackClient, name: str) -> list[Switch]:
-    """List what the active profiles say, the last file first: it wins.
+def _switches(client: LocalStackClient, name: str) -> list[Switch]:
+    """List what the environment says, then the active profiles, the last file first: it wins.
 
     A bare name without `=` in a later file takes the earlier files' value away and sets nothing.
     """
-    found: list[Switch] = []
+    found = variable_switches(client.environment.variables, (name,), says)
     is_taken_away = False
     for profile in reversed(client.profiles.active):
         value = profile.values.get(name)
         if value is not None:
-            says: Telemetry | None = "off" if is_true(value) else "on"
-            says = None if is_taken_away else says
-            found.append(Switch("profile", name, value, str(profile.file), says))
+            heeded = None if is_taken_away else says(value)
+            found.append(Switch("profile", name, value, str(profile.file), heeded))
         is_taken_away = is_taken_away or (name in profile.values and value is None)
     return found
 
@@ -162,30 +146,25 @@ def _failure(client: LocalStackClient) -> list[Switch]:
     ][:1]
 
 
-def _ignored(variables: Mapping[str, str], names: Iterable[str]) -> list[Switch]:
-    return [environment_switch(variables, name, says=None) for name in names if name in variables]
-
-
-def _decider(switches: Iterable[Switch]) -> Switch:
-    return next(switch for switch in switches if switch.says)
-
-
 def _where(switch: Switch) -> str:
     return "the environment" if switch.source == "environment" else switch.origin
 
 
+def _way_off(switch: Switch) -> str:
+    return f"export {switch.name}=1" if switch.source == "environment" else "usagectl disable"
+
+
 def _unreadable_profile(client: LocalStackClient) -> Iterator[Caution]:
-    """Warn when the client stops at a profile."""
     if problem := client.profiles.problem:
         message = f"{problem} LocalStack stops with an error there, so it sends nothing for now."
         yield Caution("profile-unreadable", message, "repair or remove that file")
 
 
 def _profile_not_read(client: LocalStackClient) -> Iterator[Caution]:
-    """Warn when the content of a profile is not known, so that it cannot count as an opt-out."""
-    for file, why in ((profile.file, profile.unread) for profile in client.profiles.active):
-        if why:
-            message = f"{file} {why}; its content is not known, so it does not count."
+    for profile in client.profiles.active:
+        if profile.unread:
+            why = f"{profile.file} {profile.unread}"
+            message = f"{why}; its content is not known, so it does not count."
             yield Caution("profile-not-read", message, f"export {PLAIN}=1")
 
 
@@ -193,38 +172,28 @@ def _ignored_values(switches: Iterable[Switch]) -> Iterator[Caution]:
     """Warn of values that a person takes for a yes and LocalStack does not."""
     for switch in switches:
         if switch.says == "on" and switch.source != "default" and is_no(switch.value):
-            message = (
-                f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off: "
-                "LocalStack takes only 1 or true for a yes."
-            )
-            is_variable = switch.source == "environment"
-            hint = f"export {switch.name}=1" if is_variable else "usagectl disable"
-            yield Caution("value-ignored", message, hint)
+            said = f"{switch.name}={switch.value} in {_where(switch)} does not switch anything off"
+            message = f"{said}: LocalStack takes only 1 or true for a yes."
+            yield Caution("value-ignored", message, _way_off(switch))
 
 
 def _environment_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when a variable, even an empty one, beats a profile that opts out."""
-    decider = _decider(switches)
+    decider = first_heeded(switches)
     same = [switch for switch in switches if switch.name == decider.name]
     beaten = [switch for switch in same if switch.source == "profile" and switch.says == "off"]
-    if decider.source != "environment" or not beaten:
-        return
-    message = (
-        f"{decider.name}={decider.value or '(empty)'} in the environment beats "
-        f"{beaten[0].name}={beaten[0].value} in {beaten[0].origin}."
-    )
-    yield Caution("environment-wins", message, f"export {decider.name}=1")
+    if decider.source == "environment" and beaten:
+        said = f"{decider.name}={decider.value or '(empty)'} in the environment"
+        message = f"{said} beats {decider.name}={beaten[0].value} in {beaten[0].origin}."
+        yield Caution("environment-wins", message, f"export {decider.name}=1")
 
 
 def _prefixed_name_not_read(client: LocalStackClient) -> Iterator[Caution]:
     """Warn when only the name that the command line does not read is set."""
-    if not is_true(client.variables.get(PREFIXED)):
-        return
-    message = (
-        f"{PREFIXED} reaches LocalStack's container and lstk; LocalStack's own command line does "
-        "not read it."
-    )
-    yield Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")
+    if is_true(client.variables.get(PREFIXED)):
+        where = f"{PREFIXED} reaches LocalStack's container and lstk"
+        message = f"{where}; LocalStack's own command line does not read it."
+        yield Caution("prefixed-name-not-read", message, f"export {PLAIN}=1")
 
 
 def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
@@ -236,33 +205,24 @@ def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
 
 
 def _dropped_opt_out(client: LocalStackClient) -> Iterator[Caution]:
-    """Warn when a profile that opts out is not the active one."""
-    quiet = _other_profiles(client, opting_out=True)
-    if not quiet:
-        return
-    active = _in_words(client.profiles.name_of(profile.file) for profile in client.profiles.active)
-    message = (
-        f"Profile {_in_words(quiet)} opts out, but the active profile is {active}, "
-        "and LocalStack reads no other."
-    )
-    yield Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")
+    if quiet := _other_profiles(client, opting_out=True):
+        profiles = client.profiles
+        active = _in_words(profiles.name_of(profile.file) for profile in profiles.active)
+        head = f"Profile {_in_words(quiet)} opts out, but the active profile is {active}"
+        message = f"{head}, and LocalStack reads no other."
+        yield Caution("profile-drops-opt-out", message, f"usagectl disable {NAME}")
 
 
 def _profiles_without_opt_out(
     client: LocalStackClient, switches: Iterable[Switch]
 ) -> Iterator[Caution]:
     """Warn when choosing another profile would bring telemetry back."""
-    if _decider(switches).source != "profile" or client.profiles.problem:
-        return
-    loud = _other_profiles(client, opting_out=False)
-    if not loud:
-        return
-    message = (
-        f"Profile {_in_words(loud)} has no opt-out: with --profile or "
-        "CONFIG_PROFILE it would switch telemetry on again."
-    )
-    hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable {NAME}"
-    yield Caution("profile-lacks-opt-out", message, hint)
+    decides = first_heeded(switches).source == "profile" and not client.profiles.problem
+    if decides and (loud := _other_profiles(client, opting_out=False)):
+        head = f"Profile {_in_words(loud)} has no opt-out"
+        message = f"{head}: with --profile or CONFIG_PROFILE it would switch telemetry on again."
+        hint = f"CONFIG_PROFILE={quote(loud[0])} usagectl disable {NAME}"
+        yield Caution("profile-lacks-opt-out", message, hint)
 
 
 def _in_words(names: Iterable[str]) -> str:
@@ -270,7 +230,6 @@ def _in_words(names: Iterable[str]) -> str:
 
 
 def _do_not_track_ignored(variables: Mapping[str, str]) -> Iterator[Caution]:
-    """Warn that LocalStack does not read DO_NOT_TRACK."""
     if is_no(variables.get("DO_NOT_TRACK")):
         message = "DO_NOT_TRACK is set, but LocalStack does not read it."
         yield Caution("do-not-track-ignored", message, f"export {PLAIN}=1")
@@ -279,43 +238,32 @@ def _do_not_track_ignored(variables: Mapping[str, str]) -> Iterator[Caution]:
 def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when the prefixed name turns the container on again."""
     by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
-    decider = _decider(switches)
-    if not by_name or decider.name != PREFIXED:
-        return
-    message = (
-        f"{PREFIXED}={decider.value} in {_where(decider)} reaches the container and beats "
-        f"{PLAIN}={by_name[0].value} there."
-    )
-    hint = f"export {PREFIXED}=1" if decider.source == "environment" else "usagectl disable"
-    yield Caution("prefixed-name-wins", message, hint)
+    decider = first_heeded(switches)
+    if by_name and decider.name == PREFIXED:
+        said = f"{PREFIXED}={decider.value} in {_where(decider)}"
+        message = f"{said} reaches the container and beats {PLAIN}={by_name[0].value} there."
+        yield Caution("prefixed-name-wins", message, _way_off(decider))
 
 
 def _identity_files(client: LocalStackClient) -> Iterator[IdentityFile]:
     environment, variables = client.environment, client.variables
-    folder, source = _own_cache_dir(client)
-    yield _place(folder / "machine.json", source, part="cli", is_primary=True)
+    cache, source = _user_cache_dir(client)
+    own = _place(cache / "localstack-cli", source, part="cli", is_primary=True)
+    if client.is_in_container:
+        own = _place(environment.at_root(_VOLUME_CACHE), "state", part="cli", is_primary=True)
+    yield own
     volume = variables.get("LOCALSTACK_VOLUME_DIR", "").strip()
-    user_cache, cache_source = _user_cache_dir(client)
-    host = environment.cwd / volume if volume else user_cache / "localstack" / "volume"
-    yield _place(host / "cache" / "machine.json", "environment" if volume else cache_source)
+    host = environment.cwd / volume if volume else cache / "localstack" / "volume"
+    yield _place(host / "cache", "environment" if volume else source)
     root = variables.get("FILESYSTEM_ROOT", "").strip()
     below = _VOLUME_CACHE.lstrip("/")
     if root:
-        yield _place(environment.cwd / root / below / "machine.json", "environment")
+        yield _place(environment.cwd / root / below, "environment")
     elif client.installation.packages:
-        packages = client.installation.packages
-        yield _place(packages / ".filesystem" / below / "machine.json", "default")
+        yield _place(client.installation.packages / ".filesystem" / below, "default")
     legacy = variables.get("CACHE_DIR", "").strip()
     old = environment.cwd / legacy if legacy else _temporary_dir(environment) / "localstack/cache"
-    yield _place(old / "machine.json", "environment" if legacy else "default")
-
-
-def _own_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
-    """Name the folder of the command line's `machine.json`, and what chose it."""
-    if client.is_in_container:
-        return client.environment.at_root(_VOLUME_CACHE), "state"
-    folder, source = _user_cache_dir(client)
-    return folder / "localstack-cli", source
+    yield _place(old, "environment" if legacy else "default")
 
 
 def _user_cache_dir(client: LocalStackClient) -> tuple[Path, Source]:
@@ -343,12 +291,11 @@ def _temporary_dir(environment: Environment) -> Path:
 
 
 def _place(
-    path: Path, source: Source, *, part: str = "container", is_primary: bool = False
+    folder: Path, source: Source, *, part: str = "container", is_primary: bool = False
 ) -> IdentityFile:
     """Describe an identity file; the command line mounts its own into the container."""
-    return IdentityFile(
-        NAME, part, path, "json", is_primary=is_primary, source=source, is_shared=part == "cli"
-    )
+    path, is_shared = folder / "machine.json", part == "cli"
+    return IdentityFile(NAME, part, path, "json", is_primary, source, is_shared)
 
 
 TOOL = LocalStack()

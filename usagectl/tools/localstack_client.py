@@ -17,14 +17,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
-from usagectl.tools.base import exists, find_python_program, glob_quietly, is_dir, is_file
+from usagectl.tools.base import (
+    LOCALSTACK_ENDPOINT,
+    Switch,
+    exists,
+    find_python_program,
+    glob_quietly,
+    is_dir,
+    is_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Installation
+    from usagectl.tools.base import Installation, Telemetry
 
 NAME = "localstack"
 
@@ -34,6 +42,11 @@ NEWEST_KNOWN = "2026.8.2"
 PLAIN = "DISABLE_EVENTS"
 PREFIXED = "LOCALSTACK_DISABLE_EVENTS"
 """The name that reaches the container and lstk; LocalStack's own command line does not read it."""
+
+DEFAULT = Switch("default", "no switch", None, "", "on")
+"""What decides where nothing is set, for lstk too."""
+
+ENDPOINT_VARIABLES = {"cli": "ANALYTICS_API", "container": "LOCALSTACK_ANALYTICS_API"}
 
 MAX_BYTES = 32 * 1024 * 1024
 """The client has no bound. What a larger profile says counts as unknown, never as off."""
@@ -50,7 +63,7 @@ _IMAGE_MARKERS = (
 _ENGINE_MARKERS = ("/.dockerenv", "/run/.containerenv")
 _CGROUP_FOLDERS = ("/sys/fs/cgroup/memory/docker", "/sys/fs/cgroup/docker")
 _SLICES = ("/sys/fs/cgroup/memory/system.slice", "/sys/fs/cgroup/system.slice")
-_ROOT_MOUNT_FIELDS = 4
+_MOUNT_FIELDS = 4
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -66,30 +79,29 @@ def is_known(version: str) -> bool:
 
 
 class Rules:
-    """Behaviour of one version; that of the newest known when it is unknown.
-
-    Attributes:
-        version: as the package says it.
-        reads_profile_list: whether CONFIG_PROFILE may name several profiles.
-        is_first_edition: 1.x, with an ID of 8 hex digits and tests of its own for a container.
-        has_summary: whether the system field has three parts.
-        has_product: whether `product` and `edition` are sent.
-        has_container_runtime: whether the container's runtime is looked for, and sent.
-    """
+    """Behaviour of one version; that of the newest known when it is unknown."""
 
     def __init__(self, version: str | None) -> None:
         self.version = version or NEWEST_KNOWN
         number = parse_version(self.version) or parse_version(NEWEST_KNOWN)
+        # An ID of 8 hex digits, and tests of its own for a container.
         self.is_first_edition = number < (2,)
         self.reads_profile_list = number >= (3, 1)
-        self.has_product = number >= (4, 2)
+        self.has_product = number >= (4, 2)  # And an edition.
+        # It looks for the container's runtime, and sends it.
         self.has_container_runtime = (2026,) <= number < (2026, 4)
+        # The system field has three parts.
         self.has_summary = self.has_container_runtime or (4, 14) <= number < (2026,)
 
 
 def is_true(value: str | None) -> bool:
     """Apply LocalStack's own truth test: `1` or `true`, any case, trimmed (facts, part 5)."""
     return value is not None and value.lower().strip() in _TRUE
+
+
+def says(value: str) -> Telemetry:
+    """Say what LocalStack makes of a value of one of its switches."""
+    return "off" if is_true(value) else "on"
 
 
 def parse_boolean(value: str | None) -> bool | None:
@@ -101,19 +113,12 @@ def parse_boolean(value: str | None) -> bool | None:
 
 
 class ProfileFile(NamedTuple):
-    """One profile: its file and what it sets.
+    """One profile: its file and what it sets."""
 
-    Attributes:
-        file: where it is looked for.
-        values: what it sets; a bare name without `=` has None.
-        problem: why the client would stop at it, else empty.
-        unread: why its content is not known, as the end of a sentence, else empty.
-    """
-
-    file: Path
-    values: Mapping[str, str | None]
-    problem: str = ""
-    unread: str = ""
+    file: Path  # Where it is looked for.
+    values: Mapping[str, str | None]  # What it sets; a bare name without `=` has None.
+    problem: str = ""  # Why the client would stop at it, else empty.
+    unread: str = ""  # Why its content is not known, as the end of a sentence, else empty.
 
 
 class Profiles(NamedTuple):
@@ -139,11 +144,6 @@ class Profiles(NamedTuple):
             merged |= profile.values
         return merged
 
-    def merged_with(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the client's variables once it has read the profiles; the environment wins."""
-        values = {name: value for name, value in self.values.items() if value is not None}
-        return {**values, **variables}
-
 
 class LocalStackClient:
     """The installed client's view of an environment: rules, profiles, variables."""
@@ -164,40 +164,59 @@ class LocalStackClient:
 
     @cached_property
     def profiles(self) -> Profiles:
-        """Read the active profiles."""
-        return load_profiles(self.environment, reads_list=self.rules.reads_profile_list)
+        """Read every profile that CONFIG_PROFILE names, else `default`, as the client does.
+
+        A version that does not read a list takes the whole text for one name.
+        """
+        variables, folder = self.environment.variables, config_dir(self.environment)
+        text = variables.get("CONFIG_PROFILE", "").strip() or "default"
+        names = text.split(",") if self.rules.reads_profile_list else [text]
+        chosen = (folder / f"{name.strip()}{_SUFFIX}" for name in names)
+        active = tuple(read_profile(self.environment, file) for file in chosen)
+        return Profiles(folder, tuple(_mark_unholdable(active, variables)))
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
-        """Return the client's variables once it has read its profiles."""
-        return self.profiles.merged_with(self.environment.variables)
+        """Return the client's variables once it has read its profiles; the environment wins."""
+        values = self.profiles.values.items()
+        set_there = {name: value for name, value in values if value is not None}
+        return {**set_there, **self.environment.variables}
 
     @cached_property
     def is_in_container(self) -> bool:
-        """True if the client takes this machine for a container."""
-        return is_in_container(self.environment, self.rules)
+        """True if the client's own `is_docker` would be; marker files lie below the root.
+
+        OVERRIDE_IN_DOCKER counts from the environment alone: the client reads it
+        before its profiles.
+        """
+        environment = self.environment
+        override = environment.variables.get("OVERRIDE_IN_DOCKER")
+        trusts_cgroup = _trusts_cgroup(environment)
+        if self.rules.is_first_edition:
+            by_cgroup = trusts_cgroup and _cgroup_says_so(environment)
+            return is_true(override) or _has_engine_marker(environment) or by_cgroup
+        chosen = parse_boolean(override)
+        if chosen is not None:
+            return chosen
+        if self.rules.has_container_runtime:
+            return container_runtime(environment) != "none"
+        if _has_image_marker(environment) or _has_engine_marker(environment):
+            return True
+        by_mount = _root_is_containerd(environment)
+        return trusts_cgroup and (by_mount or _cgroup_says_so(environment))
+
+    def endpoint(self, part: str) -> str:
+        """Name the base URL of a part; the command line reads its own before the profiles."""
+        variables = self.environment.variables if part == "cli" else self.variables
+        return (variables.get(ENDPOINT_VARIABLES[part]) or LOCALSTACK_ENDPOINT).rstrip("/")
 
 
 def config_dir(environment: Environment) -> Path:
     """Name the folder of the profiles: CONFIG_DIR, even empty, else `~/.localstack`."""
     chosen = environment.variables.get("CONFIG_DIR")
-    if chosen is not None:
-        return environment.cwd / chosen
-    home = environment.home
     # Without any home the client looks into a folder named "~".
-    return home / ".localstack" if home else environment.cwd / "~" / ".localstack"
-
-
-def load_profiles(environment: Environment, *, reads_list: bool) -> Profiles:
-    """Read every profile that CONFIG_PROFILE names, else `default`, as the client does.
-
-    A version that does not read a list takes the whole text for one name.
-    """
-    folder = config_dir(environment)
-    text = environment.variables.get("CONFIG_PROFILE", "").strip() or "default"
-    names = [name.strip() for name in text.split(",")] if reads_list else [text]
-    active = tuple(read_profile(environment, folder / f"{name}{_SUFFIX}") for name in names)
-    return Profiles(folder, tuple(_mark_unholdable(active, environment.variables)))
+    usual = (environment.home or environment.cwd / "~") / ".localstack"
+    return usual if chosen is None else environment.cwd / chosen
 
 
 def _mark_unholdable(
@@ -206,13 +225,10 @@ def _mark_unholdable(
     """Mark the files whose winning values no environment can hold; a later file may repair one."""
     winners = {name: profile.file for profile in active for name in profile.values}
     for profile in active:
-        reasons = (
-            why_unholdable(name, value, variables)
-            for name, value in profile.values.items()
-            if winners[name] == profile.file
-        )
-        reason = next((text for text in reasons if text), "")
-        problem = f"{profile.file} cannot be understood: {reason}."
+        file, values = profile.file, profile.values
+        winning = {name: values[name] for name in values if winners[name] == file}
+        reason = why_unholdable(winning, variables)
+        problem = f"{file} cannot be understood: {reason}."
         yield profile._replace(problem=problem) if reason else profile
 
 
@@ -265,34 +281,15 @@ def parse_profile(data: bytes, variables: Mapping[str, str]) -> dict[str, str | 
     return values
 
 
-def why_unholdable(name: str, value: str | None, variables: Mapping[str, str]) -> str:
-    """Say why the client stops when it puts an assignment into its environment; else empty."""
-    if value is None or name in variables:
-        return ""
-    if not name or "=" in name:
-        return "it sets a name that no environment can hold"
-    return "it holds a NUL character" if "\0" in name + value else ""
-
-
-def is_in_container(environment: Environment, rules: Rules) -> bool:
-    """True if the client's own `is_docker` would be; marker files lie below the root.
-
-    OVERRIDE_IN_DOCKER counts from the environment alone: the client reads it
-    before its profiles.
-    """
-    override = environment.variables.get("OVERRIDE_IN_DOCKER")
-    if rules.is_first_edition:
-        return is_true(override) or _has_engine_marker(environment) or _cgroup_says_so(environment)
-    chosen = parse_boolean(override)
-    if chosen is not None:
-        return chosen
-    if rules.has_container_runtime:
-        return container_runtime(environment) != "none"
-    if _has_image_marker(environment) or _has_engine_marker(environment):
-        return True
-    if not _has_cgroup_file(environment) or _is_docker_host(environment):
-        return False
-    return _cgroup_says_so(environment) or _root_is_containerd(environment)
+def why_unholdable(values: Mapping[str, str | None], variables: Mapping[str, str]) -> str:
+    """Say why the client stops when it puts these into its environment; empty if it does not."""
+    for name, value in values.items():
+        if value is not None and name not in variables:
+            if not name or "=" in name:
+                return "it sets a name that no environment can hold"
+            if "\0" in name + value:
+                return "it holds a NUL character"
+    return ""
 
 
 def container_runtime(environment: Environment) -> str:
@@ -317,13 +314,11 @@ def _has_engine_marker(environment: Environment) -> bool:
     return any(exists(environment.at_root(marker)) for marker in _ENGINE_MARKERS)
 
 
-def _has_cgroup_file(environment: Environment) -> bool:
-    return exists(environment.at_root("/proc/1/cgroup"))
+def _trusts_cgroup(environment: Environment) -> bool:
+    return exists(environment.at_root("/proc/1/cgroup")) and not _is_docker_host(environment)
 
 
 def _cgroup_says_so(environment: Environment) -> bool:
-    if not _has_cgroup_file(environment) or _is_docker_host(environment):
-        return False
     text = _read_text(environment, "/proc/1/cgroup")
     if "docker" in text or "buildkit" in text:
         return True
@@ -353,13 +348,10 @@ def _lists_docker(environment: Environment, folder: str) -> bool:
 
 
 def _root_is_containerd(environment: Environment) -> bool:
-    for line in _read_text(environment, "/proc/mounts").splitlines():
-        fields = line.strip().split()
-        if not fields or fields[0].startswith("#") or len(fields) < _ROOT_MOUNT_FIELDS:
-            continue
-        if fields[1] == "/" and "io.containerd" in fields[3]:
-            return True
-    return False
+    lines = _read_text(environment, "/proc/mounts").splitlines()
+    mounts = (line.split() for line in lines if not line.lstrip().startswith("#"))
+    options = [fields[3] for fields in mounts if len(fields) >= _MOUNT_FIELDS and fields[1] == "/"]
+    return any("io.containerd" in each for each in options)
 
 
 def _read_text(environment: Environment, path: str) -> str:

@@ -7,6 +7,7 @@ assignment wins; no other byte is touched.
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import FileCorruptError, FolderUnknownError
@@ -17,9 +18,9 @@ from usagectl.tools.localstack_client import (
     NAME,
     PLAIN,
     PREFIXED,
+    LocalStackClient,
     config_dir,
     is_true,
-    load_profiles,
     other_files,
     parse_profile,
     why_unholdable,
@@ -67,7 +68,7 @@ def add_block(data: bytes | None, assignments: Mapping[str, str]) -> bytes:
 
 def remove_block(data: bytes, *, opts_out_only: bool = False) -> bytes | None:
     """Take usagectl's blocks out; None when the file was usagectl's and is now empty."""
-    matches = _blocks(data, opts_out_only=opts_out_only)
+    matches = blocks(data, opts_out_only=opts_out_only)
     rest = data
     for match in reversed(matches):
         head, tail = rest[: match.start()], rest[match.end() :]
@@ -78,19 +79,13 @@ def remove_block(data: bytes, *, opts_out_only: bool = False) -> bytes | None:
     return None if not rest and is_ours else rest
 
 
-def _blocks(data: bytes, *, opts_out_only: bool) -> list[re.Match[bytes]]:
+def blocks(data: bytes, *, opts_out_only: bool = False) -> list[re.Match[bytes]]:
+    """Find usagectl's blocks in a profile."""
     found = re.finditer(_BLOCK, data)
     return [match for match in found if not opts_out_only or b"=1" in match["lines"]]
 
 
-def has_block(data: bytes, *, opts_out_only: bool = False) -> bool:
-    """True if usagectl's block stands in a profile."""
-    return bool(_blocks(data, opts_out_only=opts_out_only))
-
-
-def switch(
-    environment: Environment, wish: Wish, *, reads_list: bool, dry_run: bool
-) -> tuple[Change, ...]:
+def switch(environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
     """Write LocalStack's switch into its active profiles, or take it out.
 
     Raises:
@@ -103,16 +98,14 @@ def switch(
     if environment.home is None and "CONFIG_DIR" not in environment.variables:
         raise FolderUnknownError("LocalStack's profiles", variable="CONFIG_DIR")
     folder = config_dir(environment)
-    if dry_run:
-        found = load_profiles(environment, reads_list=reads_list)
-        return _changes(found, [*_edits(environment, found, wish)])
     # The folder may be made on the way: all processes share the nearest one above it.
     above = next((path for path in folder.parents if is_dir(path)), folder)
-    with files.lock(above):
-        found = load_profiles(environment, reads_list=reads_list)
+    with nullcontext() if dry_run else files.lock(above):
+        found = LocalStackClient(environment).profiles
         edits = [*_edits(environment, found, wish)]
-        for edit in edits:
-            _write(edit)
+        if not dry_run:
+            for edit in edits:
+                _write(edit)
     return _changes(found, edits)
 
 
@@ -136,9 +129,11 @@ def _changes(found: Profiles, edits: list[_Edit]) -> tuple[Change, ...]:
 
 
 def _write(edit: _Edit) -> None:
-    if edit.after is None and edit.before is not None:
+    if edit.after == edit.before:
+        return
+    if edit.after is None:
         files.remove(edit.file.resolve())  # A link that led nowhere stays; its new target goes.
-    elif edit.after is not None and edit.after != edit.before:
+    else:
         files.replace_bytes(edit.file, edit.after)
 
 
@@ -169,7 +164,7 @@ def _needs_edit(found: Profiles, last: Path, wish: Wish) -> bool:
     plain, prefixed = (found.values.get(name) for name in (PLAIN, PREFIXED))
     if wish == "off":
         return not is_true(plain) or (prefixed is not None and not is_true(prefixed))
-    return is_true(plain) or is_true(prefixed) or has_block(_bytes_of(last))
+    return is_true(plain) or is_true(prefixed) or bool(blocks(_bytes_of(last)))
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -179,7 +174,7 @@ def _bytes_of(file: Path) -> bytes:
 def _without_block(environment: Environment, file: Path) -> Iterator[_Edit]:
     """Plan to take out what disable wrote, if it wrote anything there."""
     before = _bytes_of(file)
-    if has_block(before, opts_out_only=True):
+    if blocks(before, opts_out_only=True):
         after = remove_block(before, opts_out_only=True)
         edit = _Edit(file, before, after, {})
         yield edit._replace(assignments={PLAIN: _parse(environment, edit).get(PLAIN)})
@@ -200,8 +195,7 @@ def _plan_last(
     bare = None if before is None else remove_block(before, opts_out_only=wish == "off")
     edit = _Edit(file, before, bare, {})
     own = _parse(environment, edit)
-    reasons = (why_unholdable(name, own[name], environment.variables) for name in own)
-    if reason := next((text for text in reasons if text), ""):
+    if reason := why_unholdable(own, environment.variables):
         raise FileCorruptError(file, reason=reason)
     values = {**inherited, **own}
     assignments = _assignments(values, wish)

@@ -8,19 +8,21 @@ instance said is handed in.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.tools.base import (
-    LOCALSTACK_ENDPOINT,
     Caution,
+    Live,
+    PartPreview,
+    Request,
+    endpoint_caution,
     find_executable,
     new_random_id,
     read_system_id,
 )
 from usagectl.tools.localstack_client import (
+    ENDPOINT_VARIABLES,
     NAME,
     NEWEST_KNOWN,
     LocalStackClient,
@@ -28,20 +30,16 @@ from usagectl.tools.localstack_client import (
     is_known,
     is_true,
 )
-from usagectl.tools.requests import PartPreview, Request, endpoint_caution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.localstack_client import Rules
-    from usagectl.tools.requests import PreviewWish
+    from usagectl.tools.base import PreviewWish
 
 STATIC_LIBS = "/usr/lib/localstack"
 
-_BASE_VARIABLES = {"cli": "ANALYTICS_API", "container": "LOCALSTACK_ANALYTICS_API"}
 _DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
-_DEFAULT_PORT = 4566
 _SALT = "ls"
 _OTHER_EVENTS = (
     f"{NAME}: its commands also post a cli_cmd event each, which usagectl capture -- {NAME} "
@@ -52,9 +50,9 @@ _OTHER_EVENTS = (
 def preview(environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
     """Build the session request of a command-line process, then that of a running instance."""
     client = LocalStackClient(environment, version=wish.version)
-    parts = [_preview_process(client, wish)]
+    parts = [_preview_part(client, wish, "cli")]
     if wish.live and wish.live.instance:
-        parts.append(_preview_instance(client, wish.live.instance, wish))
+        parts.append(_preview_part(client, wish, "container"))
     remarks = [*_version_remarks(client, wish)]
     if any(part.requests or part.is_unknown for part in parts):
         remarks.append(_OTHER_EVENTS)
@@ -76,74 +74,66 @@ def _version_remarks(client: LocalStackClient, wish: PreviewWish) -> Iterator[st
         )
 
 
-def _preview_process(client: LocalStackClient, wish: PreviewWish) -> PartPreview:
-    if not wish.shows("cli"):
-        return PartPreview("cli")
-    if caution := _endpoint_caution(client, "cli"):
-        return PartPreview("cli", cautions=(caution,))
+def _preview_part(client: LocalStackClient, wish: PreviewWish, part: str) -> PartPreview:
+    if not wish.shows(part):
+        return PartPreview(part)
+    variable = ENDPOINT_VARIABLES[part]
+    if caution := endpoint_caution(NAME, client.endpoint(part), variable=variable):
+        return PartPreview(part, cautions=(caution,))
+    live = wish.live or Live()
+    if part == "container":
+        return _preview_instance(client, live.instance)
+    return _preview_process(client, wish, live.docker)
+
+
+def _preview_process(
+    client: LocalStackClient, wish: PreviewWish, docker: Mapping[str, object]
+) -> PartPreview:
     edition = _edition(client)
     if edition is None:
         return PartPreview("cli", cautions=(_no_session(client),), is_unknown=True)
-    docker = wish.live.docker if wish.live else {}
-    payload, varying = _process_payload(client, wish, edition=edition, docker=docker)
+    machine_id, is_random = _machine_id(client, wish, docker)
+    own = {"machine_id": machine_id, "system": _system(client, docker), "edition": edition}
+    varying = ["/metadata/session_id", "/metadata/client_time", "/payload/session_id"]
+    varying += ["/payload/machine_id"] if is_random else []
+    request = _request(client, "cli", _process_payload(client, own), varying=tuple(varying))
     cautions = () if wish.live else tuple(_docker_cautions(client, wish))
-    request = _request(client, "cli", payload, varying=varying, reveal=wish.reveal)
     return PartPreview("cli", (request,), cautions)
 
 
-def _preview_instance(
-    client: LocalStackClient, info: Mapping[str, object], wish: PreviewWish
-) -> PartPreview:
+def _preview_instance(client: LocalStackClient, info: Mapping[str, object]) -> PartPreview:
     """Build the session request of the running instance from what it says about itself."""
-    if not wish.shows("container"):
-        return PartPreview("container")
-    if caution := _endpoint_caution(client, "container"):
-        return PartPreview("container", cautions=(caution,))
-    version = str(info.get("version", client.rules.version)).partition(":")[0]
-    running = LocalStackClient(client.environment, version=version)
-    payload = _instance_payload(running, info)
-    varying = ("/metadata/client_time",)
-    request = _request(running, "container", payload, varying=varying, reveal=wish.reveal)
+    version = str(info.get("version", client.rules.version))
+    running = LocalStackClient(client.environment, version=version.partition(":")[0])
+    payload = _payload(running, {**info, "version": version}, product="aws")
+    request = _request(running, "container", payload, varying=("/metadata/client_time",))
     return PartPreview("container", (request,))
 
 
-def _base(client: LocalStackClient, part: str) -> str:
-    """Name the base URL of a part; the command line reads its own before the profiles."""
-    variables = client.variables if part == "container" else client.environment.variables
-    return (variables.get(_BASE_VARIABLES[part]) or LOCALSTACK_ENDPOINT).rstrip("/")
-
-
-def _endpoint_caution(client: LocalStackClient, part: str) -> Caution | None:
-    return endpoint_caution(NAME, _base(client, part), variable=_BASE_VARIABLES[part])
-
-
 def _no_session(client: LocalStackClient) -> Caution:
-    head = "Its commands post a cli_cmd event each, but no session event: "
     if client.is_in_container:
-        return Caution(
-            "no-session",
-            f"{head}in a container without "
-            f"{STATIC_LIBS} this version fails while it computes the edition. `{NAME} "
-            "start` first declares that it is on a host; the line below shows what it then sends.",
-            f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}",
+        why = (
+            f"in a container without {STATIC_LIBS} this version fails while it computes the "
+            f"edition. `{NAME} start` first declares that it is on a host; the line below shows "
+            "what it then sends."
         )
-    return Caution(
-        "no-session",
-        f"{head}the working folder cannot "
-        "be listed, and this version fails there while it computes the edition.",
-        f"cd && usagectl preview {NAME}",
-    )
+        hint = f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}"
+    else:
+        why = (
+            "the working folder cannot be listed, and this version fails there while it computes "
+            "the edition."
+        )
+        hint = f"cd && usagectl preview {NAME}"
+    head = "Its commands post a cli_cmd event each, but no session event"
+    return Caution("no-session", f"{head}: {why}", hint)
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
-    if client.rules.is_first_edition or not _may_have_docker(client.environment):
-        return
-    members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
-    message = (
-        f"Docker seems to run here and was not asked, so {members} what the client falls "
-        "back to without it."
-    )
-    yield Caution("docker-not-asked", message, f"usagectl preview {NAME} --live")
+    if _may_have_docker(client.environment) and not client.rules.is_first_edition:
+        members = "system is" if "cli" in wish.stored_ids else "system and machine_id are"
+        here = "Docker seems to run here and was not asked"
+        message = f"{here}, so {members} what the client falls back to without it."
+        yield Caution("docker-not-asked", message, f"usagectl preview {NAME} --live")
 
 
 def _may_have_docker(environment: Environment) -> bool:
@@ -161,16 +151,15 @@ def _request(
     payload: Mapping[str, object],
     *,
     varying: tuple[str, ...],
-    reveal: bool,
 ) -> Request:
+    """Build the request, serialised as `requests` does for LocalStack: `", "`, `": "`, ASCII."""
     version = client.rules.version
-    url = f"{_base(client, part)}/session"
+    url = f"{client.endpoint(part)}/session"
     metadata = {
         "session_id": payload["session_id"],
         "client_time": str(int(client.environment.now().timestamp())),
     }
-    masked = () if reveal or not payload["api_key"] else ("/payload/api_key",)
-    shown = {**payload, "api_key": MASK} if masked else payload
+    body = json.dumps({"name": "session", "metadata": metadata, "payload": payload}).encode()
     headers = {
         "Host": urlsplit(url).netloc.rpartition("@")[2],
         "User-Agent": f"localstack/{version}",
@@ -178,54 +167,28 @@ def _request(
         "Accept": "*/*",
         "Connection": "keep-alive",
         "Localstack-Session-ID": str(payload["session_id"]),
-        "Content-Length": str(len(_serialise(metadata, payload))),
+        "Content-Length": str(len(body)),
         "Content-Type": "application/json",
     }
-    body = _serialise(metadata, shown)
-    url = url if reveal else mask_url_credentials(url)
-    return Request(NAME, part, "POST", url, headers, body, ("session",), masked, varying, version)
+    request = Request(NAME, part, "POST", url, headers, body, ("session",), version=version)
+    return request._replace(varying=varying)
 
 
-def _serialise(metadata: Mapping[str, object], payload: Mapping[str, object]) -> bytes:
-    """Serialise as `requests` does for LocalStack: `", "` and `": "`, ASCII only."""
-    event = {"name": "session", "metadata": metadata, "payload": payload}
-    return json.dumps(event).encode()
+def _process_payload(client: LocalStackClient, own: Mapping[str, object]) -> dict[str, object]:
+    """Compute the payload of a command-line process."""
+    import uuid
 
-
-def _process_payload(
-    client: LocalStackClient,
-    wish: PreviewWish,
-    *,
-    edition: str,
-    docker: Mapping[str, object],
-) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Compute the payload of a command-line process.
-
-    Returns:
-        The payload in the client's order, and the pointers that are drawn at send time.
-    """
-    machine_id, is_random = _machine_id(client, wish, docker)
     git_hash = client.variables.get("LOCALSTACK_BUILD_GIT_HASH", "").strip()
     version = client.rules.version
-    own = {
-        "session_id": _session_id(client.environment),
-        "machine_id": machine_id,
-        "system": _system(client, docker),
+    known = {
+        "session_id": str(uuid.UUID(bytes=client.environment.entropy(16), version=4)),
         "version": f"{version}:{git_hash}" if git_hash else version,
         "is_docker": client.is_in_container,
-        "edition": edition,
     }
-    payload = _payload(client, own, product="unknown")
+    payload = _payload(client, {**own, **known}, product="unknown")
     if client.rules.has_container_runtime:
         payload["container_runtime"] = container_runtime(client.environment)
-    varying = ("/metadata/session_id", "/metadata/client_time", "/payload/session_id")
-    return payload, (*varying, "/payload/machine_id") if is_random else varying
-
-
-def _instance_payload(running: LocalStackClient, info: Mapping[str, object]) -> dict[str, object]:
-    """Compute the payload of a running instance from its own `/_localstack/info`."""
-    version = str(info.get("version", running.rules.version))
-    return _payload(running, {**info, "version": version}, product="aws")
+    return payload
 
 
 def _payload(
@@ -249,44 +212,23 @@ def _payload(
     return payload
 
 
-def _session_id(environment: Environment) -> str:
-    """Draw a version 4 UUID, as the client does for each process."""
-    import uuid
-
-    return str(uuid.UUID(bytes=environment.entropy(16), version=4))
-
-
 def _machine_id(
     client: LocalStackClient, wish: PreviewWish, docker: Mapping[str, object]
 ) -> tuple[object, bool]:
-    """Give the stored ID, else the derived one, and whether it is drawn at random.
+    """Return the stored ID, else the one that the client would derive or draw at random.
 
     Version 1 keeps its file below its own package (facts, part 4), where it is not looked for.
-    """
-    if not client.rules.is_first_edition and "cli" in wish.stored_ids:
-        return wish.stored_ids["cli"], False
-    docker_id = docker.get("ID")
-    return derive_machine_id(
-        client.environment,
-        client.rules,
-        in_container=client.is_in_container,
-        docker_id=docker_id if isinstance(docker_id, str) else None,
-    )
-
-
-def derive_machine_id(
-    environment: Environment, rules: Rules, *, in_container: bool, docker_id: str | None = None
-) -> tuple[str, bool]:
-    """Say which ID the client would make where its file holds no ID.
 
     Returns:
         The ID, and whether it is drawn at random, so that another run has another.
     """
-    drawn = new_random_id(environment)
-    system_id = None if in_container else read_system_id(environment)
-    if rules.is_first_edition:
+    drawn = new_random_id(client.environment)
+    system_id = None if client.is_in_container else read_system_id(client.environment)
+    if client.rules.is_first_edition:
         return (drawn[:8], True) if system_id is None else (_md5(system_id)[:8], False)
-    if docker_id is not None:
+    if "cli" in wish.stored_ids:
+        return wish.stored_ids["cli"], False
+    if isinstance(docker_id := docker.get("ID"), str):
         return f"dkr_{_md5(_SALT + docker_id)[:12]}", False
     text = (system_id or "").strip()
     return (f"sys_{_md5(_SALT + text)[:12]}", False) if text else (f"gen_{drawn}", True)
@@ -311,20 +253,15 @@ def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
     if client.rules.is_first_edition:
         return environment.system
     if client.rules.has_summary:
-        return _system_summary(client, docker)
+        found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
+        if all(isinstance(value, str) for value in found):
+            return ",".join(map(str, found))
+        mark = "(Container)" if client.is_in_container else ""
+        return f"{environment.system}{mark},{environment.release},{environment.machine}"
     os_type = docker.get("OSType")
     if isinstance(os_type, str) and os_type:
         return os_type.lower()
     return "docker" if client.is_in_container else environment.system.lower()
-
-
-def _system_summary(client: LocalStackClient, docker: Mapping[str, object]) -> str:
-    environment = client.environment
-    found = [docker.get(name) for name in ("OperatingSystem", "KernelVersion", "Architecture")]
-    if all(isinstance(value, str) for value in found):
-        return ",".join(str(value) for value in found)
-    name = f"{environment.system}(Container)" if client.is_in_container else environment.system
-    return f"{name},{environment.release},{environment.machine}"
 
 
 def _edition(client: LocalStackClient) -> str | None:
@@ -347,13 +284,3 @@ def _edition(client: LocalStackClient) -> str | None:
         if name.startswith(".") and name.endswith("-version"):
             return name.removesuffix("-version").removeprefix(".")
     return "unknown"
-
-
-def instance_url(environment: Environment) -> str:
-    """Name the loopback URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
-    variables = LocalStackClient(environment).variables
-    listen = variables.get("GATEWAY_LISTEN", "").split(",")[0]
-    match = re.search(r"(?:^|:)(\d{1,5})$", listen.strip())
-    text = match[1] if match else variables.get("EDGE_PORT", "").strip()
-    is_port = text.isdecimal() and 0 < int(text) <= 65535  # noqa: PLR2004
-    return f"http://127.0.0.1:{int(text) if is_port else _DEFAULT_PORT}/_localstack/info"

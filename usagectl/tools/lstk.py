@@ -15,29 +15,28 @@ from usagectl.tools.base import (
     Caution,
     IdentityFile,
     Installation,
+    PartPreview,
     PartReading,
-    Source,
     Switch,
-    Telemetry,
     Tool,
-    environment_switch,
     exists,
     find_executable,
+    first_heeded,
     glob_quietly,
     is_dir,
     is_no,
     read_system_id,
+    variable_switches,
 )
-from usagectl.tools.localstack_client import PLAIN, PREFIXED, is_true
+from usagectl.tools.localstack_client import DEFAULT, PLAIN, PREFIXED, is_true, says
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.requests import PartPreview, PreviewWish
+    from usagectl.tools.base import PreviewWish, Source
 
 NAME = "lstk"
-_DEFAULT = Switch("default", "no switch", None, "", "on")
 
 
 class Lstk(Tool):
@@ -62,9 +61,7 @@ class Lstk(Tool):
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the command line's bare file and every volume's `machine.json`."""
         folder, source = config_dir(environment)
-        own = IdentityFile(
-            NAME, "cli", folder / "machine_id", "bare", is_primary=False, source=source
-        )
+        own = IdentityFile(NAME, "cli", folder / "machine_id", "bare", source=source)
         return (own, *_volume_files(environment))
 
     def identity_cautions(self, environment: Environment) -> tuple[Caution, ...]:
@@ -82,8 +79,6 @@ class Lstk(Tool):
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
-        from usagectl.tools.requests import PartPreview  # of no use to status
-
         caution = Caution(
             "bytes-not-known",
             "What lstk sends is known only from reading its source, so no bytes are shown.",
@@ -97,27 +92,17 @@ class Lstk(Tool):
 
 def _read_cli(environment: Environment) -> PartReading:
     variables = environment.variables
-    value = variables.get(PREFIXED)
-    switches: list[Switch] = []
-    if value is not None:
-        switches.append(environment_switch(variables, PREFIXED, says=_says(value == "1")))
-    switches.append(_DEFAULT)
-    switches += [
-        environment_switch(variables, name, says=None)
-        for name in (PLAIN, "DO_NOT_TRACK")
-        if name in variables
-    ]
+    switches = (
+        *variable_switches(variables, (PREFIXED,), lambda value: "off" if value == "1" else "on"),
+        DEFAULT,
+        *variable_switches(variables, (PLAIN, "DO_NOT_TRACK")),
+    )
     endpoint = variables.get("LSTK_ANALYTICS_ENDPOINT") or f"{LOCALSTACK_ENDPOINT}/events"
-    cautions = () if value == "1" else tuple(_cli_cautions(environment))
-    return PartReading(NAME, "cli", endpoint, tuple(switches), cautions=cautions)
+    is_on = first_heeded(switches).says == "on"
+    return PartReading("cli", endpoint, switches, tuple(_cli_cautions(variables)) if is_on else ())
 
 
-def _says(is_off: bool) -> Telemetry:  # noqa: FBT001
-    return "off" if is_off else "on"
-
-
-def _cli_cautions(environment: Environment) -> Iterator[Caution]:
-    variables = environment.variables
+def _cli_cautions(variables: Mapping[str, str]) -> Iterator[Caution]:
     hint = f"export {PREFIXED}=1"
     if is_no(variables.get(PREFIXED)):
         message = f"{PREFIXED}={variables[PREFIXED]} does not switch lstk off: it takes only 1."
@@ -131,27 +116,27 @@ def _cli_cautions(environment: Environment) -> Iterator[Caution]:
 def _read_container(environment: Environment) -> PartReading:
     """Read the container's variables: every single-line LOCALSTACK_* beats the file's sections."""
     variables = environment.variables
-    switches: list[Switch] = []
-    value = variables.get(PREFIXED)
-    if value is not None and "\n" not in value and "\r" not in value:
-        switches.append(environment_switch(variables, PREFIXED, says=_says(is_true(value))))
+    value = variables.get(PREFIXED, "")
+    is_one_line = "\n" not in value and "\r" not in value
     file = config_dir(environment)[0] / "config.toml"
     section = _section_variables(_parse_config(file))
-    for name in (PREFIXED, PLAIN):
-        if name in section:
-            says = _says(is_true(section[name]))
-            switches.append(Switch("profile", name, section[name], str(file), says))
-    switches.append(_DEFAULT)
-    is_on = next(switch.says for switch in switches if switch.says) == "on"
-    if PLAIN in variables:
-        switches.append(environment_switch(variables, PLAIN, says=None))
-    endpoint = variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT
-    cautions = tuple(_container_cautions(environment)) if is_on else ()
-    return PartReading(NAME, "container", endpoint.rstrip("/"), tuple(switches), cautions=cautions)
+    switches = (
+        *variable_switches(variables, (PREFIXED,) if is_one_line else (), says),
+        *(
+            Switch("profile", name, section[name], str(file), says(section[name]))
+            for name in (PREFIXED, PLAIN)
+            if name in section
+        ),
+        DEFAULT,
+        *variable_switches(variables, (PLAIN,)),
+    )
+    endpoint = (variables.get("LOCALSTACK_ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
+    is_on = first_heeded(switches).says == "on"
+    cautions = tuple(_container_cautions(variables)) if is_on else ()
+    return PartReading("container", endpoint, switches, cautions)
 
 
-def _container_cautions(environment: Environment) -> Iterator[Caution]:
-    variables = environment.variables
+def _container_cautions(variables: Mapping[str, str]) -> Iterator[Caution]:
     if is_no(variables.get(PREFIXED)):
         message = f"{PREFIXED}={variables[PREFIXED]} does not reach the container as a yes: use 1."
         yield Caution("value-ignored", message, f"export {PREFIXED}=1")
@@ -159,45 +144,48 @@ def _container_cautions(environment: Environment) -> Iterator[Caution]:
 
 def config_dir(environment: Environment) -> tuple[Path, Source]:
     """Name lstk's configuration folder, and what chose it."""
-    local, xdg, system = _config_dirs(environment)
-    for folder, source in ((local, "project"), (xdg, "default"), (system, "default")):
-        if exists(folder / "config.toml"):
-            return folder, source  # type: ignore[return-value]
-    return (xdg if is_dir(xdg.parent) else system), "default"
+    own = environment.cwd / ".lstk"
+    if exists(own / "config.toml"):
+        return own, "project"
+    xdg = _home_of(environment) / ".config" / "lstk"
+    system = _user_dir(environment, "config") / "lstk"
+    if exists(xdg / "config.toml"):
+        return xdg, "default"
+    is_xdg = is_dir(xdg.parent) and not exists(system / "config.toml")
+    return xdg if is_xdg else system, "default"
 
 
-def _config_dirs(environment: Environment) -> tuple[Path, Path, Path]:
-    home = environment.home or environment.cwd / "~"
-    variables = environment.variables
-    if environment.system == "Darwin":
-        system = home / "Library" / "Application Support"
-    elif environment.system == "Windows":
-        system = Path(variables.get("APPDATA") or home / "AppData" / "Roaming")
-    else:
-        xdg_home = variables.get("XDG_CONFIG_HOME", "")
-        system = Path(xdg_home) if xdg_home.startswith("/") else home / ".config"
-    return environment.cwd / ".lstk", home / ".config" / "lstk", system / "lstk"
+def _home_of(environment: Environment) -> Path:
+    return environment.home or environment.cwd / "~"
+
+
+_USER_DIRS = {
+    ("Darwin", "cache"): ("", "Library/Caches"),
+    ("Darwin", "config"): ("", "Library/Application Support"),
+    ("Windows", "cache"): ("LOCALAPPDATA", "AppData/Local"),
+    ("Windows", "config"): ("APPDATA", "AppData/Roaming"),
+}
+
+
+def _user_dir(environment: Environment, kind: str) -> Path:
+    """Name the folder that Go calls the user's cache or config folder."""
+    usual = (f"XDG_{kind.upper()}_HOME", f".{kind}")
+    variable, below_home = _USER_DIRS.get((environment.system, kind), usual)
+    chosen = environment.variables.get(variable, "")
+    is_taken = chosen.startswith("/") or (chosen and environment.system == "Windows")
+    return Path(chosen) if is_taken else _home_of(environment) / below_home
 
 
 def _volume_files(environment: Environment) -> Iterator[IdentityFile]:
-    home = environment.home or environment.cwd / "~"
-    variables = environment.variables
-    if environment.system == "Darwin":
-        cache = home / "Library" / "Caches"
-    elif environment.system == "Windows":
-        cache = Path(variables.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        xdg = variables.get("XDG_CACHE_HOME", "")
-        cache = Path(xdg) if xdg.startswith("/") else home / ".cache"
-    volumes = cache / "lstk" / "volume"
+    volumes = _user_dir(environment, "cache") / "lstk" / "volume"
     for path in glob_quietly(volumes, "*/cache/machine.json"):
-        yield IdentityFile(NAME, "container", path, "json", is_primary=False)
+        yield IdentityFile(NAME, "container", path, "json")
     folder = config_dir(environment)[0]
     for block in _containers(_parse_config(folder / "config.toml")):
         volume = block.get("volume")
         if isinstance(volume, str) and volume.strip() and "\0" not in volume:
             path = folder / volume / "cache" / "machine.json"
-            yield IdentityFile(NAME, "container", path, "json", is_primary=False, source="profile")
+            yield IdentityFile(NAME, "container", path, "json", source="profile")
 
 
 def _section_variables(document: dict[str, object]) -> dict[str, str]:
@@ -211,7 +199,7 @@ def _section_variables(document: dict[str, object]) -> dict[str, str]:
         for name, section in (sections.items() if isinstance(sections, dict) else ())
     }
     blocks = [_block_variables(block, by_name) for block in _containers(document)]
-    loud = [block for block in blocks if not _opts_out(block)]
+    loud = [block for block in blocks if not is_true(block.get(PREFIXED, block.get(PLAIN)))]
     return next(iter(loud or blocks), {})
 
 
@@ -230,22 +218,15 @@ def _block_variables(block: dict[str, object], sections: dict[str, object]) -> d
     return found
 
 
-def _opts_out(variables: dict[str, str]) -> bool:
-    return is_true(variables.get(PREFIXED, variables.get(PLAIN)))
-
-
 def _parse_config(file: Path) -> dict[str, object]:
     try:
         data = files.read_bytes(file)
-    except FileUnreadableError:
-        return {}
-    if data is None:
-        return {}
-    import tomllib  # only when lstk has a configuration file
+        if data is None:
+            return {}
+        import tomllib  # only when lstk has a configuration file
 
-    try:
         return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError):
+    except (FileUnreadableError, ValueError, RecursionError):
         return {}
 
 
