@@ -25,15 +25,10 @@ def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outco
     host = forking.host_of(sys.executable, "click, platformdirs, sqlite3, typer")
     given = {**machine.process_variables(), **variables}
     file = str(APPS / f"{name}.py")
-    status, *streams = host.run(_ONE, file, *words, variables=given, cwd=machine.cwd)
+    status, *streams = host.run(forking.RUN_FILE, file, *words, variables=given, cwd=machine.cwd)
     return Outcome(status, *(stream.decode() for stream in streams))
 
 
-_ONE = """
-import runpy, sys
-del sys.argv[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 _EACH = """
 import json, os, runpy, sys
 import click, typer.rich_utils, usagectl.emitting.instrumentation
