@@ -28,7 +28,9 @@ for _name in ("SIGINT", "SIGQUIT", "SIGHUP"):
 
 
 # How long an example takes depends on the machine, and no test holds a stopwatch.
-settings.register_profile("usagectl", deadline=None)
+settings.register_profile(
+    "usagectl", deadline=None, max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "60"))
+)
 settings.load_profile("usagectl")
 
 
@@ -71,8 +73,8 @@ def machines(tmp_path: Path) -> Machines:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Take two workers a processor: half of the time a test waits for other processes."""
-    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+    """Take a worker more than there are processors: a test waits for other processes at times."""
+    return 1 + (os.cpu_count() or 1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

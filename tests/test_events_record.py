@@ -31,7 +31,7 @@ def test_the_form_of_a_line() -> None:
     assert datetime.fromisoformat(json.loads(WHOLE)["time"]) == NOW
 
 
-@settings(max_examples=200, database=None)
+@settings(database=None)
 @given(
     texts, texts, texts, st.dictionaries(texts, texts | st.just({"event": {"a": 1}}), max_size=3)
 )

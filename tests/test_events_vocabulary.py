@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import string
 import sys
@@ -116,6 +117,7 @@ REMAINS = [
 ]
 """Each kind of thing becomes its name; the sentence around it can still be read."""
 
+EXAMPLES = int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "300"))
 LETTERS = string.ascii_lowercase
 NAME = st.text(LETTERS, min_size=7, max_size=12).filter(lambda text: not is_word(text))
 MIXED = st.text(string.ascii_letters + string.digits, min_size=6, max_size=16)
@@ -243,7 +245,7 @@ WRAPPINGS: Mapping[str, Callable[[str], str]] = {
 }
 
 
-@settings(max_examples=850)
+@settings(max_examples=EXAMPLES)
 @given(messages(), st.sampled_from(["none", "none", *WRAPPINGS]))
 def test_nothing_of_a_secret_remains_and_every_word_does(
     message: tuple[str, list[str], list[str]], wrapping: str
@@ -260,7 +262,7 @@ def test_nothing_of_a_secret_remains_and_every_word_does(
         assert all(word in words for word in kept), found
 
 
-@settings(max_examples=250)
+@settings(max_examples=EXAMPLES // 3)
 @given(messages() | st.text().map(lambda text: (text, [], [])))
 @example(("\ud800 \x00 \u202e\u2066 \x1b[31m \ue000x", [], []))
 @example(("x" * 5000, [], []))

@@ -283,9 +283,7 @@ def prune(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if value != {}}
 
 
-@profile(
-    max_examples=200, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@profile(database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EDITS)
 def test_saving_changes_what_it_says_and_nothing_else(
     machine: Machine, edit: tuple[str, str, dict[settings.Name, object]]

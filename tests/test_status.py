@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 FUZZ = settings(
-    max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "200")),
+    max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "100")),
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

@@ -220,14 +220,14 @@ def decide(chosen: dict[str, str]) -> str:
     return found.telemetry
 
 
-@settings(max_examples=200, database=None)
+@settings(database=None)
 @given(choices, st.sampled_from((*NO_VALUES, *PLACES)))
 def test_adding_a_no_never_makes_it_louder(chosen: dict[str, str], where: str) -> None:
     """Whatever stands where: a No put anywhere makes the verdict off."""
     assert decide({**chosen, where: NO_VALUES.get(where, "off")}) == "off"
 
 
-@settings(max_examples=200, database=None)
+@settings(database=None)
 @given(choices, st.sampled_from(PLACES[:3]), st.sampled_from(["on", "local"]))
 def test_policy_and_project_never_make_it_louder(
     chosen: dict[str, str], where: str, says: str

@@ -133,7 +133,7 @@ def test_odd_things_in_the_way(machine: Machine) -> None:
     assert [(each.name, bool(each.problem)) for each in found] == [("one", True), ("two", True)]
 
 
-@profile(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@profile(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

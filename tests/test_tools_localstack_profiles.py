@@ -88,7 +88,7 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80).m
 MIXED = st.lists(st.one_of(GRAMMAR, TEXT, st.binary(max_size=20)), max_size=4).map(b"".join)
 
 
-@settings(max_examples=200, database=None)
+@settings(database=None)
 @given(MIXED)
 @example(b'X="')
 @example(b"\xef\xbb\xbf")
@@ -113,7 +113,7 @@ def test_disable_and_enable_restore_every_byte(data: bytes) -> None:
         assert file.read_bytes() == data
 
 
-@settings(max_examples=100, database=None)
+@settings(database=None)
 @given(MIXED)
 @example(b"DISABLE_EVENTS=1")
 def test_enable_by_name_switches_on(data: bytes) -> None:

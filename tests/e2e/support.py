@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
 from tests.support.endpoint import Endpoint, Received
-from tests.support.forking import Ended, host_of
+from tests.support.forking import RUN_FILE, Ended, host_of
 from tests.support.machine import REPOSITORY, run_usagectl
 
 CLIENT_VERSION: Final = "4.12.0"
 DEAD_ENDPOINT: Final = "http://127.0.0.1:1"  # a port only root could listen on, and nobody does
-LIBRARIES: Final = "cachetools, dns.resolver, dnslib, dotenv, multiprocessing, plux, requests"
+IS_WHOLE: Final = os.environ.get("USAGECTL_E2E_ALL") == "1"  # each client a process of its own
+LIBRARIES: Final = (
+    "cachetools, click, cryptography.x509, dns.resolver, dnslib, dotenv, jwt, multiprocessing, "
+    "plux, requests, rich.console, rich.table, yaml"
+)
 ROOT_MARK: Final = "{root}"  # stands for the sandbox's folder in values, paths and contents
 RUN_LIMIT_SECONDS: Final = 120.0  # far beyond any run; only a program that hangs meets it
 
@@ -184,10 +188,14 @@ class Client:
 
     def config_show(self, sandbox: Sandbox, changes: Changes | None = None) -> Run:
         """Run `localstack config show` against a loopback server; tell what arrived there."""
-        command = [str(self.bin_dir / "localstack"), "config", "show", "--format", "plain"]
+        words = [str(self.bin_dir / "localstack"), "config", "show", "--format", "plain"]
         with listening() as server:
             env = sandbox.environment(self, endpoint=server.base, changes=changes or {})
-            run = run_process(command, env=env, cwd=sandbox.work_dir)
+            if IS_WHOLE:
+                run = run_process(words, env=env, cwd=sandbox.work_dir)
+            else:
+                host = host_of(str(self.bin_dir / "python"), LIBRARIES)
+                run = Run.of(host.run(RUN_FILE, *words, variables=env, cwd=sandbox.work_dir))
         return replace(run, requests=tuple(server.received), connections=server.accepted)
 
     def evaluate(

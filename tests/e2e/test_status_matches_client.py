@@ -1,23 +1,20 @@
 """What `status` predicts for the LocalStack CLI, against what that CLI does."""
 
 import json
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from .configurations import Configuration, list_configurations, select_defaults
-from .support import Changes, Client, Run, Sandbox, Usagectl, is_switched_off, read_data
+from .support import IS_WHOLE, Changes, Client, Run, Sandbox, Usagectl, is_switched_off, read_data
 
 pytestmark = pytest.mark.e2e
 
 ALL = list_configurations()
-CHOSEN = ALL if os.environ.get("USAGECTL_E2E_ALL") == "1" else select_defaults(ALL)
+CHOSEN = ALL if IS_WHOLE else select_defaults(ALL)
 KINDS = list(dict.fromkeys(configuration.kind for configuration in CHOSEN))
-WORKERS = min(4, max(2, os.cpu_count() or 2))
 MAX_RUNS = 4
 
 
@@ -62,18 +59,13 @@ def test_status_says_on_exactly_when_the_client_sends(
 
     A client that crashes at start sends nothing, so "off" is right for it.
     """
-    chosen = [configuration for configuration in CHOSEN if configuration.kind == kind]
-
-    def compare_numbered(numbered: tuple[int, Configuration]) -> Comparison:
-        number, configuration = numbered
-        sandbox = Sandbox(tmp_path / f"{number:03}")
+    comparisons = []
+    for number, configuration in enumerate(each for each in CHOSEN if each.kind == kind):
+        sandbox, env = Sandbox(tmp_path / str(number)), configuration.env
         for path, entry in configuration.files.items():
             sandbox.write(path, entry)
-        predicted = _predict(usagectl.run(sandbox, "status", "--json", changes=configuration.env))
-        return Comparison(configuration, predicted, _observe(client, sandbox, configuration.env))
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        comparisons = list(pool.map(compare_numbered, enumerate(chosen)))
+        predicted = _predict(usagectl.run(sandbox, "status", "--json", changes=env))
+        comparisons.append(Comparison(configuration, predicted, _observe(client, sandbox, env)))
     wrong = [str(comparison) for comparison in comparisons if not comparison.is_right]
     record_property("predictions", len(comparisons))
     record_property("predictions_right", len(comparisons) - len(wrong))

@@ -42,6 +42,9 @@ sys.path[:0] = work["path"]
 sys.argv = ["-c", *work["arguments"]]
 exec(work["code"], {{"__name__": "__main__"}})
 """
+RUN_FILE = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+"""Code for `Host.run` whose first argument is a program's file."""
+
 _READ_AT_START = ("PYTHON", "LANG", "LC_", "TZ")
 
 

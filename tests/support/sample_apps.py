@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tests.support import forking
 from tests.support.machine import REPOSITORY, Outcome
 from tests.support.spooling import entries
 
@@ -21,8 +22,11 @@ APPS = REPOSITORY / "tests" / "data" / "apps"
 
 def run_app(machine: Machine, name: str, *words: str, **variables: str) -> Outcome:
     """Run one of the sample applications in a process of its own."""
-    done = _run_python(machine, str(APPS / f"{name}.py"), *words, **variables)
-    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+    host = forking.host_of(sys.executable, "click, platformdirs, sqlite3, typer")
+    given = {**machine.process_variables(), **variables}
+    file = str(APPS / f"{name}.py")
+    status, *streams = host.run(forking.RUN_FILE, file, *words, variables=given, cwd=machine.cwd)
+    return Outcome(status, *(stream.decode() for stream in streams))
 
 
 _EACH = """
