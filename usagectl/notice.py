@@ -18,6 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.errors import UnknownEventError
+from usagectl.machine.files import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -283,10 +284,8 @@ def _version_key(version: str) -> tuple[tuple[int, ...], bool] | None:
 def _document() -> dict[str, Any]:
     """Parse the file; it is opened on the first call alone."""
     import json
-    from importlib.resources import files
 
-    file = files("usagectl").joinpath("data", "notice.schema.json")
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    return dict(json.loads(read_data("notice.schema.json")))
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
+import json
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.errors import UsageError, nearest
+from usagectl.machine.files import read_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,24 +18,20 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
 class Rule(NamedTuple):
-    """One rule, as `data/rules.toml` describes it."""
+    """One rule, as `data/rules.json` describes it; its code stands in `checks` or `search`."""
 
-    id: str
-    name: str
-    title: str
-    explanation: str
+    id: str  # Stable; scripts and baselines rely on it.
+    name: str  # The same in words.
+    title: str  # One sentence: what a finding says.
+    explanation: str  # Why it matters, and what does not count.
+    # Whose sentence of the notice: the ID of a promise or departure, or `field` for the field's.
     rests_on: str
-    known: Sequence[str] = ()
+    known: Sequence[str] = ()  # Departures that explain a finding, most telling first.
     advice: str = "usagectl disable"
-    level: Level = "error"
+    level: Level = "error"  # Of a finding that no known departure explains.
 
 
-def _load() -> tuple[Rule, ...]:
-    text = resources.files("usagectl").joinpath("data", "rules.toml").read_text("utf-8")
-    return tuple(Rule(**each) for each in tomllib.loads(text)["rule"])
-
-
-RULES: tuple[Rule, ...] = _load()
+RULES: tuple[Rule, ...] = tuple(Rule(**each) for each in json.loads(read_data("rules.json")))
 BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
 
 INSTEAD: Mapping[tuple[str, str], str] = {

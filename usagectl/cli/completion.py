@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
@@ -99,7 +98,7 @@ class Shell(NamedTuple):
 
     def write(self, tree: CommandNode) -> str:
         """Write the script that completes the commands of a tree."""
-        text = resources.files("usagectl").joinpath("data", self.template).read_text("utf-8")
+        text = files.read_data(self.template)
         tables = _tables(tree, self._describe)
         return text.replace(_MARK, "\n".join(self._write(*table) for table in tables.items()))
 

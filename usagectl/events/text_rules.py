@@ -16,6 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from usagectl.events.record import MOST_WORDS, OTHER, PARAMETER, WORD
+from usagectl.machine.files import read_data
 from usagectl.sensitive import looks_like_secret
 
 if TYPE_CHECKING:
@@ -45,10 +46,7 @@ def is_service(name: str) -> bool:
 
 def words_of(file: str) -> frozenset[str]:
     """Read the words of a data file; a line that begins with # is a comment."""
-    from importlib.resources import files  # a program that records only commands reads none
-
-    text = files("usagectl").joinpath("data", file).read_text(encoding="ascii")
-    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    lines = (line for line in read_data(file).splitlines() if not line.startswith("#"))
     return frozenset(word for line in lines for word in line.split())
 
 

@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from usagectl.errors import (
@@ -24,7 +25,6 @@ from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from usagectl.machine.environment import Environment
 
@@ -92,6 +92,11 @@ def project_files(environment: Environment) -> tuple[Path, ...]:
     folders = (environment.cwd, *environment.cwd.parents)
     found = (folder / PROJECT_FILE_NAME for folder in folders)
     return tuple(file for file in found if os.path.lexists(file))
+
+
+def read_data(name: str) -> str:
+    """Read a text of the package's own `data` folder."""
+    return (Path(__file__).parents[1] / "data" / name).read_text(encoding="utf-8")
 
 
 def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
