@@ -50,22 +50,14 @@ _DAY_IN_UTC = (  # Division rounds towards zero; of the year before the first no
     "'0000-12-31'), 'unknown')"
 )
 _INSERT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_COUNT_ADDED = (
-    "UPDATE totals SET (events, bytes) = (SELECT totals.events + count(*), "  # noqa: S608  (no text of others)
-    f"totals.bytes + coalesce(sum({_SIZE}), 0) FROM events "
-    "WHERE seq > ? AND +events.state = totals.state)"
+_COUNT = (
+    "UPDATE totals SET events = events {sign} found, bytes = bytes {sign} size FROM "  # noqa: S608  (no text of others)
+    f"(SELECT state AS of, count(*) AS found, sum({_SIZE}) AS size FROM events "
+    "WHERE {rows} GROUP BY state) WHERE state = of"
 )
-_SETTLE = (
-    "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? "
-    "WHERE seq IN (SELECT value FROM json_each(?))"
-)
-_DROP_OLDEST = (  # Of the oldest thousand, those that begin within the bytes to be dropped.
-    "DELETE FROM events WHERE seq IN (SELECT seq FROM "  # noqa: S608  (no text of others)
-    f"(SELECT seq, sum({_SIZE}) OVER (ORDER BY seq) - {_SIZE} AS before "
-    "FROM events WHERE state = ? ORDER BY seq LIMIT 1000) WHERE before < ?)"
-)
-_DROP_OLD = (  # Of the oldest hundred: one with an odd time keeps none behind it from going.
-    "DELETE FROM events WHERE "
+_LISTED = "seq IN (SELECT value FROM json_each(?))"
+_SETTLE = "UPDATE events SET state = ?, at = ?, destination = ?, status = ?, answer = ? WHERE "
+_OLD = (  # Of the oldest hundred: one with an odd time keeps none behind it from going.
     "instant < (SELECT instant FROM events ORDER BY seq DESC LIMIT 1) - ? "
     "AND seq IN (SELECT seq FROM events WHERE state = 'pending' ORDER BY seq LIMIT 100)"
 )
@@ -219,20 +211,35 @@ class Spool:
         """Add rows and count them; return how many."""
         ((last,),) = self._execute("SELECT coalesce(max(seq), 0) FROM events")
         added = self._connection.executemany(_INSERT, rows).rowcount
-        self._execute(_COUNT_ADDED, [last])
+        self._count("+", "seq > ?", [last])
         return added
+
+    def _count(self, sign: Literal["+", "-"], rows: str, values: Sequence[object]) -> None:
+        """Add rows to the totals, or take them away."""
+        self._execute(_COUNT.format(sign=sign, rows=rows), values)
+
+    def _remove(self, rows: str, values: Sequence[object]) -> int:
+        """Delete rows and count them; return how many."""
+        self._count("-", rows, values)
+        return self._execute(f"DELETE FROM events WHERE {rows}", values).rowcount  # noqa: S608  (as above)
 
     def _trim(self, state: State, max_bytes: int) -> int:
         """Drop the oldest events of a state beyond so many bytes; return how many."""
-        dropped = 0
-        while (excess := self.total(state)[1] - max_bytes) > 0:
-            dropped += self._execute(_DROP_OLDEST, [state, excess]).rowcount
-        return dropped
+        excess = self.total(state)[1] - max_bytes
+        if excess <= 0:
+            return 0
+        rows = self._query(f"SELECT seq, {_SIZE}", [state], ALL, "ORDER BY seq")
+        for seq, size in rows:
+            excess -= size
+            if excess <= 0:
+                rows.close()
+                return self._remove(f"state = {state!r} AND seq <= ?", [seq])
+        return 0
 
     def _drop_old(self, max_days: int) -> int:
         """Drop events that wait and are so many days older than the newest; return how many."""
         dropped = 0
-        while gone := self._execute(_DROP_OLD, [min(max_days * _DAY, _NO_END)]).rowcount:
+        while gone := self._remove(_OLD, [min(max_days * _DAY, _NO_END)]):
             dropped += gone
         return dropped
 
@@ -310,7 +317,10 @@ class Spool:
     def settle(self, batch: Batch, state: Literal["sent", "rejected"], handover: Handover) -> None:
         """Note the answer to a batch, and drop the oldest events of its new state."""
         with self._transaction():
-            self._execute(_SETTLE, [state, *_fate(handover), json.dumps(batch.ids)])
+            rows = [json.dumps(batch.ids)]
+            self._count("-", _LISTED, rows)
+            self._execute(_SETTLE + _LISTED, [state, *_fate(handover), *rows])
+            self._count("+", _LISTED, rows)
             dropped = self._trim(state, LOG_MAX_BYTES) if self._bounds else 0
             self.add_loss("full", dropped if state == "rejected" else 0)
 
@@ -334,7 +344,7 @@ class Spool:
     def purge(self, states: Sequence[State] = UNSENT, selection: Selection = ALL) -> int:
         """Remove events for good, and give their room back; return how many went."""
         with self._transaction():
-            gone = self._query("DELETE", states, selection).rowcount
+            gone = self._remove(*_condition(states, selection))
         # `execute` would stop after the first page.
         self._connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
@@ -354,7 +364,6 @@ def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list
     """Build SQL's condition for states and a selection, with its values."""
     tools, events, since, until, uids, consent, without = selection
     parts: list[tuple[str, Sequence[object]]] = [
-        (f"state IN ({_marks(states)})", states),
         (f"tool IN ({_marks(tools)})", tools),
         (f"kind IN ({_marks(events)})", events),
         (f"tool NOT IN ({_marks(without)})", without),
@@ -364,7 +373,10 @@ def _condition(states: Sequence[State], selection: Selection) -> tuple[str, list
         ("instant < ?", [] if until is None else [_instant(until)]),
     ]
     told = [(part, values) for part, values in parts if values]
-    condition = " AND ".join(f"({part})" for part, _ in told)
+    # States stand in the text: SQLite asks the index of those that wait for no other.
+    condition = f"state IN ({', '.join(map(repr, states))})"
+    for part, _ in told:
+        condition += f" AND ({part})"
     return condition, [value for _, values in told for value in values]
 
 
