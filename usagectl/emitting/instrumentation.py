@@ -266,9 +266,18 @@ def _names_of_parameters(context: Any) -> Iterator[str]:  # noqa: ANN401
     if context.parent is not None:
         yield from _names_of_parameters(context.parent)
     for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is not None and source.name == "COMMANDLINE":
+        if _is_typed(context, parameter):
             yield _public_name(parameter)
+
+
+def _is_typed(context: Any, parameter: Any) -> bool:  # noqa: ANN401
+    """True if a parameter got its value on the command line."""
+    name = parameter.name or ""
+    source = context.get_parameter_source(name)
+    if source is None or source.name != "COMMANDLINE":
+        return False
+    # Click 8.1 and Typer 0.26 say so of an argument for any number of words, also for none.
+    return bool(parameter.nargs != -1 or context.params.get(name))
 
 
 def _public_name(parameter: Any) -> str:  # noqa: ANN401
