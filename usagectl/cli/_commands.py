@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -130,11 +130,12 @@ def _json_option() -> Any:  # noqa: ANN401  (Typer's own)
     @app.command()
     def answer(
         *,
-        json: Annotated[
-            bool, typer.Option("--json", help="Answer as one JSON object on stdout.")
-        ] = False,
-    ) -> None:
-        """Answer."""
+        json: bool = typer.Option(
+            False,  # noqa: FBT003
+            "--json",
+            help="Answer as one JSON object on stdout.",
+        ),
+    ) -> None: ...
 
     return typer.main.get_command(app).params[0]
 
