@@ -15,6 +15,7 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import MODULES, CommandGroup, Invocation
+from usagectl.emitting import command_lines
 from usagectl.emitting.instrumentation import watch
 from usagectl.errors import UsagectlError, UsageError
 
@@ -145,9 +146,7 @@ def _about_number(parameter: Any, arguments: Sequence[str]) -> str:  # noqa: ANN
     typed = _value_of(parameter, arguments) if wanted else None
     if wanted is None or typed is None:
         return ""
-    # The bounds lie in a parameter's type up to Typer 0.28, in itself from 0.29 on.
-    holder = getattr(parameter, "type", parameter)
-    least, most = (getattr(holder, name, None) for name in ("min", "max"))
+    least, most = command_lines.bounds_of(parameter)
     if least is not None:
         wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
     return f"Invalid value for '{parameter.opts[0]}': {typed!r} is not {wanted}."
