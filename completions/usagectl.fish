@@ -200,7 +200,7 @@ function __usagectl_options
                 '--answer	How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.' \
                 '--bind	Listen on this address, so that containers reach the endpoint.' \
                 '--port	Listen on this port; 0 takes a free one.' \
-                '--grace	Seconds to wait at most for what CMD leaves running behind it.' \
+                '--grace	Time to wait at most for what CMD leaves running behind it.' \
                 '--live	Show each request on stderr as it arrives.' \
                 '--reveal	Keep tokens and all headers in clear.' \
                 '--json	Answer as one JSON object on stdout.' \
@@ -283,7 +283,7 @@ function __usagectl_options
                 '--batch-size	Events of one request.' \
                 '--rejected	Try those again that were rejected before.' \
                 '--copy	Send copies; the events stay where they wait.' \
-                '--timeout	Seconds to go on with an endpoint that takes nothing.' \
+                '--timeout	Time to go on with an endpoint that takes nothing.' \
                 '--gzip	Send compressed bodies.' \
                 '--allow-http	Take plain http to other machines too.' \
                 '--dry-run	Say which requests would be sent; send nothing.' \

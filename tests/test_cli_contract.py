@@ -283,7 +283,7 @@ SLIPS = [
     ("settings set telemetry.mode x", "'x' is not a valid", "usagectl settings set --help"),
     ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
     ("replay --batch-size x", "a whole number from 1 to 100000.", "usagectl replay --help"),
-    ("replay --limit -1", "-1 is not a whole number of at least 1.", "usagectl replay --help"),
+    ("replay --limit -1", "'-1' is not a whole number of at least 1.", "usagectl replay --help"),
     ("replay --timeout x", "'x' is not a number from 0.1 to 86400", "usagectl replay --help"),
     ("--version --dry-run", "No such option", "usagectl --help"),
 ]

@@ -38,7 +38,7 @@ _STYLES = {"error": "red", "warning": "yellow", "note": ""}
 File = Annotated[
     str | None,
     typer.Argument(
-        metavar="[FILE]",
+        metavar="FILE",
         help="A capture, an exported file or events; - is stdin. Without it: the spool.",
     ),
 ]
@@ -74,10 +74,13 @@ WriteBaseline = Annotated[
 ]
 FailOn = Annotated[
     Literal["error", "warning", "never"],
-    typer.Option("--fail-on", help="Exit with 1 from this level on."),
+    typer.Option(
+        "--fail-on", metavar="[error|warning|never]", help="Exit with 1 from this level on."
+    ),
 ]
 Form = Annotated[
-    Literal["table", "json", "sarif"], typer.Option("--format", help="How the answer is written.")
+    Literal["table", "json", "sarif"],
+    typer.Option("--format", metavar="[table|json|sarif]", help="How the answer is written."),
 ]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show examples whole instead of masked.")]
 ListRules = Annotated[

@@ -81,7 +81,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     command: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- CMD [ARGS]...]",
+            metavar="-- CMD [ARGS]",
             help="The command to watch. Without one the endpoint serves until Ctrl-C.",
         ),
     ] = None,
@@ -89,6 +89,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     expect: Annotated[
         Literal["none", "notice"] | None,
         typer.Option(
+            metavar="[none|notice]",
             help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
         ),
     ] = None,
@@ -109,8 +110,9 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     answer: Annotated[
         Literal["on", "off", "error", "hang", "refuse", "slow"],
         typer.Option(
+            metavar="[on|off|error|hang|refuse|slow]",
             help="How the endpoint behaves: track_events true or false, status 500, no answer, "
-            "nothing listening, an answer after two seconds."
+            "nothing listening, an answer after two seconds.",
         ),
     ] = "on",
     bind: Annotated[
@@ -121,12 +123,18 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Listen on this port; 0 takes a free one.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="NUMBER", help="Listen on this port; 0 takes a free one."
+        ),
     ] = 0,
     grace: Annotated[
         float,
         typer.Option(
-            min=0, max=600, help="Seconds to wait at most for what CMD leaves running behind it."
+            min=0,
+            max=600,
+            metavar="SECONDS",
+            help="Time to wait at most for what CMD leaves running behind it.",
         ),
     ] = 10.0,
     live: Annotated[

@@ -237,7 +237,7 @@ def completion(
     shell: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SHELL]",
+            metavar="SHELL",
             help=f"{', '.join(SHELLS)}. Yours without a name.",
         ),
     ] = None,
@@ -309,8 +309,8 @@ class WrittenFile(NamedTuple):
 
 
 _TEXTS = (
-    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "UID", "URL", "UUID", "VALUE"),
-    *("VARIABLE", "VERSION", "WHEN"),
+    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "SECONDS", "UID", "URL", "UUID"),
+    *("VALUE", "VARIABLE", "VERSION", "WHEN"),
 )
 
 
@@ -391,7 +391,8 @@ def _read_option(option: Any) -> Option:  # noqa: ANN401
 
 
 def _values(parameter: Any) -> Values:  # noqa: ANN401
-    if choices := getattr(parameter.type, "choices", ()):
-        return Values("choice", tuple(choices))
-    word = re.search("[A-Z]+", parameter.metavar or parameter.type.name.upper())
+    shown = parameter.metavar or ""
+    if "|" in shown:
+        return Values("choice", tuple(shown.strip("[]").split("|")))
+    word = re.search("[A-Z]+", shown)
     return word_values()[word[0] if word else ""]

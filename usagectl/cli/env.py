@@ -22,7 +22,7 @@ def env(
     format_name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FORMAT]",
+            metavar="FORMAT",
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
         ),
     ] = None,
@@ -58,7 +58,7 @@ class _RunCommand(AnsweringCommand):
 def run(
     ctx: typer.Context,
     command: Annotated[
-        list[str], typer.Argument(metavar="-- CMD [ARGS]...", help="The command to run.")
+        list[str], typer.Argument(metavar="-- CMD [ARGS]", help="The command to run.")
     ],
 ) -> None:
     """Run a command with every known opt-out set for it and its children.

@@ -28,7 +28,7 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[EVENT[.FIELD]]",
+            metavar="EVENT[.FIELD]",
             help="An event, a field of one such as session.machine_id, or a departure such as D03.",
         ),
     ] = None,

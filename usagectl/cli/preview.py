@@ -35,7 +35,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     tool: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TOOL]",
+            metavar="TOOL",
             help=f"Which tool: {', '.join(tools.names())}. All of them without a name.",
         ),
     ] = None,

@@ -80,10 +80,10 @@ def replay(  # noqa: PLR0913  (each is an option)
     selection: Selection,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Send at most so many events."),
+        typer.Option(min=1, metavar="NUMBER", help="Send at most so many events."),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Events of one request.")
+        int, typer.Option(min=1, max=100_000, metavar="NUMBER", help="Events of one request.")
     ] = 500,
     rejected: Annotated[
         bool, typer.Option("--rejected", help="Try those again that were rejected before.")
@@ -97,7 +97,8 @@ def replay(  # noqa: PLR0913  (each is an option)
             min=0.1,
             max=86_400,
             callback=_refuse_nan,
-            help="Seconds to go on with an endpoint that takes nothing.",
+            metavar="SECONDS",
+            help="Time to go on with an endpoint that takes nothing.",
         ),
     ] = 30.0,
     gzip: Annotated[bool, typer.Option("--gzip", help="Send compressed bodies.")] = False,

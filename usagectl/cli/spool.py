@@ -78,7 +78,12 @@ def list_events(
     rejected: Rejected = False,
     limit: Annotated[
         int,
-        typer.Option(min=0, max=10**9, help="Show the newest so many events; 0 shows all."),
+        typer.Option(
+            min=0,
+            max=10**9,
+            metavar="NUMBER",
+            help="Show the newest so many events; 0 shows all.",
+        ),
     ] = 50,
 ) -> _output.Answer:
     """List events, one a line: those that wait, unless another state is asked for."""
@@ -104,7 +109,7 @@ def show(
     uids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[UID]...",
+            metavar="UID",
             help="Events whose uid begins so; all without one.",
         ),
     ] = None,
@@ -182,7 +187,7 @@ def export(
     ctx: typer.Context,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Where to write; stdout without one."),
+        typer.Argument(metavar="FILE", help="Where to write; stdout without one."),
     ] = None,
     *,
     selection: Selection,

@@ -36,6 +36,7 @@ def status(
     expect: Annotated[
         Literal["off", "local"] | None,
         typer.Option(
+            metavar="[off|local]",
             help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
         ),
     ] = None,

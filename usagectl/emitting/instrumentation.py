@@ -13,19 +13,18 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from usagectl.emitting import permission
+from usagectl.emitting import command_lines, permission
 from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
@@ -59,10 +58,18 @@ class Recording:
         from usagectl.events import record  # help and version need none
 
         with suppress(Exception):
-            command = _names_of_commands(context, self.emitter.name)
-            names = _names_of_parameters(context)
+            command = command_lines.names_of_commands(context, self.emitter.name)
+            names = command_lines.names_of_parameters(context)
             now = self.environment.now()
             self._events[id(context)] = record.build_cli_cmd(command, names, now=now)
+
+    def note_tool(self) -> None:
+        """Build the event of an application that nobody can look into: its name alone."""
+        from usagectl.events import record
+
+        with suppress(Exception):
+            now = self.environment.now()
+            self._events[0] = record.build_cli_cmd([self.emitter.name], [], now=now)
 
     def forget(self, context: Any = None) -> None:  # noqa: ANN401
         """Drop the event of one command, or all of them: the command line did not fit."""
@@ -148,14 +155,18 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
         recording = Recording(emitter)
         with suppress(Exception):
             watch(command, recording)
-        try:
-            return run(*args, **kwargs)
-        finally:
-            with suppress(Exception):  # Whatever it is, it is not the application's concern.
-                is_read = sys.stdout.isatty() and sys.stderr.isatty()
-                recording.record(_tell if is_read else None)
+        return _run_recorded(recording, lambda: run(*args, **kwargs))
 
     command.main = main
+
+
+def _run_recorded(recording: Recording, run: Callable[[], Any]) -> Any:  # noqa: ANN401
+    try:
+        return run()
+    finally:
+        with suppress(Exception):  # Whatever it is, it is not the application's concern.
+            is_read = sys.stdout.isatty() and sys.stderr.isatty()
+            recording.record(_tell if is_read else None)
 
 
 def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
@@ -167,11 +178,17 @@ def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
     class Instrumented(type(app)):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            holder, default = _holder_of_class(self)
-            before = holder.cls
+            run = super().__call__
+            try:
+                holder, default = command_lines.holder_of_class(self)
+                before = holder.cls
+            except Exception:  # noqa: BLE001  (a Typer that is built in another way)
+                recording = Recording(emitter)
+                recording.note_tool()
+                return _run_recorded(recording, lambda: run(*args, **kwargs))
             holder.cls = _watched_class(getattr(before, "value", before) or default, emitter)
             try:
-                return super().__call__(*args, **kwargs)
+                return run(*args, **kwargs)
             finally:
                 holder.cls = before
 
@@ -189,19 +206,6 @@ def _watched_class(base: type, emitter: Emitter) -> type:
     return Watched
 
 
-def _holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
-    """Find where a Typer application keeps the class of its root command, and its default."""
-    from typer.core import TyperCommand, TyperGroup
-
-    callback = app.registered_callback
-    is_group = callback or app.info.callback or app.registered_groups
-    if not is_group and len(app.registered_commands) == 1:
-        return app.registered_commands[0], TyperCommand
-    if callback is not None and isinstance(callback.cls, type):
-        return callback, TyperGroup
-    return app.info, TyperGroup
-
-
 def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     """Note a command when it is about to run, and its sub-commands once they are found."""
     is_watched = _RECORDING in command.__dict__
@@ -217,7 +221,7 @@ def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
         try:
             return invoke(context)
         except Exception as error:
-            if _is_bad_usage(error):
+            if command_lines.is_bad_usage(error):
                 getattr(command, _RECORDING).forget()
             raise
 
@@ -238,47 +242,6 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
         return found
 
     group.resolve_command = resolve_watched
-
-
-def _is_bad_usage(error: Exception) -> bool:
-    """True if an error says that the command line did not fit: Click's, Typer's or ours."""
-    return any(each.__name__ == "UsageError" for each in type(error).__mro__)
-
-
-def _names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
-    """Name the commands from the root down as they are declared, not as they were typed."""
-    if context.parent is None:
-        return [tool]
-    name = context.command.name if _is_declared(context) else ""  # The event says `other`.
-    return [*_names_of_commands(context.parent, tool), name]
-
-
-def _is_declared(context: Any) -> bool:  # noqa: ANN401
-    """True if the group of a command has it or lists it, so that its name is the author's."""
-    group, command = context.parent.command, context.command
-    if any(each is command for each in getattr(group, "commands", {}).values()):
-        return True
-    return command.name in group.list_commands(context.parent)
-
-
-def _names_of_parameters(context: Any) -> Iterator[str]:  # noqa: ANN401
-    """Name the parameters typed on the command line, in declaration order."""
-    if context.parent is not None:
-        yield from _names_of_parameters(context.parent)
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is not None and source.name == "COMMANDLINE":
-            yield _public_name(parameter)
-
-
-def _public_name(parameter: Any) -> str:  # noqa: ANN401
-    """Name a parameter as the help does: `dry_run` for --dry-run, `tool` for [TOOL]."""
-    metavar = parameter.metavar if isinstance(parameter.metavar, str) else ""
-    word = re.search("[A-Z]+", metavar)
-    if parameter.param_type_name == "argument" and word:
-        return word[0].lower()
-    longest: str = max(parameter.opts, key=len, default="")
-    return longest.lstrip("-/+").replace("-", "_")
 
 
 def _tell(text: str) -> None:
