@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
-from usagectl.audit.search import Hit, is_free_text
+from usagectl.audit.search import VERSION_PLACE, Hit, is_free_text
 from usagectl.notice import all_events
 from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
@@ -243,6 +243,8 @@ class Checker:
                 continue  # A trace is text as well.
             if rule == "UC504" and named & {"UC302", "UC402"}:
                 continue  # The same token, reported already.
+            if rule == "UC502" and "." in match and VERSION_PLACE.search(pointer):
+                continue  # Four numbers are a version where one is expected.
             self._ledger.add(rule, node.event, pointer, match, part)
         return not found
 
