@@ -129,6 +129,40 @@ def test_a_setting_of_any_type_is_a_configuration_value(context: audit.Context) 
     assert found == {repr(value): [] if value in (None, "") else [1] for value in values}
 
 
+ASSIGNED = "ls_service_provider_assignment"
+SET: tuple[tuple[str, dict[str, object], int], ...] = (
+    (ASSIGNED, {"s3": "localstack.aws.provider/s3:default"}, 0),
+    (ASSIGNED, {"eks": "localstack.aws.provider/eks:pro"}, 0),
+    (ASSIGNED, {"resource-groups": "localstack.aws.provider/resource-groups:default"}, 0),
+    (ASSIGNED, {"dynamodb": "localstack.aws.provider/dynamodb:v2"}, 1),
+    (ASSIGNED, {"events": "localstack.aws.provider/events:v1_pro"}, 1),
+    (ASSIGNED, {"s3": "mine"}, 1),
+    (ASSIGNED, {"s3": 5}, 1),
+    # The environment names this provider, although it is the default too.
+    (ASSIGNED, {"sqs": "localstack.aws.provider/sqs:default"}, 1),
+    (ASSIGNED, {"acm-pca": "localstack.aws.provider/acm-pca:pro"}, 1),
+    (ASSIGNED, {"sns": "localstack.aws.provider/sns:default"}, 0),  # It names another one.
+    ("lambda:config", {"version": "v1", "default_executor_mode": "local"}, 0),
+    ("lambda:config", {"executor_mode": "docker", "default_executor_mode": "docker"}, 1),
+)
+
+
+def test_a_default_is_no_value_of_a_setting(machine: Machine) -> None:
+    """Only what differs from the client's default counts, or what the environment names."""
+    variables = {
+        "PROVIDER_OVERRIDE_SQS": "default",
+        "LOCALSTACK_PROVIDER_OVERRIDE_ACM_PCA": "pro",
+        "PROVIDER_OVERRIDE_SNS": "v2",
+    }
+    setting = audit.Context.from_environment(machine.environment()._replace(variables=variables))
+    wrong = [
+        (event, payload)
+        for event, payload, count in SET
+        if sum(counts_of(run(setting, other(event, **payload)), "UC301")) != count
+    ]
+    assert wrong == []
+
+
 COUNTED: tuple[tuple[str, dict[str, object]], ...] = (
     ("UC103", example("session", is_ci="no")),
     ("UC103", example("run_init", duration="x")),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit.findings import Ledger
     from usagectl.audit.search import Context
-    from usagectl.notice import Field
+    from usagectl.notice import Default, Field
 
 _IDS = ("/session_id", "/machine_id")
 _MOST_REMEMBERED = 4096
@@ -57,6 +57,7 @@ class Node:
     fullmatch: Callable[[str], object] | None = None  # Matches the documented format.
     is_tight: bool = False  # Only numbers, times or IDs have that format.
     role: str = ""  # The privacy class if it asks for a rule of its own, else empty.
+    default: Default | None = None  # What stands there of a setting that is not set.
     children: dict[str, Node] = field(default_factory=dict)
     any_key: Node | None = None  # The place below it for every other key.
     item: Node | None = None  # The place of each of its items.
@@ -132,6 +133,8 @@ def _plant(root: Node, planted: Field) -> None:
     for part in planted.pointer.split("/")[1:]:
         node = _step(node, part)
     node.role = _role(planted)
+    defaults = (each for each in load_notice().defaults if each.event == planted.event)
+    node.default = next((each for each in defaults if each.field == planted.pointer), None)
 
 
 def _step(node: Node, part: str) -> Node:
@@ -252,7 +255,8 @@ class Checker:
         if not text:
             return
         if node.role == "configuration":
-            yield Hit("UC301", text)
+            if node.default is None or self._context.is_set(node.default, text):
+                yield Hit("UC301", text)
         elif node.role == "secret":
             yield Hit("UC302", text)
         elif node.role == "derived-id" and self._context.has_derived(text):

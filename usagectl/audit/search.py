@@ -18,10 +18,11 @@ from usagectl.homes import find_homes
 from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
+    from usagectl.notice import Default
 
 _NO_VALUES = frozenset(("true", "false", "none", "null", "auto", "json", "yaml", "table", "text"))
 _SHORTEST_WORD = 4
@@ -92,9 +93,11 @@ class Context:
         self,
         values: Iterable[tuple[str, tuple[str, ...]]] = (),
         derived_ids: Iterable[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.values = dict(values)  # The texts of each rule.
         self.derived_ids = frozenset(derived_ids)  # Those that this machine's own ID leads to.
+        self._variables = variables or {}
         groups = [
             f"(?P<{rule}>{_pattern(rule, each)})" for rule, each in self.values.items() if each
         ]
@@ -117,7 +120,7 @@ class Context:
             ("UC404", _hosts(environment)),
         )
         values = ((rule, _longest_first(texts)) for rule, texts in found)
-        return cls(values, _derived(machine_ids))
+        return cls(values, _derived(machine_ids), environment.variables)
 
     def search(self, text: str) -> list[Hit]:
         """Find everything telling in a text."""
@@ -136,6 +139,15 @@ class Context:
             Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
             for match in self.finder.finditer(text)
         ]
+
+    def is_set(self, default: Default, value: str) -> bool:
+        """True unless a value of a setting is the client's default and no variable says it."""
+        match = re.fullmatch(default.pattern, value)
+        if match is None:
+            return True
+        what, how = (*match.groups(), "", "")[:2]
+        name = what.upper().replace("-", "_")
+        return any(self._variables.get(each.format(name)) == how for each in default.variables)
 
     def has_derived(self, machine_id: str) -> bool:
         """True if a machine ID is computed from the machine, this one or another."""
