@@ -69,9 +69,11 @@ def test_an_unreadable_body_says_why() -> None:
         ("gzip", gzip.compress(b"") * 60_000, "too many parts"),
         ("gzip," * 5, BODY, "four times"),
         ("", b"", "empty"),
-        ("", b"nonsense", "not a JSON object"),
+        ("", b"nonsense", "not JSON"),
+        ("", b"5", "no object"),
         ("", b'{"events":[]}', "no event"),
         ("", b"[" + b"{}," * 20_000 + b"{}]", "more than"),
+        ("", b"{}\n" * 20_001, "more than"),
     ):
         record = record_of(body, headers={"content-encoding": encoding})
         assert record["kind"] == "unparsed"
@@ -158,6 +160,20 @@ def test_a_line_says_what_the_request_was() -> None:
     assert record_of(b'{"name":"lstk_command"}', headers={})["tool"] == "lstk"
 
 
+def test_what_is_left_of_a_torn_body_is_read() -> None:
+    """Events around what is no event are recorded, and the rest is told of."""
+    event = b'{"name":"a"}'
+    for body, problem in (
+        (event + b"\njunk\n" + event, "it is not JSON"),
+        (b"[%b,1,%b]" % (event, event), "it holds what is no object"),
+    ):
+        *events, rest = map(json.loads, build(body))
+        assert [each["event"] for each in events] == [{"name": "a"}] * 2
+        assert (rest["kind"], rest["problem"]) == ("unparsed", problem)
+    for body in (event + b'\n{"events":[]}', b"\n \n" + event):
+        assert [json.loads(line)["kind"] for line in build(body)] == ["a"]
+
+
 def test_reveal_keeps_everything() -> None:
     """With `reveal`, headers, query, tokens and bodies are recorded as they came."""
     event = b'{"name":"session","payload":{"api_key":"geheim-token"}}'
@@ -183,7 +199,7 @@ def test_a_body_that_is_not_json_is_withheld() -> None:
         b"api_key=geheim&x=1",
         b"{'api_key': 'geheim'}",
         b'{"name":"session","payload":{"api_key":"geheim',
-        '{"api_key":"geheim"}'.encode("utf-16"),
+        '{"api_key":"geheim'.encode("utf-16"),
     ):
         record = record_of(body)
         assert (record["withheld_body"], record["bytes"]) == (True, len(body))

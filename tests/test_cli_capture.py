@@ -43,6 +43,10 @@ if "secret" in words:
     post(json.dumps({{"name": "session", "payload": {{"api_key": token}}}}).encode())
 if "unknown" in words:
     post(b'{{"name":"made_up"}}')
+if "probe" in words:
+    post(b"")
+    post(b'{{"events":[]}}')
+    post(None)
 if "browser" in words:
     try:
         post(b"{{}}", Origin="http://x")
@@ -134,6 +138,7 @@ def test_expectations(tool: Machine, subtests: pytest.Subtests) -> None:
         ("none", "event", "1 request arrived: POST /v1/events (cli_cmd). [unexpected-events]"),
         ("none", "browser", "[silence-unproven]"),
         ("notice", "event", ""),
+        ("notice", "probe", ""),
         ("notice", "unknown", "[notice-not-kept]"),
     ):
         found = capture(tool, "--expect", expect, "--", "tool", word)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LAYERS = """
 _version errors
-machine sensitive
+machine sensitive homes
 settings endpoint
 notice
 events

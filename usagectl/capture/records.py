@@ -3,7 +3,8 @@
 A line has the form of a spooled record (`events.record`), with what is known of the request
 before the event: `request`, `method`, `path`, `headers`. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
-line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64).
+line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
+any form that an audit reads in a file.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from usagectl import sensitive
 from usagectl.capture import masking
 from usagectl.events import record, slicing
+from usagectl.events.reading import BESIDE, EMPTY, NO_EVENTS, NO_OBJECT, NOT_JSON, UNPARSED, Reader
 from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
@@ -30,10 +33,8 @@ MAX_DECODED_BYTES = 32 * 1024 * 1024
 MOST_EVENTS = 20_000
 """No client sends more in one request; each becomes a line with the request's headers."""
 
-UNPARSED = "unparsed"
 UNNAMED = "unnamed"
 
-_BESIDE = "it holds more than its events"
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
 """Each event repeats what is known of its request: that must not fill the disk."""
@@ -73,11 +74,11 @@ class Arrival(NamedTuple):
 
 
 class _Body(NamedTuple):
-    """Content of a body: its events, or why there are none, and what stands beside them."""
+    """Content of a body: its events, what is wrong with it, and what stands beside them."""
 
     events: list[bytes]
     problem: str = ""
-    beside: bytes = b""
+    beside: list[bytes] = []  # noqa: RUF012  (a tuple's default, which nobody changes)
 
 
 class UndecodableError(Exception):
@@ -90,7 +91,7 @@ def build(
     """Build the lines of one request."""
     parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
-    names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
+    names = [slicing.name_of(event, is_strict=False) or UNNAMED for event, _ in shown]
     tool = sender_of(names, request.headers.get("user-agent", ""))
     method, path = (_cut(_masked(text, privacy)) for text in (request.method, request.path))
     about = _about(request, record.build_uid(now, entropy), privacy)
@@ -110,8 +111,7 @@ def build(
     if parsed.problem:
         is_coded = bool(request.headers.get("content-encoding"))
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
-    if parsed.beside:
-        lines.append(unparsed(parsed.beside, _BESIDE, is_coded=False))
+    lines += [unparsed(beside, BESIDE, is_coded=False) for beside in parsed.beside]
     problem = request.problem or ("" if names else "no event in it")
     arrival = Arrival(method, path, tool, names, len(request.body), problem)
     return b"".join(each + b"\n" for each in lines), arrival
@@ -123,16 +123,31 @@ def _parse_body(request: Request) -> _Body:
         decoded = decode(request.body, request.headers.get("content-encoding", ""))
     except UndecodableError as error:
         return _Body([], str(error))
-    if not decoded.strip():
-        return _Body([], "it is empty")
-    found = slicing.objects_of(decoded, most=MOST_EVENTS + 1)
-    if found is None:
-        return _Body([], "it is not a JSON object or a list of objects")
-    if not found:
-        return _Body([], "it holds no event")
-    if len(found) > MOST_EVENTS:
+    # Lines without an event are bounded too: the client waits until all are looked at.
+    values = islice(Reader().read([decoded]), MOST_EVENTS + 1)
+    parts = [_parse_value(value.text) for value in values]
+    events = [event for part in parts for event in part.events]
+    if max(len(parts), len(events)) > MOST_EVENTS:
         return _Body([], f"it holds more than {MOST_EVENTS} events")
-    return _Body(found, beside=slicing.beside_events(decoded))
+    problems = [part.problem for part in parts if part.problem]
+    problem = next((each for each in problems if each != NO_EVENTS or not events), "")
+    beside = [each for part in parts for each in part.beside]
+    return _Body(events, problem if parts else EMPTY, beside)
+
+
+def _parse_value(text: bytes) -> _Body:
+    """Cut one JSON value of a body: a record, an event, a list of events, or a whole body."""
+    known = slicing.parse_line(text)
+    if known is not None:
+        labels = text.removesuffix(record.EVENT_KEY + known.event + b"}") + b"}"
+        return _Body([known.event], beside=[labels])
+    values = slicing.values_of(text, most=MOST_EVENTS + 1)
+    if values is None:
+        return _Body([], NOT_JSON)
+    events = [value for value in values if value.startswith(b"{")]
+    problem = NO_OBJECT if len(events) < len(values) else "" if values else NO_EVENTS
+    beside = slicing.beside_events(text)
+    return _Body(events, problem, [beside] if beside else [])
 
 
 def decode(body: bytes, content_encoding: str) -> bytes:

@@ -50,7 +50,8 @@ class Outcome(NamedTuple):
     @property
     def unread(self) -> int:
         """The number of events and bodies that no rule has looked at."""
-        return max(self.sums.events + self.sums.unparsed - self.found.events, 0)
+        audited = self.found.events + self.found.without_events
+        return max(self.sums.events + self.sums.unparsed - audited, 0)
 
     @property
     def loud(self) -> int:
@@ -129,7 +130,9 @@ def _show_sums(outcome: Outcome, page: Page) -> None:
 def _show_findings(findings: Sequence[Finding], page: Page) -> None:
     if not findings:
         return
-    page.heading(f"{count_of(len(findings), 'departure')} from the notice")
+    departures = sum(each.level != "note" for each in findings)
+    title = f"{count_of(departures, 'departure')} from the notice" if departures else "Of note"
+    page.heading(title)
     shown = findings[:_MOST_FINDINGS]
     page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
     page.more(len(findings) - len(shown))

@@ -24,8 +24,10 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-# int() refuses thousands of digits, and nobody asks for a number's value.
-_reader = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+# int() refuses thousands of digits, and nobody asks for a number's value. NaN, which Python's
+# clients write, is cut with what it stands in; it is no JSON, so nobody delivers it.
+_reader = json.JSONDecoder(parse_int=float)
+_strict_reader = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
 _UNREADABLE = (ValueError, RecursionError)
 """What it raises for anything but JSON, and for JSON that nests too deep."""
 
@@ -48,10 +50,10 @@ def parse_line(line: bytes) -> Record | None:
     return Record(uid, time, tool, kind, event, consent)
 
 
-def name_of(event: bytes) -> str:
-    """Return an event's name; empty for anything else."""
+def name_of(event: bytes, *, is_strict: bool = True) -> str:
+    """Return an event's name; empty for anything else, such as NaN if it is strict."""
     try:
-        _, value = _read(event)
+        _, value = _read(event, is_strict=is_strict)
     except _UNREADABLE:
         return ""
     if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict | None):
@@ -64,32 +66,31 @@ def events_of(text: bytes) -> list[bytes]:
     """Cut the events out of one event, one body or a list; empty for anything else."""
     if name_of(text):
         return [text]
-    found = objects_of(text) or []
+    found = values_of(text) or []
     return found if all(name_of(event) for event in found) else []
 
 
-def objects_of(text: bytes, *, most: int | None = None) -> list[bytes] | None:
-    """Cut out the JSON objects that a request reports, with a name or without.
+def values_of(text: bytes, *, most: int | None = None) -> list[bytes] | None:
+    """Cut out the JSON values that a request reports, which may be no objects.
 
-    These are the members of the list `events`, those of a list, or the one object; no more
-    than `most` of them. None when the text is not JSON, or holds anything else.
+    These are the members of the list `events`, those of a list, or the one value; no more
+    than `most` of them. None when the text is not JSON.
     """
     try:
-        document, value = _read(text)
+        document, value = _read(text, is_strict=False)
         found = [document]
         events = document if isinstance(value, list) else _split(document, value)[0]
         if events:
             found = [each for _, each in islice(_members(events), most)]
     except _UNREADABLE:
         return None
-    is_whole = all(each.startswith("{") for each in found)
-    return [each.encode() for each in found] if is_whole else None
+    return [each.encode() for each in found]
 
 
 def beside_events(text: bytes) -> bytes:
     """Cut out the other members of an object with a list of events, as an object or as nothing."""
     try:
-        document, value = _read(text)
+        document, value = _read(text, is_strict=False)
         _, rest = _split(document, value)
     except _UNREADABLE:
         return b""
@@ -97,7 +98,7 @@ def beside_events(text: bytes) -> bytes:
     return f"{{{written}}}".encode() if rest else b""
 
 
-def _read(text: bytes) -> tuple[str, Any]:
+def _read(text: bytes, *, is_strict: bool = True) -> tuple[str, Any]:
     """Return JSON without the blanks around it, and its value.
 
     Raises:
@@ -105,7 +106,7 @@ def _read(text: bytes) -> tuple[str, Any]:
         RecursionError: it nests too deep.
     """
     document = str(text, "utf-8").strip(" \t\r\n")
-    return document, _reader.decode(document)
+    return document, (_strict_reader if is_strict else _reader).decode(document)
 
 
 def _split(document: str, value: object) -> tuple[str, list[tuple[str, str]]]:
