@@ -267,7 +267,8 @@ class SpoolUnwritableError(UsagectlError):
     code = "spool-unwritable"
     exit_status = 4
 
-    def __init__(self, folder: Path, *, reason: str) -> None:
+    def __init__(self, folder: Path, *, reason: str, hint: str = "") -> None:
         super().__init__(
-            f"The spool {folder} cannot be written: {reason}.", hint=f"ls -ld {quote(str(folder))}"
+            f"The spool {folder} cannot be written: {reason}.",
+            hint=hint or f"ls -ld {quote(str(folder))}",
         )

@@ -93,12 +93,17 @@ class SettingsFile(NamedTuple):
 def load(environment: Environment) -> SettingsFile:
     """Read the user's settings file."""
     file = files.settings_file(environment)
-    return SettingsFile(file=None) if file is None else read_own(environment, file)
+    return SettingsFile(file=None) if file is None else _read_own(environment, file)
 
 
-def read_own(environment: Environment, file: Path) -> SettingsFile:
-    """Read a settings or policy file; one that another user could have written is a problem."""
-    doubt = owners.doubt_of(environment, file)
+def read_policy(environment: Environment) -> SettingsFile:
+    """Read the machine-wide policy, which is root's."""
+    return _read_own(environment, files.policy_file(environment), owner=owners.ROOT)
+
+
+def _read_own(environment: Environment, file: Path, *, owner: int | None = None) -> SettingsFile:
+    """Read a file; one that another user could have written is a problem."""
+    doubt = owners.doubt_of(environment, file, owner=owner)
     if doubt is None:
         return read(file)
     problem = f"{file} is not obeyed: {doubt.reason}."
@@ -306,8 +311,10 @@ def save(
         LockTimeoutError: another process holds the settings' lock.
     """
     file = files.require_settings_file(environment)
+    if doubt := owners.doubt_of(environment, file):
+        raise FileUnwritableError(file, reason=doubt.reason, hint=doubt.hint)
     placed = {place_of(name, tool): value for name, value in values.items()}
-    with nullcontext() if dry_run else files.lock(file.parent):
+    with nullcontext() if dry_run else files.lock(environment.state_dir or file.parent):
         return _save(file, placed, now=environment.now(), dry_run=dry_run)
 
 

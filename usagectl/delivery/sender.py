@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -94,9 +95,11 @@ def _start_child(environment: Environment) -> bool:
     if getattr(sys, "frozen", False) or not sys.executable:
         return False  # There the interpreter is the program itself.
     folder = files.require_delivery_dir(environment)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    lock = os.open(folder / "child.lock", flags, 0o600)
+    files.make_folder(folder)
+    place = folder / "child.lock"
+    with suppress(FileExistsError):
+        os.close(files.create(place))
+    lock = os.open(place, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
         if not files.try_lock(lock):
             return False

@@ -1,4 +1,4 @@
-"""Owners: who owns a file, and who else could have written it.
+"""Owners: who owns a file, who else could have written it, whose a new one becomes.
 
 Nobody is asked on a system without owners, where the environment has no user's number.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,20 +47,24 @@ class Doubt(NamedTuple):
     hint: str
 
 
-def doubt_of(environment: Environment, file: Path) -> Doubt | None:
+def doubt_of(environment: Environment, file: Path, *, owner: int | None = None) -> Doubt | None:
     """Say how another user could have written a file that is there; None if none could.
 
     The file counts, a link's target, and the folder of each: its owner can replace both.
+    `owner` is who should have it, else this user.
     """
     known = trusted(environment)
+    mine = (environment.uid or ROOT) if owner is None else owner
     for path in _places_of(file) if known else ():
+        shown = "it" if path == file else str(path)
         with suppress(OSError, ValueError):
             for found in (path.lstat(), path.stat()):
                 if found.st_uid not in known:
-                    return _taken(environment, path, found.st_uid)
+                    reason = f"{shown} belongs to {name_of(found.st_uid)}"
+                    return Doubt(reason, f"sudo chown -R {name_of(mine)} {quote(str(path))}")
                 if _is_open(found):
                     hint = f"chmod go-w {quote(str(path))}"
-                    return Doubt(f"other users may write to {path}", hint)
+                    return Doubt(f"other users may write to {shown}", hint)
     return None
 
 
@@ -68,12 +73,6 @@ def _places_of(file: Path) -> list[Path]:
         return []
     folders = [file.parent, Path(os.path.realpath(file)).parent]
     return [file, *dict.fromkeys(folders)]
-
-
-def _taken(environment: Environment, path: Path, owner: int) -> Doubt:
-    mine = name_of(environment.uid or ROOT)
-    hint = f"sudo chown -R {mine} {quote(str(path))}"
-    return Doubt(f"{path} belongs to {name_of(owner)}", hint)
 
 
 def _is_open(found: os.stat_result) -> bool:
@@ -98,3 +97,44 @@ def why_ignored(environment: Environment, file: Path) -> str:
             if owner not in known and folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return f"others may write to its folder, and it belongs to {name_of(owner)}"
     return ""
+
+
+def effective_uid() -> int | None:
+    """Return the number of the user who runs this process; None on a system without one."""
+    return os.geteuid() if hasattr(os, "geteuid") else None
+
+
+def taken_from(path: Path, *, uid: int | None) -> tuple[Path, int] | None:
+    """Find what belongs to another user in a folder of this one's, as after `sudo`.
+
+    Returns:
+        The uppermost such path on the way to `path`, and its owner; None where there is none.
+    """
+    found = None
+    if uid not in (None, ROOT):
+        with suppress(OSError, ValueError):
+            there = [each for each in (path, *path.parents) if os.path.lexists(each)]
+            owned = [(each, each.lstat().st_uid) for each in there]
+            for (below, owner), (_, above) in pairwise(owned):
+                if owner != uid and above == uid:
+                    found = below, owner
+    return found
+
+
+def foreign_link(path: Path, *, uid: int | None) -> Path | None:
+    """Find a link on the way that root must not follow: whoever made it would lead root's hand."""
+    if uid != ROOT:
+        return None
+    with suppress(OSError, ValueError):
+        for each in (path, *path.parents):
+            if os.path.islink(each) and each.lstat().st_uid != ROOT:  # noqa: PTH114  (never raises)
+                return each
+    return None
+
+
+def give_away(path: Path) -> None:
+    """Give what root made to the owner of its folder: `sudo` must leave nothing in a home."""
+    if effective_uid() == ROOT:
+        folder = path.parent.stat()
+        if folder.st_uid != ROOT:
+            os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)

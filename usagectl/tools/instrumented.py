@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from usagectl import settings
 from usagectl.endpoint import origin_of, problem_of
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
-from usagectl.machine import files
+from usagectl.machine import files, owners
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -192,7 +192,7 @@ def read_all(environment: Environment) -> tuple[Registration, ...]:
     if environment.state_dir is None:
         return ()
     there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
-    found = (_read(file) for file in there if _is_free(file.stem))
+    found = (_read(environment, file) for file in there if _is_free(file.stem))
     return tuple(each for each in found if each is not None)
 
 
@@ -200,24 +200,29 @@ def read(environment: Environment, name: str) -> Registration | None:
     """Read one registered program; None if it never registered."""
     if environment.state_dir is None or not _is_free(name):
         return None
-    return _read(environment.state_dir / "tools" / f"{name}{_SUFFIX}")
+    return _read(environment, environment.state_dir / "tools" / f"{name}{_SUFFIX}")
 
 
 def _is_free(name: str) -> bool:
     return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
-def _read(file: Path) -> Registration | None:
+def _read(environment: Environment, file: Path) -> Registration | None:
     name = file.stem
+    if doubt := owners.doubt_of(environment, file):
+        return Registration(name, problem=f"{file} is not obeyed: {doubt.reason}.")
     try:
         data = files.read_bytes(file, limit=_MOST_BYTES)
-        if data is None:
-            return None
-        document = json.loads(data)
     except FileUnreadableError as error:
         return Registration(name, problem=error.message)
-    except (ValueError, RecursionError):
-        document = None
+    return None if data is None else _parse(file, data)
+
+
+def _parse(file: Path, data: bytes) -> Registration:
+    name = file.stem
+    document = None
+    with suppress(ValueError, RecursionError):
+        document = json.loads(data)
     if not isinstance(document, dict):
         return Registration(name, problem=f"{file} cannot be understood: it is not a JSON object.")
     texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
@@ -324,7 +329,7 @@ def _read_files(
 
     Anybody may have written a project file: after a No it could say no more, and is not read.
     """
-    policy = settings.read_own(environment, files.policy_file(environment))
+    policy = settings.read_policy(environment)
     sources: list[tuple[Source, SettingsFile]] = [("policy", policy)]
     switches += _file_switches("policy", policy, tool)
     projects = settings.read_projects(environment)
