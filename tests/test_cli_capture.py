@@ -117,8 +117,13 @@ def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
     to = f"http://127.0.0.1:{unused_port}/v1"
     shown = tool.run("replay", "--file", "out.jsonl", "--to", to, "--dry-run", "--raw")
     assert shown.stdout == f'{{"events":[{EVENT}]}}\n'
+    file.chmod(0o666)
     assert capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "say").status == 0
-    assert file.read_text() == ""
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("", 0o600)
+    if os.geteuid() == 0:  # Nobody else can give a file away.
+        os.chown(file, 4711, -1)
+        found = capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "event")
+        assert (found.status, "it belongs to user 4711" in found.stderr) == (3, True)
 
 
 @pytest.fixture

@@ -143,6 +143,17 @@ def test_pieces_become_lines(pieces: list[bytes]) -> None:
     assert all(line.count(b"\n") <= 1 for line in lines)
 
 
+@given(
+    pieces=st.lists(st.sampled_from([b"a", b"bb", b"\n", b"c\nd", b"eee\n\n"])),
+    most=st.integers(0, 5),
+)
+def test_lines_beyond_the_bound_are_replaced(pieces: list[bytes], most: int) -> None:
+    """Each line that is too long is told, however it was cut; all others are as without a bound."""
+    whole = list(lines_of(pieces))
+    expected = [line if len(line.rstrip(b"\n")) <= most else slicing.TOO_LONG for line in whole]
+    assert list(lines_of(pieces, most_bytes=most)) == expected
+
+
 def test_less_than_a_mark_stays() -> None:
     """What is too short to be a byte order mark stays as it is."""
     for data in (b"", b"\xef", b"\xef\xbb", b"\xff", b"{"):

@@ -219,6 +219,28 @@ def test_a_lock_is_taken_once_the_other_is_gone(folder: Path) -> None:
         assert holder.returncode is not None
 
 
+def test_no_other_user_can_hold_a_lock(folder: Path) -> None:
+    """In a folder that others may enter, such as a home, a folder of our own is locked.
+
+    What others made in its place is not locked: they could hold it for ever.
+    """
+    folder.chmod(0o755)
+    held = os.open(folder, os.O_RDONLY)
+    assert files.try_lock(held)
+    with files.lock(folder, seconds=0):
+        inner = folder / ".lock"
+        assert stat.S_IMODE(inner.stat().st_mode) == 0o700
+        with pytest.raises(LockTimeoutError), files.lock(folder, seconds=0):
+            pytest.fail("the lock was taken twice")
+    inner.chmod(0o777)
+    open_to_all = os.open(inner, os.O_RDONLY)
+    assert files.try_lock(open_to_all)
+    with files.lock(folder, seconds=0):
+        pass
+    os.close(open_to_all)
+    os.close(held)
+
+
 def test_a_lock_leaves_no_trace(folder: Path) -> None:
     """The folder itself is locked; no file is left in it, and it can be locked again.
 

@@ -227,9 +227,12 @@ class NoEventsError(StateError):
 
     code = "no-events"
 
-    def __init__(self, source: str, *, bad_lines: int, is_file: bool = True) -> None:
+    def __init__(
+        self, source: str, *, bad_lines: int, is_file: bool = True, reason: str = ""
+    ) -> None:
+        because = f"; {reason}" if reason else ""
         super().__init__(
-            f"{source} holds {count_of(bad_lines, 'line')} and no event.",
+            f"{source} holds {count_of(bad_lines, 'line')} and no event{because}.",
             hint=f"head -c 300 {quote(source)}" if is_file and source != "-" else "",
         )
 
@@ -264,7 +267,8 @@ class SpoolUnwritableError(UsagectlError):
     code = "spool-unwritable"
     exit_status = 4
 
-    def __init__(self, folder: Path, *, reason: str) -> None:
+    def __init__(self, folder: Path, *, reason: str, hint: str = "") -> None:
         super().__init__(
-            f"The spool {folder} cannot be written: {reason}.", hint=f"ls -ld {quote(str(folder))}"
+            f"The spool {folder} cannot be written: {reason}.",
+            hint=hint or f"ls -ld {quote(str(folder))}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.consent import evaluate
-from usagectl.errors import count_of, quote
+from usagectl.errors import count_of
 from usagectl.identity import folder_of, read_all
 from usagectl.machine.environment import is_ci, is_container
 from usagectl.settings import OWN_NAME
@@ -78,7 +78,7 @@ def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
     unwritable = queue.unwritable if found.telemetry != "off" else ""
     if problem := queue.problem or unwritable:
         code = "spool-unreadable" if queue.problem else "spool-unwritable"
-        yield Caution(code, problem, f"ls -la {quote(str(queue.path.parent))}")
+        yield Caution(code, problem, queue.hint)
     if queue.losses.total:
         events = count_of(queue.losses.total, "event was", "events were")
         message = f"{events} lost; the spool was full or too old, or the disk took nothing."

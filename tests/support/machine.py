@@ -141,6 +141,7 @@ class Machine:
             "root": self.root,
             "now": lambda: NOW,
             "entropy": os.urandom,
+            "uid": os.geteuid(),
         }
         return Environment(**{**members, **overrides})
 

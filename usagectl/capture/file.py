@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from usagectl.capture import records
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
-from usagectl.machine.files import reason_of
+from usagectl.machine import owners
+from usagectl.machine.files import reason_of, refuse_foreign_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +139,7 @@ def _open(file: Path, *, overwrite: bool) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     flags |= sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
     try:
+        refuse_foreign_link(file.parent)
         descriptor = os.open(file, flags | (0 if overwrite else os.O_EXCL), 0o600)
     except FileExistsError as error:
         raise FileExistsAlreadyError(
@@ -145,11 +147,23 @@ def _open(file: Path, *, overwrite: bool) -> int:
         ) from error
     except OSError as error:
         raise _unwritable(file, error) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if reason := _why_refused(os.fstat(descriptor)):
         os.close(descriptor)
-        raise FileUnwritableError(file, reason="it is not a regular file")
+        raise FileUnwritableError(file, reason=reason)
     os.ftruncate(descriptor, 0)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)  # It may have been open to all.
+        owners.give_away(file)
     return descriptor
+
+
+def _why_refused(found: os.stat_result) -> str:
+    """Say why nothing is captured into a file that is there; empty where it may be replaced."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a regular file"
+    if owners.effective_uid() not in (None, found.st_uid):
+        return f"it belongs to {owners.name_of(found.st_uid)}"
+    return ""
 
 
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:

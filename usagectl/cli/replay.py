@@ -211,6 +211,11 @@ def _remark(found: FileEvents) -> None:
         _output.print_remark(
             f"{count} lines hold no event and are left out (the first is line {first})."
         )
+    if long := found.bad_lines.long:
+        from usagectl.delivery.replay_files import MOST_BYTES
+
+        longer = count_of(long, "line is", "lines are")
+        _output.print_remark(f"{longer} longer than {MOST_BYTES} bytes, and not read.")
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:

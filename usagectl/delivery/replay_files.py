@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.spool import Spool, State
 
-_MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a line, or of JSON set out over many: its values take twenty times as much memory."""
+
 _KEPT_SECONDS = 7 * 24 * 3600
 _PATIENCE_SECONDS = 3600.0
 
@@ -39,10 +42,12 @@ class BadLines:
 
     count: int = 0
     first: int = 0  # The number of the first one.
+    long: int = 0  # Those of them that are too long to be read.
 
-    def add(self, number: int) -> None:
+    def add(self, number: int, *, is_long: bool = False) -> None:
         """Count a line; a file may hold any number of them."""
         self.count += 1
+        self.long += is_long
         self.first = self.first or number
 
 
@@ -104,7 +109,8 @@ def _load(
     except OSError as error:
         raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
     if bad_lines.count and not added:
-        raise NoEventsError(str(shown), bad_lines=bad_lines.count)
+        most = f"a line may have {MOST_BYTES} bytes" if bad_lines.long else ""
+        raise NoEventsError(str(shown), bad_lines=bad_lines.count, reason=most)
     return FileEvents(store, is_resumed=False, bad_lines=bad_lines)
 
 
@@ -151,18 +157,20 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) ->
 
     JSON set out over many lines is read whole first.
     """
-    lines = slicing.lines_of(as_utf8(iter(stream.readline, b"")))
+    read = getattr(stream, "read1", stream.read)
+    pieces = as_utf8(iter(lambda: read(_PIECE_BYTES), b""))
+    lines = slicing.lines_of(pieces, most_bytes=MOST_BYTES)
     first = next(lines, b"")
     head = [first]
     if first.strip() and not _records_of(environment, first):
-        head += _take_bytes(lines, _MAX_DOCUMENT_BYTES)
+        head += _take_bytes(lines, MOST_BYTES)
         if events := _events_of_document(b"".join(head)):
             yield from (_record(environment, event) for event in events)
             return
     for number, line in enumerate(chain(head, lines), start=1):
         found = _records_of(environment, line)
         if line.strip() and not found:
-            bad_lines.add(number)
+            bad_lines.add(number, is_long=line == slicing.TOO_LONG)
         yield from found
 
 

@@ -164,7 +164,7 @@ def claim_remark(environment: Environment, tool: str) -> str:
         return ""
     marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
     try:
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(files.create(marker))
     except OSError:  # It was made before, or nothing can be written.
         return ""
     return (

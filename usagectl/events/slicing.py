@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MARK = re.compile(r"[ \t\n\r]*[,:]?[ \t\n\r]*")
+TOO_LONG = b"\0\n"
+"""No JSON, whatever reads it."""
+
 _LABELS = ("uid", "time", "tool", "kind")
 
 
@@ -35,6 +38,8 @@ _UNREADABLE = (ValueError, RecursionError)
 def parse_line(line: bytes) -> Record | None:
     """Read a record's line, with its line end or without; None for a torn or a foreign line."""
     line = line.rstrip(b"\r\n")
+    if EVENT_KEY not in line:
+        return None
     try:
         document, value = _read(line)
         texts = dict(_members(document)) if isinstance(value, dict) else {}
@@ -56,6 +61,10 @@ def name_of(event: bytes, *, is_strict: bool = True) -> str:
         _, value = _read(event, is_strict=is_strict)
     except _UNREADABLE:
         return ""
+    return _name_in(value)
+
+
+def _name_in(value: object) -> str:
     if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict | None):
         return ""
     name = value.get("name")
@@ -64,8 +73,15 @@ def name_of(event: bytes, *, is_strict: bool = True) -> str:
 
 def events_of(text: bytes) -> list[bytes]:
     """Cut the events out of one event, one body or a list; empty for anything else."""
-    if name_of(text):
+    try:
+        _, value = _read(text)
+    except _UNREADABLE:
+        return []
+    if _name_in(value):
         return [text]
+    listed = value.get("events") if isinstance(value, dict) else value
+    if isinstance(listed, list) and not all(map(_name_in, listed)):
+        return []  # Cutting millions of other values would take half a minute.
     found = values_of(text) or []
     return found if all(name_of(event) for event in found) else []
 
@@ -141,15 +157,23 @@ def _skip(document: str, at: int) -> int:
     return found.end() if found else at
 
 
-def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut pieces into lines with their ends; the last may lack its end."""
+def lines_of(pieces: Iterable[bytes], *, most_bytes: int | None = None) -> Iterator[bytes]:
+    """Cut pieces into lines with their ends; the last may lack its end.
+
+    In the place of a line of more than `most_bytes` stands `TOO_LONG`; it is not kept.
+    """
     rest: list[bytes] = []
+    size = 0
     for piece in pieces:
         *whole, last = piece.split(b"\n")
         for line in whole:
-            yield b"".join([*rest, line, b"\n"])
-            rest = []
-        if last:
+            is_long = most_bytes is not None and size + len(line) > most_bytes
+            yield TOO_LONG if is_long else b"".join([*rest, line, b"\n"])
+            rest, size = [], 0
+        size += len(last)
+        if most_bytes is not None and size > most_bytes:
+            rest = [TOO_LONG]
+        elif last:
             rest.append(last)
     if rest:
         yield b"".join(rest)

@@ -46,6 +46,7 @@ class Environment(NamedTuple):
         host_name: read for detection alone; never stored or printed.
         root: what stands for `/` when marker files are looked for.
         entropy: that many random bytes.
+        uid: the user's number, None on a system without one.
     """
 
     variables: Mapping[str, str]
@@ -60,6 +61,7 @@ class Environment(NamedTuple):
     host_name: str = ""
     root: Path = Path("/")
     entropy: Callable[[int], bytes] = os.urandom
+    uid: int | None = None
 
     @property
     def home(self) -> Path | None:
@@ -93,6 +95,7 @@ def from_process() -> Environment:
         machine=uname[4],
         host_name=uname[1],
         now=partial(datetime.now, UTC),
+        uid=os.geteuid() if hasattr(os, "geteuid") else None,
     )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from usagectl import settings
 from usagectl.endpoint import origin_of, problem_of
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
-from usagectl.machine import files
+from usagectl.machine import files, owners
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -60,6 +60,9 @@ _MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
 """How long each text may be, since it is shown; 4096 is the longest path on Linux."""
 
 _MOST_KINDS = 256
+_MOST_BYTES = 1024 * 1024
+_SHOWN_KEYS = 5
+_SHOWN_CHARACTERS = 60
 
 _NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
 _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
@@ -115,15 +118,9 @@ class Instrumented(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
-        policy = settings.read(files.policy_file(environment))
-        sources: list[tuple[Source, SettingsFile]] = [("policy", policy)]
-        projects = files.project_files(environment)
-        sources += [("project", settings.read(project)) for project in projects]
-        sources.append(("setting", user))
         switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
         switches += _mode_variables(environment, self.name)
-        for source, file in sources:
-            switches += _file_switches(source, file, self.name)
+        sources = _read_files(environment, self.name, user, switches)
         if user.file is None:
             switches.append(Switch("setting", "settings file", None, "", "off"))
         switches.append(Switch("default", "no switch", None, "", "local"))
@@ -195,7 +192,7 @@ def read_all(environment: Environment) -> tuple[Registration, ...]:
     if environment.state_dir is None:
         return ()
     there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
-    found = (_read(file) for file in there if _is_free(file.stem))
+    found = (_read(environment, file) for file in there if _is_free(file.stem))
     return tuple(each for each in found if each is not None)
 
 
@@ -203,24 +200,29 @@ def read(environment: Environment, name: str) -> Registration | None:
     """Read one registered program; None if it never registered."""
     if environment.state_dir is None or not _is_free(name):
         return None
-    return _read(environment.state_dir / "tools" / f"{name}{_SUFFIX}")
+    return _read(environment, environment.state_dir / "tools" / f"{name}{_SUFFIX}")
 
 
 def _is_free(name: str) -> bool:
     return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
-def _read(file: Path) -> Registration | None:
+def _read(environment: Environment, file: Path) -> Registration | None:
     name = file.stem
+    if doubt := owners.doubt_of(environment, file):
+        return Registration(name, problem=f"{file} is not obeyed: {doubt.reason}.")
     try:
-        data = files.read_bytes(file)
-        if data is None:
-            return None
-        document = json.loads(data)
+        data = files.read_bytes(file, limit=_MOST_BYTES)
     except FileUnreadableError as error:
         return Registration(name, problem=error.message)
-    except (ValueError, RecursionError):
-        document = None
+    return None if data is None else _parse(file, data)
+
+
+def _parse(file: Path, data: bytes) -> Registration:
+    name = file.stem
+    document = None
+    with suppress(ValueError, RecursionError):
+        document = json.loads(data)
     if not isinstance(document, dict):
         return Registration(name, problem=f"{file} cannot be understood: it is not a JSON object.")
     texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
@@ -229,7 +231,7 @@ def _read(file: Path) -> Registration | None:
         return Registration(name, problem=f"{file} cannot be understood: a member is not text.")
     if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
-    kinds = tuple(each for each in schemas if isinstance(each, dict))
+    kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
     return Registration(name, schemas=kinds, **texts)
 
 
@@ -320,6 +322,28 @@ def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
             yield Switch("environment", variable, text, "environment", says)
 
 
+def _read_files(
+    environment: Environment, tool: str, user: SettingsFile, switches: list[Switch]
+) -> list[tuple[Source, SettingsFile]]:
+    """Return the files that can hold a mode, and add what they say to the switches.
+
+    Anybody may have written a project file: after a No it could say no more, and is not read.
+    """
+    policy = settings.read_policy(environment)
+    sources: list[tuple[Source, SettingsFile]] = [("policy", policy)]
+    switches += _file_switches("policy", policy, tool)
+    projects = settings.read_projects(environment)
+    while all(switch.says != "off" for switch in switches):
+        project = next(projects, None)
+        if project is None:
+            break
+        sources.append(("project", project))
+        switches += _file_switches("project", project, tool)
+    sources.append(("setting", user))
+    switches += _file_switches("setting", user, tool)
+    return sources
+
+
 def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
     origin = str(file.file) if file.file else ""
     if file.problem or (file.unknown and source != "setting"):
@@ -375,11 +399,16 @@ def _sending_cautions(
 def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
     for source, file in sources:
         if file.problem:
-            message = f"{file.problem} It counts as off until it can be read."
-            yield Caution(f"{source}-unreadable", message, f"cat {quote(str(file.file))}")
+            message = f"{file.problem} It counts as off until that is mended."
+            hint = file.hint or f"cat {quote(str(file.file))}"
+            yield Caution(f"{source}-unreadable", message, hint)
+        elif file.ignored:
+            hint = f"ls -l {quote(str(file.file))}"
+            yield Caution(f"{source}-ignored", file.ignored, hint)
         elif file.unknown:
             rest = "." if source == "setting" else ", so it counts as off."
-            message = f"{file.file} holds {', '.join(file.unknown)}, which means nothing here{rest}"
+            named = _name_some(file.unknown)
+            message = f"{file.file} holds {named}, which means nothing here{rest}"
             yield Caution(f"{source}-unknown-key", message, f"cat {quote(str(file.file))}")
         elif source != "setting" and file.mode == "on":
             message = f"{file.file} asks for on, but a {source} file can only restrict."
@@ -387,6 +416,16 @@ def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Cauti
         elif source == "setting" and file.file is None:
             message = "This account has no home, so no setting can be read; that counts as off."
             yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
+
+
+def _name_some(keys: tuple[str, ...]) -> str:
+    """Name the first keys of a file that anybody may have written."""
+    shown = [
+        key if len(key) <= _SHOWN_CHARACTERS else f"{key[:_SHOWN_CHARACTERS]}..."
+        for key in keys[:_SHOWN_KEYS]
+    ]
+    more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
+    return f"{', '.join(shown)}{more}"
 
 
 TOOL = Instrumented(Registration(NAME))

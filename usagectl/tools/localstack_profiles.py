@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import FileCorruptError, FolderUnknownError
 from usagectl.machine import files
-from usagectl.tools.base import Change, is_dir, is_file
+from usagectl.tools.base import Change, is_file
 from usagectl.tools.localstack_client import (
     MAX_BYTES,
     NAME,
     PLAIN,
     PREFIXED,
     LocalStackClient,
-    config_dir,
     is_true,
     other_files,
     parse_profile,
@@ -97,10 +96,9 @@ def switch(environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Chan
     """
     if environment.home is None and "CONFIG_DIR" not in environment.variables:
         raise FolderUnknownError("LocalStack's profiles", variable="CONFIG_DIR")
-    folder = config_dir(environment)
-    # The folder may be made on the way: all processes share the nearest one above it.
-    above = next((path for path in folder.parents if is_dir(path)), folder)
-    with nullcontext() if dry_run else files.lock(above):
+    # Another user could hold the lock of a home that is open to all.
+    own = environment.state_dir
+    with nullcontext() if dry_run or own is None else files.lock(own):
         found = LocalStackClient(environment).profiles
         edits = [*_edits(environment, found, wish)]
         if not dry_run:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from usagectl.errors import FileUnreadableError
-from usagectl.machine import files
+from usagectl.errors import FileCorruptError, FileUnreadableError
+from usagectl.machine import toml
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from usagectl.tools.base import PreviewWish, Source
 
 NAME = "lstk"
+
+_MAX_CONFIG_BYTES = 256 * 1024
+"""A project may bring the file; what a larger one says is unknown."""
 
 
 class Lstk(Tool):
@@ -220,13 +223,8 @@ def _block_variables(block: dict[str, object], sections: dict[str, object]) -> d
 
 def _parse_config(file: Path) -> dict[str, object]:
     try:
-        data = files.read_bytes(file)
-        if data is None:
-            return {}
-        import tomllib  # only when lstk has a configuration file
-
-        return tomllib.loads(data.decode("utf-8"))
-    except (FileUnreadableError, ValueError, RecursionError):
+        return toml.read(file, limit=_MAX_CONFIG_BYTES) or {}
+    except (FileUnreadableError, FileCorruptError):
         return {}
 
 
