@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
 from usagectl.errors import LockTimeoutError, StateError, UsagectlError
-from usagectl.machine import files
+from usagectl.machine import files, runners
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def _spawn(environment: Environment, lock: int) -> None:
     no_window, detached = 0x08000000, 0x00000008
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "usagectl.delivery.child"],
-        env={**environment.variables, "PYTHONPATH": os.pathsep.join(known)},
+        # Only a tool whose author wants that starts it from a test; itself it runs no test.
+        env={**runners.without(environment.variables), "PYTHONPATH": os.pathsep.join(known)},
         cwd=environment.cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -107,6 +107,7 @@ def instrument(
     version: str = "",
     endpoint: str = "",
     kinds: tuple[Kind, ...] = (),
+    is_testing: bool = False,
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
@@ -120,6 +121,7 @@ def instrument(
         version: its version.
         endpoint: the base URL to send to when the user lets it; without one nothing is sent.
         kinds: further event kinds that it declares.
+        is_testing: record what test runners run too, which otherwise leaves nothing.
 
     Raises:
         InvalidValueError: the tool's name is invalid.
@@ -127,9 +129,8 @@ def instrument(
     """
     from usagectl.tools import instrumented
 
-    emitter = Emitter(
-        instrumented.validate_name(tool), version, endpoint, kinds, permission.program()
-    )
+    name, program = instrumented.validate_name(tool), permission.program()
+    emitter = Emitter(name, version, endpoint, kinds, program, is_testing)
     if hasattr(app, "registered_commands"):
         _instrument_typer(app, emitter)
     elif hasattr(app, "make_context") and hasattr(app, "invoke"):

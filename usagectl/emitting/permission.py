@@ -38,6 +38,7 @@ class Emitter(NamedTuple):
     endpoint: str = ""  # The base URL that its author declares; empty: nothing is sent by itself.
     kinds: tuple[Kind, ...] = ()  # The event kinds that it declares.
     program: str = ""  # The file that is run; empty when it is not known.
+    is_testing: bool = False  # Whether its author wants it to record in tests too.
 
 
 class Permit(NamedTuple):
@@ -88,6 +89,8 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     from usagectl import consent
     from usagectl.tools import instrumented
 
+    if emitter.is_testing:
+        environment = environment._replace(test_runner="")
     merged = instrumented.merge(environment, _registration_of(emitter))
     return consent.of_emitter(environment, merged)
 
@@ -95,8 +98,9 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
 def _registration_of(emitter: Emitter) -> Registration:
     from usagectl.tools.instrumented import Registration, validate_name
 
-    name, version, endpoint, kinds, program = emitter
+    name, version, endpoint, kinds, program, is_testing = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
+    program = "" if is_testing else program  # It is the test runner's.
     return Registration(validate_name(name), version, endpoint, program, schemas)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from usagectl.delivery import sender
 from usagectl.emitting import background, permission
 from usagectl.emitting.background import process
-from usagectl.emitting.recorder import Recorder, build_session_event
+from usagectl.emitting.recorder import Recorder, build_payload, build_session_event
 from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from usagectl.emitting.permission import Emitter, Permit
     from usagectl.emitting.recorder import Session
     from usagectl.events.kinds import Kind
+    from usagectl.events.schemas import Shape
     from usagectl.machine.environment import Environment
 
 PERIOD = timedelta(seconds=15)
@@ -72,8 +73,9 @@ class Tracker:
         kinds: the event kinds that it declares.
         period: how often counts become an event, from ten milliseconds to a day.
         environment: what it runs on; None: the process's own, taken anew each period.
-        is_testing: whether this is a test run of the program itself.
-        strict: raise what does not fit, for the tests of the program.
+        is_testing: whether this is a test run of the program itself; without it nothing that
+            a test runner runs is recorded.
+        strict: raise what does not fit, for the tests of the program; also while it is off.
 
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
@@ -99,8 +101,9 @@ class Tracker:
             raise InvalidValueError("period", str(period), wanted="it has to be positive")
         if kinds:
             declared_kinds.declare(name, kinds)
+        program = permission.program()
         emitter = permission.Emitter(
-            validate_name(name), version, endpoint, tuple(kinds), permission.program()
+            validate_name(name), version, endpoint, tuple(kinds), program, is_testing
         )
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
         self._client = Client(emitter, period=period, environment=environment, begin=begin)
@@ -184,6 +187,8 @@ class Tracker:
     def _record(self, name: str, values: Mapping[str, object], *, list_name: str = "") -> None:
         """Record an event, or count it in a list; telemetry is never in the way."""
         try:
+            if self._is_strict:
+                self._client.check(name, values, list_name=list_name)
             self._client.record(name, values, list_name=list_name)
         except _MISFITS:
             self._count_dropped()
@@ -249,11 +254,22 @@ class Client:
             recorder = self.recorder or self._open()
             if recorder is None:
                 return
-            shape = schemas.of(name, self._emitter.kinds)
-            recorder.record(shape, values, list_name=list_name)
+            recorder.record(self._shape_of(name), values, list_name=list_name)
             self._expect(recorder, self._period if list_name else WRITE_SECONDS)
         if process.has_ended:  # Nobody will write what follows.
             process.do(recorder.flush)
+
+    def check(self, name: str, values: Mapping[str, object], *, list_name: str) -> None:
+        """Hold an event against its shape, as `record` does while telemetry is not off.
+
+        Raises:
+            EventShapeError: the values do not fit.
+            UnknownEventError: there is no event of this name.
+        """
+        build_payload(self._shape_of(name), values, list_name=list_name)
+
+    def _shape_of(self, name: str) -> Shape:
+        return schemas.of(name, self._emitter.kinds)
 
     def flush(self) -> None:
         """Write everything."""

@@ -6,6 +6,7 @@ stands for a tool without an endpoint.
 
 Any No wins, and a switch that cannot be understood is a No. A No in a variable, policy,
 project file or general setting holds for every such tool, a Yes only for the tool it names.
+A test runner is a No.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ class Instrumented(Tool):
         sources += [("project", settings.read(project)) for project in projects]
         sources.append(("setting", user))
         switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
+        switches += _test_switches(environment)
         switches += _mode_variables(environment, self.name)
         for source, file in sources:
             switches += _file_switches(source, file, self.name)
@@ -308,6 +310,15 @@ def variable_of(name: str) -> str:
 
 def _says_no(value: str) -> Telemetry | None:
     return "off" if is_no(value) else None
+
+
+def _test_switches(environment: Environment) -> Iterator[Switch]:
+    """Yield the No of a test runner: what is recorded tells of people, not of tests."""
+    if name := environment.test_runner:
+        if value := environment.variables.get(name):
+            yield Switch("environment", name, value, "environment", "off")
+        else:
+            yield Switch("process", "test runner", name, "this process", "off")
 
 
 def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
