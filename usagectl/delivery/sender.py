@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
+from usagectl.delivery import frozen
 from usagectl.errors import LockTimeoutError, StateError, UsagectlError
 from usagectl.machine import files, runners
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
@@ -91,8 +91,8 @@ def _is_due(environment: Environment, verdict: Consent) -> bool:
 
 def _start_child(environment: Environment) -> bool:
     """Start the child, unless one is there: it holds a lock from its first instant to its last."""
-    if getattr(sys, "frozen", False) or not sys.executable:
-        return False  # There the interpreter is the program itself.
+    if not frozen.can_start_child():
+        return False
     folder = files.require_delivery_dir(environment)
     folder.mkdir(mode=0o700, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -110,15 +110,12 @@ def _spawn(environment: Environment, lock: int) -> None:
     """Start a detached process that nobody waits for, and that keeps the lock open."""
     import subprocess
 
-    package = str(Path(__file__).resolve().parents[2])
-    # What can be imported here can be imported there: from a source folder, say.
-    known = [package, *filter(None, [environment.variables.get("PYTHONPATH")])]
     is_windows = os.name == "nt"  # A child inherits no lock there.
     no_window, detached = 0x08000000, 0x00000008
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "usagectl.delivery.child"],
+    process = subprocess.Popen(  # noqa: S603  (an interpreter, or this very program)
+        frozen.command(),
         # Only a tool whose author wants that starts it from a test; itself it runs no test.
-        env={**runners.without(environment.variables), "PYTHONPATH": os.pathsep.join(known)},
+        env=frozen.variables(runners.without(environment.variables)),
         cwd=environment.cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

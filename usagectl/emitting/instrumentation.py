@@ -20,13 +20,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from usagectl.emitting import permission
-from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from usagectl.emitting.permission import Emitter
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
@@ -127,10 +127,7 @@ def instrument(
         InvalidValueError: the tool's name is invalid.
         TypeError: the application is neither.
     """
-    from usagectl.tools import instrumented
-
-    name, program = instrumented.validate_name(tool), permission.program()
-    emitter = Emitter(name, version, endpoint, kinds, program, is_testing)
+    emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
     if hasattr(app, "registered_commands"):
         _instrument_typer(app, emitter)
     elif hasattr(app, "make_context") and hasattr(app, "invoke"):

@@ -13,12 +13,14 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.delivery import frozen
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.consent import Consent
@@ -39,6 +41,7 @@ class Emitter(NamedTuple):
     kinds: tuple[Kind, ...] = ()  # The event kinds that it declares.
     program: str = ""  # The file that is run; empty when it is not known.
     is_testing: bool = False  # Whether its author wants it to record in tests too.
+    delivers: bool = True  # Whether it can start the process that sends.
 
 
 class Permit(NamedTuple):
@@ -75,7 +78,25 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
     found = instrumented.read(environment, instrumented.validate_name(name))
     if found is None:
         return Emitter(name)
-    return Emitter(name, found.version, found.endpoint, found.kinds, found.program)
+    emitter = Emitter(name, found.version, found.endpoint, found.kinds, found.program)
+    return emitter._replace(delivers=found.delivers)
+
+
+def emitter_here(
+    name: str, version: str, endpoint: str, kinds: Sequence[Kind], *, is_testing: bool
+) -> Emitter:
+    """Return what the program that runs here says about itself.
+
+    Raises:
+        InvalidValueError: the name is invalid.
+    """
+    from usagectl.tools.instrumented import validate_name  # help and version need none
+
+    validate_name(name)
+    # Of a test the program is the test runner.
+    found = "" if is_testing else program()
+    delivers = frozen.can_start_child()
+    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers)
 
 
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
@@ -98,10 +119,9 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
 def _registration_of(emitter: Emitter) -> Registration:
     from usagectl.tools.instrumented import Registration, validate_name
 
-    name, version, endpoint, kinds, program, is_testing = emitter
+    name, version, endpoint, kinds, program, _, delivers = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
-    program = "" if is_testing else program  # It is the test runner's.
-    return Registration(validate_name(name), version, endpoint, program, schemas)
+    return Registration(validate_name(name), version, endpoint, program, schemas, delivers=delivers)
 
 
 def program() -> str:

@@ -22,7 +22,6 @@ from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
 from usagectl.events.record import CLI_CMD
 from usagectl.machine import environment as surroundings
-from usagectl.tools.instrumented import validate_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,10 +100,7 @@ class Tracker:
             raise InvalidValueError("period", str(period), wanted="it has to be positive")
         if kinds:
             declared_kinds.declare(name, kinds)
-        program = permission.program()
-        emitter = permission.Emitter(
-            validate_name(name), version, endpoint, tuple(kinds), program, is_testing
-        )
+        emitter = permission.emitter_here(name, version, endpoint, kinds, is_testing=is_testing)
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
         self._client = Client(emitter, period=period, environment=environment, begin=begin)
         self._is_debug = is_debug

@@ -75,6 +75,7 @@ class Registration(NamedTuple):
     program: str = ""  # The file that was run; empty when it is not known.
     schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
     problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
+    delivers: bool = True  # Whether its program can start the process that sends.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -232,7 +233,8 @@ def _read(file: Path) -> Registration | None:
     if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas if isinstance(each, dict))
-    return Registration(name, schemas=kinds, **texts)
+    delivers = document.get("delivers") is not False
+    return Registration(name, schemas=kinds, delivers=delivers, **texts)
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
@@ -275,6 +277,7 @@ def register(environment: Environment, registration: Registration) -> bool:
         "version": registration.version,
         "endpoint": registration.endpoint,
         "program": registration.program,
+        "delivers": registration.delivers,
         "kinds": list(registration.schemas),
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
@@ -370,9 +373,8 @@ def _sending_cautions(
     says = [switch.says for switch in switches]
     if "on" not in says or "off" in says:
         return
-    problem = problem_of(base)
+    problem, name = problem_of(base), registration.name
     if not base:
-        name = registration.name
         message = f"{name} names no endpoint, so nothing is sent; its events wait in the spool."
         yield Caution("endpoint-missing", message, f"usagectl spool list --tool {name}")
     elif problem == "plain-http":
@@ -381,6 +383,9 @@ def _sending_cautions(
     elif problem:
         message = "The endpoint is no http or https URL, so nothing can be sent."
         yield Caution("endpoint-invalid", message, "usagectl settings")
+    elif not registration.delivers:
+        message = f"The program of {name} is frozen in a way in which it cannot send by itself."
+        yield Caution("delivery-by-hand", message, f"usagectl replay --tool {name}")
 
 
 def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
