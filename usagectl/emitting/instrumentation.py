@@ -42,7 +42,7 @@ class Recording:
         self.emitter = emitter
         self._given = environment
         self._process = os.getpid()
-        self._events: dict[int, bytes] = {}
+        self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
 
     @cached_property
     def environment(self) -> Environment:
@@ -52,7 +52,12 @@ class Recording:
     @property
     def event(self) -> bytes | None:
         """Return the exact bytes of the last event, once its command is about to run."""
-        return next(reversed(self._events.values()), None)
+        return self._events[-1][1] if self._events else None
+
+    @property
+    def count(self) -> int:
+        """Return how many events there are, for `forget_since`."""
+        return len(self._events)
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
         """Build the event of a command that is about to run; never raises."""
@@ -62,14 +67,15 @@ class Recording:
             command = _names_of_commands(context, self.emitter.name)
             names = _names_of_parameters(context)
             now = self.environment.now()
-            self._events[id(context)] = record.build_cli_cmd(command, names, now=now)
+            self._events.append((context, record.build_cli_cmd(command, names, now=now)))
 
-    def forget(self, context: Any = None) -> None:  # noqa: ANN401
-        """Drop the event of one command, or all of them: the command line did not fit."""
-        if context is None:
-            self._events.clear()
-        else:
-            self._events.pop(id(context), None)
+    def forget(self, context: Any) -> None:  # noqa: ANN401
+        """Drop the event of one command."""
+        self._events = [each for each in self._events if each[0] is not context]
+
+    def forget_since(self, count: int) -> None:
+        """Drop all but the first events: the command line that came after did not fit."""
+        del self._events[count:]
 
     def record(self, tell: Callable[[str], None] | None = None) -> None:
         """Put the events into the spool if consent allows; a failure changes nothing.
@@ -88,7 +94,7 @@ class Recording:
             return
         name = self.emitter.name
         try:
-            for event in self._events.values():
+            for _, event in self._events:
                 spool.append(
                     self.environment, event, tool=name, kind="cli_cmd", consent=given.consent
                 )
@@ -125,17 +131,31 @@ def instrument(
 
     Raises:
         InvalidValueError: the tool's name is invalid.
-        TypeError: the application is neither.
+        TypeError: the application is neither, or its commands are coroutines (asyncclick).
     """
     emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
+    if problem := _problem_of(app):
+        raise TypeError(problem)
     if hasattr(app, "registered_commands"):
         _instrument_typer(app, emitter)
-    elif hasattr(app, "make_context") and hasattr(app, "invoke"):
-        _instrument_command(app, emitter)
     else:
-        message = f"{type(app).__name__} is neither a Typer application nor a Click command"
-        raise TypeError(message)
+        _instrument_command(app, emitter)
     return app
+
+
+def _problem_of(app: object) -> str:
+    """Say why an application cannot be instrumented; nothing if it can."""
+    from inspect import iscoroutinefunction  # both libraries have loaded it
+
+    if isinstance(app, type):
+        return f"{app.__name__} is a class; instrument takes the application made of it"
+    name = type(app).__name__
+    if iscoroutinefunction(getattr(app, "invoke", None)):
+        return f"{name} has commands that are coroutines; record them by a Tracker's cli_cmd"
+    is_command = hasattr(app, "make_context") and hasattr(app, "invoke")
+    if not is_command and not hasattr(app, "registered_commands"):
+        return f"{name} is neither a Typer application nor a Click command"
+    return ""
 
 
 def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
@@ -144,11 +164,14 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
     def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         recording = Recording(emitter)
+        around = command.__dict__.get(_RECORDING)  # A command of it may run others, as a shell.
         with suppress(Exception):
             watch(command, recording)
         try:
             return run(*args, **kwargs)
         finally:
+            if around is not None:
+                setattr(command, _RECORDING, around)
             with suppress(Exception):  # Whatever it is, it is not the application's concern.
                 is_read = sys.stdout.isatty() and sys.stderr.isatty()
                 recording.record(_tell if is_read else None)
@@ -210,13 +233,15 @@ def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     invoke = command.invoke
 
     def invoke_noted(context: Any) -> Any:  # noqa: ANN401
+        recording = getattr(command, _RECORDING)
+        before = recording.count
         if not is_group or getattr(command, "invoke_without_command", False):
-            getattr(command, _RECORDING).note(context)
+            recording.note(context)
         try:
             return invoke(context)
         except Exception as error:
             if _is_bad_usage(error):
-                getattr(command, _RECORDING).forget()
+                recording.forget_since(before)
             raise
 
     command.invoke = invoke_noted
@@ -247,8 +272,15 @@ def _names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
     """Name the commands from the root down as they are declared, not as they were typed."""
     if context.parent is None:
         return [tool]
+    if _is_repeated(context):
+        return _names_of_commands(context.parent, tool)
     name = context.command.name if _is_declared(context) else ""  # The event says `other`.
     return [*_names_of_commands(context.parent, tool), name]
+
+
+def _is_repeated(context: Any) -> bool:  # noqa: ANN401
+    """True for a line of a shell: its group runs within a command of that same group."""
+    return context.parent is not None and context.parent.command is context.command
 
 
 def _is_declared(context: Any) -> bool:  # noqa: ANN401
@@ -261,7 +293,7 @@ def _is_declared(context: Any) -> bool:  # noqa: ANN401
 
 def _names_of_parameters(context: Any) -> Iterator[str]:  # noqa: ANN401
     """Name the parameters typed on the command line, in declaration order."""
-    if context.parent is not None:
+    if context.parent is not None and not _is_repeated(context):
         yield from _names_of_parameters(context.parent)
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
