@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -83,16 +82,18 @@ class Recording:
         A fork of the process that began the run records nothing: the run is not its own.
 
         Args:
-            tell: writes the remark on the first run; None: nobody is there to read it.
+            tell: writes the remark on what is recorded; None: nobody is there to read it.
         """
         if not self._events or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
+        from usagectl.emitting import remarks
 
         given = permission.permit(self.environment, self.emitter)
         if given is None:
             return
         name = self.emitter.name
+        remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
         try:
             for _, event in self._events:
                 spool.append(
@@ -100,10 +101,7 @@ class Recording:
                 )
         except (UsagectlError, OSError):
             return
-        if given.consent:
-            permission.deliver(self.environment, given)
-        elif tell is not None and (text := permission.claim_remark(self.environment, name)):
-            tell(text)
+        permission.deliver(self.environment, given)
 
 
 def instrument(
@@ -173,10 +171,16 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
             if around is not None:
                 setattr(command, _RECORDING, around)
             with suppress(Exception):  # Whatever it is, it is not the application's concern.
-                is_read = sys.stdout.isatty() and sys.stderr.isatty()
-                recording.record(_tell if is_read else None)
+                _record(recording)
 
     command.main = main
+
+
+def _record(recording: Recording) -> None:
+    if recording.count:
+        from usagectl.emitting import remarks  # help and version need none
+
+        recording.record(remarks.teller())
 
 
 def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
@@ -309,9 +313,3 @@ def _public_name(parameter: Any) -> str:  # noqa: ANN401
         return word[0].lower()
     longest: str = max(parameter.opts, key=len, default="")
     return longest.lstrip("-/+").replace("-", "_")
-
-
-def _tell(text: str) -> None:
-    """Write a remark to stderr."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

@@ -1,14 +1,13 @@
 """Permission of a program to record its events, and what goes with it.
 
 A program that may record is registered, so that usagectl can list and switch it; it
-has a machine ID of its own, what it recorded is sent, and its first run is remarked on.
+has a machine ID of its own, and what it recorded is sent.
 Nothing here raises, prints or waits for a network: it serves the programs of others
 (design, rule 2.4).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl.delivery import frozen
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
-from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Registration
-
-_REMARKED = "first-run"
-"""A file of this name, for other tools with the tool's name behind it, says: remarked on."""
 
 
 class Emitter(NamedTuple):
@@ -176,23 +171,3 @@ def _keep(state_dir: Path, file: Path, drawn: str) -> str:
     except (UsagectlError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return drawn
     return drawn
-
-
-def claim_remark(environment: Environment, tool: str) -> str:
-    """Return the remark on a tool's first run, once for an account; else, and in CI, nothing.
-
-    Where it cannot be noted as made, it is not made: it would come again each time.
-    """
-    folder = environment.state_dir
-    if folder is None or is_ci(environment):
-        return ""
-    marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
-    try:
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError:  # It was made before, or nothing can be written.
-        return ""
-    return (
-        f"{tool} records its own commands on this machine: the command's name and the names of "
-        "its parameters, never a value. Nothing is sent. To see it: usagectl preview "
-        f"{tool}. To turn it off: usagectl disable {tool}."
-    )

@@ -117,12 +117,14 @@ class Recorder:
         permit: Permit,
         *,
         begin: Callable[[Environment, Session], bytes],
+        announce: Callable[[str], None],
     ) -> None:
         self._environment = environment
         self._tool = tool
         self.permit = permit
         self.session: Session | None = None  # Until it begins.
         self._build_session_event = begin
+        self._announce = announce
         self._has_begun = False
         self.forget()
 
@@ -146,6 +148,7 @@ class Recorder:
             EventShapeError: the values do not fit.
         """
         payload = build_payload(shape, values, list_name=list_name)
+        self._announce(shape.name)
         self._begin_session(shape)
         if list_name:
             self._add(self._counted, (shape, payload))

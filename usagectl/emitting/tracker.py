@@ -1,7 +1,8 @@
 """The tracker: the object through which a program records its events.
 
-Nothing here raises into the program for telemetry's reasons, prints, or waits for
-a network. While telemetry is off there is no thread, no file and no socket.
+Nothing here raises into the program for telemetry's reasons or waits for a network, and
+nothing prints, but the remark on what is recorded. While telemetry is off there is no
+thread, no file and no socket.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from usagectl.delivery import sender
 from usagectl.emitting import background, permission
 from usagectl.emitting.background import process
 from usagectl.emitting.recorder import Recorder, build_payload, build_session_event
+from usagectl.emitting.remarks import Announcer, teller
 from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
@@ -102,7 +104,10 @@ class Tracker:
             declared_kinds.declare(name, kinds)
         emitter = permission.emitter_here(name, version, endpoint, kinds, is_testing=is_testing)
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
-        self._client = Client(emitter, period=period, environment=environment, begin=begin)
+        announcer = Announcer(emitter, has_token=bool(token))
+        self._client = Client(
+            emitter, period=period, environment=environment, begin=begin, announcer=announcer
+        )
         self._is_debug = is_debug
         self._does_aggregate = aggregate
         self._is_strict = strict
@@ -214,11 +219,13 @@ class Client:
         period: timedelta,
         environment: Environment | None,
         begin: Callable[[Environment, Session], bytes],
+        announcer: Announcer,
     ) -> None:
         self._emitter = emitter
         self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
         self._environment = environment
         self._build_session_event = begin
+        self._announcer = announcer
         self.recorder: Recorder | None = None  # Also None after `close` and while it is off.
         self._is_off = False
         self._begin_process()
@@ -299,7 +306,11 @@ class Client:
         return self._environment or surroundings.from_process()
 
     def _new_recorder(self, environment: Environment, permit: Permit) -> Recorder:
-        return Recorder(environment, self._emitter.name, permit, begin=self._build_session_event)
+        def announce(event: str) -> None:
+            self._announcer.announce(environment, permit, event, tell=teller())
+
+        begin = self._build_session_event
+        return Recorder(environment, self._emitter.name, permit, begin=begin, announce=announce)
 
     def _expect(self, recorder: Recorder, seconds: float) -> None:
         """Schedule the next write for so many seconds from now, the first one for now."""
