@@ -358,6 +358,7 @@ _usagectl_options() {
                 --tool
                 --api-key-variable
                 --session-id
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -375,6 +376,7 @@ _usagectl_options() {
                 --user-agent
                 --tool
                 --session-id
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -386,6 +388,7 @@ _usagectl_options() {
                 --count
                 --tool
                 --session-id
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -394,6 +397,7 @@ _usagectl_options() {
             reply=(--cmd
                 +--param
                 --tool
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -403,6 +407,7 @@ _usagectl_options() {
                 --scripts
                 --duration
                 --tool
+                --strict
                 --dry-run
                 --json
                 --help,-h)

@@ -300,6 +300,7 @@ function __usagectl_options
                 '--tool	Whose event it is; its switches decide.' \
                 '--api-key-variable	Hand over the token that this environment variable holds; without it, none.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -316,6 +317,7 @@ function __usagectl_options
                 '--user-agent	What the calling program says about itself; it may name versions and the operating system of the caller.' \
                 '--tool	Whose event it is; its switches decide.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -326,6 +328,7 @@ function __usagectl_options
                 '--count	How often this combination occurred.' \
                 '--tool	Whose event it is; its switches decide.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -333,6 +336,7 @@ function __usagectl_options
             printf '%s\n' '--cmd	The command that was invoked, from the program\'s name on.' \
                 '+--param	The names of the parameters that were given; never their values.' \
                 '--tool	Whose event it is; its switches decide.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -341,6 +345,7 @@ function __usagectl_options
                 '--scripts	How many scripts were executed.' \
                 '--duration	How long they took together, in milliseconds.' \
                 '--tool	Whose event it is; its switches decide.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'

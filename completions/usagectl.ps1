@@ -202,6 +202,7 @@ function global:__usagectl_options([string]$key) {
                 '--tool|Whose event it is; its switches decide.',
                 '--api-key-variable|Hand over the token that this environment variable holds; without it, none.',
                 '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -219,6 +220,7 @@ function global:__usagectl_options([string]$key) {
                 '--user-agent|What the calling program says about itself; it may name versions and the operating system of the caller.',
                 '--tool|Whose event it is; its switches decide.',
                 '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -230,6 +232,7 @@ function global:__usagectl_options([string]$key) {
                 '--count|How often this combination occurred.',
                 '--tool|Whose event it is; its switches decide.',
                 '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -238,6 +241,7 @@ function global:__usagectl_options([string]$key) {
             '--cmd|The command that was invoked, from the program''s name on.',
                 '+--param|The names of the parameters that were given; never their values.',
                 '--tool|Whose event it is; its switches decide.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -247,6 +251,7 @@ function global:__usagectl_options([string]$key) {
                 '--scripts|How many scripts were executed.',
                 '--duration|How long they took together, in milliseconds.',
                 '--tool|Whose event it is; its switches decide.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'

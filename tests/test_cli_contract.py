@@ -49,9 +49,9 @@ FINDING = (
     "fingerprint"
 )
 EMITTABLE = ("session", "aws_request", "aws_request_agg", "cli_cmd", "run_init")
-EMITTED = "event tool telemetry recorded decided_by session_id body masked dry_run"
+EMITTED = "event tool telemetry recorded problem decided_by session_id body masked dry_run"
 REPLAYED = "planned sent rejected kept batches bytes seconds"
-SOURCES = {"environment", "profile", "project", "policy", "setting", "default", "state"}
+SOURCES = {"environment", "process", "profile", "project", "policy", "setting", "default", "state"}
 
 KEYS: dict[str, dict[str, str]] = {
     "status": {

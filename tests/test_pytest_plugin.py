@@ -60,6 +60,10 @@ def test_events(usagectl_capture):
     usagectl_capture.assert_silent()
     assert {each.rule for each in usagectl_capture.audit().findings} >= {"UC101"}
 
+def test_a_tool_does_not_see_the_test(usagectl_capture):
+    code = "import os; print([name for name in os.environ if name.startswith('PYTEST_')])"
+    assert usagectl_capture.run([sys.executable, "-c", code]).stdout == "[]\\n"
+
 def test_silence(usagectl_capture):
     usagectl_capture.run([*TOOL, "a"], variables={"DO_NOT_TRACK": "1"})
     usagectl_capture.assert_silent()

@@ -153,6 +153,7 @@ def _why(done: _Switched, decider: Switch) -> tuple[str, str]:
             return f"{because} beats every file", f"export {decider.name}=1"
         return f"{because} decides", f"unset {decider.name}"
     if decider.origin:
-        hint = "usagectl status" if is_off else f"cat {quote(decider.origin)}"
+        has_file = decider.source != "process"
+        hint = f"cat {quote(decider.origin)}" if has_file and not is_off else "usagectl status"
         return f"{decider.name} in {decider.origin} decides", hint
     return f"nothing switches it {done.wish}", "usagectl status"

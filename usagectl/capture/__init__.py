@@ -14,7 +14,7 @@ from usagectl.capture import children
 from usagectl.capture.file import CaptureFile, Sums
 from usagectl.capture.records import Arrival, Captured, Privacy, load
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
-from usagectl.machine import processes
+from usagectl.machine import processes, runners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -215,5 +215,5 @@ def variables_for_child(
     found = {**variables, **leading_variables(variables, address), children.MARK: str(address.port)}
     if as_if_enabled:
         found.pop("DO_NOT_TRACK", None)
-        found.update(_LIFTED)
+        found = {**runners.without(found), **_LIFTED}
     return found

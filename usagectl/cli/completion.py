@@ -268,7 +268,7 @@ def completion(
     usagectl completion fish > ~/.config/fish/completions/usagectl.fish
     """  # noqa: D301  (Click takes the backspace for: keep these lines as they are)
     invocation: Invocation = ctx.obj
-    invocation.recording.forget()  # Completion leaves no event (design, section 5).
+    invocation.recording.forget_since(0)  # Completion leaves no event (design, section 5).
     if shell is not None and shell not in SHELLS:
         wanted = f"use one of {', '.join(SHELLS)}"
         raise InvalidValueError("shell", shell, wanted=wanted, hint="usagectl completion --help")

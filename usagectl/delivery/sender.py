@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
+from usagectl.delivery import frozen
 from usagectl.errors import LockTimeoutError, StateError, UsagectlError
-from usagectl.machine import files
+from usagectl.machine import files, runners
 from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
@@ -93,8 +93,8 @@ def _is_due(environment: Environment, verdict: Consent) -> bool:
 
 def _start_child(environment: Environment) -> bool:
     """Start the child, unless one is there: it holds a lock from its first instant to its last."""
-    if getattr(sys, "frozen", False) or not sys.executable:
-        return False  # There the interpreter is the program itself.
+    if not frozen.can_start_child():
+        return False
     folder = files.require_delivery_dir(environment)
     files.make_folder(folder)
     place = folder / "child.lock"
@@ -116,9 +116,10 @@ def _spawn(environment: Environment, lock: int) -> None:
 
     is_windows = os.name == "nt"  # A child inherits no lock there.
     no_window, detached = 0x08000000, 0x00000008
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "usagectl.delivery.child"],
-        env=_variables_of_child(environment),
+    process = subprocess.Popen(  # noqa: S603  (an interpreter, or this very program)
+        frozen.command(),
+        # Only a tool whose author wants that starts it from a test; itself it runs no test.
+        env=frozen.variables(runners.without(_variables_of_child(environment))),
         cwd=environment.cwd.anchor,  # A folder that somebody works in cannot be unmounted.
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -135,15 +136,14 @@ def _spawn(environment: Environment, lock: int) -> None:
 def _variables_of_child(environment: Environment) -> dict[str, str]:
     """Return the environment of a child that works elsewhere: what is relative there is not here.
 
-    PWD names the folder whose project files hold; what can be imported here can be there.
+    PWD names the folder whose project files hold.
     """
     here = environment.cwd
-    package = str(Path(__file__).resolve().parents[2])
     known = environment.variables.get("PYTHONPATH", "").split(os.pathsep)
     found = {
         **environment.variables,
         "PWD": str(here),
-        "PYTHONPATH": os.pathsep.join([package, *(str(here / each) for each in known if each)]),
+        "PYTHONPATH": os.pathsep.join(str(here / each) for each in known if each),
     }
     folders = {
         CONFIG_DIR_VARIABLE: environment.config_dir,

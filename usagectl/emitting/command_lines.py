@@ -37,8 +37,15 @@ def names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
     """Name the commands from the root down as they are declared, not as they were typed."""
     if context.parent is None:
         return [tool]
+    if _is_repeated(context):
+        return names_of_commands(context.parent, tool)
     name = context.command.name if _is_declared(context) else ""  # The event says `other`.
     return [*names_of_commands(context.parent, tool), name]
+
+
+def _is_repeated(context: Any) -> bool:  # noqa: ANN401
+    """True for a line of a shell: its group runs within a command of that same group."""
+    return context.parent is not None and context.parent.command is context.command
 
 
 def _is_declared(context: Any) -> bool:  # noqa: ANN401
@@ -57,7 +64,7 @@ def names_of_parameters(context: Any) -> list[str]:  # noqa: ANN401
 
 
 def _typed_names(context: Any) -> Iterator[str]:  # noqa: ANN401
-    if context.parent is not None:
+    if context.parent is not None and not _is_repeated(context):
         yield from _typed_names(context.parent)
     for parameter in context.command.params:
         if _is_typed(context, parameter):

@@ -13,19 +13,18 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from usagectl.emitting import command_lines, permission
-from usagectl.emitting.permission import Emitter
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from usagectl.emitting.permission import Emitter
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
@@ -41,7 +40,7 @@ class Recording:
         self.emitter = emitter
         self._given = environment
         self._process = os.getpid()
-        self._events: dict[int, bytes] = {}
+        self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
 
     @cached_property
     def environment(self) -> Environment:
@@ -51,7 +50,12 @@ class Recording:
     @property
     def event(self) -> bytes | None:
         """Return the exact bytes of the last event, once its command is about to run."""
-        return next(reversed(self._events.values()), None)
+        return self._events[-1][1] if self._events else None
+
+    @property
+    def count(self) -> int:
+        """Return how many events there are, for `forget_since`."""
+        return len(self._events)
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
         """Build the event of a command that is about to run; never raises."""
@@ -61,7 +65,7 @@ class Recording:
             command = command_lines.names_of_commands(context, self.emitter.name)
             names = command_lines.names_of_parameters(context)
             now = self.environment.now()
-            self._events[id(context)] = record.build_cli_cmd(command, names, now=now)
+            self._events.append((context, record.build_cli_cmd(command, names, now=now)))
 
     def note_tool(self) -> None:
         """Build the event of an application that nobody can look into: its name alone."""
@@ -69,14 +73,15 @@ class Recording:
 
         with suppress(Exception):
             now = self.environment.now()
-            self._events[0] = record.build_cli_cmd([self.emitter.name], [], now=now)
+            self._events.append((None, record.build_cli_cmd([self.emitter.name], [], now=now)))
 
-    def forget(self, context: Any = None) -> None:  # noqa: ANN401
-        """Drop the event of one command, or all of them: the command line did not fit."""
-        if context is None:
-            self._events.clear()
-        else:
-            self._events.pop(id(context), None)
+    def forget(self, context: Any) -> None:  # noqa: ANN401
+        """Drop the event of one command."""
+        self._events = [each for each in self._events if each[0] is not context]
+
+    def forget_since(self, count: int) -> None:
+        """Drop all but the first events: the command line that came after did not fit."""
+        del self._events[count:]
 
     def record(self, tell: Callable[[str], None] | None = None) -> None:
         """Put the events into the spool if consent allows; a failure changes nothing.
@@ -84,27 +89,26 @@ class Recording:
         A fork of the process that began the run records nothing: the run is not its own.
 
         Args:
-            tell: writes the remark on the first run; None: nobody is there to read it.
+            tell: writes the remark on what is recorded; None: nobody is there to read it.
         """
         if not self._events or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
+        from usagectl.emitting import remarks
 
         given = permission.permit(self.environment, self.emitter)
         if given is None:
             return
         name = self.emitter.name
+        remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
         try:
-            for event in self._events.values():
+            for _, event in self._events:
                 spool.append(
                     self.environment, event, tool=name, kind="cli_cmd", consent=given.consent
                 )
         except (UsagectlError, OSError):
             return
-        if given.consent:
-            permission.deliver(self.environment, given)
-        elif tell is not None and (text := permission.claim_remark(self.environment, name)):
-            tell(text)
+        permission.deliver(self.environment, given)
 
 
 def instrument(
@@ -114,6 +118,7 @@ def instrument(
     version: str = "",
     endpoint: str = "",
     kinds: tuple[Kind, ...] = (),
+    is_testing: bool = False,
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
@@ -127,24 +132,35 @@ def instrument(
         version: its version.
         endpoint: the base URL to send to when the user lets it; without one nothing is sent.
         kinds: further event kinds that it declares.
+        is_testing: record what test runners run too, which otherwise leaves nothing.
 
     Raises:
         InvalidValueError: the tool's name is invalid.
-        TypeError: the application is neither.
+        TypeError: the application is neither, or its commands are coroutines (asyncclick).
     """
-    from usagectl.tools import instrumented
-
-    emitter = Emitter(
-        instrumented.validate_name(tool), version, endpoint, kinds, permission.program()
-    )
+    emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
+    if problem := _problem_of(app):
+        raise TypeError(problem)
     if hasattr(app, "registered_commands"):
         _instrument_typer(app, emitter)
-    elif hasattr(app, "make_context") and hasattr(app, "invoke"):
-        _instrument_command(app, emitter)
     else:
-        message = f"{type(app).__name__} is neither a Typer application nor a Click command"
-        raise TypeError(message)
+        _instrument_command(app, emitter)
     return app
+
+
+def _problem_of(app: object) -> str:
+    """Say why an application cannot be instrumented; nothing if it can."""
+    from inspect import iscoroutinefunction  # both libraries have loaded it
+
+    if isinstance(app, type):
+        return f"{app.__name__} is a class; instrument takes the application made of it"
+    name = type(app).__name__
+    if iscoroutinefunction(getattr(app, "invoke", None)):
+        return f"{name} has commands that are coroutines; record them by a Tracker's cli_cmd"
+    is_command = hasattr(app, "make_context") and hasattr(app, "invoke")
+    if not is_command and not hasattr(app, "registered_commands"):
+        return f"{name} is neither a Typer application nor a Click command"
+    return ""
 
 
 def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
@@ -153,9 +169,14 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
     def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         recording = Recording(emitter)
+        around = command.__dict__.get(_RECORDING)  # A command of it may run others, as a shell.
         with suppress(Exception):
             watch(command, recording)
-        return _run_recorded(recording, lambda: run(*args, **kwargs))
+        try:
+            return _run_recorded(recording, lambda: run(*args, **kwargs))
+        finally:
+            if around is not None:
+                setattr(command, _RECORDING, around)
 
     command.main = main
 
@@ -165,8 +186,14 @@ def _run_recorded(recording: Recording, run: Callable[[], Any]) -> Any:  # noqa:
         return run()
     finally:
         with suppress(Exception):  # Whatever it is, it is not the application's concern.
-            is_read = sys.stdout.isatty() and sys.stderr.isatty()
-            recording.record(_tell if is_read else None)
+            _record(recording)
+
+
+def _record(recording: Recording) -> None:
+    if recording.count:
+        from usagectl.emitting import remarks  # help and version need none
+
+        recording.record(remarks.teller())
 
 
 def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
@@ -216,13 +243,15 @@ def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     invoke = command.invoke
 
     def invoke_noted(context: Any) -> Any:  # noqa: ANN401
+        recording = getattr(command, _RECORDING)
+        before = recording.count
         if not is_group or getattr(command, "invoke_without_command", False):
-            getattr(command, _RECORDING).note(context)
+            recording.note(context)
         try:
             return invoke(context)
         except Exception as error:
             if command_lines.is_bad_usage(error):
-                getattr(command, _RECORDING).forget()
+                recording.forget_since(before)
             raise
 
     command.invoke = invoke_noted
@@ -242,9 +271,3 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
         return found
 
     group.resolve_command = resolve_watched
-
-
-def _tell(text: str) -> None:
-    """Write a remark to stderr."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

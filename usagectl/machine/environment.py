@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.machine import runners
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -47,6 +49,8 @@ class Environment(NamedTuple):
         root: what stands for `/` when marker files are looked for.
         entropy: that many random bytes.
         uid: the user's number, None on a system without one.
+        test_runner: what shows that a test runner runs this process, a variable or a package
+            (`runners.find`); empty outside of tests. Programs record nothing in tests.
     """
 
     variables: Mapping[str, str]
@@ -62,6 +66,7 @@ class Environment(NamedTuple):
     root: Path = Path("/")
     entropy: Callable[[int], bytes] = os.urandom
     uid: int | None = None
+    test_runner: str = ""
 
     @property
     def home(self) -> Path | None:
@@ -96,6 +101,7 @@ def from_process() -> Environment:
         host_name=uname[1],
         now=partial(datetime.now, UTC),
         uid=os.geteuid() if hasattr(os, "geteuid") else None,
+        test_runner=runners.find(variables),
     )
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from usagectl.tools.instrumented import Instrumented
 
 Telemetry = Literal["on", "local", "off"]
-Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
+Source = Literal[
+    "environment", "process", "profile", "project", "policy", "setting", "default", "state"
+]
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
 

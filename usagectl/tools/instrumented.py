@@ -6,6 +6,7 @@ stands for a tool without an endpoint.
 
 Any No wins, and a switch that cannot be understood is a No. A No in a variable, policy,
 project file or general setting holds for every such tool, a Yes only for the tool it names.
+A test runner is a No.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Registration(NamedTuple):
     program: str = ""  # The file that was run; empty when it is not known.
     schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
     problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
+    delivers: bool = True  # Whether its program can start the process that sends.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -119,6 +121,7 @@ class Instrumented(Tool):
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
         switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
+        switches += _test_switches(environment)
         switches += _mode_variables(environment, self.name)
         sources = _read_files(environment, self.name, user, switches)
         if user.file is None:
@@ -232,7 +235,8 @@ def _parse(file: Path, data: bytes) -> Registration:
     if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
-    return Registration(name, schemas=kinds, **texts)
+    delivers = document.get("delivers") is not False
+    return Registration(name, schemas=kinds, delivers=delivers, **texts)
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
@@ -275,6 +279,7 @@ def register(environment: Environment, registration: Registration) -> bool:
         "version": registration.version,
         "endpoint": registration.endpoint,
         "program": registration.program,
+        "delivers": registration.delivers,
         "kinds": list(registration.schemas),
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
@@ -310,6 +315,15 @@ def variable_of(name: str) -> str:
 
 def _says_no(value: str) -> Telemetry | None:
     return "off" if is_no(value) else None
+
+
+def _test_switches(environment: Environment) -> Iterator[Switch]:
+    """Yield the No of a test runner: what is recorded tells of people, not of tests."""
+    if name := environment.test_runner:
+        if value := environment.variables.get(name):
+            yield Switch("environment", name, value, "environment", "off")
+        else:
+            yield Switch("process", "test runner", name, "this process", "off")
 
 
 def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
@@ -383,9 +397,8 @@ def _sending_cautions(
     says = [switch.says for switch in switches]
     if "on" not in says or "off" in says:
         return
-    problem = problem_of(base)
+    problem, name = problem_of(base), registration.name
     if not base:
-        name = registration.name
         message = f"{name} names no endpoint, so nothing is sent; its events wait in the spool."
         yield Caution("endpoint-missing", message, f"usagectl spool list --tool {name}")
     elif problem == "plain-http":
@@ -394,6 +407,9 @@ def _sending_cautions(
     elif problem:
         message = "The endpoint is no http or https URL, so nothing can be sent."
         yield Caution("endpoint-invalid", message, "usagectl settings")
+    elif not registration.delivers:
+        message = f"The program of {name} is frozen in a way in which it cannot send by itself."
+        yield Caution("delivery-by-hand", message, f"usagectl replay --tool {name}")
 
 
 def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:

@@ -1,0 +1,63 @@
+"""Test runners: what shows that one of them runs this process, and the same without it.
+
+A program that another one starts is known to run in a test by the variables that it
+inherits, a program within the test's own process by the calls that led to it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+
+VARIABLES = (
+    *("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_WORKER"),
+    *("TOX_ENV_NAME", "NOX_CURRENT_SESSION", "BATS_TEST_NAME", "BATS_TEST_FILENAME"),
+    *("CRAMTMP", "BAZEL_TEST", "JEST_WORKER_ID", "VITEST", "MESON_TEST_ITERATION"),
+)
+"""Variables that test runners set for what they run; no other program sets them."""
+
+_PACKAGES = frozenset(
+    {"pytest", "_pytest", "unittest", "doctest", "nose", "nose2", "behave", "robot", "ward"}
+)
+_TRIAL = "twisted.trial"
+_NO_RUNNER = "unittest.mock"
+"""A part of unittest that programs use outside of tests too."""
+
+
+def find(variables: Mapping[str, str]) -> str:
+    """Name the variable or the package of the test runner that runs this process; else nothing."""
+    return next((name for name in VARIABLES if variables.get(name)), "") or _find_caller()
+
+
+def without(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return variables without those of test runners."""
+    return {name: value for name, value in variables.items() if name not in VARIABLES}
+
+
+def _find_caller() -> str:
+    """Name the test runner among the callers of this thread, or of the main one."""
+    main = threading.main_thread().ident
+    stacks = (sys._getframe(), sys._current_frames().get(main or 0))  # noqa: SLF001  (documented)
+    return next((name for stack in stacks for frame in _up(stack) if (name := _name(frame))), "")
+
+
+def _up(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _name(frame: FrameType) -> str:
+    """Name the test runner that a frame is of; `click.testing`, for one, has a `CliRunner`."""
+    module = str(frame.f_globals.get("__name__", ""))
+    if module.endswith(".testing") and "CliRunner" in frame.f_globals:
+        return module
+    if module.startswith(_TRIAL):
+        return _TRIAL
+    package = module.partition(".")[0]
+    return package if package in _PACKAGES and module != _NO_RUNNER else ""
