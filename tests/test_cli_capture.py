@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import first_line, run_inside, start
+from tests.support.spooling import entries, put
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -61,6 +62,20 @@ if "wait" in words:
 for word in words:
     if word.isdecimal():
         sys.exit(int(word))
+"""
+
+
+OURS = f"""#!{sys.executable}
+import typer
+from usagectl import instrument
+
+app = instrument(typer.Typer(), "mytool", version="1.2.0", endpoint="https://127.0.0.1:9/v1")
+
+@app.command()
+def build() -> None:
+    print("built")
+
+app()
 """
 
 
@@ -214,6 +229,26 @@ def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
     assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
 
 
+def test_what_waits_in_the_users_spool_stays_there(tool: Machine) -> None:
+    """A command that may send delivers its own event alone; the spool is as it was before.
+
+    It is the same tool as without a capture, and a No of its user stays one.
+    """
+    tool.install_program("mytool", OURS)
+    put(tool, tool="mytool", consent="environment")
+    for name in ("tools", "machine-ids"):
+        (tool.state_dir / name).mkdir()
+    registered = tool.state_dir / "tools" / "mytool.json"
+    registered.write_text('{"name": "mytool", "version": "0.9"}')
+    for mode, told in (("on", "1 event in 1 request"), ("off", "Nothing arrived here")):
+        found = capture(tool, "--", "mytool", MYTOOL_TELEMETRY=mode)
+        assert (found.status, found.stdout) == (0, "built\n")
+        assert told in found.stderr
+    (kept,) = (each for each in entries(tool) if each.tool == "mytool")
+    assert (kept.event, kept.state) == ("cli_cmd", "pending")
+    assert "0.9" in registered.read_text()
+
+
 def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:
     """Wherever a client puts a token of this machine, no file and no screen of ours has it.
 
@@ -302,7 +337,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     ours, theirs = pty.openpty()
     words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
     process = start(tool, *words, stderr=theirs)
-    lines = [first_line(process) for _ in range(9)]
+    lines = [first_line(process) for _ in range(10)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
     assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
     post_event(unused_port)
