@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import first_line, run_inside, start
+from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
 
 if TYPE_CHECKING:
@@ -155,6 +156,47 @@ def test_expectations(tool: Machine, subtests: pytest.Subtests) -> None:
         with subtests.test(f"{expect}, {word}"):
             assert (found.status, told in found.stderr) == (int(bool(told)), True)
             assert "Nothing arrived" not in found.stderr
+
+
+def test_a_post_of_another_program_is_told_apart(tool: Machine) -> None:
+    """What does not come by the address that the command was given may be of any local user.
+
+    It is kept, marked, and leaves silence unproven; it is not said to be the command's.
+    """
+    code = """
+import os, urllib.request as u
+base = os.environ["ANALYTICS_API"]
+u.build_opener(u.ProxyHandler({})).open("/".join(base.split("/")[:3]) + "/v1/events", b"{}")
+"""
+    words = ("--expect", "none", "-o", "out.jsonl", "--", sys.executable, "-c", code)
+    found = capture(tool, *words)
+    assert (found.status, "[silence-unproven]" in found.stderr) == (1, True)
+    assert "1 request came by another address" in found.stderr
+    record = json.loads((tool.cwd / "out.jsonl").read_text())
+    assert (record["foreign"], record["path"]) == (True, "/v1/events")
+    own = capture(tool, "-o", "own.jsonl", "--", "tool", "event")
+    assert "another address" not in own.stderr
+    assert "foreign" not in json.loads((tool.cwd / "own.jsonl").read_text())
+
+
+def test_the_port_stays_taken_while_something_of_the_command_runs(tool: Machine) -> None:
+    """What runs on goes on posting there: nobody else may listen, even one without our mark."""
+    script = 'echo "$ANALYTICS_API"; env -i /bin/sleep 2 >&- 2>&- & sleep 1 >&- 2>&- &'
+    found = capture(tool, "--grace", "0", "--", "sh", "-c", script)
+    assert "2 processes of CMD still running" in found.stderr
+    port = int(found.stdout.split(":")[2].split("/")[0])
+
+    def can_be_bound() -> bool:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                other.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+            return True
+
+    assert not can_be_bound()
+    assert wait_until(can_be_bound)
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:

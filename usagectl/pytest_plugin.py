@@ -62,13 +62,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class UsageCapture:
     """An endpoint on loopback that records what is posted to it.
 
-    `url` is its address, without a path; `file` is as `usagectl capture --output` writes one.
+    `url` is its address, to which a program adds its path. What comes by another address of the
+    port is an event too, with `is_foreign`: another program may have sent it. `file` is as
+    `usagectl capture --output` writes one.
     """
 
     def __init__(
         self, environment: Environment, capture: Capture, home: Path, before: Mapping[str, str]
     ) -> None:
-        self.url = f"http://{capture.address.host}:{capture.address.port}"
+        self.url = capture.address.url()
         self.file = capture.file.path
         self._environment = environment
         self._capture = capture
@@ -186,9 +188,13 @@ class UsageCapture:
 
 
 def _list(found: list[Captured]) -> str:
-    lines = [f"  {each.method} {each.path} {each.name} ({each.tool})" for each in found[:20]]
+    lines = [f"  {each.method} {each.path} {each.name} ({_sender(each)})" for each in found[:20]]
     more = [f"  and {len(found) - len(lines)} more"] if len(found) > len(lines) else []
     return "\n".join([*lines, *more]) or "  nothing"
+
+
+def _sender(event: Captured) -> str:
+    return f"{event.tool}, not by the address of this capture" if event.is_foreign else event.tool
 
 
 @pytest.fixture
@@ -200,7 +206,7 @@ def usagectl_capture(
     from usagectl.machine import environment
 
     surroundings = environment.from_process()
-    options = capture.Options(file=tmp_path / "usagectl-capture.jsonl")
+    options = capture.Options(file=tmp_path / "usagectl-capture.jsonl", has_secret=True)
     with capture.opened(surroundings, options) as opened:
         home = tmp_path_factory.mktemp("usagectl-home")
         yield UsageCapture(surroundings, opened, home, pytestconfig.stash[_BEFORE])

@@ -19,6 +19,7 @@ from usagectl.capture.leading import (
     variables_for_child,
 )
 from usagectl.capture.records import Arrival, Captured, Privacy, load
+from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer
 from usagectl.machine import processes
 
@@ -33,6 +34,7 @@ __all__ = [
     "Capture",
     "Captured",
     "Options",
+    "Refusal",
     "Sums",
     "load",
     "opened",
@@ -51,6 +53,7 @@ class Options:
     port: int = 0  # 0: a free one.
     as_if_enabled: bool = False  # Lift every opt-out for the command.
     reveal: bool = False  # Keep tokens and all headers in clear.
+    has_secret: bool = False  # Lead the command here by a path that no other program knows.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
     @property
@@ -70,12 +73,14 @@ class Capture:
         server: CaptureServer,
         state_dir: Path,
     ) -> None:
-        self.address = address_of(options.address, server.port)
+        self.address = address_of(options.address, server.port, secret=server.secret)
         self.options = options
         self.file = file
         self._environment = environment
         self._server = server
         self._state_dir = state_dir
+        self._adopts = False
+        self.left: tuple[int, ...] = ()  # At the end: what of the command still runs, by number.
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -102,6 +107,7 @@ class Capture:
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         with children.adopting_orphans() as adopts:
+            self._adopts = adopts
             status = processes.run_child(command, self.child_variables(self._environment.variables))
             with processes.noting_end() as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
@@ -120,8 +126,17 @@ class Capture:
         )
 
     def finish(self) -> None:
-        """Stop serving; from then on the file is complete."""
-        self._server.stop()
+        """Stop serving; from then on the file is complete. Finishing twice is fine.
+
+        The port is kept as long as something of the command runs.
+        """
+        if self._server.is_stopped:
+            return
+        left = children.left_running(self.address.port, adopts=self._adopts)
+        self.left = tuple(each.number for each in left)
+        with self._server.stop_and_keep() as descriptor:
+            if left:
+                children.keep_port(descriptor, self.address.port, left)
 
 
 @contextmanager
@@ -130,8 +145,11 @@ def opened(
     options: Options,
     *,
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+    on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
 ) -> Iterator[Capture]:
     """Open a capture; `on_arrival` is called with each request, in the server's thread.
+
+    So is `on_refusal` with each that is turned away.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -149,6 +167,7 @@ def opened(
             options.file or folder / "capture.jsonl",
             privacy=Privacy(options.reveal, sensitive.secrets_of(environment.variables)),
             on_arrival=on_arrival,
+            on_refusal=on_refusal,
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
@@ -157,7 +176,10 @@ def opened(
             behaviour=Behaviour(answer=options.answer),
             address=options.address,
             port=options.port,
+            secret=environment.entropy(16).hex() if options.has_secret else "",
         )
         stack.enter_context(server)
         state_dir = make_state(folder / "state", environment.state_dir)
-        yield Capture(environment, options, file, server, state_dir)
+        capture = Capture(environment, options, file, server, state_dir)
+        stack.callback(capture.finish)
+        yield capture

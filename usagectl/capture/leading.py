@@ -37,9 +37,16 @@ class Address(NamedTuple):
     port: int
     host: str = "127.0.0.1"  # Its host for a program on this machine.
     container_host: str = ""  # Its host for a container; empty if that cannot reach it.
+    secret: str = ""  # The first step of its paths, which no other program knows; empty without.
+
+    def url(self, host: str = "") -> str:
+        """Return its URL, without a slash at the end; for a container with another host."""
+        host = host or self.host
+        step = f"/{self.secret}" if self.secret else ""
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{step}"
 
 
-def address_of(listening: str, port: int) -> Address:
+def address_of(listening: str, port: int, *, secret: str = "") -> Address:
     """Return how programs on this machine and in containers name a listening address."""
     if listening in ("0.0.0.0", "::"):  # noqa: S104  (that is what was asked for)
         is_desktop = sys.platform != "linux" or not can_bind(_DOCKER_BRIDGE)
@@ -47,9 +54,10 @@ def address_of(listening: str, port: int) -> Address:
             port,
             LOOPBACK if listening == "0.0.0.0" else "::1",  # noqa: S104
             _DOCKER_DESKTOP if is_desktop else _DOCKER_BRIDGE,
+            secret,
         )
     is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
-    return Address(port, listening, "" if is_loopback else listening)
+    return Address(port, listening, "" if is_loopback else listening, secret)
 
 
 def make_state(folder: Path, users: Path | None) -> Path:
@@ -82,20 +90,16 @@ def leading_variables(
     hosts = [each.strip() for each in known if each.strip()]
     hosts = ["*"] if "*" in hosts else [*hosts, *_LOOPBACK_NAMES, address.host]
     exceptions = ",".join(dict.fromkeys(hosts))
-    base = _base(address.host, address.port)
+    base = f"{address.url()}/v1"
     return {
         "ANALYTICS_API": base,
-        "LOCALSTACK_ANALYTICS_API": _base(address.container_host or address.host, address.port),
+        "LOCALSTACK_ANALYTICS_API": f"{address.url(address.container_host)}/v1",
         "LSTK_ANALYTICS_ENDPOINT": f"{base}/events",
         "NO_PROXY": exceptions,
         "no_proxy": exceptions,
         **dict.fromkeys(_PROXIES_TO_EVERYTHING, ""),
         **({STATE_DIR_VARIABLE: str(state_dir)} if state_dir else {}),
     }
-
-
-def _base(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
 
 def variables_for_child(
