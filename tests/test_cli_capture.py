@@ -108,13 +108,13 @@ def test_the_command_is_left_alone(tool: Machine) -> None:
 def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
     """The exact bytes are there, for nobody else to read; a second capture does not replace it.
 
-    With a command, stdout stays the command's, and the JSON envelope goes to stderr.
+    Stdout and stderr stay the command's, and the JSON object goes to a file of its own.
     """
-    found = capture(
-        tool, "-o", "out.jsonl", "--json", "--expect", "none", "--", "tool", "event", "3"
-    )
-    document = json.loads(found.stderr)
-    assert (found.status, found.stdout) == (1, "")
+    words = ("-o", "out.jsonl", "--summary", "sum.json", "--expect", "none")
+    found = capture(tool, *words, "--", "tool", "event", "say", "3")
+    document = json.loads((tool.cwd / "sum.json").read_text())
+    assert found.stderr.startswith("to stderr\n")
+    assert (found.status, found.stdout) == (1, "to stdout\n")
     assert (document["data"]["status"], document["data"]["by_name"]) == (3, {"cli_cmd": 1})
     assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
     file = tool.cwd / "out.jsonl"
@@ -210,9 +210,8 @@ def test_late_events_are_waited_for(tool: Machine) -> None:
     found = capture(tool, "--expect", "none", "--", *words)
     assert found.status == 1, found.stderr
     assert "[unexpected-events]" in found.stderr
-    started = capture(tool, "--grace", "0", "--json", "--", "tool", "late")
-    first = started.stderr.splitlines()[0]  # What follows is the child, that finds nobody.
-    assert json.loads(first)["data"]["events"] == 0
+    capture(tool, "--grace", "0", "--summary", "sum.json", "--", "tool", "late")
+    assert json.loads((tool.cwd / "sum.json").read_text())["data"]["events"] == 0
 
 
 def test_signals(tool: Machine, subtests: pytest.Subtests) -> None:
@@ -315,7 +314,7 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
 """
     variables = {"LOCALSTACK_AUTH_TOKEN": token, "USER": "canaryuser"}
     texts = []
-    for more in (["--live", "--expect", "none"], ["--json", "--expect", "notice"]):
+    for more in (["--live", "--expect", "none"], ["--summary", "s.json", "--expect", "notice"]):
         command = [sys.executable, "-c", program]
         found = capture(tool, "-o", "out.jsonl", "--force", *more, "--", *command, **variables)
         assert found.status == 1
@@ -326,6 +325,8 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
     revealed = capture(tool, "--reveal", "-o", "revealed.jsonl", "--", "tool", "secret")
     assert revealed.status == 0
     assert token in (tool.cwd / "revealed.jsonl").read_text()
+    texts.append((tool.cwd / "s.json").read_text())
+    assert "canaryuser" not in texts[-1]
     for form in ("table", "json", "sarif"):
         audited = run_inside(tool.environment(), "audit", "out.jsonl", "--format", form)
         texts += [audited.stdout, audited.stderr]
@@ -339,8 +340,17 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     """
     (tool.cwd / "link").symlink_to("elsewhere")
     os.mkfifo(tool.cwd / "pipe")
+    tool.install_program("closed").chmod(0o600)
+    tool.install_program("broken", "#!/no/such/interpreter\n")
     for line, status, *told in (
-        ("-- nothere", 127, "[command-not-found]"),
+        ("-o left.jsonl --summary left.json -- nothere", 127, "[command-not-found]"),
+        ("-o left.jsonl -- closed", 126, "[command-not-executable]"),
+        ("-o left.jsonl -- broken", 126, "[command-not-executable]", "interpreter"),
+        ("--summary no/such/x -- tool", 3, "[file-unwritable]", "mkdir -p"),
+        ("--summary pipe --force -- tool", 3, "[file-unwritable]"),
+        ("--summary link -- tool", 3, "[file-exists]", "--force --summary"),
+        ("--summary - -- tool", 2, "[usage]"),
+        ("-o x --summary x -- tool", 2, "[usage]"),
         ("--force -- tool", 2, "[usage]"),
         ("--answer refuse --expect none -- tool", 2, "[usage]"),
         ("--answer maybe -- tool", 2, "[usage]"),
@@ -363,6 +373,10 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
         assert (found.status, found.stdout) == (status, ""), line
         assert [each for each in (*told, "try:") if each not in found.stderr] == [], line
         assert "listens on" not in found.stderr
+    assert [each.name for each in tool.cwd.iterdir() if "left" in each.name] == []
+    found = run_inside(tool.environment(), "capture", "--json", "--", "tool")
+    (error,) = found.envelope["errors"]
+    assert (found.status, error["code"], "--summary" in error["hint"]) == (2, "usage", True)
 
 
 def post_event(port: int) -> None:

@@ -21,6 +21,7 @@ from usagectl.capture.leading import (
 from usagectl.capture.records import Arrival, Captured, Privacy, load
 from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer
+from usagectl.errors import UsagectlError
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class Capture:
     def run(self, command: Sequence[str]) -> int:
         """Run a command against the endpoint, wait for late events, return its exit status.
 
-        A signal during the wait ends it; the status is then 128 and its number.
+        A signal during the wait ends it; the status is then 128 and its number. A command that
+        cannot be run leaves no capture file.
 
         Raises:
             CommandNotFoundError: no such program.
@@ -108,7 +110,12 @@ class Capture:
         """
         with children.adopting_orphans() as adopts:
             self._adopts = adopts
-            status = processes.run_child(command, self.child_variables(self._environment.variables))
+            try:
+                variables = self.child_variables(self._environment.variables)
+                status = processes.run_child(command, variables)
+            except UsagectlError:
+                self.file.discard()
+                raise
             with processes.noting_end() as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status

@@ -118,6 +118,11 @@ class CaptureFile:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
+    def discard(self) -> None:
+        """Close the file and remove it: a capture that saw nothing run proves nothing."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def _count(self, arrival: Arrival) -> None:
         sums = self.sums
         sums.requests += 1

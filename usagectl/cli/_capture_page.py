@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 import time
@@ -13,16 +15,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.cli import _output
 from usagectl.cli._output import as_data
-from usagectl.errors import count_of
+from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.capture import Arrival, Capture, Refusal, Sums
     from usagectl.cli._render import Page
+    from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
 _MOST_FINDINGS = 10
@@ -100,6 +105,35 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
         "variables": as_data(outcome.capture.variables),
         "findings": as_data(outcome.found.findings),
     }
+
+
+def check_summary(file: Path, *, replaces: bool) -> None:
+    """Raise before the command runs if its summary could not be written.
+
+    Raises:
+        FileExistsAlreadyError: there is a file, and `replaces` is false.
+        FileUnwritableError: there is no such folder, or no file can be there.
+    """
+    if not replaces and os.path.lexists(file):
+        hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
+        raise FileExistsAlreadyError(file, hint=hint)
+    if not file.parent.is_dir():
+        hint = f"mkdir -p {quote(str(file.parent))}"
+        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
+    if os.path.lexists(file) and not file.is_file():
+        raise FileUnwritableError(file, reason="it is not a regular file")
+
+
+def write_summary(
+    outcome: Outcome, errors: Sequence[UsagectlError], file: Path
+) -> list[UsagectlError]:
+    """Write the answer for a machine to a file; return the error if that fails."""
+    document = _output.envelope("capture", outcome_data(outcome), errors)
+    try:
+        files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+    except FileUnwritableError as error:
+        return [error]
+    return []
 
 
 def show_outcome(outcome: Outcome) -> None:

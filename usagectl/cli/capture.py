@@ -108,6 +108,12 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             help="Keep what arrives in this file, for audit, spool and replay.",
         ),
     ] = None,
+    summary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the answer as one JSON object to this file, beside CMD."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
     as_if_enabled: Annotated[
         bool,
@@ -156,10 +162,15 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     """
     invocation: Invocation = ctx.obj
     words = command or []
-    _check(expect=expect, answer=answer, force=force, output=output, bind=bind)
+    _check(expect=expect, answer=answer, bind=bind)
+    _check_files(output, summary, force=force)
+    if words:
+        _check_command(words, invocation)
     from usagectl import capture as capturing
     from usagectl.cli import _capture_page as page
 
+    if summary is not None:
+        page.check_summary(invocation.environment.cwd / summary, replaces=force)
     options = capturing.Options(
         file=None if output is None else invocation.environment.cwd / output,
         overwrite=force,
@@ -181,28 +192,51 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         ctx.with_resource(redirect_stdout(sys.stderr))
     with page.watch(is_wanted=live, has_table=not words) as watcher:
         outcome = _capture(ctx, options, words, watcher)
+    errors = _errors(outcome, expect)
+    if summary is not None:
+        errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
     return _output.Answer(
         lambda: page.outcome_data(outcome),
         lambda: page.show_outcome(outcome),
-        _errors(outcome, expect),
+        errors,
         status=outcome.status or 0,
     )
 
 
-def _check(*, expect: str | None, answer: str, force: bool, output: str | None, bind: str) -> None:
+def _check_files(output: str | None, summary: str | None, *, force: bool) -> None:
+    """Refuse names that are no file's, and --force without a file to replace."""
+    if force and output is None and summary is None:
+        raise UsageError("--force goes with --output FILE or --summary FILE.")
+    for option, name in (("--output", output), ("--summary", summary)):
+        if name in ("", "-"):
+            sentence = f'{option} needs a file name; "-" and "" are not allowed.'
+            raise UsageError(sentence, hint=f"usagectl capture {option} FILE -- CMD")
+    if output is not None and output == summary:
+        raise UsageError("--output and --summary need a file each.")
+
+
+def _check_command(words: list[str], invocation: Invocation) -> None:
+    """Refuse --json beside a command, and a command that cannot be run: it leaves no file.
+
+    Stdout and stderr are the command's, so that neither holds one object alone.
+    """
+    if invocation.as_json:
+        raise UsageError(
+            "--json goes without CMD: beside a command the object goes to --summary FILE.",
+            hint="usagectl capture --summary summary.json -- CMD",
+        )
+    from usagectl.machine import processes
+
+    processes.require_program(words, invocation.environment.variables)
+
+
+def _check(*, expect: str | None, answer: str, bind: str) -> None:
     """Refuse options that do not go together, and a host name for --bind.
 
     A name may stand for another machine's address, and would be looked up.
     """
     if expect and answer == "refuse":
         raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
-    if force and output is None:
-        raise UsageError("--force goes with --output FILE.")
-    if output in ("", "-"):
-        raise UsageError(
-            '--output needs a file name; "-" and "" are not allowed.',
-            hint="usagectl capture --output capture.jsonl -- CMD",
-        )
     try:
         ipaddress.ip_address("127.0.0.1" if bind == "localhost" else bind)
     except ValueError:
