@@ -243,6 +243,7 @@ _usagectl_options() {
         'usagectl capture')
             reply=(--expect
                 --output,-o
+                --summary
                 --force
                 --as-if-enabled
                 --answer
@@ -523,6 +524,9 @@ _usagectl_values() {
             reply=(file)
             ;;
         'usagectl capture -o')
+            reply=(file)
+            ;;
+        'usagectl capture --summary')
             reply=(file)
             ;;
         'usagectl capture --answer')

@@ -195,6 +195,7 @@ function __usagectl_options
         case 'usagectl capture'
             printf '%s\n' '--expect	Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.' \
                 '--output,-o	Keep what arrives in this file, for audit, spool and replay.' \
+                '--summary	Write the answer as one JSON object to this file, beside CMD.' \
                 '--force	Replace FILE if it is there.' \
                 '--as-if-enabled	Lift the opt-outs for CMD, to see what it hides.' \
                 '--answer	How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.' \
@@ -439,6 +440,8 @@ function __usagectl_values
         case 'usagectl capture --output'
             printf '%s\n' file
         case 'usagectl capture -o'
+            printf '%s\n' file
+        case 'usagectl capture --summary'
             printf '%s\n' file
         case 'usagectl capture --answer'
             printf '%s\n' choice \

@@ -87,6 +87,7 @@ function global:__usagectl_options([string]$key) {
         'usagectl capture' {
             '--expect|Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.',
                 '--output,-o|Keep what arrives in this file, for audit, spool and replay.',
+                '--summary|Write the answer as one JSON object to this file, beside CMD.',
                 '--force|Replace FILE if it is there.',
                 '--as-if-enabled|Lift the opt-outs for CMD, to see what it hides.',
                 '--answer|How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.',
@@ -365,6 +366,9 @@ function global:__usagectl_values([string]$key) {
             'file'
         }
         'usagectl capture -o' {
+            'file'
+        }
+        'usagectl capture --summary' {
             'file'
         }
         'usagectl capture --answer' {

@@ -10,14 +10,17 @@ import resource
 import zlib
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tests.support.machine import NOW
+from tests.support.secrets import PLACED, TOKENS
 from usagectl import capture
 from usagectl.capture import records
 from usagectl.capture.records import Privacy, Request
 from usagectl.events import slicing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 HEADERS = {"user-agent": "localstack/4.12.0", "content-type": "application/json"}
@@ -226,6 +229,61 @@ def test_what_each_event_repeats_is_short() -> None:
         for privacy in (Privacy(), CLEAR):
             found = build(b"[{},{},{}]", privacy=privacy, **members)
             assert max(map(len, found)) < 10_000
+
+
+def _kept(**members: Any) -> str:  # noqa: ANN401
+    """Return all that the file keeps of a request, decoded."""
+    request = Request("POST", "/", "", {}, b"{}")._replace(**members)
+    lines, arrival = records.build(request, now=NOW, entropy=os.urandom, privacy=Privacy())
+    found = [repr(arrival)]
+    for line in map(json.loads, lines.splitlines()):
+        coded = (line.get(name, "") for name in ("body", "raw"))
+        found += [
+            json.dumps(line, ensure_ascii=False),
+            *(f"{base64.b64decode(c)!r}" for c in coded),
+        ]
+    return "\n".join(found)
+
+
+def _header(name: str, text: str) -> str:
+    return _kept(headers={name: f"a/1 {text}"})
+
+
+PLACES: Mapping[str, Callable[[str], str]] = {
+    "value": lambda text: _kept(body=json.dumps({"name": "a", "x": [text]}).encode()),
+    "name": lambda text: _kept(body=json.dumps({text: {"y": 1}}).encode()),
+    "event's name": lambda text: _kept(body=json.dumps({"name": text}).encode()),
+    "JSON in a text": lambda text: _kept(body=json.dumps({"x": json.dumps({"y": text})}).encode()),
+    "several lines": lambda text: _kept(body=json.dumps({"x": text}, indent=1).encode()),
+    "beside": lambda text: _kept(body=json.dumps({"events": [{}], "x": text}).encode()),
+    "no event": lambda text: _kept(body=json.dumps([1, text]).encode()),
+    "no JSON": lambda text: _kept(body=text.encode()),
+    "compressed": lambda text: _kept(
+        body=gzip.compress(text.encode()), headers={"content-encoding": "gzip"}
+    ),
+    "path": lambda text: _kept(path=f"/v1/{text}"),
+    "coded path": lambda text: _kept(path=f"/v1/{quote(text, safe='')}"),
+    "path coded twice": lambda text: _kept(path=f"/v1/{quote(quote(text, safe=''), safe='')}"),
+    "query": lambda text: _kept(query=f"x={quote(text)}&{quote(text)}"),
+    "method": lambda text: _kept(method=text),
+    "user agent": lambda text: _header("user-agent", text),
+    "content type": lambda text: _header("content-type", text),
+    "name of a header": lambda text: _kept(headers={text: "1"}),
+    "other header": lambda text: _header("x-other", text),
+}
+"""By place of a request: how a text that stands there is kept."""
+
+
+def test_no_form_of_a_secret_is_kept_in_any_place() -> None:
+    """Whatever an audit would find, by form or by place, the file and the screen do not show."""
+    texts = [(token, token) for token in TOKENS.values()]
+    texts += [(shown, text) for text in PLACED.values() for shown in ("canary", "Y2Fu")]
+    odd = [
+        (place, text)
+        for (place, keep), (shown, text) in product(PLACES.items(), texts)
+        if shown in keep(text)
+    ]
+    assert odd == []
 
 
 def test_no_secret_stands_beside_the_events() -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import first_line, run_inside, start
+from tests.support.counting import wait_until
+from tests.support.spooling import entries, put
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -68,6 +70,20 @@ for word in words:
 """
 
 
+OURS = f"""#!{sys.executable}
+import typer
+from usagectl import instrument
+
+app = instrument(typer.Typer(), "mytool", version="1.2.0", endpoint="https://127.0.0.1:9/v1")
+
+@app.command()
+def build() -> None:
+    print("built")
+
+app()
+"""
+
+
 @pytest.fixture
 def tool(machine: Machine) -> Machine:
     """Put the tool on the machine's PATH."""
@@ -96,13 +112,13 @@ def test_the_command_is_left_alone(tool: Machine) -> None:
 def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
     """The exact bytes are there, for nobody else to read; a second capture does not replace it.
 
-    With a command, stdout stays the command's, and the JSON envelope goes to stderr.
+    Stdout and stderr stay the command's, and the JSON object goes to a file of its own.
     """
-    found = capture(
-        tool, "-o", "out.jsonl", "--json", "--expect", "none", "--", "tool", "event", "3"
-    )
-    document = json.loads(found.stderr)
-    assert (found.status, found.stdout) == (1, "")
+    words = ("-o", "out.jsonl", "--summary", "sum.json", "--expect", "none")
+    found = capture(tool, *words, "--", "tool", "event", "say", "3")
+    document = json.loads((tool.cwd / "sum.json").read_text())
+    assert found.stderr.startswith("to stderr\n")
+    assert (found.status, found.stdout) == (1, "to stdout\n")
     assert (document["data"]["status"], document["data"]["by_name"]) == (3, {"cli_cmd": 1})
     assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
     file = tool.cwd / "out.jsonl"
@@ -152,6 +168,47 @@ def test_expectations(tool: Machine, subtests: pytest.Subtests) -> None:
             assert "Nothing arrived" not in found.stderr
 
 
+def test_a_post_of_another_program_is_told_apart(tool: Machine) -> None:
+    """What does not come by the address that the command was given may be of any local user.
+
+    It is kept, marked, and leaves silence unproven; it is not said to be the command's.
+    """
+    code = """
+import os, urllib.request as u
+base = os.environ["ANALYTICS_API"]
+u.build_opener(u.ProxyHandler({})).open("/".join(base.split("/")[:3]) + "/v1/events", b"{}")
+"""
+    words = ("--expect", "none", "-o", "out.jsonl", "--", sys.executable, "-c", code)
+    found = capture(tool, *words)
+    assert (found.status, "[silence-unproven]" in found.stderr) == (1, True)
+    assert "1 request came by another address" in found.stderr
+    record = json.loads((tool.cwd / "out.jsonl").read_text())
+    assert (record["foreign"], record["path"]) == (True, "/v1/events")
+    own = capture(tool, "-o", "own.jsonl", "--", "tool", "event")
+    assert "another address" not in own.stderr
+    assert "foreign" not in json.loads((tool.cwd / "own.jsonl").read_text())
+
+
+def test_the_port_stays_taken_while_something_of_the_command_runs(tool: Machine) -> None:
+    """What runs on goes on posting there: nobody else may listen, even one without our mark."""
+    script = 'echo "$ANALYTICS_API"; env -i /bin/sleep 2 >&- 2>&- & sleep 1 >&- 2>&- &'
+    found = capture(tool, "--grace", "0", "--", "sh", "-c", script)
+    assert "2 processes of CMD still running" in found.stderr
+    port = int(found.stdout.split(":")[2].split("/")[0])
+
+    def can_be_bound() -> bool:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                other.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+            return True
+
+    assert not can_be_bound()
+    assert wait_until(can_be_bound)
+
+
 def test_late_events_are_waited_for(tool: Machine) -> None:
     """A detached child that posts a second later is seen, even without any of our variables.
 
@@ -163,9 +220,8 @@ def test_late_events_are_waited_for(tool: Machine) -> None:
     found = capture(tool, "--expect", "none", "--", *words)
     assert found.status == 1, found.stderr
     assert "[unexpected-events]" in found.stderr
-    started = capture(tool, "--grace", "0", "--json", "--", "tool", "late")
-    first = started.stderr.splitlines()[0]  # What follows is the child, that finds nobody.
-    assert json.loads(first)["data"]["events"] == 0
+    capture(tool, "--grace", "0", "--summary", "sum.json", "--", "tool", "late")
+    assert json.loads((tool.cwd / "sum.json").read_text())["data"]["events"] == 0
 
 
 def test_signals(tool: Machine, subtests: pytest.Subtests) -> None:
@@ -224,6 +280,26 @@ def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
     assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
 
 
+def test_what_waits_in_the_users_spool_stays_there(tool: Machine) -> None:
+    """A command that may send delivers its own event alone; the spool is as it was before.
+
+    It is the same tool as without a capture, and a No of its user stays one.
+    """
+    tool.install_program("mytool", OURS)
+    put(tool, tool="mytool", consent="environment")
+    for name in ("tools", "machine-ids"):
+        (tool.state_dir / name).mkdir()
+    registered = tool.state_dir / "tools" / "mytool.json"
+    registered.write_text('{"name": "mytool", "version": "0.9"}')
+    for mode, told in (("on", "1 event in 1 request"), ("off", "Nothing arrived here")):
+        found = capture(tool, "--", "mytool", MYTOOL_TELEMETRY=mode)
+        assert (found.status, found.stdout) == (0, "built\n")
+        assert told in found.stderr
+    (kept,) = (each for each in entries(tool) if each.tool == "mytool")
+    assert (kept.event, kept.state) == ("cli_cmd", "pending")
+    assert "0.9" in registered.read_text()
+
+
 def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:
     """Wherever a client puts a token of this machine, no file and no screen of ours has it.
 
@@ -248,7 +324,7 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
 """
     variables = {"LOCALSTACK_AUTH_TOKEN": token, "USER": "canaryuser"}
     texts = []
-    for more in (["--live", "--expect", "none"], ["--json", "--expect", "notice"]):
+    for more in (["--live", "--expect", "none"], ["--summary", "s.json", "--expect", "notice"]):
         command = [sys.executable, "-c", program]
         found = capture(tool, "-o", "out.jsonl", "--force", *more, "--", *command, **variables)
         assert found.status == 1
@@ -259,6 +335,8 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
     revealed = capture(tool, "--reveal", "-o", "revealed.jsonl", "--", "tool", "secret")
     assert revealed.status == 0
     assert token in (tool.cwd / "revealed.jsonl").read_text()
+    texts.append((tool.cwd / "s.json").read_text())
+    assert "canaryuser" not in texts[-1]
     for form in ("table", "json", "sarif"):
         audited = run_inside(tool.environment(), "audit", "out.jsonl", "--format", form)
         texts += [audited.stdout, audited.stderr]
@@ -272,8 +350,17 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     """
     (tool.cwd / "link").symlink_to("elsewhere")
     os.mkfifo(tool.cwd / "pipe")
+    tool.install_program("closed").chmod(0o600)
+    tool.install_program("broken", "#!/no/such/interpreter\n")
     for line, status, *told in (
-        ("-- nothere", 127, "[command-not-found]"),
+        ("-o left.jsonl --summary left.json -- nothere", 127, "[command-not-found]"),
+        ("-o left.jsonl -- closed", 126, "[command-not-executable]"),
+        ("-o left.jsonl -- broken", 126, "[command-not-executable]", "interpreter"),
+        ("--summary no/such/x -- tool", 3, "[file-unwritable]", "mkdir -p"),
+        ("--summary pipe --force -- tool", 3, "[file-unwritable]"),
+        ("--summary link -- tool", 3, "[file-exists]", "--force --summary"),
+        ("--summary - -- tool", 2, "[usage]"),
+        ("-o x --summary x -- tool", 2, "[usage]"),
         ("--force -- tool", 2, "[usage]"),
         ("--answer refuse --expect none -- tool", 2, "[usage]"),
         ("--answer maybe -- tool", 2, "[usage]"),
@@ -296,6 +383,10 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
         assert (found.status, found.stdout) == (status, ""), line
         assert [each for each in (*told, "try:") if each not in found.stderr] == [], line
         assert "listens on" not in found.stderr
+    assert [each.name for each in tool.cwd.iterdir() if "left" in each.name] == []
+    found = run_inside(tool.environment(), "capture", "--json", "--", "tool")
+    (error,) = found.envelope["errors"]
+    assert (found.status, error["code"], "--summary" in error["hint"]) == (2, "usage", True)
 
 
 def post_event(port: int) -> None:
@@ -312,7 +403,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     ours, theirs = pty.openpty()
     words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
     process = start(tool, *words, stderr=theirs)
-    lines = [first_line(process) for _ in range(9)]
+    lines = [first_line(process) for _ in range(10)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
     assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
     post_event(unused_port)

@@ -17,6 +17,7 @@ import usagectl
 from usagectl import errors
 from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
+from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError, LinesUnreadError
@@ -79,7 +80,7 @@ SAMPLES: list[UsagectlError] = [
     LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
     NoticeNotKeptError(2),
-    SilenceUnprovenError(2),
+    SilenceUnprovenError({Refusal("tls", "h.example"): 2}),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
     errors.ConfirmationNeededError("remove it", hint="x"),

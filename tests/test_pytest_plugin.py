@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
 from tests.support.sample_tool import run_pytest
+from tests.support.spooling import entries, put
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
+
+    from tests.support.machine import Machine
 
 # A tool that asks nobody, posts where a variable says, and has a detached child that posts late.
 TOOL = """
@@ -35,13 +38,24 @@ elif not os.environ.get("DO_NOT_TRACK"):
 """
 
 
-def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+# Records and sends through usagectl.
+OURS = """
+import typer
+from usagectl import instrument
+
+app = instrument(typer.Typer(), "mytool", version="1.2.0", endpoint="https://127.0.0.1:9/v1")
+app.command()(lambda: None)
+app()
+"""
+
+
+def run(folder: Path, text: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run tests with the plugin, in a process of their own."""
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_it.py").write_text(
         f"import pathlib, sys\nTOOL = [sys.executable, {str(folder / 'tool.py')!r}]\n{text}"
     )
-    return run_pytest(folder, "test_it.py")
+    return run_pytest(folder, "test_it.py", **variables)
 
 
 def test_what_a_tool_sends_can_be_asserted(tmp_path: Path) -> None:
@@ -107,6 +121,49 @@ def test_nothing(usagectl_capture):
     assert "nothing was to be sent, and this arrived:" in done.stdout
     assert "POST /v1/events a (unknown)" in done.stdout
     assert "wanted a, b; this arrived:" in done.stdout
+
+
+def test_who_runs_the_tests_changes_nothing(machine: Machine) -> None:
+    """Opt-outs of a developer, in files and variables, do not silence a program under test.
+
+    What a test sets counts, and what waits in the developer's spool stays there.
+    """
+    put(machine, tool="mytool", consent="environment")
+    machine.config_dir.mkdir()
+    (machine.config_dir / "settings.toml").write_text('[telemetry]\nmode = "off"\n')
+    (machine.folder / "ours.py").write_text(OURS)
+    done = run(
+        machine.folder,
+        """
+ON = {"MYTOOL_TELEMETRY": "on"}
+OURS = [TOOL[0], str(pathlib.Path(__file__).with_name("ours.py"))]
+
+def test_ours(usagectl_capture):
+    assert usagectl_capture.run(OURS, variables=ON).returncode == 0
+    usagectl_capture.assert_only("cli_cmd")
+    assert len(usagectl_capture.events) == 1
+
+def test_any(usagectl_capture):
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.assert_only("a")
+
+def test_set_before(usagectl_capture, monkeypatch):
+    monkeypatch.setenv("DO_NOT_TRACK", "yes")
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.run(OURS, variables=ON)
+    usagectl_capture.assert_silent()
+
+def test_home(usagectl_capture):
+    code = "import pathlib; print(pathlib.Path.home())"
+    assert "usagectl-home" in usagectl_capture.run([TOOL[0], "-c", code]).stdout
+""",
+        **machine.process_variables(),
+        DO_NOT_TRACK="1",
+        MYTOOL_TELEMETRY="on",
+    )
+    assert "4 passed" in done.stdout, done.stdout
+    (kept,) = entries(machine)
+    assert kept.state == "pending"
 
 
 def test_pytest_finds_it_by_itself() -> None:

@@ -34,7 +34,8 @@ _NAME = (
     # These end a longer word too: `mypassword`, `accesstoken`.
     r"(?:password|passwd|passphrase|passcode|secret|token|credential|cookie|authorization"
     r"|api_?key|accesskey|privatekey|secretkey)s?(?![a-z])"
-    r"|(?<![a-z0-9])(?:pwd|pass|pat|dsn|auth)(?![a-z])"
+    r"|(?<![a-z0-9])(?:(?:db|my|root|user)?(?:pwd|pass|pw)|pswd|pat|dsn|auth|bearer|jwt|psk|mnemonic)(?![a-z])"
+    r"|connection_?strings?$|amz_signature$"
     # A `key` alone is any: of a table, of an object in a bucket.
     r"|(?<![a-z0-9])(?!(?:arrow|cache|composite|foreign|group|hash|hot|index|message|object"
     r"|partition|primary|public|range|routing|sort|tag|unique)_key)[a-z0-9]+_keys?(?![a-z])(?!_value)"
@@ -58,6 +59,11 @@ _ISSUED = (
     r"|(?P<token>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}"
     r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:sk|pypi)-(?=[a-z_-]{0,250}[A-Z0-9])[A-Za-z0-9_-]{20,}"
     r"|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{36}|dop_v1_[a-f0-9]{20,}"
+    r"|hf_[A-Za-z0-9]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|dckr_pat_[A-Za-z0-9_-]{20,}"
+    r"|gls?a_[A-Za-z0-9_]{20,}|shp(?:at|ss|ca|pa)_[A-Fa-f0-9]{20,}|(?:whsec|lin_api)_[A-Za-z0-9+/=]{20,}"
+    r"|ATATT3[A-Za-z0-9_=-]{20,}|xapp-[A-Za-z0-9-]{20,}|tskey-[A-Za-z0-9-]{16,}"
+    r"|hooks\.slack\.com/services/T[A-Z0-9]{6,12}/B[A-Z0-9]{6,12}/[A-Za-z0-9]{20,}"
+    r"|discord(?:app)?\.com/api/webhooks/[0-9]{6,20}/[A-Za-z0-9_-]{20,}"
     r"|hvs\.[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*))"
     r"|(?P<private_key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY"
     r"(?:-----[^-]{0,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?)?)"
@@ -73,11 +79,72 @@ _TOLD = (
 )
 """What stands where a credential stands: in a header, in a URL, in a signed request."""
 
-# The value is looked at and not consumed: in `text=token=…` it is the next assignment.
-_ASSIGNED = (
-    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[=:] ?\\{0,3}[\"']?(?=([^\s\"'&*<>{}$\\]{6,200}))"
+_TOLD_BRIEFLY = (
+    r"(?<![A-Za-z0-9])(?i:bearer|basic) (?P<header>(?=[^A-Za-z\s]{0,15}[A-Za-z])"
+    r"(?=[^0-9\s]{0,15}[0-9])[A-Za-z0-9+/=_.~-]{6,15})(?![A-Za-z0-9+/=_.~-])"
+    r"|(?<![A-Za-z0-9])https?://(?P<login>[^\s/@:*?#]{8,200})@"
 )
+_TOLD_TO_A_SERVER = (
+    r"(?i:authorization)\\{0,3}[\"']?[=:] ?\\{0,3}[\"']?[A-Za-z-]{2,20} "
+    r"(?P<header>[^\s\"'*\\]{3,400})"
+    r"|(?<![\w-])(?:-u|--user)[ =][\"']?(?P<login>[^\s:@*\"']{1,100}:[^\s*\"']{1,200})"
+)
+"""The same, where what stands before it says more than its form."""
+
+_PLACED: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("",), _ISSUED),
+    (("=", ":", "bearer ", "basic "), _TOLD),
+    (("bearer ", "basic ", "://"), _TOLD_BRIEFLY),
+    (("authorization", "-u ", "-u=", "-user"), _TOLD_TO_A_SERVER),
+)
+"""One of these texts, in small letters, stands where such a form or place does."""
+
+# A value is looked at and not consumed: in `text=token=…` it is the next assignment.
+_ASSIGNED = (
+    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']?"
+    r"(?!(?i:true|false|none|null)(?![\w.-]))(?=([^\s\"'&*<>{}$\\]{4,200}))"
+)
+_QUOTED = (
+    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']"
+    r"(?=([^\"'*\\\r\n]{4,300})\\{0,3}[\"'])"
+)
+_BLOCK = (
+    r"(?<![\w.-])([\w.-]{2,60})[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+0-9-]{0,2}[ \t]{0,4}\r?\n"
+    r"[ \t]{1,40}(?=([^\s*][^\n*]{0,300}(?:\n[ \t][^\n*]{0,300}){0,40}))"
+)
+_OPTION = (
+    r"(?<![\w-])(?:--?|login \S{1,100} (?=password ))([\w-]{2,60})[ \t]{1,4}[\"']?"
+    r"(?=([^\s\"'&*<>{}$\\-][^\s\"'&*<>{}$\\]{3,200}))"
+)
+_ELEMENT = (
+    r"<([\w.:-]{2,60})(?:\s[^<>]{0,200})?>\s{0,20}(?:<!\[CDATA\[)?(?=([^<>*\s][^<>*]{0,500})</)"
+)
+_ATTRIBUTE = (
+    r"(?:name|key|id)=\\{0,3}[\"']([\w.:-]{2,60})\\{0,3}[\"']"
+    r"(?:\s[^<>]{0,100})?(?:>\s{0,20}(?=([^<>*\s][^<>*]{0,500})</)|\bvalue=\\{0,3}[\"']"
+    r"(?=([^\"'*<>\\]{1,300})))"
+)
+_PART_OF_FORM = (
+    r"name=\\{0,3}[\"']?([\w.-]{2,60})\\{0,3}[\"']?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}"
+    r"\r?\n\r?\n(?=([^\r\n*]{1,500}))"
+)
+_STEP_OF_PATH = r"/([\w.-]{2,60})/(?=([A-Za-z0-9_.~-]{8,200})(?![A-Za-z0-9_.~-]))"
+
+_NAMED: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("=", ":"), _ASSIGNED),
+    (("=", ":"), _QUOTED),
+    ((": |", ": >", ":|", ":>"), _BLOCK),
+    (("-", "login "), _OPTION),
+    (("</",), _ELEMENT),
+    (("name=", "key=", "id="), _ATTRIBUTE),
+    (("name=",), _PART_OF_FORM),
+    (("/",), _STEP_OF_PATH),
+)
+"""What assigns a value to a name, and what stands in such a text, in small letters: a form, a
+setting, JSON, YAML, the options of a command, XML, a form in parts, a path."""
+
 _PLACES = frozenset(("header", "login", "signature", "assigned"))
+_MARKS = (":", "=", "--", "</", "login ", "earer ", "asic ", "/token")
 _RUN = r"[A-Za-z0-9+/_=.~-]{11}"
 
 _COUNTED = r"[0-9]{9,}|(?=[0-9a-f]*[0-9])[0-9a-f]{12,}|(?=[0-9A-F]*[0-9])[0-9A-F]{16,}"
@@ -121,7 +188,7 @@ def names_secret(name: str) -> bool:
 def find_secrets(text: str) -> Iterator[Secret]:
     """Find what has the form or the place of a credential; in their order, none overlaps."""
     # Most texts hold none of these: whoever audits a full spool would wait 8 s in place of 5.
-    if not (":" in text or "=" in text or "-----" in text or re.search(_RUN, text)):
+    if not (any(mark in text for mark in _MARKS) or re.search(_RUN, text)):
         return
     last: Secret | None = None
     for found in sorted(_candidates(text), key=lambda each: each.start):
@@ -138,13 +205,22 @@ def find_secrets(text: str) -> Iterator[Secret]:
 
 
 def _candidates(text: str) -> Iterator[Secret]:
-    for pattern in (_ISSUED, _TOLD):
-        for match in re.finditer(pattern, text):
-            group = match.lastgroup or ""
-            yield Secret(group.replace("_", "-"), *match.span(group))
-    for match in re.finditer(_ASSIGNED, text):
-        if names_secret(match[1]):
-            yield Secret("assigned", *match.span(2))
+    lowered = text.lower()
+    for marks, pattern in _PLACED:
+        if any(mark in lowered for mark in marks):
+            for match in re.finditer(pattern, text):
+                group = match.lastgroup or ""
+                yield Secret(group.replace("_", "-"), *match.span(group))
+    for marks, pattern in _NAMED:
+        if any(mark in lowered for mark in marks):
+            for match in re.finditer(pattern, text):
+                if names_secret(match[1]) and _is_value(pattern, match):
+                    yield Secret("assigned", *match.span(match.lastindex or 2))
+
+
+def _is_value(pattern: str, match: re.Match[str]) -> bool:
+    """True if a value follows the name; in a path a word may follow it just as well."""
+    return pattern != _STEP_OF_PATH or any(letter.isdigit() for letter in match[2])
 
 
 def looks_like_secret(name: str) -> bool:
@@ -153,7 +229,8 @@ def looks_like_secret(name: str) -> bool:
     None of the 106,000 names that botocore knows does, and 98 of 100 random texts of 24 letters
     and digits do. A token of lower-case letters alone can often not be told from a name.
     """
-    return bool(re.search(_ISSUED, name)) or any(map(_is_drawn, re.findall(_PART, name)))
+    is_drawn = any(map(_is_drawn, re.findall(_PART, name)))
+    return is_drawn or bool(re.search(_ISSUED, name)) or any(True for _ in find_secrets(name))
 
 
 def _is_drawn(part: str) -> bool:

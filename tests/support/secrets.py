@@ -21,7 +21,16 @@ NAMES: Final = (
     *("credential", "credentials", "AWS_CREDENTIALS", "cookie", "Set-Cookie", "cookies"),
     *("auth", "http_auth", "npm_config__auth", "DOCKER_AUTH_CONFIG"),
     *("authorization", "Authorization", "Proxy-Authorization", "proxyAuthorization"),
-    *("pat", "github_pat", "GITHUB_PAT", "dsn", "SENTRY_DSN", "sentryDsn"),
+    *("secretKey", "secret_key", "PassPhrase", "DBPASS", "userpw", "psk", "jwt", "bearer"),
+    *(
+        "X-Amz-Signature",
+        "pat",
+        "github_pat",
+        "GITHUB_PAT",
+        "dsn",
+        "SENTRY_DSN",
+        "sentryDsn",
+    ),
 )
 """Names of variables, fields, headers and options whose value is a credential."""
 
@@ -59,6 +68,10 @@ TOKENS: Final = {
     "PyPI token": f"pypi-AgEIcHlwaS5vcmc{_DRAWN}",
     "DigitalOcean token": f"dop_v1_{'0a1b2c3d' * 8}",
     "Vault token": f"hvs.{_DRAWN}",
+    "Hugging Face token": f"hf_{_DRAWN}",
+    "SendGrid key": f"SG.{_DRAWN[:22]}.{_DRAWN}",
+    "Docker token": f"dckr_pat_{_DRAWN[:27]}",
+    "Atlassian token": f"ATATT3{_DRAWN}",
     "web token": f"eyJhbGciOiJIUzI1NiJ9.eyJ{_DRAWN}.{_DRAWN}",
     "web token's head": "eyJhbGciOiJIUzI1NiJ9",
 }
@@ -80,6 +93,22 @@ PLACED: Final = {
     "JSON in a text": '{\\"api_key\\":\\"canary1\\"}',
     "option": "--github-pat=canary1",
     "assigned in a text": "text=token=canary1",
+    "short": "pwd=canary",
+    "short bearer": "Bearer canary12",
+    "scheme of its own": "Authorization: Token canary",
+    "login of one part": "https://canary123@host/x",
+    "option with a blank": "--password canary1",
+    "login of curl": "curl -u me:canary https://h/",
+    "several words": '{\\"passphrase\\": \\"my canary bird\\"}',
+    "setting": "secret_key = canary1",
+    "block of YAML": "secretKey: |\n  canary1\n",
+    "element of XML": "<pwd>canary</pwd>",
+    "named element of XML": '<entry key="secretKey">canary</entry>',
+    "attributes of XML": '<add name="passphrase" value="canary"/>',
+    "part of a form": 'Content-Disposition: form-data; name="secret_key"\r\n\r\ncanary',
+    "step of a path": "/v1/token/canary12/x",
+    "Slack hook": "https://hooks.slack.com/services/T0A1B2C3/B0A1B2C3/canary0123456789abcdef",
+    "netrc": "machine h login me password canary",
 }
 """Texts in which a credential, or `canary` in it, is told by its place alone."""
 
@@ -89,6 +118,13 @@ NOT_TOKENS: Final = (
     *("ls-alpha-beta", "ls-alpha-beta-gamma", "ls-some-file-here", "ls-abcd-efgh-ijkl"),
     *("CreateDBClusterParameterGroup", "GetBucketLifecycleConfiguration", "NoSuchBucket"),
     *("The specified bucket does not exist", "python3.11.4", "2022-08-30 14:46:54.116457"),
+    *(
+        "login <token> [options]",
+        "Basic 3.11.4",
+        "a bearer of news",
+        "https://me@host/x",
+        "/auth/login",
+    ),
     *("author=canary1", "path: /usr/bin/python", "https://example.com/x?y=1", "password=********"),
 )
 """Texts that hold no token and no credential."""

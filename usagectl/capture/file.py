@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.capture.records import Arrival, Privacy, Request
+    from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
 
 _MOST_NAMES = 1000
+_MOST_HOSTS = 100
 OTHERS = "(others)"
 
 
@@ -40,15 +42,18 @@ class Sums:
     events: int = 0
     bytes: int = 0  # Of the recorded requests' bodies, as they came.
     by_name: Counter[str] = field(default_factory=Counter)  # At most a thousand names, and others.
+    foreign: int = 0  # Requests without the secret path: another program may have sent them.
     unparsed: int = 0  # Requests without a readable event.
     refused: int = 0  # What was turned away and not recorded: browsers, other hosts, no HTTP.
+    turned_away: Counter[Refusal] = field(default_factory=Counter)  # The same by reason and host.
     unstored: int = 0  # Requests that could not be written to the file.
 
 
 class CaptureFile:
     """A capture file that is being written; only its owner may read it.
 
-    It calls `on_arrival` with each stored request, in the server's thread.
+    It calls `on_arrival` with each stored request and `on_refusal` with each that was turned
+    away, in the server's thread.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -62,6 +67,7 @@ class CaptureFile:
         *,
         privacy: Privacy,
         on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+        on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
         overwrite: bool = False,
     ) -> None:
         self.path = path
@@ -70,6 +76,7 @@ class CaptureFile:
         self._environment = environment
         self._privacy = privacy
         self._on_arrival = on_arrival
+        self._on_refusal = on_refusal
         self._lock = threading.Lock()
         self._descriptor = _open(path, overwrite=overwrite)
 
@@ -96,10 +103,14 @@ class CaptureFile:
             self._count(arrival)  # What is counted can be read.
         self._on_arrival(arrival)
 
-    def refuse(self) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Count a request that was turned away."""
         with self._lock:
+            known = self.sums.turned_away
+            is_known = refusal in known or len(known) < _MOST_HOSTS
+            known[refusal if is_known else refusal._replace(host=OTHERS)] += 1
             self.sums.refused += 1
+        self._on_refusal(refusal)
 
     def close(self) -> None:
         """Close the file."""
@@ -108,12 +119,18 @@ class CaptureFile:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
+    def discard(self) -> None:
+        """Close the file and remove it: a capture that saw nothing run proves nothing."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def _count(self, arrival: Arrival) -> None:
         sums = self.sums
         sums.requests += 1
         sums.bytes += arrival.bytes
         sums.events += len(arrival.names)
         sums.unparsed += not arrival.names
+        sums.foreign += arrival.is_foreign
         for name in arrival.names:
             is_known = name in sums.by_name or len(sums.by_name) < _MOST_NAMES
             sums.by_name[name if is_known else OTHERS] += 1

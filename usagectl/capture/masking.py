@@ -25,7 +25,29 @@ KEPT_HEADERS = frozenset(
 """Headers that are recorded with their value; of others only the name is."""
 
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_MOST_CODINGS = 3  # A path in a query in a query, say.
 _DIGIT = re.compile(rb"[0-9]")
+
+
+_GAP = rb"\s{0,40}"
+_NAME = rb'"(?P<name>[^"\\]{2,80})"'
+_VALUE = rb'(?P<value>"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*)'
+_NAMING = rb'"(?i:name|key|k|field|header|variable|option)"' + _GAP + b":" + _GAP + _NAME
+_HOLDING = rb'"(?i:value|v|val|content|data|text)"' + _GAP + b":" + _GAP + _VALUE
+_COMMA = _GAP + b"," + _GAP
+_OTHERS = (
+    rb'(?:"[^"\\]{0,80}"\s{0,9}:\s{0,9}(?:"[^"\\]{0,300}"|[\w.+-]{1,40})\s{0,9},\s{0,40}){0,3}'
+)
+_PAIRS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        _NAMING + _COMMA + _OTHERS + _HOLDING,  # {"name": "password", "value": "…"}
+        _HOLDING + _COMMA + _OTHERS + _NAMING,
+        rb'(?<![\\"])"--?(?P<name>[\w.-]{2,80})"' + _COMMA + _VALUE,  # ["--password", "…"]
+        rb"(?<=[\[,])\s{0,40}\[" + _GAP + _NAME + _COMMA + _VALUE + _GAP + rb"\]",  # [["pwd", "…"]]
+    )
+)
+"""JSON that holds a name and its value apart from each other."""
 
 
 class Masked(NamedTuple):
@@ -40,13 +62,28 @@ def mask_json(text: bytes, secrets: tuple[str, ...]) -> Masked:
 
     Every other byte stays as it was.
     """
-    masked = _TOKEN.sub(_JsonMask(secrets), text)
+    masked = _masked(text, secrets)
     if masked == text:
         return Masked(text)
     try:
         return Masked(masked, tuple(_changed(json.loads(text), json.loads(masked))))
     except (ValueError, RecursionError):  # Too many digits or levels for Python's own reader.
         return Masked(masked, ("",))
+
+
+def _masked(text: bytes, secrets: tuple[str, ...]) -> bytes:
+    masked = _TOKEN.sub(_JsonMask(secrets), text)
+    for pattern in _PAIRS:
+        masked = pattern.sub(_mask_pair, masked)
+    return masked
+
+
+def _mask_pair(match: re.Match[bytes]) -> bytes:
+    if not sensitive.names_secret(match["name"].decode("utf-8", "replace")):
+        return match[0]
+    value, place = match["value"], match.start("value") - match.start()
+    hidden = b'"%b"' % (b"*" * (len(value) - 2)) if value[:1] == b'"' else _DIGIT.sub(b"1", value)
+    return match[0][:place] + hidden + match[0][place + len(value) :]
 
 
 class _JsonMask:
@@ -82,11 +119,15 @@ class _JsonMask:
 
     def _mask_text(self, string: bytes) -> bytes:
         plain = _plain(string)
-        masked = sensitive.mask_secrets(plain, self._secrets)
+        masked = mask_text(plain, self._secrets)
+        if masked == plain and plain.startswith(("{", "[")):  # JSON in a text.
+            inner = plain.encode("utf-8", "surrogatepass")
+            masked = plain if _masked(inner, self._secrets) == inner else "*" * len(plain)
         if masked == plain:
             return string
         # Which escapes belong to the secret is not worth knowing.
-        return b"*" * len(string) if b"\\" in string else masked.encode()
+        is_whole = b"\\" in string or not masked.strip("*")
+        return b"*" * len(string) if is_whole else masked.encode()
 
 
 def _plain(string: bytes) -> str:
@@ -98,11 +139,14 @@ def _plain(string: bytes) -> str:
 
 
 def mask_text(text: str, secrets: tuple[str, ...]) -> str:
-    """Mask secrets in a header or a path, percent-encoded ones too."""
-    masked = sensitive.mask_secrets(text, secrets)
-    plain = unquote(masked)
-    if plain != masked and sensitive.mask_secrets(plain, secrets) != plain:
-        return "*" * len(text)  # Which coded characters belong to it is not worth knowing.
+    """Mask secrets in a text, percent-encoded ones too, such as in a path or a form."""
+    masked = plain = sensitive.mask_secrets(text, secrets)
+    for _ in range(_MOST_CODINGS):
+        before, plain = plain, unquote(plain)
+        if plain == before:
+            break
+        if sensitive.mask_secrets(plain, secrets) != plain:
+            return "*" * len(text)  # Which coded characters belong to it is not worth knowing.
     return masked
 
 

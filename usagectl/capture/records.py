@@ -1,7 +1,8 @@
 """Lines of a capture file: from a request to lines, and back to captured events.
 
 A line has the form of a spooled record (`events.record`), with what is known of the request
-before the event: `request`, `method`, `path`, `headers`. An event that holds line ends is kept
+before the event: `request`, `method`, `path`, `headers`, and `foreign` if it came without the
+secret path of its capture. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
 line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
 any form that an audit reads in a file.
@@ -53,6 +54,7 @@ class Request(NamedTuple):
     headers: Mapping[str, str]  # Names in lower case.
     body: bytes  # Its bytes, chunks joined, content coding still on.
     problem: str = ""  # Why the body is incomplete, else empty.
+    is_foreign: bool = False  # Whether it came without the secret path of the capture.
 
 
 class Privacy(NamedTuple):
@@ -71,6 +73,7 @@ class Arrival(NamedTuple):
     names: list[str]  # The name of each event.
     bytes: int  # The size of its body, as it came.
     problem: str  # Why it is incomplete or holds no event, else empty.
+    is_foreign: bool = False  # Whether it came without the secret path of the capture.
 
 
 class _Body(NamedTuple):
@@ -113,7 +116,7 @@ def build(
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     lines += [unparsed(beside, BESIDE, is_coded=False) for beside in parsed.beside]
     problem = request.problem or ("" if names else "no event in it")
-    arrival = Arrival(method, path, tool, names, len(request.body), problem)
+    arrival = Arrival(method, path, tool, names, len(request.body), problem, request.is_foreign)
     return b"".join(each + b"\n" for each in lines), arrival
 
 
@@ -237,6 +240,8 @@ def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
         "path": _cut(path),
         "headers": {_cut(name): _cut(_masked(text, privacy)) for name, text in kept.items()},
     }
+    if request.is_foreign:
+        about["foreign"] = True
     withheld = sorted(request.headers.keys() - kept.keys())[:_MOST_HEADERS]
     if withheld and not privacy.reveal:
         about["withheld"] = [_cut(_masked(name, privacy)) for name in withheld]
@@ -274,6 +279,7 @@ class Captured(NamedTuple):
     headers: Mapping[str, str]  # The request's headers, in lower case, without secret ones.
     request: str  # The same for all events of one request.
     problem: str = ""  # Why no event was found, else empty.
+    is_foreign: bool = False  # Whether it came without the secret path of the capture.
 
     @property
     def document(self) -> dict[str, Any]:
@@ -318,6 +324,7 @@ def _parse_line(line: bytes) -> Captured | None:
             headers=members["headers"],
             request=members["request"],
             problem=members.get("problem", ""),
+            is_foreign=members.get("foreign") is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

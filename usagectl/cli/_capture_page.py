@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 import time
@@ -13,19 +15,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.cli import _output
 from usagectl.cli._output import as_data
-from usagectl.errors import count_of
+from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
+from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
     from usagectl.audit import AuditResult, Finding
-    from usagectl.capture import Arrival, Capture, Sums
+    from usagectl.capture import Arrival, Capture, Refusal, Sums
     from usagectl.cli._render import Page
+    from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
 _MOST_FINDINGS = 10
+_MOST_REFUSALS = 4
+_MOST_NUMBERS = 5
 _MOST_NAMES = 5
 _MOST_ROWS = 15
 _TITLES = ("time", "tool", "path", "events", "bytes")
@@ -64,7 +71,10 @@ def sums_shown(sums: Sums, name: Callable[[str], str]) -> Sums:
     by_name: Counter[str] = Counter()
     for each, count in sorted(sums.by_name.items()):
         by_name[name(each)] += count
-    return replace(sums, by_name=by_name)
+    turned_away: Counter[Refusal] = Counter()
+    for refusal, count in sums.turned_away.items():
+        turned_away[refusal._replace(host=name(refusal.host))] += count
+    return replace(sums, by_name=by_name, turned_away=turned_away)
 
 
 def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:
@@ -85,12 +95,46 @@ def has_containers(environment: Environment) -> bool:
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
     return {
-        **as_data(outcome.sums),
+        **as_data(replace(outcome.sums, turned_away=Counter())),
+        "turned_away": [
+            {**each._asdict(), "count": count, "advice": each.advice}
+            for each, count in outcome.sums.turned_away.most_common()
+        ],
+        "left_running": list(outcome.capture.left),
         "status": outcome.status,
         "file": as_data(outcome.capture.options.file),
         "variables": as_data(outcome.capture.variables),
         "findings": as_data(outcome.found.findings),
     }
+
+
+def check_summary(file: Path, *, replaces: bool) -> None:
+    """Raise before the command runs if its summary could not be written.
+
+    Raises:
+        FileExistsAlreadyError: there is a file, and `replaces` is false.
+        FileUnwritableError: there is no such folder, or no file can be there.
+    """
+    if not replaces and os.path.lexists(file):
+        hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
+        raise FileExistsAlreadyError(file, hint=hint)
+    if not file.parent.is_dir():
+        hint = f"mkdir -p {quote(str(file.parent))}"
+        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
+    if os.path.lexists(file) and not file.is_file():
+        raise FileUnwritableError(file, reason="it is not a regular file")
+
+
+def write_summary(
+    outcome: Outcome, errors: Sequence[UsagectlError], file: Path
+) -> list[UsagectlError]:
+    """Write the answer for a machine to a file; return the error if that fails."""
+    document = _output.envelope("capture", outcome_data(outcome), errors)
+    try:
+        files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+    except FileUnwritableError as error:
+        return [error]
+    return []
 
 
 def show_outcome(outcome: Outcome) -> None:
@@ -119,11 +163,22 @@ def _show_sums(outcome: Outcome, page: Page) -> None:
         page.rows([(name, str(count)) for name, count in sums.by_name.most_common()])
     if sums.unparsed:
         page.line(f"{count_of(sums.unparsed, 'request')} held no event that could be read.")
-    if sums.refused:
+    if sums.foreign:
         page.line(
-            f"{count_of(sums.refused, 'request')} turned away: of a browser, for another host, "
-            "or no HTTP.",
+            f"{count_of(sums.foreign, 'request')} came by another address than the one that CMD "
+            "was given: another program may have sent that.",
             style="yellow",
+        )
+    if sums.refused:
+        page.line(f"{count_of(sums.refused, 'request')} turned away:", style="yellow")
+        most = sums.turned_away.most_common(_MOST_REFUSALS)
+        page.rows([(str(count), f"{each.what}: {each.advice}.") for each, count in most])
+        page.more(len(sums.turned_away) - len(most))
+    if left := outcome.capture.left:
+        numbers = ", ".join(map(str, left[:_MOST_NUMBERS]))
+        page.line(
+            f"{count_of(len(left), 'process', 'processes')} of CMD still running ({numbers}): "
+            "nobody hears them any more, and the port stays taken until they have ended."
         )
 
 
@@ -138,11 +193,18 @@ def _show_findings(findings: Sequence[Finding], page: Page) -> None:
     page.more(len(findings) - len(shown))
 
 
+class Watcher(NamedTuple):
+    """What is told of requests as they come."""
+
+    on_arrival: Callable[[Arrival], None]
+    on_refusal: Callable[[Refusal], None]
+
+
 @contextmanager
-def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], None]]:
+def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watcher]:
     """Show requests on stderr as they arrive: in a table on a terminal of ours, else in lines."""
     if not is_wanted:
-        yield lambda _arrival: None
+        yield Watcher(lambda _arrival: None, lambda _refusal: None)
     elif has_table and sys.stderr.isatty():
         from rich.live import Live
 
@@ -150,9 +212,13 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
 
         table = _ArrivalTable()
         with Live(table, console=error_console(), refresh_per_second=4):
-            yield table.add
+            yield Watcher(table.add, table.add_refusal)
     else:
-        yield _print_arrival
+        yield Watcher(_print_arrival, _print_refusal)
+
+
+def _print_refusal(refusal: Refusal) -> None:
+    _output.print_remark(f"{_now()} turned away {refusal.what}", hint=refusal.advice)
 
 
 def _print_arrival(arrival: Arrival) -> None:
@@ -163,7 +229,12 @@ def _print_arrival(arrival: Arrival) -> None:
 
 def _cells(arrival: Arrival) -> tuple[str, ...]:
     names = ", ".join(arrival.names[:_MOST_NAMES]) or arrival.problem
-    return (time.strftime("%H:%M:%S"), arrival.tool, arrival.path, names, str(arrival.bytes))
+    tool = f"{arrival.tool}, by another address" if arrival.is_foreign else arrival.tool
+    return (_now(), tool, arrival.path, names, str(arrival.bytes))
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S")
 
 
 class _ArrivalTable:
@@ -171,12 +242,17 @@ class _ArrivalTable:
 
     def __init__(self) -> None:
         self._rows: deque[tuple[str, ...]] = deque(maxlen=_MOST_ROWS)
-        self._requests = 0
+        self._requests = self._refused = 0
 
     def add(self, arrival: Arrival) -> None:
         """Add a request; the next refresh draws it."""
         self._requests += 1
         self._rows.append(_cells(arrival))
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Add a request that was turned away."""
+        self._refused += 1
+        self._rows.append((_now(), "turned away", refusal.what, refusal.advice, ""))
 
     def __rich__(self) -> Table:
         from rich.table import Table
@@ -188,5 +264,6 @@ class _ArrivalTable:
         table.add_row(*(Text(title, style="bold") for title in _TITLES))
         for row in tuple(self._rows):
             table.add_row(*(Text(_output.printable_line(cell)) for cell in row))
-        table.caption = f"{count_of(self._requests, 'request')} so far"
+        refused = f", {self._refused} turned away" if self._refused else ""
+        table.caption = f"{count_of(self._requests, 'request')} so far{refused}"
         return table

@@ -177,7 +177,15 @@ def can_ask() -> bool:
 def _print_envelope(
     command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
 ) -> None:
-    envelope = {
+    document = envelope(command, data, errors)
+    typer.echo(json.dumps(document, indent=2 if sys.stdout.isatty() else None))
+
+
+def envelope(
+    command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
+) -> dict[str, object]:
+    """Return the one object that answers a command for a machine."""
+    return {
         "schema": SCHEMA,
         "command": command,
         "data": data,
@@ -186,7 +194,6 @@ def _print_envelope(
             for error in errors
         ],
     }
-    typer.echo(json.dumps(envelope, indent=2 if sys.stdout.isatty() else None))
 
 
 def printable(text: str) -> str:

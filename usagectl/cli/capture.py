@@ -16,10 +16,10 @@ from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from usagectl.capture import Arrival, Capture, Options
-    from usagectl.cli._capture_page import Outcome
+    from usagectl.capture import Arrival, Capture, Options, Refusal
+    from usagectl.cli._capture_page import Outcome, Watcher
 
 _MOST_FIRST = 5
 
@@ -43,17 +43,24 @@ class UnexpectedEventsError(UsagectlError):
 
 
 class SilenceUnprovenError(UsagectlError):
-    """A request was turned away, so that nobody knows what it would have been."""
+    """Nobody knows whether the command sent something.
+
+    A request was turned away, or came by an address that the command was not given.
+    """
 
     code = "silence-unproven"
     exit_status = 1
 
-    def __init__(self, refused: int) -> None:
-        what = f"{count_of(refused, 'request')} {'was' if refused == 1 else 'were'}"
+    def __init__(self, turned_away: Mapping[Refusal, int], *, foreign: int = 0) -> None:
+        first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
+        told = [f"{count} {refusal.what}" for refusal, count in first]
+        rest = sum(turned_away.values()) - sum(count for _, count in first)
+        told += [f"{rest} more"] if rest else []
+        what = f"turned away: {', '.join(told)}" if told else ""
+        strange = f"{count_of(foreign, 'request')} by another address than CMD's" if foreign else ""
         super().__init__(
-            f"Nobody knows what was sent: {what} turned away, as of a browser, for another host, "
-            "or no HTTP.",
-            hint="usagectl capture --live -- CMD",
+            f"Nobody knows what was sent: {'; '.join(filter(None, (what, strange)))}.",
+            hint=first[0][0].advice if first else "usagectl capture --live -- CMD",
         )
 
 
@@ -100,6 +107,12 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             "-o",
             metavar="FILE",
             help="Keep what arrives in this file, for audit, spool and replay.",
+        ),
+    ] = None,
+    summary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the answer as one JSON object to this file, beside CMD."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
@@ -157,10 +170,15 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     """
     invocation: Invocation = ctx.obj
     words = command or []
-    _check(expect=expect, answer=answer, force=force, output=output, bind=bind)
+    _check(expect=expect, answer=answer, bind=bind)
+    _check_files(output, summary, force=force)
+    if words:
+        _check_command(words, invocation)
     from usagectl import capture as capturing
     from usagectl.cli import _capture_page as page
 
+    if summary is not None:
+        page.check_summary(invocation.environment.cwd / summary, replaces=force)
     options = capturing.Options(
         file=None if output is None else invocation.environment.cwd / output,
         overwrite=force,
@@ -169,6 +187,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         port=port,
         as_if_enabled=as_if_enabled,
         reveal=reveal,
+        has_secret=bool(words),
         grace_seconds=grace,
     )
     is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
@@ -179,30 +198,53 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         )
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
-    with page.watch(is_wanted=live, has_table=not words) as show:
-        outcome = _capture(ctx, options, words, show)
+    with page.watch(is_wanted=live, has_table=not words) as watcher:
+        outcome = _capture(ctx, options, words, watcher)
+    errors = _errors(outcome, expect)
+    if summary is not None:
+        errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
     return _output.Answer(
         lambda: page.outcome_data(outcome),
         lambda: page.show_outcome(outcome),
-        _errors(outcome, expect),
+        errors,
         status=outcome.status or 0,
     )
 
 
-def _check(*, expect: str | None, answer: str, force: bool, output: str | None, bind: str) -> None:
+def _check_files(output: str | None, summary: str | None, *, force: bool) -> None:
+    """Refuse names that are no file's, and --force without a file to replace."""
+    if force and output is None and summary is None:
+        raise UsageError("--force goes with --output FILE or --summary FILE.")
+    for option, name in (("--output", output), ("--summary", summary)):
+        if name in ("", "-"):
+            sentence = f'{option} needs a file name; "-" and "" are not allowed.'
+            raise UsageError(sentence, hint=f"usagectl capture {option} FILE -- CMD")
+    if output is not None and output == summary:
+        raise UsageError("--output and --summary need a file each.")
+
+
+def _check_command(words: list[str], invocation: Invocation) -> None:
+    """Refuse --json beside a command, and a command that cannot be run: it leaves no file.
+
+    Stdout and stderr are the command's, so that neither holds one object alone.
+    """
+    if invocation.as_json:
+        raise UsageError(
+            "--json goes without CMD: beside a command the object goes to --summary FILE.",
+            hint="usagectl capture --summary summary.json -- CMD",
+        )
+    from usagectl.machine import processes
+
+    processes.require_program(words, invocation.environment.variables)
+
+
+def _check(*, expect: str | None, answer: str, bind: str) -> None:
     """Refuse options that do not go together, and a host name for --bind.
 
     A name may stand for another machine's address, and would be looked up.
     """
     if expect and answer == "refuse":
         raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
-    if force and output is None:
-        raise UsageError("--force goes with --output FILE.")
-    if output in ("", "-"):
-        raise UsageError(
-            '--output needs a file name; "-" and "" are not allowed.',
-            hint="usagectl capture --output capture.jsonl -- CMD",
-        )
     try:
         ipaddress.ip_address("127.0.0.1" if bind == "localhost" else bind)
     except ValueError:
@@ -211,9 +253,7 @@ def _check(*, expect: str | None, answer: str, force: bool, output: str | None, 
         ) from None
 
 
-def _capture(
-    ctx: typer.Context, options: Options, words: list[str], show: Callable[[Arrival], None]
-) -> Outcome:
+def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Watcher) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
     from usagectl import audit
     from usagectl import capture as capturing
@@ -226,11 +266,16 @@ def _capture(
     def on_arrival(arrival: Arrival) -> None:
         """Pass a request on, without the names in it that reveal something of this machine."""
         shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
-        show(shown)
-        if len(first) < _MOST_FIRST:
+        watcher.on_arrival(shown)
+        if len(first) < _MOST_FIRST and not (words and arrival.is_foreign):
             first.append(shown)
 
-    with capturing.opened(environment, options, on_arrival=on_arrival) as capture:
+    def on_refusal(refusal: Refusal) -> None:
+        watcher.on_refusal(refusal._replace(host=name(refusal.host)))
+
+    with capturing.opened(
+        environment, options, on_arrival=on_arrival, on_refusal=on_refusal
+    ) as capture:
         host = f"[{options.address}]" if ":" in options.address else options.address
         if not endpoint.is_loopback(f"http://{host}"):
             _output.print_remark(
@@ -264,11 +309,12 @@ def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[
     """List the expectations that failed; what could not be written proves nothing."""
     found: list[UsagectlError] = []
     sums = outcome.sums
-    if expect == "none" and sums.requests:
+    own = sums.requests - sums.foreign
+    if expect == "none" and own:
         shown = [_describe(each) for each in outcome.first]
-        found.append(UnexpectedEventsError(sums.requests, first=shown))
-    if expect and sums.refused and not found:
-        found.append(SilenceUnprovenError(sums.refused))
+        found.append(UnexpectedEventsError(own, first=shown))
+    if expect and (sums.refused or sums.foreign) and not found:
+        found.append(SilenceUnprovenError(sums.turned_away, foreign=sums.foreign))
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
     if outcome.capture.file.problem is not None:

@@ -78,6 +78,19 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     return 128 - status if status < 0 else status
 
 
+def require_program(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Raise what `run_child` would for a program that is missing or may not be run; run nothing.
+
+    Raises:
+        CommandNotFoundError: no such program.
+        CommandNotExecutableError: there is one, but this user may not run it.
+    """
+    if _located(command[0], environment, mode=os.F_OK) is None:
+        raise CommandNotFoundError(command[0])
+    if _located(command[0], environment, mode=os.F_OK | os.X_OK) is None:
+        raise CommandNotExecutableError(command[0], reason="permission denied")
+
+
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[bytes]:
     import subprocess
 
