@@ -103,7 +103,7 @@ KEYS: dict[str, dict[str, str]] = {
     "cache-dir set": {"": f"path {SAVED}"},
     "cache-dir unset": {"": SAVED},
     "cache-dir clear": {"": "dry_run removed"},
-    "env": {"": "format variables text"},
+    "env": {"": "format variables text warnings"},
     "completion": {"": "shell text"},
     "emit": {
         "": "events",

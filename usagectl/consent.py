@@ -82,7 +82,7 @@ def decide(tool: Tool, reading: PartReading, installation: Installation) -> Cons
         installation=installation,
         counts=tool.always_counts or installation.installed,
         is_ours=tool.is_ours,
-        is_out_of_reach=not tool.can_be_written or decider.source == "environment",
+        is_out_of_reach=not tool.can_be_written or decider.source in ("environment", "flags"),
     )
 
 
@@ -106,6 +106,13 @@ def _strictest(switches: Sequence[Switch]) -> Switch:
         if switch is choice or switch.says == "off" or switch.source in ("policy", "project")
     ]
     return min(candidates, key=lambda switch: _RANK[switch.says or "on"])
+
+
+def way_off_of(found: Consent) -> str:
+    """Name what helps where flags switch a part on; empty where something else decides."""
+    if found.decided_by.source != "flags":
+        return ""
+    return next((each.hint for each in found.cautions if each.code.startswith("flags-")), "")
 
 
 def describe(switch: Switch) -> str:

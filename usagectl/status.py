@@ -29,6 +29,7 @@ NOT_COVERED: tuple[str, ...] = (
     "also when events are off.",
     "A container that was not started by LocalStack's own command line, such as one of Docker "
     "Compose: it sees only the variables that its own configuration gives it.",
+    "What is typed after `localstack start`, such as -e NAME=VALUE: it beats every variable.",
 )
 """What no opt-out reaches (the notice; facts, parts 3.12, 3.15 and 5)."""
 

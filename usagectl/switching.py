@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.consent import evaluate_tool
+from usagectl.consent import describe, evaluate_tool, way_off_of
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools.base import emitters, select
@@ -135,6 +135,9 @@ def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -
 
 def _stays(done: _Switched, found: Consent) -> SwitchIneffectiveError:
     because, hint = _why(done, found.decided_by)
+    if found.decided_by.source == "flags":
+        because = f"{describe(found.decided_by)} beats every variable and file"
+        hint = (done.wish == "off" and way_off_of(found)) or "usagectl status"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 

@@ -10,7 +10,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli._output import as_data, part_data
-from usagectl.consent import describe
+from usagectl.consent import describe, way_off_of
 from usagectl.errors import ExpectationFailedError
 from usagectl.sensitive import mask_url_credentials, redact
 from usagectl.status import NOT_COVERED, collect, offending
@@ -176,6 +176,9 @@ def _next_step(consents: tuple[Consent, ...]) -> str:
 
 def _way_off(loud: Sequence[Consent]) -> str:
     """Name the command that helps: one that writes files, or where none can, one for the shell."""
+    by_flags = [way for part in loud if (way := way_off_of(part))]
+    if by_flags and len(by_flags) == len(loud):
+        return by_flags[0]
     if all(part.is_out_of_reach for part in loud):
         return 'eval "$(usagectl env)"'
     return "usagectl disable"

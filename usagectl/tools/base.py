@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 Telemetry = Literal["on", "local", "off"]
 Source = Literal[
-    "environment", "process", "profile", "project", "policy", "setting", "default", "state"
+    "environment",
+    "process",
+    "flags",
+    "profile",
+    "project",
+    "policy",
+    "setting",
+    "default",
+    "state",
 ]
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
@@ -326,6 +334,30 @@ def find_python_program(
                     installed=True, executable=executable, version=version, packages=folder
                 )
     return Installation(installed=True, executable=executable)
+
+
+def releases_of(
+    distribution: str, package: str, installation: Installation, environment: Environment
+) -> tuple[str, ...]:
+    """Name the releases of a library that a Python program may import; () where that is unknown.
+
+    A virtual environment has one; elsewhere every folder that the program may look into counts.
+    """
+    if installation.executable is None:
+        return ()
+    folders = list(_package_folders(installation.executable, environment))
+    own = installation.packages
+    if own and any(is_file(above / "pyvenv.cfg") for above in own.parents[:3]):
+        folders = [own]
+    named = filter(None, environment.variables.get("PYTHONPATH", "").split(os.pathsep))
+    first = [environment.cwd / name for name in named]
+    folders = [each for each in first if is_dir(each / package)] or folders
+    return tuple(
+        release
+        for folder in folders
+        for info in glob_quietly(folder, f"{distribution}-*-info")
+        if (release := info.name.removesuffix(".dist-info").partition("-")[2])
+    )
 
 
 def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:

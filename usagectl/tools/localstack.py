@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from usagectl import settings
 from usagectl.errors import quote
+from usagectl.tools import localstack_flags
 from usagectl.tools.base import (
     Caution,
     IdentityFile,
@@ -29,7 +30,7 @@ from usagectl.tools.localstack_client import (
     LocalStackClient,
     is_true,
     other_files,
-    read_profile,
+    possible_clients,
     says,
 )
 
@@ -65,8 +66,8 @@ class LocalStack(Tool):
 
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of both parts."""
-        client = LocalStackClient(environment)
-        return tuple(_read(client, part) for part in self.parts)
+        clients = possible_clients(environment)
+        return tuple(_read_as_any(clients, part) for part in self.parts)
 
     def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
@@ -101,19 +102,39 @@ class LocalStack(Tool):
         return f"http://127.0.0.1:{port}/_localstack/info"
 
 
+def _read_as_any(clients: Sequence[LocalStackClient], part: str) -> PartReading:
+    """Read a part; where it is not known how its files are read, the loudest reading counts."""
+    readings = [_read(client, part) for client in clients]
+    by_verdict = {first_heeded(reading.switches).says: reading for reading in reversed(readings)}
+    if len(by_verdict) == 1:
+        return readings[0]
+    loud = by_verdict["on"]
+    quiet = first_heeded(by_verdict["off"].switches)
+    message = (
+        f"Some releases of python-dotenv read an opt-out in {quiet.origin}, others do not. Which "
+        "one LocalStack has was not found, so the opt-out does not count."
+    )
+    caution = Caution("parser-not-found", message, f"export {PLAIN}=1")
+    return loud._replace(cautions=(*loud.cautions, caution))
+
+
 def _read(client: LocalStackClient, part: str) -> PartReading:
     variables = client.environment.variables
     names, ignored = _NAMES[part]
-    said = [switch for name in names for switch in _switches(client, name)]
-    switches = [*_failure(client), *said, DEFAULT]
+    said = [switch for name in names for switch in _switches(client, name, part)]
+    flags = localstack_flags.failure(client) if part == "container" else ()
+    switches = [*_failure(client), *flags, *said, DEFAULT]
     is_on = first_heeded(switches).says == "on"
     switches += variable_switches(variables, ignored)
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
+    if part == "container":
+        cautions += localstack_flags.cautions(client, switches)
     if is_on:
         cautions += _environment_wins(switches)
         cautions += _profile_not_read(client)
-        cautions += _prefixed_name_not_read(client)
-        cautions += _dropped_opt_out(client) if part == "cli" else ()
+        if part == "cli":
+            cautions += _prefixed_name_not_read(client)
+            cautions += _dropped_opt_out(client)
         cautions += _do_not_track_ignored(variables)
         cautions += _prefixed_name_wins(switches)
     elif part == "cli":
@@ -121,13 +142,17 @@ def _read(client: LocalStackClient, part: str) -> PartReading:
     return PartReading(part, client.endpoint(part), tuple(switches), tuple(cautions))
 
 
-def _switches(client: LocalStackClient, name: str) -> list[Switch]:
-    """List what the environment says, then the active profiles, the last file first: it wins.
+def _switches(client: LocalStackClient, name: str, part: str) -> list[Switch]:
+    """List what flags, environment and active profiles say, the last file first: it wins.
 
-    A bare name without `=` in a later file takes the earlier files' value away and sets nothing.
+    A bare name without `=` in a later file takes the earlier files' value away and sets
+    nothing; in a file that flags name it takes every other value away.
     """
-    found = variable_switches(client.environment.variables, (name,), says)
-    is_taken_away = False
+    handed = client.flags.values.get(name) if part == "container" else None
+    is_taken_away = handed is not None and handed.value is None
+    heeds = (lambda _value: None) if is_taken_away else says
+    found = localstack_flags.switches(client, name) if part == "container" else []
+    found += variable_switches(client.environment.variables, (name,), heeds)
     for profile in reversed(client.profiles.active):
         value = profile.values.get(name)
         if value is not None:
@@ -151,6 +176,8 @@ def _where(switch: Switch) -> str:
 
 
 def _way_off(switch: Switch) -> str:
+    if switch.source == "flags":
+        return localstack_flags.way_off(switch)
     return f"export {switch.name}=1" if switch.source == "environment" else "usagectl disable"
 
 
@@ -199,7 +226,7 @@ def _prefixed_name_not_read(client: LocalStackClient) -> Iterator[Caution]:
 def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
     """List the profiles that are not active, those that opt out or those that do not."""
     profiles = client.profiles
-    found = [read_profile(client.environment, file) for file in other_files(profiles)]
+    found = [client.read_profile(file) for file in other_files(profiles)]
     chosen = [each for each in found if is_true(each.values.get(PLAIN)) is opting_out]
     return [profiles.name_of(each.file) for each in chosen]
 
@@ -239,7 +266,7 @@ def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when the prefixed name turns the container on again."""
     by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
     decider = first_heeded(switches)
-    if by_name and decider.name == PREFIXED:
+    if by_name and decider.name == PREFIXED and decider.source != "flags":
         said = f"{PREFIXED}={decider.value} in {_where(decider)}"
         message = f"{said} reaches the container and beats {PLAIN}={by_name[0].value} there."
         yield Caution("prefixed-name-wins", message, _way_off(decider))
