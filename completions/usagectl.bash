@@ -566,6 +566,12 @@ _usagectl_values() {
                 UC106
                 UC107
                 UC108
+                UC109
+                UC110
+                UC111
+                UC112
+                UC113
+                UC114
                 UC201
                 UC202
                 UC203
@@ -597,6 +603,12 @@ _usagectl_values() {
                 UC106
                 UC107
                 UC108
+                UC109
+                UC110
+                UC111
+                UC112
+                UC113
+                UC114
                 UC201
                 UC202
                 UC203

@@ -474,6 +474,12 @@ function __usagectl_values
                 UC106 \
                 UC107 \
                 UC108 \
+                UC109 \
+                UC110 \
+                UC111 \
+                UC112 \
+                UC113 \
+                UC114 \
                 UC201 \
                 UC202 \
                 UC203 \
@@ -504,6 +510,12 @@ function __usagectl_values
                 UC106 \
                 UC107 \
                 UC108 \
+                UC109 \
+                UC110 \
+                UC111 \
+                UC112 \
+                UC113 \
+                UC114 \
                 UC201 \
                 UC202 \
                 UC203 \

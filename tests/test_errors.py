@@ -75,7 +75,7 @@ SAMPLES: list[UsagectlError] = [
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
     replay.ReplayInterruptedError(),
     errors.NoEventsError("a.jsonl", bad_lines=2),
-    UnknownRuleError("UC999"),
+    UnknownRuleError("no-rule"),
     FindingsError(2, fail_on="error"),
     LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
@@ -95,7 +95,10 @@ SAMPLES: list[UsagectlError] = [
 def import_everything() -> None:
     """Import every module, so that every class is known."""
     for module in pkgutil.walk_packages(usagectl.__path__, "usagectl."):
-        if not module.name.endswith("__main__"):
+        name = module.name.rpartition(".")[2]
+        if (
+            name.isidentifier() and name != "__main__"
+        ):  # A hook of PyInstaller's has no name of Python.
             import_module(module.name)
 
 
