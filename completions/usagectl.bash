@@ -261,6 +261,7 @@ _usagectl_options() {
                 --baseline
                 --write-baseline
                 --fail-on
+                --allow-empty
                 --format
                 --reveal
                 --list-rules
@@ -557,6 +558,12 @@ _usagectl_values() {
                 UC106
                 UC107
                 UC108
+                UC109
+                UC110
+                UC111
+                UC112
+                UC113
+                UC114
                 UC201
                 UC202
                 UC203
@@ -588,6 +595,12 @@ _usagectl_values() {
                 UC106
                 UC107
                 UC108
+                UC109
+                UC110
+                UC111
+                UC112
+                UC113
+                UC114
                 UC201
                 UC202
                 UC203

@@ -212,6 +212,7 @@ function __usagectl_options
                 '--baseline	Do not count what stands in this file, so that only what is new fails.' \
                 '--write-baseline	Write the findings of now to --baseline.' \
                 '--fail-on	Exit with 1 from this level on.' \
+                '--allow-empty	Accept a FILE without any event; else exit with 1.' \
                 '--format	How the answer is written.' \
                 '--reveal	Show examples whole instead of masked.' \
                 '--list-rules	List the rules and what they mean; audit nothing.' \
@@ -466,6 +467,12 @@ function __usagectl_values
                 UC106 \
                 UC107 \
                 UC108 \
+                UC109 \
+                UC110 \
+                UC111 \
+                UC112 \
+                UC113 \
+                UC114 \
                 UC201 \
                 UC202 \
                 UC203 \
@@ -496,6 +503,12 @@ function __usagectl_values
                 UC106 \
                 UC107 \
                 UC108 \
+                UC109 \
+                UC110 \
+                UC111 \
+                UC112 \
+                UC113 \
+                UC114 \
                 UC201 \
                 UC202 \
                 UC203 \

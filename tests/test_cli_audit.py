@@ -92,13 +92,43 @@ def test_table(machine: Machine) -> None:
 
 
 def test_good_events(machine: Machine) -> None:
-    """Without a finding it says so and exits 0; without an event too."""
+    """Without a finding it says so and exits 0."""
     file = machine.cwd / "events.jsonl"
-    file.write_text(f"{GOOD}\n")
-    assert audit(machine).stdout.startswith("No findings in 1 event.")
-    for text in ("", f"\n{GOOD}\n \n"):
+    for text in (f"{GOOD}\n", f"\n{GOOD}\n \n"):
         file.write_text(text)
-        assert audit(machine).status == 0
+        assert audit(machine).stdout.startswith("No findings in 1 event.")
+
+
+PROBE = '{"kind":"unparsed","method":"GET","path":"/v1","problem":"it is empty"}'
+
+
+def test_an_audit_of_nothing_proves_nothing(machine: Machine) -> None:
+    """A file without an event exits 1, in every form, unless that is accepted."""
+    file, wrong = machine.cwd / "events.jsonl", []
+    for text in ("", "\n \r\n", "\ufeff", "[]", '{"events": []}\n[]\n', PROBE):
+        file.write_text(text, encoding="utf-8")
+        for words, status in (
+            ((), 1),
+            (("--json",), 1),
+            (("--format", "sarif"), 1),
+            (("--rule", "UC101"), 1),
+            (("--fail-on", "warning"), 1),
+            (("--allow-empty",), 0),
+            (("--allow-empty", "--json"), 0),
+            (("--fail-on", "never"), 0),
+        ):
+            outcome = audit(machine, *words)
+            told = "no-events" in outcome.stderr + outcome.stdout or "never" in words
+            if (outcome.status, told) != (status, bool(status) or "never" in words):
+                wrong.append((text, words, outcome.status, outcome.stderr))
+    assert wrong == []
+    assert "holds no event" in audit(machine, "--fail-on", "never").stderr
+    file.write_text("junk")
+    assert audit(machine, "--allow-empty").status == 3
+    piped = machine.run("audit", "-", stdin=b"")
+    assert (piped.status, "Standard input holds no event. [no-events]" in piped.stderr) == (1, True)
+    # That the spool holds nothing is known, and need not be a fault.
+    assert run_inside(machine.environment(), "audit").status == 0
 
 
 def test_bad_lines(machine: Machine) -> None:

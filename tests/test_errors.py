@@ -74,7 +74,7 @@ SAMPLES: list[UsagectlError] = [
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
     replay.ReplayInterruptedError(),
     errors.NoEventsError("a.jsonl", bad_lines=2),
-    UnknownRuleError("UC999"),
+    UnknownRuleError("nothing"),
     FindingsError(2, fail_on="error"),
     LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
