@@ -23,6 +23,7 @@ from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.audit.baseline import Ignore
@@ -229,8 +230,12 @@ def audit(  # noqa: PLR0913  (each is an option)
         path = environment.cwd / baseline
         written = baselines.write_baseline(path, result.findings, is_dry_run=dry_run)
         audited = audited._replace(written=written)
-    show = _print_sarif if form == "sarif" else _show
-    return _output.Answer(lambda: as_data(audited), lambda: show(audited), audited.failures)
+    is_sarif = form == "sarif"
+    return _output.Answer(
+        lambda: as_data(audited),
+        lambda: _print_sarif(audited, environment.cwd) if is_sarif else _show(audited),
+        audited.failures,
+    )
 
 
 def _read_suppressions(
@@ -409,8 +414,9 @@ def _show_rules() -> None:
     page.next_step("usagectl audit FILE --rule RULE looks for one of them alone.")
 
 
-def _print_sarif(audited: Audited) -> None:
+def _print_sarif(audited: Audited, cwd: Path) -> None:
     from usagectl._version import __version__
 
-    log = sarif.build(audited.result, source=audited.source, version=__version__)
+    artifact = sarif.find_artifact(audited.source, cwd=cwd)
+    log = sarif.build(audited.result, artifact=artifact, version=__version__)
     typer.echo(json.dumps(log, indent=2 if sys.stdout.isatty() else None))
