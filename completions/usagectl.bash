@@ -262,6 +262,7 @@ _usagectl_options() {
                 --baseline
                 --write-baseline
                 --fail-on
+                --allow-empty
                 --format
                 --reveal
                 --list-rules

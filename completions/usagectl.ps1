@@ -106,6 +106,7 @@ function global:__usagectl_options([string]$key) {
                 '--baseline|Do not count what stands in this file, so that only what is new fails.',
                 '--write-baseline|Write the findings of now to --baseline.',
                 '--fail-on|Exit with 1 from this level on.',
+                '--allow-empty|Accept a FILE without any event; else exit with 1.',
                 '--format|How the answer is written.',
                 '--reveal|Show examples whole instead of masked.',
                 '--list-rules|List the rules and what they mean; audit nothing.',

@@ -223,18 +223,23 @@ class FileCorruptError(_FileError):
 
 
 class NoEventsError(StateError):
-    """What should hold events holds something, but no event."""
+    """What should hold events holds none."""
 
     code = "no-events"
 
     def __init__(
-        self, source: str, *, bad_lines: int, is_file: bool = True, reason: str = ""
+        self,
+        source: str,
+        *,
+        bad_lines: int,
+        is_file: bool = True,
+        reason: str = "",
+        hint: str = "",
     ) -> None:
+        look = f"head -c 300 {quote(source)}" if is_file and source != "-" else ""
+        held = f"{count_of(bad_lines, 'line')} and " if bad_lines else ""
         because = f"; {reason}" if reason else ""
-        super().__init__(
-            f"{source} holds {count_of(bad_lines, 'line')} and no event{because}.",
-            hint=f"head -c 300 {quote(source)}" if is_file and source != "-" else "",
-        )
+        super().__init__(f"{source} holds {held}no event{because}.", hint=hint or look)
 
 
 class LinkOutsideError(StateError):

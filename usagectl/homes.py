@@ -22,20 +22,21 @@ _AT = rf"(?:(?<![\w.%])|(?<=%[23][ADFadf])|(?<=[\s\"'=]-[A-Z])|(?<=^-[A-Z])){_SE
 
 _DRIVE = rf"(?:(?<!\w)|(?<=%2[Ff]))[A-Za-z](?::|%3[Aa]){_SEP}"
 _SERVER = r"(?!localhost[\\/]|127\.)[A-Za-z0-9][\w.$-]{1,62}"
-_OF_USERS = rf"(?:home[0-9]{{0,2}}|homes|[Uu]sers){_SEP}{_PART}"
+_HOME = r"home[0-9]{0,2}|homes|(?:local|net|nfs)[_-]?home|home[_-](?:local|nfs)"
+_OF_USERS = rf"(?:{_HOME}|(?i:users|documents and settings)){_SEP}{_PART}"
 # What stands on the web is no folder, though its query may name one: this has no group.
 _WEB = r"(?:https?|wss?)://(?:[^\s\"'<>()\[\]?#,;|:]|:(?!/))*"
 _HOMES = "|".join(
     (
         _WEB,
-        rf"{_AT}(?:home[0-9]{{0,2}}|Users|root|var{_SEP}root){_SEP}{_PART}",
+        rf"{_AT}(?:{_HOME}|Users|root|var{_SEP}root){_SEP}{_PART}",
         # On a disk, a drive of Windows, in a volume; and on what is mounted, some folders below.
-        rf"{_AT}(?:[a-z]|usr|var|srv|opt|local|work|data[0-9]{{0,2}}|scratch|efs|fsx|shared?|storage)"
-        rf"{_SEP}{_OF_USERS}",
+        rf"{_AT}(?:[a-z]|usr|var|srv|opt|local|work|data[0-9]{{0,2}}|scratch|efs|fsx|storage"
+        rf"|var{_SEP}services){_SEP}{_OF_USERS}",
         rf"{_AT}(?:mnt|media|net|Network|nas\w{{0,20}}|nfs\w{{0,20}}|Volumes|volume[0-9]{{1,2}}|System"
-        r"|run|proc|cygdrive|host\w{0,20}|rootfs|exports?|gpfs\w{0,20}|lustre\w{0,20}|ceph\w{0,20}"
-        rf"|cluster|global|afs){_SEP}{_FOLDERS}{_OF_USERS}",
-        rf"{_AT}afs{_SEP}{_FOLDERS}(?:user|home|usr|u){_SEP}{_PART}",
+        r"|run|proc|cygdrive|host\w{0,20}|rootfs|sysroot|exports?|gpfs\w{0,20}|lustre\w{0,20}"
+        rf"|ceph\w{{0,20}}|cluster|global|shared?|afs|\.snapshots|timeshift){_SEP}{_FOLDERS}{_OF_USERS}",
+        rf"{_AT}afs{_SEP}{_FOLDERS}(?:user|usr|u){_SEP}{_PART}",
         rf"{_DRIVE}(?:(?i:users|documents and settings)|(?:cygwin|msys)[0-9]{{0,2}}{_SEP}home)"
         rf"{_SEP}{_PART}",
         # A share of a server; with two marks for each where the text was escaped.
@@ -43,24 +44,28 @@ _HOMES = "|".join(
         rf"(?<![\w:.\\/])\\{{4}}{_SERVER}\\\\{_PART}",
         rf"(?<![\w:.\\/])//{_SERVER}/{_FOLDERS}{_OF_USERS}",
         rf"(?<!\w)(?:smb|cifs|afp|nfs)://(?:[^\s/@]{{0,64}}@)?{_SERVER}/{_PART}",
+        rf"(?<!\w)[A-Za-z][\w+.-]{{1,20}}://[^\s/\"']{{0,64}}/{_FOLDERS}{_OF_USERS}",
         rf"(?<![\w.~/\\%])~([A-Za-z_][\w.-]{{0,31}}){_SEP}",
         rf"pytest-of-{_PART}|{_AT}(?:var{_SEP}(?:spool{_SEP})?mail|run{_SEP}media){_SEP}{_PART}",
     )
 )
 """Folders of users, and shares of servers: each alternative has a group, the name that tells."""
 
-_FORGE = r"(?:github|gitlab|bitbucket)\.(?:com|org)"
+_HOST = r"[a-z0-9][\w-]{0,62}(?:\.[\w-]{1,63}){1,4}"
 _RUNNERS = "|".join(
     (
         _WEB,
         rf"{_SEP}(?:__w|_work){_SEP}{_PART}|{_DRIVE}(?:a|projects){_SEP}{_PART}",
+        rf"{_AT}(?:cygdrive{_SEP})?d{_SEP}a{_SEP}{_PART}{_SEP}",
         rf"(?:{_AT}|(?i:gitlab-runner|buildkite-agent|buildkite){_SEP})builds{_SEP}"
         rf"(?:[\w-]{{1,64}}{_SEP}[0-9]{{1,4}}{_SEP})?{_PART}{_SEP}",
-        rf"(?i:jenkins)[\w.-]{{0,32}}{_SEP}{_FOLDERS}workspace{_SEP}{_PART}",
-        rf"{_AT}workspaces{_SEP}{_PART}|{_AT}workspace{_SEP}{_PART}{_SEP}",
-        rf"{_AT}(?:codebuild|woodpecker|drone|sd){_SEP}{_FOLDERS}src{_SEP}{_FORGE}{_SEP}{_PART}",
-        rf"go-agent[\w-]{{0,20}}{_SEP}pipelines{_SEP}{_PART}|build-dir{_SEP}{_PART}",
+        rf"(?i:jenkins)[\w.-]{{0,32}}{_SEP}{_FOLDERS}(?:workspace|jobs){_SEP}{_PART}",
+        rf"{_AT}(?:workspaces|buddy|codefresh{_SEP}volume){_SEP}{_PART}",
+        rf"{_AT}workspace{_SEP}{_PART}{_SEP}",
+        rf"{_AT}(?:codebuild|woodpecker|drone|sd){_SEP}{_FOLDERS}src{_SEP}{_HOST}{_SEP}{_PART}",
+        rf"(?:go-agent[\w-]{{0,20}}|godata){_SEP}pipelines{_SEP}{_PART}|build-dir{_SEP}{_PART}",
         rf"{_AT}tmp{_SEP}build{_SEP}[0-9a-f]{{8}}{_SEP}{_PART}",
+        rf"buildbot{_SEP}(?:worker|slave)s?{_SEP}{_PART}|{_AT}tmpfs{_SEP}src{_SEP}git(?:hub)?{_SEP}{_PART}",
     )
 )
 """Folders of runners of CI in which a repository, or the job that builds it, has its name."""

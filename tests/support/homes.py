@@ -32,6 +32,14 @@ HOMES: Final = r"""
 /afs/example.org/user/alice
 /Network/Servers/fs1/Users/alice
 /run/media/alice/disk
+/homes/alice/x
+/nethome/alice/x
+/var/services/homes/alice
+/share/CACHEDEV1_DATA/homes/alice
+/sysroot/ostree/deploy/fedora/var/home/alice
+/mnt/c/Documents and Settings/alice/x
+ssh://host/home/alice/x
+vscode-remote://wsl%2Bubuntu/home/alice/x
 /var/mail/alice
 /tmp/pytest-of-alice/pytest-0/x
 ~alice/proj/x
@@ -56,6 +64,7 @@ D:\Documents and Settings\alice\x
 smb://fileserver/moonshot/x
 /home/runner/work/moonshot/moonshot/x
 D:\a\moonshot\moonshot\x
+/d/a/moonshot/moonshot/x
 /__w/moonshot/moonshot/x
 /opt/actions-runner/_work/moonshot/moonshot
 /builds/acme/moonshot/x
@@ -63,13 +72,16 @@ D:\a\moonshot\moonshot\x
 C:\GitLab-Runner\builds\acme\moonshot
 /var/lib/jenkins/workspace/moonshot
 /var/jenkins_home/workspace/moonshot@2
+/var/lib/jenkins/jobs/moonshot/builds/12/log
 C:\ProgramData\Jenkins\.jenkins\workspace\moonshot\x
 /var/lib/buildkite-agent/builds/host-1/acme/moonshot
 C:\projects\moonshot\x
 /workspaces/moonshot/x
 /workspace/acme/moonshot/x
 /codebuild/output/src12/src/github.com/acme/moonshot
+/woodpecker/src/git.acme.org/acme/moonshot
 /var/lib/go-agent/pipelines/moonshot/x
+/buildbot/workers/moonshot/build
 /tmp/build/80754af9/moonshot/x
 /opt/bamboo-home/xml-data/build-dir/moonshot
 """.strip().splitlines()
@@ -104,6 +116,10 @@ D:\a\_temp\x
 /workspace/src/main.py
 /github/workspace/x
 /drone/src/x
+/agent/_work/1/s
+/opt/build/repo/x
+/Volumes/workspace/repository/x
+s3.amazonaws.com/home.html
 application/json and/or s3/users
 """.strip().splitlines()
 
@@ -122,6 +138,9 @@ pkg>=10.20.30.40
 pkg-10.20.30.40.tar.gz
 pkg-10.20.30.40-py3-none-any.whl
 10.20.30.40 or later
+acme/app:10.20.30.40
+10.20.30.40.dev1
+OID 1.3.6.1
 """.strip().splitlines()
 """Versions of four numbers, told from an address by what stands around them."""
 
@@ -138,6 +157,8 @@ root@10.1.2.3
 10.1.2.3/24
 ip-10.1.2.3
 version mismatch at 10.1.2.3
+host:10.1.2.3
+redis://10.1.2.3:6379
 2001:db8::1
 fe80::1:2:3
 """.strip().splitlines()

@@ -303,7 +303,7 @@ def _rule_of_problem(record: dict[str, object]) -> str:
 def _parts_of(record: object) -> tuple[list[object] | None, object]:
     """Return the events of a record, an event or a body, else None; and a record's headers."""
     if isinstance(record, list):
-        return record or None, None
+        return record, None
     if not isinstance(record, dict):
         return None, None
     if "name" in record:

@@ -49,15 +49,17 @@ _EXAMPLE_DOMAIN = re.compile(
 _IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
 _MOST_BEFORE = 80
 _VERSION_BEFORE = re.compile(
-    # A word that says so, then numbers of a list; or a sign, as in `pkg==`; or `Chrome/`, `pkg-`.
-    r"(?i:versions?|release|revision|\b(?:build|rev|ver))(?: is)?[\s\\\"'`:=<>~^!(\[]{1,5}"
+    # A word that says so, then numbers of a list; a sign, as in `pkg==`; `a/b:`, `Chrome/`, `pkg-`.
+    r"(?i:versions?|release|revision|\b(?:build|rev|ver|oid|section))(?: is)?"
+    r"[\s\\\"'`:=<>~^!(\[]{1,5}"
     r"(?:[0-9][0-9.]{0,20}[\"'`]?(?:,|,? (?:or|and|to|until)|\.\.|-)? ?[\"'`]?){0,4}$"
-    r"|(?:[=<>~^!]=|[~^]) ?$"
+    r"|(?:[=<>~^!]=|[~^]) ?$|(?<![\w./-])[a-z0-9][\w.-]{0,60}/[\w./-]{1,60}:$"
     r"|(?<![\w./\\-])(?!(?:ip|host|node|server|addr)[-_])[A-Za-z][\w+-]{0,40}[/_-]$"
 )
 _VERSION_AFTER = re.compile(
     r"(?:[-.+_][a-z0-9]{1,12}){0,4}\.(?:tar|t[gx]z|zip|whl|jar|deb|rpm|apk|exe|msi|dll|so|nupkg)\b"
-    r"|[-+](?:alpha|beta|rc|dev|snapshot|final|release|py[23])| or (?:later|newer|older)\b"
+    r"|[-+](?:alpha|beta|rc|dev|snapshot|final|release|py[23])|\.(?:dev|post|rc)[0-9]"
+    r"| or (?:later|newer|older)\b"
 )
 VERSION_PLACE = re.compile(
     r"(?i)(?:version|release|build)(?:_?(?:string|number))?$|/versions?/[^/]*$"

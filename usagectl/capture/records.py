@@ -115,7 +115,7 @@ def build(
         is_coded = bool(request.headers.get("content-encoding"))
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     lines += [unparsed(beside, BESIDE, is_coded=False) for beside in parsed.beside]
-    problem = request.problem or ("" if names else "no event in it")
+    problem = request.problem or ("" if names else parsed.problem)
     arrival = Arrival(method, path, tool, names, len(request.body), problem, request.is_foreign)
     return b"".join(each + b"\n" for each in lines), arrival
 

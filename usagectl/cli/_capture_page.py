@@ -162,7 +162,7 @@ def _show_sums(outcome: Outcome, page: Page) -> None:
         )
         page.rows([(name, str(count)) for name, count in sums.by_name.most_common()])
     if sums.unparsed:
-        page.line(f"{count_of(sums.unparsed, 'request')} held no event that could be read.")
+        page.line(f"{count_of(sums.unparsed, 'request')} held no event.")
     if sums.foreign:
         page.line(
             f"{count_of(sums.foreign, 'request')} came by another address than the one that CMD "
