@@ -95,7 +95,7 @@ function global:__usagectl_options([string]$key) {
                 '--port|Listen on this port; 0 takes a free one.',
                 '--grace|Seconds to wait at most for what CMD leaves running behind it.',
                 '--live|Show each request on stderr as it arrives.',
-                '--reveal|Keep tokens and all headers in clear.',
+                '--reveal|Keep tokens, home paths and all headers in clear.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }

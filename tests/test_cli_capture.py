@@ -333,6 +333,43 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
     assert [each for each in texts if token in each or "kurz77" in each] == []
 
 
+def test_the_summary_is_short_and_says_the_worst_first(tool: Machine) -> None:
+    """However much departs from the notice, a dozen lines say it, in the width of COLUMNS.
+
+    A path into a home is an error and stands first, hidden in the file; --reveal shows it.
+    """
+    program = """
+import json, os, socket, urllib.request as u
+base = os.environ["ANALYTICS_API"]
+def post(body, **headers):
+    u.build_opener(u.ProxyHandler({})).open(u.Request(base + "/events", body, headers)).read()
+for number in range(20):
+    post(json.dumps({"name": f"made_up_{number}"}).encode())
+places = {f"place{number}": os.path.expanduser("~/acme") for number in range(9)}
+post(json.dumps({"name": "cli_cmd", "metadata": {}, "payload": {"x": 1, **places}}).encode())
+post(b"noise", User_Agent="x " + os.path.expanduser("~/acme"))
+for host in "abc":
+    try:
+        post(b"", Host=f"{host}.example")
+    except OSError:
+        pass
+"""
+    command = ("--", sys.executable, "-c", program)
+    for width in (80, 60):
+        words = ("-o", "out.jsonl", "--force", "--expect", "notice")
+        found = capture(tool, *words, *command, COLUMNS=str(width))
+        lines = found.stderr.partition("error: ")[0].splitlines()
+        assert [line for line in lines if len(line) > width] == []
+        departures = next(at for at, line in enumerate(lines) if "departures" in line)
+        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "9"]
+        assert len(lines) <= 12 or width < 80, lines
+        kept = (tool.cwd / "out.jsonl").read_text()
+        assert "acme" not in kept
+        assert str(tool.home) not in kept
+    capture(tool, "-o", "out.jsonl", "--force", "--reveal", *command)
+    assert str(tool.home / "acme") in (tool.cwd / "out.jsonl").read_text()
+
+
 def test_wrong_options_are_explained(tool: Machine) -> None:
     """Each error has its code, its exit status and a next step, and the command did not run.
 

@@ -155,6 +155,13 @@ _MOST_NUMBERS = 2
 _FEWEST_IN_WORD = 2.7
 _MOST_TO_A_VOWEL = 7
 
+_IN_A_HOME = (
+    r"(?:/home/|/Users/|/root/|/var/root/)[^/\s\"':,;<>*][^\s\"':,;<>*]*"
+    r"|(?<!\w)[A-Za-z]:[\\/]{1,2}(?:Users|Documents and Settings)[\\/]{1,2}[^\s\"':,;<>*]+"
+)
+HIDDEN_HOME = r"(?<![\w~])~/[*/\\]*\*"
+"""What `mask_homes` puts in the place of a path into a home, as a pattern."""
+
 _LONGEST_VALUE = 64 * 1024
 _IN_URL = r"://([^/\s:@]*):([^/\s@]+)@"
 # A key may begin with a slash too: a path is of a known folder, or its last part has a dot.
@@ -289,6 +296,26 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
     for _, start, end in find_secrets(text):
         text = f"{text[:start]}{'*' * (end - start)}{text[end:]}"
     return text
+
+
+def mask_homes(text: str, homes: tuple[str, ...] = ()) -> str:
+    """Put `~/` and asterisks in the place of each path into somebody's home.
+
+    `homes` are those of this machine that the usual form does not tell. The length stays.
+    """
+    if "/" not in text and "\\" not in text:
+        return text
+    return _home_finder(homes).sub(_hide_home, text)
+
+
+@lru_cache(16)
+def _home_finder(homes: tuple[str, ...]) -> re.Pattern[str]:
+    own = "|".join(f"{re.escape(home)}(?![\\w-])[^\\s\"':,;<>*]*" for home in homes)
+    return re.compile(f"(?<![\\w.~])(?:{own + '|' if own else ''}{_IN_A_HOME})")
+
+
+def _hide_home(match: re.Match[str]) -> str:
+    return "~/" + re.sub(r"[^/\\]", "*", match[0][2:-1]) + "*"
 
 
 def mask_url_credentials(url: str) -> str:

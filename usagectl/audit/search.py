@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
+from usagectl.sensitive import HIDDEN_HOME, ORDINARY_WORDS, find_secrets, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -241,6 +241,7 @@ PATTERNS = (
     Pattern("UC502", ".", 3, _IPV4, _is_telling),
     Pattern("UC502", ":", 3, _IPV6, _is_telling),
     Pattern("UC405", "/\\", 1, _HOME),
+    Pattern("UC405", "~", 1, re.compile(HIDDEN_HOME)),  # A capture has hidden it.
     Pattern("UC505", ":", 1, _RESOURCE),
     Pattern("UC305", '("[\n:', 1, _TRACE),
 )

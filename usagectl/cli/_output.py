@@ -138,11 +138,11 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def new_page(*, is_prose: bool = False) -> Page:
+def new_page(*, is_prose: bool = False, heeds_columns: bool = False) -> Page:
     """Begin a page on stdout; what draws it is loaded now, since --json needs none of it."""
     from usagectl.cli._render import Page
 
-    return Page(is_prose=is_prose)
+    return Page(is_prose=is_prose, heeds_columns=heeds_columns)
 
 
 def print_line(text: str) -> None:

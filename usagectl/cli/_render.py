@@ -56,13 +56,18 @@ def _colours() -> Literal["auto"] | None:
 
 def _prose_width() -> int:
     """Width of prose in a pipe: as COLUMNS or the terminal on stderr says, else 80."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
-        return int(columns)
+    if columns := _columns():
+        return columns
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _PROSE_WIDTH
     except (OSError, ValueError):  # No terminal, or no file at all.
         return _PROSE_WIDTH
+
+
+def _columns() -> int:
+    """Return the width that COLUMNS says; 0 without one."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() else 0
 
 
 class BarMeter:
@@ -133,11 +138,16 @@ def _is_as_laid_out(text: str) -> bool:
 
 
 class Page:
-    """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
+    """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too.
 
-    def __init__(self, *, is_prose: bool = False) -> None:
+    With `heeds_columns` a pipe is as wide as COLUMNS says, if that is set.
+    """
+
+    def __init__(self, *, is_prose: bool = False, heeds_columns: bool = False) -> None:
         is_piped = not sys.stdout.isatty()
         width = _prose_width() if is_prose else _PIPE_WIDTH
+        if heeds_columns:
+            width = _columns() or width
         self._is_piped_prose = is_prose and is_piped
         self._console = _Console(
             file=sys.stdout,

@@ -146,7 +146,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         bool, typer.Option("--live", help="Show each request on stderr as it arrives.")
     ] = False,
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Keep tokens and all headers in clear.")
+        bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
     ] = False,
 ) -> _output.Answer:
     """Run a command and record every usage event that it sends; none leaves this machine.
@@ -191,7 +191,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
     with page.watch(is_wanted=live, has_table=not words) as watcher:
-        outcome = _capture(ctx, options, words, watcher)
+        outcome = _capture(ctx, options, words, watcher)._replace(output=output)
     errors = _errors(outcome, expect)
     if summary is not None:
         errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
@@ -280,7 +280,7 @@ def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Wa
         capture.finish()
         found = audit.audit_capture(environment, capture.file.path, words)
         sums = page.sums_shown(capture.file.sums, name)
-        return page.Outcome(capture, sums, first, found, status)
+        return page.Outcome(capture, sums, first, page.judge(found), status)
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:
