@@ -17,6 +17,8 @@ import pytest
 from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
+from usagectl import consent
+from usagectl.tools.instrumented import LIFTED_VARIABLE, Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -78,6 +80,9 @@ def build() -> None:
 
 app()
 """
+
+
+MYTOOL = Registration("mytool")
 
 
 @pytest.fixture
@@ -264,7 +269,7 @@ def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
     reached = capture(tool, *words, **variables)
     lifted = json.loads(reached.stdout)
     assert (lifted["DISABLE_EVENTS"], lifted["LOCALSTACK_DISABLE_EVENTS"]) == ("0", "0")
-    assert "DO_NOT_TRACK" not in lifted
+    assert lifted["DO_NOT_TRACK"] == "1"  # Other programs below the command would send.
     assert "whoever reaches this machine there can post to it" in reached.stderr
     assert lifted["ANALYTICS_API"].startswith("http://127.0.0.1:")
     assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
@@ -288,6 +293,32 @@ def test_what_waits_in_the_users_spool_stays_there(tool: Machine) -> None:
     (kept,) = (each for each in entries(tool) if each.tool == "mytool")
     assert (kept.event, kept.state) == ("cli_cmd", "pending")
     assert "0.9" in registered.read_text()
+
+
+def test_as_if_enabled_lifts_what_is_caught_alone(tool: Machine) -> None:
+    """A tool of ours sends to the capture whatever its user's variables and files say.
+
+    Without the capture's address, or against a policy, the same variable lifts nothing.
+    """
+    tool.install_program("mytool", OURS)
+    tool.config_dir.mkdir()
+    (tool.config_dir / "settings.toml").write_text('[tools.mytool]\nmode = "off"\n')
+    opted_out = dict.fromkeys(("DO_NOT_TRACK", "DISABLE_EVENTS"), "1") | {"MYTOOL_TELEMETRY": "off"}
+    hidden = capture(tool, "--", "mytool", **opted_out)
+    assert "Nothing arrived here" in hidden.stderr
+    shown = capture(tool, "--as-if-enabled", "--", "mytool", **opted_out)
+    assert "1 event in 1 request" in shown.stderr
+
+    def verdict(base: str) -> str:
+        variables = {**opted_out, LIFTED_VARIABLE: "1", "ANALYTICS_API": base}
+        return consent.of_emitter(tool.environment(variables=variables), MYTOOL).telemetry
+
+    assert verdict("http://127.0.0.1:9/v1") == "on"
+    assert verdict("https://h.example/v1") == verdict("") == "off"
+    policy = tool.root / "etc" / "usagectl" / "policy.toml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('[telemetry]\nmode = "off"\n')
+    assert verdict("http://127.0.0.1:9/v1") == "off"
 
 
 def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:

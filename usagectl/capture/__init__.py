@@ -56,7 +56,7 @@ class Options:
     answer: str = "on"  # How the endpoint behaves, see `server.Behaviour`.
     address: str = LOOPBACK
     port: int = 0  # 0: a free one.
-    as_if_enabled: bool = False  # Lift every opt-out for the command.
+    as_if_enabled: bool = False  # Lift the opt-outs of the tools that are led here.
     reveal: bool = False  # Keep tokens, home paths and all headers in clear.
     has_secret: bool = False  # Lead the command here by a path that no other program knows.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.

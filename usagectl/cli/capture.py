@@ -117,7 +117,10 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
     as_if_enabled: Annotated[
         bool,
-        typer.Option("--as-if-enabled", help="Lift the opt-outs for CMD, to see what it hides."),
+        typer.Option(
+            "--as-if-enabled",
+            help="Lift the opt-outs of the tools that are caught, to see what CMD hides.",
+        ),
     ] = False,
     answer: Annotated[
         Literal["on", "off", "error", "hang", "refuse", "slow"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from usagectl.errors import UsagectlError
@@ -25,6 +25,8 @@ _ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
 _PASSED_THROUGH = (*_ENDING, "SIGUSR1", "SIGUSR2", "SIGWINCH")
 # A terminal sends these to the whole group in its foreground.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK")
+
+_COERCED_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 class CommandNotFoundError(UsagectlError):
@@ -102,10 +104,23 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[byte
     try:
         # A shell's `<(...)` and make's job server hand descriptors down: all stay open.
         return subprocess.Popen(  # noqa: S603 - running what the user typed is the task
-            command, executable=executable, env=dict(environment), close_fds=False
+            command, executable=executable, env=_without_own(environment), close_fds=False
         )
     except OSError as error:
         raise _translated(error, program, environment) from error
+
+
+def _without_own(variables: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what Python added to our own variables: in the C locale, LC_CTYPE (PEP 538).
+
+    Only Linux still says which variables we were started with.
+    """
+    found = dict(variables)
+    if found.get("LC_CTYPE", "") in _COERCED_LOCALES:
+        with suppress(OSError), open("/proc/self/environ", "rb") as stream:  # noqa: PTH123
+            if not any(each.startswith(b"LC_CTYPE=") for each in stream.read().split(b"\0")):
+                del found["LC_CTYPE"]
+    return found
 
 
 def _translated(error: OSError, program: str, environment: Mapping[str, str]) -> UsagectlError:
