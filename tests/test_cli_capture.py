@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -475,3 +476,22 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     assert b"cli_cmd" in shown
     assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
+
+
+def test_an_interrupt_ends_a_capture_in_the_background(tool: Machine) -> None:
+    """A script's background job ignores SIGINT from its start; `kill -INT` ends it all the same."""
+    script = f"""
+{sys.executable} -m usagectl capture > out & number=$!
+until grep -q STATE_DIR out; do sleep 0.1; done
+kill -INT $number; wait $number; echo "status $?"
+"""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=tool.process_variables(),
+        cwd=tool.cwd,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == b"status 0\n", done.stderr
+    assert "Nothing arrived here" in (tool.cwd / "out").read_text()

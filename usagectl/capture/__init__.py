@@ -120,7 +120,7 @@ class Capture:
             except UsagectlError:
                 self.file.discard()
                 raise
-            with processes.noting_end() as ended:
+            with processes.noting_end(hears_interrupt=True) as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
 

@@ -291,7 +291,7 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
     from usagectl.machine import processes, shells
 
     text = shells.render(capture.variables, "bash")
-    with processes.noting_end() as ended:
+    with processes.noting_end(hears_interrupt=True) as ended:
         typer.echo(text, nl=False, err=as_json)
         sys.stdout.flush()
         _output.print_remark("Set these where the program runs. Serving until Ctrl-C.")

@@ -183,10 +183,15 @@ def _has_reached_group(number: int) -> bool:
 
 
 @contextmanager
-def noting_end() -> Iterator[list[int]]:
-    """Collect the signals that would end us in a list, so that we can end in order."""
+def noting_end(*, hears_interrupt: bool = False) -> Iterator[list[int]]:
+    """Collect the signals that would end us in a list, so that we can end in order.
+
+    With `hears_interrupt`, SIGINT too where we were started to ignore it, as a script's
+    background job is: `kill -INT` is how a script ends what only Ctrl-C ends.
+    """
     ended: list[int] = []
-    with _handling_signals(lambda number, _frame: ended.append(number), _ENDING):
+    heard = ("SIGINT",) if hears_interrupt else ()
+    with _handling_signals(lambda number, _frame: ended.append(number), _ENDING, heard=heard):
         yield ended
 
 
@@ -194,16 +199,19 @@ def noting_end() -> Iterator[list[int]]:
 def _handling_signals(
     take: Callable[[int, FrameType | None], None],
     names: Sequence[str] = _PASSED_THROUGH,
+    *,
+    heard: Sequence[str] = (),
 ) -> Iterator[None]:
     """Pass our signals to `take`, then restore every handler.
 
+    Those that are ignored stay so, but for `heard`.
     A handler that Python does not know could not be restored: it stays.
     """
     previous: dict[int, Callable[[int, FrameType | None], object] | int] = {}
     try:
         for number in (each for each in signal.Signals if each.name in names):
             handler = signal.getsignal(number)
-            if handler is not None and handler != signal.SIG_IGN:
+            if handler is not None and (handler != signal.SIG_IGN or number.name in heard):
                 previous[number] = handler
                 signal.signal(number, take)
         # Where SIGCHLD is ignored the system drops exit statuses, and 3 would pass for 0.
