@@ -72,10 +72,13 @@ def mask_json(text: bytes, secrets: tuple[str, ...], homes: tuple[str, ...] = ()
 
 
 def _masked(text: bytes, secrets: tuple[str, ...], homes: tuple[str, ...]) -> bytes:
-    masked = _TOKEN.sub(_JsonMask(secrets, homes), text)
+    return _mask_pairs(_TOKEN.sub(_JsonMask(secrets, homes), text))
+
+
+def _mask_pairs(text: bytes) -> bytes:
     for pattern in _PAIRS:
-        masked = pattern.sub(_mask_pair, masked)
-    return masked
+        text = pattern.sub(_mask_pair, text)
+    return text
 
 
 def _mask_pair(match: re.Match[bytes]) -> bytes:
@@ -155,6 +158,9 @@ def mask_text(text: str, secrets: tuple[str, ...], homes: tuple[str, ...] | None
 
     def mask(plain: str) -> str:
         found = sensitive.mask_secrets(plain, secrets)
+        if '"' in found:
+            inner = found.encode("utf-8", "surrogatepass")
+            found = _mask_pairs(inner).decode("utf-8", "surrogatepass")
         return found if homes is None else sensitive.mask_homes(found, homes)
 
     masked = plain = mask(text)

@@ -8,8 +8,9 @@ import shutil
 import sys
 import time
 from collections import Counter, deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -81,8 +82,18 @@ def sums_shown(sums: Sums, name: Callable[[str], str]) -> Sums:
         by_name[name(each)] += count
     turned_away: Counter[Refusal] = Counter()
     for refusal, count in sums.turned_away.items():
-        turned_away[refusal._replace(host=name(refusal.host))] += count
+        turned_away[refusal_shown(refusal, name)] += count
     return replace(sums, by_name=by_name, turned_away=turned_away)
+
+
+def refusal_shown(refusal: Refusal, name: Callable[[str], str]) -> Refusal:
+    """Return the same refusal with its host as it may be shown; an address tells nothing alone."""
+    host, _, _ = refusal.host.rpartition(":")
+    for each in (refusal.host, host.strip("[]")):
+        with suppress(ValueError):
+            ip_address(each)
+            return refusal
+    return refusal._replace(host=name(refusal.host))
 
 
 def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:

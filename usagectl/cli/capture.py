@@ -266,7 +266,7 @@ def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Wa
             first.append(shown)
 
     def on_refusal(refusal: Refusal) -> None:
-        watcher.on_refusal(refusal._replace(host=name(refusal.host)))
+        watcher.on_refusal(page.refusal_shown(refusal, name))
 
     with capturing.opened(
         environment, options, on_arrival=on_arrival, on_refusal=on_refusal
