@@ -390,8 +390,8 @@ for host in "abc":
     for width in (80, 60):
         words = ("-o", "out.jsonl", "--force", "--expect", "notice")
         found = capture(tool, *words, *command, COLUMNS=str(width))
+        assert [line for line in found.stderr.splitlines() if len(line) > width] == []
         lines = found.stderr.partition("error: ")[0].splitlines()
-        assert [line for line in lines if len(line) > width] == []
         departures = next(at for at, line in enumerate(lines) if "departures" in line)
         assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "9"]
         assert len(lines) <= 12 or width < 80, lines

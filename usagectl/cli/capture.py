@@ -56,11 +56,13 @@ class SilenceUnprovenError(UsagectlError):
         told = [f"{count} {refusal.what}" for refusal, count in first]
         rest = sum(turned_away.values()) - sum(count for _, count in first)
         told += [f"{rest} more"] if rest else []
-        what = f"turned away: {', '.join(told)}" if told else ""
-        strange = f"{count_of(foreign, 'request')} by another address than CMD's" if foreign else ""
+        reasons = [f"turned away: {', '.join(told)}"] if told else []
+        if foreign:
+            reasons.append(f"{count_of(foreign, 'request')} by another address than CMD's")
+        helps = f" To mend the first: {first[0][0].advice}." if first else ""
         super().__init__(
-            f"Nobody knows what was sent: {'; '.join(filter(None, (what, strange)))}.",
-            hint=first[0][0].advice if first else "usagectl capture --live -- CMD",
+            f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
+            hint="usagectl capture --live -- CMD",
         )
 
 
@@ -203,6 +205,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         lambda: page.show_outcome(outcome),
         errors,
         status=outcome.status or 0,
+        heeds_columns=True,
     )
 
 
