@@ -89,13 +89,13 @@ function global:__usagectl_options([string]$key) {
                 '--output,-o|Keep what arrives in this file, for audit, spool and replay.',
                 '--summary|Write the answer as one JSON object to this file, beside CMD.',
                 '--force|Replace FILE if it is there.',
-                '--as-if-enabled|Lift the opt-outs for CMD, to see what it hides.',
+                '--as-if-enabled|Lift the opt-outs of the tools that are caught, to see what CMD hides.',
                 '--answer|How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.',
                 '--bind|Listen on this address, so that containers reach the endpoint.',
                 '--port|Listen on this port; 0 takes a free one.',
                 '--grace|Time to wait at most for what CMD leaves running behind it.',
                 '--live|Show each request on stderr as it arrives.',
-                '--reveal|Keep tokens and all headers in clear.',
+                '--reveal|Keep tokens, home paths and all headers in clear.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }

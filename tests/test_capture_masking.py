@@ -7,6 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from usagectl.audit import Context
 from usagectl.capture import masking
 
 SECRET = "ls-s3cret-t0ken"  # noqa: S105  (of no account anywhere)
@@ -75,6 +76,33 @@ def test_texts_are_masked_percent_encoded_too() -> None:
     assert "canary" not in masking.mask_text("/v1/ab%2Fcd%2Bcanary%3D%3Dzz/events", (secret,))
     assert "canary" not in masking.mask_text(f"/v1/{secret}/events", (secret,))
     assert masking.mask_text("/v1/a%20b/events", (secret,)) == "/v1/a%20b/events"
+
+
+HOMES = (
+    ('{"a":"open /home/jo/acme: no"}', '{"a":"open ~/***/**/****: no"}'),
+    ('{"a":"/Users/jo"}', '{"a":"~/****/**"}'),
+    ('{"a":"x=/root/acme,y"}', '{"a":"x=~/***/****,y"}'),
+    ('{"a":"/srv/people/jodoe/x"}', '{"a":"~/**/******/*****/*"}'),
+    ('{"a":"C:\\\\Users\\\\jo\\\\x"}', '{"a":"~/**************"}'),
+    ('{"a":"%2Fhome%2Fjo%2Facme"}', '{"a":"~/*****************"}'),
+    ('{"a":"{\\"cwd\\":\\"/home/jo\\"}"}', '{"a":"~/********************"}'),
+    ('{"a":"https://h/home/page"}', '{"a":"https://h/home/page"}'),
+    ('{"a":"/srv/people/jodoes/x /home /usr/lib"}', '{"a":"/srv/people/jodoes/x /home /usr/lib"}'),
+)
+"""Events, and what is kept of paths into homes: of any form, and of this machine's own."""
+
+
+def test_a_path_into_a_home_is_hidden_and_still_found() -> None:
+    """Neither the user nor what they work on is kept; an audit of the file says that it was there.
+
+    A second masking changes nothing.
+    """
+    for event, masked in HOMES:
+        found = masking.mask_json(event.encode(), (), ("/srv/people/jodoe",)).text.decode()
+        assert found == masked
+        assert masking.mask_json(found.encode(), (), ("/srv/people/jodoe",)).text.decode() == found
+        rules = {hit.rule for hit in Context().search(json.loads(found)["a"])}
+        assert ("UC405" in rules) is (event != masked), event
 
 
 def test_json_that_python_cannot_read_is_masked() -> None:

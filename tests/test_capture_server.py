@@ -11,6 +11,7 @@ import resource
 import socket
 import struct
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -207,8 +208,23 @@ def test_a_body_that_does_not_come_is_noted(machine: Machine) -> None:
         with found.connect() as client:
             client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 200_000)
             assert client.recv(12) == b"HTTP/1.1 400"
+        assert found.file.sums.turned_away == {Refusal("too-large"): 1}
         assert found.post()[0] == 200
         assert [each["kind"] for each in found.records()] == [*["unparsed"] * 3, "cli_cmd"]
+
+
+def test_a_body_in_no_form_is_one_request(machine: Machine) -> None:
+    """Broken chunks are recorded with the reason, and not turned away besides."""
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with desk(machine) as found:
+        for parts in ((head + b"zz no chunk\r\n",), (head, b"zz no chunk\r\n")):
+            before = found.file.sums.requests
+            with found.connect() as client:
+                for part in parts:
+                    client.sendall(part)
+                    time.sleep(0.1)
+            found.wait_for(before + 1)
+        assert (found.file.sums.requests, found.file.sums.refused) == (2, 0)
 
 
 def test_bodies_that_come_in_at_once_are_bounded_together(machine: Machine) -> None:

@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -17,6 +18,8 @@ import pytest
 from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
+from usagectl import consent
+from usagectl.tools.instrumented import LIFTED_VARIABLE, Registration
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -82,6 +85,9 @@ def build() -> None:
 
 app()
 """
+
+
+MYTOOL = Registration("mytool")
 
 
 @pytest.fixture
@@ -274,7 +280,7 @@ def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
     reached = capture(tool, *words, **variables)
     lifted = json.loads(reached.stdout)
     assert (lifted["DISABLE_EVENTS"], lifted["LOCALSTACK_DISABLE_EVENTS"]) == ("0", "0")
-    assert "DO_NOT_TRACK" not in lifted
+    assert lifted["DO_NOT_TRACK"] == "1"  # Other programs below the command would send.
     assert "whoever reaches this machine there can post to it" in reached.stderr
     assert lifted["ANALYTICS_API"].startswith("http://127.0.0.1:")
     assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
@@ -298,6 +304,32 @@ def test_what_waits_in_the_users_spool_stays_there(tool: Machine) -> None:
     (kept,) = (each for each in entries(tool) if each.tool == "mytool")
     assert (kept.event, kept.state) == ("cli_cmd", "pending")
     assert "0.9" in registered.read_text()
+
+
+def test_as_if_enabled_lifts_what_is_caught_alone(tool: Machine) -> None:
+    """A tool of ours sends to the capture whatever its user's variables and files say.
+
+    Without the capture's address, or against a policy, the same variable lifts nothing.
+    """
+    tool.install_program("mytool", OURS)
+    tool.config_dir.mkdir()
+    (tool.config_dir / "settings.toml").write_text('[tools.mytool]\nmode = "off"\n')
+    opted_out = dict.fromkeys(("DO_NOT_TRACK", "DISABLE_EVENTS"), "1") | {"MYTOOL_TELEMETRY": "off"}
+    hidden = capture(tool, "--", "mytool", **opted_out)
+    assert "Nothing arrived here" in hidden.stderr
+    shown = capture(tool, "--as-if-enabled", "--", "mytool", **opted_out)
+    assert "1 event in 1 request" in shown.stderr
+
+    def verdict(base: str) -> str:
+        variables = {**opted_out, LIFTED_VARIABLE: "1", "ANALYTICS_API": base}
+        return consent.of_emitter(tool.environment(variables=variables), MYTOOL).telemetry
+
+    assert verdict("http://127.0.0.1:9/v1") == "on"
+    assert verdict("https://h.example/v1") == verdict("") == "off"
+    policy = tool.root / "etc" / "usagectl" / "policy.toml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('[telemetry]\nmode = "off"\n')
+    assert verdict("http://127.0.0.1:9/v1") == "off"
 
 
 def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:
@@ -341,6 +373,43 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
         audited = run_inside(tool.environment(), "audit", "out.jsonl", "--format", form)
         texts += [audited.stdout, audited.stderr]
     assert [each for each in texts if token in each or "kurz77" in each] == []
+
+
+def test_the_summary_is_short_and_says_the_worst_first(tool: Machine) -> None:
+    """However much departs from the notice, a dozen lines say it, in the width of COLUMNS.
+
+    A path into a home is an error and stands first, hidden in the file; --reveal shows it.
+    """
+    program = """
+import json, os, socket, urllib.request as u
+base = os.environ["ANALYTICS_API"]
+def post(body, **headers):
+    u.build_opener(u.ProxyHandler({})).open(u.Request(base + "/events", body, headers)).read()
+for number in range(20):
+    post(json.dumps({"name": f"made_up_{number}"}).encode())
+places = {f"place{number}": os.path.expanduser("~/acme") for number in range(9)}
+post(json.dumps({"name": "cli_cmd", "metadata": {}, "payload": {"x": 1, **places}}).encode())
+post(b"noise", User_Agent="x " + os.path.expanduser("~/acme"))
+for host in "abc":
+    try:
+        post(b"", Host=f"{host}.example")
+    except OSError:
+        pass
+"""
+    command = ("--", sys.executable, "-c", program)
+    for width in (80, 60):
+        words = ("-o", "out.jsonl", "--force", "--expect", "notice")
+        found = capture(tool, *words, *command, COLUMNS=str(width))
+        assert [line for line in found.stderr.splitlines() if len(line) > width] == []
+        lines = found.stderr.partition("error: ")[0].splitlines()
+        departures = next(at for at, line in enumerate(lines) if "departures" in line)
+        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "9"]
+        assert len(lines) <= 12 or width < 80, lines
+        kept = (tool.cwd / "out.jsonl").read_text()
+        assert "acme" not in kept
+        assert str(tool.home) not in kept
+    capture(tool, "-o", "out.jsonl", "--force", "--reveal", *command)
+    assert str(tool.home / "acme") in (tool.cwd / "out.jsonl").read_text()
 
 
 def test_wrong_options_are_explained(tool: Machine) -> None:
@@ -417,3 +486,22 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     assert b"cli_cmd" in shown
     assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
+
+
+def test_an_interrupt_ends_a_capture_in_the_background(tool: Machine) -> None:
+    """A script's background job ignores SIGINT from its start; `kill -INT` ends it all the same."""
+    script = f"""
+{sys.executable} -m usagectl capture > out & number=$!
+until grep -q STATE_DIR out; do sleep 0.1; done
+kill -INT $number; wait $number; echo "status $?"
+"""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=tool.process_variables(),
+        cwd=tool.cwd,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == b"status 0\n", done.stderr
+    assert "Nothing arrived here" in (tool.cwd / "out").read_text()

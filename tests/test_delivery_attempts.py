@@ -17,6 +17,7 @@ from tests.support import endpoint as loopback
 from tests.support.delivering import event, fill, send, states
 from tests.support.endpoint import Endpoint, always, in_turn
 from tests.support.machine import NOW, Machine
+from tests.support.spooling import put
 from usagectl import spool
 from usagectl.delivery import attempts, replay
 from usagectl.delivery.requests import Answer, NoAnswerError, build_post
@@ -25,7 +26,7 @@ from usagectl.spool import Batch
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.endpoint import Behaviour
+    from tests.support.endpoint import Behaviour, Connection, Received
     from usagectl.delivery.requests import Post
 
 EVENTS = 5
@@ -113,6 +114,19 @@ def test_a_batch_that_is_too_large_is_split(machine: Machine) -> None:
     taken = [request for request in there.received if len(request.events) <= 5]
     assert b",".join(request.body[11:-2] for request in taken) == b",".join(bodies)
     assert (result.progress.sent, result.kept, result.problem) == (37, 0, None)
+
+
+def test_events_that_are_too_large_stop_no_others(machine: Machine) -> None:
+    """413 for single events rejects these, also where they come first and one after another."""
+
+    def behave(connection: Connection, request: Received) -> None:
+        connection.answer(413 if len(request.body) > 2000 else 200)
+
+    for size in [9000] * 6 + [10] * 3:
+        put(machine, b'{"name":"cli_cmd","payload":"%b"}' % (b"x" * size))
+    with Endpoint(behave) as there:
+        result = send(machine, there.base, batch_size=2)
+    assert (result.progress.sent, result.progress.rejected, result.kept) == (3, 6, 0)
 
 
 def test_retry_after_is_read() -> None:

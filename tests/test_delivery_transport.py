@@ -52,6 +52,7 @@ def test_what_comes_before_the_deadline_is_the_answer() -> None:
         (always(200), 0, TOO_LATE),
         (loopback.garbage, LONG, "what it answers is not HTTP, or ends too soon"),
         (loopback.reset, LONG, "the connection broke"),
+        (loopback.flood, LONG, "what it answers is not HTTP, or ends too soon"),
     ]
     found: list[object] = []
     for behave, seconds, _ in table:

@@ -80,6 +80,10 @@ _DRAWN_NAME = (
 )
 """A UUID, or a hash and no number of a student."""
 
+_REST = re.compile(r"[^\s\"':,;<>*]*")
+HIDDEN_HOME = r"(?<![\w~])~/[*/\\]*\*"
+"""What `mask_homes` puts in the place of a path into a home, as a pattern."""
+
 
 def find_homes(text: str) -> Iterator[tuple[int, int]]:
     """Find paths that name somebody: where each begins, and where the telling name ends.
@@ -93,6 +97,26 @@ def find_homes(text: str) -> Iterator[tuple[int, int]]:
         for match in re.finditer(pattern, text):
             if match.lastindex is not None and names(match[match.lastindex]):
                 yield match.span()
+
+
+def mask_homes(text: str, own: tuple[str, ...] = ()) -> str:
+    """Put `~/` and asterisks in the place of each path that names somebody; the length stays.
+
+    `own` are homes of this machine, whatever form they have.
+    """
+    at, parts = 0, []
+    for start, end in sorted((*_find_own(text, own), *find_homes(text))):
+        if start >= at:
+            parts.append(text[at:start])
+            at = _REST.match(text, end).end()  # type: ignore[union-attr]  # It matches anything.
+            parts.append("~/" + re.sub(r"[^/\\]", "*", text[start + 2 : at - 1]) + "*")
+    return "".join((*parts, text[at:]))
+
+
+def _find_own(text: str, own: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    for home in own:
+        for match in re.finditer(rf"(?<![\w.~]){re.escape(home)}(?![\w-])", text):
+            yield match.span()
 
 
 def _names_somebody(folder: str) -> bool:

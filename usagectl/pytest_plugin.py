@@ -212,4 +212,6 @@ def usagectl_capture(
     options = capture.Options(file=tmp_path / "usagectl-capture.jsonl", has_secret=True)
     with capture.opened(surroundings, options) as opened:
         home = tmp_path_factory.mktemp("usagectl-home")
-        yield UsageCapture(surroundings, opened, home, pytestconfig.stash[_BEFORE])
+        yield UsageCapture(
+            surroundings, opened, home, pytestconfig.stash.get(_BEFORE, {**os.environ})
+        )

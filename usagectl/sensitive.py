@@ -74,8 +74,9 @@ _TOLD = (
     r"(?:AccountKey=|(?i:aws_?secret_?access_?key)[\"' ]{0,3}[=:][\"' ]{0,3})"
     r"(?P<cloud_key>[A-Za-z0-9+/]{40,100})"
     r"|(?<![A-Za-z0-9])(?i:bearer|basic) (?P<header>[A-Za-z0-9+/=_.~-]{16,})"
-    r"|[A-Za-z][A-Za-z0-9+.-]{1,20}://(?P<login>[^\s/@:*]{1,100}:[^\s/@*]{1,200})@"
-    r"|[?&](?i:x-amz-(?:signature|credential|security-token)|signature|sig)=(?P<signature>[^\s&*]{6,})"
+    r"|[A-Za-z][A-Za-z0-9+.-]{1,20}://(?P<login>[^\s/@:*]{0,100}:[^\s/@*]{1,200})@"
+    r"|(?:[?&]|, ?)(?i:x-amz-(?:signature|credential|security-token)|signature|sig)="
+    r"(?P<signature>[^\s&*]{6,})"
 )
 """What stands where a credential stands: in a header, in a URL, in a signed request."""
 
@@ -87,6 +88,10 @@ _TOLD_BRIEFLY = (
 _TOLD_TO_A_SERVER = (
     r"(?i:authorization)\\{0,3}[\"']?[=:] ?\\{0,3}[\"']?[A-Za-z-]{2,20} "
     r"(?P<header>[^\s\"'*\\]{3,400})"
+    r"|(?<![A-Za-z])(?i:cookie): ?(?P<cookie>[^\s\"'*][^\r\n\"'*]{3,400})"
+    r"|(?i:identified by) {1,4}[\"'](?P<assigned>[^\"'*]{1,200})"
+    r"|(?<![A-Za-z])(?i:(?:access|api|encryption|private|secret|signing) key)[\"']? ?[=:] ?[\"']?"
+    r"(?P<assigned_key>[^\s\"'&*<>{}$\\]{4,200})"
     r"|(?<![\w-])(?:-u|--user)[ =][\"']?(?P<login>[^\s:@*\"']{1,100}:[^\s*\"']{1,200})"
 )
 """The same, where what stands before it says more than its form."""
@@ -95,17 +100,17 @@ _PLACED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("",), _ISSUED),
     (("=", ":", "bearer ", "basic "), _TOLD),
     (("bearer ", "basic ", "://"), _TOLD_BRIEFLY),
-    (("authorization", "-u ", "-u=", "-user"), _TOLD_TO_A_SERVER),
+    (("authorization", "-u ", "-u=", "-user", "cookie", " by ", " key"), _TOLD_TO_A_SERVER),
 )
 """One of these texts, in small letters, stands where such a form or place does."""
 
 # A value is looked at and not consumed: in `text=token=…` it is the next assignment.
 _ASSIGNED = (
-    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']?"
+    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}\\{0,3}[\"']?"
     r"(?!(?i:true|false|none|null)(?![\w.-]))(?=([^\s\"'&*<>{}$\\]{4,200}))"
 )
 _QUOTED = (
-    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']"
+    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}\\{0,3}[\"']"
     r"(?=([^\"'*\\\r\n]{4,300})\\{0,3}[\"'])"
 )
 _BLOCK = (
@@ -120,9 +125,13 @@ _ELEMENT = (
     r"<([\w.:-]{2,60})(?:\s[^<>]{0,200})?>\s{0,20}(?:<!\[CDATA\[)?(?=([^<>*\s][^<>*]{0,500})</)"
 )
 _ATTRIBUTE = (
-    r"(?:name|key|id)=\\{0,3}[\"']([\w.:-]{2,60})\\{0,3}[\"']"
+    r"(?:name|key|id|type)=\\{0,3}[\"']([\w.:-]{2,60})\\{0,3}[\"']"
     r"(?:\s[^<>]{0,100})?(?:>\s{0,20}(?=([^<>*\s][^<>*]{0,500})</)|\bvalue=\\{0,3}[\"']"
     r"(?=([^\"'*<>\\]{1,300})))"
+)
+_NEXT_ELEMENT = (
+    r"<(?:name|key)>\s{0,9}([\w.:-]{2,60})\s{0,9}</(?:name|key)>\s{0,40}<\w{1,40}>"
+    r"(?=([^<>*\s][^<>*]{0,500})</)"
 )
 _PART_OF_FORM = (
     r"name=\\{0,3}[\"']?([\w.-]{2,60})\\{0,3}[\"']?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}"
@@ -136,15 +145,16 @@ _NAMED: tuple[tuple[tuple[str, ...], str], ...] = (
     ((": |", ": >", ":|", ":>"), _BLOCK),
     (("-", "login "), _OPTION),
     (("</",), _ELEMENT),
-    (("name=", "key=", "id="), _ATTRIBUTE),
+    (("</",), _NEXT_ELEMENT),
+    (("name=", "key=", "id=", "type="), _ATTRIBUTE),
     (("name=",), _PART_OF_FORM),
     (("/",), _STEP_OF_PATH),
 )
 """What assigns a value to a name, and what stands in such a text, in small letters: a form, a
 setting, JSON, YAML, the options of a command, XML, a form in parts, a path."""
 
-_PLACES = frozenset(("header", "login", "signature", "assigned"))
-_MARKS = (":", "=", "--", "</", "login ", "earer ", "asic ", "/token")
+_PLACES = frozenset(("header", "cookie", "login", "signature", "assigned", "assigned-key"))
+_MARKS = (":", "=", "--", "</", "login ", "bearer ", "basic ", "identified by ", "/token")
 _RUN = r"[A-Za-z0-9+/_=.~-]{11}"
 
 _COUNTED = r"[0-9]{9,}|(?=[0-9a-f]*[0-9])[0-9a-f]{12,}|(?=[0-9A-F]*[0-9])[0-9A-F]{16,}"
@@ -168,8 +178,8 @@ _TYPES = {int: "number", float: "number", bool: "boolean", list: "list", dict: "
 class Secret(NamedTuple):
     """A secret in a text: its kind, and where it begins and ends."""
 
-    # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `login`,
-    # `signature`, `assigned` (`password=…`).
+    # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `cookie`,
+    # `login`, `signature`, `assigned` (`password=…`), `assigned-key` (`API key: …`).
     kind: str
     start: int
     end: int
@@ -188,7 +198,8 @@ def names_secret(name: str) -> bool:
 def find_secrets(text: str) -> Iterator[Secret]:
     """Find what has the form or the place of a credential; in their order, none overlaps."""
     # Most texts hold none of these: whoever audits a full spool would wait 8 s in place of 5.
-    if not (any(mark in text for mark in _MARKS) or re.search(_RUN, text)):
+    lowered = text.lower()
+    if not (any(mark in lowered for mark in _MARKS) or re.search(_RUN, text)):
         return
     last: Secret | None = None
     for found in sorted(_candidates(text), key=lambda each: each.start):

@@ -108,6 +108,14 @@ PLACED: Final = {
     "part of a form": 'Content-Disposition: form-data; name="secret_key"\r\n\r\ncanary',
     "step of a path": "/v1/token/canary12/x",
     "Slack hook": "https://hooks.slack.com/services/T0A1B2C3/B0A1B2C3/canary0123456789abcdef",
+    "hash of PHP": "'password' => 'canary1'",
+    "login without a user": "redis://:canary@h/0",
+    "key in a sentence": "API key: canary1",
+    "SQL": "IDENTIFIED BY 'canary'",
+    "field of HTML": '<input type="password" value="canary">',
+    "elements beside each other": "<key>password</key> <string>canary</string>",
+    "signature of AWS": "AWS4-HMAC-SHA256 Credential=x/2022, Signature=canary12",
+    "cookies": "Cookie: a=b; sid=canary",
     "netrc": "machine h login me password canary",
 }
 """Texts in which a credential, or `canary` in it, is told by its place alone."""

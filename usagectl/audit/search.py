@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.homes import find_homes
+from usagectl.homes import HIDDEN_HOME, find_homes
 from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
 
 if TYPE_CHECKING:
@@ -280,6 +280,7 @@ PATTERNS = (
     Pattern("UC501", "@", 1, _EMAIL, lambda mail: not _EXAMPLE_DOMAIN.search(mail[0])),
     Pattern("UC502", ".", 3, _IPV4, _is_telling),
     Pattern("UC502", ":", 3, _IPV6, _is_telling),
+    Pattern("UC405", "~", 1, re.compile(HIDDEN_HOME)),  # A capture has hidden it.
     Pattern("UC505", ":", 1, _RESOURCE),
     Pattern("UC305", '("[\n:', 1, _TRACE),
 )

@@ -23,6 +23,7 @@ from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
+from usagectl.machine.environment import with_account_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,9 @@ __all__ = [
 ]
 
 
+_SHORTEST_HOME = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Options of a capture."""
@@ -52,8 +56,8 @@ class Options:
     answer: str = "on"  # How the endpoint behaves, see `server.Behaviour`.
     address: str = LOOPBACK
     port: int = 0  # 0: a free one.
-    as_if_enabled: bool = False  # Lift every opt-out for the command.
-    reveal: bool = False  # Keep tokens and all headers in clear.
+    as_if_enabled: bool = False  # Lift the opt-outs of the tools that are led here.
+    reveal: bool = False  # Keep tokens, home paths and all headers in clear.
     has_secret: bool = False  # Lead the command here by a path that no other program knows.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
@@ -116,7 +120,7 @@ class Capture:
             except UsagectlError:
                 self.file.discard()
                 raise
-            with processes.noting_end() as ended:
+            with processes.noting_end(hears_interrupt=True) as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
 
@@ -172,7 +176,7 @@ def opened(
         file = CaptureFile(
             environment,
             options.file or folder / "capture.jsonl",
-            privacy=Privacy(options.reveal, sensitive.secrets_of(environment.variables)),
+            privacy=_privacy(environment, reveal=options.reveal),
             on_arrival=on_arrival,
             on_refusal=on_refusal,
             overwrite=options.overwrite,
@@ -190,3 +194,11 @@ def opened(
         capture = Capture(environment, options, file, server, state_dir)
         stack.callback(capture.finish)
         yield capture
+
+
+def _privacy(environment: Environment, *, reveal: bool) -> Privacy:
+    """Return what is withheld on this machine; a home at the root would be every path."""
+    known = with_account_home(environment)
+    homes = {str(home) for home in (known.home, known.account_home) if home is not None}
+    own = tuple(sorted(home for home in homes if len(home) >= _SHORTEST_HOME))
+    return Privacy(reveal, sensitive.secrets_of(environment.variables), own)

@@ -11,6 +11,7 @@ from usagectl.capture import children
 from usagectl.capture.server import LOOPBACK, can_bind
 from usagectl.machine import runners
 from usagectl.machine.environment import STATE_DIR_VARIABLE
+from usagectl.tools.instrumented import LIFTED_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,14 @@ _PROXIES_TO_EVERYTHING = (
     "LOCALSTACK_OUTBOUND_HTTP_PROXY",
     "LOCALSTACK_OUTBOUND_HTTPS_PROXY",
 )
-_LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TELEMETRY": "on"}
+_LIFTED = {
+    "DISABLE_EVENTS": "0",
+    "LOCALSTACK_DISABLE_EVENTS": "0",
+    "USAGECTL_TELEMETRY": "on",
+    LIFTED_VARIABLE: "1",
+}
+"""What lifts the opt-outs of tools that are led to a capture; of no others, which would send."""
+
 _DOCKER_BRIDGE = "172.17.0.1"
 _DOCKER_DESKTOP = "host.docker.internal"
 
@@ -112,12 +120,11 @@ def variables_for_child(
 ) -> dict[str, str]:
     """Build the environment of a captured command.
 
-    With `as_if_enabled`, variables lift every opt-out: each client reads them before its
-    files.
+    With `as_if_enabled`, variables lift the opt-outs of the tools that are led here: each
+    client reads them before its files. `DO_NOT_TRACK` stays, for all that a command starts.
     """
     leading = leading_variables(variables, address, state_dir=state_dir)
     found = {**variables, **leading, children.MARK: str(address.port)}
     if as_if_enabled:
-        found.pop("DO_NOT_TRACK", None)
-        found = {**runners.without(found), **_LIFTED}
+        return {**runners.without(found), **_LIFTED}
     return found

@@ -1,4 +1,4 @@
-"""Masking of secrets in captured requests: in JSON, in headers and in paths.
+"""Masking of secrets and home paths in captured requests: in JSON, in headers and in paths.
 
 What names a secret and what looks like one is known to `sensitive` alone.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from usagectl import sensitive
+from usagectl.homes import HIDDEN_HOME, mask_homes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,12 +58,12 @@ class Masked(NamedTuple):
     pointers: tuple[str, ...] = ()
 
 
-def mask_json(text: bytes, secrets: tuple[str, ...]) -> Masked:
-    """Mask every known secret, what looks like one, and all that a secret's name holds.
+def mask_json(text: bytes, secrets: tuple[str, ...], homes: tuple[str, ...] = ()) -> Masked:
+    """Mask every known secret, what looks like one, all that a secret's name holds, and homes.
 
     Every other byte stays as it was.
     """
-    masked = _masked(text, secrets)
+    masked = _masked(text, secrets, homes)
     if masked == text:
         return Masked(text)
     try:
@@ -71,11 +72,14 @@ def mask_json(text: bytes, secrets: tuple[str, ...]) -> Masked:
         return Masked(masked, ("",))
 
 
-def _masked(text: bytes, secrets: tuple[str, ...]) -> bytes:
-    masked = _TOKEN.sub(_JsonMask(secrets), text)
+def _masked(text: bytes, secrets: tuple[str, ...], homes: tuple[str, ...]) -> bytes:
+    return _mask_pairs(_TOKEN.sub(_JsonMask(secrets, homes), text))
+
+
+def _mask_pairs(text: bytes) -> bytes:
     for pattern in _PAIRS:
-        masked = pattern.sub(_mask_pair, masked)
-    return masked
+        text = pattern.sub(_mask_pair, text)
+    return text
 
 
 def _mask_pair(match: re.Match[bytes]) -> bytes:
@@ -89,8 +93,9 @@ def _mask_pair(match: re.Match[bytes]) -> bytes:
 class _JsonMask:
     """Masks the tokens of one JSON text, in their order."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: tuple[str, ...], homes: tuple[str, ...]) -> None:
         self._secrets = secrets
+        self._homes = homes
         self._depth = 0
         self._hidden_from = 0
         """The depth of the secret name whose value is being passed; 0 outside."""
@@ -119,15 +124,23 @@ class _JsonMask:
 
     def _mask_text(self, string: bytes) -> bytes:
         plain = _plain(string)
-        masked = mask_text(plain, self._secrets)
+        masked = mask_text(plain, self._secrets, self._homes)
         if masked == plain and plain.startswith(("{", "[")):  # JSON in a text.
             inner = plain.encode("utf-8", "surrogatepass")
-            masked = plain if _masked(inner, self._secrets) == inner else "*" * len(plain)
+            is_clean = _masked(inner, self._secrets, self._homes) == inner
+            masked = plain if is_clean else "*" * len(plain)
         if masked == plain:
             return string
-        # Which escapes belong to the secret is not worth knowing.
-        is_whole = b"\\" in string or not masked.strip("*")
-        return b"*" * len(string) if is_whole else masked.encode()
+        if b"\\" in string or len(masked.encode()) != len(string):
+            # Which escapes or letters of several bytes belong to it is not worth knowing.
+            return _stars(masked, len(string)).encode()
+        return masked.encode()
+
+
+def _stars(masked: str, size: int) -> str:
+    """Return as many asterisks; behind the mark of a home if one is hidden in a masked text."""
+    mark = "~/" if re.search(HIDDEN_HOME, masked) else ""
+    return mark + "*" * (size - len(mark))
 
 
 def _plain(string: bytes) -> str:
@@ -138,15 +151,26 @@ def _plain(string: bytes) -> str:
     return string.decode("utf-8", "replace")
 
 
-def mask_text(text: str, secrets: tuple[str, ...]) -> str:
-    """Mask secrets in a text, percent-encoded ones too, such as in a path or a form."""
-    masked = plain = sensitive.mask_secrets(text, secrets)
+def mask_text(text: str, secrets: tuple[str, ...], homes: tuple[str, ...] | None = None) -> str:
+    """Mask secrets in a text, percent-encoded ones too, such as in a path or a form.
+
+    With `homes`, those of this machine or none, paths into any home are masked as well.
+    """
+
+    def mask(plain: str) -> str:
+        found = sensitive.mask_secrets(plain, secrets)
+        if '"' in found:
+            inner = found.encode("utf-8", "surrogatepass")
+            found = _mask_pairs(inner).decode("utf-8", "surrogatepass")
+        return found if homes is None else mask_homes(found, homes)
+
+    masked = plain = mask(text)
     for _ in range(_MOST_CODINGS):
         before, plain = plain, unquote(plain)
         if plain == before:
             break
-        if sensitive.mask_secrets(plain, secrets) != plain:
-            return "*" * len(text)  # Which coded characters belong to it is not worth knowing.
+        if (found := mask(plain)) != plain:
+            return _stars(found, len(text))  # Which coded characters belong to it matters not.
     return masked
 
 

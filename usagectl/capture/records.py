@@ -58,10 +58,14 @@ class Request(NamedTuple):
 
 
 class Privacy(NamedTuple):
-    """What is withheld: every secret, known ones of this machine too, unless all is revealed."""
+    """What is withheld unless all is revealed: every secret and every path into a home.
+
+    Those that are known of this machine are looked for too.
+    """
 
     reveal: bool = False
     secrets: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
 
 
 class Arrival(NamedTuple):
@@ -199,7 +203,7 @@ def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
     """Mask an event unless it is revealed, and bring it into one line."""
     members: dict[str, object] = {}
     if not privacy.reveal:
-        event, pointers = masking.mask_json(event, privacy.secrets)
+        event, pointers = masking.mask_json(event, privacy.secrets, privacy.homes)
         if pointers:
             members["masked"] = list(pointers)
     if b"\n" in event:
@@ -214,7 +218,7 @@ def _kept_body(body: bytes, privacy: Privacy, *, is_coded: bool) -> dict[str, ob
     if not privacy.reveal:
         if is_coded or not _is_json(body):
             return {"bytes": size, **({"withheld_body": True} if body else {"body": ""})}
-        body = masking.mask_json(body, privacy.secrets).text
+        body = masking.mask_json(body, privacy.secrets, privacy.homes).text
     return {"bytes": size, "body": base64.b64encode(body).decode("ascii")}
 
 
@@ -252,7 +256,7 @@ def _masked(text: str, privacy: Privacy) -> str:
     """Mask a text that stands beside the events, unless it is revealed."""
     if privacy.reveal:
         return text
-    return masking.mask_text(sensitive.without_user(text), privacy.secrets)
+    return masking.mask_text(sensitive.without_user(text), privacy.secrets, privacy.homes)
 
 
 def _cut(text: str) -> str:

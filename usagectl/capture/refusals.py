@@ -36,19 +36,14 @@ class Told(NamedTuple):
 
 
 REASONS: Mapping[str, Told] = {
-    "tls": Told("over TLS", "give the program the http:// address of the capture, not https://"),
+    "tls": Told("over TLS", "give the program the capture's address as http://"),
     "http2": Told("in HTTP/2", "have the program speak HTTP/1.1"),
-    "proxy": Told(
-        "to be passed on, as to a proxy",
-        "take the capture out of HTTP_PROXY and HTTPS_PROXY: a program posts to it itself",
-    ),
-    "browser": Told("of a page in a browser", "post from a program: a page is never taken in"),
-    "other-host": Told(
-        "for another host", "post to 127.0.0.1 or localhost, or listen with --bind ADDRESS"
-    ),
+    "proxy": Told("as to a proxy", "take the capture out of HTTP_PROXY and HTTPS_PROXY"),
+    "browser": Told("of a page in a browser", "post from a program"),
+    "other-host": Told("for another host", "post to 127.0.0.1, or listen with --bind ADDRESS"),
     "no-http": Told("not in HTTP", "have the program post over HTTP/1.1"),
     "broken-off": Told("broken off in the head", "look whether the program ends too soon"),
-    "too-large": Told("with a head that is too large", "send shorter headers"),
+    "too-large": Told("with too large a head", "have the program send shorter headers"),
 }
 """By the stable name of a reason."""
 

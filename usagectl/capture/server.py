@@ -329,7 +329,7 @@ def _build_server(app: CaptureApp, on_refusal: Callable[[Refusal], None]) -> uvi
 def _counting_protocol(on_refusal: Callable[[Refusal], None]) -> type[asyncio.Protocol]:
     """Build uvicorn's HTTP protocol with a report of what it turns away itself."""
     import h11
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
     class CountingProtocol(H11Protocol):
         """A connection that reports once what is not HTTP, and half the head of a request."""
@@ -347,7 +347,9 @@ def _counting_protocol(on_refusal: Callable[[Refusal], None]) -> type[asyncio.Pr
                 super().data_received(data)
 
         def send_400_response(self, msg: str) -> None:
-            self._refuse()
+            cycle: RequestResponseCycle | None = self.cycle
+            if cycle is None or cycle.response_complete:
+                self._refuse()  # Else a request is under way, and is recorded as broken.
             super().send_400_response(msg)
 
         def connection_lost(self, exc: Exception | None) -> None:

@@ -8,11 +8,13 @@ import shutil
 import sys
 import time
 from collections import Counter, deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.capture.refusals import Refusal
 from usagectl.cli import _output
 from usagectl.cli._output import as_data
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
@@ -25,15 +27,21 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from usagectl.audit import AuditResult, Finding
-    from usagectl.capture import Arrival, Capture, Refusal, Sums
+    from usagectl.capture import Arrival, Capture, Sums
     from usagectl.cli._render import Page
     from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
-_MOST_FINDINGS = 10
-_MOST_REFUSALS = 4
+_MOST_LINES = 10  # Of the dozen, beside the line before the findings and the next step.
+_PLACE_WIDTH = 34
+_HOME_PATH = "UC405"
+_FIRST_TELLING = "UC300"
+"""Rules from there on find tokens, values, names and paths; those before, the form of events."""
+
+_MOST_REASONS = 2
+_MOST_HOSTS = 2
 _MOST_NUMBERS = 5
-_MOST_NAMES = 5
+_MOST_NAMES = 3
 _MOST_ROWS = 15
 _TITLES = ("time", "tool", "path", "events", "bytes")
 
@@ -46,6 +54,7 @@ class Outcome(NamedTuple):
         first: the first requests that arrived.
         found: the result of its audit.
         status: the command's exit status, None without a command.
+        output: the capture file's name as it was typed.
     """
 
     capture: Capture
@@ -53,6 +62,7 @@ class Outcome(NamedTuple):
     first: Sequence[Arrival]
     found: AuditResult
     status: int | None
+    output: str | None = None
 
     @property
     def unread(self) -> int:
@@ -73,8 +83,18 @@ def sums_shown(sums: Sums, name: Callable[[str], str]) -> Sums:
         by_name[name(each)] += count
     turned_away: Counter[Refusal] = Counter()
     for refusal, count in sums.turned_away.items():
-        turned_away[refusal._replace(host=name(refusal.host))] += count
+        turned_away[refusal_shown(refusal, name)] += count
     return replace(sums, by_name=by_name, turned_away=turned_away)
+
+
+def refusal_shown(refusal: Refusal, name: Callable[[str], str]) -> Refusal:
+    """Return the same refusal with its host as it may be shown; an address tells nothing alone."""
+    host, _, _ = refusal.host.rpartition(":")
+    for each in (refusal.host, host.strip("[]")):
+        with suppress(ValueError):
+            ip_address(each)
+            return refusal
+    return refusal._replace(host=name(refusal.host))
 
 
 def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:
@@ -138,18 +158,19 @@ def write_summary(
 
 
 def show_outcome(outcome: Outcome) -> None:
-    """Draw the summary: what arrived first, then where it departs from the notice."""
-    page, kept = _output.new_page(), outcome.capture.options.file
-    _show_sums(outcome, page)
-    _show_findings(outcome.found.findings, page)
+    """Draw the summary in a dozen lines: what arrived, and how it departs from the notice."""
+    page, kept = _output.new_page(heeds_columns=True), outcome.output
+    used = _show_sums(outcome, page)
+    _show_findings(outcome.found.findings, page, most=max(_MOST_LINES - used, 1))
     if kept is None and outcome.sums.requests:
-        page.next_step("with --output FILE the events are kept for usagectl audit.")
+        page.line("Next: with --output FILE the events are kept for usagectl audit.")
     elif kept is not None and outcome.found.findings:
-        page.next_step(f"usagectl audit {quote(str(kept))} says more about each finding.")
+        page.line(f"Next: usagectl audit {quote(kept)} says more about each finding.")
 
 
-def _show_sums(outcome: Outcome, page: Page) -> None:
-    sums = outcome.sums
+def _show_sums(outcome: Outcome, page: Page) -> int:
+    """Draw what came, what did not, and what runs on; return how many lines that took."""
+    sums, used = outcome.sums, 1
     if outcome.capture.options.answer == "refuse":
         page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
     elif not sums.requests and not sums.refused:
@@ -160,37 +181,107 @@ def _show_sums(outcome: Outcome, page: Page) -> None:
             f"{sums.bytes} bytes. None left this machine.",
             style="bold",
         )
-        page.rows([(name, str(count)) for name, count in sums.by_name.most_common()])
-    if sums.unparsed:
-        page.line(f"{count_of(sums.unparsed, 'request')} held no event.")
-    if sums.foreign:
-        page.line(
-            f"{count_of(sums.foreign, 'request')} came by another address than the one that CMD "
-            "was given: another program may have sent that.",
-            style="yellow",
-        )
-    if sums.refused:
-        page.line(f"{count_of(sums.refused, 'request')} turned away:", style="yellow")
-        most = sums.turned_away.most_common(_MOST_REFUSALS)
-        page.rows([(str(count), f"{each.what}: {each.advice}.") for each, count in most])
-        page.more(len(sums.turned_away) - len(most))
-    if left := outcome.capture.left:
-        numbers = ", ".join(map(str, left[:_MOST_NUMBERS]))
-        page.line(
-            f"{count_of(len(left), 'process', 'processes')} of CMD still running ({numbers}): "
-            "nobody hears them any more, and the port stays taken until they have ended."
-        )
+        used += _show_names(sums, page)
+    for text in filter(None, (_unparsed(sums), _foreign(sums), _left(outcome))):
+        page.line(text, style="yellow")
+        used += 1
+    return used + _show_refusals(sums, page)
 
 
-def _show_findings(findings: Sequence[Finding], page: Page) -> None:
-    if not findings:
+def _show_names(sums: Sums, page: Page) -> int:
+    most = sums.by_name.most_common(_MOST_NAMES)
+    rest = len(sums.by_name) - len(most)
+    told = [f"{count} {name}" for name, count in most] + ([f"{rest} more names"] if rest else [])
+    if told:
+        page.indented(", ".join(told))
+    return bool(told)
+
+
+def _unparsed(sums: Sums) -> str:
+    held = count_of(sums.unparsed, "request")
+    return f"{held} held no event." if sums.unparsed else ""
+
+
+def _foreign(sums: Sums) -> str:
+    came = count_of(sums.foreign, "request")
+    told = f"{came} came by another address than CMD's: another program may have sent that."
+    return told if sums.foreign else ""
+
+
+def _left(outcome: Outcome) -> str:
+    left = outcome.capture.left
+    numbers = ", ".join(map(str, left[:_MOST_NUMBERS]))
+    what = count_of(len(left), "process", "processes")
+    told = f"{what} of CMD still running ({numbers}), unheard; the port stays taken until they end."
+    return told if left else ""
+
+
+def _show_refusals(sums: Sums, page: Page) -> int:
+    if not sums.refused:
+        return 0
+    reasons: dict[str, Counter[str]] = {}
+    for each, count in sums.turned_away.most_common():
+        reasons.setdefault(each.reason, Counter())[each.host] += count
+    most = sorted(reasons.items(), key=lambda each: -each[1].total())[:_MOST_REASONS]
+    rest = sums.refused - sum(hosts.total() for _, hosts in most)
+    more = f", {rest} of them for other reasons" if rest else ""
+    page.line(f"{count_of(sums.refused, 'request')} turned away{more}:", style="yellow")
+    page.rows([(str(hosts.total()), _told(reason, hosts)) for reason, hosts in most])
+    return 1 + 2 * len(most)  # In 80 columns a reason takes two lines.
+
+
+def _told(reason: str, hosts: Counter[str]) -> str:
+    named = [host for host, _ in hosts.most_common(_MOST_HOSTS) if host]
+    more = f" and {len(hosts) - len(named)} more" if len(hosts) > _MOST_HOSTS else ""
+    told = Refusal(reason, f"{', '.join(named)}{more}")
+    return f"{told.what}: {told.advice}."
+
+
+def judge(found: AuditResult) -> AuditResult:
+    """Return findings as a capture judges them: a path into a home is an error, known or not."""
+    findings = tuple(
+        replace(each, level="error") if each.rule == _HOME_PATH else each for each in found.findings
+    )
+    return found._replace(findings=findings)
+
+
+class _Group(NamedTuple):
+    """Findings of one rule and level, as one row."""
+
+    first: Finding
+    members: Sequence[Finding]
+
+    @property
+    def rank(self) -> tuple[bool, bool, str]:
+        """What comes first: errors, and among them what gives somebody away."""
+        return self.first.level != "error", self.first.rule < _FIRST_TELLING, self.first.rule
+
+
+def _show_findings(findings: Sequence[Finding], page: Page, *, most: int) -> None:
+    """Draw a row for each rule, worst first, with the places where it is broken."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        kinds.setdefault((each.level, each.rule), []).append(each)
+    groups = sorted(
+        (_Group(members[0], members) for members in kinds.values()), key=lambda each: each.rank
+    )
+    if not groups:
         return
     departures = sum(each.level != "note" for each in findings)
     title = f"{count_of(departures, 'departure')} from the notice" if departures else "Of note"
-    page.heading(title)
-    shown = findings[:_MOST_FINDINGS]
-    page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
-    page.more(len(findings) - len(shown))
+    more = f"; {len(groups) - most} more rules are broken too" if len(groups) > most else ""
+    page.line(f"{title}{more}:", style="bold")
+    page.rows([_row(group) for group in groups[:most]])
+
+
+def _row(group: _Group) -> tuple[str, str, str, str]:
+    first, members = group
+    places = list(dict.fromkeys(each.place for each in members))
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    room = _PLACE_WIDTH - len(more)
+    place = places[0] if len(places[0]) <= room else f"{places[0][: room - 1]}…"
+    count = sum(each.count for each in members)
+    return first.level, f"{first.rule} {first.name}", str(count), f"{place}{more}"
 
 
 class Watcher(NamedTuple):

@@ -54,12 +54,14 @@ class Answer(NamedTuple):
         show: draws the same on stdout for a person.
         errors: what went wrong beside the answer; the first gives the exit status.
         status: the exit status where nothing went wrong.
+        heeds_columns: whether its errors wrap as COLUMNS says where stderr is no terminal.
     """
 
     data: Callable[[], Mapping[str, object]]
     show: Callable[[], None]
     errors: Sequence[UsagectlError] = ()
     status: int = 0
+    heeds_columns: bool = False
 
 
 def emit(answer: Answer, invocation: Invocation) -> None:
@@ -70,7 +72,7 @@ def emit(answer: Answer, invocation: Invocation) -> None:
         answer.show()
         sys.stdout.flush()  # With both streams in one file, errors come after the answer.
         for error in answer.errors:
-            print_error(error, command=invocation.command)
+            print_error(error, command=invocation.command, heeds_columns=answer.heeds_columns)
     status = answer.errors[0].exit_status if answer.errors else answer.status
     if status:
         raise typer.Exit(status)
@@ -108,9 +110,10 @@ def silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def print_error(error: UsagectlError, *, command: str = "") -> None:
+def print_error(error: UsagectlError, *, command: str = "", heeds_columns: bool = False) -> None:
     """Print an error and its next step on stderr."""
-    print_remark(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
+    text, hint = f"error: {error.message} [{error.code}]", _next_step(error, command)
+    print_remark(text, hint=hint, heeds_columns=heeds_columns)
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
@@ -118,18 +121,20 @@ def _next_step(error: UsagectlError, command: str) -> str:
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
-def print_remark(text: str, *, hint: str = "") -> None:
+def print_remark(text: str, *, hint: str = "", heeds_columns: bool = False) -> None:
     """Print a remark and its next step on stderr."""
-    lines = [*_wrap(printable_line(text)), *([f"  try: {printable_line(hint)}"] if hint else [])]
+    wrapped = _wrap(printable_line(text), heeds_columns=heeds_columns)
+    lines = [*wrapped, *([f"  try: {printable_line(hint)}"] if hint else [])]
     try:
         typer.echo("\n".join(lines), err=True)
     except OSError:  # A stderr that is full or gone changes nothing.
         silence(sys.stderr)
 
 
-def _wrap(text: str) -> list[str]:
+def _wrap(text: str, *, heeds_columns: bool) -> list[str]:
     """Wrap at words on a terminal; elsewhere keep one line, so that it can be searched."""
-    if not sys.stderr.isatty():
+    is_as_wide = heeds_columns and os.environ.get("COLUMNS", "").isdecimal()
+    if not sys.stderr.isatty() and not is_as_wide:
         return [text]
     from shutil import get_terminal_size
     from textwrap import wrap
@@ -138,11 +143,11 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def new_page(*, is_prose: bool = False) -> Page:
+def new_page(*, is_prose: bool = False, heeds_columns: bool = False) -> Page:
     """Begin a page on stdout; what draws it is loaded now, since --json needs none of it."""
     from usagectl.cli._render import Page
 
-    return Page(is_prose=is_prose)
+    return Page(is_prose=is_prose, heeds_columns=heeds_columns)
 
 
 def print_line(text: str) -> None:

@@ -56,11 +56,13 @@ class SilenceUnprovenError(UsagectlError):
         told = [f"{count} {refusal.what}" for refusal, count in first]
         rest = sum(turned_away.values()) - sum(count for _, count in first)
         told += [f"{rest} more"] if rest else []
-        what = f"turned away: {', '.join(told)}" if told else ""
-        strange = f"{count_of(foreign, 'request')} by another address than CMD's" if foreign else ""
+        reasons = [f"turned away: {', '.join(told)}"] if told else []
+        if foreign:
+            reasons.append(f"{count_of(foreign, 'request')} by another address than CMD's")
+        helps = f" To mend the first: {first[0][0].advice}." if first else ""
         super().__init__(
-            f"Nobody knows what was sent: {'; '.join(filter(None, (what, strange)))}.",
-            hint=first[0][0].advice if first else "usagectl capture --live -- CMD",
+            f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
+            hint="usagectl capture --live -- CMD",
         )
 
 
@@ -118,7 +120,10 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
     as_if_enabled: Annotated[
         bool,
-        typer.Option("--as-if-enabled", help="Lift the opt-outs for CMD, to see what it hides."),
+        typer.Option(
+            "--as-if-enabled",
+            help="Lift the opt-outs of the tools that are caught, to see what CMD hides.",
+        ),
     ] = False,
     answer: Annotated[
         Literal["on", "off", "error", "hang", "refuse", "slow"],
@@ -154,7 +159,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         bool, typer.Option("--live", help="Show each request on stderr as it arrives.")
     ] = False,
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Keep tokens and all headers in clear.")
+        bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
     ] = False,
 ) -> _output.Answer:
     """Run a command and record every usage event that it sends; none leaves this machine.
@@ -199,7 +204,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
     with page.watch(is_wanted=live, has_table=not words) as watcher:
-        outcome = _capture(ctx, options, words, watcher)
+        outcome = _capture(ctx, options, words, watcher)._replace(output=output)
     errors = _errors(outcome, expect)
     if summary is not None:
         errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
@@ -208,6 +213,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         lambda: page.show_outcome(outcome),
         errors,
         status=outcome.status or 0,
+        heeds_columns=True,
     )
 
 
@@ -271,7 +277,7 @@ def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Wa
             first.append(shown)
 
     def on_refusal(refusal: Refusal) -> None:
-        watcher.on_refusal(refusal._replace(host=name(refusal.host)))
+        watcher.on_refusal(page.refusal_shown(refusal, name))
 
     with capturing.opened(
         environment, options, on_arrival=on_arrival, on_refusal=on_refusal
@@ -288,7 +294,7 @@ def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Wa
         capture.finish()
         found = audit.audit_capture(environment, capture.file.path, words)
         sums = page.sums_shown(capture.file.sums, name)
-        return page.Outcome(capture, sums, first, found, status)
+        return page.Outcome(capture, sums, first, page.judge(found), status)
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:
@@ -296,7 +302,7 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
     from usagectl.machine import processes, shells
 
     text = shells.render(capture.variables, "bash")
-    with processes.noting_end() as ended:
+    with processes.noting_end(hears_interrupt=True) as ended:
         typer.echo(text, nl=False, err=as_json)
         sys.stdout.flush()
         _output.print_remark("Set these where the program runs. Serving until Ctrl-C.")

@@ -33,7 +33,7 @@ REQUEST_SECONDS = 10.0
 _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
-_TOO_LARGE = 413
+TOO_LARGE = 413
 _PROXY_AUTHENTICATION = 407
 _RETRIED = frozenset({408, 425, 429})
 _MAX_RETRY_AFTER = timedelta(days=30)
@@ -129,7 +129,7 @@ class Deliverer:
                 part.events, base=self.base, is_session=part.is_session, compress=self.compress
             )
             answer = self._ask(post)
-            if answer.status == _TOO_LARGE and len(part.events) > 1:
+            if answer.status == TOO_LARGE and len(part.events) > 1:
                 waiting[:0] = _halves(part)
                 continue
             refuses = _refuses_tracking(answer)

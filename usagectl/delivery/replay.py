@@ -322,6 +322,7 @@ class _Replay:
     planned: int  # Events that are to be sent.
     progress: Progress = field(default_factory=Progress)
     last_refusal: int = 0  # Its status.
+    refusals: int = 0  # Those that may be of a wrong address; an event too large says nothing.
 
     def run(self) -> UsagectlError | None:
         """Send everything; return what ended it early, or what was rejected."""
@@ -350,7 +351,7 @@ class _Replay:
     def _send(self, deliverer: attempts.Deliverer) -> bool:
         """Send batch after batch; False where a wrong address would go on to drain the spool."""
         for batch in _batches(self.options, self.store):
-            if self.progress.batches >= _REFUSALS and not self.progress.sent:
+            if self.refusals >= _REFUSALS and not self.progress.sent:
                 return False
             for part, answer, size in deliverer.deliver(batch):
                 self._settle(part, answer, size)
@@ -396,5 +397,6 @@ class _Replay:
             done = done._replace(sent=done.sent + number, bytes=done.bytes + size)
         else:
             self.last_refusal = answer.status
+            self.refusals += answer.status != attempts.TOO_LARGE
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)

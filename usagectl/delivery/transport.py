@@ -6,6 +6,7 @@ requests and judge the answers.
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -13,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx  # noqa: TID253
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from usagectl.delivery.requests import Post
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_HEAD_BYTES = 256 * 1024
 _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
     (ssl.SSLError, "a TLS connection cannot be made", True),
@@ -57,6 +59,7 @@ class Transport:
         self._base = base
         self._client: httpx.Client | None = None
         self._peer = ""
+        self._head = _Head()
 
     def send(self, post: Post, deadline: float, *, method: str = "POST") -> Answer:
         """Send a request and wait for its answer: a status that came before the deadline.
@@ -70,7 +73,7 @@ class Transport:
         if self._client is None:
             self._client = _open(self._base)
         request = httpx.Request(method, post.url, headers=dict(post.headers), content=post.body)
-        exchange = _Exchange(self._client, request, self._peer)
+        exchange = _Exchange(self._client, request, self._peer, self._head)
         exchange.run(left)
         self._peer = exchange.peer
         if exchange.is_late:
@@ -103,6 +106,27 @@ def _open(base: str) -> httpx.Client:
     return client
 
 
+class _Head:
+    """A bound on the bytes before an answer: an endpoint may send 1xx answers without end."""
+
+    def __init__(self) -> None:
+        self.left: float = math.inf
+
+    def watch(self, stream: Any) -> None:  # noqa: ANN401  (of httpcore, which httpx hides)
+        """Count what is read from a connection; httpx itself reads until the deadline."""
+        read = stream.read
+
+        def read_counted(max_bytes: int, timeout: float | None = None) -> bytes:
+            data: bytes = read(max_bytes, timeout)
+            self.left -= len(data)
+            if self.left < 0:
+                message = "the head of its answer does not end"
+                raise httpx.RemoteProtocolError(message)
+            return data
+
+        stream.read = read_counted
+
+
 @dataclass(slots=True)
 class _Exchange:
     """One request in a thread that is left behind when it is late, and its answer.
@@ -115,6 +139,7 @@ class _Exchange:
     client: httpx.Client
     request: httpx.Request
     peer: str  # Host and port that the last connection led to.
+    head: _Head
     answer: Answer | None = None  # What has come so far; None before its status.
     error: Exception | None = None  # What httpx raised.
     is_late: bool = False  # It was given up.
@@ -130,6 +155,7 @@ class _Exchange:
         """Send the request, and wait for the whole answer until the time is over."""
         limits = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
         self.request.extensions |= {"timeout": limits, "trace": self._trace}
+        self.head.left = MAX_HEAD_BYTES
         thread = Thread(target=self._send, daemon=True)
         thread.start()
         try:
@@ -141,6 +167,8 @@ class _Exchange:
         """Follow httpx, so that no events go over a connection that was made too late."""
         if event == "connection.connect_tcp.started":
             self.peer = f"{info['host']}:{info['port']}"
+        elif event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self.head.watch(info["return_value"])
         elif self.is_late and event.endswith("send_request_headers.started"):
             raise httpx.ConnectTimeout(TOO_LATE)
 
@@ -153,6 +181,7 @@ class _Exchange:
 
     def _read(self, response: httpx.Response) -> Answer:
         """Read the body of an answer; its status counts even if the body breaks off."""
+        self.head.left = math.inf
         so_far = Answer(
             response.status_code,
             retry_after=response.headers.get("retry-after", ""),

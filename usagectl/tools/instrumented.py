@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from usagectl import settings
-from usagectl.endpoint import origin_of, problem_of
+from usagectl.endpoint import is_loopback, origin_of, problem_of
 from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
 from usagectl.machine import files, owners
 from usagectl.tools.base import (
@@ -66,6 +66,11 @@ _SHOWN_KEYS = 5
 _SHOWN_CHARACTERS = 60
 
 _NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
+
+LIFTED_VARIABLE = "USAGECTL_AS_IF_ENABLED"
+"""With `1`, and as long as `ANALYTICS_API` leads to this machine, every No is lifted but the
+policy's: a capture shows what would be sent. Other programs keep what `DO_NOT_TRACK` says."""
+
 _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
 
 
@@ -128,6 +133,12 @@ class Instrumented(Tool):
             switches.append(Switch("setting", "settings file", None, "", "off"))
         switches.append(Switch("default", "no switch", None, "", "local"))
         base = self.endpoint(environment, user)[0]
+        if _is_lifted(environment):
+            lifted = [
+                each if each.source == "policy" else each._replace(says=None) for each in switches
+            ]
+            is_on = Switch("environment", LIFTED_VARIABLE, "1", "environment", "on")
+            return (PartReading("cli", base, (is_on, *lifted)),)
         cautions = (
             *_variable_cautions(environment, self.name),
             *_file_cautions(sources),
@@ -311,6 +322,11 @@ def identity_file(state_dir: Path, tool: str) -> IdentityFile:
 def variable_of(name: str) -> str:
     """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
     return f"{name.upper().replace('-', '_')}_TELEMETRY"
+
+
+def _is_lifted(environment: Environment) -> bool:
+    variables = environment.variables
+    return variables.get(LIFTED_VARIABLE) == "1" and is_loopback(variables.get("ANALYTICS_API", ""))
 
 
 def _says_no(value: str) -> Telemetry | None:
