@@ -13,9 +13,12 @@ import pytest
 
 from tests.support import confined
 from tests.support.commands import run_inside, start
+from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.terminals import answer
+from usagectl.cli.replay import LineMeter
+from usagectl.delivery.replay import Progress
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Connection, Received
@@ -282,6 +285,18 @@ def test_a_log_gets_a_line_a_second(machine: Machine) -> None:
     assert 1 <= len(lines) <= 4
     assert all("of 60 sent, 0 rejected" in line for line in lines)
     assert "60 events sent" in done.stdout
+
+
+def test_a_log_says_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also while nothing is answered: a line each time, with the reason, and none at the end."""
+    with LineMeter(seconds=0.01) as meter:
+        meter.progress(Progress(sent=3), 9)
+        meter.delay("http://h answers with status 503; trying again")
+        assert wait_until(lambda: meter.lines > 1)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == meter.lines
+    assert told[-1].startswith("3 of 9 sent, 0 rejected, 0 bytes, ")
+    assert told[-1].endswith("http://h answers with status 503; trying again")
 
 
 def test_bad_lines_are_named(machine: Machine) -> None:
