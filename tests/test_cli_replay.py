@@ -362,7 +362,7 @@ def test_without_a_home_the_hint_makes_a_place(machine: Machine) -> None:
     (machine.cwd / "file.jsonl").write_bytes(event(1) + b"\n")
     for words in (("spool",), ("replay", "--file", "file.jsonl", "--to", "http://127.0.0.1:9/v1")):
         found = run_inside(homeless, *words)
-        assert "try: export USAGECTL_STATE_DIR=/an/absolute/folder" in found.stdout + found.stderr
+        assert 'try: export USAGECTL_STATE_DIR="$(mktemp -d)"' in found.stdout + found.stderr
         assert "None" not in found.stdout
     assert "()" not in run_inside(homeless, "status").stdout
 

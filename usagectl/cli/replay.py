@@ -21,7 +21,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Yes, selecting
 from usagectl.cli._output import as_data
-from usagectl.errors import ConfirmationNeededError, FileUnreadableError, UsageError, count_of
+from usagectl.errors import ConfirmationNeededError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
@@ -190,7 +190,7 @@ def _store_of(
     try:
         source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:
-        raise FileUnreadableError(path or Path("-"), reason=files.reason_of(error)) from error
+        raise files.unreadable(path or Path("-"), error) from error
     with source as stream, TemporaryDirectory(prefix="usagectl-") as temporary:
         folder = Path(temporary) if dry_run else files.require_files_dir(environment)
         keeps = path is not None and not options.copies

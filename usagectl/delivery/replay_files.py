@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from usagectl import spool, tools
-from usagectl.errors import FileUnreadableError, NoEventsError
+from usagectl.errors import NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
 from usagectl.events.record import as_utf8
@@ -107,7 +107,7 @@ def _load(
     try:
         added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
-        raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
+        raise files.unreadable(shown, error) from error
     if bad_lines.count and not added:
         most = f"a line may have {MOST_BYTES} bytes" if bad_lines.long else ""
         raise NoEventsError(str(shown), bad_lines=bad_lines.count, reason=most)
@@ -131,7 +131,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
     try:
         found = file.stat()
     except OSError as error:
-        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
+        raise files.unreadable(file, error) from error
     parts = (file.resolve(), found.st_size, found.st_mtime_ns, found.st_ino, base)
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
