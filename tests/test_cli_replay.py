@@ -276,6 +276,24 @@ def test_an_interrupted_file_goes_on_too(machine: Machine) -> None:
     assert len(numbers(there)) == count + 60
 
 
+def test_a_plan_is_what_is_sent(machine: Machine) -> None:
+    """A dry run leaves no event of its own, and of a file it plans what an earlier one left."""
+    put(machine, event(1))
+    run(machine, "explain")
+    file = machine.cwd / "events.jsonl"
+    file.write_bytes(b"".join(event(number) + b"\n" for number in range(9)))
+    with Endpoint() as there:
+        given = ("replay", "--to", there.base, "--limit", "4", "--json")
+        for words in ((), ("--file", "events.jsonl"), ("--file", "events.jsonl")):
+            plans = [run(machine, *given, *words, "--dry-run").data for _ in range(2)]
+            done = run(machine, *given, *words).data
+            for plan in plans:
+                assert (plan["planned"], plan["bytes"]) == (done["sent"], done["bytes"]), words
+        assert numbers(there)[-4:] == [4, 5, 6, 7]
+        rest = run(machine, *given, "--file", "events.jsonl", "--dry-run").data
+    assert rest["planned"] == 1
+
+
 def test_a_log_gets_a_line_a_second(machine: Machine) -> None:
     """Without a terminal a long replay says on stderr how far it is, line by line."""
     fill(machine, 60)

@@ -153,6 +153,7 @@ def replay(  # noqa: PLR0913  (each is an option)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
+            invocation.recording.forget()  # It would wait too, and not be in its own plan.
             return _plan(invocation, options, base=route.base, store=store, raw=raw)
         if not yes:
             _ask(invocation, options, route, store=store)
@@ -176,8 +177,6 @@ def _store_of(
     invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
 ) -> Iterator[Spool]:
     """Open where the events wait: the spool, or the store of a file or of standard input."""
-    from tempfile import TemporaryDirectory
-
     from usagectl import spool
     from usagectl.delivery import replay_files
 
@@ -191,12 +190,16 @@ def _store_of(
         source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:
         raise files.unreadable(path or Path("-"), error) from error
-    with source as stream, TemporaryDirectory(prefix="usagectl-") as temporary:
-        folder = Path(temporary) if dry_run else files.require_files_dir(environment)
-        keeps = path is not None and not options.copies
-        with replay_files.opened(
-            environment, folder, file=path, stream=stream, base=base, keeps=keeps
-        ) as found:
+    with source as stream:
+        if dry_run:
+            opened = replay_files.planned(environment, file=path, stream=stream, base=base)
+        else:
+            folder = files.require_files_dir(environment)
+            keeps = path is not None and not options.copies
+            opened = replay_files.opened(
+                environment, folder, file=path, stream=stream, base=base, keeps=keeps
+            )
+        with opened as found:
             _remark(found)
             yield found.store
 

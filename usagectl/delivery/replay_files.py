@@ -11,6 +11,7 @@ import hashlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from usagectl import spool, tools
@@ -22,7 +23,6 @@ from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
@@ -95,6 +95,35 @@ def opened(
     finally:
         if not keeps:
             _remove(place)
+
+
+@contextmanager
+def planned(
+    environment: Environment, *, file: Path | None, stream: BinaryIO, base: str
+) -> Iterator[FileEvents]:
+    """Load the events that a replay of a file would send, and leave nothing behind.
+
+    These are those that an earlier replay left of it, where there are some.
+
+    Raises:
+        FileUnreadableError: the file cannot be read.
+        NoEventsError: it holds none.
+    """
+    from tempfile import TemporaryDirectory  # only a plan needs it
+
+    own = files.spool_file(environment)
+    kept = own and files.require_files_dir(environment) / f"{_key(environment, file, base)}.db"
+    with spool.opened_for_reading(kept) as store:
+        if store.count(("pending",)):
+            yield FileEvents(store, is_resumed=True, bad_lines=BadLines())
+            return
+    with (
+        TemporaryDirectory(prefix="usagectl-") as folder,
+        opened(
+            environment, Path(folder), file=file, stream=stream, base=base, keeps=False
+        ) as found,
+    ):
+        yield found
 
 
 def _load(

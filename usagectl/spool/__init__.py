@@ -526,6 +526,17 @@ def opened(
 
 
 @contextmanager
+def opened_for_reading(file: Path | None) -> Iterator[Spool]:
+    """Open a store for reading alone; a missing one reads as empty, and is not made.
+
+    Raises:
+        FileUnreadableError: it cannot be read, or is not a store of ours.
+    """
+    with database.connected_for_reading(file) as connection:
+        yield Spool(connection)
+
+
+@contextmanager
 def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator[Spool]:
     """Open the user's spool; one that is not there is as an empty one, and is not made.
 
@@ -541,8 +552,8 @@ def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator
         with opened(file, bounds=load_bounds(environment)) as store:
             yield store
     else:
-        with database.connected_for_reading(file) as connection:
-            yield Spool(connection)
+        with opened_for_reading(file) as store:
+            yield store
 
 
 def purge(
