@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import first_line, run_inside, start
+from usagectl.cli import _capture_page as page
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -145,6 +146,22 @@ def test_expectations(tool: Machine, subtests: pytest.Subtests) -> None:
         with subtests.test(f"{expect}, {word}"):
             assert (found.status, told in found.stderr) == (int(bool(told)), True)
             assert "Nothing arrived" not in found.stderr
+
+
+def test_containers_are_spoken_of_where_a_command_starts_some(machine: Machine) -> None:
+    """An engine on PATH says nothing: the command has to name it, or a tool that uses it."""
+    environment = machine.environment()
+    machine.install_program("docker")
+    for line, expected in (
+        ("mytool build", False),
+        ("docker run x", True),
+        ("sh -c localstack\tstart", True),
+        ("/usr/bin/podman ps", True),
+        ("lstk start", True),
+    ):
+        assert page.has_containers(environment, line.split(" ")) == expected, line
+    (machine.bin / "docker").unlink()
+    assert not page.has_containers(environment, ["docker"])
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:
