@@ -125,7 +125,7 @@ function __usagectl_commands
                 'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
-                'capture	Run a command and record every usage event that it sends; none leaves this machine.' \
+                'capture	Run a command and record the usage events that variables lead here instead of out.' \
                 'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
@@ -209,7 +209,7 @@ function __usagectl_options
         case 'usagectl audit'
             printf '%s\n' '+--state	Of the spool: waiting, sent or rejected; can be repeated. All without it.' \
                 '+--rule	Only this rule, by ID or name; can be repeated.' \
-                '+--ignore	Do not count this; the reason stays in the output. Can be repeated.' \
+                '+--ignore	Do not count this; the field as the table or JSON names it. Can be repeated.' \
                 '--baseline	Do not count what stands in this file, so that only what is new fails.' \
                 '--write-baseline	Write the findings of now to --baseline.' \
                 '--fail-on	Exit with 1 from this level on.' \
@@ -310,7 +310,7 @@ function __usagectl_options
             printf '%s\n' '--service	The AWS service that was called.' \
                 '--operation	The operation that was called.' \
                 '--status-code	The HTTP status of the answer.' \
-                '--err-type	The type of the error. Only with a status of 400 to 499.' \
+                '--err-type	The type of the error, by its code on the wire: `404` for a HEAD whose client raises `NoSuchKey`. Only with a status of 400 to 499.' \
                 '--err-msg	The text of the error. Only with a status of 400 to 499; it may repeat what the caller sent, so usagectl scrubs it.' \
                 '--stack-trace	The stack trace of an error inside LocalStack. Only with status 500 and `DEBUG=1`. The notice does not name this field; the name is ours.' \
                 '--is-internal	True when LocalStack itself made the call.' \

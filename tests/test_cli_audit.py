@@ -191,7 +191,11 @@ def test_ignore(machine: Machine) -> None:
     assert rules_of(outcome) == ["UC101", "UC501"]
     hidden = next(each for each in outcome.data["findings"] if each["suppressed"])
     assert hidden["suppressed"] == {"by": "ignore", "reason": "it is known"}
+    for place in (f"cli_cmd{hidden['field']}", f"cli_cmd.{hidden['field']}", "cli_cmd/metadata"):
+        again = audit(machine, "--json", "--ignore", f"UC201={place}:it is known")
+        assert (again.stdout, again.stderr) == (outcome.stdout, ""), place
     elsewhere = audit(machine, "--json", "--ignore", "UC201=session:other: reason")
+    assert elsewhere.stderr == "--ignore UC201=session matches no finding.\n"
     assert "UC201" in rules_of(elsewhere)
     everything = audit(machine, *(w for r in RULES for w in ("--ignore", f"{r.name}:all")))
     assert everything.status == 0

@@ -19,6 +19,7 @@ from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
 from usagectl import consent
+from usagectl.cli import _capture_page as page
 from usagectl.tools.instrumented import LIFTED_VARIABLE, Registration
 
 if TYPE_CHECKING:
@@ -213,6 +214,22 @@ def test_the_port_stays_taken_while_something_of_the_command_runs(tool: Machine)
 
     assert not can_be_bound()
     assert wait_until(can_be_bound)
+
+
+def test_containers_are_spoken_of_where_a_command_starts_some(machine: Machine) -> None:
+    """An engine on PATH says nothing: the command has to name it, or a tool that uses it."""
+    environment = machine.environment()
+    machine.install_program("docker")
+    for line, expected in (
+        ("mytool build", False),
+        ("docker run x", True),
+        ("sh -c localstack\tstart", True),
+        ("/usr/bin/podman ps", True),
+        ("lstk start", True),
+    ):
+        assert page.has_containers(environment, line.split(" ")) == expected, line
+    (machine.bin / "docker").unlink()
+    assert not page.has_containers(environment, ["docker"])
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:

@@ -24,6 +24,7 @@ from usagectl.delivery.requests import Answer, NoAnswerError, build_post
 from usagectl.spool import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.endpoint import Behaviour, Connection, Received
@@ -95,14 +96,14 @@ def test_every_event_ends_in_one_place(tmp_path: Path) -> None:
 
 
 def test_nobody_listens(machine: Machine) -> None:
-    """Every event is kept, it is tried more than once, and the hint makes an endpoint."""
+    """Every event is kept; here nobody comes to listen meanwhile; the hint makes an endpoint."""
     with Endpoint() as there:
         pass
     fill(machine, EVENTS)
     result = send(machine, there.base)
     assert len(states(machine)["pending"]) == EVENTS
     assert result.problem is not None
-    assert "nothing listens there (connection refused), tried" in result.problem.message
+    assert result.problem.message.endswith("nothing listens there (connection refused).")
     assert result.problem.hint == f"usagectl capture --port {there.port}"
 
 
@@ -175,13 +176,20 @@ class Clock:
         self.now += seconds
         self.waits.append(seconds)
 
-    def deliver(self, *, patience: float = 30.0, may_continue: object = None) -> None:
+    def deliver(
+        self,
+        *,
+        patience: float = 30.0,
+        may_continue: object = None,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Deliver one event."""
         deliverer = attempts.Deliverer(
             self.send,
             "http://127.0.0.1:9/v1",
             patience=timedelta(seconds=patience),
             may_continue=may_continue or (lambda: None),  # type: ignore[arg-type]
+            on_wait=on_wait,
             clock=lambda: self.now,
             sleep=self.sleep,
             jitter=lambda: 1.0,
@@ -203,6 +211,29 @@ def test_what_cannot_get_better_is_tried_once() -> None:
     with pytest.raises(attempts.EndpointUnreachableError, match=r"verified\.$"):
         clock.deliver()
     assert clock.waits == []
+
+
+def test_a_refusal_that_may_be_a_proxys_loses_nothing() -> None:
+    """403 through a proxy in clear may be the proxy's own: it ends at once, and the events wait."""
+    for status, told in (
+        (403, "the proxy p:1, or what is behind it, refuses it (status 403)"),
+        (407, "the proxy p:1 asks for a password (status 407)"),
+    ):
+        clock = Clock(Answer(status, proxy="p:1"))
+        with pytest.raises(attempts.EndpointUnreachableError) as caught:
+            clock.deliver()
+        assert (told in caught.value.message, clock.waits) == (True, [])
+    with pytest.raises(attempts.TrackingRefusedError):
+        Clock(Answer(403, b'{"track_events": false}', proxy="p:1")).deliver()
+
+
+def test_what_is_waited_for_is_told() -> None:
+    """Before each attempt, and before each rest with the reason."""
+    told: list[str] = []
+    clock = Clock(Answer(503), Answer(200))
+    clock.deliver(on_wait=told.append)
+    waits = "waiting for http://127.0.0.1:9 to answer"
+    assert told == [waits, "http://127.0.0.1:9 answers with status 503; trying again", waits]
 
 
 def test_an_opt_out_ends_a_rest() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.machine import Machine
+
 # Locks a folder, says so, and holds it until its input ends.
 HOLDER = """
 import sys
@@ -158,6 +160,19 @@ def test_a_full_disk_keeps_the_old_bytes(folder: Path) -> None:
         assert child.wait(timeout=60) == 7
     assert file.read_bytes() == b"old"
     assert list(folder.iterdir()) == [file]
+
+
+def test_a_home_that_is_none_is_led_to_its_variable(machine: Machine) -> None:
+    """A system account has a home that is not there: a folder in it can be for nobody."""
+    missing = machine.folder / "nonexistent"
+    for home, path, expected in (
+        (missing, missing / ".config" / "f", 'export HOME="$(mktemp -d)"'),
+        (missing, machine.folder / "f", ""),
+        (machine.home, machine.home / ".config" / "f", ""),
+        (missing, None, ""),
+    ):
+        environment = machine.environment(variables={"HOME": str(home)})
+        assert files.hint_of_home(environment, path) == expected
 
 
 def test_removing(folder: Path) -> None:

@@ -116,6 +116,8 @@ def test_a_full_disk_leaves_every_old_byte(furnished: Machine) -> None:
     before = contents(furnished.folder)
     outcomes = run_all_behind(full_disk(furnished), furnished, [*ANSWERING, *WRITING])
     assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
+    hints = {outcomes[words].envelope["errors"][0]["hint"][:6] for words in WRITING}
+    assert hints == {"df -h "}
     assert after(furnished) == before
 
 

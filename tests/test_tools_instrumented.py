@@ -213,6 +213,9 @@ def test_without_a_home_it_is_off(machine: Machine) -> None:
     """An account without a home has no place for a setting, so nothing was ever agreed to."""
     (found,) = consent.evaluate(machine.environment(config_dir=None), ["usagectl"])
     assert (found.telemetry, codes(found)) == ("off", ["no-home"])
+    assert (
+        consent.describe(found.decided_by) == "a missing home"
+    )  # No file is named: there is none.
 
 
 def test_of_several_no_the_first_named_decides(machine: Machine) -> None:

@@ -49,6 +49,11 @@ def count_of(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
+def hint_of_folder(variable: str) -> str:
+    """Return a command that gives an account without a home a folder that can be."""
+    return f'export {variable}="$(mktemp -d)"'
+
+
 class UsagectlError(Exception):
     """What went wrong, under a stable code, with a next step.
 
@@ -57,10 +62,12 @@ class UsagectlError(Exception):
         exit_status: what the command line returns (design, section 3).
         message: one sentence for a person.
         hint: a command that helps, or an empty string.
+        unwritable: the file or folder that could not be written, if that was it.
     """
 
     code: ClassVar[str] = "error"
     exit_status: ClassVar[int] = 3
+    unwritable: Path | None = None
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -175,7 +182,7 @@ class FolderUnknownError(StateError):
     def __init__(self, what: str, *, variable: str) -> None:
         super().__init__(
             f"No folder is known for {what}: this account has no home.",
-            hint=f"export {variable}=/an/absolute/folder",
+            hint=hint_of_folder(variable),
         )
 
 
@@ -201,6 +208,10 @@ class FileUnwritableError(_FileError):
 
     code = "file-unwritable"
     verb = "cannot be written"
+
+    def __init__(self, file: Path, *, reason: str, hint: str = "") -> None:
+        super().__init__(file, reason=reason, hint=hint)
+        self.unwritable = file
 
 
 class FileExistsAlreadyError(StateError):
@@ -277,3 +288,4 @@ class SpoolUnwritableError(UsagectlError):
             f"The spool {folder} cannot be written: {reason}.",
             hint=hint or f"ls -ld {quote(str(folder))}",
         )
+        self.unwritable = folder

@@ -132,7 +132,8 @@ def read(file: Path, *, limit: int = toml.MAX_BYTES) -> SettingsFile:
         document = toml.read(file, limit=limit)
         return SettingsFile(file) if document is None else _narrow(file, document)
     except (FileUnreadableError, FileCorruptError) as error:
-        return SettingsFile(file, exists=True, problem=error.message)
+        hint = files.explain_owner(file)[1] if isinstance(error, FileUnreadableError) else ""
+        return SettingsFile(file, exists=True, problem=error.message, hint=hint)
 
 
 def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:

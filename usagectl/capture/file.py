@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from usagectl.capture import records
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
 from usagectl.machine import owners
-from usagectl.machine.files import reason_of, refuse_foreign_link
+from usagectl.machine.files import refuse_foreign_link, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ class CaptureFile:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
             self.sums.unstored += 1
-            self.problem = FileUnwritableError(self.path, reason=reason_of(error))
+            self.problem = unwritable(self.path, error)
             with suppress(OSError):
                 os.ftruncate(self._descriptor, before)  # Half a line is useless.
 
@@ -189,4 +189,6 @@ def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
         hint = f"mkdir -p {quote(str(file.parent))}"
         return FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
-    return FileUnwritableError(file, reason=reasons.get(error.errno or 0) or reason_of(error))
+    if reason := reasons.get(error.errno or 0):
+        return FileUnwritableError(file, reason=reason)
+    return unwritable(file, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -19,6 +20,7 @@ from usagectl.cli import _output
 from usagectl.cli._output import as_data
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
 from usagectl.machine import files
+from usagectl.tools.base import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,10 +108,13 @@ def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str
     return audit.Auditor(audit.Context.from_environment(environment)).shown_name
 
 
-def has_containers(environment: Environment) -> bool:
-    """True if a command could start a container here."""
+def has_containers(environment: Environment, words: Sequence[str]) -> bool:
+    """True if a command names what starts containers, and an engine is here."""
+    engines = ("docker", "podman")
+    starters = [*engines, *(tool.name for tool in built_in() if "container" in tool.parts)]
+    named = set(re.findall(r"[\w.]+", " ".join(words)))
     path = environment.variables.get("PATH", "")
-    return any(shutil.which(name, path=path) for name in ("docker", "podman"))
+    return not named.isdisjoint(starters) and any(shutil.which(each, path=path) for each in engines)
 
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:

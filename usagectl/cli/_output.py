@@ -20,7 +20,7 @@ import typer
 
 from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
-from usagectl.machine.files import reason_of
+from usagectl.machine.files import hint_of_home, reason_of
 from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Answer(NamedTuple):
 
 def emit(answer: Answer, invocation: Invocation) -> None:
     """Print an answer and its errors; exit with the status of the first error."""
+    _lead_home(answer.errors, invocation)
     if invocation.as_json:
         _print_envelope(invocation.command, answer.data(), answer.errors)
     else:
@@ -80,10 +81,18 @@ def emit(answer: Answer, invocation: Invocation) -> None:
 
 def fail(error: UsagectlError, invocation: Invocation) -> None:
     """Print the error that ended a command."""
+    _lead_home([error], invocation)
     if invocation.wants_json:
         _print_envelope(invocation.command, {}, [error])
     else:
         print_error(error, command=invocation.command)
+
+
+def _lead_home(errors: Sequence[UsagectlError], invocation: Invocation) -> None:
+    """Lead an account without a home to the variable to set, not to a folder that cannot be."""
+    for error in errors:
+        if error.unwritable is not None:
+            error.hint = hint_of_home(invocation.environment, error.unwritable) or error.hint
 
 
 def fail_unwritable(error: OSError) -> int:

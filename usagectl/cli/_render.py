@@ -100,6 +100,12 @@ class BarMeter:
         """Show how many events are done, and of how many."""
         self._progress.update(self._task, completed=done, total=planned)
 
+    def tell(self, what: str) -> None:
+        """Write in front of the bar what is waited for."""
+        from rich.markup import escape
+
+        self._progress.update(self._task, description=escape(printable_line(what)))
+
 
 def _fold_paths(text: str, width: int) -> str:
     """Break paths that are longer than a line behind a slash, not inside a name.

@@ -60,7 +60,7 @@ Ignores = Annotated[
     typer.Option(
         "--ignore",
         metavar="RULE[=EVENT.FIELD]:REASON",
-        help="Do not count this; the reason stays in the output. Can be repeated.",
+        help="Do not count this; the field as the table or JSON names it. Can be repeated.",
     ),
 ]
 Baseline = Annotated[
@@ -289,6 +289,9 @@ def _audit(
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
     baselines.check_places(ignores, result.by_name)
+    for each in baselines.unmatched(ignores, result.findings):
+        place = f"{each.rule}={each.place}" if each.place else each.rule
+        _output.print_remark(f"--ignore {place} matches no finding.")
     return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 
 

@@ -162,12 +162,15 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
     ] = False,
 ) -> _output.Answer:
-    """Run a command and record every usage event that it sends; none leaves this machine.
+    """Run a command and record the usage events that variables lead here instead of out.
 
     CMD runs against an endpoint on loopback: its output and its exit status stay
     its own, and the summary goes to stderr. Its events are held against the
     notice. Without CMD the endpoint serves until Ctrl-C, and the variables that
     lead a program to it are printed.
+
+    A program that posts to a URL of its own, whatever these variables say, is not
+    caught: what it sends goes out, and nothing is seen of it here.
 
     To prove in CI that an opt-out works:
 
@@ -195,7 +198,9 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         has_secret=bool(words),
         grace_seconds=grace,
     )
-    is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
+    is_reached = options.reaches_containers or not page.has_containers(
+        invocation.environment, words
+    )
     if expect and words and not is_reached:
         _output.print_remark(
             "Containers cannot reach this endpoint, so this proves nothing about them; --bind "

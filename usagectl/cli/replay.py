@@ -11,7 +11,8 @@ from datetime import timedelta
 from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol, Self
 
 import typer
 
@@ -20,14 +21,15 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Yes, selecting
 from usagectl.cli._output import as_data
-from usagectl.errors import ConfirmationNeededError, FileUnreadableError, UsageError, count_of
+from usagectl.errors import ConfirmationNeededError, UsageError, count_of
 from usagectl.machine import files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
+    from usagectl.cli._render import BarMeter
     from usagectl.delivery.replay import Options, Progress, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
@@ -152,6 +154,7 @@ def replay(  # noqa: PLR0913  (each is an option)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
+            invocation.recording.forget()  # It would wait too, and not be in its own plan.
             return _plan(invocation, options, base=route.base, store=store, raw=raw)
         if not yes:
             _ask(invocation, options, route, store=store)
@@ -175,8 +178,6 @@ def _store_of(
     invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
 ) -> Iterator[Spool]:
     """Open where the events wait: the spool, or the store of a file or of standard input."""
-    from tempfile import TemporaryDirectory
-
     from usagectl import spool
     from usagectl.delivery import replay_files
 
@@ -189,13 +190,17 @@ def _store_of(
     try:
         source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:
-        raise FileUnreadableError(path or Path("-"), reason=files.reason_of(error)) from error
-    with source as stream, TemporaryDirectory(prefix="usagectl-") as temporary:
-        folder = Path(temporary) if dry_run else files.require_files_dir(environment)
-        keeps = path is not None and not options.copies
-        with replay_files.opened(
-            environment, folder, file=path, stream=stream, base=base, keeps=keeps
-        ) as found:
+        raise files.unreadable(path or Path("-"), error) from error
+    with source as stream:
+        if dry_run:
+            opened = replay_files.planned(environment, file=path, stream=stream, base=base)
+        else:
+            folder = files.require_files_dir(environment)
+            keeps = path is not None and not options.copies
+            opened = replay_files.opened(
+                environment, folder, file=path, stream=stream, base=base, keeps=keeps
+            )
+        with opened as found:
             _remark(found)
             yield found.store
 
@@ -280,7 +285,8 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
             base=base,
             store=store,
             on_wait=partial(_output.print_remark, _WAITING),
-            on_progress=meter,
+            on_progress=meter.progress,
+            on_delay=meter.delay,
         )
     if result.problem and result.problem.hint.startswith("usagectl replay"):
         result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
@@ -364,28 +370,80 @@ def _show_result(result: ReplayResult, base: str, options: Options) -> None:
 
 
 @contextmanager
-def _meter() -> Iterator[Callable[[Progress, int], None]]:
+def _meter() -> Iterator[Meter]:
     """Show progress on stderr: a bar on a terminal, else a line a second for a log."""
     if not sys.stderr.isatty():
-        yield _line_meter()
+        with LineMeter() as lines:
+            yield lines
         return
     from usagectl.cli._render import BarMeter
 
     with BarMeter("Sending") as bar:
-        yield lambda progress, planned: bar.show(progress.sent + progress.rejected, planned)
+        yield _Bar(bar)
 
 
-def _line_meter() -> Callable[[Progress, int], None]:
-    started = last = time.monotonic()
+class Meter(Protocol):
+    """What shows how far a replay is, and what it waits for."""
 
-    def show(progress: Progress, planned: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= 1:
-            last = now
-            _output.print_remark(
-                f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
-                f"{progress.bytes} bytes, {now - started:.0f} s"
-            )
+    def progress(self, progress: Progress, planned: int) -> None:
+        """Take how far it is."""
 
-    return show
+    def delay(self, what: str) -> None:
+        """Take what it waits for."""
+
+
+class _Bar:
+    """A bar on a terminal, behind the words that say what is waited for."""
+
+    def __init__(self, bar: BarMeter) -> None:
+        self._bar = bar
+
+    def progress(self, progress: Progress, planned: int) -> None:
+        """Draw how far it is."""
+        self._bar.show(progress.sent + progress.rejected, planned)
+
+    def delay(self, what: str) -> None:
+        """Draw what it waits for."""
+        self._bar.tell(what)
+
+
+class LineMeter:
+    """A line a second on stderr, for a log: how far a replay is, and what it waits for."""
+
+    def __init__(self, *, seconds: float = 1.0) -> None:
+        self.lines = 0
+        self._seconds = seconds
+        self._started = time.monotonic()
+        self._done: tuple[Progress, int] | None = None
+        self._what = ""
+        self._end = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def progress(self, progress: Progress, planned: int) -> None:
+        """Take how far it is."""
+        self._done = progress, planned
+
+    def delay(self, what: str) -> None:
+        """Take what it waits for."""
+        self._what = what
+
+    def _run(self) -> None:
+        while not self._end.wait(self._seconds):
+            if self._done is not None:
+                _output.print_remark(self._line(*self._done))
+                self.lines += 1
+
+    def _line(self, progress: Progress, planned: int) -> str:
+        spent = time.monotonic() - self._started
+        return (
+            f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
+            f"{progress.bytes} bytes, {spent:.0f} s; {self._what}"
+        )

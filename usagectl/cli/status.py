@@ -45,7 +45,9 @@ def status(
     """Show for each tool whether its telemetry is on, and which switch decided.
 
     The verdict on a tool is what that tool would do: its own switches are
-    read with its own rules. Nothing is run, sent or written for it.
+    read with its own rules. Nothing is run or sent for it, and no file of a tool written;
+    that the command was used is recorded on this machine, as of any other, unless
+    usagectl's own telemetry is off.
 
     Machine IDs are masked, so that the output can go into a bug report.
     """

@@ -16,7 +16,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from usagectl import endpoint
-from usagectl.delivery.requests import NOBODY_LISTENS, Answer, NoAnswerError, build_post
+from usagectl.delivery.requests import (
+    NOBODY_LISTENS,
+    PROXY_AUTHENTICATION,
+    Answer,
+    NoAnswerError,
+    build_post,
+    is_refusal,
+)
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
@@ -34,8 +41,7 @@ _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
 TOO_LARGE = 413
-_PROXY_AUTHENTICATION = 407
-_RETRIED = frozenset({408, 425, 429})
+_FORBIDDEN = 403
 _MAX_RETRY_AFTER = timedelta(days=30)
 
 
@@ -108,6 +114,7 @@ class Deliverer:
     patience: timedelta
     may_continue: Callable[[], None]
     compress: bool = False
+    on_wait: Callable[[str], None] = lambda _what: None  # Called with what is waited for.
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
@@ -148,6 +155,7 @@ class Deliverer:
             tries += 1
             wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
             wait *= 0.5 + self.jitter() / 2
+            self.on_wait(f"waiting for {self._origin} to answer")
             try:
                 answer = self.send(post, min(deadline, self.clock() + REQUEST_SECONDS))
             except NoAnswerError as error:
@@ -163,6 +171,7 @@ class Deliverer:
                 failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
             if self.clock() + wait >= deadline:
                 raise failure
+            self.on_wait(f"{failure.message.rstrip('.')}; trying again")
             self._rest(wait)
 
     def _rest(self, seconds: float) -> None:
@@ -178,10 +187,14 @@ class Deliverer:
         if answer.status // 100 == 3:  # noqa: PLR2004
             target = _target_of(answer, self._origin)
             raise EndpointRedirectsError(self._origin, answer.status, target=target)
-        if answer.status == _PROXY_AUTHENTICATION:
-            reason = "a proxy asks for a password (status 407)"
+        if answer.status == PROXY_AUTHENTICATION:
+            reason = f"the proxy {answer.proxy}".rstrip() + " asks for a password (status 407)"
             raise EndpointUnreachableError(self._origin, reason, tries=1)
-        return answer.status // 100 in (2, 4) and answer.status not in _RETRIED
+        if answer.status == _FORBIDDEN and answer.proxy and not _refuses_tracking(answer):
+            # Which of the two it was cannot be told; events that nobody saw must not be lost.
+            reason = f"the proxy {answer.proxy}, or what is behind it, refuses it (status 403)"
+            raise EndpointUnreachableError(self._origin, reason, tries=1)
+        return answer.is_success or is_refusal(answer.status)
 
 
 def _halves(batch: Batch) -> list[Batch]:
@@ -201,7 +214,7 @@ def _target_of(answer: Answer, origin: str) -> str:
 
 def _refuses_tracking(answer: Answer) -> bool:
     """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
-    if not answer.is_success and answer.status != 403:  # noqa: PLR2004
+    if not answer.is_success and answer.status != _FORBIDDEN:
         return False
     try:
         document = json.loads(answer.body)

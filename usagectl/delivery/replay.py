@@ -267,7 +267,7 @@ def _batches(options: Options, store: Spool) -> Iterator[Batch]:
     )
 
 
-def run(
+def run(  # noqa: PLR0913  (three are told of three different things)
     environment: Environment,
     options: Options,
     *,
@@ -276,11 +276,13 @@ def run(
     patience_seconds: float = _PATIENCE_SECONDS,
     on_wait: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress, int], None] = lambda _progress, _planned: None,
+    on_delay: Callable[[str], None] = lambda _what: None,
 ) -> ReplayResult:
     """Send the events that wait in a store, the user's or a file's, and keep what is not taken.
 
     `on_wait` is called when another replay is under way, which may go on for
-    `patience_seconds`; `on_progress` before the first request, and after each answer.
+    `patience_seconds`; `on_progress` before the first request, and after each answer;
+    `on_delay` with what the endpoint is waited for.
 
     Raises:
         LockTimeoutError: another replay went on and on.
@@ -290,7 +292,7 @@ def run(
     with _held(environment, patience_seconds, on_wait):
         replay_files.clean(environment)
         planned = count(options, store)
-        replay = _Replay(environment, options, store, base, on_progress, planned)
+        replay = _Replay(environment, options, store, base, on_progress, on_delay, planned)
         problem = replay.run() if replay.planned else None
     return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
 
@@ -319,6 +321,7 @@ class _Replay:
     store: Spool
     base: str
     on_progress: Callable[[Progress, int], None]
+    on_delay: Callable[[str], None]
     planned: int  # Events that are to be sent.
     progress: Progress = field(default_factory=Progress)
     last_refusal: int = 0  # Its status.
@@ -339,6 +342,7 @@ class _Replay:
                     patience=self.options.patience,
                     compress=self.options.compress,
                     may_continue=self._check,
+                    on_wait=self.on_delay,
                 )
                 return self._conclude(has_stopped=not self._send(deliverer))
         except UsagectlError as error:  # The caller tells it with what was sent until then.

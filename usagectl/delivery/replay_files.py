@@ -11,10 +11,11 @@ import hashlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from usagectl import spool, tools
-from usagectl.errors import FileUnreadableError, NoEventsError
+from usagectl.errors import NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
 from usagectl.events.record import as_utf8
@@ -22,7 +23,6 @@ from usagectl.machine import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
@@ -97,6 +97,35 @@ def opened(
             _remove(place)
 
 
+@contextmanager
+def planned(
+    environment: Environment, *, file: Path | None, stream: BinaryIO, base: str
+) -> Iterator[FileEvents]:
+    """Load the events that a replay of a file would send, and leave nothing behind.
+
+    These are those that an earlier replay left of it, where there are some.
+
+    Raises:
+        FileUnreadableError: the file cannot be read.
+        NoEventsError: it holds none.
+    """
+    from tempfile import TemporaryDirectory  # only a plan needs it
+
+    own = files.spool_file(environment)
+    kept = own and files.require_files_dir(environment) / f"{_key(environment, file, base)}.db"
+    with spool.opened_for_reading(kept) as store:
+        if store.count(("pending",)):
+            yield FileEvents(store, is_resumed=True, bad_lines=BadLines())
+            return
+    with (
+        TemporaryDirectory(prefix="usagectl-") as folder,
+        opened(
+            environment, Path(folder), file=file, stream=stream, base=base, keeps=False
+        ) as found,
+    ):
+        yield found
+
+
 def _load(
     environment: Environment, store: Spool, *, file: Path | None, stream: BinaryIO
 ) -> FileEvents:
@@ -107,7 +136,7 @@ def _load(
     try:
         added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
-        raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
+        raise files.unreadable(shown, error) from error
     if bad_lines.count and not added:
         most = f"a line may have {MOST_BYTES} bytes" if bad_lines.long else ""
         raise NoEventsError(str(shown), bad_lines=bad_lines.count, reason=most)
@@ -131,7 +160,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
     try:
         found = file.stat()
     except OSError as error:
-        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
+        raise files.unreadable(file, error) from error
     parts = (file.resolve(), found.st_size, found.st_mtime_ns, found.st_ino, base)
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 

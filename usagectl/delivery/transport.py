@@ -15,10 +15,18 @@ from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from threading import Thread
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 import httpx  # noqa: TID253
 
-from usagectl.delivery.requests import NOBODY_LISTENS, TOO_LATE, Answer, NoAnswerError
+from usagectl.delivery.requests import (
+    NOBODY_LISTENS,
+    PROXY_AUTHENTICATION,
+    TOO_LATE,
+    Answer,
+    NoAnswerError,
+    is_refusal,
+)
 from usagectl.endpoint import is_loopback, port_of
 
 if TYPE_CHECKING:
@@ -28,13 +36,17 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEAD_BYTES = 256 * 1024
+_PROXY_REFUSES = "the proxy refuses it"
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_MOST_PORT = 65535
+
 _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
     (ssl.SSLError, "a TLS connection cannot be made", True),
     (socket.gaierror, "its name cannot be resolved", False),
     (UnicodeError, "its name cannot be resolved", True),
     (ConnectionRefusedError, NOBODY_LISTENS, False),
-    (httpx.ProxyError, "the proxy refuses it", False),
+    (httpx.ProxyError, _PROXY_REFUSES, False),
     (httpx.TimeoutException, TOO_LATE, False),
     (httpx.LocalProtocolError, "the request cannot be sent as it is", True),
     (httpx.ProtocolError, "what it answers is not HTTP, or ends too soon", False),
@@ -79,9 +91,11 @@ class Transport:
         if exchange.is_late:
             self.close()
         if exchange.answer is not None and exchange.error is None:
-            return exchange.answer
+            # Over TLS a proxy only passes bytes on.
+            is_plain = self._base.startswith("http:")
+            return exchange.answer._replace(proxy=exchange.proxy if is_plain else "")
         error = exchange.error or httpx.ReadTimeout(TOO_LATE)
-        raise _explain(error, proxy=exchange.proxy) from error
+        raise _explain(error, proxy=exchange.proxy, is_here=exchange.is_here) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,6 +107,9 @@ class Transport:
 def _open(base: str) -> httpx.Client:
     is_here = is_loopback(base)
     is_plain = is_here and base.startswith("http:")
+    if not is_here and (name := _malformed_proxy(getproxies())):
+        reason = f"the proxy that {name} names has no valid URL"
+        raise NoAnswerError(reason, is_final=True)
     try:
         # Trusts the certificates of SSL_CERT_FILE, where plain http does not need them.
         context = False if is_plain else httpx.create_ssl_context()
@@ -100,6 +117,8 @@ def _open(base: str) -> httpx.Client:
     except OSError as error:
         reason = "the certificates to trust cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)"
         raise NoAnswerError(reason, is_final=True) from error
+    except httpx.InvalidURL as error:
+        raise NoAnswerError("NO_PROXY names a host that is none", is_final=True) from error
     except Exception as error:
         raise _explain(error) from error
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -127,6 +146,21 @@ class _Head:
         stream.read = read_counted
 
 
+def _malformed_proxy(proxies: Mapping[str, str]) -> str:
+    """Name the variable of a proxy that nothing can be sent through; empty without one."""
+    for scheme, text in proxies.items():
+        if scheme not in ("http", "https", "all"):
+            continue
+        try:
+            url = httpx.URL(text if ":/" in text else f"http://{text}")
+        except (httpx.InvalidURL, ValueError):
+            return f"{scheme.upper()}_PROXY"
+        is_valid = url.scheme in _PROXY_SCHEMES and url.host and not set(url.host) & set(" %/")
+        if not is_valid or not 0 < (1 if url.port is None else url.port) <= _MOST_PORT:
+            return f"{scheme.upper()}_PROXY"
+    return ""
+
+
 @dataclass(slots=True)
 class _Exchange:
     """One request in a thread that is left behind when it is late, and its answer.
@@ -150,6 +184,12 @@ class _Exchange:
         url = self.request.url
         there = f"{url.raw_host.decode('ascii')}:{port_of(str(url))}"
         return "" if self.peer == there else self.peer
+
+    @property
+    def is_here(self) -> bool:
+        """True if the last connection led to this machine: what is not there now does not come."""
+        host = self.peer.rpartition(":")[0]
+        return bool(host) and is_loopback(f"http://{f'[{host}]' if ':' in host else host}")
 
     def run(self, seconds: float) -> None:
         """Send the request, and wait for the whole answer until the time is over."""
@@ -201,16 +241,23 @@ class _Exchange:
         return so_far._replace(body=so_far.body[:MAX_BODY_BYTES], problem=problem)
 
 
-def _explain(error: Exception, *, proxy: str = "") -> NoAnswerError:
+def _explain(error: Exception, *, proxy: str = "", is_here: bool = False) -> NoAnswerError:
     """Translate an error of httpx; one that is not about the network stays a bug.
 
-    With a `proxy` it is that one which cannot be reached, or which refuses.
+    With a `proxy` it is that one which cannot be reached, or which refuses. Where the
+    connection led to this machine (`is_here`), a refusal is final.
     """
     causes = list(_causes(error))
     found = [row for row in _REASONS if any(isinstance(each, row[0]) for each in causes)]
     if not found:
         raise error
     _, reason, is_final = found[0]
+    is_final = is_final or (is_here and reason == NOBODY_LISTENS)
+    if isinstance(error, httpx.ProxyError) and (status := str(error)[:3]).isdecimal():
+        asks = int(status) == PROXY_AUTHENTICATION
+        reason = "the proxy asks for a password" if asks else _PROXY_REFUSES
+        reason = f"{reason} (status {status})"
+        is_final = is_refusal(int(status))
     if proxy and isinstance(error, httpx.ConnectError):
         reason = f"the proxy {proxy} cannot be reached: {reason}"
     elif proxy:

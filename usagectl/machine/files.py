@@ -20,6 +20,7 @@ from usagectl.errors import (
     FileUnwritableError,
     FolderUnknownError,
     LockTimeoutError,
+    hint_of_folder,
     quote,
 )
 from usagectl.machine import owners
@@ -434,6 +435,19 @@ def explain(path: Path, error: Exception, *, uid: int | None = None) -> tuple[st
     return reason, ""
 
 
+def hint_of_home(environment: Environment, path: Path | None) -> str:
+    """Return the variable to set where a path lies in a home that is none; else nothing.
+
+    System accounts have one that is not there, or the root folder, which is not theirs.
+    """
+    home = environment.home
+    if path is None or home is None or not path.is_relative_to(home):
+        return ""
+    is_root = home == Path(home.anchor)
+    is_fit = os.access(home, os.W_OK) if is_root else os.path.lexists(home)
+    return "" if is_fit else hint_of_folder("HOME")
+
+
 def hint_of_full_disk(path: Path) -> str:
     """Return the command that shows how full the disk of a path is."""
     there = next((each for each in (path, *path.parents) if os.path.isdir(each)), path)  # noqa: PTH112
@@ -448,7 +462,8 @@ def explain_owner(path: Path, *, uid: int | None = None) -> tuple[str, str]:
         return "", ""
     place, owner = taken
     hint = f"sudo chown -R {owners.name_of(uid)} {quote(str(place))}"
-    return f"{place} belongs to {owners.name_of(owner)}", hint
+    shown = "it" if place == path else str(place)
+    return f"{shown} belongs to {owners.name_of(owner)}", hint
 
 
 def _kind(mode: int) -> str:

@@ -526,6 +526,17 @@ def opened(
 
 
 @contextmanager
+def opened_for_reading(file: Path | None) -> Iterator[Spool]:
+    """Open a store for reading alone; a missing one reads as empty, and is not made.
+
+    Raises:
+        FileUnreadableError: it cannot be read, or is not a store of ours.
+    """
+    with database.connected_for_reading(file) as connection:
+        yield Spool(connection)
+
+
+@contextmanager
 def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator[Spool]:
     """Open the user's spool; one that is not there is as an empty one, and is not made.
 
@@ -541,8 +552,8 @@ def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator
         with opened(file, bounds=load_bounds(environment)) as store:
             yield store
     else:
-        with database.connected_for_reading(file) as connection:
-            yield Spool(connection)
+        with opened_for_reading(file) as store:
+            yield store
 
 
 def purge(
@@ -578,6 +589,7 @@ def state(environment: Environment) -> SpoolState:
     aside = ", ".join(database.list_set_aside(file))
     told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
     unwritable, hint = _why_unwritable(file)
+    hint = (unwritable and files.hint_of_home(environment, file)) or hint
     hint = hint or (f"ls -la {quote(str(file.parent))}" if aside else "")
     found = SpoolState(file, problem=told if aside else "", unwritable=unwritable, hint=hint)
     try:
@@ -593,7 +605,7 @@ def state(environment: Environment) -> SpoolState:
 def _why_unwritable(file: Path) -> tuple[str, str]:
     """Say why the next event could not be kept, as far as this shows without writing; a hint."""
     folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
-    hint = files.explain_owner(file)[1] or f"ls -la {quote(str(file.parent))}"
+    hint = files.explain_owner(file)[1] or f"ls -la {quote(str(folder))}"
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.
         if os.path.exists(path) and not os.access(path, mode):  # noqa: PTH110

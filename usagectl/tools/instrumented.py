@@ -19,8 +19,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from usagectl import settings
 from usagectl.endpoint import is_loopback, origin_of, problem_of
-from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnreadableError,
+    InvalidValueError,
+    hint_of_folder,
+    quote,
+)
 from usagectl.machine import files, owners
+from usagectl.machine.environment import CONFIG_DIR_VARIABLE
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -130,7 +137,7 @@ class Instrumented(Tool):
         switches += _mode_variables(environment, self.name)
         sources = _read_files(environment, self.name, user, switches)
         if user.file is None:
-            switches.append(Switch("setting", "settings file", None, "", "off"))
+            switches.append(Switch("setting", "a missing home", None, "", "off"))
         switches.append(Switch("default", "no switch", None, "", "local"))
         base = self.endpoint(environment, user)[0]
         if _is_lifted(environment):
@@ -447,7 +454,7 @@ def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Cauti
             yield Caution(f"{source}-cannot-enable", message, f"cat {quote(str(file.file))}")
         elif source == "setting" and file.file is None:
             message = "This account has no home, so no setting can be read; that counts as off."
-            yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
+            yield Caution("no-home", message, hint_of_folder(CONFIG_DIR_VARIABLE))
 
 
 def _name_some(keys: tuple[str, ...]) -> str:
