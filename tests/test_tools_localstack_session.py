@@ -196,16 +196,25 @@ def test_a_stray_version_file_becomes_the_edition(machine: Machine) -> None:
     assert payload_of(machine)["edition"] == "pro"
 
 
-def test_where_no_edition_can_be_computed_no_session_is_sent(machine: Machine) -> None:
-    """Versions that compute an edition fail without the folder; older ones do not look.
+def test_where_no_edition_can_be_named_start_alone_sends_a_session(machine: Machine) -> None:
+    """In a container without the image's folder `start` says that it is on a host.
 
-    The `cli_cmd` events of its commands need no session, and leave all the same.
+    Older versions look for no edition. The request is that of a host, with the ID of its file;
+    where the working folder cannot be listed there is none, and `cli_cmd` events leave all the
+    same.
     """
+    install_system_id(machine)
+    machine.machine_json.parent.mkdir(parents=True)
+    machine.machine_json.write_text('{"machine_id": "gen_host"}')
+    on_host = payload_of(machine)
     machine.variables["OVERRIDE_IN_DOCKER"] = "1"
     (old,) = previews(machine, version="3.8.1")
     assert (len(old.requests), codes(old), old.would_send) == (1, [], True)
     (new,) = previews(machine)
-    assert (new.requests, codes(new), new.would_send) == ((), ["no-session"], True)
+    assert (codes(new), new.would_send) == (["no-session"], True)
+    payload = json.loads(new.requests[0].body)["payload"]
+    assert {**on_host, "session_id": ""} == {**payload, "session_id": ""}
+    assert (payload["is_docker"], payload["machine_id"]) == (False, "gen_host")
     machine.variables = {}
     machine.cwd.rmdir()
     (gone,) = previews(machine)

@@ -83,8 +83,10 @@ def _preview_client(
 ) -> tuple[tuple[Preview, ...], tuple[str, ...]]:
     verdicts = {found.part: found for found in evaluate_tool(environment, tool)}
     on = frozenset(part for part, found in verdicts.items() if found.telemetry == "on")
-    stored_ids = dict(_stored_ids(environment, tool.name))
-    parts = tool.preview(environment, wish._replace(on=on, stored_ids=stored_ids))
+    changed = tool.sending_environment(environment, wish.version)
+    stored_ids = dict(_stored_ids(changed, tool.name))
+    wish = wish._replace(on=on, stored_ids=stored_ids, is_changed=changed is not environment)
+    parts = tool.preview(changed, wish)
     previews = (
         Preview(verdicts[each.part], _shown(each.requests, wish), each.cautions, each.is_unknown)
         for each in parts

@@ -12,7 +12,7 @@ from usagectl import consent, notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
-from usagectl.errors import InvalidValueError, UsageError
+from usagectl.errors import InvalidValueError, UsagectlError, UsageError
 from usagectl.preview import preview as build
 from usagectl.tools import instrumented
 from usagectl.tools.base import PreviewWish, is_version
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 
 app = new_app()
 apps = {"preview": app}
+
+
+class NothingToPrintError(UsagectlError):
+    """The bytes of requests are asked for, and no tool has any."""
+
+    code = "nothing-to-print"
+    exit_status = 1
+
+    def __init__(self, reasons: Sequence[str], *, hint: str) -> None:
+        super().__init__(" ".join(reasons) or "Nothing would be sent.", hint=hint)
 
 
 @app.command(cls=AnsweringCommand)
@@ -96,6 +106,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     wish = PreviewWish(if_enabled=if_enabled, reveal=reveal, version=localstack_version)
     previews, notices = _collect(invocation, chosen, wish, live=live, waiting=waiting)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
+    again = "usagectl status" if if_enabled else again
     if raw:
         _print_raw(previews, again)
         return None
@@ -137,15 +148,28 @@ def _ask(environment: Environment, tool: Tool, notices: list[str]) -> Live | Non
 
 
 def _print_raw(previews: list[Preview], again: str) -> None:
+    """Print the bodies; of a tool that has none, say why on stderr.
+
+    Raises:
+        NothingToPrintError: no tool has one.
+    """
+    empty = [found for found in previews if not found.requests]
+    if len(empty) == len(previews):
+        hint = _next_step(empty[0], again) if empty else again
+        raise NothingToPrintError([*map(_why_nothing, empty)], hint=hint)
     bodies = [request.body for found in previews for request in found.requests]
     sys.stdout.flush()
     sys.stdout.buffer.write(b"\n".join(bodies) + (b"\n" if len(bodies) > 1 else b""))
     sys.stdout.buffer.flush()
+    for found in empty:
+        _output.print_remark(_why_nothing(found), hint=_next_step(found, again))
     for found in previews:
-        if not found.requests:
-            _output.print_remark(_why_nothing(found), hint=again)
-        elif any(request.masked for request in found.requests):
+        if any(request.masked for request in found.requests):
             _output.print_remark(f"{found.consent.name}: the token is masked; --reveal shows it.")
+
+
+def _next_step(found: Preview, again: str) -> str:
+    return found.cautions[0].hint if found.cautions else again
 
 
 def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
@@ -179,7 +203,7 @@ def _show(previews: list[Preview], notices: list[str], again: str) -> None:
 def _show_preview(page: Page, found: Preview, again: str) -> None:
     if not found.requests:
         page.line(_why_nothing(found), style="bold red" if found.would_send else "green")
-        page.indented(f"try: {found.cautions[0].hint if found.cautions else again}")
+        page.indented(f"try: {_next_step(found, again)}")
         return
     page.line(_headline(found), style="bold red" if found.would_send else "bold")
     for request in found.requests:

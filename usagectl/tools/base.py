@@ -128,6 +128,7 @@ class PreviewWish(NamedTuple):
     live: Live | None = None  # What running programs said; None when they were not asked.
     on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
     stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
+    is_changed: bool = False  # Whether the environment is the one that the tool makes of it.
 
     def shows(self, part: str) -> bool:
         """True if the requests of a part are wanted."""
@@ -194,6 +195,10 @@ class Tool(ABC):
     def preview(self, _environment: Environment, _wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Build what its parts would send by themselves; for a tool of ours the spool has it."""
         return ()
+
+    def sending_environment(self, environment: Environment, _version: str | None, /) -> Environment:
+        """Return the environment as the tool changes it for itself before it sends."""
+        return environment
 
     def instance_url(self, _environment: Environment, /) -> str:
         """Name the loopback URL at which a running instance describes itself; empty without one."""

@@ -92,6 +92,18 @@ class LocalStack(Tool):
 
         return localstack_session.preview(environment, wish)
 
+    def sending_environment(self, environment: Environment, version: str | None, /) -> Environment:
+        """Return it as `localstack start` does in a container: that command says it is on a host.
+
+        Where the image's own folder is there, every command posts a session by itself.
+        """
+        from usagectl.tools import localstack_session  # of no use to status
+
+        client = LocalStackClient(environment, version=version)
+        if not client.is_in_container or localstack_session.can_name_edition(client):
+            return environment
+        return environment._replace(variables={**environment.variables, "OVERRIDE_IN_DOCKER": "0"})
+
     def instance_url(self, environment: Environment) -> str:
         """Name the URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
         variables = LocalStackClient(environment).variables

@@ -91,14 +91,15 @@ def _preview_process(
 ) -> PartPreview:
     edition = _edition(client)
     if edition is None:
-        return PartPreview("cli", cautions=(_no_session(client),), is_unknown=True)
+        return PartPreview("cli", cautions=(_no_session(),), is_unknown=True)
     machine_id, is_random = _machine_id(client, wish, docker)
     own = {"machine_id": machine_id, "system": _system(client, docker), "edition": edition}
     varying = ["/metadata/session_id", "/metadata/client_time", "/payload/session_id"]
     varying += ["/payload/machine_id"] if is_random else []
     request = _request(client, "cli", _process_payload(client, own), varying=tuple(varying))
-    cautions = () if wish.live else tuple(_docker_cautions(client, wish))
-    return PartPreview("cli", (request,), cautions)
+    cautions = [_start_alone()] if wish.is_changed else []
+    cautions += () if wish.live else _docker_cautions(client, wish)
+    return PartPreview("cli", (request,), tuple(cautions))
 
 
 def _preview_instance(client: LocalStackClient, info: Mapping[str, object]) -> PartPreview:
@@ -110,22 +111,20 @@ def _preview_instance(client: LocalStackClient, info: Mapping[str, object]) -> P
     return PartPreview("container", (request,))
 
 
-def _no_session(client: LocalStackClient) -> Caution:
-    if client.is_in_container:
-        why = (
-            f"in a container without {STATIC_LIBS} this version fails while it computes the "
-            f"edition. `{NAME} start` first declares that it is on a host; the line below shows "
-            "what it then sends."
-        )
-        hint = f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}"
-    else:
-        why = (
-            "the working folder cannot be listed, and this version fails there while it computes "
-            "the edition."
-        )
-        hint = f"cd && usagectl preview {NAME}"
-    head = "Its commands post a cli_cmd event each, but no session event"
-    return Caution("no-session", f"{head}: {why}", hint)
+def _no_session() -> Caution:
+    message = (
+        "Its commands post a cli_cmd event each, but no session event: the working folder cannot "
+        "be listed, and this version gives up there."
+    )
+    return Caution("no-session", message, f"cd && usagectl preview {NAME}")
+
+
+def _start_alone() -> Caution:
+    message = (
+        f"In this container only `{NAME} start` posts this; its other commands post a cli_cmd "
+        "event each and no session event."
+    )
+    return Caution("no-session", message, f"usagectl capture -- {NAME} config show")
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
@@ -262,6 +261,11 @@ def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
     if isinstance(os_type, str) and os_type:
         return os_type.lower()
     return "docker" if client.is_in_container else environment.system.lower()
+
+
+def can_name_edition(client: LocalStackClient) -> bool:
+    """True unless the client fails at the edition, and so posts no session event."""
+    return _edition(client) is not None
 
 
 def _edition(client: LocalStackClient) -> str | None:
