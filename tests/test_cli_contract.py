@@ -79,7 +79,7 @@ KEYS: dict[str, dict[str, str]] = {
     "audit": {"": AUDIT, "findings[]": FINDING, "totals": "error warning note suppressed"},
     "preview": {
         "": "requests would_send decided_by verdicts warnings notices",
-        "requests[]": "tool part version method url headers body events masked varying",
+        "requests[]": "tool part version method url headers body events masked varying unknown",
         "decided_by": SWITCH,
         "verdicts[]": "tool part telemetry would_send decided_by",
     },

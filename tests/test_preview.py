@@ -136,9 +136,9 @@ def test_user_info_of_the_address_never_becomes_the_host(machine: Machine) -> No
 
 def test_an_invalid_address_sends_nothing(machine: Machine) -> None:
     """No client can post to an invalid address: that is said instead of a request."""
-    live = Live({}, {"version": "4.14.0"})
     for value in ("http://[bad", "nonsense", "ftp://h/v1", "http://h:99999999/v1"):
         machine.variables = {"ANALYTICS_API": value, "LOCALSTACK_ANALYTICS_API": value}
+        live = Live({}, {"version": "4.14.0"}, {"ANALYTICS_API": value})
         found = [*previews(machine, "localstack", live=live), own(machine)]
         assert len(found) == 3
         for each in found:

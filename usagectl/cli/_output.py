@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from usagectl.identity import MachineId
 
 SCHEMA = 1
-STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
+STYLES = {
+    "on": "bold red",
+    "local": "yellow",
+    "off": "green",
+    "unknown": "bold red",
+    "absent": "dim",
+}
 """How a verdict on a tool part is drawn."""
 
 

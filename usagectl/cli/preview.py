@@ -89,7 +89,8 @@ def preview(  # noqa: PLR0913  (each is an option)
     is the event of its last and of its present command, for a tool that records
     through usagectl what waits of it; with --waiting, everything that
     `usagectl replay` would send. No socket is opened except with --live, and then
-    only on this machine: a Docker elsewhere (DOCKER_HOST) is not asked.
+    only on this machine: a Docker elsewhere (DOCKER_HOST) is not asked. What a
+    running LocalStack was started with is read from Docker or /proc, else unknown.
 
     The auth token is masked unless --reveal; the machine ID is shown whole. A
     member that is drawn when it is sent (session ID, time) is marked as varying.
@@ -139,10 +140,10 @@ def _collect(
 def _ask(environment: Environment, tool: Tool, notices: list[str]) -> Live | None:
     from usagectl import live  # it opens sockets; nothing else may load it
 
-    url = tool.instance_url(environment)
-    if not url:
+    urls = tool.instance_urls(environment)
+    if not urls:
         return None
-    answer, problems = live.ask(environment, url)
+    answer, problems = live.ask(environment, *urls)
     notices += [f"{problem.message} ({problem.code})" for problem in problems]
     return answer
 
@@ -164,6 +165,8 @@ def _print_raw(previews: list[Preview], again: str) -> None:
     for found in empty:
         _output.print_remark(_why_nothing(found), hint=_next_step(found, again))
     for found in previews:
+        if any(request.unknown for request in found.requests):
+            _output.print_remark(f"{found.consent.name}: {found.cautions[0].message}")
         if any(request.masked for request in found.requests):
             _output.print_remark(f"{found.consent.name}: the token is masked; --reveal shows it.")
 
@@ -177,12 +180,17 @@ def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
     decider = next(iter((*sending, *previews)), None)
     return {
         "requests": as_data([request for found in previews for request in found.requests]),
-        "would_send": bool(sending),
+        "would_send": bool(sending) or _nobody_tells(previews),
         "decided_by": as_data(decider.consent.decided_by) if decider else None,
         "verdicts": as_data(previews),
         "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
     }
+
+
+def _nobody_tells(previews: list[Preview]) -> bool | None:
+    """Return None if it is not known of a part whether it sends, else False."""
+    return None if any(found.would_send is None for found in previews) else False
 
 
 def _show(previews: list[Preview], notices: list[str], again: str) -> None:
@@ -230,6 +238,8 @@ def _headline(found: Preview) -> str:
     decider = consent.describe(part.decided_by)
     if found.would_send:
         return f"{part.name} would send this. Decided by: {decider}."
+    if part.telemetry == "unknown":
+        return f"{part.name} runs. Whether it sends is unknown; if it does, it sent this."
     if part.telemetry == "local":
         return f"{part.name} records this here and sends nothing. Decided by: {decider}."
     return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
@@ -284,6 +294,8 @@ def _describe(event: str, pointer: str, request: Request) -> str:
         marks.append("NOT IN THE NOTICE")
     if pointer in request.varying:
         marks.append("varying: drawn when it is sent")
+    if pointer in request.unknown:
+        marks.append("unknown: what the instance was started with is not told")
     if pointer in request.masked:
         marks.append("masked: --reveal shows it")
     return f"{text} [{'; '.join(marks)}]" if marks else text

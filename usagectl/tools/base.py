@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
 
-Telemetry = Literal["on", "local", "off"]
+Telemetry = Literal["on", "local", "off", "unknown"]
+"""The last alone of a running program that does not tell what it was started with."""
+
 Source = Literal[
     "environment", "flags", "profile", "project", "policy", "setting", "default", "state"
 ]
@@ -109,6 +111,7 @@ class Request(NamedTuple):
     events: tuple[str, ...]  # Names of the events in it.
     masked: tuple[str, ...] = ()  # JSON pointers of members whose value is hidden here.
     varying: tuple[str, ...] = ()  # JSON pointers of members that are drawn at send time.
+    unknown: tuple[str, ...] = ()  # JSON pointers of members that nobody tells; null stands there.
     version: str = ""  # The version whose rules apply.
 
 
@@ -117,6 +120,10 @@ class Live(NamedTuple):
 
     docker: Mapping[str, object] = MappingProxyType({})
     instance: Mapping[str, object] = MappingProxyType({})
+    started_with: Mapping[str, str] | None = None  # The instance's variables; None if unknown.
+    told_by: str = ""  # Where those were read.
+    command: tuple[str, ...] = ()  # The words it was started with, where they are known.
+    is_container: bool = False  # Whether they are a container's, before its entrypoint ran.
 
 
 class PreviewWish(NamedTuple):
@@ -143,6 +150,8 @@ class PartPreview(NamedTuple):
     cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
     is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
     remarks: tuple[str, ...] = ()  # What a person should know about the preview of the whole tool.
+    reading: PartReading | None = None  # Its switches, where they are not those of this shell.
+    installation: Installation | None = None  # What runs, where it was not found otherwise.
 
 
 class Tool(ABC):
@@ -200,9 +209,9 @@ class Tool(ABC):
         """Return the environment as the tool changes it for itself before it sends."""
         return environment
 
-    def instance_url(self, _environment: Environment, /) -> str:
-        """Name the loopback URL at which a running instance describes itself; empty without one."""
-        return ""
+    def instance_urls(self, _environment: Environment, /) -> tuple[str, ...]:
+        """Name the loopback URLs at which a running instance may describe itself."""
+        return ()
 
 
 @cache

@@ -48,7 +48,6 @@ _NAMES = {
 """The names that a part obeys, first the one that wins, and those that it does not read."""
 
 _VOLUME_CACHE = "/var/lib/localstack/cache"
-_DEFAULT_PORT, _HIGHEST_PORT = 4566, 65535
 
 
 class LocalStack(Tool):
@@ -88,9 +87,20 @@ class LocalStack(Tool):
 
     def preview(self, environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
         """Build the session request of the command line, and that of a running instance."""
-        from usagectl.tools import localstack_session  # of no use to status
+        from usagectl.tools import localstack_instance, localstack_session  # of no use to status
 
-        return localstack_session.preview(environment, wish)
+        live = wish.live
+        if live is None or not live.instance:
+            return (localstack_session.preview(environment, wish),)
+        running = localstack_instance.installation(live)
+        if LocalStackClient(environment).installation.installed:
+            first = localstack_session.preview(environment, wish)
+        else:
+            known = wish._replace(version=wish.version or running.version)
+            first = localstack_session.preview(environment, known)
+            first = first._replace(installation=running)
+        client = LocalStackClient(environment, version=wish.version)
+        return (first, localstack_instance.preview(client, wish, live))
 
     def sending_environment(self, environment: Environment, version: str | None, /) -> Environment:
         """Return it as `localstack start` does in a container: that command says it is on a host.
@@ -104,14 +114,11 @@ class LocalStack(Tool):
             return environment
         return environment._replace(variables={**environment.variables, "OVERRIDE_IN_DOCKER": "0"})
 
-    def instance_url(self, environment: Environment) -> str:
-        """Name the URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
-        variables = LocalStackClient(environment).variables
-        listen = variables.get("GATEWAY_LISTEN", "").partition(",")[0].rpartition(":")[2]
-        chosen = (listen.strip(), variables.get("EDGE_PORT", "").strip())
-        ports = (int(text) for text in chosen if text.isdecimal())
-        port = next((port for port in ports if 0 < port <= _HIGHEST_PORT), _DEFAULT_PORT)
-        return f"http://127.0.0.1:{port}/_localstack/info"
+    def instance_urls(self, environment: Environment) -> tuple[str, ...]:
+        """Name where a running instance may answer: GATEWAY_LISTEN, LOCALSTACK_HOST, EDGE_PORT."""
+        from usagectl.tools import localstack_instance  # of no use to status
+
+        return localstack_instance.urls(environment)
 
 
 def _read_as_any(clients: Sequence[LocalStackClient], part: str) -> PartReading:
