@@ -488,6 +488,12 @@ _usagectl_values() {
                 off
                 local)
             ;;
+        'usagectl status +')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
+            ;;
         'usagectl disable +')
             reply=(choice
                 localstack

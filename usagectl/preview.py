@@ -47,7 +47,8 @@ class Preview(NamedTuple):
         """True if these requests would leave the machine by themselves; None if nobody tells."""
         if self.consent.telemetry == "unknown":
             return None
-        return self.consent.telemetry == "on" and (bool(self.requests) or self.is_unknown)
+        is_on = self.consent.counts and self.consent.telemetry == "on"
+        return is_on and (bool(self.requests) or self.is_unknown)
 
 
 def preview(
@@ -83,8 +84,9 @@ def preview(
 def _preview_client(
     environment: Environment, tool: Tool, wish: PreviewWish
 ) -> tuple[tuple[Preview, ...], tuple[str, ...]]:
-    verdicts = {found.part: found for found in evaluate_tool(environment, tool)}
-    on = frozenset(part for part, found in verdicts.items() if found.telemetry == "on")
+    found = evaluate_tool(environment, tool, is_named=wish.is_named)
+    verdicts = {each.part: each for each in found}
+    on = frozenset(part for part, each in verdicts.items() if each.telemetry == "on")
     changed = tool.sending_environment(environment, wish.version)
     stored_ids = dict(_stored_ids(changed, tool.name))
     wish = wish._replace(on=on, stored_ids=stored_ids, is_changed=changed is not environment)
@@ -104,9 +106,10 @@ def _preview_client(
 def _verdict_on(tool: Tool, part: PartPreview, found: Consent) -> Consent:
     """Decide by what the part itself was started with, where the tool read that."""
     installation = part.installation or found.installation
+    counts = found.counts or installation.installed
     if part.reading is None:
-        return found._replace(installation=installation)
-    return decide(tool, part.reading, installation)
+        return found._replace(installation=installation, counts=counts)
+    return decide(tool, part.reading, installation, counts=counts)
 
 
 def _stored_ids(environment: Environment, name: str) -> Iterator[tuple[str, object]]:

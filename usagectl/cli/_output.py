@@ -223,8 +223,8 @@ _FORMS: Mapping[str, str] = {
         "baseline_written=written dry_run"
     ),
     "Consent": (
-        "name=tool part telemetry installed=installation.installed version=installation.version "
-        "endpoint decided_by overridden warnings=cautions"
+        "name=tool part telemetry=state installed=installation.installed "
+        "version=installation.version endpoint decided_by overridden warnings=cautions"
     ),
     "Entry": (
         "uid time tool event state bytes=size at=handover.at to=handover.to "
@@ -246,7 +246,7 @@ _FORMS: Mapping[str, str] = {
         "problem=problem.code"
     ),
     "Preview": (
-        "tool=consent.tool part=consent.part telemetry=consent.telemetry "
+        "tool=consent.tool part=consent.part telemetry=consent.state "
         "decided_by=consent.decided_by would_send"
     ),
     "ReplayResult": (

@@ -104,7 +104,7 @@ def preview(  # noqa: PLR0913  (each is an option)
         )
     ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     chosen = tools.select(invocation.environment, [tool] if tool else [])
-    wish = PreviewWish(if_enabled=if_enabled, reveal=reveal, version=localstack_version)
+    wish = PreviewWish(if_enabled, reveal, localstack_version, is_named=tool is not None)
     previews, notices = _collect(invocation, chosen, wish, live=live, waiting=waiting)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
     again = "usagectl status" if if_enabled else again
@@ -121,7 +121,7 @@ def _collect(
     previews: list[Preview] = []
     notices: list[str] = []
     for tool in chosen:
-        is_here = tool.always_counts or len(chosen) == 1 or tool.find(environment).installed
+        is_here = wish.is_named or tool.is_previewed_absent or tool.find(environment).installed
         if not tool.is_ours and not is_here:
             continue
         asked = _ask(environment, tool, notices) if live else None
@@ -221,6 +221,8 @@ def _show_preview(page: Page, found: Preview, again: str) -> None:
 
 def _why_nothing(found: Preview) -> str:
     part = found.consent
+    if not part.counts:
+        return f"{part.name} is not on this machine, so nothing is sent."
     if found.would_send:
         absent = "" if part.installation.installed else " if it were on this machine"
         return f"{part.name} would send events{absent}. {found.cautions[0].message}"
@@ -236,6 +238,9 @@ def _why_nothing(found: Preview) -> str:
 def _headline(found: Preview) -> str:
     part = found.consent
     decider = consent.describe(part.decided_by)
+    if not part.counts:
+        how = "" if part.telemetry == "on" else " with telemetry on"
+        return f"{part.name} is not on this machine. If it were{how}, it would send this."
     if found.would_send:
         return f"{part.name} would send this. Decided by: {decider}."
     if part.telemetry == "unknown":

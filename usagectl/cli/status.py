@@ -8,11 +8,12 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._options import Reveal, Tools  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe, way_off_of
 from usagectl.errors import ExpectationFailedError
 from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.settings import OWN_NAME
 from usagectl.status import NOT_COVERED, collect, offending
 from usagectl.tools import names as names_of_tools
 
@@ -32,11 +33,12 @@ apps = {"status": app}
 @app.command(cls=AnsweringCommand)
 def status(
     ctx: typer.Context,
+    names: Tools = None,
     *,
     expect: Annotated[
         Literal["off", "local"] | None,
         typer.Option(
-            help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
+            help="Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.",
         ),
     ] = None,
     reveal: Reveal = False,
@@ -44,23 +46,24 @@ def status(
     """Show for each tool whether its telemetry is on, and which switch decided.
 
     The verdict on a tool is what that tool would do: its own switches are
-    read with its own rules. Nothing is run, sent or written for it.
+    read with its own rules. Nothing is run, sent or written for it. A tool that is
+    not found on this machine is judged only by name: usagectl status localstack.
 
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
-    found = collect(invocation.environment)
+    found = collect(invocation.environment, names or ())
     return _output.Answer(
         lambda: _data(found, reveal=reveal),
         lambda: _show(found, reveal=reveal),
-        _failures(found, expect),
+        _failures(found, expect, names or ()),
     )
 
 
 def _failures(
-    found: Report, expect: Literal["off", "local"] | None
+    found: Report, expect: Literal["off", "local"] | None, names: Sequence[str]
 ) -> list[ExpectationFailedError]:
-    loud = offending(found.consents, expect) if expect else ()
+    loud = offending(found.consents, expect, names) if expect else ()
     if not loud:
         return []
     names = [f"{part.name} is {part.telemetry}" for part in loud]
@@ -84,7 +87,7 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.line(_headline(found.consents), style="bold")
     page.line()
     rows = [_row(part) for part in found.consents]
-    page.rows(rows, styles=[_output.STYLES[_state(part)] for part in found.consents])
+    page.rows(rows, styles=[_output.STYLES[part.state] for part in found.consents])
     shown = [part for part in found.consents if part.counts]
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
     page.heading("On this machine")
@@ -102,15 +105,14 @@ def _headline(consents: tuple[Consent, ...]) -> str:
     if loud:
         return f"Telemetry would be ON: {names} (not found on this machine)."
     local = [part.name for part in consents if part.counts and part.telemetry == "local"]
-    if local == ["usagectl"]:
+    if all(part.tool == OWN_NAME for part in consents if part.counts):
+        own = f" {OWN_NAME} records its own commands on this machine only." if local else ""
+        return f"Nothing here sends: no tool that does was found on this machine.{own}"
+    if local == [OWN_NAME]:
         return "Nothing is sent. usagectl records its own commands on this machine only."
     if local:
         return f"Nothing is sent. On this machine only, events are recorded by: {', '.join(local)}."
     return "Telemetry is off, everywhere."
-
-
-def _state(part: Consent) -> str:
-    return part.telemetry if part.counts else "absent"
 
 
 def _row(part: Consent) -> tuple[str, str, str, str]:

@@ -135,6 +135,7 @@ class PreviewWish(NamedTuple):
     live: Live | None = None  # What running programs said; None when they were not asked.
     on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
     stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
+    is_named: bool = True  # Whether the tool was asked for by name.
     is_changed: bool = False  # Whether the environment is the one that the tool makes of it.
 
     def shows(self, part: str) -> bool:
@@ -160,7 +161,7 @@ class Tool(ABC):
     name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
     opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
-    always_counts: bool = False  # Whether an expectation looks at it although it is not installed.
+    is_previewed_absent: ClassVar[bool] = False  # Whether preview shows it although it is not here.
     is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
     can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
     user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.

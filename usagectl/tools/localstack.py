@@ -56,7 +56,7 @@ class LocalStack(Tool):
     name = NAME
     parts = ("cli", "container")
     opt_out: ClassVar[Mapping[str, str]] = {PLAIN: "1", PREFIXED: "1"}
-    always_counts = True
+    is_previewed_absent = True
     user_agents = ("localstack/",)
 
     def find(self, environment: Environment) -> Installation:
