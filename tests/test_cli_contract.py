@@ -27,7 +27,7 @@ EVENT = (
 )
 EXPLAIN = (
     "events declared_events undocumented_events never_collected departures privacy_classes "
-    "switch licence"
+    "switch licence not_covered"
 )
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
@@ -217,7 +217,11 @@ def test_json_is_one_envelope_with_exact_keys(
                 found = [set(each) for each in members(outcome.data, place)]
                 assert found, "nothing stands there, so nothing was tested"
                 assert found == [set(keys.split())] * len(found)
-    for name, keys in (("session", EVENT), ("session.machine_id", "field departures")):
+    for name, keys in (
+        ("session", EVENT),
+        ("session.machine_id", "field departures"),
+        ("localstack", "events not_covered"),
+    ):
         found_data = run_inside(machines().environment(), "explain", name, "--json").data
         assert set(found_data) == set(keys.split())
 

@@ -120,6 +120,25 @@ def test_what_is_not_here_is_neither_on_nor_off(machine: Machine) -> None:
     assert machine.run("status", "localstack", "--expect", "off").status == 0
 
 
+def test_traffic_that_no_opt_out_covers_is_listed(machine: Machine) -> None:
+    """`status` and `explain` name the hosts, and the version in which they were seen."""
+    hosts = "[api.localstack.cloud, assets.localstack.cloud; seen in 4.12.0]"
+    listed = machine.run("status", "--json").data["not_covered"]
+    assert [text.partition(":")[0] for text in listed if hosts in text] == ["A certificate"]
+    assert machine.run("status", "lstk", "--json").data["not_covered"] == []
+    for words in (("explain",), ("explain", "localstack"), ("status", "localstack")):
+        shown = " ".join(machine.run(*words).stdout.split())
+        assert hosts in shown, words
+    found = machine.run("explain", "localstack", "--json").data
+    assert "assets.localstack.cloud" in {
+        host for each in found["not_covered"] for host in each["hosts"]
+    }
+    assert machine.run("explain", "usagectl", "--json").data == {
+        "events": ["cli_cmd"],
+        "not_covered": [],
+    }
+
+
 FILES = {
     "machine.json": (JSON, "home/.cache/localstack-cli/machine.json"),
     "profile": (PROFILE, "home/.localstack/default.env"),

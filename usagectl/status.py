@@ -22,17 +22,6 @@ if TYPE_CHECKING:
     from usagectl.spool import SpoolState
     from usagectl.tools.base import Source, Telemetry
 
-NOT_COVERED: tuple[str, ...] = (
-    "Licence activation: LocalStack posts the token and the machine ID to its licence API, "
-    "whatever any switch says; the notice says so too.",
-    "The machine ID: `localstack start` makes machine.json, and mounts it into the container, "
-    "also when events are off.",
-    "A container that was not started by LocalStack's own command line, such as one of Docker "
-    "Compose: it sees only the variables that its own configuration gives it.",
-    "What is typed after `localstack start`, such as -e NAME=VALUE: it beats every variable.",
-)
-"""What no opt-out reaches (the notice; facts, parts 3.12, 3.15 and 5)."""
-
 
 class Report(NamedTuple):
     """Everything that `status` shows."""

@@ -9,13 +9,14 @@ import typer
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Reveal, Tools  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli._output import as_data, part_data
+from usagectl.cli._output import as_data, describe_uncovered, part_data
 from usagectl.consent import describe, way_off_of
 from usagectl.errors import ExpectationFailedError
 from usagectl.sensitive import mask_url_credentials, redact
 from usagectl.settings import OWN_NAME
-from usagectl.status import NOT_COVERED, collect, offending
+from usagectl.status import collect, offending
 from usagectl.tools import names as names_of_tools
+from usagectl.tools import not_covered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +79,14 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
         "cache_dir": as_data({"path": folder, "source": source}),
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "spool": as_data(found.spool),
-        "not_covered": list(NOT_COVERED),
+        "not_covered": _not_covered(found),
     }
+
+
+def _not_covered(found: Report) -> list[str]:
+    """Say of the tools in the answer what no opt-out of theirs reaches."""
+    shown = {part.tool for part in found.consents}
+    return [describe_uncovered(each) for name, each in not_covered() if name in shown]
 
 
 def _show(found: Report, *, reveal: bool) -> None:
@@ -92,8 +99,9 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
-    page.heading("No opt-out covers")
-    page.bullets(NOT_COVERED)
+    if uncovered := _not_covered(found):
+        page.heading("No opt-out covers")
+        page.bullets(uncovered)
     page.next_step(_next_step(found.consents))
 
 

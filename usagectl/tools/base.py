@@ -115,6 +115,14 @@ class Request(NamedTuple):
     version: str = ""  # The version whose rules apply.
 
 
+class Uncovered(NamedTuple):
+    """Something that a tool does, or sends, whatever its switches say."""
+
+    text: str  # One or two sentences.
+    hosts: tuple[str, ...] = ()  # The hosts that it asks.
+    versions: str = ""  # Those it is known of, and how; empty where it holds for all.
+
+
 class Live(NamedTuple):
     """What running programs said: Docker's `info`, and that of a running instance of the tool."""
 
@@ -166,6 +174,7 @@ class Tool(ABC):
     can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
     user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
     event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
+    not_covered: ClassVar[tuple[Uncovered, ...]] = ()  # What no opt-out of its own reaches.
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -227,6 +236,11 @@ def built_in() -> tuple[Tool, ...]:
 def names() -> tuple[str, ...]:
     """Name the tools that are known on every machine."""
     return tuple(tool.name for tool in built_in())
+
+
+def not_covered() -> list[tuple[str, Uncovered]]:
+    """List what no opt-out reaches, each with the name of the tool that does it."""
+    return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
 
 
 def opt_out_variables() -> dict[str, str]:

@@ -22,6 +22,7 @@ from usagectl.tools.base import (
     is_no,
     variable_switches,
 )
+from usagectl.tools.localstack_beyond import NOT_COVERED
 from usagectl.tools.localstack_client import (
     DEFAULT,
     NAME,
@@ -58,6 +59,7 @@ class LocalStack(Tool):
     opt_out: ClassVar[Mapping[str, str]] = {PLAIN: "1", PREFIXED: "1"}
     is_previewed_absent = True
     user_agents = ("localstack/",)
+    not_covered = NOT_COVERED
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
