@@ -495,6 +495,12 @@ _usagectl_values() {
                 off
                 local)
             ;;
+        'usagectl status +')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
+            ;;
         'usagectl disable +')
             reply=(choice
                 localstack

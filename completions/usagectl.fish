@@ -170,7 +170,7 @@ function __usagectl_options
             printf '%s\n' '--version	Print the version and exit.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl status'
-            printf '%s\n' '--expect	Exit with 1 unless every tool is off; with `local`, unless nothing is sent.' \
+            printf '%s\n' '--expect	Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.' \
                 '--reveal	Show machine IDs and tokens whole instead of masked.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -417,6 +417,11 @@ function __usagectl_values
             printf '%s\n' choice \
                 off \
                 local
+        case 'usagectl status +'
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl disable +'
             printf '%s\n' choice \
                 localstack \

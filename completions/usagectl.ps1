@@ -58,7 +58,7 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl status' {
-            '--expect|Exit with 1 unless every tool is off; with `local`, unless nothing is sent.',
+            '--expect|Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.',
                 '--reveal|Show machine IDs and tokens whole instead of masked.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -336,6 +336,12 @@ function global:__usagectl_values([string]$key) {
             'choice',
                 'off',
                 'local'
+        }
+        'usagectl status +' {
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl disable +' {
             'choice',

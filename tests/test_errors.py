@@ -22,6 +22,7 @@ from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
+from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 DESIGNED = {1, 2, 3, 4, 5, 126, 127, 130}
 FILE = Path("/a/file")
 SAMPLES: list[UsagectlError] = [
+    NothingToPrintError(["localstack cli: off; nothing would be sent."], hint="x"),
     errors.ExpectationFailedError("off", offending=["localstack cli is on"], hint="x"),
     errors.SwitchIneffectiveError("lstk cli", state="on", because="it reads no file", hint="x"),
     errors.UsageError("This does not fit.", hint="x"),

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,6 +171,67 @@ def test_a_docker_elsewhere_is_not_asked(machine: Machine) -> None:
     machine.variables = {"DOCKER_HOST": "unix:///x"}
     assert live.docker_info(machine.environment()) == {}
     assert (machine.folder / "asked").exists()
+
+
+INSTANCE = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(sys.argv[1].encode())
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc")
+def test_what_an_instance_was_started_with_is_read_in_proc(machine: Machine) -> None:
+    """The variables of the process that listens count, in `preview` too, and not the shell's."""
+    variables = {"CI": "1", "LOCALSTACK_AUTH_TOKEN": "ls-x", "ANALYTICS_API": "http://127.0.0.1:9"}
+    words = [sys.executable, "-c", INSTANCE, INFO.decode()]
+    with subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        port = int(process.stdout.readline())
+        url = f"http://127.0.0.1:{port}/_localstack/info"
+        real = machine.environment(root=Path("/"))
+        found, _ = live.ask(real, "http://127.0.0.1:1/", url)
+        assert (found.started_with, found.told_by) == (variables, f"/proc/{process.pid}/environ")
+        assert found.command[0] == sys.executable
+        hidden, _ = live.ask(machine.environment(), url)
+        done = machine.run(
+            *("preview", "localstack", "--live", "--json", "--reveal"),
+            variables={"GATEWAY_LISTEN": f":{port}", "DISABLE_EVENTS": "1"},
+        )
+        process.terminate()
+    assert (hidden.started_with, hidden.instance) == (None, json.loads(INFO))
+    (request,) = done.data["requests"]
+    payload = json.loads(request["body"])["payload"]
+    assert (payload["api_key"], payload["is_ci"], request["part"]) == ("ls-x", True, "container")
+    assert done.data["would_send"] is True
+
+
+@posix
+def test_what_a_container_was_started_with_is_asked_of_docker(machine: Machine) -> None:
+    """The one container that publishes the port; several, or none, tell nothing."""
+    machine.variables["PATH"] = f"{machine.bin}:{os.defpath}"
+    script = """#!/bin/sh
+    case "$1" in
+    info) echo '{"ID": "D:1"}' ;;
+    ps) [ "$3" = publish=%d ] && echo %s ;;
+    inspect) [ "$4" = abc ] && echo '["CI=", "A=b=c", "odd"]' ;;
+    esac
+    """
+    told = []
+    with Endpoint(always(200, INFO)) as there:
+        for ids in ("abc", "'abc def'", "", "other"):
+            machine.install_program("docker", script % (there.port, ids))
+            found, _ = live.ask(machine.environment(), f"{there.base}/info")
+            told.append((found.started_with, found.is_container))
+    assert told == [({"CI": "", "A": "b=c"}, True), *[(None, False)] * 3]
 
 
 def test_what_is_on_this_machine() -> None:

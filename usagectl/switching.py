@@ -53,7 +53,7 @@ def disable(
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = select(environment, names)
-    done = _carry_out(environment, dict.fromkeys(chosen, "off"), dry_run=dry_run)
+    done = _carry_out(environment, dict.fromkeys(chosen, "off"), names, dry_run=dry_run)
     problems: list[UsagectlError] = []
     purged = 0
     if not keep_spool:
@@ -82,7 +82,7 @@ def enable(
     """
     chosen = select(environment, names)
     wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
-    done = _carry_out(environment, wishes, dry_run=dry_run)
+    done = _carry_out(environment, wishes, names, dry_run=dry_run)
     problems = [
         _stays(each, found)
         for each in done
@@ -103,7 +103,11 @@ def _result(
 
 
 def _carry_out(
-    environment: Environment, wishes: Mapping[Tool, Wish], *, dry_run: bool
+    environment: Environment,
+    wishes: Mapping[Tool, Wish],
+    names: Sequence[str],
+    *,
+    dry_run: bool,
 ) -> list[_Switched]:
     """Have each tool write its switch, then read all verdicts anew."""
     done = []
@@ -112,7 +116,13 @@ def _carry_out(
             done.append(_Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run)))
         except StateError as error:
             done.append(_Switched(tool, wish, failure=error))
-    return [each._replace(consents=evaluate_tool(environment, each.tool)) for each in done]
+    return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
+
+
+def _read_back(environment: Environment, tool: Tool, names: Sequence[str]) -> tuple[Consent, ...]:
+    """Read the verdicts anew; a named tool counts, here or not, if its file was written."""
+    is_named = tool.can_be_written and tool.name in names
+    return evaluate_tool(environment, tool, is_named=is_named)
 
 
 def _concerned(done: _Switched) -> Iterable[Consent]:

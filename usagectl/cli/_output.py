@@ -30,9 +30,16 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
+    from usagectl.tools.base import Uncovered
 
 SCHEMA = 1
-STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
+STYLES = {
+    "on": "bold red",
+    "local": "yellow",
+    "off": "green",
+    "unknown": "bold red",
+    "absent": "dim",
+}
 """How a verdict on a tool part is drawn."""
 
 
@@ -238,8 +245,8 @@ _FORMS: Mapping[str, str] = {
         "baseline_written=written dry_run"
     ),
     "Consent": (
-        "name=tool part telemetry installed=installation.installed version=installation.version "
-        "endpoint decided_by overridden warnings=cautions"
+        "name=tool part telemetry=state installed=installation.installed "
+        "version=installation.version endpoint decided_by overridden warnings=cautions"
     ),
     "Entry": (
         "uid time tool event state bytes=size at=handover.at to=handover.to "
@@ -261,7 +268,7 @@ _FORMS: Mapping[str, str] = {
         "problem=problem.code"
     ),
     "Preview": (
-        "tool=consent.tool part=consent.part telemetry=consent.telemetry "
+        "tool=consent.tool part=consent.part telemetry=consent.state "
         "decided_by=consent.decided_by would_send"
     ),
     "ReplayResult": (
@@ -322,6 +329,12 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
     if isinstance(value, tuple | list):
         return [as_data(each, reveal=reveal) for each in value]
     return value
+
+
+def describe_uncovered(found: Uncovered) -> str:
+    """Say what no opt-out reaches in one line, with its hosts and versions."""
+    marks = "; ".join(filter(None, (", ".join(found.hosts), found.versions)))
+    return f"{found.text} [{marks}]" if marks else found.text
 
 
 def part_data(

@@ -392,7 +392,7 @@ def _read_option(option: Any) -> Option:  # noqa: ANN401
 
 def _values(parameter: Any) -> Values:  # noqa: ANN401
     shown = parameter.metavar or ""
-    if "|" in shown:
+    if re.fullmatch(r"\[[a-z|]+\]", shown):
         return Values("choice", tuple(shown.strip("[]").split("|")))
     word = re.search("[A-Z]+", shown)
     return word_values()[word[0] if word else ""]

@@ -154,7 +154,7 @@ def replay(  # noqa: PLR0913  (each is an option)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
-            invocation.recording.forget()  # It would wait too, and not be in its own plan.
+            invocation.recording.forget_since(0)  # It would wait too, and not be in its own plan.
             return _plan(invocation, options, base=route.base, store=store, raw=raw)
         if not yes:
             _ask(invocation, options, route, store=store)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
 
-Telemetry = Literal["on", "local", "off"]
+Telemetry = Literal["on", "local", "off", "unknown"]
+"""The last alone of a running program that does not tell what it was started with."""
+
 Source = Literal[
     "environment",
     "process",
@@ -117,7 +119,16 @@ class Request(NamedTuple):
     events: tuple[str, ...]  # Names of the events in it.
     masked: tuple[str, ...] = ()  # JSON pointers of members whose value is hidden here.
     varying: tuple[str, ...] = ()  # JSON pointers of members that are drawn at send time.
+    unknown: tuple[str, ...] = ()  # JSON pointers of members that nobody tells; null stands there.
     version: str = ""  # The version whose rules apply.
+
+
+class Uncovered(NamedTuple):
+    """Something that a tool does, or sends, whatever its switches say."""
+
+    text: str  # One or two sentences.
+    hosts: tuple[str, ...] = ()  # The hosts that it asks.
+    versions: str = ""  # Those it is known of, and how; empty where it holds for all.
 
 
 class Live(NamedTuple):
@@ -125,6 +136,10 @@ class Live(NamedTuple):
 
     docker: Mapping[str, object] = MappingProxyType({})
     instance: Mapping[str, object] = MappingProxyType({})
+    started_with: Mapping[str, str] | None = None  # The instance's variables; None if unknown.
+    told_by: str = ""  # Where those were read.
+    command: tuple[str, ...] = ()  # The words it was started with, where they are known.
+    is_container: bool = False  # Whether they are a container's, before its entrypoint ran.
 
 
 class PreviewWish(NamedTuple):
@@ -136,6 +151,8 @@ class PreviewWish(NamedTuple):
     live: Live | None = None  # What running programs said; None when they were not asked.
     on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
     stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
+    is_named: bool = True  # Whether the tool was asked for by name.
+    is_changed: bool = False  # Whether the environment is the one that the tool makes of it.
 
     def shows(self, part: str) -> bool:
         """True if the requests of a part are wanted."""
@@ -150,6 +167,8 @@ class PartPreview(NamedTuple):
     cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
     is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
     remarks: tuple[str, ...] = ()  # What a person should know about the preview of the whole tool.
+    reading: PartReading | None = None  # Its switches, where they are not those of this shell.
+    installation: Installation | None = None  # What runs, where it was not found otherwise.
 
 
 class Tool(ABC):
@@ -158,11 +177,12 @@ class Tool(ABC):
     name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
     opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
-    always_counts: bool = False  # Whether an expectation looks at it although it is not installed.
+    is_previewed_absent: ClassVar[bool] = False  # Whether preview shows it although it is not here.
     is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
     can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
     user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
     event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
+    not_covered: ClassVar[tuple[Uncovered, ...]] = ()  # What no opt-out of its own reaches.
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -203,9 +223,13 @@ class Tool(ABC):
         """Build what its parts would send by themselves; for a tool of ours the spool has it."""
         return ()
 
-    def instance_url(self, _environment: Environment, /) -> str:
-        """Name the loopback URL at which a running instance describes itself; empty without one."""
-        return ""
+    def sending_environment(self, environment: Environment, _version: str | None, /) -> Environment:
+        """Return the environment as the tool changes it for itself before it sends."""
+        return environment
+
+    def instance_urls(self, _environment: Environment, /) -> tuple[str, ...]:
+        """Name the loopback URLs at which a running instance may describe itself."""
+        return ()
 
 
 @cache
@@ -220,6 +244,11 @@ def built_in() -> tuple[Tool, ...]:
 def names() -> tuple[str, ...]:
     """Name the tools that are known on every machine."""
     return tuple(tool.name for tool in built_in())
+
+
+def not_covered() -> list[tuple[str, Uncovered]]:
+    """List what no opt-out reaches, each with the name of the tool that does it."""
+    return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
 
 
 def opt_out_variables() -> dict[str, str]:

@@ -115,7 +115,6 @@ class Instrumented(Tool):
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
         self.name = registration.name
-        self.always_counts = self.name == NAME
 
     def find(self, environment: Environment) -> Installation:
         """Find its program; usagectl is always here, and so is a script that named no file."""

@@ -22,6 +22,7 @@ from usagectl.tools.base import (
     is_no,
     variable_switches,
 )
+from usagectl.tools.localstack_beyond import NOT_COVERED
 from usagectl.tools.localstack_client import (
     DEFAULT,
     NAME,
@@ -48,7 +49,6 @@ _NAMES = {
 """The names that a part obeys, first the one that wins, and those that it does not read."""
 
 _VOLUME_CACHE = "/var/lib/localstack/cache"
-_DEFAULT_PORT, _HIGHEST_PORT = 4566, 65535
 
 
 class LocalStack(Tool):
@@ -57,8 +57,9 @@ class LocalStack(Tool):
     name = NAME
     parts = ("cli", "container")
     opt_out: ClassVar[Mapping[str, str]] = {PLAIN: "1", PREFIXED: "1"}
-    always_counts = True
+    is_previewed_absent = True
     user_agents = ("localstack/",)
+    not_covered = NOT_COVERED
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
@@ -88,18 +89,38 @@ class LocalStack(Tool):
 
     def preview(self, environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
         """Build the session request of the command line, and that of a running instance."""
+        from usagectl.tools import localstack_instance, localstack_session  # of no use to status
+
+        live = wish.live
+        if live is None or not live.instance:
+            return (localstack_session.preview(environment, wish),)
+        running = localstack_instance.installation(live)
+        if LocalStackClient(environment).installation.installed:
+            first = localstack_session.preview(environment, wish)
+        else:
+            known = wish._replace(version=wish.version or running.version)
+            first = localstack_session.preview(environment, known)
+            first = first._replace(installation=running)
+        client = LocalStackClient(environment, version=wish.version)
+        return (first, localstack_instance.preview(client, wish, live))
+
+    def sending_environment(self, environment: Environment, version: str | None, /) -> Environment:
+        """Return it as `localstack start` does in a container: that command says it is on a host.
+
+        Where the image's own folder is there, every command posts a session by itself.
+        """
         from usagectl.tools import localstack_session  # of no use to status
 
-        return localstack_session.preview(environment, wish)
+        client = LocalStackClient(environment, version=version)
+        if not client.is_in_container or localstack_session.can_name_edition(client):
+            return environment
+        return environment._replace(variables={**environment.variables, "OVERRIDE_IN_DOCKER": "0"})
 
-    def instance_url(self, environment: Environment) -> str:
-        """Name the URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
-        variables = LocalStackClient(environment).variables
-        listen = variables.get("GATEWAY_LISTEN", "").partition(",")[0].rpartition(":")[2]
-        chosen = (listen.strip(), variables.get("EDGE_PORT", "").strip())
-        ports = (int(text) for text in chosen if text.isdecimal())
-        port = next((port for port in ports if 0 < port <= _HIGHEST_PORT), _DEFAULT_PORT)
-        return f"http://127.0.0.1:{port}/_localstack/info"
+    def instance_urls(self, environment: Environment) -> tuple[str, ...]:
+        """Name where a running instance may answer: GATEWAY_LISTEN, LOCALSTACK_HOST, EDGE_PORT."""
+        from usagectl.tools import localstack_instance  # of no use to status
+
+        return localstack_instance.urls(environment)
 
 
 def _read_as_any(clients: Sequence[LocalStackClient], part: str) -> PartReading:

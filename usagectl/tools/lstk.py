@@ -88,7 +88,7 @@ class Lstk(Tool):
             "usagectl explain lstk_command",
         )
         return tuple(
-            PartPreview(part, (), (caution,) if part in wish.on else (), is_unknown=True)
+            PartPreview(part, (), (caution,) if wish.shows(part) else (), is_unknown=True)
             for part in self.parts
         )
 

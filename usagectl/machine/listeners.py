@@ -1,0 +1,96 @@
+"""The Python program that listens on a port of this machine, and what it was started with.
+
+Linux tells it in /proc, of processes of the same user alone.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.errors import FileUnreadableError
+from usagectl.machine import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from usagectl.machine.environment import Environment
+
+_LISTENING = "0A"
+_ADDRESS, _STATE, _INODE = 1, 3, 9
+_LOOPBACK = ("0100007F", "00000000000000000000000001000000")
+
+
+class Listener(NamedTuple):
+    """A process that listens."""
+
+    process_id: int
+    command: tuple[str, ...]  # Its words.
+    variables: Mapping[str, str]  # Those it was started with, whatever it set since.
+
+
+def find(environment: Environment, port: int) -> Listener | None:
+    """Find the Python program behind a loopback port; None where nothing tells.
+
+    Others that listen, such as docker-proxy, only hand the connection on.
+    """
+    sockets = [f"socket:[{inode}]" for inode in _inodes(environment, port)]
+    for socket in sockets:
+        for process in _processes(environment):
+            if _is_python(process) and socket in _open_files(process):
+                return _describe(process)
+    return None
+
+
+def _inodes(environment: Environment, port: int) -> list[str]:
+    """List the sockets that listen on a port, those of loopback itself first."""
+    found = []
+    for name in ("tcp", "tcp6"):
+        for line in _lines(environment.at_root(f"/proc/self/net/{name}"))[1:]:
+            fields = line.split()
+            address, _, number = fields[_ADDRESS].partition(":")
+            if fields[_STATE] == _LISTENING and int(number, 16) == port:
+                found.append((address not in _LOOPBACK, fields[_INODE]))
+    return [inode for _, inode in sorted(found)]
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return (files.read_bytes(file) or b"").decode(errors="replace").splitlines()
+    except FileUnreadableError:
+        return []
+
+
+def _processes(environment: Environment) -> list[Path]:
+    try:
+        found = [path for path in environment.at_root("/proc").iterdir() if path.name.isdecimal()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda path: int(path.name))
+
+
+def _is_python(process: Path) -> bool:
+    try:
+        return os.path.basename(os.readlink(process / "exe")).startswith(("python", "pypy"))  # noqa: PTH115, PTH119
+    except OSError:
+        return False
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    try:
+        for entry in (process / "fd").iterdir():
+            yield os.readlink(entry)  # noqa: PTH115
+    except OSError:
+        return
+
+
+def _describe(process: Path) -> Listener | None:
+    try:
+        data = files.read_bytes(process / "environ") or b""
+        words = (files.read_bytes(process / "cmdline") or b"").split(b"\0")
+    except FileUnreadableError:
+        return None
+    pairs = (os.fsdecode(each).partition("=") for each in data.split(b"\0") if b"=" in each)
+    variables = {name: value for name, _, value in pairs}
+    return Listener(int(process.name), tuple(map(os.fsdecode, words)), variables)
