@@ -5,7 +5,9 @@
         usagectl_capture.assert_silent()
 
 pytest loads it where usagectl is installed, with the option of the conformance kit
-(`usagectl.conformance`).
+(`usagectl.conformance`). It is no part of the package `usagectl`, which programs import before
+pytest starts: pytest warns of a plugin's package that it comes too late to rewrite. Here
+nothing is asserted (PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
