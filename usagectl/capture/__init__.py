@@ -207,13 +207,14 @@ def _base(host: str, port: int) -> str:
 def variables_for_child(
     variables: Mapping[str, str], address: Address, *, as_if_enabled: bool = False
 ) -> dict[str, str]:
-    """Build the environment of a captured command.
+    """Build the environment of a captured command: what people run is in no test runner.
 
     With `as_if_enabled`, variables lift every opt-out: each client reads them before its
     files.
     """
-    found = {**variables, **leading_variables(variables, address), children.MARK: str(address.port)}
+    given = runners.without(variables)
+    found = {**given, **leading_variables(given, address), children.MARK: str(address.port)}
     if as_if_enabled:
         found.pop("DO_NOT_TRACK", None)
-        found = {**runners.without(found), **_LIFTED}
+        found.update(_LIFTED)
     return found
