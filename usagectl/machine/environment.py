@@ -48,7 +48,7 @@ class Environment(NamedTuple):
         host_name: read for detection alone; never stored or printed.
         root: what stands for `/` when marker files are looked for.
         entropy: that many random bytes.
-        test_runner: what shows that a test runner runs this process, a variable or a package
+        test_runner: what shows that a test runner runs this process, a variable or a module
             (`runners.find`); empty outside of tests. Programs record nothing in tests.
     """
 
