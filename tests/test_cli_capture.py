@@ -20,7 +20,8 @@ from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
 from usagectl import consent
 from usagectl.cli import _capture_page as page
-from usagectl.tools.instrumented import LIFTED_VARIABLE, Registration
+from usagectl.tools.instrumented import Registration
+from usagectl.tools.instrumented_rules import LIFTED_VARIABLE
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome

@@ -24,7 +24,7 @@ delivery emitting botocore
 preview live switching status
 capture
 audit
-conformance pytest_plugin
+conformance
 __init__
 cli
 __main__

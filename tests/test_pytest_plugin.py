@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -10,7 +13,6 @@ from tests.support.sample_tool import run_pytest
 from tests.support.spooling import entries, put
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from tests.support.machine import Machine
@@ -169,4 +171,31 @@ def test_home(usagectl_capture):
 def test_pytest_finds_it_by_itself() -> None:
     """The distribution names the plugin where pytest looks for it."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"usagectl": "usagectl.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"usagectl": "usagectl_pytest"}
+
+
+# Imports usagectl, as a program's own runner of its tests does, and starts pytest.
+EARLY = "import sys, usagectl, usagectl_pytest, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+
+
+def test_usagectl_may_be_imported_before_pytest_starts(tmp_path: Path) -> None:
+    """Neither installed by a wheel, which lists its files, nor as source: no warning, no error."""
+    for files in ("usagectl/__init__.py,,\nusagectl_pytest/__init__.py,,\n", "usagectl.pth,,\n"):
+        info = tmp_path / "site" / "usagectl-0.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: usagectl\nVersion: 0\n")
+        (info / "entry_points.txt").write_text("[pytest11]\nusagectl = usagectl_pytest\n")
+        (info / "RECORD").write_text(files)
+        (info / "direct_url.json").write_text(
+            '{"url": "file:///x", "dir_info": {"editable": true}}'
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", EARLY, "-q", "-W", "error", "--fixtures"],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}:{REPOSITORY}"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), files
+        assert "usagectl_capture" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -126,3 +126,15 @@ def test_an_environment_says_so_itself(machine: Machine) -> None:
         with Tracker("mytool", environment=environment) as tracker:
             tracker.cli_cmd(cmd="mytool build")
     assert commands(machine, "mytool") == [("mytool build", [])]
+
+
+def test_a_program_is_no_test_runner_for_its_name() -> None:
+    """The calls of a runner's own modules count, and no module that is merely named alike."""
+    found = {}
+    for module in ("robot", "robot.arm", "robot.running.model", "unittest2", "unittest.case", "my"):
+        names: dict[str, Any] = {"__name__": module, "runners": runners, "variables": {}}
+        exec("found = runners.find(variables)", names)  # noqa: S102
+        found[module] = names["found"]
+    assert {name for name, runner in found.items() if runner == name.rpartition(".")[0]} == {
+        *("robot.running.model", "unittest.case")
+    }

@@ -40,6 +40,7 @@ Name = Literal[
     "mode",
     "mode_since",
     "mode_set_by",
+    "mode_endpoint",
     "endpoint",
     "cache_dir",
     "spool_max_bytes",
@@ -50,6 +51,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "mode": ("telemetry", "mode"),
     "mode_since": ("telemetry", "since"),
     "mode_set_by": ("telemetry", "set_by"),
+    "mode_endpoint": ("telemetry", "for_endpoint"),
     "endpoint": ("telemetry", "endpoint"),
     "cache_dir": ("localstack", "cache_dir"),
     "spool_max_bytes": ("spool", "max_bytes"),
@@ -63,6 +65,7 @@ class ToolSettings(NamedTuple):
     mode: Mode | None = None  # The telemetry mode it asks for.
     mode_since: datetime | None = None  # When that mode was chosen, aware.
     mode_set_by: str | None = None  # `disable` when that command chose it.
+    mode_endpoint: str | None = None  # The endpoint that `on` was chosen for; None: any.
     endpoint: str | None = None  # Base URL for the tool's events.
 
 
@@ -165,6 +168,7 @@ def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> Tool
         mode=mode,
         mode_since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
         mode_set_by=_text(file, table, f"{place}.set_by"),
+        mode_endpoint=_text(file, table, f"{place}.for_endpoint"),
         endpoint=_text(file, table, f"{place}.endpoint"),
     )
 

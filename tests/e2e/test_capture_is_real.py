@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from usagectl import capture
-from usagectl.pytest_plugin import UsageCapture, usagectl_capture  # noqa: F401 - a fixture
+from usagectl_pytest import UsageCapture, usagectl_capture  # noqa: F401 - a fixture
 
 from .client_venv import (
     NEWER,

@@ -11,7 +11,7 @@ from usagectl.capture import children
 from usagectl.capture.server import LOOPBACK, can_bind
 from usagectl.machine import runners
 from usagectl.machine.environment import STATE_DIR_VARIABLE
-from usagectl.tools.instrumented import LIFTED_VARIABLE
+from usagectl.tools.instrumented_rules import LIFTED_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,13 +118,11 @@ def variables_for_child(
     state_dir: Path | None = None,
     as_if_enabled: bool = False,
 ) -> dict[str, str]:
-    """Build the environment of a captured command.
+    """Build the environment of a captured command: what people run is in no test runner.
 
     With `as_if_enabled`, variables lift the opt-outs of the tools that are led here: each
     client reads them before its files. `DO_NOT_TRACK` stays, for all that a command starts.
     """
     leading = leading_variables(variables, address, state_dir=state_dir)
-    found = {**variables, **leading, children.MARK: str(address.port)}
-    if as_if_enabled:
-        return {**runners.without(found), **_LIFTED}
-    return found
+    found = {**runners.without(variables), **leading, children.MARK: str(address.port)}
+    return {**found, **_LIFTED} if as_if_enabled else found

@@ -262,7 +262,7 @@ def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.
     }
     return _output.Answer(
         lambda: data,
-        lambda: _show(form.name, verdict, shown, is_dry=is_dry, problem=problem),
+        lambda: _show(data, verdict, problem),
         [problem] if problem and values["strict"] else [],
     )
 
@@ -364,22 +364,20 @@ def _build(
     return body, session_id or None
 
 
-def _show(
-    event: str, verdict: Consent, body: str, *, is_dry: bool, problem: UsagectlError | None
-) -> None:
+def _show(data: Mapping[str, object], verdict: Consent, problem: UsagectlError | None) -> None:
     """Show the bytes of a dry run; else say what became of the event, where a person reads it."""
     from usagectl import consent
 
-    tool, decider = verdict.tool, consent.describe(verdict.decided_by)
-    if is_dry:
+    event, tool, decider = data["event"], verdict.tool, consent.describe(verdict.decided_by)
+    if data["dry_run"]:
         what = "would be recorded" if verdict.telemetry != "off" else "would not be recorded"
         typer.echo(f"This {event} of {tool} {what}:")
-        _output.print_line(body)
+        _output.print_line(str(data["body"]))
     elif not sys.stdout.isatty():
         return
     elif problem:
         typer.echo(f"Nothing was recorded: {problem.message}")
-    elif verdict.telemetry == "off":
+    elif not data["recorded"]:
         typer.echo(f"Nothing was recorded: {tool}'s telemetry is off, by {decider}.")
     elif verdict.telemetry == "on":
         typer.echo(f"Recorded {event} of {tool}; it is sent soon. Decided by {decider}.")

@@ -82,15 +82,16 @@ def unset(ctx: typer.Context, name: SettingName, *, dry_run: DryRun = False) -> 
     key = _key(name)[1]
     values: dict[stored.Name, object] = {key: None}
     if key == "mode":
-        values |= {"mode_since": None, "mode_set_by": None}
+        values |= dict.fromkeys(("mode_since", "mode_set_by", "mode_endpoint"))
     return _save(invocation, name, values, dry_run=dry_run)
 
 
 def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name, object]:
-    key = _key(name)[1]
+    tool, key = _key(name)
     if key == "mode":
-        since = environment.now().replace(microsecond=0)
-        return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
+        registered = instrumented.read(environment, tool) or instrumented.Registration(tool)
+        emitter = instrumented.Instrumented(registered)
+        return emitter.mode_settings(environment, stored.parse_mode(value))
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
     if key == "cache_dir":

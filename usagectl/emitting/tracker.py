@@ -23,6 +23,7 @@ from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
 from usagectl.events.record import CLI_CMD
+from usagectl.events.text_rules import RULES
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Tracker:
             declared_kinds.declare(name, kinds)
         emitter = permission.emitter_here(name, version, endpoint, kinds, is_testing=is_testing)
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
-        announcer = Announcer(emitter, has_token=bool(token))
+        announcer = Announcer(emitter, has_token=bool(token and RULES["token"](token)))
         self._client = Client(
             emitter, period=period, environment=environment, begin=begin, announcer=announcer
         )

@@ -49,7 +49,7 @@ class Environment(NamedTuple):
         root: what stands for `/` when marker files are looked for.
         entropy: that many random bytes.
         uid: the user's number, None on a system without one.
-        test_runner: what shows that a test runner runs this process, a variable or a package
+        test_runner: what shows that a test runner runs this process, a variable or a module
             (`runners.find`); empty outside of tests. Programs record nothing in tests.
     """
 

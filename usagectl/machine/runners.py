@@ -21,16 +21,18 @@ VARIABLES = (
 )
 """Variables that test runners set for what they run; no other program sets them."""
 
-_PACKAGES = frozenset(
-    {"pytest", "_pytest", "unittest", "doctest", "nose", "nose2", "behave", "robot", "ward"}
+_MODULES = (
+    *("_pytest", "pytest", "unittest", "doctest", "nose.core", "nose2", "twisted.trial"),
+    *("behave.runner", "robot.running", "ward._run"),
 )
-_TRIAL = "twisted.trial"
+"""Modules of test runners, with all below them; a program of yours may be named `robot`."""
+
 _NO_RUNNER = "unittest.mock"
 """A part of unittest that programs use outside of tests too."""
 
 
 def find(variables: Mapping[str, str]) -> str:
-    """Name the variable or the package of the test runner that runs this process; else nothing."""
+    """Name the variable or the module of the test runner that runs this process; else nothing."""
     return next((name for name in VARIABLES if variables.get(name)), "") or _find_caller()
 
 
@@ -57,7 +59,6 @@ def _name(frame: FrameType) -> str:
     module = str(frame.f_globals.get("__name__", ""))
     if module.endswith(".testing") and "CliRunner" in frame.f_globals:
         return module
-    if module.startswith(_TRIAL):
-        return _TRIAL
-    package = module.partition(".")[0]
-    return package if package in _PACKAGES and module != _NO_RUNNER else ""
+    if module == _NO_RUNNER:
+        return ""
+    return next((name for name in _MODULES if f"{module}.".startswith(f"{name}.")), "")

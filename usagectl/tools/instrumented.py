@@ -4,9 +4,7 @@ A program writes a small file about itself when it first records, so that usagec
 list, preview and switch it. People can edit the file: one that cannot be understood
 stands for a tool without an endpoint.
 
-Any No wins, and a switch that cannot be understood is a No. A No in a variable, policy,
-project file or general setting holds for every such tool, a Yes only for the tool it names.
-A test runner is a No.
+A consent to send holds for the endpoint that the program named then: another one asks again.
 """
 
 from __future__ import annotations
@@ -18,37 +16,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from usagectl import settings
-from usagectl.endpoint import is_loopback, origin_of, problem_of
-from usagectl.errors import (
-    FileCorruptError,
-    FileUnreadableError,
-    InvalidValueError,
-    hint_of_folder,
-    quote,
-)
+from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
 from usagectl.machine import files, owners
-from usagectl.machine.environment import CONFIG_DIR_VARIABLE
+from usagectl.tools import instrumented_rules as rules
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
-    Caution,
     Change,
     IdentityFile,
     Installation,
     PartReading,
     Source,
-    Switch,
-    Telemetry,
     Tool,
     exists,
     find_executable,
     glob_quietly,
-    is_no,
-    variable_switches,
 )
-from usagectl.tools.localstack_client import is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
@@ -69,14 +54,6 @@ _MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
 
 _MOST_KINDS = 256
 _MOST_BYTES = 1024 * 1024
-_SHOWN_KEYS = 5
-_SHOWN_CHARACTERS = 60
-
-_NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
-
-LIFTED_VARIABLE = "USAGECTL_AS_IF_ENABLED"
-"""With `1`, and as long as `ANALYTICS_API` leads to this machine, every No is lifted but the
-policy's: a capture shows what would be sent. Other programs keep what `DO_NOT_TRACK` says."""
 
 _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
 
@@ -131,26 +108,20 @@ class Instrumented(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
-        switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
-        switches += _test_switches(environment)
-        switches += _mode_variables(environment, self.name)
-        sources = _read_files(environment, self.name, user, switches)
-        if user.file is None:
-            switches.append(Switch("setting", "a missing home", None, "", "off"))
-        switches.append(Switch("default", "no switch", None, "", "local"))
-        base = self.endpoint(environment, user)[0]
-        if _is_lifted(environment):
-            lifted = [
-                each if each.source == "policy" else each._replace(says=None) for each in switches
-            ]
-            is_on = Switch("environment", LIFTED_VARIABLE, "1", "environment", "on")
-            return (PartReading("cli", base, (is_on, *lifted)),)
-        cautions = (
-            *_variable_cautions(environment, self.name),
-            *_file_cautions(sources),
-            *_sending_cautions(self.registration, switches, base),
-        )
-        return (PartReading("cli", base, tuple(switches), cautions),)
+        switches, sources = rules.read_switches(environment, self.name, user)
+        base, chooser = self.endpoint(environment, user)
+        if rules.is_lifted(environment):
+            return (PartReading("cli", base, rules.lift(switches)),)
+        cautions = [*rules.cautions_of(environment, self.name, sources)]
+        consented = user.of_tool(self.name).mode_endpoint
+        # Whoever chose the address by a variable or a setting knows where it sends.
+        if chooser == "default" and consented not in (None, base):
+            switches = [rules.hold_back(switch) for switch in switches]
+            cautions += rules.endpoint_cautions(
+                self.name, switches, consented=str(consented), base=base
+            )
+        cautions += rules.sending_cautions(self.registration, switches, base)
+        return (PartReading("cli", base, tuple(switches), tuple(cautions)),)
 
     def endpoint(self, environment: Environment, user: SettingsFile) -> tuple[str, Source]:
         """Return the base URL for its events, empty without one, and what chose it."""
@@ -160,9 +131,14 @@ class Instrumented(Tool):
         chosen = user.of_tool(self.name).endpoint
         if chosen:
             return chosen.rstrip("/"), "setting"
+        return self.declared_endpoint, "default"
+
+    @property
+    def declared_endpoint(self) -> str:
+        """The base URL that its author declares, which a consent to send is bound to."""
         if self.name == NAME:
-            return LOCALSTACK_ENDPOINT, "default"
-        return self.registration.endpoint.rstrip("/"), "default"
+            return LOCALSTACK_ENDPOINT
+        return self.registration.endpoint.rstrip("/")
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the file of its machine ID; usagectl has no ID of its own."""
@@ -180,16 +156,28 @@ class Instrumented(Tool):
             reason = "so what disable wrote there cannot be taken out"
             raise FileCorruptError(user.file, reason=reason)
         is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
+        if wanted == "on":
+            is_done = is_done and before.mode_endpoint == self.declared_endpoint
         if is_done and not user.problem:
             file = files.require_settings_file(environment)
             return (Change(self.name, file, key, before.mode, changed=False),)
-        values: dict[settings.Name, object] = {
-            "mode": wanted,
-            "mode_since": environment.now().replace(microsecond=0) if wanted else None,
+        values = {
+            **self.mode_settings(environment, wanted),
             "mode_set_by": "disable" if wish == "off" else None,
         }
         saved = settings.save(environment, values, tool=self.name, dry_run=dry_run)
         return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
+
+    def mode_settings(
+        self, environment: Environment, mode: settings.Mode | None
+    ) -> dict[settings.Name, object]:
+        """Return the settings that choose a mode from now on; `on` for its present endpoint."""
+        return {
+            "mode": mode,
+            "mode_since": environment.now().replace(microsecond=0) if mode else None,
+            "mode_set_by": None,
+            "mode_endpoint": self.declared_endpoint if mode == "on" else None,
+        }
 
 
 def validate_name(name: str) -> str:
@@ -323,147 +311,6 @@ def declarations(environment: Environment) -> tuple[Declaration, ...]:
 def identity_file(state_dir: Path, tool: str) -> IdentityFile:
     """Name the file in which usagectl keeps the random machine ID of a tool."""
     return IdentityFile(tool, "cli", state_dir / "machine-ids" / f"{tool}.json", "json")
-
-
-def variable_of(name: str) -> str:
-    """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
-    return f"{name.upper().replace('-', '_')}_TELEMETRY"
-
-
-def _is_lifted(environment: Environment) -> bool:
-    variables = environment.variables
-    return variables.get(LIFTED_VARIABLE) == "1" and is_loopback(variables.get("ANALYTICS_API", ""))
-
-
-def _says_no(value: str) -> Telemetry | None:
-    return "off" if is_no(value) else None
-
-
-def _test_switches(environment: Environment) -> Iterator[Switch]:
-    """Yield the No of a test runner: what is recorded tells of people, not of tests."""
-    if name := environment.test_runner:
-        if value := environment.variables.get(name):
-            yield Switch("environment", name, value, "environment", "off")
-        else:
-            yield Switch("process", "test runner", name, "this process", "off")
-
-
-def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
-    for variable in dict.fromkeys((settings.MODE_VARIABLE, variable_of(tool))):
-        text = environment.variables.get(variable, "")
-        if mode := text.strip().lower():
-            says: Telemetry | None = mode if settings.is_mode(mode) else "off"
-            if says == "on" and variable != variable_of(tool):
-                says = None  # It was said of usagectl alone.
-            yield Switch("environment", variable, text, "environment", says)
-
-
-def _read_files(
-    environment: Environment, tool: str, user: SettingsFile, switches: list[Switch]
-) -> list[tuple[Source, SettingsFile]]:
-    """Return the files that can hold a mode, and add what they say to the switches.
-
-    Anybody may have written a project file: after a No it could say no more, and is not read.
-    """
-    policy = settings.read_policy(environment)
-    sources: list[tuple[Source, SettingsFile]] = [("policy", policy)]
-    switches += _file_switches("policy", policy, tool)
-    projects = settings.read_projects(environment)
-    while all(switch.says != "off" for switch in switches):
-        project = next(projects, None)
-        if project is None:
-            break
-        sources.append(("project", project))
-        switches += _file_switches("project", project, tool)
-    sources.append(("setting", user))
-    switches += _file_switches("setting", user, tool)
-    return sources
-
-
-def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
-    origin = str(file.file) if file.file else ""
-    if file.problem or (file.unknown and source != "setting"):
-        # A restriction with a slip of the pen in it must still restrict.
-        yield Switch(source, "telemetry.mode", file.mode, origin, "off")
-        return
-    modes = {"telemetry.mode": file.mode}
-    if tool != NAME:
-        modes[f"tools.{tool}.mode"] = file.of_tool(tool).mode
-    for name, mode in modes.items():
-        is_about_it = name != "telemetry.mode" or tool == NAME
-        if mode is None or (source == "setting" and not is_about_it and mode != "off"):
-            continue
-        # A policy or a project file may only restrict: its "on" gives nothing.
-        says = None if source != "setting" and mode == "on" else mode
-        yield Switch(source, name, mode, origin, says)
-
-
-def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
-    for name in _NO_VARIABLES[1:] if tool == NAME else ():
-        value = environment.variables.get(name)
-        if is_no(value) and not is_true(value):
-            message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
-            yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
-    variable = variable_of(tool)
-    text = environment.variables.get(variable, "")
-    if (mode := text.strip().lower()) and not settings.is_mode(mode):
-        message = f"{variable}={text} is not understood, so it counts as off."
-        yield Caution("mode-not-understood", message, f"export {variable}=off")
-
-
-def _sending_cautions(
-    registration: Registration, switches: list[Switch], base: str
-) -> Iterator[Caution]:
-    if registration.problem:
-        yield Caution("registration-unreadable", registration.problem, "usagectl status")
-    says = [switch.says for switch in switches]
-    if "on" not in says or "off" in says:
-        return
-    problem, name = problem_of(base), registration.name
-    if not base:
-        message = f"{name} names no endpoint, so nothing is sent; its events wait in the spool."
-        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {name}")
-    elif problem == "plain-http":
-        message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
-        yield Caution("endpoint-not-https", message, "usagectl settings")
-    elif problem:
-        message = "The endpoint is no http or https URL, so nothing can be sent."
-        yield Caution("endpoint-invalid", message, "usagectl settings")
-    elif not registration.delivers:
-        message = f"The program of {name} is frozen in a way in which it cannot send by itself."
-        yield Caution("delivery-by-hand", message, f"usagectl replay --tool {name}")
-
-
-def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
-    for source, file in sources:
-        if file.problem:
-            message = f"{file.problem} It counts as off until that is mended."
-            hint = file.hint or f"cat {quote(str(file.file))}"
-            yield Caution(f"{source}-unreadable", message, hint)
-        elif file.ignored:
-            hint = f"ls -l {quote(str(file.file))}"
-            yield Caution(f"{source}-ignored", file.ignored, hint)
-        elif file.unknown:
-            rest = "." if source == "setting" else ", so it counts as off."
-            named = _name_some(file.unknown)
-            message = f"{file.file} holds {named}, which means nothing here{rest}"
-            yield Caution(f"{source}-unknown-key", message, f"cat {quote(str(file.file))}")
-        elif source != "setting" and file.mode == "on":
-            message = f"{file.file} asks for on, but a {source} file can only restrict."
-            yield Caution(f"{source}-cannot-enable", message, f"cat {quote(str(file.file))}")
-        elif source == "setting" and file.file is None:
-            message = "This account has no home, so no setting can be read; that counts as off."
-            yield Caution("no-home", message, hint_of_folder(CONFIG_DIR_VARIABLE))
-
-
-def _name_some(keys: tuple[str, ...]) -> str:
-    """Name the first keys of a file that anybody may have written."""
-    shown = [
-        key if len(key) <= _SHOWN_CHARACTERS else f"{key[:_SHOWN_CHARACTERS]}..."
-        for key in keys[:_SHOWN_KEYS]
-    ]
-    more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
-    return f"{', '.join(shown)}{more}"
 
 
 TOOL = Instrumented(Registration(NAME))
