@@ -96,6 +96,7 @@ def test_values_that_are_no_events() -> None:
         b'[1, {"a": 2}]': [b"1", b'{"a": 2}'],
         b'{"events": ["x"]}': [b'"x"'],
         b'{"name": "a", "b": NaN}': [b'{"name": "a", "b": NaN}'],
+        b'[{"name": "\xed\xa0\x80"}]': [b'{"name": "\xed\xa0\x80"}'],
     }
     assert {text: slicing.values_of(text) for text in cut} == cut
     assert [text for text in cut if slicing.events_of(text)] == []

@@ -54,7 +54,7 @@ _VERSION_BEFORE = re.compile(
     r"[\s\\\"'`:=<>~^!(\[]{1,5}"
     r"(?:[0-9][0-9.]{0,20}[\"'`]?(?:,|,? (?:or|and|to|until)|\.\.|-)? ?[\"'`]?){0,4}$"
     r"|(?:[=<>~^!]=|[~^]) ?$|(?<![\w./-])[a-z0-9][\w.-]{0,60}/[\w./-]{1,60}:$"
-    r"|(?<![\w./\\-])(?!(?:ip|host|node|server|addr)[-_])[A-Za-z][\w+-]{0,40}[/_-]$"
+    r"|(?<![\w./\\-])(?!(?:ip|host|node|server|addr|peer|client|tcp|udp)[-_/])[A-Za-z][\w+-]{0,40}[/_-]$"
 )
 _VERSION_AFTER = re.compile(
     r"(?:[-.+_][a-z0-9]{1,12}){0,4}\.(?:tar|t[gx]z|zip|whl|jar|deb|rpm|apk|exe|msi|dll|so|nupkg)\b"

@@ -100,7 +100,7 @@ def values_of(text: bytes, *, most: int | None = None) -> list[bytes] | None:
             found = [each for _, each in islice(_members(events), most)]
     except _UNREADABLE:
         return None
-    return [each.encode() for each in found]
+    return [each.encode("utf-8", "surrogatepass") for each in found]
 
 
 def beside_events(text: bytes) -> bytes:
@@ -111,17 +111,19 @@ def beside_events(text: bytes) -> bytes:
     except _UNREADABLE:
         return b""
     written = ",".join(f"{json.dumps(name)}:{each}" for name, each in rest)
-    return f"{{{written}}}".encode() if rest else b""
+    return f"{{{written}}}".encode("utf-8", "surrogatepass") if rest else b""
 
 
 def _read(text: bytes, *, is_strict: bool = True) -> tuple[str, Any]:
     """Return JSON without the blanks around it, and its value.
 
+    Unless it is strict, NaN and the bytes of half a surrogate pair are taken too.
+
     Raises:
         ValueError: it is not JSON.
         RecursionError: it nests too deep.
     """
-    document = str(text, "utf-8").strip(" \t\r\n")
+    document = str(text, "utf-8", "strict" if is_strict else "surrogatepass").strip(" \t\r\n")
     return document, (_strict_reader if is_strict else _reader).decode(document)
 
 
