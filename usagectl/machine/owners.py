@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from usagectl.errors import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from usagectl.machine.environment import Environment
 
 ROOT = 0
@@ -62,7 +64,7 @@ def doubt_of(environment: Environment, file: Path, *, owner: int | None = None) 
                 if found.st_uid not in known:
                     reason = f"{shown} belongs to {name_of(found.st_uid)}"
                     return Doubt(reason, f"sudo chown -R {name_of(mine)} {quote(str(path))}")
-                if _is_open(found):
+                if _is_open(found, own_groups={ROOT, found.st_uid, environment.uid}):
                     hint = f"chmod go-w {quote(str(path))}"
                     return Doubt(f"other users may write to {shown}", hint)
     return None
@@ -75,16 +77,16 @@ def _places_of(file: Path) -> list[Path]:
     return [file, *dict.fromkeys(folders)]
 
 
-def _is_open(found: os.stat_result) -> bool:
+def _is_open(found: os.stat_result, *, own_groups: Collection[int | None]) -> bool:
     """True if others may write; in a folder such as /tmp they may only add files of their own.
 
-    A group of the same number as its owner is his own (a user private group).
+    A group of a user's number is that user's own (a user private group).
     """
     if stat.S_ISLNK(found.st_mode) or (
         stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
     ):
         return False
-    is_group_open = found.st_mode & stat.S_IWGRP and found.st_gid not in (ROOT, found.st_uid)
+    is_group_open = found.st_mode & stat.S_IWGRP and found.st_gid not in own_groups
     return bool(found.st_mode & stat.S_IWOTH or is_group_open)
 
 
