@@ -94,13 +94,15 @@ class Recording:
         if not self._events or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
-        from usagectl.emitting import remarks
 
         given = permission.permit(self.environment, self.emitter)
         if given is None:
             return
         name = self.emitter.name
-        remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
+        if tell is not None:
+            from usagectl.emitting import remarks  # seldom is somebody there who reads them
+
+            remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
         try:
             for _, event in self._events:
                 spool.append(

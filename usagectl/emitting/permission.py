@@ -12,7 +12,6 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.delivery import frozen
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
@@ -85,6 +84,7 @@ def emitter_here(
     Raises:
         InvalidValueError: the name is invalid.
     """
+    from usagectl.delivery import frozen  # usagectl itself never asks
     from usagectl.tools.instrumented import validate_name  # help and version need none
 
     validate_name(name)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from usagectl import settings
 from usagectl.errors import quote
-from usagectl.tools import localstack_flags
 from usagectl.tools.base import (
     Caution,
     IdentityFile,
@@ -25,6 +24,7 @@ from usagectl.tools.base import (
 from usagectl.tools.localstack_beyond import NOT_COVERED
 from usagectl.tools.localstack_client import (
     DEFAULT,
+    FLAGS,
     NAME,
     PLAIN,
     PREFIXED,
@@ -143,12 +143,13 @@ def _read(client: LocalStackClient, part: str) -> PartReading:
     variables = client.environment.variables
     names, ignored = _NAMES[part]
     said = [switch for name in names for switch in _switches(client, name, part)]
-    flags = localstack_flags.failure(client) if part == "container" else ()
-    switches = [*_failure(client), *flags, *said, DEFAULT]
+    switches = [*_failure(client, part), *said, DEFAULT]
     is_on = first_heeded(switches).says == "on"
     switches += variable_switches(variables, ignored)
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
-    if part == "container":
+    if _has_flags(client, part):
+        from usagectl.tools import localstack_flags
+
         cautions += localstack_flags.cautions(client, switches)
     if is_on:
         cautions += _environment_wins(switches)
@@ -163,6 +164,11 @@ def _read(client: LocalStackClient, part: str) -> PartReading:
     return PartReading(part, client.endpoint(part), tuple(switches), tuple(cautions))
 
 
+def _has_flags(client: LocalStackClient, part: str) -> bool:
+    """True if flags may say something of a part; few set them, so that few load their module."""
+    return part == "container" and FLAGS in client.variables
+
+
 def _switches(client: LocalStackClient, name: str, part: str) -> list[Switch]:
     """List what flags, environment and active profiles say, the last file first: it wins.
 
@@ -172,7 +178,11 @@ def _switches(client: LocalStackClient, name: str, part: str) -> list[Switch]:
     handed = client.flags.values.get(name) if part == "container" else None
     is_taken_away = handed is not None and handed.value is None
     heeds = (lambda _value: None) if is_taken_away else says
-    found = localstack_flags.switches(client, name) if part == "container" else []
+    found = []
+    if _has_flags(client, part):
+        from usagectl.tools import localstack_flags
+
+        found += localstack_flags.switches(client, name)
     found += variable_switches(client.environment.variables, (name,), heeds)
     for profile in reversed(client.profiles.active):
         value = profile.values.get(name)
@@ -183,13 +193,18 @@ def _switches(client: LocalStackClient, name: str, part: str) -> list[Switch]:
     return found
 
 
-def _failure(client: LocalStackClient) -> list[Switch]:
-    """Name the file at which the client stops: it ends before it sends."""
-    return [
+def _failure(client: LocalStackClient, part: str) -> list[Switch]:
+    """Name the file, or the flags, at which the client stops: it ends before it sends."""
+    found = [
         Switch("profile", "unreadable profile", None, str(profile.file), "off")
         for profile in client.profiles.active
         if profile.problem
     ][:1]
+    if _has_flags(client, part):
+        from usagectl.tools import localstack_flags
+
+        found += localstack_flags.failure(client)
+    return found
 
 
 def _where(switch: Switch) -> str:
@@ -198,6 +213,8 @@ def _where(switch: Switch) -> str:
 
 def _way_off(switch: Switch) -> str:
     if switch.source == "flags":
+        from usagectl.tools import localstack_flags
+
         return localstack_flags.way_off(switch)
     return f"export {switch.name}=1" if switch.source == "environment" else "usagectl disable"
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Installation, Telemetry
     from usagectl.tools.localstack_dotenv import Dialect
-    from usagectl.tools.localstack_flags import Flags
 
 NAME = "localstack"
 
@@ -44,6 +43,9 @@ NEWEST_KNOWN = "2026.8.2"
 PLAIN = "DISABLE_EVENTS"
 PREFIXED = "LOCALSTACK_DISABLE_EVENTS"
 """The name that reaches the container and lstk; LocalStack's own command line does not read it."""
+
+FLAGS = "DOCKER_FLAGS"
+"""Words for `docker run`, which can hand variables to the container past all others."""
 
 DEFAULT = Switch("default", "no switch", None, "", "on")
 """What decides where nothing is set, for lstk too."""
@@ -148,6 +150,23 @@ class Profiles(NamedTuple):
         return merged
 
 
+class Handed(NamedTuple):
+    """What one variable gets from the flags."""
+
+    value: str | None  # None takes away what the client would have handed over.
+    file: Path | None = None  # The file it stands in; None for the flags themselves.
+    yields_to_docker: bool = False  # Whether docker's own command line lets each `-e` beat it.
+
+
+class Flags(NamedTuple):
+    """What DOCKER_FLAGS say."""
+
+    values: Mapping[str, Handed]
+    problem: str = ""  # Why no container can be started with them, else empty.
+    unread: str = ""  # A file whose content is not known, and why, as a sentence without its end.
+    doubtful: str = ""  # What the client's own parser does not know, but docker may.
+
+
 class LocalStackClient:
     """The installed client's view of an environment: rules, profiles, variables."""
 
@@ -199,9 +218,11 @@ class LocalStackClient:
     @cached_property
     def flags(self) -> Flags:
         """Read what DOCKER_FLAGS hand to the container."""
+        text = self.variables.get(FLAGS, "").strip()
+        if not text:
+            return Flags({})
         from usagectl.tools import localstack_flags  # few set them
 
-        text = self.variables.get(localstack_flags.NAME, "").strip()
         cwd, variables = self.environment.cwd, self.variables
 
         def read_dotenv(file: Path) -> ProfileFile:
@@ -257,7 +278,7 @@ def possible_clients(environment: Environment) -> tuple[LocalStackClient, ...]:
     """
     first = LocalStackClient(environment)
     names = (profile.file for profile in first.profiles.active)
-    if not any(map(exists, names)) and "DOCKER_FLAGS" not in environment.variables:
+    if not any(map(exists, names)) and FLAGS not in environment.variables:
         return (first,)
     releases = releases_of("python_dotenv", "dotenv", first.installation, environment)
     dialects = dict.fromkeys(dialect_of(parse_version(release)) for release in releases)

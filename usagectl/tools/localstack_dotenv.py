@@ -59,26 +59,26 @@ def parse(data: bytes, variables: Mapping[str, str], dialect: Dialect) -> dict[s
     return values
 
 
-_VARIABLE = re.compile(r"\$\{(?P<name>[^\}:]*)(?::-(?P<default>[^\}]*))?\}")
-_BLANKS_AND_LINES = re.compile(r"\s*")
-_EXPORT = re.compile(r"(?:export[^\S\r\n]+)?")
-_QUOTED_NAME = re.compile(r"'([^']+)'")
-_NAME = re.compile(r"([^=\#\s]+)")
-_BLANKS = re.compile(r"[^\S\r\n]*")
-_EQUALS = re.compile(r"=([^\S\r\n]*)")
-_COMMENT = re.compile(r"(?:[^\S\r\n]*#[^\r\n]*)?")
-_END_OF_LINE = re.compile(r"[^\S\r\n]*(?:\r\n|\n|\r|$)")
-_REST_OF_LINE = re.compile(r"[^\r\n]*(?:\r|\n|\r\n)?")
-_BARE_VALUE = re.compile(r"([^\r\n]*)")
-_SPACED_COMMENT = re.compile(r"\s+#.*")
-_ESCAPES = {"'": re.compile(r"\\[\\']"), '"': re.compile(r"\\[\\'\"abfnrtv]")}
+_VARIABLE = r"\$\{(?P<name>[^\}:]*)(?::-(?P<default>[^\}]*))?\}"
+_BLANKS_AND_LINES = r"\s*"
+_EXPORT = r"(?:export[^\S\r\n]+)?"
+_QUOTED_NAME = r"'([^']+)'"
+_NAME = r"([^=\#\s]+)"
+_BLANKS = r"[^\S\r\n]*"
+_EQUALS = r"=([^\S\r\n]*)"
+_COMMENT = r"(?:[^\S\r\n]*#[^\r\n]*)?"
+_END_OF_LINE = r"[^\S\r\n]*(?:\r\n|\n|\r|$)"
+_REST_OF_LINE = r"[^\r\n]*(?:\r|\n|\r\n)?"
+_BARE_VALUE = r"([^\r\n]*)"
+_SPACED_COMMENT = r"\s+#.*"
+_ESCAPES = {"'": r"\\[\\']", '"': r"\\[\\'\"abfnrtv]"}
 _PAIRED = {
-    "'": re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL),
-    '"': re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL),
+    "'": r"(?s:'((?:\\.|[^'\\])*)')",
+    '"': r'(?s:"((?:\\.|[^"\\])*)")',
 }
 _UNPAIRED = {
-    "'": re.compile(r"'((?:\\'|[^'])*)'"),
-    '"': re.compile(r'"((?:\\"|[^"])*)"'),
+    "'": r"'((?:\\'|[^'])*)'",
+    '"': r'"((?:\\"|[^"])*)"',
 }
 
 
@@ -96,8 +96,8 @@ class _Cursor:
     def next(self) -> str:
         return self.text[self.at : self.at + 1]
 
-    def take(self, pattern: re.Pattern[str]) -> re.Match[str]:
-        match = pattern.match(self.text, self.at)
+    def take(self, pattern: str) -> re.Match[str]:
+        match = re.compile(pattern).match(self.text, self.at)
         if match is None:
             raise _NoMatchError
         self.at = match.end()
@@ -136,11 +136,13 @@ def _value(cursor: _Cursor, dialect: Dialect) -> str:
     quote = cursor.next
     if quote in _ESCAPES:
         quoted = cursor.take((_PAIRED if dialect.pairs_backslashes else _UNPAIRED)[quote])[1]
-        return _ESCAPES[quote].sub(lambda match: codecs.decode(match[0], "unicode-escape"), quoted)
+        return re.sub(
+            _ESCAPES[quote], lambda match: codecs.decode(match[0], "unicode-escape"), quoted
+        )
     if quote == "#" and has_blank and dialect.ends_at_comment:
         return ""
-    return _SPACED_COMMENT.sub("", cursor.take(_BARE_VALUE)[1]).rstrip()
+    return re.sub(_SPACED_COMMENT, "", cursor.take(_BARE_VALUE)[1]).rstrip()
 
 
 def _expand(value: str, known: Mapping[str, str | None]) -> str:
-    return _VARIABLE.sub(lambda m: known.get(m["name"], m["default"] or "") or "", value)
+    return re.sub(_VARIABLE, lambda m: known.get(m["name"], m["default"] or "") or "", value)

@@ -7,12 +7,21 @@ They are words of `docker run`. Files of `--env-file` come first, then those of
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
 from usagectl.tools.base import Caution, Switch, exists, first_heeded, is_dir, is_file
-from usagectl.tools.localstack_client import MAX_BYTES, PLAIN, PREFIXED, is_true, says
+from usagectl.tools.localstack_client import (
+    FLAGS,
+    MAX_BYTES,
+    PLAIN,
+    PREFIXED,
+    Flags,
+    Handed,
+    is_true,
+    says,
+)
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -20,8 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from usagectl.tools.localstack_client import LocalStackClient, ProfileFile
-
-NAME = "DOCKER_FLAGS"
 
 _OPTIONS = (
     *(("--env", "-e"), ("--env-file",), ("--compose-env-file",), ("--label", "-l")),
@@ -31,23 +38,6 @@ _OPTIONS = (
 """Options with a value that the client knows; argparse takes the beginning of a name for it."""
 
 _SWITCHES = (("--privileged",), ("--help", "-h"))
-
-
-class Handed(NamedTuple):
-    """What one variable gets from the flags."""
-
-    value: str | None  # None takes away what the client would have handed over.
-    file: Path | None = None  # The file it stands in; None for the flags themselves.
-    yields_to_docker: bool = False  # Whether docker's own command line lets each `-e` beat it.
-
-
-class Flags(NamedTuple):
-    """What DOCKER_FLAGS say."""
-
-    values: Mapping[str, Handed]
-    problem: str = ""  # Why no container can be started with them, else empty.
-    unread: str = ""  # A file whose content is not known, and why, as a sentence without its end.
-    doubtful: str = ""  # What the client's own parser does not know, but docker may.
 
 
 class _RefusedError(Exception):
@@ -132,7 +122,7 @@ def switches(client: LocalStackClient, name: str) -> list[Switch]:
     found = []
     flags = client.flags
     if name in flags.doubtful:
-        found.append(Switch("flags", NAME, None, _origin(client), "on"))
+        found.append(Switch("flags", FLAGS, None, _origin(client), "on"))
     handed = flags.values.get(name)
     if handed and handed.value is not None:
         place = _place(client)
@@ -145,7 +135,7 @@ def failure(client: LocalStackClient) -> list[Switch]:
     """Name flags with which no container starts: nothing is sent."""
     if not client.flags.problem:
         return []
-    return [Switch("flags", f"unreadable {NAME}", None, _origin(client), "off")]
+    return [Switch("flags", f"unreadable {FLAGS}", None, _origin(client), "off")]
 
 
 def cautions(client: LocalStackClient, switches: Sequence[Switch]) -> Iterator[Caution]:
@@ -163,7 +153,7 @@ def cautions(client: LocalStackClient, switches: Sequence[Switch]) -> Iterator[C
             "without that; docker may take it."
         )
         yield Caution("flags-not-understood", message, f"spell it -e {PREFIXED}=1")
-    if decider.says == "on" and decider.source == "flags" and decider.name != NAME:
+    if decider.says == "on" and decider.source == "flags" and decider.name != FLAGS:
         said = f"{decider.name}={decider.value} in {decider.origin}"
         message = f"{said} is handed to the container and beats every variable and profile."
         yield Caution("flags-win", message, way_off(decider))
@@ -204,20 +194,20 @@ def way_off(switch: Switch) -> str:
     """Say what helps against flags: the prefixed name beats the plain one in the container."""
     if switch.name == PLAIN:
         return f"export {PREFIXED}=1"
-    if switch.origin == NAME:
-        return f'export {NAME}="${NAME} -e {PREFIXED}=1"'
+    if switch.origin == FLAGS:
+        return f'export {FLAGS}="${FLAGS} -e {PREFIXED}=1"'
     return f"take {switch.name} out of {switch.origin}"
 
 
 def _place(client: LocalStackClient) -> str:
-    if NAME in client.environment.variables:
-        return NAME
-    return f"{NAME} in {_origin(client)}"
+    if FLAGS in client.environment.variables:
+        return FLAGS
+    return f"{FLAGS} in {_origin(client)}"
 
 
 def _origin(client: LocalStackClient) -> str:
     """Name the file that sets the flags, or the environment."""
-    if NAME in client.environment.variables:
+    if FLAGS in client.environment.variables:
         return "environment"
-    setting = [each.file for each in client.profiles.active if NAME in each.values]
+    setting = [each.file for each in client.profiles.active if FLAGS in each.values]
     return str(setting[-1]) if setting else ""
