@@ -73,8 +73,10 @@ def doubt_of(environment: Environment, file: Path, *, owner: int | None = None) 
 def _places_of(file: Path) -> list[Path]:
     if not os.path.lexists(file):
         return []
-    folders = [file.parent, Path(os.path.realpath(file)).parent]
-    return [file, *dict.fromkeys(folders)]
+    folders = [file.parent]
+    if os.path.islink(file):  # noqa: PTH114  (never raises)
+        folders.append(Path(os.path.realpath(file)).parent)
+    return [file, *folders]
 
 
 def _is_open(found: os.stat_result, *, own_groups: Collection[int | None]) -> bool:

@@ -25,10 +25,9 @@ from usagectl.tools.base import (
     is_file,
     releases_of,
 )
-from usagectl.tools.localstack_dotenv import DIALECTS, dialect_of, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
@@ -175,10 +174,10 @@ class LocalStackClient:
         environment: Environment,
         *,
         version: str | None = None,
-        dialect: Dialect = DIALECTS[0],
+        dialect: Dialect | None = None,
     ) -> None:
         self.environment = environment
-        self.dialect = dialect
+        self._dialect = dialect
         self._version = version
 
     @cached_property
@@ -204,9 +203,16 @@ class LocalStackClient:
         active = tuple(self.read_profile(file) for file in chosen)
         return Profiles(folder, tuple(_mark_unholdable(active, variables)))
 
+    @cached_property
+    def dialect(self) -> Dialect:
+        """Return the rules of its python-dotenv: those asked for, else the newest."""
+        from usagectl.tools.localstack_dotenv import DIALECTS  # only where a file is read
+
+        return self._dialect or DIALECTS[0]
+
     def read_profile(self, file: Path) -> ProfileFile:
         """Read one profile; what is wrong with it is part of the result."""
-        return _read_profile(file, self.environment.variables, self.dialect)
+        return _read_profile(file, self.environment.variables, lambda: self.dialect)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -226,7 +232,7 @@ class LocalStackClient:
         cwd, variables = self.environment.cwd, self.variables
 
         def read_dotenv(file: Path) -> ProfileFile:
-            return _read_profile(file, variables, self.dialect)
+            return _read_profile(file, variables, lambda: self.dialect)
 
         return localstack_flags.read(text, variables, cwd=cwd, read_dotenv=read_dotenv)
 
@@ -280,6 +286,8 @@ def possible_clients(environment: Environment) -> tuple[LocalStackClient, ...]:
     names = (profile.file for profile in first.profiles.active)
     if not any(map(exists, names)) and FLAGS not in environment.variables:
         return (first,)
+    from usagectl.tools.localstack_dotenv import DIALECTS, dialect_of
+
     releases = releases_of("python_dotenv", "dotenv", first.installation, environment)
     dialects = dict.fromkeys(dialect_of(parse_version(release)) for release in releases)
     return tuple(LocalStackClient(environment, dialect=dialect) for dialect in dialects or DIALECTS)
@@ -312,20 +320,24 @@ def other_files(profiles: Profiles) -> tuple[Path, ...]:
     return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
 
 
-def _read_profile(file: Path, variables: Mapping[str, str], dialect: Dialect) -> ProfileFile:
+def _read_profile(
+    file: Path, variables: Mapping[str, str], dialect: Callable[[], Dialect]
+) -> ProfileFile:
     found = ProfileFile(file, values={})
     if not exists(file):
         return found
     if not file.is_file():
         # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
         # pipe may be served by a password manager: a look would take its content away.
-        is_read = file.is_fifo() and dialect.reads_pipes
+        is_read = file.is_fifo() and dialect().reads_pipes
         return found._replace(unread="is a pipe" if is_read else "")
     try:
         if file.stat().st_size > MAX_BYTES:
             return found._replace(unread="is too large to be read here")
         data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
-        return found._replace(values=parse(data, variables, dialect))
+        from usagectl.tools.localstack_dotenv import parse
+
+        return found._replace(values=parse(data, variables, dialect()))
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
     except UnicodeDecodeError:
