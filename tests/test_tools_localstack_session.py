@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from tests.support.machine import NOW, codes
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
-from usagectl.tools.base import Live, PreviewWish, select
+from usagectl.tools.base import select
+from usagectl.tools.previews import Live, PreviewWish
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Machines
     from usagectl.preview import Preview
-    from usagectl.tools.base import Request
+    from usagectl.tools.previews import Request
 
 BASE = "session_id machine_id api_key system version is_ci is_docker is_testing"
 FAMILIES = [

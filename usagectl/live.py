@@ -17,7 +17,8 @@ from usagectl.delivery.transport import Transport
 from usagectl.endpoint import is_loopback, port_of
 from usagectl.errors import FileUnreadableError, UsagectlError
 from usagectl.machine import files, listeners
-from usagectl.tools.base import Live, find_executable
+from usagectl.tools.base import find_executable
+from usagectl.tools.previews import Live
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,8 @@ from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
 from usagectl.spool import ALL, Selection, open_spool
-from usagectl.tools.base import Caution, Request, emitters, endpoint_caution
+from usagectl.tools.base import Caution, emitters, endpoint_caution
+from usagectl.tools.previews import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import PartPreview, PreviewWish, Tool
+    from usagectl.tools.base import Tool
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 _reader = json.JSONDecoder(parse_int=float)
 """A whole number may have thousands of digits, which `int` refuses."""

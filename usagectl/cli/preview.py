@@ -15,7 +15,8 @@ from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsagectlError, UsageError
 from usagectl.preview import preview as build
 from usagectl.tools import instrumented
-from usagectl.tools.base import PreviewWish, is_version
+from usagectl.tools.base import is_version
+from usagectl.tools.previews import PreviewWish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
-    from usagectl.tools.base import Live, Request, Tool
+    from usagectl.tools.base import Tool
+    from usagectl.tools.previews import Live, Request
 
 app = new_app()
 apps = {"preview": app}

@@ -605,9 +605,9 @@ def state(environment: Environment) -> SpoolState:
 def _why_unwritable(file: Path) -> tuple[str, str]:
     """Say why the next event could not be kept, as far as this shows without writing; a hint."""
     folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
-    hint = files.explain_owner(file)[1] or f"ls -la {quote(str(folder))}"
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.
         if os.path.exists(path) and not os.access(path, mode):  # noqa: PTH110
+            hint = files.explain_owner(file)[1] or f"ls -la {quote(str(folder))}"
             return f"{path} cannot be written, so that no event is kept in the spool.", hint
     return "", ""

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, PartPreview, PreviewWish, Source, Wish
+    from usagectl.tools.base import Change, Source, Wish
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 
 _NAMES = {

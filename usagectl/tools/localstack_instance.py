@@ -13,7 +13,6 @@ from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
     Installation,
-    PartPreview,
     PartReading,
     Switch,
     endpoint_caution,
@@ -28,12 +27,13 @@ from usagectl.tools.localstack_client import (
     says,
 )
 from usagectl.tools.localstack_session import build_request, lay_payload
+from usagectl.tools.previews import PartPreview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Live, PreviewWish
+    from usagectl.tools.previews import Live, PreviewWish
 
 _DEFAULT_PORT, _HIGHEST_PORT = 4566, 65535
 _STARTED_WITH = ("api_key", "is_ci", "is_testing", "product")

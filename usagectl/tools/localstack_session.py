@@ -13,9 +13,6 @@ from urllib.parse import urlsplit
 
 from usagectl.tools.base import (
     Caution,
-    Live,
-    PartPreview,
-    Request,
     endpoint_caution,
     find_executable,
     new_random_id,
@@ -30,12 +27,13 @@ from usagectl.tools.localstack_client import (
     is_known,
     is_true,
 )
+from usagectl.tools.previews import Live, PartPreview, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import PreviewWish
+    from usagectl.tools.previews import PreviewWish
 
 STATIC_LIBS = "/usr/lib/localstack"
 

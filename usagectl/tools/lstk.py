@@ -15,7 +15,6 @@ from usagectl.tools.base import (
     Caution,
     IdentityFile,
     Installation,
-    PartPreview,
     PartReading,
     Switch,
     Tool,
@@ -29,12 +28,14 @@ from usagectl.tools.base import (
     variable_switches,
 )
 from usagectl.tools.localstack_client import DEFAULT, PLAIN, PREFIXED, is_true, says
+from usagectl.tools.previews import PartPreview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import PreviewWish, Source
+    from usagectl.tools.base import Source
+    from usagectl.tools.previews import PreviewWish
 
 NAME = "lstk"
 
