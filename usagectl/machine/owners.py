@@ -36,9 +36,9 @@ def trusted(environment: Environment) -> frozenset[int]:
     if environment.uid is None:
         return frozenset()
     found = {ROOT, environment.uid}
-    if environment.uid == ROOT and environment.home is not None:
+    if environment.uid == ROOT and (home := environment.home) is not None:
         with suppress(OSError, ValueError):
-            found.add(environment.home.stat().st_uid)
+            found.add(os.stat(home).st_uid)  # noqa: PTH116  (each command asks: pathlib is slow)
     return frozenset(found)
 
 
@@ -55,27 +55,28 @@ def doubt_of(environment: Environment, file: Path, *, owner: int | None = None) 
     The file counts, a link's target, and the folder of each: its owner can replace both.
     `owner` is who should have it, else this user.
     """
-    known = trusted(environment)
+    places = _places_of(str(file)) if environment.uid is not None else ()
+    known = trusted(environment) if places else frozenset()
     mine = (environment.uid or ROOT) if owner is None else owner
-    for path in _places_of(file) if known else ():
-        shown = "it" if path == file else str(path)
+    for path in places:
+        shown = "it" if path == str(file) else path
         with suppress(OSError, ValueError):
-            for found in (path.lstat(), path.stat()):
+            for found in (os.lstat(path), os.stat(path)):  # noqa: PTH116  (as above)
                 if found.st_uid not in known:
                     reason = f"{shown} belongs to {name_of(found.st_uid)}"
-                    return Doubt(reason, f"sudo chown -R {name_of(mine)} {quote(str(path))}")
+                    return Doubt(reason, f"sudo chown -R {name_of(mine)} {quote(path)}")
                 if _is_open(found, own_groups={ROOT, found.st_uid, environment.uid}):
-                    hint = f"chmod go-w {quote(str(path))}"
+                    hint = f"chmod go-w {quote(path)}"
                     return Doubt(f"other users may write to {shown}", hint)
     return None
 
 
-def _places_of(file: Path) -> list[Path]:
+def _places_of(file: str) -> list[str]:
     if not os.path.lexists(file):
         return []
-    folders = [file.parent]
+    folders = [os.path.dirname(file)]  # noqa: PTH120  (as above)
     if os.path.islink(file):  # noqa: PTH114  (never raises)
-        folders.append(Path(os.path.realpath(file)).parent)
+        folders.append(os.path.dirname(os.path.realpath(file)))  # noqa: PTH120
     return [file, *folders]
 
 
@@ -129,10 +130,13 @@ def foreign_link(path: Path, *, uid: int | None) -> Path | None:
     """Find a link on the way that root must not follow: whoever made it would lead root's hand."""
     if uid != ROOT:
         return None
-    with suppress(OSError, ValueError):
-        for each in (path, *path.parents):
-            if os.path.islink(each) and each.lstat().st_uid != ROOT:  # noqa: PTH114  (never raises)
-                return each
+    place, below = str(path), ""
+    while place != below:
+        with suppress(OSError, ValueError):
+            found = os.lstat(place)
+            if stat.S_ISLNK(found.st_mode) and found.st_uid != ROOT:
+                return Path(place)
+        place, below = os.path.dirname(place), place  # noqa: PTH120  (as above)
     return None
 
 
