@@ -19,6 +19,7 @@ from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
 from usagectl import consent
+from usagectl.capture import Options, opened
 from usagectl.tools.instrumented import LIFTED_VARIABLE, Registration
 
 if TYPE_CHECKING:
@@ -203,6 +204,23 @@ def test_the_port_stays_taken_while_something_of_the_command_runs(tool: Machine)
 
     assert not can_be_bound()
     assert wait_until(can_be_bound)
+
+
+def test_what_ran_before_the_command_is_not_of_it(tool: Machine) -> None:
+    """In a program that captures, its other children are neither named nor waited for at the end.
+
+    A process that keeps a port for what another command left is such a child.
+    """
+    options = Options(grace_seconds=0, has_secret=True)
+    with subprocess.Popen(["/bin/sleep", "30"]) as other:
+        with opened(tool.environment(), options) as first:
+            first.run(["/bin/sh", "-c", "/bin/sleep 2 &"])
+            first.finish()
+        with opened(tool.environment(), options) as second:
+            second.run(["/bin/true"])
+            second.finish()
+        other.kill()
+    assert (len(first.left), second.left) == (1, ())
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:

@@ -85,6 +85,7 @@ class Capture:
         self._server = server
         self._state_dir = state_dir
         self._adopts = False
+        self._before: Sequence[int] = ()  # Children of this process that the command is not.
         self.left: tuple[int, ...] = ()  # At the end: what of the command still runs, by number.
 
     @property
@@ -113,7 +114,7 @@ class Capture:
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         with children.adopting_orphans() as adopts:
-            self._adopts = adopts
+            self._adopts, self._before = adopts, children.own_children()
             try:
                 variables = self.child_variables(self._environment.variables)
                 status = processes.run_child(command, variables)
@@ -143,7 +144,7 @@ class Capture:
         """
         if self._server.is_stopped:
             return
-        left = children.left_running(self.address.port, adopts=self._adopts)
+        left = children.left_running(self.address.port, adopts=self._adopts, besides=self._before)
         self.left = tuple(each.number for each in left)
         with self._server.stop_and_keep() as descriptor:
             if left:
