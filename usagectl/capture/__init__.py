@@ -146,9 +146,11 @@ class Capture:
             return
         left = children.left_running(self.address.port, adopts=self._adopts, besides=self._before)
         self.left = tuple(each.number for each in left)
+        if not left:
+            self._server.stop()
+            return
         with self._server.stop_and_keep() as descriptor:
-            if left:
-                children.keep_port(descriptor, self.address.port, left)
+            children.keep_port(descriptor, self.address.port, left)
 
 
 @contextmanager
@@ -183,18 +185,21 @@ def opened(
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
-        server = CaptureServer(
-            file,
-            behaviour=Behaviour(answer=options.answer),
-            address=options.address,
-            port=options.port,
-            secret=environment.entropy(16).hex() if options.has_secret else "",
-        )
-        stack.enter_context(server)
+        server = stack.enter_context(_server(environment, options, file))
         state_dir = make_state(folder / "state", environment.state_dir)
         capture = Capture(environment, options, file, server, state_dir)
         stack.callback(capture.finish)
         yield capture
+
+
+def _server(environment: Environment, options: Options, file: CaptureFile) -> CaptureServer:
+    return CaptureServer(
+        file,
+        behaviour=Behaviour(answer=options.answer),
+        address=options.address,
+        port=options.port,
+        secret=environment.entropy(16).hex() if options.has_secret else "",
+    )
 
 
 def _privacy(environment: Environment, *, reveal: bool) -> Privacy:
