@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from typing import TYPE_CHECKING
@@ -432,6 +435,7 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     for line, status, *told in (
         ("-o left.jsonl --summary left.json -- nothere", 127, "[command-not-found]"),
         ("-o left.jsonl -- closed", 126, "[command-not-executable]"),
+        ("-o left.jsonl -- /usr", 126, "[command-not-executable]"),
         ("-o left.jsonl -- broken", 126, "[command-not-executable]", "interpreter"),
         ("--summary no/such/x -- tool", 3, "[file-unwritable]", "mkdir -p"),
         ("--summary pipe --force -- tool", 3, "[file-unwritable]"),
@@ -479,6 +483,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     """
     ours, theirs = pty.openpty()
     words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     process = start(tool, *words, stderr=theirs)
     lines = [first_line(process) for _ in range(10)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
@@ -491,7 +496,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     os.close(theirs)
     assert process.returncode == 0, shown
     assert b"1 event in 1 request" in out
-    assert b"cli_cmd" in shown
+    assert b"unknown  /v1/events  cli_cmd" in shown  # Narrow, a row is a line.
     assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
 
