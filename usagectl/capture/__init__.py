@@ -84,7 +84,7 @@ class Capture:
         self._environment = environment
         self._server = server
         self._state_dir = state_dir
-        self._adopts = False
+        self._has_led = self._adopts = False
         self._before: Sequence[int] = ()  # Children of this process that the command is not.
         self.left: tuple[int, ...] = ()  # At the end: what of the command still runs, by number.
 
@@ -96,6 +96,7 @@ class Capture:
 
     def child_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Build the environment of a captured command."""
+        self._has_led = True
         return variables_for_child(
             variables,
             self.address,
@@ -144,13 +145,17 @@ class Capture:
         """
         if self._server.is_stopped:
             return
-        left = children.left_running(self.address.port, adopts=self._adopts, besides=self._before)
+        left = self._left_running() if self._has_led else ()
         self.left = tuple(each.number for each in left)
         if not left:
             self._server.stop()
             return
         with self._server.stop_and_keep() as descriptor:
             children.keep_port(descriptor, self.address.port, left)
+
+    def _left_running(self) -> tuple[children.Left, ...]:
+        port = self.address.port
+        return children.left_running(port, adopts=self._adopts, besides=self._before)
 
 
 @contextmanager
