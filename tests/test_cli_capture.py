@@ -400,6 +400,8 @@ for number in range(20):
     post(json.dumps({"name": f"made_up_{number}"}).encode())
 places = {f"place{number}": os.path.expanduser("~/acme") for number in range(9)}
 post(json.dumps({"name": "cli_cmd", "metadata": {}, "payload": {"x": 1, **places}}).encode())
+known = {"result": {"error_msg": "no " + os.path.expanduser("~/acme")}}
+post(json.dumps({"name": "lstk_command", "metadata": {}, "payload": known}).encode())
 post(b"noise", User_Agent="x " + os.path.expanduser("~/acme"))
 for host in "abc":
     try:
@@ -414,7 +416,7 @@ for host in "abc":
         assert [line for line in found.stderr.splitlines() if len(line) > width] == []
         lines = found.stderr.partition("error: ")[0].splitlines()
         departures = next(at for at, line in enumerate(lines) if "departures" in line)
-        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "9"]
+        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "10"]
         assert len(lines) <= 12 or width < 80, lines
         kept = (tool.cwd / "out.jsonl").read_text()
         assert "acme" not in kept
