@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from typing import TYPE_CHECKING
@@ -19,6 +22,7 @@ from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
 from usagectl import consent
+from usagectl.capture import Options, opened
 from usagectl.cli import _capture_page as page
 from usagectl.tools.instrumented import Registration
 from usagectl.tools.instrumented_rules import LIFTED_VARIABLE
@@ -233,6 +237,23 @@ def test_containers_are_spoken_of_where_a_command_starts_some(machine: Machine) 
     assert not page.has_containers(environment, ["docker"])
 
 
+def test_what_ran_before_the_command_is_not_of_it(tool: Machine) -> None:
+    """In a program that captures, its other children are neither named nor waited for at the end.
+
+    A process that keeps a port for what another command left is such a child.
+    """
+    options = Options(grace_seconds=0, has_secret=True)
+    with subprocess.Popen(["/bin/sleep", "30"]) as other:
+        with opened(tool.environment(), options) as first:
+            first.run(["/bin/sh", "-c", "/bin/sleep 2 &"])
+            first.finish()
+        with opened(tool.environment(), options) as second:
+            second.run(["/bin/true"])
+            second.finish()
+        other.kill()
+    assert (len(first.left), second.left) == (1, ())
+
+
 def test_late_events_are_waited_for(tool: Machine) -> None:
     """A detached child that posts a second later is seen, even without any of our variables.
 
@@ -407,6 +428,8 @@ for number in range(20):
     post(json.dumps({"name": f"made_up_{number}"}).encode())
 places = {f"place{number}": os.path.expanduser("~/acme") for number in range(9)}
 post(json.dumps({"name": "cli_cmd", "metadata": {}, "payload": {"x": 1, **places}}).encode())
+known = {"result": {"error_msg": "no " + os.path.expanduser("~/acme")}}
+post(json.dumps({"name": "lstk_command", "metadata": {}, "payload": known}).encode())
 post(b"noise", User_Agent="x " + os.path.expanduser("~/acme"))
 for host in "abc":
     try:
@@ -421,7 +444,7 @@ for host in "abc":
         assert [line for line in found.stderr.splitlines() if len(line) > width] == []
         lines = found.stderr.partition("error: ")[0].splitlines()
         departures = next(at for at, line in enumerate(lines) if "departures" in line)
-        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "9"]
+        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "10"]
         assert len(lines) <= 12 or width < 80, lines
         kept = (tool.cwd / "out.jsonl").read_text()
         assert "acme" not in kept
@@ -442,6 +465,7 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     for line, status, *told in (
         ("-o left.jsonl --summary left.json -- nothere", 127, "[command-not-found]"),
         ("-o left.jsonl -- closed", 126, "[command-not-executable]"),
+        ("-o left.jsonl -- /usr", 126, "[command-not-executable]"),
         ("-o left.jsonl -- broken", 126, "[command-not-executable]", "interpreter"),
         ("--summary no/such/x -- tool", 3, "[file-unwritable]", "mkdir -p"),
         ("--summary pipe --force -- tool", 3, "[file-unwritable]"),
@@ -489,6 +513,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     """
     ours, theirs = pty.openpty()
     words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     process = start(tool, *words, stderr=theirs)
     lines = [first_line(process) for _ in range(10)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
@@ -501,7 +526,7 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     os.close(theirs)
     assert process.returncode == 0, shown
     assert b"1 event in 1 request" in out
-    assert b"cli_cmd" in shown
+    assert b"unknown  /v1/events  cli_cmd" in shown  # Narrow, a row is a line.
     assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
 

@@ -115,7 +115,7 @@ _QUOTED = (
 )
 _BLOCK = (
     r"(?<![\w.-])([\w.-]{2,60})[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+0-9-]{0,2}[ \t]{0,4}\r?\n"
-    r"[ \t]{1,40}(?=([^\s*][^\n*]{0,300}(?:\n[ \t][^\n*]{0,300}){0,40}))"
+    r"[ \t]{1,40}(?=([^\s*][^\n*]{0,300}(?:\n[ \t][^\n*]{0,300}){0,9}))"
 )
 _OPTION = (
     r"(?<![\w-])(?:--?|login \S{1,100} (?=password ))([\w-]{2,60})[ \t]{1,4}[\"']?"
@@ -297,9 +297,11 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
     """
     for value in known:
         text = text.replace(value, "*" * len(value))
+    pieces, at = [], 0
     for _, start, end in find_secrets(text):
-        text = f"{text[:start]}{'*' * (end - start)}{text[end:]}"
-    return text
+        pieces += [text[at:start], "*" * (end - start)]
+        at = end
+    return "".join([*pieces, text[at:]])
 
 
 def mask_url_credentials(url: str) -> str:

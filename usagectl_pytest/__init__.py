@@ -84,8 +84,12 @@ class UsageCapture:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables that lead LocalStack's clients here; a tool of yours reads its own."""
-        return dict(self._capture.variables)
+        """The variables that lead LocalStack's clients here; a tool of yours reads its own.
+
+        With those of a state and settings of the program's own, for code in this process.
+        """
+        settings = str(self._home / _HOMES["USAGECTL_CONFIG_DIR"])
+        return {**self._capture.variables, "USAGECTL_CONFIG_DIR": settings}
 
     @property
     def events(self) -> list[Captured]:

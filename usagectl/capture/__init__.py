@@ -84,7 +84,8 @@ class Capture:
         self._environment = environment
         self._server = server
         self._state_dir = state_dir
-        self._adopts = False
+        self._has_led = self._adopts = False
+        self._before: Sequence[int] = ()  # Children of this process that the command is not.
         self.left: tuple[int, ...] = ()  # At the end: what of the command still runs, by number.
 
     @property
@@ -95,6 +96,7 @@ class Capture:
 
     def child_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Build the environment of a captured command."""
+        self._has_led = True
         return variables_for_child(
             variables,
             self.address,
@@ -113,7 +115,7 @@ class Capture:
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         with children.adopting_orphans() as adopts:
-            self._adopts = adopts
+            self._adopts, self._before = adopts, children.own_children()
             try:
                 variables = self.child_variables(self._environment.variables)
                 status = processes.run_child(command, variables)
@@ -143,11 +145,17 @@ class Capture:
         """
         if self._server.is_stopped:
             return
-        left = children.left_running(self.address.port, adopts=self._adopts)
+        left = self._left_running() if self._has_led else ()
         self.left = tuple(each.number for each in left)
+        if not left:
+            self._server.stop()
+            return
         with self._server.stop_and_keep() as descriptor:
-            if left:
-                children.keep_port(descriptor, self.address.port, left)
+            children.keep_port(descriptor, self.address.port, left)
+
+    def _left_running(self) -> tuple[children.Left, ...]:
+        port = self.address.port
+        return children.left_running(port, adopts=self._adopts, besides=self._before)
 
 
 @contextmanager
@@ -182,18 +190,21 @@ def opened(
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
-        server = CaptureServer(
-            file,
-            behaviour=Behaviour(answer=options.answer),
-            address=options.address,
-            port=options.port,
-            secret=environment.entropy(16).hex() if options.has_secret else "",
-        )
-        stack.enter_context(server)
+        server = stack.enter_context(_server(environment, options, file))
         state_dir = make_state(folder / "state", environment.state_dir)
         capture = Capture(environment, options, file, server, state_dir)
         stack.callback(capture.finish)
         yield capture
+
+
+def _server(environment: Environment, options: Options, file: CaptureFile) -> CaptureServer:
+    return CaptureServer(
+        file,
+        behaviour=Behaviour(answer=options.answer),
+        address=options.address,
+        port=options.port,
+        secret=environment.entropy(16).hex() if options.has_secret else "",
+    )
 
 
 def _privacy(environment: Environment, *, reveal: bool) -> Privacy:

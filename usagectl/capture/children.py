@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 MARK = "USAGECTL_CAPTURE"
 """A variable of the command and its children: the port that it is captured on."""
@@ -117,16 +117,19 @@ class Left(NamedTuple):
     began: int  # In the system's ticks.
 
 
-def left_running(port: int, *, adopts: bool = False) -> tuple[Left, ...]:
+def left_running(
+    port: int, *, adopts: bool = False, besides: Collection[int] = ()
+) -> tuple[Left, ...]:
     """List the processes of a captured command that run; none where processes cannot be seen.
 
-    These bear its mark or, with `adopts`, are below this process.
+    These bear its mark or, with `adopts`, are below this process, but not below its children
+    `besides`, which ran before.
     """
     mark = f"{MARK}={port}".encode()
     found = {each.number: each for each in _processes()}
     left = {number for number in found if _bears(Path(f"/proc/{number}"), mark)}
     below = {os.getpid()} if adopts else set()
-    while more := {each.number for each in found.values() if each.parent in below} - below:
+    while more := {n for n, each in found.items() if each.parent in below} - below - {*besides}:
         below |= more
     return tuple(found[number] for number in sorted((left | below) & found.keys() - {os.getpid()}))
 
@@ -281,7 +284,7 @@ def _end_all() -> None:
     """Kill whatever a command left running; the children of a killed child become ours."""
     end = time.monotonic() + _LONGEST_END_SECONDS
     while _has_children() and time.monotonic() < end:
-        for number in _children():
+        for number in own_children():
             try:
                 os.kill(number, signal.SIGKILL)
             except OSError:
@@ -289,7 +292,8 @@ def _end_all() -> None:
         time.sleep(_SHORT_STEP_SECONDS)
 
 
-def _children() -> list[int]:
+def own_children() -> list[int]:
+    """List the children of this process by number; none where they cannot be seen."""
     found: list[int] = []
     for file in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from rich.console import Console, ConsoleOptions
     from rich.table import Table
+    from rich.text import Text
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.capture import Arrival, Capture, Sums
@@ -45,6 +47,7 @@ _MOST_HOSTS = 2
 _MOST_NUMBERS = 5
 _MOST_NAMES = 3
 _MOST_ROWS = 15
+_LEAST_WIDTH = 72
 _TITLES = ("time", "tool", "path", "events", "bytes")
 
 
@@ -350,16 +353,23 @@ class _ArrivalTable:
         self._refused += 1
         self._rows.append((_now(), "turned away", refusal.what, refusal.advice, ""))
 
-    def __rich__(self) -> Table:
+    def __rich_console__(
+        self, _console: Console, options: ConsoleOptions
+    ) -> Iterator[Table | Text]:
+        """Draw the table; on a narrow terminal each row as a line that wraps at words."""
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for _ in _TITLES:
-            table.add_column(overflow="fold")
-        table.add_row(*(Text(title, style="bold") for title in _TITLES))
-        for row in tuple(self._rows):
-            table.add_row(*(Text(_output.printable_line(cell)) for cell in row))
+        rows = [tuple(map(_output.printable_line, row)) for row in tuple(self._rows)]
+        if options.max_width < _LEAST_WIDTH:
+            yield from (Text("  ".join(filter(None, row))) for row in rows)
+        else:
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for _ in _TITLES:
+                table.add_column(overflow="fold")
+            table.add_row(*(Text(title, style="bold") for title in _TITLES))
+            for row in rows:
+                table.add_row(*map(Text, row))
+            yield table
         refused = f", {self._refused} turned away" if self._refused else ""
-        table.caption = f"{count_of(self._requests, 'request')} so far{refused}"
-        return table
+        yield Text(f"{count_of(self._requests, 'request')} so far{refused}", style="italic")

@@ -87,10 +87,12 @@ def require_program(command: Sequence[str], environment: Mapping[str, str]) -> N
         CommandNotFoundError: no such program.
         CommandNotExecutableError: there is one, but this user may not run it.
     """
-    if _located(command[0], environment, mode=os.F_OK) is None:
-        raise CommandNotFoundError(command[0])
-    if _located(command[0], environment, mode=os.F_OK | os.X_OK) is None:
-        raise CommandNotExecutableError(command[0], reason="permission denied")
+    program = command[0]
+    is_folder = os.sep in program and os.path.isdir(program)  # noqa: PTH112  (never raises)
+    if not is_folder and _located(program, environment, mode=os.F_OK) is None:
+        raise CommandNotFoundError(program)
+    if is_folder or _located(program, environment, mode=os.F_OK | os.X_OK) is None:
+        raise CommandNotExecutableError(program, reason="permission denied")
 
 
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[bytes]:
