@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from usagectl.delivery.replay import Progress
 
 
+_SENDING = "Sending"
+
+
 @contextmanager
-def meter_of_replay() -> Iterator[Meter]:
+def meter_of_replay(origin: str) -> Iterator[Meter]:
     """Show progress on stderr: a bar on a terminal, else a line a second for a log."""
     if not sys.stderr.isatty():
-        with LineMeter() as lines:
+        with LineMeter(origin) as lines:
             yield lines
         return
     from usagectl.cli._render import BarMeter
 
-    with BarMeter("Sending") as bar:
+    with BarMeter(_SENDING) as bar:
         yield _Bar(bar)
 
 
@@ -37,7 +40,7 @@ class Meter(Protocol):
         """Take how far it is."""
 
     def delay(self, what: str) -> None:
-        """Take what it waits for."""
+        """Take what it waits for; nothing where all goes well."""
 
 
 class _Bar:
@@ -52,14 +55,15 @@ class _Bar:
 
     def delay(self, what: str) -> None:
         """Draw what it waits for."""
-        self._bar.tell(what)
+        self._bar.tell(what or _SENDING)
 
 
 class LineMeter:
     """A line a second on stderr, for a log: how far a replay is, and what it waits for."""
 
-    def __init__(self, *, seconds: float = 1.0) -> None:
+    def __init__(self, origin: str, *, seconds: float = 1.0) -> None:
         self.lines = 0
+        self._origin = origin
         self._seconds = seconds
         self._started = time.monotonic()
         self._done: tuple[Progress, int] | None = None
@@ -95,4 +99,5 @@ class LineMeter:
             progress, planned = self._done
             far = f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
             far += f"{progress.bytes} bytes, "
-        return f"{far}{time.monotonic() - self._started:.0f} s; {self._what}"
+        what = self._what or f"waiting for {self._origin} to answer"
+        return f"{far}{time.monotonic() - self._started:.0f} s; {what}"

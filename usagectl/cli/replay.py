@@ -276,7 +276,7 @@ def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool
 def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:
     from usagectl.delivery import replay as replaying
 
-    with meter_of_replay() as meter:
+    with meter_of_replay(endpoint.origin_of(base)) as meter:
         result = replaying.run(
             invocation.environment,
             options,
