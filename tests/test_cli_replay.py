@@ -17,7 +17,7 @@ from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.terminals import answer
-from usagectl.cli.replay import LineMeter
+from usagectl.cli._progress import LineMeter
 from usagectl.delivery.replay import Progress
 
 if TYPE_CHECKING:
@@ -307,14 +307,21 @@ def test_a_log_gets_a_line_a_second(machine: Machine) -> None:
 
 def test_a_log_says_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Also while nothing is answered: a line each time, with the reason, and none at the end."""
-    with LineMeter(seconds=0.01) as meter:
+    with LineMeter("http://h", seconds=0.01) as meter:
+        meter.delay("waiting for another delivery to end")
+        assert wait_until(lambda: meter.lines > 0)
         meter.progress(Progress(sent=3), 9)
         meter.delay("http://h answers with status 503; trying again")
-        assert wait_until(lambda: meter.lines > 1)
+        assert wait_until(lambda: meter.lines > 3)
     told = capsys.readouterr().err.splitlines()
+    assert told[0].endswith(" s; waiting for another delivery to end")
     assert len(told) == meter.lines
     assert told[-1].startswith("3 of 9 sent, 0 rejected, 0 bytes, ")
     assert told[-1].endswith("http://h answers with status 503; trying again")
+    with LineMeter("http://h", seconds=0.01) as meter:
+        meter.progress(Progress(), 9)
+        assert wait_until(lambda: meter.lines > 0)
+    assert "waiting for http://h to answer" in capsys.readouterr().err
 
 
 def test_bad_lines_are_named(machine: Machine) -> None:

@@ -228,12 +228,10 @@ def test_a_refusal_that_may_be_a_proxys_loses_nothing() -> None:
 
 
 def test_what_is_waited_for_is_told() -> None:
-    """Before each attempt, and before each rest with the reason."""
+    """Nothing before the first attempt, and the reason before each rest."""
     told: list[str] = []
-    clock = Clock(Answer(503), Answer(200))
-    clock.deliver(on_wait=told.append)
-    waits = "waiting for http://127.0.0.1:9 to answer"
-    assert told == [waits, "http://127.0.0.1:9 answers with status 503; trying again", waits]
+    Clock(Answer(503), Answer(200)).deliver(on_wait=told.append)
+    assert told == ["", "http://127.0.0.1:9 answers with status 503; trying again"]
 
 
 def test_an_opt_out_ends_a_rest() -> None:

@@ -19,7 +19,7 @@ from usagectl.errors import (
     FileUnwritableError,
     InvalidValueError,
 )
-from usagectl.machine import files, owners, toml
+from usagectl.machine import files, owners, refusals, toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,7 +135,7 @@ def read(file: Path, *, limit: int = toml.MAX_BYTES) -> SettingsFile:
         document = toml.read(file, limit=limit)
         return SettingsFile(file) if document is None else _narrow(file, document)
     except (FileUnreadableError, FileCorruptError) as error:
-        hint = files.explain_owner(file)[1] if isinstance(error, FileUnreadableError) else ""
+        hint = refusals.explain_owner(file)[1] if isinstance(error, FileUnreadableError) else ""
         return SettingsFile(file, exists=True, problem=error.message, hint=hint)
 
 

@@ -71,6 +71,10 @@ def _columns() -> int:
     return int(columns) if columns.isdecimal() else 0
 
 
+_BAR_WIDTH = 40
+"""The least that a bar and its numbers take."""
+
+
 class BarMeter:
     """A progress bar on stderr."""
 
@@ -101,10 +105,14 @@ class BarMeter:
         self._progress.update(self._task, completed=done, total=planned)
 
     def tell(self, what: str) -> None:
-        """Write in front of the bar what is waited for."""
+        """Write in front of the bar what is done, where its numbers leave room for that."""
+        from rich.cells import set_cell_size
         from rich.markup import escape
 
-        self._progress.update(self._task, description=escape(printable_line(what)))
+        room = self._progress.console.width - _BAR_WIDTH
+        if room >= _BAR_WIDTH:
+            text = set_cell_size(printable_line(what), min(room, cell_len(what)))
+            self._progress.update(self._task, description=escape(text))
 
 
 def _fold_paths(text: str, width: int) -> str:

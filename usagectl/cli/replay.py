@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from math import isnan
 from pathlib import Path
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -21,16 +19,17 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Yes, selecting
 from usagectl.cli._output import as_data
+from usagectl.cli._progress import meter_of_replay
 from usagectl.errors import ConfirmationNeededError, UsageError, count_of
-from usagectl.machine import files
+from usagectl.machine import files, refusals
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from usagectl.cli._render import BarMeter
-    from usagectl.delivery.replay import Options, Progress, ReplayResult, Route
+    from usagectl.cli._progress import Meter
+    from usagectl.delivery.replay import Options, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
     from usagectl.spool import Spool
@@ -190,7 +189,7 @@ def _store_of(
     try:
         source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:
-        raise files.unreadable(path or Path("-"), error) from error
+        raise refusals.unreadable(path or Path("-"), error) from error
     with source as stream:
         if dry_run:
             opened = replay_files.planned(environment, file=path, stream=stream, base=base)
@@ -278,13 +277,13 @@ def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool
 def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:
     from usagectl.delivery import replay as replaying
 
-    with _meter() as meter:
+    with meter_of_replay(endpoint.origin_of(base)) as meter:
         result = replaying.run(
             invocation.environment,
             options,
             base=base,
             store=store,
-            on_wait=partial(_output.print_remark, _WAITING),
+            on_wait=partial(_wait, meter),
             on_progress=meter.progress,
             on_delay=meter.delay,
         )
@@ -295,6 +294,12 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
         lambda: _show_result(result, base, options),
         [result.problem] if result.problem else [],
     )
+
+
+def _wait(meter: Meter) -> None:
+    """Say at once that another delivery goes on, and go on saying so."""
+    _output.print_remark(_WAITING)
+    meter.delay("waiting for another delivery to end")
 
 
 def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[PlannedRequest]]:
@@ -367,83 +372,3 @@ def _show_result(result: ReplayResult, base: str, options: Options) -> None:
         page.line("These were copies: the events stay where they wait.")
     elif done.sent:
         page.line("Next: usagectl spool list --sent shows what was sent.")
-
-
-@contextmanager
-def _meter() -> Iterator[Meter]:
-    """Show progress on stderr: a bar on a terminal, else a line a second for a log."""
-    if not sys.stderr.isatty():
-        with LineMeter() as lines:
-            yield lines
-        return
-    from usagectl.cli._render import BarMeter
-
-    with BarMeter("Sending") as bar:
-        yield _Bar(bar)
-
-
-class Meter(Protocol):
-    """What shows how far a replay is, and what it waits for."""
-
-    def progress(self, progress: Progress, planned: int) -> None:
-        """Take how far it is."""
-
-    def delay(self, what: str) -> None:
-        """Take what it waits for."""
-
-
-class _Bar:
-    """A bar on a terminal, behind the words that say what is waited for."""
-
-    def __init__(self, bar: BarMeter) -> None:
-        self._bar = bar
-
-    def progress(self, progress: Progress, planned: int) -> None:
-        """Draw how far it is."""
-        self._bar.show(progress.sent + progress.rejected, planned)
-
-    def delay(self, what: str) -> None:
-        """Draw what it waits for."""
-        self._bar.tell(what)
-
-
-class LineMeter:
-    """A line a second on stderr, for a log: how far a replay is, and what it waits for."""
-
-    def __init__(self, *, seconds: float = 1.0) -> None:
-        self.lines = 0
-        self._seconds = seconds
-        self._started = time.monotonic()
-        self._done: tuple[Progress, int] | None = None
-        self._what = ""
-        self._end = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def progress(self, progress: Progress, planned: int) -> None:
-        """Take how far it is."""
-        self._done = progress, planned
-
-    def delay(self, what: str) -> None:
-        """Take what it waits for."""
-        self._what = what
-
-    def _run(self) -> None:
-        while not self._end.wait(self._seconds):
-            if self._done is not None:
-                _output.print_remark(self._line(*self._done))
-                self.lines += 1
-
-    def _line(self, progress: Progress, planned: int) -> str:
-        spent = time.monotonic() - self._started
-        return (
-            f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
-            f"{progress.bytes} bytes, {spent:.0f} s; {self._what}"
-        )

@@ -114,7 +114,8 @@ class Deliverer:
     patience: timedelta
     may_continue: Callable[[], None]
     compress: bool = False
-    on_wait: Callable[[str], None] = lambda _what: None  # Called with what is waited for.
+    # Called before the first attempt with nothing, and before a rest with why it is needed.
+    on_wait: Callable[[str], None] = lambda _why: None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
@@ -150,12 +151,12 @@ class Deliverer:
         deadline = self.clock() + self.patience.total_seconds()
         tries = 0
         failure: UsagectlError | None = None
+        self.on_wait("")
         while True:
             self.may_continue()
             tries += 1
             wait = min(_BACKOFF_SECONDS * 2.0 ** (tries - 1), _MAX_BACKOFF_SECONDS)
             wait *= 0.5 + self.jitter() / 2
-            self.on_wait(f"waiting for {self._origin} to answer")
             try:
                 answer = self.send(post, min(deadline, self.clock() + REQUEST_SECONDS))
             except NoAnswerError as error:

@@ -282,7 +282,7 @@ def run(  # noqa: PLR0913  (three are told of three different things)
 
     `on_wait` is called when another replay is under way, which may go on for
     `patience_seconds`; `on_progress` before the first request, and after each answer;
-    `on_delay` with what the endpoint is waited for.
+    `on_delay` with why that takes so long, and with nothing before a first attempt.
 
     Raises:
         LockTimeoutError: another replay went on and on.
