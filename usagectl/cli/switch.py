@@ -95,7 +95,10 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
     rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
     page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
-    page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
+    # What is not here yet is not judged, but what will defeat its file is said.
+    written = {change.tool for change in result.changes}
+    concerned = [part for part in result.consents if part.counts or part.tool in written]
+    page.cautions([(part.name, caution) for part in concerned for caution in part.cautions])
 
 
 def _sentence(change: Change, *, dry_run: bool) -> str:
