@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from usagectl.delivery.transport import MAX_BODY_BYTES
 from usagectl.live import NotAnsweringError, get_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
 
@@ -188,25 +191,33 @@ server.serve_forever()
 """
 
 
+@contextmanager
+def started(words: list[str], variables: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """Run a program that prints its port, and end it whatever happens; give its ID and port."""
+    with subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc")
 def test_what_an_instance_was_started_with_is_read_in_proc(machine: Machine) -> None:
     """The variables of the process that listens count, in `preview` too, and not the shell's."""
     variables = {"CI": "1", "LOCALSTACK_AUTH_TOKEN": "ls-x", "ANALYTICS_API": "http://127.0.0.1:9"}
     words = [sys.executable, "-c", INSTANCE, INFO.decode()]
-    with subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        port = int(process.stdout.readline())
+    with started(words, variables) as (process, port):
         url = f"http://127.0.0.1:{port}/_localstack/info"
         real = machine.environment(root=Path("/"))
         found, _ = live.ask(real, "http://127.0.0.1:1/", url)
-        assert (found.started_with, found.told_by) == (variables, f"/proc/{process.pid}/environ")
+        assert (found.started_with, found.told_by) == (variables, f"/proc/{process}/environ")
         assert found.command[0] == sys.executable
         hidden, _ = live.ask(machine.environment(), url)
         done = machine.run(
             *("preview", "localstack", "--live", "--json", "--reveal"),
             variables={"GATEWAY_LISTEN": f":{port}", "DISABLE_EVENTS": "1"},
         )
-        process.terminate()
     assert (hidden.started_with, hidden.instance) == (None, json.loads(INFO))
     (request,) = done.data["requests"]
     payload = json.loads(request["body"])["payload"]

@@ -99,7 +99,10 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
     for part in shown:
         if part.is_ours and part.telemetry == "on" and part.endpoint:
             page.line(f"{part.name} sends to {mask_url_credentials(part.endpoint)}.")
-    page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
+    # What is not here yet is not judged, but what will defeat its file is said.
+    written = {change.tool for change in result.changes}
+    concerned = [part for part in result.consents if part.counts or part.tool in written]
+    page.cautions([(part.name, caution) for part in concerned for caution in part.cautions])
 
 
 def _sentence(change: Change, *, dry_run: bool) -> str:

@@ -87,9 +87,11 @@ def _open_files(process: Path) -> Iterator[str]:
 
 def _describe(process: Path) -> Listener | None:
     try:
-        data = files.read_bytes(process / "environ") or b""
-        words = (files.read_bytes(process / "cmdline") or b"").split(b"\0")
+        data = files.read_bytes(process / "environ")
+        words = (files.read_bytes(process / "cmdline") or b"").rstrip(b"\0").split(b"\0")
     except FileUnreadableError:
+        return None
+    if not data:  # It has ended, or a program that sets its title wrote over it.
         return None
     pairs = (os.fsdecode(each).partition("=") for each in data.split(b"\0") if b"=" in each)
     variables = {name: value for name, _, value in pairs}

@@ -19,12 +19,11 @@ from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Switch,
     exists,
-    find_python_program,
     glob_quietly,
     is_dir,
     is_file,
-    releases_of,
 )
+from usagectl.tools.python_programs import find_python_program, releases_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
