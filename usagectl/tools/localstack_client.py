@@ -48,7 +48,7 @@ DEFAULT = Switch("default", "no switch", None, "", "on")
 
 ENDPOINT_VARIABLES = {"cli": "ANALYTICS_API", "container": "LOCALSTACK_ANALYTICS_API"}
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 256 * 1024
 """The client has no bound. What a larger profile says counts as unknown, never as off."""
 
 _SUFFIX = ".env"
