@@ -221,3 +221,5 @@ def _show(rows: Sequence[Row], user: stored.SettingsFile) -> None:
     page.rows([(row.name, str(as_data(row.value) or "-"), _where(row)) for row in rows])
     page.line()
     page.line(user.problem or f"File: {user.file}{'' if user.exists else ' (not there yet)'}")
+    if user.hint:
+        page.line(f"  try: {user.hint}")
