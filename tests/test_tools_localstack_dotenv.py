@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 from tests.support.machine import codes
 from usagectl import consent
 from usagectl.tools.localstack_client import parse_version
-from usagectl.tools.localstack_dotenv import DIALECTS, dialect_of, parse
+from usagectl.tools.localstack_dotenv import (
+    DIALECTS,
+    ExpansionTooLargeError,
+    dialect_of,
+    parse,
+)
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -211,3 +216,12 @@ def test_old_releases_take_a_pipe_for_an_empty_file(machine: Machine) -> None:
         lay(machine, release)
         found[release] = codes(cli(machine))
     assert found == {"1.2.0": [], "1.2.1": ["profile-not-read"]}
+
+
+def test_values_that_would_fill_the_memory() -> None:
+    """Each line doubles the value, or names it a thousand times: refused before it is built."""
+    doubling = b"A=" + b"x" * 32 + b"\n" + b"A=${A}${A}\n" * 60
+    naming = b"A=" + b"x" * 100_000 + b"\nB=" + b"${A}" * 30_000 + b"\n"
+    for data in (doubling, naming):
+        with pytest.raises(ExpansionTooLargeError):
+            parse(data, {}, DIALECTS[0])

@@ -334,11 +334,14 @@ def _read_profile(
         if file.stat().st_size > MAX_BYTES:
             return found._replace(unread="is too large to be read here")
         data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
-        from usagectl.tools.localstack_dotenv import parse
-
-        return found._replace(values=parse(data, variables, dialect()))
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
+    from usagectl.tools.localstack_dotenv import ExpansionTooLargeError, parse
+
+    try:
+        return found._replace(values=parse(data, variables, dialect()))
+    except ExpansionTooLargeError:
+        return found._replace(unread="has values that are too long to be read here")
     except UnicodeDecodeError:
         return found._replace(problem=f"{file} cannot be understood: it is not UTF-8.")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_MOST_CHARACTERS = 1024 * 1024
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -49,13 +50,16 @@ def parse(data: bytes, variables: Mapping[str, str], dialect: Dialect) -> dict[s
 
     Raises:
         UnicodeDecodeError: LocalStack would stop at them.
+        ExpansionTooLargeError: `A=${A}${A}`, line after line, would fill the memory.
     """
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()
     cursor = _Cursor(text.removeprefix(_BYTE_ORDER_MARK) if dialect.strips_mark else text)
     values: dict[str, str | None] = {}
     known: Mapping[str, str | None] = ChainMap(values, {**variables})
+    room = _MOST_CHARACTERS
     for name, value in _assignments(cursor, dialect):
-        values[name] = None if value is None else _expand(value, known)
+        values[name] = None if value is None else _expand(value, known, room=room)
+        room -= len(values[name] or "")
     return values
 
 
@@ -80,6 +84,10 @@ _UNPAIRED = {
     "'": r"'((?:\\'|[^'])*)'",
     '"': r'"((?:\\"|[^"])*)"',
 }
+
+
+class ExpansionTooLargeError(Exception):
+    """The values of a file are far longer than the file."""
 
 
 class _NoMatchError(Exception):
@@ -144,5 +152,12 @@ def _value(cursor: _Cursor, dialect: Dialect) -> str:
     return re.sub(_SPACED_COMMENT, "", cursor.take(_BARE_VALUE)[1]).rstrip()
 
 
-def _expand(value: str, known: Mapping[str, str | None]) -> str:
-    return re.sub(_VARIABLE, lambda m: known.get(m["name"], m["default"] or "") or "", value)
+def _expand(value: str, known: Mapping[str, str | None], *, room: int) -> str:
+    parts, at = [], 0
+    for match in re.finditer(_VARIABLE, value):
+        named = known.get(match["name"], match["default"] or "") or ""
+        parts += [value[at : match.start()], named]
+        at, room = match.end(), room - len(named)
+        if room < 0:
+            raise ExpansionTooLargeError
+    return "".join((*parts, value[at:]))

@@ -23,7 +23,7 @@ from usagectl.tools.localstack_client import (
     possible_clients,
     why_unholdable,
 )
-from usagectl.tools.localstack_dotenv import parse
+from usagectl.tools.localstack_dotenv import ExpansionTooLargeError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -192,6 +192,8 @@ def _parse(client: LocalStackClient, edit: _Edit) -> dict[str, str | None]:
         return parse(edit.after or b"", client.environment.variables, client.dialect)
     except UnicodeDecodeError as error:
         raise FileCorruptError(edit.file, reason="it is not UTF-8") from error
+    except ExpansionTooLargeError as error:
+        raise FileCorruptError(edit.file, reason="its values are too long") from error
 
 
 def _plan_last(
