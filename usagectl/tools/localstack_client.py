@@ -155,16 +155,27 @@ class LocalStackClient:
         environment: Environment,
         *,
         version: str | None = None,
-        dialect: Dialect = DIALECTS[0],
+        dialect: Dialect | None = None,
     ) -> None:
         self.environment = environment
-        self.dialect = dialect
         self._version = version
+        self._dialect = dialect
 
     @cached_property
     def installation(self) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
         return find_python_program(NAME, _DISTRIBUTIONS, self.environment)
+
+    @cached_property
+    def possible_dialects(self) -> tuple[Dialect, ...]:
+        """List the ways in which it may read files: one where its python-dotenv is found."""
+        found = releases_of("python_dotenv", "dotenv", self.installation, self.environment)
+        return tuple(dict.fromkeys(dialect_of(parse_version(each)) for each in found)) or DIALECTS
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """Return the way in which files are read here: the one asked for, else the likeliest."""
+        return self._dialect or self.possible_dialects[0]
 
     @cached_property
     def rules(self) -> Rules:
@@ -186,6 +197,8 @@ class LocalStackClient:
 
     def read_profile(self, file: Path) -> ProfileFile:
         """Read one profile; what is wrong with it is part of the result."""
+        if not exists(file):
+            return ProfileFile(file, values={})
         return _read_profile(file, self.environment.variables, self.dialect)
 
     @cached_property
@@ -258,9 +271,7 @@ def possible_clients(environment: Environment) -> tuple[LocalStackClient, ...]:
     names = (profile.file for profile in first.profiles.active)
     if not any(map(exists, names)) and "DOCKER_FLAGS" not in environment.variables:
         return (first,)
-    releases = releases_of("python_dotenv", "dotenv", first.installation, environment)
-    dialects = dict.fromkeys(dialect_of(parse_version(release)) for release in releases)
-    return tuple(LocalStackClient(environment, dialect=dialect) for dialect in dialects or DIALECTS)
+    return tuple(LocalStackClient(environment, dialect=each) for each in first.possible_dialects)
 
 
 def config_dir(environment: Environment) -> Path:
