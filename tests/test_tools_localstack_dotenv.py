@@ -175,6 +175,19 @@ def test_the_release_beside_localstack_decides(machine: Machine) -> None:
         assert codes(cli(machine)) == [], text
 
 
+def test_whatever_is_read_of_a_profile_is_read_as_that_release_does(machine: Machine) -> None:
+    """Preview's token too: a name that the mark spoils is not set."""
+    machine.install_localstack()
+    machine.default_profile.parent.mkdir()
+    machine.default_profile.write_text("\ufeffLOCALSTACK_AUTH_TOKEN=ls-x\n")
+    tokens = []
+    for release in ("1.1.1", "1.2.4"):
+        lay(machine, release)
+        shown = machine.run("preview", "localstack", "--raw", "--reveal").stdout
+        tokens.append(json.loads(shown)["payload"]["api_key"])
+    assert tokens == ["", "ls-x"]
+
+
 def test_where_the_release_is_looked_for(machine: Machine) -> None:
     """A venv is closed to the user's packages; PYTHONPATH comes before everything."""
     machine.install_localstack()

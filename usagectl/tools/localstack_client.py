@@ -26,7 +26,7 @@ from usagectl.tools.base import (
 from usagectl.tools.python_programs import find_python_program, releases_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
@@ -176,13 +176,26 @@ class LocalStackClient:
         dialect: Dialect | None = None,
     ) -> None:
         self.environment = environment
-        self._dialect = dialect
         self._version = version
+        self._dialect = dialect
 
     @cached_property
     def installation(self) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
         return find_python_program(NAME, _DISTRIBUTIONS, self.environment)
+
+    @cached_property
+    def possible_dialects(self) -> tuple[Dialect, ...]:
+        """List the ways in which it may read files: one where its python-dotenv is found."""
+        from usagectl.tools.localstack_dotenv import DIALECTS, dialect_of  # where a file is read
+
+        found = releases_of("python_dotenv", "dotenv", self.installation, self.environment)
+        return tuple(dict.fromkeys(dialect_of(parse_version(each)) for each in found)) or DIALECTS
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """Return the way in which files are read here: the one asked for, else the likeliest."""
+        return self._dialect or self.possible_dialects[0]
 
     @cached_property
     def rules(self) -> Rules:
@@ -202,16 +215,11 @@ class LocalStackClient:
         active = tuple(self.read_profile(file) for file in chosen)
         return Profiles(folder, tuple(_mark_unholdable(active, variables)))
 
-    @cached_property
-    def dialect(self) -> Dialect:
-        """Return the rules of its python-dotenv: those asked for, else the newest."""
-        from usagectl.tools.localstack_dotenv import DIALECTS  # only where a file is read
-
-        return self._dialect or DIALECTS[0]
-
     def read_profile(self, file: Path) -> ProfileFile:
         """Read one profile; what is wrong with it is part of the result."""
-        return _read_profile(file, self.environment.variables, lambda: self.dialect)
+        if not exists(file):
+            return ProfileFile(file, values={})
+        return _read_profile(file, self.environment.variables, self.dialect)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -231,7 +239,7 @@ class LocalStackClient:
         cwd, variables = self.environment.cwd, self.variables
 
         def read_dotenv(file: Path) -> ProfileFile:
-            return _read_profile(file, variables, lambda: self.dialect)
+            return _read_profile(file, variables, self.dialect)
 
         return localstack_flags.read(text, variables, cwd=cwd, read_dotenv=read_dotenv)
 
@@ -285,11 +293,7 @@ def possible_clients(environment: Environment) -> tuple[LocalStackClient, ...]:
     names = (profile.file for profile in first.profiles.active)
     if not any(map(exists, names)) and FLAGS not in environment.variables:
         return (first,)
-    from usagectl.tools.localstack_dotenv import DIALECTS, dialect_of
-
-    releases = releases_of("python_dotenv", "dotenv", first.installation, environment)
-    dialects = dict.fromkeys(dialect_of(parse_version(release)) for release in releases)
-    return tuple(LocalStackClient(environment, dialect=dialect) for dialect in dialects or DIALECTS)
+    return tuple(LocalStackClient(environment, dialect=each) for each in first.possible_dialects)
 
 
 def config_dir(environment: Environment) -> Path:
@@ -319,16 +323,14 @@ def other_files(profiles: Profiles) -> tuple[Path, ...]:
     return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
 
 
-def _read_profile(
-    file: Path, variables: Mapping[str, str], dialect: Callable[[], Dialect]
-) -> ProfileFile:
+def _read_profile(file: Path, variables: Mapping[str, str], dialect: Dialect) -> ProfileFile:
     found = ProfileFile(file, values={})
     if not exists(file):
         return found
     if not file.is_file():
         # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
         # pipe may be served by a password manager: a look would take its content away.
-        is_read = file.is_fifo() and dialect().reads_pipes
+        is_read = file.is_fifo() and dialect.reads_pipes
         return found._replace(unread="is a pipe" if is_read else "")
     try:
         if file.stat().st_size > MAX_BYTES:
@@ -336,14 +338,20 @@ def _read_profile(
         data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
+    return _parse_profile(found, data, variables, dialect)
+
+
+def _parse_profile(
+    found: ProfileFile, data: bytes, variables: Mapping[str, str], dialect: Dialect
+) -> ProfileFile:
     from usagectl.tools.localstack_dotenv import ExpansionTooLargeError, parse
 
     try:
-        return found._replace(values=parse(data, variables, dialect()))
+        return found._replace(values=parse(data, variables, dialect))
     except ExpansionTooLargeError:
         return found._replace(unread="has values that are too long to be read here")
     except UnicodeDecodeError:
-        return found._replace(problem=f"{file} cannot be understood: it is not UTF-8.")
+        return found._replace(problem=f"{found.file} cannot be understood: it is not UTF-8.")
 
 
 def why_unholdable(values: Mapping[str, str | None], variables: Mapping[str, str]) -> str:
