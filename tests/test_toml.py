@@ -10,6 +10,7 @@ import pytest
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.machine import toml
+from usagectl.settings import MAX_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +33,9 @@ BOMBS = (
 def test_bombs_are_refused(tmp_path: Path) -> None:
     """Keys deeper or longer than anybody writes are refused before the parser sees them."""
     assert [text[:20] for text in BOMBS if not is_refused(tmp_path / "f", text)] == []
-    (tmp_path / "f").write_text("#" * (toml.MAX_BYTES + 1))
+    (tmp_path / "f").write_text("#" * (MAX_BYTES + 1))
     with pytest.raises(FileUnreadableError, match="larger"):
-        toml.read(tmp_path / "f")
+        toml.read(tmp_path / "f", limit=MAX_BYTES)
 
 
 def is_refused(file: Path, text: str) -> bool:
@@ -48,7 +49,7 @@ def is_refused(file: Path, text: str) -> bool:
 
     sys.setprofile(count)
     try:
-        toml.read(file)
+        toml.read(file, limit=MAX_BYTES)
     except FileCorruptError:
         return steps < 20_000
     finally:
@@ -59,11 +60,11 @@ def is_refused(file: Path, text: str) -> bool:
 def test_what_people_write_is_read(tmp_path: Path) -> None:
     """Long comments, long values and a few levels are fine; a file that is not there is None."""
     file = tmp_path / "f"
-    assert toml.read(file) is None
+    assert toml.read(file, limit=MAX_BYTES) is None
     for text in (
         f"# {'.' * 500}\n[telemetry]\nmode = 'off'",
         f"  #{'k' * 900}\ntools.mytool.endpoint = 'https://a.b.c.example.org/v1'",
         f"[localstack]\ncache_dir = '/{'folder/' * 300}'",
     ):
         file.write_text(text)
-        assert toml.read(file) == tomllib.loads(text)
+        assert toml.read(file, limit=MAX_BYTES) == tomllib.loads(text)

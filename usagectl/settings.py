@@ -19,7 +19,7 @@ from usagectl.errors import (
     FileUnwritableError,
     InvalidValueError,
 )
-from usagectl.machine import files, owners, refusals, toml
+from usagectl.machine import files, owners, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Mode = Literal["off", "local", "on"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+MAX_BYTES = 64 * 1024
+"""Settings of a hundred tools are smaller."""
 
 MODE_VARIABLE = "USAGECTL_TELEMETRY"
 
@@ -113,13 +116,24 @@ def _read_own(environment: Environment, file: Path, *, owner: int | None = None)
     return SettingsFile(file, exists=True, problem=problem, hint=doubt.hint)
 
 
+def _is_missing(file: Path) -> bool:
+    """True if nothing is there; of a folder that may not be searched nobody can say so."""
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def read_projects(environment: Environment) -> Iterator[SettingsFile]:
     """Read the project files from the working folder up, each when it is asked for.
 
     Together they may be as large as one settings file. One that another user put into a
     folder for all is ignored.
     """
-    left = toml.MAX_BYTES
+    left = MAX_BYTES
     for file in files.project_files(environment):
         if reason := owners.why_ignored(environment, file):
             yield SettingsFile(file, exists=True, ignored=f"{file} is ignored: {reason}.")
@@ -129,8 +143,12 @@ def read_projects(environment: Environment) -> Iterator[SettingsFile]:
             left = max(left - file.stat().st_size, 0)
 
 
-def read(file: Path, *, limit: int = toml.MAX_BYTES) -> SettingsFile:
+def read(file: Path, *, limit: int = MAX_BYTES) -> SettingsFile:
     """Read one settings, policy or project file; a problem is part of the result."""
+    if _is_missing(file):
+        return SettingsFile(file)
+    from usagectl.machine import toml  # many have no such file
+
     try:
         document = toml.read(file, limit=limit)
         return SettingsFile(file) if document is None else _narrow(file, document)
@@ -332,7 +350,7 @@ def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
 def _save(
     file: Path, values: Mapping[tuple[str, ...], object], *, now: datetime, dry_run: bool
 ) -> SaveResult:
-    before = files.read_bytes(file, limit=toml.MAX_BYTES)
+    before = files.read_bytes(file, limit=MAX_BYTES)
     is_corrupt = before is not None and bool(read(file).problem)
     if is_corrupt and not any(place[-1] == "mode" for place in values):
         # The file may hold an off, which setting it aside would undo.

@@ -10,14 +10,11 @@ from usagectl.machine import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_BYTES = 64 * 1024
-"""Settings of a hundred tools are smaller."""
-
 _MOST_DOTS = 64
 _MOST_NAME_BYTES = 512
 
 
-def read(file: Path, *, limit: int = MAX_BYTES) -> dict[str, object] | None:
+def read(file: Path, *, limit: int) -> dict[str, object] | None:
     """Read and parse a file; None if it does not exist.
 
     Raises:

@@ -176,7 +176,7 @@ def _switches(client: LocalStackClient, name: str, part: str) -> list[Switch]:
     A bare name without `=` in a later file takes the earlier files' value away and sets
     nothing; in a file that flags name it takes every other value away.
     """
-    handed = client.flags.values.get(name) if part == "container" else None
+    handed = client.handed.get(name) if part == "container" else None
     is_taken_away = handed is not None and handed.value is None
     heeds = (lambda _value: None) if is_taken_away else says
     found = []

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Installation, Telemetry
     from usagectl.tools.localstack_dotenv import Dialect
+    from usagectl.tools.localstack_flags import Flags, Handed
 
 NAME = "localstack"
 
@@ -148,23 +149,6 @@ class Profiles(NamedTuple):
         return merged
 
 
-class Handed(NamedTuple):
-    """What one variable gets from the flags."""
-
-    value: str | None  # None takes away what the client would have handed over.
-    file: Path | None = None  # The file it stands in; None for the flags themselves.
-    yields_to_docker: bool = False  # Whether docker's own command line lets each `-e` beat it.
-
-
-class Flags(NamedTuple):
-    """What DOCKER_FLAGS say."""
-
-    values: Mapping[str, Handed]
-    problem: str = ""  # Why no container can be started with them, else empty.
-    unread: str = ""  # A file whose content is not known, and why, as a sentence without its end.
-    doubtful: str = ""  # What the client's own parser does not know, but docker may.
-
-
 class LocalStackClient:
     """The installed client's view of an environment: rules, profiles, variables."""
 
@@ -231,11 +215,9 @@ class LocalStackClient:
     @cached_property
     def flags(self) -> Flags:
         """Read what DOCKER_FLAGS hand to the container."""
-        text = self.variables.get(FLAGS, "").strip()
-        if not text:
-            return Flags({})
         from usagectl.tools import localstack_flags  # few set them
 
+        text = self.variables.get(FLAGS, "").strip()
         cwd, variables = self.environment.cwd, self.variables
 
         def read_dotenv(file: Path) -> ProfileFile:
@@ -243,9 +225,14 @@ class LocalStackClient:
 
         return localstack_flags.read(text, variables, cwd=cwd, read_dotenv=read_dotenv)
 
+    @property
+    def handed(self) -> Mapping[str, Handed]:
+        """Return what flags hand to the container, by name."""
+        return self.flags.values if FLAGS in self.variables else {}
+
     def in_container(self, name: str) -> str | None:
         """Return what a variable is set to in the container; its flags win."""
-        handed = self.flags.values.get(name)
+        handed = self.handed.get(name)
         return handed.value if handed else self.variables.get(name)
 
     @cached_property
@@ -278,7 +265,7 @@ class LocalStackClient:
         """
         chosen = self.environment.variables.get(_CLI_ENDPOINT)
         if part == "container":
-            handed = self.flags.values.get(_CLI_ENDPOINT)
+            handed = self.handed.get(_CLI_ENDPOINT)
             prefixed = self.in_container(ENDPOINT_VARIABLES[part])
             chosen = (handed and handed.value) if prefixed is None else prefixed
         return (chosen or LOCALSTACK_ENDPOINT).rstrip("/")

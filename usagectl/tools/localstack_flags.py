@@ -7,7 +7,7 @@ They are words of `docker run`. Files of `--env-file` come first, then those of
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
@@ -17,8 +17,6 @@ from usagectl.tools.localstack_client import (
     MAX_BYTES,
     PLAIN,
     PREFIXED,
-    Flags,
-    Handed,
     is_true,
     says,
 )
@@ -38,6 +36,23 @@ _OPTIONS = (
 """Options with a value that the client knows; argparse takes the beginning of a name for it."""
 
 _SWITCHES = (("--privileged",), ("--help", "-h"))
+
+
+class Handed(NamedTuple):
+    """What one variable gets from the flags."""
+
+    value: str | None  # None takes away what the client would have handed over.
+    file: Path | None = None  # The file it stands in; None for the flags themselves.
+    yields_to_docker: bool = False  # Whether docker's own command line lets each `-e` beat it.
+
+
+class Flags(NamedTuple):
+    """What DOCKER_FLAGS say."""
+
+    values: Mapping[str, Handed]
+    problem: str = ""  # Why no container can be started with them, else empty.
+    unread: str = ""  # A file whose content is not known, and why, as a sentence without its end.
+    doubtful: str = ""  # What the client's own parser does not know, but docker may.
 
 
 class _RefusedError(Exception):

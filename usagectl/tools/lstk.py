@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
-from usagectl.machine import toml
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
@@ -28,14 +27,13 @@ from usagectl.tools.base import (
     variable_switches,
 )
 from usagectl.tools.localstack_client import DEFAULT, PLAIN, PREFIXED, is_true, says
-from usagectl.tools.previews import PartPreview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Source
-    from usagectl.tools.previews import PreviewWish
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 NAME = "lstk"
 
@@ -83,6 +81,8 @@ class Lstk(Tool):
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
+        from usagectl.tools.previews import PartPreview  # of no use to status
+
         caution = Caution(
             "bytes-not-known",
             "What lstk sends is known only from reading its source, so no bytes are shown.",
@@ -223,6 +223,10 @@ def _block_variables(block: dict[str, object], sections: dict[str, object]) -> d
 
 
 def _parse_config(file: Path) -> dict[str, object]:
+    if not exists(file):
+        return {}
+    from usagectl.machine import toml  # few have such a file
+
     try:
         return toml.read(file, limit=_MAX_CONFIG_BYTES) or {}
     except (FileUnreadableError, FileCorruptError):
