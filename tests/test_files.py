@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.machine import NOW, REPOSITORY
 from usagectl.errors import FileUnreadableError, FileUnwritableError, LockTimeoutError
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HOLDER = """
 import sys
 from pathlib import Path
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 with files.lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -36,7 +36,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from usagectl import errors
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -172,7 +172,7 @@ def test_a_home_that_is_none_is_led_to_its_variable(machine: Machine) -> None:
         (missing, None, ""),
     ):
         environment = machine.environment(variables={"HOME": str(home)})
-        assert refusals.hint_of_home(environment, path) == expected
+        assert file_errors.hint_of_home(environment, path) == expected
 
 
 def test_removing(folder: Path) -> None:

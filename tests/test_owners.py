@@ -17,7 +17,7 @@ import pytest
 from tests.support.machine import REPOSITORY, codes
 from usagectl import consent, settings, spool
 from usagectl.errors import FileUnreadableError, FileUnwritableError, SpoolUnwritableError
-from usagectl.machine import files, owners, refusals
+from usagectl.machine import file_errors, files, owners
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_what_root_makes_in_a_home_is_the_users(tmp_path: Path) -> None:
 UNDER_UMASK = """
 import os, sys
 from pathlib import Path
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 os.umask(int(sys.argv[2], 8))
 files.replace_bytes(Path(sys.argv[1]) / "a/b/c/f", b"x")
 with files.lock(Path(sys.argv[1]) / "d/e"):
@@ -178,11 +178,12 @@ def test_what_sudo_left_is_named_with_its_owner(tmp_path: Path) -> None:
         expected: tuple[Path, int] | None = (home / "config", 0)
         assert owners.taken_from(deep, uid=OWNER) == expected
         assert owners.taken_from(deep / "missing", uid=OWNER) == expected
-        reason, hint = refusals.explain(deep, PermissionError(13, "Permission denied"), uid=OWNER)
+        reason, hint = file_errors.explain(
+            deep, PermissionError(13, "Permission denied"), uid=OWNER
+        )
         assert reason == f"permission denied; {home / 'config'} belongs to root"
         assert hint == f"sudo chown -R {owners.name_of(OWNER)} {home / 'config'}"
     assert owners.taken_from(deep, uid=OTHER) is None
     assert owners.taken_from(Path("/etc/passwd"), uid=OTHER) is None
-    assert (
-        refusals.explain(deep, OSError(28, "No space left on device"))[1] == f"df -h {deep.parent}"
-    )
+    full = OSError(28, "No space left on device")
+    assert file_errors.explain(deep, full)[1] == f"df -h {deep.parent}"

@@ -19,7 +19,7 @@ from usagectl.errors import (
     FileUnwritableError,
     InvalidValueError,
 )
-from usagectl.machine import files, owners, refusals
+from usagectl.machine import file_errors, files, owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -153,7 +153,7 @@ def read(file: Path, *, limit: int = MAX_BYTES) -> SettingsFile:
         document = toml.read(file, limit=limit)
         return SettingsFile(file) if document is None else _narrow(file, document)
     except (FileUnreadableError, FileCorruptError) as error:
-        hint = refusals.explain_owner(file)[1] if isinstance(error, FileUnreadableError) else ""
+        hint = file_errors.explain_owner(file)[1] if isinstance(error, FileUnreadableError) else ""
         return SettingsFile(file, exists=True, problem=error.message, hint=hint)
 
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from usagectl.capture import records
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
 from usagectl.machine import owners
+from usagectl.machine.file_errors import unwritable
 from usagectl.machine.files import refuse_foreign_link
-from usagectl.machine.refusals import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ import typer
 
 from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
-from usagectl.machine.refusals import hint_of_home, reason_of
+from usagectl.machine.file_errors import hint_of_home, reason_of
 from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:

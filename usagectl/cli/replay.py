@@ -21,7 +21,7 @@ from usagectl.cli._options import Yes, selecting
 from usagectl.cli._output import as_data
 from usagectl.cli._progress import meter_of_replay
 from usagectl.errors import ConfirmationNeededError, UsageError, count_of
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
 
@@ -189,7 +189,7 @@ def _store_of(
     try:
         source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:
-        raise refusals.unreadable(path or Path("-"), error) from error
+        raise file_errors.unreadable(path or Path("-"), error) from error
     with source as stream:
         if dry_run:
             opened = replay_files.planned(environment, file=path, stream=stream, base=base)

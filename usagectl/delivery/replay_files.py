@@ -19,7 +19,7 @@ from usagectl.errors import NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
 from usagectl.events.record import as_utf8
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +136,7 @@ def _load(
     try:
         added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
-        raise refusals.unreadable(shown, error) from error
+        raise file_errors.unreadable(shown, error) from error
     if bad_lines.count and not added:
         most = f"a line may have {MOST_BYTES} bytes" if bad_lines.long else ""
         raise NoEventsError(str(shown), bad_lines=bad_lines.count, reason=most)
@@ -160,7 +160,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
     try:
         found = file.stat()
     except OSError as error:
-        raise refusals.unreadable(file, error) from error
+        raise file_errors.unreadable(file, error) from error
     parts = (file.resolve(), found.st_size, found.st_mtime_ns, found.st_ino, base)
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 

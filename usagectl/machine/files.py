@@ -23,8 +23,8 @@ from usagectl.errors import (
 )
 from usagectl.machine import owners
 from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
-from usagectl.machine.refusals import reason_of as reason_of  # noqa: PLC0414  (for those who ask here)
-from usagectl.machine.refusals import unreadable, unwritable
+from usagectl.machine.file_errors import reason_of as reason_of  # noqa: PLC0414  (for those who ask here)
+from usagectl.machine.file_errors import unreadable, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError, quote
 from usagectl.events.record import Record, new_record, parse_time
-from usagectl.machine import files, owners, refusals
+from usagectl.machine import file_errors, files, owners
 from usagectl.spool import database
 from usagectl.spool.database import BRIEF, SpoolSetAsideError
 
@@ -589,7 +589,7 @@ def state(environment: Environment) -> SpoolState:
     aside = ", ".join(database.list_set_aside(file))
     told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
     unwritable, hint = _why_unwritable(file)
-    hint = (unwritable and refusals.hint_of_home(environment, file)) or hint
+    hint = (unwritable and file_errors.hint_of_home(environment, file)) or hint
     hint = hint or (f"ls -la {quote(str(file.parent))}" if aside else "")
     found = SpoolState(file, problem=told if aside else "", unwritable=unwritable, hint=hint)
     try:
@@ -608,6 +608,6 @@ def _why_unwritable(file: Path) -> tuple[str, str]:
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.
         if os.path.exists(path) and not os.access(path, mode):  # noqa: PTH110
-            hint = refusals.explain_owner(file)[1] or f"ls -la {quote(str(folder))}"
+            hint = file_errors.explain_owner(file)[1] or f"ls -la {quote(str(folder))}"
             return f"{path} cannot be written, so that no event is kept in the spool.", hint
     return "", ""

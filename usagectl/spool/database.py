@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl.errors import FileUnreadableError, LockTimeoutError, SpoolUnwritableError, quote
-from usagectl.machine import files, refusals
+from usagectl.machine import file_errors, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _prepare(file: Path) -> os.stat_result:
             os.close(files.create(file))
         found = file.lstat()
     except OSError as error:
-        reason, hint = refusals.explain(file, error)
+        reason, hint = file_errors.explain(file, error)
         raise SpoolUnwritableError(file, reason=reason, hint=hint) from error
     if not stat.S_ISREG(found.st_mode):
         raise _set_aside(file, found, reason="it is not a file")
@@ -132,7 +132,7 @@ def _status_of(file: Path) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise refusals.unreadable(file, error) from error
+        raise file_errors.unreadable(file, error) from error
 
 
 def _holds_something(file: Path) -> bool:
@@ -286,8 +286,8 @@ def unwritable(file: Path, error: Exception) -> SpoolUnwritableError:
 def _explain(file: Path, error: Exception) -> tuple[str, str]:
     reason = reason_of(error)
     if _code(error) == sqlite3.SQLITE_FULL or _is_full(file):
-        return reason, refusals.hint_of_full_disk(file)
-    told, hint = refusals.explain_owner(file) if _code(error) in _REFUSED else ("", "")
+        return reason, file_errors.hint_of_full_disk(file)
+    told, hint = file_errors.explain_owner(file) if _code(error) in _REFUSED else ("", "")
     return f"{reason}{told and '; '}{told}", hint
 
 
