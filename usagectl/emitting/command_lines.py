@@ -1,7 +1,7 @@
 """Looks inside a Typer or Click application: which command runs, what was typed, what did not fit.
 
 The only place that leans on what Typer and Click do not promise. Tried with Typer 0.26.8,
-0.28.0 and 0.29.2, and with Click 8.1.0 and 8.5.1. Where an application is built in another way,
+0.28.0 and 0.29.2, and with Click 8.1.3 and 8.5.1. Where an application is built in another way,
 its command's name is recorded and no parameter.
 """
 
