@@ -124,7 +124,8 @@ def test_an_instance_started_on_the_host_has_read_its_profile(machine: Machine) 
     machine.default_profile.parent.mkdir()
     machine.default_profile.write_text("DISABLE_EVENTS=1\n")
     variables = {"HOME": str(machine.home)}
-    assert previews(machine, started(variables))[1].consent.telemetry == "off"
+    consent = previews(machine, started(variables))[1].consent
+    assert (consent.telemetry, consent.decided_by.origin) == ("off", "a profile that it read")
     machine.default_profile.write_text("LOCALSTACK_AUTH_TOKEN=ls-x\n")
     assert payload_of(previews(machine, started(variables))[1])["api_key"] == MASK
     machine.default_profile.write_text("DISABLE_EVENTS=1\n")

@@ -121,13 +121,17 @@ def _read(client: LocalStackClient, live: Live) -> PartReading:
     # Outside a container nothing turns the prefixed name into the plain one.
     names = (PREFIXED, PLAIN) if live.is_container else (PLAIN,)
     switches = [
-        Switch("state", name, given[name], live.told_by, says(given[name]))
+        Switch("state", name, given[name], _origin(live, name), says(given[name]))
         for name in names
         if name in given
     ]
     endpoint = (_seen(given, live).get("ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
     cautions = tuple(_profile_unread(client, live))
     return PartReading("container", endpoint, (*switches, DEFAULT), cautions)
+
+
+def _origin(live: Live, name: str) -> str:
+    return live.told_by if name in (live.started_with or {}) else "a profile that it read"
 
 
 def _profile_unread(client: LocalStackClient, live: Live) -> Iterator[Caution]:
