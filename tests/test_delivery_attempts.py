@@ -223,6 +223,7 @@ def test_a_refusal_that_may_be_a_proxys_loses_nothing() -> None:
         with pytest.raises(attempts.EndpointUnreachableError) as caught:
             clock.deliver()
         assert (told in caught.value.message, clock.waits) == (True, [])
+        assert caught.value.hint == "env | grep -i _proxy="
     with pytest.raises(attempts.TrackingRefusedError):
         Clock(Answer(403, b'{"track_events": false}', proxy="p:1")).deliver()
 

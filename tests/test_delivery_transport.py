@@ -118,7 +118,7 @@ def test_what_a_proxy_refuses_for_good_is_final(monkeypatch: pytest.MonkeyPatch)
     """A password, a ban, a dead proxy on this machine or no proxy at all: it is not tried again."""
     base = "https://name.invalid/v1"
     found = {}
-    for status in (401, 403, 407, 429, 502):
+    for status in (302, 401, 403, 407, 429, 501, 502, 511):
         with Endpoint(always(status)) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.base.removesuffix("/v1"))
             found[str(status)] = is_final(base)

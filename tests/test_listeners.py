@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def lay_process(machine: Machine, number: int, program: str, inode: int, environ
     (folder / "exe").symlink_to(f"/usr/bin/{program}")
     (folder / "fd" / "3").symlink_to(f"socket:[{inode}]")
     (folder / "environ").write_bytes(environ)
-    (folder / "cmdline").write_bytes(b"python\0-m\0x\0")
+    (folder / "stat").write_text(f"{number} (a ) b) S {' '.join(map(str, range(4, 60)))}")
+    (machine.root / "proc/stat").write_text("cpu 1 2\nbtime 1000\n")
 
 
 def test_the_python_program_that_listens_is_found(machine: Machine) -> None:
@@ -57,7 +59,7 @@ def test_the_python_program_that_listens_is_found(machine: Machine) -> None:
     lay_process(machine, 13, "docker-proxy", 3, b"A=proxy\0")
     lay_process(machine, 14, "python3.11", 4, b"A=client\0")
     found = listeners.find(machine.environment(), PORT)
-    assert found == (11, ("python", "-m", "x"), {"A": "b=c", "CI": ""})
+    assert found == (11, {"A": "b=c", "CI": ""}, 1000 + 22 / os.sysconf("SC_CLK_TCK"))
     assert [listeners.find(machine.environment(), PORT + more) for more in (1, 2, 3)] == [None] * 3
 
 

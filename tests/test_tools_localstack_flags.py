@@ -91,6 +91,29 @@ def test_files_that_flags_name(machine: Machine) -> None:
     assert (found.telemetry, found.decided_by.source) == ("on", "default")
     found = container(machine, flags="-e %p=1", ENTRYPOINT="")
     assert (found.telemetry, codes(found)) == ("off", ["entrypoint-replaced"])
+    found = container(machine, flags="--entrypoint /bin/sh -e %p=1")
+    assert codes(found) == ["flags-not-understood", "entrypoint-replaced"]
+
+
+def test_docker_reads_what_the_client_does_not(machine: Machine) -> None:
+    """Its own command line starts the container on a host: what it may find there is said."""
+    (machine.cwd / "on.env").write_text(f"\ufeff{PREFIXED}=0\n")
+    (machine.cwd / "mac.env").write_text(f"A=1\r{PREFIXED}=1\n", newline="")
+    wrong = []
+    for line in ("--privileged=true", "-hmine", "-e -x", "--help=false"):
+        found = container(machine, flags=f"{line} --env-file on.env", DISABLE_EVENTS="1")
+        hints = [each.hint for each in found.cautions]
+        if (found.telemetry, hints) != ("on", [f"export {PREFIXED}=1"]):
+            wrong.append((line, found.telemetry, hints))
+        both = {PLAIN: "1", PREFIXED: "1"}
+        after = container(machine, flags=f"{line} --env-file on.env", **both)
+        if after.telemetry != "off":
+            wrong.append((line, after.telemetry, ["the hint does not help"]))
+    assert wrong == []
+    found = container(machine, flags="--env-file on.env", DISABLE_EVENTS="1")
+    assert (found.telemetry, codes(found)) == ("off", ["env-file-may-lose"])
+    found = container(machine, flags="--env-file mac.env")
+    assert (found.telemetry, codes(found)) == ("off", ["env-file-may-lose"])
 
 
 def test_flags_lead_the_container_elsewhere(machine: Machine) -> None:

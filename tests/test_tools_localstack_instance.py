@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from tests.support.machine import codes
@@ -42,7 +43,8 @@ def previews(machine: Machine, live: Live, **wish: Any) -> tuple[Preview, ...]: 
 
 def started(variables: Mapping[str, str], *, in_container: bool = False) -> Live:
     """Describe an instance whose variables somebody told."""
-    return Live({}, INFO, variables, "/proc/7/environ", is_container=in_container)
+    told_by, at = "/proc/7/environ", time.time() + 60
+    return Live({}, INFO, variables, told_by, started_at=at, is_container=in_container)
 
 
 def payload_of(found: Preview) -> dict[str, object]:
@@ -118,13 +120,20 @@ def test_its_own_switches_decide(machine: Machine) -> None:
 
 
 def test_an_instance_started_on_the_host_has_read_its_profile(machine: Machine) -> None:
-    """`localstack start --host` is command line and runtime in one: it has read the profiles."""
+    """Whatever command started it: LocalStack's configuration reads them wherever it is loaded."""
     machine.default_profile.parent.mkdir()
     machine.default_profile.write_text("DISABLE_EVENTS=1\n")
-    live = started({"HOME": str(machine.home)})
-    assert previews(machine, live)[1].consent.telemetry == "on"
-    words = ("python", "localstack", "start", "--host")
-    assert previews(machine, live._replace(command=words))[1].consent.telemetry == "off"
+    variables = {"HOME": str(machine.home)}
+    consent = previews(machine, started(variables))[1].consent
+    assert (consent.telemetry, consent.decided_by.origin) == ("off", "a profile that it read")
+    machine.default_profile.write_text("LOCALSTACK_AUTH_TOKEN=ls-x\n")
+    assert payload_of(previews(machine, started(variables))[1])["api_key"] == MASK
+    machine.default_profile.write_text("DISABLE_EVENTS=1\n")
+    found = previews(machine, started(variables)._replace(started_at=time.time() - 60))[1]
+    assert (found.consent.telemetry, codes(found)) == ("on", ["profile-newer"])
+    machine.default_profile.write_text("LOCALSTACK_AUTH_TOKEN=ls-x\n")
+    in_container = started({**variables, "DISABLE_EVENTS": "0"}, in_container=True)
+    assert payload_of(previews(machine, in_container)[1])["api_key"] == ""
 
 
 def test_what_runs_counts_as_found(machine: Machine) -> None:

@@ -76,8 +76,8 @@ def _with_variables(environment: Environment, found: Live, port: int) -> Live:
         return found._replace(started_with=given, told_by="docker inspect", is_container=True)
     if listener := listeners.find(environment, port):
         told_by = f"/proc/{listener.process_id}/environ"
-        words = listener.command
-        return found._replace(started_with=listener.variables, told_by=told_by, command=words)
+        found = found._replace(started_with=listener.variables, told_by=told_by)
+        return found._replace(started_at=listener.started_at)
     return found
 
 

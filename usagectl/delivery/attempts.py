@@ -56,6 +56,8 @@ class EndpointUnreachableError(UsagectlError):
         hint = "usagectl replay --dry-run"
         if reason == NOBODY_LISTENS and origin.startswith("http:") and endpoint.is_loopback(origin):
             hint = f"usagectl capture --port {endpoint.port_of(origin)}"
+        elif "proxy" in reason:
+            hint = "env | grep -i _proxy="
         super().__init__(f"{origin} took nothing: {reason}{times}.", hint=hint)
 
 

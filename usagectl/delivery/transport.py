@@ -25,7 +25,6 @@ from usagectl.delivery.requests import (
     TOO_LATE,
     Answer,
     NoAnswerError,
-    is_refusal,
 )
 from usagectl.endpoint import is_loopback, port_of
 
@@ -39,6 +38,8 @@ MAX_HEAD_BYTES = 256 * 1024
 _PROXY_REFUSES = "the proxy refuses it"
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _MOST_PORT = 65535
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses of a proxy that may be gone when it is asked again."""
 
 _REASONS: tuple[tuple[type[BaseException], str, bool], ...] = (
     (ssl.SSLCertVerificationError, "its certificate cannot be verified", True),
@@ -257,7 +258,8 @@ def _explain(error: Exception, *, proxy: str = "", is_here: bool = False) -> NoA
         asks = int(status) == PROXY_AUTHENTICATION
         reason = "the proxy asks for a password" if asks else _PROXY_REFUSES
         reason = f"{reason} (status {status})"
-        is_final = is_refusal(int(status))
+        # Any other one, such as a redirect to a page for people, comes again.
+        is_final = int(status) not in _PASSING
     if proxy and isinstance(error, httpx.ConnectError):
         reason = f"the proxy {proxy} cannot be reached: {reason}"
     elif proxy:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 _LISTENING = "0A"
+_START = 21  # The field of a process's `stat`; the name before the third one may hold blanks.
 _ADDRESS, _STATE, _INODE = 1, 3, 9
 _LOOPBACK = ("0100007F", "00000000000000000000000001000000")
 
@@ -26,8 +27,8 @@ class Listener(NamedTuple):
     """A process that listens."""
 
     process_id: int
-    command: tuple[str, ...]  # Its words.
     variables: Mapping[str, str]  # Those it was started with, whatever it set since.
+    started_at: float  # In seconds since 1970, at most a second too early; 0 if nothing tells.
 
 
 def find(environment: Environment, port: int) -> Listener | None:
@@ -39,7 +40,7 @@ def find(environment: Environment, port: int) -> Listener | None:
     for socket in sockets:
         for process in _processes(environment):
             if _is_python(process) and socket in _open_files(process):
-                return _describe(process)
+                return _describe(environment, process)
     return None
 
 
@@ -85,14 +86,24 @@ def _open_files(process: Path) -> Iterator[str]:
         return
 
 
-def _describe(process: Path) -> Listener | None:
+def _describe(environment: Environment, process: Path) -> Listener | None:
     try:
         data = files.read_bytes(process / "environ")
-        words = (files.read_bytes(process / "cmdline") or b"").rstrip(b"\0").split(b"\0")
     except FileUnreadableError:
         return None
     if not data:  # It has ended, or a program that sets its title wrote over it.
         return None
     pairs = (os.fsdecode(each).partition("=") for each in data.split(b"\0") if b"=" in each)
     variables = {name: value for name, _, value in pairs}
-    return Listener(int(process.name), tuple(map(os.fsdecode, words)), variables)
+    return Listener(int(process.name), variables, _started_at(environment, process))
+
+
+def _started_at(environment: Environment, process: Path) -> float:
+    """Return when a process started: the boot's second, and its own clock ticks since."""
+    try:
+        fields = (files.read_bytes(process / "stat") or b"").rpartition(b")")[2].split()
+        lines = map(str.split, _lines(environment.at_root("/proc/stat")))
+        (boot,) = (int(words[1]) for words in lines if words[:1] == ["btime"])
+        return boot + int(fields[_START - 2]) / os.sysconf("SC_CLK_TCK")
+    except (FileUnreadableError, IndexError, ValueError):
+        return 0.0

@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from usagectl import settings
-from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnreadableError,
+    FileUnwritableError,
+    InvalidValueError,
+)
 from usagectl.machine import files, owners
 from usagectl.tools import instrumented_rules as rules
 from usagectl.tools.base import (
@@ -34,6 +39,7 @@ from usagectl.tools.base import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import NoReturn
 
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
@@ -152,9 +158,8 @@ class Instrumented(Tool):
         before = user.of_tool(self.name)
         key = ".".join(settings.place_of("mode", self.name))
         wanted = _MODES[wish]
-        if user.problem and user.file and wish == "undo":
-            reason = "so what disable wrote there cannot be taken out"
-            raise FileCorruptError(user.file, reason=reason)
+        if user.problem and wish == "undo":
+            _refuse_undo(environment, user)
         is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
         if wanted == "on":
             is_done = is_done and before.mode_endpoint == self.declared_endpoint
@@ -178,6 +183,16 @@ class Instrumented(Tool):
             "mode_set_by": None,
             "mode_endpoint": self.declared_endpoint if mode == "on" else None,
         }
+
+
+def _refuse_undo(environment: Environment, user: settings.SettingsFile) -> NoReturn:
+    """Say why what disable wrote cannot be taken out, by what is wrong with the file."""
+    file = files.require_settings_file(environment)
+    if doubt := owners.doubt_of(environment, file):
+        raise FileUnwritableError(file, reason=doubt.reason, hint=doubt.hint)
+    files.read_bytes(file, limit=settings.MAX_BYTES)
+    reason = "so what disable wrote there cannot be taken out"
+    raise FileCorruptError(file, reason=reason, hint=user.hint)
 
 
 def validate_name(name: str) -> str:

@@ -43,7 +43,6 @@ class Handed(NamedTuple):
 
     value: str | None  # None takes away what the client would have handed over.
     file: Path | None = None  # The file it stands in; None for the flags themselves.
-    yields_to_docker: bool = False  # Whether docker's own command line lets each `-e` beat it.
 
 
 class Flags(NamedTuple):
@@ -53,6 +52,7 @@ class Flags(NamedTuple):
     problem: str = ""  # Why no container can be started with them, else empty.
     unread: str = ""  # A file whose content is not known, and why, as a sentence without its end.
     doubtful: str = ""  # What the client's own parser does not know, but docker may.
+    by_docker: Mapping[str, str] = {}  # What docker's own command line reads in the files.
 
 
 class _RefusedError(Exception):
@@ -85,7 +85,8 @@ def read(
         values[name] = Handed(value)
     problem = next((flags.problem for flags in read_files if flags.problem), "")
     unread = next((flags.unread for flags in read_files if flags.unread), "")
-    return Flags(values, problem, unread, shlex.join(others))
+    by_docker = {name: text for flags in read_files for name, text in flags.by_docker.items()}
+    return Flags(values, problem, unread, shlex.join(others), by_docker)
 
 
 def _parser() -> ArgumentParser:
@@ -121,8 +122,15 @@ def _read_env_file(file: Path, variables: Mapping[str, str]) -> Flags:
         name, equals, given = line.partition("=")
         value = given if equals else variables.get(name, "")
         if line and not line.startswith("#") and (equals or value):
-            values[name] = Handed(value, file, yields_to_docker=True)
-    return Flags(values)
+            values[name] = Handed(value, file)
+    return Flags(values, by_docker=_as_docker_reads(data.decode()))
+
+
+def _as_docker_reads(text: str) -> dict[str, str]:
+    """Read it as docker does: without a byte-order mark, and a line ends at a line feed alone."""
+    lines = (line.strip() for line in text.removeprefix("\ufeff").split("\n"))
+    pairs = (line.partition("=") for line in lines if not line.startswith("#"))
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def _from_dotenv(found: ProfileFile) -> Flags:
@@ -136,7 +144,7 @@ def switches(client: LocalStackClient, name: str) -> list[Switch]:
     """List what the flags say of a name; nothing where they take it away or are silent."""
     found = []
     flags = client.flags
-    if name in flags.doubtful:
+    if name in flags.doubtful or (_may_name_files(flags) and name not in client.variables):
         found.append(Switch("flags", FLAGS, None, _origin(client), "on"))
     handed = flags.values.get(name)
     if handed and handed.value is not None:
@@ -144,6 +152,11 @@ def switches(client: LocalStackClient, name: str) -> list[Switch]:
         origin = f"{handed.file}, which {place} names" if handed.file else place
         found.append(Switch("flags", name, handed.value, origin, says(handed.value)))
     return found
+
+
+def _may_name_files(flags: Flags) -> bool:
+    """True where docker may read a file of `--env-file` that the client's parser never got to."""
+    return "--env-file" in flags.doubtful
 
 
 def failure(client: LocalStackClient) -> list[Switch]:
@@ -167,7 +180,8 @@ def cautions(client: LocalStackClient, switches: Sequence[Switch]) -> Iterator[C
             f"{_place(client)} holds what LocalStack's own parser does not know, so it is read "
             "without that; docker may take it."
         )
-        yield Caution("flags-not-understood", message, f"spell it -e {PREFIXED}=1")
+        way = f"export {PREFIXED}=1" if _may_name_files(flags) else f"spell it -e {PREFIXED}=1"
+        yield Caution("flags-not-understood", message, way)
     if decider.says == "on" and decider.source == "flags" and decider.name != FLAGS:
         said = f"{decider.name}={decider.value} in {decider.origin}"
         message = f"{said} is handed to the container and beats every variable and profile."
@@ -182,32 +196,36 @@ def cautions(client: LocalStackClient, switches: Sequence[Switch]) -> Iterator[C
 
 
 def _file_that_docker_beats(client: LocalStackClient, decider: Switch) -> Iterator[Caution]:
-    """Warn of an opt-out in a file of `--env-file` that a variable says the contrary of."""
-    handed = client.flags.values.get(decider.name)
-    given = client.variables.get(decider.name)
-    is_off = decider.says == "off" and decider.source == "flags"
-    if is_off and handed and handed.yields_to_docker and given is not None and not is_true(given):
+    """Warn where docker's command line makes another value of a file and of what is beside it."""
+    flags = client.flags
+    if decider.says != "off" or flags.problem or not flags.by_docker:
+        return
+    each_e = {name: one.value for name, one in flags.values.items() if one.file is None}
+    got = {**flags.by_docker, **client.variables, **each_e}
+    name = PREFIXED if PREFIXED in got else PLAIN
+    if not is_true(got.get(name)):
         message = (
-            f"{decider.name}={given} is set beside {decider.origin}. LocalStack's own reading lets "
-            "the file win; docker's command line, which it calls on a host, lets the variable win."
+            f"{decider.name}={decider.value} wins in LocalStack's own reading of {_place(client)}; "
+            f"docker's command line, which it calls on a host, makes {name}={got.get(name, '')} of "
+            "it."
         )
-        yield Caution("env-file-may-lose", message, f"export {decider.name}=1")
+        yield Caution("env-file-may-lose", message, f"export {PREFIXED}=1")
 
 
 def _entrypoint_replaced(client: LocalStackClient, decider: Switch) -> Iterator[Caution]:
     """Warn where the program that heeds the prefixed name may not be run."""
     by_prefix = decider.name == PREFIXED and decider.says == "off"
-    if by_prefix and "ENTRYPOINT" in client.variables and not is_true(client.in_container(PLAIN)):
-        message = (
-            f"ENTRYPOINT is set. It replaces the program that makes {PLAIN} of {PREFIXED} in the "
-            "container."
-        )
+    by_flag = "--entrypoint" in client.flags.doubtful
+    is_replaced = by_flag or "ENTRYPOINT" in client.variables
+    if by_prefix and is_replaced and not is_true(client.in_container(PLAIN)):
+        cause = _place(client) if by_flag else "ENTRYPOINT"
+        message = f"{cause} replaces the program that makes {PLAIN} of {PREFIXED} in the container."
         yield Caution("entrypoint-replaced", message, f"export {PLAIN}=1")
 
 
 def way_off(switch: Switch) -> str:
     """Say what helps against flags: the prefixed name beats the plain one in the container."""
-    if switch.name == PLAIN:
+    if switch.name in (PLAIN, FLAGS):
         return f"export {PREFIXED}=1"
     if switch.origin == FLAGS:
         return f'export {FLAGS}="${FLAGS} -e {PREFIXED}=1"'

@@ -7,6 +7,7 @@ shell that asks; where nobody tells them they are unknown.
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from usagectl.tools.base import (
@@ -120,20 +121,53 @@ def _read(client: LocalStackClient, live: Live) -> PartReading:
     # Outside a container nothing turns the prefixed name into the plain one.
     names = (PREFIXED, PLAIN) if live.is_container else (PLAIN,)
     switches = [
-        Switch("state", name, given[name], live.told_by, says(given[name]))
+        Switch("state", name, given[name], _origin(live, name), says(given[name]))
         for name in names
         if name in given
     ]
     endpoint = (_seen(given, live).get("ANALYTICS_API") or LOCALSTACK_ENDPOINT).rstrip("/")
-    return PartReading("container", endpoint, (*switches, DEFAULT))
+    cautions = tuple(_profile_unread(client, live))
+    return PartReading("container", endpoint, (*switches, DEFAULT), cautions)
+
+
+def _origin(live: Live, name: str) -> str:
+    return live.told_by if name in (live.started_with or {}) else "a profile that it read"
+
+
+def _profile_unread(client: LocalStackClient, live: Live) -> Iterator[Caution]:
+    if file := _newer_profile(client, live):
+        message = (
+            f"{file} was written after the instance had started, as far as this machine tells; "
+            "what the instance read there is not known, and does not count."
+        )
+        yield Caution("profile-newer", message, "start it anew")
 
 
 def _started_with(client: LocalStackClient, live: Live) -> Mapping[str, str] | None:
-    """Return the instance's variables; `localstack start --host` has read its profiles too."""
-    if live.started_with is None or "--host" not in live.command:
+    """Return the instance's variables; outside a container its configuration adds its profiles.
+
+    An image has none of this machine's profiles.
+    """
+    if live.started_with is None or live.is_container or _newer_profile(client, live):
         return live.started_with
-    environment = client.environment._replace(variables=live.started_with)
-    return LocalStackClient(environment, version=client.rules.version).variables
+    return _as_started(client, live).variables
+
+
+def _as_started(client: LocalStackClient, live: Live) -> LocalStackClient:
+    """Return the client as the instance's own variables make it."""
+    environment = client.environment._replace(variables=live.started_with or {})
+    return LocalStackClient(environment, version=client.rules.version)
+
+
+def _newer_profile(client: LocalStackClient, live: Live) -> str:
+    """Name a profile that was written after the instance had read it; empty without one."""
+    if live.started_with is None or live.is_container:
+        return ""
+    for profile in _as_started(client, live).profiles.active:
+        with suppress(OSError):
+            if profile.file.stat().st_mtime > live.started_at:
+                return str(profile.file)
+    return ""
 
 
 def _seen(given: Mapping[str, str], live: Live) -> Mapping[str, str]:

@@ -34,7 +34,7 @@ class Live(NamedTuple):
     instance: Mapping[str, object] = MappingProxyType({})
     started_with: Mapping[str, str] | None = None  # The instance's variables; None if unknown.
     told_by: str = ""  # Where those were read.
-    command: tuple[str, ...] = ()  # The words it was started with, where they are known.
+    started_at: float = 0.0  # When it was, in seconds since 1970; 0 where nobody tells.
     is_container: bool = False  # Whether they are a container's, before its entrypoint ran.
 
 
