@@ -75,6 +75,8 @@ def test_an_unreadable_body_says_why() -> None:
         ("", b"nonsense", "not JSON"),
         ("", b"5", "no object"),
         ("", b'{"events":[]}', "no event"),
+        ("", b'{"events":null}', "no event"),
+        ("", b"null", "no event"),
         ("", b"[" + b"{}," * 20_000 + b"{}]", "more than"),
         ("", b"{}\n" * 20_001, "more than"),
     ):

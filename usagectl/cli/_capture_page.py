@@ -230,12 +230,13 @@ def _show_refusals(sums: Sums, page: Page) -> int:
     reasons: dict[str, Counter[str]] = {}
     for each, count in sums.turned_away.most_common():
         reasons.setdefault(each.reason, Counter())[each.host] += count
-    most = sorted(reasons.items(), key=lambda each: -each[1].total())[:_MOST_REASONS]
-    rest = sums.refused - sum(hosts.total() for _, hosts in most)
-    more = f", {rest} of them for other reasons" if rest else ""
+    found = sorted(reasons.items(), key=lambda each: -each[1].total())
+    most, rest = found[:_MOST_REASONS], found[_MOST_REASONS:]
+    others = ", ".join(f"{hosts.total()} {Refusal(reason).what}" for reason, hosts in rest)
+    more = f", among them {others}" if others else ""
     page.line(f"{count_of(sums.refused, 'request')} turned away{more}:", style="yellow")
     page.rows([(str(hosts.total()), _told(reason, hosts)) for reason, hosts in most])
-    return 1 + 2 * len(most)  # In 80 columns a reason takes two lines.
+    return (2 if rest else 1) + 2 * len(most)  # In 80 columns a reason takes two lines.
 
 
 def _told(reason: str, hosts: Counter[str]) -> str:
