@@ -143,14 +143,16 @@ def check_summary(file: Path, *, replaces: bool) -> None:
         FileExistsAlreadyError: there is a file, and `replaces` is false.
         FileUnwritableError: there is no such folder, or no file can be there.
     """
+    if os.path.lexists(file) and file.exists() and not file.is_file():
+        raise FileUnwritableError(file, reason="it is not a regular file")
     if not replaces and os.path.lexists(file):
         hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
         raise FileExistsAlreadyError(file, hint=hint)
     if not file.parent.is_dir():
         hint = f"mkdir -p {quote(str(file.parent))}"
         raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
-    if os.path.lexists(file) and not file.is_file():
-        raise FileUnwritableError(file, reason="it is not a regular file")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise FileUnwritableError(file, reason="permission denied")
 
 
 def write_summary(
