@@ -295,7 +295,7 @@ def test_no_secret_stands_beside_the_events() -> None:
         privacy=Privacy(secrets=(SECRET,)),
         method=SECRET,
         path=f"http://user:geheim@127.0.0.1/{SECRET}",
-        query=f"{SECRET}=1",
+        query=f"{SECRET}=1&Zq7geheim9XkW2mBaa",
         headers={SECRET: "1", "user-agent": f"x {SECRET} Bearer geheim0123456789ab"},
     )
     assert SECRET.encode() not in line
