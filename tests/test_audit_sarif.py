@@ -14,6 +14,7 @@ import pytest
 from tests.support.commands import run_inside
 from tests.support.machine import REPOSITORY
 from usagectl import spool
+from usagectl.audit import sarif
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,6 +197,13 @@ def test_any_name_of_a_file_becomes_a_reference(machine: Machine, repository: Pa
         file.write_text(LINES)
         log = audit(machine, os.fsdecode(name))
         assert (refused(log), file_of(log)) == ([], os.fsencode(file))
+
+
+def test_a_pipe_is_standard_input(repository: Path) -> None:
+    """Of `usagectl audit <(CMD)` there is no file that a reader could open."""
+    os.mkfifo(repository / "pipe")
+    found, wanted = (sarif.find_artifact(source, cwd=repository) for source in ("pipe", "-"))
+    assert found == wanted
 
 
 @pytest.mark.usefixtures("repository")

@@ -86,6 +86,11 @@ HOMES = (
     ('{"a":"C:\\\\Users\\\\jo\\\\x"}', '{"a":"~/**************"}'),
     ('{"a":"%2Fhome%2Fjo%2Facme"}', '{"a":"~/*****************"}'),
     ('{"a":"{\\"cwd\\":\\"/home/jo\\"}"}', '{"a":"~/********************"}'),
+    ('{"a":"/home/jo/My acme/x.txt"}', '{"a":"~/***/**/*******/*****"}'),
+    ('{"a":"/home/jo smith/acme:b/x"}', '{"a":"~/***/********/******/*"}'),
+    ('{"a":"/home/jo/x or not"}', '{"a":"~/***/**/* or not"}'),
+    ('{"a":"/home/jo/x,rw"}', '{"a":"~/***/**/*,rw"}'),
+    ('{"a":"-v/home/jo:/x"}', '{"a":"-v~/***/**:/x"}'),
     ('{"a":"https://h/home/page"}', '{"a":"https://h/home/page"}'),
     ('{"a":"/srv/people/jodoes/x /home /usr/lib"}', '{"a":"/srv/people/jodoes/x /home /usr/lib"}'),
 )

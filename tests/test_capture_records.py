@@ -75,6 +75,8 @@ def test_an_unreadable_body_says_why() -> None:
         ("", b"nonsense", "not JSON"),
         ("", b"5", "no object"),
         ("", b'{"events":[]}', "no event"),
+        ("", b'{"events":null}', "no event"),
+        ("", b"null", "no event"),
         ("", b"[" + b"{}," * 20_000 + b"{}]", "more than"),
         ("", b"{}\n" * 20_001, "more than"),
     ):
@@ -293,7 +295,7 @@ def test_no_secret_stands_beside_the_events() -> None:
         privacy=Privacy(secrets=(SECRET,)),
         method=SECRET,
         path=f"http://user:geheim@127.0.0.1/{SECRET}",
-        query=f"{SECRET}=1",
+        query=f"{SECRET}=1&Zq7geheim9XkW2mBaa",
         headers={SECRET: "1", "user-agent": f"x {SECRET} Bearer geheim0123456789ab"},
     )
     assert SECRET.encode() not in line

@@ -472,6 +472,8 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
         ("--summary link -- tool", 3, "[file-exists]", "--force --summary"),
         ("--summary - -- tool", 2, "[usage]"),
         ("-o x --summary x -- tool", 2, "[usage]"),
+        ("-o x --summary ./x -- tool", 2, "[usage]"),
+        ("--summary . -- tool", 3, "[file-unwritable]"),
         ("--force -- tool", 2, "[usage]"),
         ("--answer refuse --expect none -- tool", 2, "[usage]"),
         ("--answer maybe -- tool", 2, "[usage]"),

@@ -156,12 +156,14 @@ def test_set_before(usagectl_capture, monkeypatch):
     usagectl_capture.assert_silent()
 
 def test_home(usagectl_capture):
-    code = "import pathlib; print(pathlib.Path.home())"
-    assert "usagectl-home" in usagectl_capture.run([TOOL[0], "-c", code]).stdout
+    code = "import os, pathlib; print(pathlib.Path.home(), os.environ.get('OTHER_TELEMETRY'))"
+    told = usagectl_capture.run([TOOL[0], "-c", code]).stdout
+    assert "usagectl-home" in told and "None" in told
 """,
         **machine.process_variables(),
         DO_NOT_TRACK="1",
         MYTOOL_TELEMETRY="on",
+        OTHER_TELEMETRY="off",
     )
     assert "4 passed" in done.stdout, done.stdout
     (kept,) = entries(machine)

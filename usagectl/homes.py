@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 _SEP = r"(?:[\\/]{1,4}|%2[Ff]|%5[Cc])"
 _PART = r"([^\\/\s\"':,;<>*%${}|]{1,64})"
 _FOLDERS = rf"(?:[\w.$@+-]{{1,64}}(?: [\w.$@+-]{{1,64}}){{0,3}}{_SEP}){{0,5}}"
-_AT = rf"(?:(?<![\w.%])|(?<=%[23][ADFadf])|(?<=[\s\"'=]-[A-Z])|(?<=^-[A-Z])){_SEP}"
-"""Where a path begins, also behind an option such as `-I`, or in a coded URL."""
+_AT = (
+    r"(?:(?<![\w.%])|(?<=%[23][ADFadf])|(?<=[\s\"'=]-[A-Za-z])|(?<=^-[A-Za-z])|(?<=-isystem)"
+    rf"|(?<=\.\.)|(?<=[\s\"'=]\.)|(?<=^\.)|(?<=[\[;][0-9]m)|(?<=[\[;][0-9][0-9]m)){_SEP}"
+)
+"""Where a path begins, also behind an option such as `-I`, dots, a colour, or in a coded URL."""
 
 _DRIVE = rf"(?:(?<!\w)|(?<=%2[Ff]))[A-Za-z](?::|%3[Aa]){_SEP}"
 _SERVER = r"(?!localhost[\\/]|127\.)[A-Za-z0-9][\w.$-]{1,62}"
@@ -29,14 +32,15 @@ _WEB = r"(?:https?|wss?)://(?:[^\s\"'<>()\[\]?#,;|:]|:(?!/))*"
 _HOMES = "|".join(
     (
         _WEB,
-        rf"{_AT}(?:{_HOME}|Users|root|var{_SEP}root){_SEP}{_PART}",
+        rf"{_AT}(?:{_HOME}|Users|root|(?:private{_SEP})?var{_SEP}root){_SEP}{_PART}",
         # On a disk, a drive of Windows, in a volume; and on what is mounted, some folders below.
         rf"{_AT}(?:[a-z]|usr|var|srv|opt|local|work|data[0-9]{{0,2}}|scratch|efs|fsx|storage"
         rf"|var{_SEP}services){_SEP}{_OF_USERS}",
         rf"{_AT}(?:mnt|media|net|Network|nas\w{{0,20}}|nfs\w{{0,20}}|Volumes|volume[0-9]{{1,2}}|System"
         r"|run|proc|cygdrive|host\w{0,20}|rootfs|sysroot|exports?|gpfs\w{0,20}|lustre\w{0,20}"
-        rf"|ceph\w{{0,20}}|cluster|global|shared?|afs|\.snapshots|timeshift){_SEP}{_FOLDERS}{_OF_USERS}",
-        rf"{_AT}afs{_SEP}{_FOLDERS}(?:user|usr|u){_SEP}{_PART}",
+        rf"|ceph\w{{0,20}}|cluster|global|shared?|afs|eos|ostree|\.snapshots|timeshift){_SEP}{_FOLDERS}{_OF_USERS}",
+        rf"{_AT}(?:var{_SEP}lib|private{_SEP}var){_SEP}{_FOLDERS}home{_SEP}{_PART}",
+        rf"{_AT}(?:afs|eos){_SEP}{_FOLDERS}(?:user|usr|u){_SEP}(?:[a-z]{_SEP})?{_PART}",
         rf"{_DRIVE}(?:(?i:users|documents and settings)|(?:cygwin|msys)[0-9]{{0,2}}{_SEP}home)"
         rf"{_SEP}{_PART}",
         # A share of a server; with two marks for each where the text was escaped.
@@ -64,7 +68,7 @@ _RUNNERS = "|".join(
         rf"{_AT}workspace{_SEP}{_PART}{_SEP}",
         rf"{_AT}(?:codebuild|woodpecker|drone|sd){_SEP}{_FOLDERS}src{_SEP}{_HOST}{_SEP}{_PART}",
         rf"(?:go-agent[\w-]{{0,20}}|godata){_SEP}pipelines{_SEP}{_PART}|build-dir{_SEP}{_PART}",
-        rf"{_AT}tmp{_SEP}build{_SEP}[0-9a-f]{{8}}{_SEP}{_PART}",
+        rf"{_AT}tmp{_SEP}build{_SEP}(?:[0-9a-f]{{8}}|put|get){_SEP}{_PART}",
         rf"buildbot{_SEP}(?:worker|slave)s?{_SEP}{_PART}|{_AT}tmpfs{_SEP}src{_SEP}git(?:hub)?{_SEP}{_PART}",
     )
 )
@@ -80,8 +84,13 @@ _DRAWN_NAME = (
 )
 """A UUID, or a hash and no number of a student."""
 
-_REST = re.compile(r"[^\s\"':,;<>*]*")
-HIDDEN_HOME = r"(?<![\w~])~/[*/\\]*\*"
+_REST = re.compile(
+    r"(?:[^\s\"':,;<>*]"
+    # A blank or such a sign inside a path: a folder follows, or the surname of a person.
+    r"|[ ,;:'](?=[^\s\\/\"':,;<>*]{1,64}(?: [^\s\\/\"':,;<>*]{1,64}){0,2}[\\/])"
+    r"|(?<=[\w.]) (?=[A-Z][\w.-]{0,30}$))*"
+)
+HIDDEN_HOME = r"(?<!~)~/[*/\\]*\*"
 """What `mask_homes` puts in the place of a path into a home, as a pattern."""
 
 

@@ -34,8 +34,10 @@ _NAME = (
     # These end a longer word too: `mypassword`, `accesstoken`.
     r"(?:password|passwd|passphrase|passcode|secret|token|credential|cookie|authorization"
     r"|api_?key|accesskey|privatekey|secretkey)s?(?![a-z])"
-    r"|(?<![a-z0-9])(?:(?:db|my|root|user)?(?:pwd|pass|pw)|pswd|pat|dsn|auth|bearer|jwt|psk|mnemonic)(?![a-z])"
-    r"|connection_?strings?$|amz_signature$"
+    r"|(?<![a-z0-9])(?:(?:db|key|my|root|store|user)?(?:pwd|pass|pw)|pswd|pat|dsn|auth|bearer|jwt|psk"
+    r"|mnemonic|creds?|otp|cvv|pword|passwort|kennwort|basicauth|sshkey|masterkey|appkey)(?![a-z])"
+    r"|(?:access|activation|auth|backup|mfa|recovery|security|unlock)_codes?$|(?:seed|pass)_phrase$"
+    r"|conn(?:ection)?_?str(?:ing)?s?$|amz_signature$"
     # A `key` alone is any: of a table, of an object in a bucket.
     r"|(?<![a-z0-9])(?!(?:arrow|cache|composite|foreign|group|hash|hot|index|message|object"
     r"|partition|primary|public|range|routing|sort|tag|unique)_key)[a-z0-9]+_keys?(?![a-z])(?!_value)"
@@ -73,7 +75,7 @@ _ISSUED = (
 _TOLD = (
     r"(?:AccountKey=|(?i:aws_?secret_?access_?key)[\"' ]{0,3}[=:][\"' ]{0,3})"
     r"(?P<cloud_key>[A-Za-z0-9+/]{40,100})"
-    r"|(?<![A-Za-z0-9])(?i:bearer|basic) (?P<header>[A-Za-z0-9+/=_.~-]{16,})"
+    r"|(?<![A-Za-z0-9])(?i:bearer|basic)[ \t]{1,4}(?P<header>[A-Za-z0-9+/=_.~-]{16,})"
     r"|[A-Za-z][A-Za-z0-9+.-]{1,20}://(?P<login>[^\s/@:*]{0,100}:[^\s/@*]{1,200})@"
     r"|(?:[?&]|, ?)(?i:x-amz-(?:signature|credential|security-token)|signature|sig)="
     r"(?P<signature>[^\s&*]{6,})"
@@ -81,7 +83,7 @@ _TOLD = (
 """What stands where a credential stands: in a header, in a URL, in a signed request."""
 
 _TOLD_BRIEFLY = (
-    r"(?<![A-Za-z0-9])(?i:bearer|basic) (?P<header>(?=[^A-Za-z\s]{0,15}[A-Za-z])"
+    r"(?<![A-Za-z0-9])(?i:bearer|basic)[ \t]{1,4}(?P<header>(?=[^A-Za-z\s]{0,15}[A-Za-z])"
     r"(?=[^0-9\s]{0,15}[0-9])[A-Za-z0-9+/=_.~-]{6,15})(?![A-Za-z0-9+/=_.~-])"
     r"|(?<![A-Za-z0-9])https?://(?P<login>[^\s/@:*?#]{8,200})@"
 )
@@ -92,22 +94,36 @@ _TOLD_TO_A_SERVER = (
     r"|(?i:identified by) {1,4}[\"'](?P<assigned>[^\"'*]{1,200})"
     r"|(?<![A-Za-z])(?i:(?:access|api|encryption|private|secret|signing) key)[\"']? ?[=:] ?[\"']?"
     r"(?P<assigned_key>[^\s\"'&*<>{}$\\]{4,200})"
+    r"|(?<![A-Za-z0-9-])(?i:token|api[_ -]?key|jwt|pass(?:word|wd|phrase)|secret)"
+    r"(?: (?:is|was|provided))?:? ?[\"'`<(]?(?=[a-z0-9+/=_.~-]{0,200}[A-Z])"
+    r"(?=[A-Z0-9+/=_.~-]{0,200}[a-z])(?=[A-Za-z+/=_.~-]{0,200}[0-9])"
+    r"(?P<said>[A-Za-z0-9+/=_.~-]{12,400})"
+    r"|(?<![\w-])(?i:login|sshpass|mysql|mysqldump|mariadb)(?=\s)[^|;&\n]{0,120}?\s-p ?[\"']?"
+    r"(?P<typed>[^\s\"'*-][^\s\"'*]{3,200})"
     r"|(?<![\w-])(?:-u|--user)[ =][\"']?(?P<login>[^\s:@*\"']{1,100}:[^\s*\"']{1,200})"
 )
 """The same, where what stands before it says more than its form."""
 
 _PLACED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("",), _ISSUED),
-    (("=", ":", "bearer ", "basic "), _TOLD),
-    (("bearer ", "basic ", "://"), _TOLD_BRIEFLY),
-    (("authorization", "-u ", "-u=", "-user", "cookie", " by ", " key"), _TOLD_TO_A_SERVER),
+    (("=", ":", "bearer", "basic"), _TOLD),
+    (("bearer", "basic", "://"), _TOLD_BRIEFLY),
+    (
+        (
+            *("authorization", "-u ", "-u=", "-user", "cookie", " by ", "key", "token", "jwt"),
+            *("pass", "secret", " -p"),
+        ),
+        _TOLD_TO_A_SERVER,
+    ),
 )
 """One of these texts, in small letters, stands where such a form or place does."""
 
 # A value is looked at and not consumed: in `text=token=…` it is the next assignment.
 _ASSIGNED = (
-    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}\\{0,3}[\"']?"
-    r"(?!(?i:true|false|none|null)(?![\w.-]))(?=([^\s\"'&*<>{}$\\]{4,200}))"
+    r"(?<![\w.-])([\w.-]{2,60})(?:\]|%5[Dd])?(?:(?:\[|%5[Bb])[0-9]{0,5}(?:\]|%5[Dd])){0,2}"
+    r"\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}(?:[!&][\w!:/.-]{0,40}[ \t]{1,4})?"
+    r"\\{0,3}[\"']?(?!(?i:true|false|none|null)(?![\w.-])|\*+(?![^\s\"'&<>{}\\]))"
+    r"(?=([^\s\"'&<>{}$\\][^\s\"'&<>{}\\]{3,200}))"
 )
 _QUOTED = (
     r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}\\{0,3}[\"']"
@@ -117,17 +133,31 @@ _BLOCK = (
     r"(?<![\w.-])([\w.-]{2,60})[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+0-9-]{0,2}[ \t]{0,4}\r?\n"
     r"[ \t]{1,40}(?=([^\s*][^\n*]{0,300}(?:\n[ \t][^\n*]{0,300}){0,9}))"
 )
+_LINE_BELOW = (
+    r"(?<![\w.-])([\w.-]{2,60})[\"']?[ \t]{0,4}:[ \t]{0,4}\r?\n[ \t]{0,40}(?:- {1,4})?[\"']?"
+    r"(?=\S{0,200}[0-9]|\S{1,300}[ \t]{0,4}(?:\r?\n|$))(?=([^\s*#:\"'{}-][^\s:*=\"'{}]{3,300}))"
+)
+_PAIR = (
+    r"(?<![\w.-])(?:name|key)[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?([\w.-]{2,60})[\"']?"
+    r"(?:,[ \t]{0,9}|[ \t]{0,4}\r?\n[ \t]{1,40})[\"']?value[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?"
+    r"(?=([^\s*\"',{}][^\r\n\"'*,{}]{0,300}))"
+)
 _OPTION = (
     r"(?<![\w-])(?:--?|login \S{1,100} (?=password ))([\w-]{2,60})[ \t]{1,4}[\"']?"
     r"(?=([^\s\"'&*<>{}$\\-][^\s\"'&*<>{}$\\]{3,200}))"
 )
 _ELEMENT = (
-    r"<([\w.:-]{2,60})(?:\s[^<>]{0,200})?>\s{0,20}(?:<!\[CDATA\[)?(?=([^<>*\s][^<>*]{0,500})</)"
+    r"<([\w.:-]{2,60})(?:\s[^<>]{0,200})?>\s{0,20}(?:<!\[CDATA\[)?"
+    r"(?=([^<>*\s][^<>*]{0,500}?)(?:\]\]>\s{0,20})?</)"
 )
 _ATTRIBUTE = (
     r"(?:name|key|id|type)=\\{0,3}[\"']([\w.:-]{2,60})\\{0,3}[\"']"
     r"(?:\s[^<>]{0,100})?(?:>\s{0,20}(?=([^<>*\s][^<>*]{0,500})</)|\bvalue=\\{0,3}[\"']"
     r"(?=([^\"'*<>\\]{1,300})))"
+)
+_ATTRIBUTE_AFTER = (
+    r"\bvalue=\\{0,3}[\"'](?=([^\"'*<>\\]{1,300})\\{0,3}[\"']\s{1,9}"
+    r"(?:name|key|id)=\\{0,3}[\"'](?P<name>[\w.:-]{2,60})\\{0,3}[\"'])"
 )
 _NEXT_ELEMENT = (
     r"<(?:name|key)>\s{0,9}([\w.:-]{2,60})\s{0,9}</(?:name|key)>\s{0,40}<\w{1,40}>"
@@ -137,24 +167,29 @@ _PART_OF_FORM = (
     r"name=\\{0,3}[\"']?([\w.-]{2,60})\\{0,3}[\"']?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}"
     r"\r?\n\r?\n(?=([^\r\n*]{1,500}))"
 )
-_STEP_OF_PATH = r"/([\w.-]{2,60})/(?=([A-Za-z0-9_.~-]{8,200})(?![A-Za-z0-9_.~-]))"
+_STEP_OF_PATH = r"(?:/|(?<=[\s(])|^)([\w.-]{2,60})/(?=([A-Za-z0-9_.~-]{8,200})(?![A-Za-z0-9_.~-]))"
 
 _NAMED: tuple[tuple[tuple[str, ...], str], ...] = (
     (("=", ":"), _ASSIGNED),
     (("=", ":"), _QUOTED),
     ((": |", ": >", ":|", ":>"), _BLOCK),
+    ((":\n", ":\r", ": \n"), _LINE_BELOW),
+    (("value",), _PAIR),
     (("-", "login "), _OPTION),
     (("</",), _ELEMENT),
     (("</",), _NEXT_ELEMENT),
     (("name=", "key=", "id=", "type="), _ATTRIBUTE),
+    (("value=",), _ATTRIBUTE_AFTER),
     (("name=",), _PART_OF_FORM),
     (("/",), _STEP_OF_PATH),
 )
 """What assigns a value to a name, and what stands in such a text, in small letters: a form, a
 setting, JSON, YAML, the options of a command, XML, a form in parts, a path."""
 
-_PLACES = frozenset(("header", "cookie", "login", "signature", "assigned", "assigned-key"))
-_MARKS = (":", "=", "--", "</", "login ", "bearer ", "basic ", "identified by ", "/token")
+_PLACES = frozenset(
+    ("header", "cookie", "login", "signature", "assigned", "assigned-key", "said", "typed")
+)
+_MARKS = (":", "=", "--", "</", "login ", " -p", "bearer", "basic", "identified by ", "/token")
 _RUN = r"[A-Za-z0-9+/_=.~-]{11}"
 
 _COUNTED = r"[0-9]{9,}|(?=[0-9a-f]*[0-9])[0-9a-f]{12,}|(?=[0-9A-F]*[0-9])[0-9A-F]{16,}"
@@ -225,8 +260,11 @@ def _candidates(text: str) -> Iterator[Secret]:
     for marks, pattern in _NAMED:
         if any(mark in lowered for mark in marks):
             for match in re.finditer(pattern, text):
-                if names_secret(match[1]) and _is_value(pattern, match):
-                    yield Secret("assigned", *match.span(match.lastindex or 2))
+                if names_secret(match.groupdict().get("name") or match[1]) and _is_value(
+                    pattern, match
+                ):
+                    place = 1 if pattern == _ATTRIBUTE_AFTER else match.lastindex or 2
+                    yield Secret("assigned", *match.span(place))
 
 
 def _is_value(pattern: str, match: re.Match[str]) -> bool:

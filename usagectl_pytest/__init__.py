@@ -154,7 +154,9 @@ class UsageCapture:
         ours = {
             name: value
             for name, value in os.environ.items()
-            if name not in dropped or value != self._before_tests.get(name)
+            # The last is the variable of any program that records through usagectl.
+            if not (name in dropped or name.endswith("_TELEMETRY"))
+            or value != self._before_tests.get(name)
         }
         return {**users, **own, **ours}
 

@@ -47,6 +47,15 @@ file:///home/alice/x
 file%3A%2F%2F%2Fhome%2Falice%2Fx
 http://127.0.0.1:4566/?p=/home/alice/x
 -I/home/alice/include
+-v/home/alice:/x
+../../home/alice/x
+./home/alice/x
+[31m/home/alice/x
+/ostree/deploy/fedora/var/home/alice
+/private/var/root/alice
+/eos/user/a/alice/x
+/var/lib/docker/volumes/x/_data/home/alice
+/tmp/build/put/moonshot/x
 C:\Users\alice\x
 c:\users\alice\x
 C:/Users/alice/x

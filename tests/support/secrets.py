@@ -24,6 +24,7 @@ NAMES: Final = (
     *("secretKey", "secret_key", "PassPhrase", "DBPASS", "userpw", "psk", "jwt", "bearer"),
     *(
         "X-Amz-Signature",
+        *("creds", "otp", "storepass", "keyPass", "recovery_codes", "seed_phrase", "conn_str"),
         "pat",
         "github_pat",
         "GITHUB_PAT",
@@ -117,6 +118,21 @@ PLACED: Final = {
     "signature of AWS": "AWS4-HMAC-SHA256 Credential=x/2022, Signature=canary12",
     "cookies": "Cookie: a=b; sid=canary",
     "netrc": "machine h login me password canary",
+    "bearer behind two blanks": "Bearer  canary-0123456789",
+    "field of a list in a form": "user[password]=canary1&b[0][secret]=canary1",
+    "coded field of a list in a form": "user%5Bpassword%5D=canary1",
+    "sign in a value": "password=a*canary1",
+    "dollar in a value": "password=ab$canary1",
+    "tagged value of YAML": "password: !!str canary1",
+    "line below in YAML": "password:\n  canary1",
+    "list of YAML": "passwords:\n- canary1",
+    "pair of YAML": "- name: PASSWORD\n  value: canary1",
+    "pair of YAML in a line": "{name: password, value: canary1}",
+    "section of XML": "<password><![CDATA[canary1]]></password>",
+    "attributes of XML in another order": "<add value='canary1' name='password'/>",
+    "product of a User-Agent": "mytool/1.0 api_key/canary12",
+    "said to be wrong": "Invalid token 'aBcanary1234' for x",
+    "short option of a login": "docker login -u me -p canary1",
 }
 """Texts in which a credential, or `canary` in it, is told by its place alone."""
 

@@ -310,5 +310,7 @@ def _parts_of(record: object) -> tuple[list[object] | None, object]:
         return [record] if isinstance(record["name"], str) else None, None
     if record.get("event") is not None:
         return [record["event"]], record.get("headers")
-    events = record.get("events")
+    events = record.get("events", ())
+    if events is None:  # Programs in Go write an empty list so.
+        return [], None
     return events if isinstance(events, list) else None, None

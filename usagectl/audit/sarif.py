@@ -61,6 +61,8 @@ def find_artifact(source: str, *, cwd: Path) -> Artifact:
     here = cwd.resolve()
     if source in _NO_FILES:
         return Artifact(ROOT, _root_of(here) or here, *_NO_FILES[source])
+    if (cwd / source).exists() and not (cwd / source).is_file():  # A pipe, as of `<(CMD)`.
+        return find_artifact("-", cwd=cwd)
     file = (cwd / source).resolve()
     for folder in (_root_of(here), _root_of(file.parent), here):
         if folder is not None and file.is_relative_to(folder):

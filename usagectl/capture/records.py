@@ -269,7 +269,9 @@ def _query_names(query: str) -> str:
         names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)]
     except ValueError:
         return "*"
-    return "&".join(f"{name}=*" for name in names)
+    # A token can stand there without a name: `?TOKEN`.
+    shown = ("*" if sensitive.looks_like_secret(name) else name for name in names)
+    return "&".join(f"{name}=*" for name in shown)
 
 
 class Captured(NamedTuple):

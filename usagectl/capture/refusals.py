@@ -80,7 +80,8 @@ def of_request(
             return _refusal("proxy", host)
     for name in _BROWSER_HEADERS:
         if name in headers:
-            return _refusal("browser", headers[name].partition("://")[2] or headers.get("host", ""))
+            page = headers[name].partition("://")[2].partition("/")[0]
+            return _refusal("browser", page or headers.get("host", ""))
     if "host" not in headers:  # HTTP/1.0: every browser names a host.
         return None
     host = headers["host"]

@@ -143,14 +143,16 @@ def check_summary(file: Path, *, replaces: bool) -> None:
         FileExistsAlreadyError: there is a file, and `replaces` is false.
         FileUnwritableError: there is no such folder, or no file can be there.
     """
+    if os.path.lexists(file) and file.exists() and not file.is_file():
+        raise FileUnwritableError(file, reason="it is not a regular file")
     if not replaces and os.path.lexists(file):
         hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
         raise FileExistsAlreadyError(file, hint=hint)
     if not file.parent.is_dir():
         hint = f"mkdir -p {quote(str(file.parent))}"
         raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
-    if os.path.lexists(file) and not file.is_file():
-        raise FileUnwritableError(file, reason="it is not a regular file")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise FileUnwritableError(file, reason="permission denied")
 
 
 def write_summary(
@@ -230,12 +232,13 @@ def _show_refusals(sums: Sums, page: Page) -> int:
     reasons: dict[str, Counter[str]] = {}
     for each, count in sums.turned_away.most_common():
         reasons.setdefault(each.reason, Counter())[each.host] += count
-    most = sorted(reasons.items(), key=lambda each: -each[1].total())[:_MOST_REASONS]
-    rest = sums.refused - sum(hosts.total() for _, hosts in most)
-    more = f", {rest} of them for other reasons" if rest else ""
+    found = sorted(reasons.items(), key=lambda each: -each[1].total())
+    most, rest = found[:_MOST_REASONS], found[_MOST_REASONS:]
+    others = ", ".join(f"{hosts.total()} {Refusal(reason).what}" for reason, hosts in rest)
+    more = f", among them {others}" if others else ""
     page.line(f"{count_of(sums.refused, 'request')} turned away{more}:", style="yellow")
     page.rows([(str(hosts.total()), _told(reason, hosts)) for reason, hosts in most])
-    return 1 + 2 * len(most)  # In 80 columns a reason takes two lines.
+    return (2 if rest else 1) + 2 * len(most)  # In 80 columns a reason takes two lines.
 
 
 def _told(reason: str, hosts: Counter[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 import time
 from contextlib import redirect_stdout
@@ -17,6 +18,7 @@ from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from usagectl.capture import Arrival, Capture, Options, Refusal
     from usagectl.cli._capture_page import Outcome, Watcher
@@ -179,7 +181,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     invocation: Invocation = ctx.obj
     words = command or []
     _check(expect=expect, answer=answer, bind=bind)
-    _check_files(output, summary, force=force)
+    _check_files(output, summary, force=force, cwd=invocation.environment.cwd)
     if words:
         _check_command(words, invocation)
     from usagectl import capture as capturing
@@ -222,7 +224,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     )
 
 
-def _check_files(output: str | None, summary: str | None, *, force: bool) -> None:
+def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:
     """Refuse names that are no file's, and --force without a file to replace."""
     if force and output is None and summary is None:
         raise UsageError("--force goes with --output FILE or --summary FILE.")
@@ -230,7 +232,10 @@ def _check_files(output: str | None, summary: str | None, *, force: bool) -> Non
         if name in ("", "-"):
             sentence = f'{option} needs a file name; "-" and "" are not allowed.'
             raise UsageError(sentence, hint=f"usagectl capture {option} FILE -- CMD")
-    if output is not None and output == summary:
+    if output is None or summary is None:
+        return
+    # However each is written: the one would replace the other.
+    if os.path.realpath(cwd / output) == os.path.realpath(cwd / summary):
         raise UsageError("--output and --summary need a file each.")
 
 

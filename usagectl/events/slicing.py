@@ -20,6 +20,7 @@ _MARK = re.compile(r"[ \t\n\r]*[,:]?[ \t\n\r]*")
 TOO_LONG = b"\0\n"
 """No JSON, whatever reads it."""
 
+_NULL = "null"
 _LABELS = ("uid", "time", "tool", "kind")
 
 
@@ -96,7 +97,9 @@ def values_of(text: bytes, *, most: int | None = None) -> list[bytes] | None:
         document, value = _read(text, is_strict=False)
         found = [document]
         events = document if isinstance(value, list) else _split(document, value)[0]
-        if events:
+        if _NULL in (events, document):
+            found = []
+        elif events:
             found = [each for _, each in islice(_members(events), most)]
     except _UNREADABLE:
         return None
@@ -128,14 +131,18 @@ def _read(text: bytes, *, is_strict: bool = True) -> tuple[str, Any]:
 
 
 def _split(document: str, value: object) -> tuple[str, list[tuple[str, str]]]:
-    """Return an object's list of events as text, and its other members; both empty without one."""
+    """Return an object's list of events as text, and its other members; both empty without one.
+
+    Programs in Go write an empty list as `null`.
+    """
     if not isinstance(value, dict) or "events" not in value:
         return "", []
     members = list(_members(document))
     # Of a repeated member the last one counts, as for every reader of JSON.
     for place in reversed(range(len(members))):
         name, text = members[place]
-        if name == "events" and text.startswith("["):
+        is_none = text == _NULL and "name" not in value
+        if name == "events" and (text.startswith("[") or is_none):
             return text, members[:place] + members[place + 1 :]
     return "", []
 
