@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, ClassVar
 
 import click
@@ -127,7 +128,8 @@ def test_odd_declarations(machine: Machine) -> None:
 def test_each_line_of_a_shell_is_a_command(machine: Machine) -> None:
     """What a command runs line by line is recorded, and bad usage drops its own line alone."""
     lines = [(" build", ["fast"]), (" clean", []), (" build", [])]
-    for shell, group in [("same", ""), ("below", ""), ("whole", ""), ("same", " sub")]:
+    shells = [("same", ""), ("below", ""), ("alone", ""), ("whole", "")]
+    for shell, group in [*shells, ("same", " sub"), ("alone", " sub")]:
         run_app(machine, "shell_app", *group.split(), shell)
         own = [] if shell == "whole" else lines  # A whole line is written when it has ended.
         wanted = [(f"{group} {shell}", []), *((f"{group}{name}", names) for name, names in own)]
@@ -240,6 +242,7 @@ def test_an_application_that_would_not_be_recorded_is_refused() -> None:
     """The sentence says why."""
     for app, reason in [
         (object(), "neither a Typer application nor a Click command"),
+        (SimpleNamespace(make_context=1, invoke=1), "neither a Typer application nor"),
         (AsyncGroup(), "AsyncGroup has commands that are coroutines; record them by a Tracker"),
         (click.Command, "Command is a class; instrument takes the application made of it"),
         (typer.Typer, "Typer is a class"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from tests.support import terminals
-from tests.support.sample_apps import APPS, run_app
+from tests.support.sample_apps import APPS, commands, run_app
+from usagectl import spool
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -68,6 +70,31 @@ def test_when_it_is_not_made(machine: Machine) -> None:
     ]
     assert told == []
     assert SIGN in on_terminal(machine, *PROGRAMS["usagectl"])[1]
+
+
+STREAMS = """
+import sys
+from usagectl import Tracker, instrument
+import click
+def spoil():
+    {}
+command = click.Command("mytool", callback=spoil)
+instrument(command, "mytool").main([], standalone_mode=False)
+with Tracker("mytool") as tracker:
+    tracker.cli_cmd(cmd="mytool x")
+"""
+
+
+def test_a_stream_that_is_spoilt_costs_no_event(machine: Machine) -> None:
+    """A program may have closed stdout, taken it away, or put what only writes in its place."""
+    ways = ("pass", "sys.stdout.close()", "sys.stdout = None", "sys.stdout = sys.stderr = object()")
+    for way in ways:
+        command = [sys.executable, "-c", STREAMS.format(way)]
+        variables = machine.process_variables()
+        subprocess.run(command, env=variables, check=False, capture_output=True)
+        found = [name for name, _ in commands(machine, "mytool")]
+        assert found == ["mytool", "mytool x"], way
+        spool.purge(machine.environment())
 
 
 def test_where_it_cannot_be_noted_it_is_not_made(machine: Machine) -> None:

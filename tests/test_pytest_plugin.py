@@ -173,7 +173,7 @@ def test_home(usagectl_capture):
 def test_pytest_finds_it_by_itself() -> None:
     """The distribution names the plugin where pytest looks for it."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"usagectl": "usagectl_pytest"}
+    assert project["entry-points"]["pytest11"] == {"usagectl_pytest": "usagectl_pytest"}
 
 
 # Imports usagectl, as a program's own runner of its tests does, and starts pytest.
@@ -181,18 +181,26 @@ EARLY = "import sys, usagectl, usagectl_pytest, pytest; sys.exit(pytest.main(sys
 
 
 def test_usagectl_may_be_imported_before_pytest_starts(tmp_path: Path) -> None:
-    """Neither installed by a wheel, which lists its files, nor as source: no warning, no error."""
+    """Neither installed by a wheel, which lists its files, nor as source: no warning, no error.
+
+    Naming the plugin, which pytest finds by itself as well, changes nothing.
+    """
     for files in ("usagectl/__init__.py,,\nusagectl_pytest/__init__.py,,\n", "usagectl.pth,,\n"):
         info = tmp_path / "site" / "usagectl-0.dist-info"
         info.mkdir(parents=True, exist_ok=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: usagectl\nVersion: 0\n")
-        (info / "entry_points.txt").write_text("[pytest11]\nusagectl = usagectl_pytest\n")
+        (info / "entry_points.txt").write_text("[pytest11]\nusagectl_pytest = usagectl_pytest\n")
         (info / "RECORD").write_text(files)
         (info / "direct_url.json").write_text(
             '{"url": "file:///x", "dir_info": {"editable": true}}'
         )
         done = subprocess.run(
-            [sys.executable, "-c", EARLY, "-q", "-W", "error", "--fixtures"],
+            [
+                sys.executable,
+                "-c",
+                EARLY,
+                *("-q", "-W", "error", "-p", "usagectl_pytest", "--fixtures"),
+            ],
             env={**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}:{REPOSITORY}"},
             cwd=tmp_path,
             capture_output=True,

@@ -16,6 +16,8 @@ from usagectl.events.schemas import EventShapeError
 from usagectl.machine import runners
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.machine import Machine
 
 # Each way to call an application in its own process, and a tracker; with a word, in a test.
@@ -77,6 +79,34 @@ def test_what_a_test_calls_in_its_own_process_is_not_recorded(machine: Machine) 
     assert call(machine, "test") == 0
     assert not machine.state_dir.exists()
     assert call(machine) == 4
+
+
+DOCTEST = """'''
+>>> from usagectl import Tracker
+>>> tracker = Tracker("mytool")
+>>> tracker.cli_cmd(cmd="mytool build")
+'''
+import atexit
+from usagectl import Tracker
+atexit.register(lambda: Tracker("mytool").cli_cmd(cmd="mytool end"))
+"""
+
+
+def test_what_python_m_starts_is_a_test_to_its_end(machine: Machine, tmp_path: Path) -> None:
+    """Doctest runs as the main module then, and at exit no runner is among the callers."""
+    (tmp_path / "test_it.py").write_text(DOCTEST)
+    for words in (["doctest", "test_it.py"], ["unittest", "-q", "test_it"]):
+        subprocess.run(
+            [sys.executable, "-m", *words],
+            env=machine.process_variables(),
+            cwd=tmp_path,
+            capture_output=True,
+            check=words[0] == "doctest",
+        )
+        assert commands(machine, "mytool") == [], words
+    variables = machine.process_variables()
+    subprocess.run([sys.executable, "test_it.py"], env=variables, cwd=tmp_path, check=True)
+    assert commands(machine, "mytool") == [("mytool end", [])]
 
 
 def test_what_a_test_starts_is_not_recorded_and_status_says_why(machine: Machine) -> None:

@@ -35,6 +35,9 @@ _TURN_SECONDS = 0.5
 _LEAST_PATIENCE = timedelta(seconds=2)
 """With less time left, a good endpoint would look dead, and sending would rest for nothing."""
 
+_PATHS = ("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables of paths that the child needs; any of them may be relative."""
+
 
 class Pause(NamedTuple):
     """A rest of the automatic sending of a tool's events."""
@@ -139,12 +142,11 @@ def _variables_of_child(environment: Environment) -> dict[str, str]:
     PWD names the folder whose project files hold.
     """
     here = environment.cwd
-    known = environment.variables.get("PYTHONPATH", "").split(os.pathsep)
-    found = {
-        **environment.variables,
-        "PWD": str(here),
-        "PYTHONPATH": os.pathsep.join(str(here / each) for each in known if each),
-    }
+    found = {**environment.variables, "PWD": str(here)}
+    for name in _PATHS:
+        known = environment.variables.get(name, "").split(os.pathsep)
+        if any(known):
+            found[name] = os.pathsep.join(str(here / each) for each in known if each)
     folders = {
         CONFIG_DIR_VARIABLE: environment.config_dir,
         STATE_DIR_VARIABLE: environment.state_dir,

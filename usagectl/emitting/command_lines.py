@@ -56,6 +56,15 @@ def _is_declared(context: Any) -> bool:  # noqa: ANN401
     return command.name in group.list_commands(context.parent)
 
 
+def listed_commands(group: Any) -> list[Any]:  # noqa: ANN401
+    """Return the commands that a group holds: a shell (click-shell, say) does not ask it for them.
+
+    Those that it loads on demand are not touched.
+    """
+    held = getattr(group, "commands", None)
+    return list(held.values()) if type(held) is dict else []
+
+
 def names_of_parameters(context: Any) -> list[str]:  # noqa: ANN401
     """Name the parameters typed on the command line, in declaration order; none if unreadable."""
     with suppress(Exception):

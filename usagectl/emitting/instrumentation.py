@@ -40,6 +40,7 @@ class Recording:
         self.emitter = emitter
         self._given = environment
         self._process = os.getpid()
+        self.root: Any = None  # The command that the run begins with.
         self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
 
     @cached_property
@@ -159,7 +160,7 @@ def _problem_of(app: object) -> str:
     name = type(app).__name__
     if iscoroutinefunction(getattr(app, "invoke", None)):
         return f"{name} has commands that are coroutines; record them by a Tracker's cli_cmd"
-    is_command = hasattr(app, "make_context") and hasattr(app, "invoke")
+    is_command = all(hasattr(app, each) for each in ("main", "make_context", "invoke"))
     if not is_command and not hasattr(app, "registered_commands"):
         return f"{name} is neither a Typer application nor a Click command"
     return ""
@@ -237,6 +238,7 @@ def _watched_class(base: type, emitter: Emitter) -> type:
 
 def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     """Note a command when it is about to run, and its sub-commands once they are found."""
+    recording.root = recording.root or command
     is_watched = _RECORDING in command.__dict__
     setattr(command, _RECORDING, recording)
     if is_watched:  # By an earlier run of the same process.
@@ -247,8 +249,12 @@ def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     def invoke_noted(context: Any) -> Any:  # noqa: ANN401
         recording = getattr(command, _RECORDING)
         before = recording.count
-        if not is_group or getattr(command, "invoke_without_command", False):
+        is_ours = context.parent is not None or command is recording.root
+        if is_ours and (not is_group or getattr(command, "invoke_without_command", False)):
             recording.note(context)
+        for each in command_lines.listed_commands(command):
+            with suppress(Exception):
+                watch(each, recording)
         try:
             return invoke(context)
         except Exception as error:

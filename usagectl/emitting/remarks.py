@@ -126,8 +126,14 @@ def claim(environment: Environment, tool: str, sorts: Iterable[str]) -> list[str
 
 def teller() -> Callable[[str], None] | None:
     """Return what writes a remark to stderr; None unless a person sees stdout and stderr."""
-    is_read = sys.stdout and sys.stderr and sys.stdout.isatty() and sys.stderr.isatty()
-    return _tell if is_read else None
+    return _tell if _is_terminal(sys.stdout) and _is_terminal(sys.stderr) else None
+
+
+def _is_terminal(stream: object) -> bool:
+    """True for a terminal; a program may have closed its stream, or put any object there."""
+    with suppress(Exception):
+        return bool(stream.isatty())  # type: ignore[attr-defined]
+    return False
 
 
 def _tell(text: str) -> None:

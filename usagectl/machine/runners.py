@@ -18,6 +18,7 @@ VARIABLES = (
     *("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_WORKER"),
     *("TOX_ENV_NAME", "NOX_CURRENT_SESSION", "BATS_TEST_NAME", "BATS_TEST_FILENAME"),
     *("CRAMTMP", "BAZEL_TEST", "JEST_WORKER_ID", "VITEST", "MESON_TEST_ITERATION"),
+    *("HARNESS_ACTIVE", "NEXTEST", "NODE_TEST_CONTEXT", "AUTOPKGTEST_TMP"),
 )
 """Variables that test runners set for what they run; no other program sets them."""
 
@@ -33,7 +34,8 @@ _NO_RUNNER = "unittest.mock"
 
 def find(variables: Mapping[str, str]) -> str:
     """Name the variable or the module of the test runner that runs this process; else nothing."""
-    return next((name for name in VARIABLES if variables.get(name)), "") or _find_caller()
+    found = next((name for name in VARIABLES if variables.get(name)), "")
+    return found or _find_caller() or _find_main()
 
 
 def without(variables: Mapping[str, str]) -> dict[str, str]:
@@ -46,6 +48,12 @@ def _find_caller() -> str:
     main = threading.main_thread().ident
     stacks = (sys._getframe(), sys._current_frames().get(main or 0))  # noqa: SLF001  (documented)
     return next((name for stack in stacks for frame in _up(stack) if (name := _name(frame))), "")
+
+
+def _find_main() -> str:
+    """Name the test runner that `python -m` started; in the end nobody is called by it any more."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return _runner_of(str(getattr(spec, "name", "")))
 
 
 def _up(frame: FrameType | None) -> Iterator[FrameType]:
@@ -61,4 +69,8 @@ def _name(frame: FrameType) -> str:
         return module
     if module == _NO_RUNNER:
         return ""
+    return _runner_of(module)
+
+
+def _runner_of(module: str) -> str:
     return next((name for name in _MODULES if f"{module}.".startswith(f"{name}.")), "")

@@ -60,6 +60,20 @@ def below(ctx: click.Context) -> None:
 
 
 @click.command()
+@click.pass_context
+def alone(ctx: click.Context) -> None:
+    """Run each command by itself, below its group, as click-shell does."""
+    group = ctx.parent
+    assert group is not None
+    for name, *words in LINES:
+        command = group.command.commands.get(name)  # type: ignore[attr-defined]
+        with suppress(click.UsageError):
+            if command is not None:
+                command.main(words, name, standalone_mode=False, parent=group)
+                command.main(words, name, standalone_mode=False)  # A program of its own.
+
+
+@click.command()
 def whole() -> None:
     """Run whole command lines."""
     for line in LINES:
@@ -67,7 +81,7 @@ def whole() -> None:
             cli.main(line, standalone_mode=False)
 
 
-for each in (build, clean, same, below, whole):
+for each in (build, clean, same, below, alone, whole):
     cli.add_command(each)
     sub.add_command(each)
 
