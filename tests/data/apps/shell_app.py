@@ -39,8 +39,12 @@ def same(ctx: click.Context) -> None:
     """Invoke the group again in its own context, as click-repl 0.4 does."""
     group = ctx.parent
     assert group is not None
+    first = (
+        "_protected_args" if hasattr(group, "_protected_args") else "protected_args"
+    )  # Click 8.1
     for line in LINES:
-        group._protected_args, group.args = line[:1], line[1:]  # noqa: SLF001
+        setattr(group, first, line[:1])
+        group.args = line[1:]
         with suppress(click.UsageError):
             group.command.invoke(group)
 
