@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+import typer
+import typer.testing
+from typer.core import TyperGroup
 
 from tests.support.commands import run_inside
 from tests.support.sample_apps import APPS, commands, run_app
@@ -62,6 +65,10 @@ else:
     unittest.mock.patch("sys.argv", ["x"])(main)()
     in_thread(), in_app(), in_tracker()
 """
+
+
+class Group(TyperGroup):
+    """A class that an author gives."""
 
 
 def call(machine: Machine, *words: str) -> int:
@@ -147,6 +154,30 @@ def test_an_author_can_ask_for_it(machine: Machine, monkeypatch: pytest.MonkeyPa
     command = instrument(click.Command("x"), "mytool", is_testing=True)
     command.main([], standalone_mode=False)
     assert commands(machine, "mytool") == [("mytool build", []), ("mytool", [])]
+
+
+def test_a_runner_of_typer_is_recorded_where_its_author_asks(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It builds the commands itself: one that was added before or after, a group, a class."""
+    for name, value in machine.process_variables().items():
+        monkeypatch.setenv(name, value)
+    run = typer.testing.CliRunner().invoke
+    app = typer.Typer()
+    app.command()(lambda: None)
+    instrument(app, "mytool", is_testing=True)
+    assert run(app, []).exit_code == 0
+    app([], standalone_mode=False)
+    app.command("build")(lambda: None)
+    assert run(app, ["build"]).exit_code == 0
+    app.callback(cls=Group)(lambda: None)
+    assert run(app, ["build"]).exit_code == 0
+    below = typer.Typer()
+    below.command("do")(lambda: None)
+    app.add_typer(below, name="below")
+    assert run(app, ["below", "do"]).exit_code == 0
+    names = ["mytool", "mytool", "mytool build", "mytool build", "mytool below do"]
+    assert [name for name, _ in commands(machine, "mytool")] == names
 
 
 def test_an_environment_says_so_itself(machine: Machine) -> None:

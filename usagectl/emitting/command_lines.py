@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 
 def holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
-    """Find where a Typer application keeps the class of its root command, and its default."""
+    """Find where a Typer application keeps the class of its root command, and that class."""
     from typer.core import TyperCommand, TyperGroup
 
     callback = app.registered_callback
     is_group = callback or app.info.callback or app.registered_groups
     if not is_group and len(app.registered_commands) == 1:
-        return app.registered_commands[0], TyperCommand
+        return _with_class(app.registered_commands[0], TyperCommand)
     if callback is not None and isinstance(callback.cls, type):
-        return callback, TyperGroup
-    return app.info, TyperGroup
+        return callback, callback.cls
+    return _with_class(app.info, TyperGroup)
+
+
+def _with_class(holder: Any, default: type) -> tuple[Any, type]:  # noqa: ANN401
+    return holder, getattr(holder.cls, "value", holder.cls) or default
 
 
 def is_bad_usage(error: Exception) -> bool:

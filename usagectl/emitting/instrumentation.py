@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from usagectl.emitting import command_lines, permission
 from usagectl.errors import UsagectlError
@@ -203,32 +203,73 @@ def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
     """Record every call of a Typer application.
 
     A Typer application builds its commands anew for each call, from the classes
-    that it was given. What others build of it, such as a test's runner, is not recorded.
+    that it was given. What others build of it, such as a test's runner, is recorded
+    only if its author asked for that.
     """
 
     class Instrumented(type(app)):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             run = super().__call__
             try:
-                holder, default = command_lines.holder_of_class(self)
+                holder, base = command_lines.holder_of_class(self)
                 before = holder.cls
             except Exception:  # noqa: BLE001  (a Typer that is built in another way)
                 recording = Recording(emitter)
                 recording.note_tool()
                 return _run_recorded(recording, lambda: run(*args, **kwargs))
-            holder.cls = _watched_class(getattr(before, "value", before) or default, emitter)
+            holder.cls = _watched_class(base, emitter)
             try:
                 return run(*args, **kwargs)
             finally:
                 holder.cls = before
 
-    app.__class__ = Instrumented
+    app.__class__ = _tested_class(Instrumented, emitter) if emitter.is_testing else Instrumented
+    if emitter.is_testing:
+        _watch_from_now(app, emitter)
+
+
+def _tested_class(base: type, emitter: Emitter) -> type:
+    """Return a class of applications of which also those commands are recorded that others build.
+
+    Which class its root command has is known anew with each command that is added.
+    """
+
+    class Tested(base):  # type: ignore[misc]
+        def command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            return self._watched_after(super().command(*args, **kwargs))
+
+        def callback(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            return self._watched_after(super().callback(*args, **kwargs))
+
+        def add_typer(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            super().add_typer(*args, **kwargs)
+            _watch_from_now(self, emitter)
+
+        def _watched_after(self, add: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            def add_watched(function: Any) -> Any:  # noqa: ANN401
+                added = add(function)
+                _watch_from_now(self, emitter)
+                return added
+
+            return add_watched
+
+    return Tested
+
+
+def _watch_from_now(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
+    """Give the root command of a Typer application a class that is recorded."""
+    with suppress(Exception):  # A Typer that is built in another way.
+        holder, base = command_lines.holder_of_class(app)
+        if not hasattr(base, _RECORDING):
+            holder.cls = _watched_class(base, emitter)
 
 
 def _watched_class(base: type, emitter: Emitter) -> type:
     """Return a class of commands that are recorded."""
 
     class Watched(base):  # type: ignore[misc]
+        _usagectl_recording: ClassVar[Any] = None  # Marks the class; its commands have their own.
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             super().__init__(*args, **kwargs)
             _instrument_command(self, emitter)
