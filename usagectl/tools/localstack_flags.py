@@ -22,7 +22,7 @@ from usagectl.tools.localstack_client import (
 )
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -74,7 +74,7 @@ def read(
     except ValueError:
         return Flags({}, problem="a quotation mark in it is never closed")
     try:
-        found, others = _parser().parse_known_args(words)
+        found, others = _parse(words)
     except _RefusedError:
         return Flags({}, doubtful=shlex.join(words))
     read_files = [_read_env_file(cwd / name, variables) for name in found.env_file]
@@ -87,6 +87,13 @@ def read(
     unread = next((flags.unread for flags in read_files if flags.unread), "")
     by_docker = {name: text for flags in read_files for name, text in flags.by_docker.items()}
     return Flags(values, problem, unread, shlex.join(others), by_docker)
+
+
+def _parse(words: list[str]) -> tuple[Namespace, list[str]]:
+    """Parse words as every Python does: some refuse what others take, and any may be there."""
+    if any(word.startswith("-h") and word != "-h" for word in words):  # 3.13 takes `-hmine`.
+        raise _RefusedError
+    return _parser().parse_known_args(words)
 
 
 def _parser() -> ArgumentParser:
