@@ -243,6 +243,7 @@ _usagectl_options() {
         'usagectl capture')
             reply=(--expect
                 --output,-o
+                --summary
                 --force
                 --as-if-enabled
                 --answer
@@ -261,6 +262,7 @@ _usagectl_options() {
                 --baseline
                 --write-baseline
                 --fail-on
+                --allow-empty
                 --format
                 --reveal
                 --list-rules
@@ -358,6 +360,7 @@ _usagectl_options() {
                 --tool
                 --api-key-variable
                 --session-id
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -375,6 +378,7 @@ _usagectl_options() {
                 --user-agent
                 --tool
                 --session-id
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -386,6 +390,7 @@ _usagectl_options() {
                 --count
                 --tool
                 --session-id
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -394,6 +399,7 @@ _usagectl_options() {
             reply=(--cmd
                 +--param
                 --tool
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -403,6 +409,7 @@ _usagectl_options() {
                 --scripts
                 --duration
                 --tool
+                --strict
                 --dry-run
                 --json
                 --help,-h)
@@ -488,6 +495,12 @@ _usagectl_values() {
                 off
                 local)
             ;;
+        'usagectl status +')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
+            ;;
         'usagectl disable +')
             reply=(choice
                 localstack
@@ -518,6 +531,9 @@ _usagectl_values() {
             reply=(file)
             ;;
         'usagectl capture -o')
+            reply=(file)
+            ;;
+        'usagectl capture --summary')
             reply=(file)
             ;;
         'usagectl capture --answer')
@@ -557,6 +573,12 @@ _usagectl_values() {
                 UC106
                 UC107
                 UC108
+                UC109
+                UC110
+                UC111
+                UC112
+                UC113
+                UC114
                 UC201
                 UC202
                 UC203
@@ -588,6 +610,12 @@ _usagectl_values() {
                 UC106
                 UC107
                 UC108
+                UC109
+                UC110
+                UC111
+                UC112
+                UC113
+                UC114
                 UC201
                 UC202
                 UC203

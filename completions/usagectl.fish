@@ -125,7 +125,7 @@ function __usagectl_commands
                 'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
-                'capture	Run a command and record every usage event that it sends; none leaves this machine.' \
+                'capture	Run a command and record the usage events that variables lead here instead of out.' \
                 'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
@@ -170,7 +170,7 @@ function __usagectl_options
             printf '%s\n' '--version	Print the version and exit.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl status'
-            printf '%s\n' '--expect	Exit with 1 unless every tool is off; with `local`, unless nothing is sent.' \
+            printf '%s\n' '--expect	Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.' \
                 '--reveal	Show machine IDs and tokens whole instead of masked.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -195,23 +195,25 @@ function __usagectl_options
         case 'usagectl capture'
             printf '%s\n' '--expect	Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.' \
                 '--output,-o	Keep what arrives in this file, for audit, spool and replay.' \
+                '--summary	Write the answer as one JSON object to this file, beside CMD.' \
                 '--force	Replace FILE if it is there.' \
-                '--as-if-enabled	Lift the opt-outs for CMD, to see what it hides.' \
+                '--as-if-enabled	Lift the opt-outs of the tools that are caught, to see what CMD hides.' \
                 '--answer	How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.' \
                 '--bind	Listen on this address, so that containers reach the endpoint.' \
                 '--port	Listen on this port; 0 takes a free one.' \
-                '--grace	Seconds to wait at most for what CMD leaves running behind it.' \
+                '--grace	Time to wait at most for what CMD leaves running behind it.' \
                 '--live	Show each request on stderr as it arrives.' \
-                '--reveal	Keep tokens and all headers in clear.' \
+                '--reveal	Keep tokens, home paths and all headers in clear.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl audit'
             printf '%s\n' '+--state	Of the spool: waiting, sent or rejected; can be repeated. All without it.' \
                 '+--rule	Only this rule, by ID or name; can be repeated.' \
-                '+--ignore	Do not count this; the reason stays in the output. Can be repeated.' \
+                '+--ignore	Do not count this; the field as the table or JSON names it. Can be repeated.' \
                 '--baseline	Do not count what stands in this file, so that only what is new fails.' \
                 '--write-baseline	Write the findings of now to --baseline.' \
                 '--fail-on	Exit with 1 from this level on.' \
+                '--allow-empty	Accept a FILE without any event; else exit with 1.' \
                 '--format	How the answer is written.' \
                 '--reveal	Show examples whole instead of masked.' \
                 '--list-rules	List the rules and what they mean; audit nothing.' \
@@ -283,7 +285,7 @@ function __usagectl_options
                 '--batch-size	Events of one request.' \
                 '--rejected	Try those again that were rejected before.' \
                 '--copy	Send copies; the events stay where they wait.' \
-                '--timeout	Seconds to go on with an endpoint that takes nothing.' \
+                '--timeout	Time to go on with an endpoint that takes nothing.' \
                 '--gzip	Send compressed bodies.' \
                 '--allow-http	Take plain http to other machines too.' \
                 '--dry-run	Say which requests would be sent; send nothing.' \
@@ -300,6 +302,7 @@ function __usagectl_options
                 '--tool	Whose event it is; its switches decide.' \
                 '--api-key-variable	Hand over the token that this environment variable holds; without it, none.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -307,7 +310,7 @@ function __usagectl_options
             printf '%s\n' '--service	The AWS service that was called.' \
                 '--operation	The operation that was called.' \
                 '--status-code	The HTTP status of the answer.' \
-                '--err-type	The type of the error. Only with a status of 400 to 499.' \
+                '--err-type	The type of the error, by its code on the wire: `404` for a HEAD whose client raises `NoSuchKey`. Only with a status of 400 to 499.' \
                 '--err-msg	The text of the error. Only with a status of 400 to 499; it may repeat what the caller sent, so usagectl scrubs it.' \
                 '--stack-trace	The stack trace of an error inside LocalStack. Only with status 500 and `DEBUG=1`. The notice does not name this field; the name is ours.' \
                 '--is-internal	True when LocalStack itself made the call.' \
@@ -316,6 +319,7 @@ function __usagectl_options
                 '--user-agent	What the calling program says about itself; it may name versions and the operating system of the caller.' \
                 '--tool	Whose event it is; its switches decide.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -326,6 +330,7 @@ function __usagectl_options
                 '--count	How often this combination occurred.' \
                 '--tool	Whose event it is; its switches decide.' \
                 '--session-id	The session it belongs to; without it a new one is drawn.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -333,6 +338,7 @@ function __usagectl_options
             printf '%s\n' '--cmd	The command that was invoked, from the program\'s name on.' \
                 '+--param	The names of the parameters that were given; never their values.' \
                 '--tool	Whose event it is; its switches decide.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -341,6 +347,7 @@ function __usagectl_options
                 '--scripts	How many scripts were executed.' \
                 '--duration	How long they took together, in milliseconds.' \
                 '--tool	Whose event it is; its switches decide.' \
+                '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -410,6 +417,11 @@ function __usagectl_values
             printf '%s\n' choice \
                 off \
                 local
+        case 'usagectl status +'
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl disable +'
             printf '%s\n' choice \
                 localstack \
@@ -434,6 +446,8 @@ function __usagectl_values
         case 'usagectl capture --output'
             printf '%s\n' file
         case 'usagectl capture -o'
+            printf '%s\n' file
+        case 'usagectl capture --summary'
             printf '%s\n' file
         case 'usagectl capture --answer'
             printf '%s\n' choice \
@@ -466,6 +480,12 @@ function __usagectl_values
                 UC106 \
                 UC107 \
                 UC108 \
+                UC109 \
+                UC110 \
+                UC111 \
+                UC112 \
+                UC113 \
+                UC114 \
                 UC201 \
                 UC202 \
                 UC203 \
@@ -496,6 +516,12 @@ function __usagectl_values
                 UC106 \
                 UC107 \
                 UC108 \
+                UC109 \
+                UC110 \
+                UC111 \
+                UC112 \
+                UC113 \
+                UC114 \
                 UC201 \
                 UC202 \
                 UC203 \

@@ -8,7 +8,7 @@ function global:__usagectl_commands([string]$key) {
                 'disable|Switch telemetry off, in the tools'' own files, and check that it is off.',
                 'enable|Undo what `usagectl disable` did, and no more.',
                 'preview|Show the exact requests that would be sent: method, URL, headers, body.',
-                'capture|Run a command and record every usage event that it sends; none leaves this machine.',
+                'capture|Run a command and record the usage events that variables lead here instead of out.',
                 'audit|Compare events with the notice: what is undocumented, and what gives secrets away.',
                 'spool|Look into the spool: what waits, what was sent, what was refused or lost.',
                 'replay|Send the events that wait in the spool, and keep what is not taken.',
@@ -58,7 +58,7 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl status' {
-            '--expect|Exit with 1 unless every tool is off; with `local`, unless nothing is sent.',
+            '--expect|Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.',
                 '--reveal|Show machine IDs and tokens whole instead of masked.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -87,24 +87,26 @@ function global:__usagectl_options([string]$key) {
         'usagectl capture' {
             '--expect|Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.',
                 '--output,-o|Keep what arrives in this file, for audit, spool and replay.',
+                '--summary|Write the answer as one JSON object to this file, beside CMD.',
                 '--force|Replace FILE if it is there.',
-                '--as-if-enabled|Lift the opt-outs for CMD, to see what it hides.',
+                '--as-if-enabled|Lift the opt-outs of the tools that are caught, to see what CMD hides.',
                 '--answer|How the endpoint behaves: track_events true or false, status 500, no answer, nothing listening, an answer after two seconds.',
                 '--bind|Listen on this address, so that containers reach the endpoint.',
                 '--port|Listen on this port; 0 takes a free one.',
-                '--grace|Seconds to wait at most for what CMD leaves running behind it.',
+                '--grace|Time to wait at most for what CMD leaves running behind it.',
                 '--live|Show each request on stderr as it arrives.',
-                '--reveal|Keep tokens and all headers in clear.',
+                '--reveal|Keep tokens, home paths and all headers in clear.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl audit' {
             '+--state|Of the spool: waiting, sent or rejected; can be repeated. All without it.',
                 '+--rule|Only this rule, by ID or name; can be repeated.',
-                '+--ignore|Do not count this; the reason stays in the output. Can be repeated.',
+                '+--ignore|Do not count this; the field as the table or JSON names it. Can be repeated.',
                 '--baseline|Do not count what stands in this file, so that only what is new fails.',
                 '--write-baseline|Write the findings of now to --baseline.',
                 '--fail-on|Exit with 1 from this level on.',
+                '--allow-empty|Accept a FILE without any event; else exit with 1.',
                 '--format|How the answer is written.',
                 '--reveal|Show examples whole instead of masked.',
                 '--list-rules|List the rules and what they mean; audit nothing.',
@@ -183,7 +185,7 @@ function global:__usagectl_options([string]$key) {
                 '--batch-size|Events of one request.',
                 '--rejected|Try those again that were rejected before.',
                 '--copy|Send copies; the events stay where they wait.',
-                '--timeout|Seconds to go on with an endpoint that takes nothing.',
+                '--timeout|Time to go on with an endpoint that takes nothing.',
                 '--gzip|Send compressed bodies.',
                 '--allow-http|Take plain http to other machines too.',
                 '--dry-run|Say which requests would be sent; send nothing.',
@@ -202,6 +204,7 @@ function global:__usagectl_options([string]$key) {
                 '--tool|Whose event it is; its switches decide.',
                 '--api-key-variable|Hand over the token that this environment variable holds; without it, none.',
                 '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -210,7 +213,7 @@ function global:__usagectl_options([string]$key) {
             '--service|The AWS service that was called.',
                 '--operation|The operation that was called.',
                 '--status-code|The HTTP status of the answer.',
-                '--err-type|The type of the error. Only with a status of 400 to 499.',
+                '--err-type|The type of the error, by its code on the wire: `404` for a HEAD whose client raises `NoSuchKey`. Only with a status of 400 to 499.',
                 '--err-msg|The text of the error. Only with a status of 400 to 499; it may repeat what the caller sent, so usagectl scrubs it.',
                 '--stack-trace|The stack trace of an error inside LocalStack. Only with status 500 and `DEBUG=1`. The notice does not name this field; the name is ours.',
                 '--is-internal|True when LocalStack itself made the call.',
@@ -219,6 +222,7 @@ function global:__usagectl_options([string]$key) {
                 '--user-agent|What the calling program says about itself; it may name versions and the operating system of the caller.',
                 '--tool|Whose event it is; its switches decide.',
                 '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -230,6 +234,7 @@ function global:__usagectl_options([string]$key) {
                 '--count|How often this combination occurred.',
                 '--tool|Whose event it is; its switches decide.',
                 '--session-id|The session it belongs to; without it a new one is drawn.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -238,6 +243,7 @@ function global:__usagectl_options([string]$key) {
             '--cmd|The command that was invoked, from the program''s name on.',
                 '+--param|The names of the parameters that were given; never their values.',
                 '--tool|Whose event it is; its switches decide.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -247,6 +253,7 @@ function global:__usagectl_options([string]$key) {
                 '--scripts|How many scripts were executed.',
                 '--duration|How long they took together, in milliseconds.',
                 '--tool|Whose event it is; its switches decide.',
+                '--strict|Fail, and say why, if the event cannot be kept.',
                 '--dry-run|Show the exact bytes; record nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -330,6 +337,12 @@ function global:__usagectl_values([string]$key) {
                 'off',
                 'local'
         }
+        'usagectl status +' {
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
+        }
         'usagectl disable +' {
             'choice',
                 'localstack',
@@ -360,6 +373,9 @@ function global:__usagectl_values([string]$key) {
             'file'
         }
         'usagectl capture -o' {
+            'file'
+        }
+        'usagectl capture --summary' {
             'file'
         }
         'usagectl capture --answer' {
@@ -399,6 +415,12 @@ function global:__usagectl_values([string]$key) {
                 'UC106',
                 'UC107',
                 'UC108',
+                'UC109',
+                'UC110',
+                'UC111',
+                'UC112',
+                'UC113',
+                'UC114',
                 'UC201',
                 'UC202',
                 'UC203',
@@ -430,6 +452,12 @@ function global:__usagectl_values([string]$key) {
                 'UC106',
                 'UC107',
                 'UC108',
+                'UC109',
+                'UC110',
+                'UC111',
+                'UC112',
+                'UC113',
+                'UC114',
                 'UC201',
                 'UC202',
                 'UC203',

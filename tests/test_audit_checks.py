@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,9 @@ from tests.support.audit_cases import (
     run,
     sent,
 )
+from tests.support.machine import NOW
 from usagectl import audit, notice
+from usagectl.capture import records as capturing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +129,40 @@ def test_a_setting_of_any_type_is_a_configuration_value(context: audit.Context) 
     assert found == {repr(value): [] if value in (None, "") else [1] for value in values}
 
 
+ASSIGNED = "ls_service_provider_assignment"
+SET: tuple[tuple[str, dict[str, object], int], ...] = (
+    (ASSIGNED, {"s3": "localstack.aws.provider/s3:default"}, 0),
+    (ASSIGNED, {"eks": "localstack.aws.provider/eks:pro"}, 0),
+    (ASSIGNED, {"resource-groups": "localstack.aws.provider/resource-groups:default"}, 0),
+    (ASSIGNED, {"dynamodb": "localstack.aws.provider/dynamodb:v2"}, 1),
+    (ASSIGNED, {"events": "localstack.aws.provider/events:v1_pro"}, 1),
+    (ASSIGNED, {"s3": "mine"}, 1),
+    (ASSIGNED, {"s3": 5}, 1),
+    # The environment names this provider, although it is the default too.
+    (ASSIGNED, {"sqs": "localstack.aws.provider/sqs:default"}, 1),
+    (ASSIGNED, {"acm-pca": "localstack.aws.provider/acm-pca:pro"}, 1),
+    (ASSIGNED, {"sns": "localstack.aws.provider/sns:default"}, 0),  # It names another one.
+    ("lambda:config", {"version": "v1", "default_executor_mode": "local"}, 0),
+    ("lambda:config", {"executor_mode": "docker", "default_executor_mode": "docker"}, 1),
+)
+
+
+def test_a_default_is_no_value_of_a_setting(machine: Machine) -> None:
+    """Only what differs from the client's default counts, or what the environment names."""
+    variables = {
+        "PROVIDER_OVERRIDE_SQS": "default",
+        "LOCALSTACK_PROVIDER_OVERRIDE_ACM_PCA": "pro",
+        "PROVIDER_OVERRIDE_SNS": "v2",
+    }
+    setting = audit.Context.from_environment(machine.environment()._replace(variables=variables))
+    wrong = [
+        (event, payload)
+        for event, payload, count in SET
+        if sum(counts_of(run(setting, other(event, **payload)), "UC301")) != count
+    ]
+    assert wrong == []
+
+
 COUNTED: tuple[tuple[str, dict[str, object]], ...] = (
     ("UC103", example("session", is_ci="no")),
     ("UC103", example("run_init", duration="x")),
@@ -215,6 +252,41 @@ def test_what_a_repeated_name_hides_is_found(context: audit.Context) -> None:
             if result.bad_lines or not found >= {("UC108", line), ("UC501", line)}:
                 missed.append(lines)
     assert missed == []
+
+
+REQUESTS: tuple[tuple[str, str, str, bytes], ...] = (
+    ("UC110 note", "GET", "", b""),
+    ("UC110 note", "HEAD", "", b""),
+    ("UC110 note", "OPTIONS", "", b""),
+    ("UC111 note", "POST", "", b""),
+    ("UC111 note", "PUT", "", b" \r\n"),
+    ("UC111 note", "POST", "", b"\xef\xbb\xbf"),
+    ("UC109 note", "POST", "", b'{"events": []}'),
+    ("UC109 note", "POST", "", b"[]"),
+    ("UC114 error", "GET", "id=1", b""),
+    ("UC114 error", "POST", "id=1", b""),
+    ("UC107 error", "POST", "", b"id=1&a=some words that make a sentence"),
+    ("UC106 error", "POST", "", b'"some words that make a sentence"'),
+    ("UC113 error", "POST", "", b'{"events":[],"host":"h"}'),
+)
+
+
+def test_a_request_without_an_event_has_its_own_word(context: audit.Context) -> None:
+    """What says nothing is a note and no event; whatever else was sent is an error."""
+    wrong = []
+    for word, method, query, body in REQUESTS:
+        request = capturing.Request(method, "/v1/events", query, {}, body)
+        lines, _ = capturing.build(
+            request, now=NOW, entropy=os.urandom, privacy=capturing.Privacy()
+        )
+        result = audit.Auditor(context).add_stream([lines])
+        found = [f"{each.rule} {each.level}" for each in result.findings]
+        silent = word.endswith("note")
+        if found[0] != word or silent is not (result.events == 0) or result.bad_lines:
+            wrong.append((word, method, body, found))
+        if silent and (len(found), result.without_events) != (1, 1):
+            wrong.append((word, method, body, found))
+    assert wrong == []
 
 
 def test_a_repeated_name_is_told_where_it_stands(context: audit.Context) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.audit_cases import example, failed, other, rules_in, run
+from tests.support.homes import ADDRESSES, VERSIONS
 from tests.support.secrets import NAMES, NOT_NAMES, NOT_TOKENS, PLACED, TOKENS
 from usagectl.audit import Context
 from usagectl.audit.search import PATTERNS, Pattern, find_patterns, values_typed
@@ -105,14 +106,28 @@ def test_every_name_of_a_secret_is_known() -> None:
 
 def test_addresses() -> None:
     """An address of a machine tells on it; a version, a name and a loopback address do not."""
-    telling = ("10.1.2.3", "at 10.1.2.3:80", "2001:db8::1", "fe80::1:2:3")
     harmless = (
         "0.0.0.0",  # noqa: S104  (nothing listens)
-        *("127.0.0.1", "::1", "a::b:c", "1.2.3", "1.2.3.4.5", "1.2.3.400"),
+        *("127.0.0.1", "::1", "a::b:c", "1.2.3", "1.2.3.4.5", "1.2.3.400", *VERSIONS),
     )
     found = [
         text
-        for text in (*telling, *harmless)
-        if "UC502" in {rule for rule, _ in find_patterns(text)}
+        for text in (*ADDRESSES, *harmless)
+        if "UC502" in rules_in(run(NOTHING, failed(f"it says: {text}")))
     ]
-    assert found == [*telling]
+    assert found == [*ADDRESSES]
+
+
+def test_four_numbers_are_a_version_where_one_is_expected() -> None:
+    """A field of that name holds a version, whatever event it stands in; another an address."""
+    fields = {"version": [], "kernelVersion": [], "os_release": [], "version_host": ["UC502"]}
+    found = {
+        name: [
+            rule
+            for rule in rules_in(run(NOTHING, other("x", **{name: "10.20.30.40"})))
+            if rule == "UC502"
+        ]
+        for name in fields
+    }
+    assert found == fields
+    assert "UC502" not in rules_in(run(NOTHING, other("x", versions={"a": "10.20.30.40"})))

@@ -95,6 +95,19 @@ def test_an_error_s_code_repeats_nothing_of_the_call(desk: Desk) -> None:
     assert [each["err_type"] for each in desk.payloads()] == list(CODES.values())
 
 
+def test_an_error_s_type_is_its_code_on_the_wire(desk: Desk) -> None:
+    """A HEAD has no body to name an exception in: `404` there is `NoSuchKey` of a GET."""
+    client = desk.client("s3")
+    attach(client, desk.tracker)
+    desk.endpoint.behave = always(404, b"<Error><Code>NoSuchKey</Code></Error>")
+    with pytest.raises(ClientError):
+        client.get_object(Bucket="b", Key="k")
+    desk.endpoint.behave = always(404, b"")
+    with pytest.raises(ClientError):
+        client.head_object(Bucket="b", Key="k")
+    assert [each["err_type"] for each in desk.payloads()] == ["NoSuchKey", "404"]
+
+
 def test_a_call_counts_once_with_its_last_answer(desk: Desk) -> None:
     """However often botocore tries again, a call is one event."""
     rows = [((500, 500, 200), 200), ((500, 503, 500), 500), ((503, 400), 400)]

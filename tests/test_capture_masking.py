@@ -7,6 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from usagectl.audit import Context
 from usagectl.capture import masking
 
 SECRET = "ls-s3cret-t0ken"  # noqa: S105  (of no account anywhere)
@@ -30,6 +31,16 @@ EVENTS: dict[str, tuple[str, ...]] = {
     '{"a":"ghp_0123456789abcdefghijABCDEFGHIJ0123"}': ("/a",),
     '{"a":"postgres://someone:hunter2hunter2@db/x"}': ("/a",),
     '{"a":"{\\"api_key\\":\\"hunter2hunter2\\"}"}': ("/a",),
+    '{"connectionString":"hunter2hunter2"}': ("/connectionString",),
+    '{"name":"pwd","value":"hunter2hunter2"}': ("/value",),
+    '{"v":[{"Value":"hunter2hunter2","Type":"x","Name":"passphrase"}]}': ("/v/0/Value",),
+    '{"key":"secretKey","value":271}': ("/value",),
+    '{"args":["--secret-key", "hunter2hunter2", "-v"]}': ("/args/1",),
+    '{"headers":[["Host","h"],["Cookie","hunter2hunter2"]]}': ("/headers/1/1",),
+    '{"a":"{\\"k\\":\\"pwd\\",\\"v\\":\\"hunter2hunter2\\"}"}': ("/a",),
+    '{"a":"x%3D1%26secret%254Bey%3Dhunter2hunter2"}': ("/a",),
+    '{"payload":{"params":["token","file"]}}': (),
+    '{"name":"cmd","value":"x"}': (),
     '{"author":"x","tokenizer":"y","a":"auth"}': (),
     '{"api_key": ""}': (),
     '{"api_key": null}': (),
@@ -65,6 +76,38 @@ def test_texts_are_masked_percent_encoded_too() -> None:
     assert "canary" not in masking.mask_text("/v1/ab%2Fcd%2Bcanary%3D%3Dzz/events", (secret,))
     assert "canary" not in masking.mask_text(f"/v1/{secret}/events", (secret,))
     assert masking.mask_text("/v1/a%20b/events", (secret,)) == "/v1/a%20b/events"
+
+
+HOMES = (
+    ('{"a":"open /home/jo/acme: no"}', '{"a":"open ~/***/**/****: no"}'),
+    ('{"a":"/Users/jo"}', '{"a":"~/****/**"}'),
+    ('{"a":"x=/root/acme,y"}', '{"a":"x=~/***/****,y"}'),
+    ('{"a":"/srv/people/jodoe/x"}', '{"a":"~/**/******/*****/*"}'),
+    ('{"a":"C:\\\\Users\\\\jo\\\\x"}', '{"a":"~/**************"}'),
+    ('{"a":"%2Fhome%2Fjo%2Facme"}', '{"a":"~/*****************"}'),
+    ('{"a":"{\\"cwd\\":\\"/home/jo\\"}"}', '{"a":"~/********************"}'),
+    ('{"a":"/home/jo/My acme/x.txt"}', '{"a":"~/***/**/*******/*****"}'),
+    ('{"a":"/home/jo smith/acme:b/x"}', '{"a":"~/***/********/******/*"}'),
+    ('{"a":"/home/jo/x or not"}', '{"a":"~/***/**/* or not"}'),
+    ('{"a":"/home/jo/x,rw"}', '{"a":"~/***/**/*,rw"}'),
+    ('{"a":"-v/home/jo:/x"}', '{"a":"-v~/***/**:/x"}'),
+    ('{"a":"https://h/home/page"}', '{"a":"https://h/home/page"}'),
+    ('{"a":"/srv/people/jodoes/x /home /usr/lib"}', '{"a":"/srv/people/jodoes/x /home /usr/lib"}'),
+)
+"""Events, and what is kept of paths into homes: of any form, and of this machine's own."""
+
+
+def test_a_path_into_a_home_is_hidden_and_still_found() -> None:
+    """Neither the user nor what they work on is kept; an audit of the file says that it was there.
+
+    A second masking changes nothing.
+    """
+    for event, masked in HOMES:
+        found = masking.mask_json(event.encode(), (), ("/srv/people/jodoe",)).text.decode()
+        assert found == masked
+        assert masking.mask_json(found.encode(), (), ("/srv/people/jodoe",)).text.decode() == found
+        rules = {hit.rule for hit in Context().search(json.loads(found)["a"])}
+        assert ("UC405" in rules) is (event != masked), event
 
 
 def test_json_that_python_cannot_read_is_masked() -> None:

@@ -10,14 +10,17 @@ import resource
 import zlib
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tests.support.machine import NOW
+from tests.support.secrets import PLACED, TOKENS
 from usagectl import capture
 from usagectl.capture import records
 from usagectl.capture.records import Privacy, Request
 from usagectl.events import slicing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 HEADERS = {"user-agent": "localstack/4.12.0", "content-type": "application/json"}
@@ -69,9 +72,13 @@ def test_an_unreadable_body_says_why() -> None:
         ("gzip", gzip.compress(b"") * 60_000, "too many parts"),
         ("gzip," * 5, BODY, "four times"),
         ("", b"", "empty"),
-        ("", b"nonsense", "not a JSON object"),
+        ("", b"nonsense", "not JSON"),
+        ("", b"5", "no object"),
         ("", b'{"events":[]}', "no event"),
+        ("", b'{"events":null}', "no event"),
+        ("", b"null", "no event"),
         ("", b"[" + b"{}," * 20_000 + b"{}]", "more than"),
+        ("", b"{}\n" * 20_001, "more than"),
     ):
         record = record_of(body, headers={"content-encoding": encoding})
         assert record["kind"] == "unparsed"
@@ -158,6 +165,20 @@ def test_a_line_says_what_the_request_was() -> None:
     assert record_of(b'{"name":"lstk_command"}', headers={})["tool"] == "lstk"
 
 
+def test_what_is_left_of_a_torn_body_is_read() -> None:
+    """Events around what is no event are recorded, and the rest is told of."""
+    event = b'{"name":"a"}'
+    for body, problem in (
+        (event + b"\njunk\n" + event, "it is not JSON"),
+        (b"[%b,1,%b]" % (event, event), "it holds what is no object"),
+    ):
+        *events, rest = map(json.loads, build(body))
+        assert [each["event"] for each in events] == [{"name": "a"}] * 2
+        assert (rest["kind"], rest["problem"]) == ("unparsed", problem)
+    for body in (event + b'\n{"events":[]}', b"\n \n" + event):
+        assert [json.loads(line)["kind"] for line in build(body)] == ["a"]
+
+
 def test_reveal_keeps_everything() -> None:
     """With `reveal`, headers, query, tokens and bodies are recorded as they came."""
     event = b'{"name":"session","payload":{"api_key":"geheim-token"}}'
@@ -183,7 +204,7 @@ def test_a_body_that_is_not_json_is_withheld() -> None:
         b"api_key=geheim&x=1",
         b"{'api_key': 'geheim'}",
         b'{"name":"session","payload":{"api_key":"geheim',
-        '{"api_key":"geheim"}'.encode("utf-16"),
+        '{"api_key":"geheim'.encode("utf-16"),
     ):
         record = record_of(body)
         assert (record["withheld_body"], record["bytes"]) == (True, len(body))
@@ -212,6 +233,61 @@ def test_what_each_event_repeats_is_short() -> None:
             assert max(map(len, found)) < 10_000
 
 
+def _kept(**members: Any) -> str:  # noqa: ANN401
+    """Return all that the file keeps of a request, decoded."""
+    request = Request("POST", "/", "", {}, b"{}")._replace(**members)
+    lines, arrival = records.build(request, now=NOW, entropy=os.urandom, privacy=Privacy())
+    found = [repr(arrival)]
+    for line in map(json.loads, lines.splitlines()):
+        coded = (line.get(name, "") for name in ("body", "raw"))
+        found += [
+            json.dumps(line, ensure_ascii=False),
+            *(f"{base64.b64decode(c)!r}" for c in coded),
+        ]
+    return "\n".join(found)
+
+
+def _header(name: str, text: str) -> str:
+    return _kept(headers={name: f"a/1 {text}"})
+
+
+PLACES: Mapping[str, Callable[[str], str]] = {
+    "value": lambda text: _kept(body=json.dumps({"name": "a", "x": [text]}).encode()),
+    "name": lambda text: _kept(body=json.dumps({text: {"y": 1}}).encode()),
+    "event's name": lambda text: _kept(body=json.dumps({"name": text}).encode()),
+    "JSON in a text": lambda text: _kept(body=json.dumps({"x": json.dumps({"y": text})}).encode()),
+    "several lines": lambda text: _kept(body=json.dumps({"x": text}, indent=1).encode()),
+    "beside": lambda text: _kept(body=json.dumps({"events": [{}], "x": text}).encode()),
+    "no event": lambda text: _kept(body=json.dumps([1, text]).encode()),
+    "no JSON": lambda text: _kept(body=text.encode()),
+    "compressed": lambda text: _kept(
+        body=gzip.compress(text.encode()), headers={"content-encoding": "gzip"}
+    ),
+    "path": lambda text: _kept(path=f"/v1/{text}"),
+    "coded path": lambda text: _kept(path=f"/v1/{quote(text, safe='')}"),
+    "path coded twice": lambda text: _kept(path=f"/v1/{quote(quote(text, safe=''), safe='')}"),
+    "query": lambda text: _kept(query=f"x={quote(text)}&{quote(text)}"),
+    "method": lambda text: _kept(method=text),
+    "user agent": lambda text: _header("user-agent", text),
+    "content type": lambda text: _header("content-type", text),
+    "name of a header": lambda text: _kept(headers={text: "1"}),
+    "other header": lambda text: _header("x-other", text),
+}
+"""By place of a request: how a text that stands there is kept."""
+
+
+def test_no_form_of_a_secret_is_kept_in_any_place() -> None:
+    """Whatever an audit would find, by form or by place, the file and the screen do not show."""
+    texts = [(token, token) for token in TOKENS.values()]
+    texts += [(shown, text) for text in PLACED.values() for shown in ("canary", "Y2Fu")]
+    odd = [
+        (place, text)
+        for (place, keep), (shown, text) in product(PLACES.items(), texts)
+        if shown in keep(text)
+    ]
+    assert odd == []
+
+
 def test_no_secret_stands_beside_the_events() -> None:
     """Method, target, names in the query and headers are masked, and what follows Bearer."""
     (line,) = build(
@@ -219,7 +295,7 @@ def test_no_secret_stands_beside_the_events() -> None:
         privacy=Privacy(secrets=(SECRET,)),
         method=SECRET,
         path=f"http://user:geheim@127.0.0.1/{SECRET}",
-        query=f"{SECRET}=1",
+        query=f"{SECRET}=1&Zq7geheim9XkW2mBaa",
         headers={SECRET: "1", "user-agent": f"x {SECRET} Bearer geheim0123456789ab"},
     )
     assert SECRET.encode() not in line

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
 import socket
+import struct
+import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from typing import TYPE_CHECKING
@@ -15,6 +19,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import first_line, run_inside, start
+from tests.support.counting import wait_until
+from tests.support.spooling import entries, put
+from usagectl import consent
+from usagectl.capture import Options, opened
+from usagectl.cli import _capture_page as page
+from usagectl.tools.instrumented import Registration
+from usagectl.tools.instrumented_rules import LIFTED_VARIABLE
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -43,6 +54,10 @@ if "secret" in words:
     post(json.dumps({{"name": "session", "payload": {{"api_key": token}}}}).encode())
 if "unknown" in words:
     post(b'{{"name":"made_up"}}')
+if "probe" in words:
+    post(b"")
+    post(b'{{"events":[]}}')
+    post(None)
 if "browser" in words:
     try:
         post(b"{{}}", Origin="http://x")
@@ -62,6 +77,23 @@ for word in words:
     if word.isdecimal():
         sys.exit(int(word))
 """
+
+
+OURS = f"""#!{sys.executable}
+import typer
+from usagectl import instrument
+
+app = instrument(typer.Typer(), "mytool", version="1.2.0", endpoint="https://127.0.0.1:9/v1")
+
+@app.command()
+def build() -> None:
+    print("built")
+
+app()
+"""
+
+
+MYTOOL = Registration("mytool")
 
 
 @pytest.fixture
@@ -92,13 +124,13 @@ def test_the_command_is_left_alone(tool: Machine) -> None:
 def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
     """The exact bytes are there, for nobody else to read; a second capture does not replace it.
 
-    With a command, stdout stays the command's, and the JSON envelope goes to stderr.
+    Stdout and stderr stay the command's, and the JSON object goes to a file of its own.
     """
-    found = capture(
-        tool, "-o", "out.jsonl", "--json", "--expect", "none", "--", "tool", "event", "3"
-    )
-    document = json.loads(found.stderr)
-    assert (found.status, found.stdout) == (1, "")
+    words = ("-o", "out.jsonl", "--summary", "sum.json", "--expect", "none")
+    found = capture(tool, *words, "--", "tool", "event", "say", "3")
+    document = json.loads((tool.cwd / "sum.json").read_text())
+    assert found.stderr.startswith("to stderr\n")
+    assert (found.status, found.stdout) == (1, "to stdout\n")
     assert (document["data"]["status"], document["data"]["by_name"]) == (3, {"cli_cmd": 1})
     assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
     file = tool.cwd / "out.jsonl"
@@ -113,8 +145,13 @@ def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
     to = f"http://127.0.0.1:{unused_port}/v1"
     shown = tool.run("replay", "--file", "out.jsonl", "--to", to, "--dry-run", "--raw")
     assert shown.stdout == f'{{"events":[{EVENT}]}}\n'
+    file.chmod(0o666)
     assert capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "say").status == 0
-    assert file.read_text() == ""
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("", 0o600)
+    if os.geteuid() == 0:  # Nobody else can give a file away.
+        os.chown(file, 4711, -1)
+        found = capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "event")
+        assert (found.status, "it belongs to user 4711" in found.stderr) == (3, True)
 
 
 @pytest.fixture
@@ -134,12 +171,87 @@ def test_expectations(tool: Machine, subtests: pytest.Subtests) -> None:
         ("none", "event", "1 request arrived: POST /v1/events (cli_cmd). [unexpected-events]"),
         ("none", "browser", "[silence-unproven]"),
         ("notice", "event", ""),
+        ("notice", "probe", ""),
         ("notice", "unknown", "[notice-not-kept]"),
     ):
         found = capture(tool, "--expect", expect, "--", "tool", word)
         with subtests.test(f"{expect}, {word}"):
             assert (found.status, told in found.stderr) == (int(bool(told)), True)
             assert "Nothing arrived" not in found.stderr
+
+
+def test_a_post_of_another_program_is_told_apart(tool: Machine) -> None:
+    """What does not come by the address that the command was given may be of any local user.
+
+    It is kept, marked, and leaves silence unproven; it is not said to be the command's.
+    """
+    code = """
+import os, urllib.request as u
+base = os.environ["ANALYTICS_API"]
+u.build_opener(u.ProxyHandler({})).open("/".join(base.split("/")[:3]) + "/v1/events", b"{}")
+"""
+    words = ("--expect", "none", "-o", "out.jsonl", "--", sys.executable, "-c", code)
+    found = capture(tool, *words)
+    assert (found.status, "[silence-unproven]" in found.stderr) == (1, True)
+    assert "1 request came by another address" in found.stderr
+    record = json.loads((tool.cwd / "out.jsonl").read_text())
+    assert (record["foreign"], record["path"]) == (True, "/v1/events")
+    own = capture(tool, "-o", "own.jsonl", "--", "tool", "event")
+    assert "another address" not in own.stderr
+    assert "foreign" not in json.loads((tool.cwd / "own.jsonl").read_text())
+
+
+def test_the_port_stays_taken_while_something_of_the_command_runs(tool: Machine) -> None:
+    """What runs on goes on posting there: nobody else may listen, even one without our mark."""
+    script = 'echo "$ANALYTICS_API"; env -i /bin/sleep 2 >&- 2>&- & sleep 1 >&- 2>&- &'
+    found = capture(tool, "--grace", "0", "--", "sh", "-c", script)
+    assert "2 processes of CMD still running" in found.stderr
+    port = int(found.stdout.split(":")[2].split("/")[0])
+
+    def can_be_bound() -> bool:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                other.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+            return True
+
+    assert not can_be_bound()
+    assert wait_until(can_be_bound)
+
+
+def test_containers_are_spoken_of_where_a_command_starts_some(machine: Machine) -> None:
+    """An engine on PATH says nothing: the command has to name it, or a tool that uses it."""
+    environment = machine.environment()
+    machine.install_program("docker")
+    for line, expected in (
+        ("mytool build", False),
+        ("docker run x", True),
+        ("sh -c localstack\tstart", True),
+        ("/usr/bin/podman ps", True),
+        ("lstk start", True),
+    ):
+        assert page.has_containers(environment, line.split(" ")) == expected, line
+    (machine.bin / "docker").unlink()
+    assert not page.has_containers(environment, ["docker"])
+
+
+def test_what_ran_before_the_command_is_not_of_it(tool: Machine) -> None:
+    """In a program that captures, its other children are neither named nor waited for at the end.
+
+    A process that keeps a port for what another command left is such a child.
+    """
+    options = Options(grace_seconds=0, has_secret=True)
+    with subprocess.Popen(["/bin/sleep", "30"]) as other:
+        with opened(tool.environment(), options) as first:
+            first.run(["/bin/sh", "-c", "/bin/sleep 2 &"])
+            first.finish()
+        with opened(tool.environment(), options) as second:
+            second.run(["/bin/true"])
+            second.finish()
+        other.kill()
+    assert (len(first.left), second.left) == (1, ())
 
 
 def test_late_events_are_waited_for(tool: Machine) -> None:
@@ -153,9 +265,8 @@ def test_late_events_are_waited_for(tool: Machine) -> None:
     found = capture(tool, "--expect", "none", "--", *words)
     assert found.status == 1, found.stderr
     assert "[unexpected-events]" in found.stderr
-    started = capture(tool, "--grace", "0", "--json", "--", "tool", "late")
-    first = started.stderr.splitlines()[0]  # What follows is the child, that finds nobody.
-    assert json.loads(first)["data"]["events"] == 0
+    capture(tool, "--grace", "0", "--summary", "sum.json", "--", "tool", "late")
+    assert json.loads((tool.cwd / "sum.json").read_text())["data"]["events"] == 0
 
 
 def test_signals(tool: Machine, subtests: pytest.Subtests) -> None:
@@ -208,10 +319,56 @@ def test_the_environment_leads_events_to_the_endpoint(tool: Machine) -> None:
     reached = capture(tool, *words, **variables)
     lifted = json.loads(reached.stdout)
     assert (lifted["DISABLE_EVENTS"], lifted["LOCALSTACK_DISABLE_EVENTS"]) == ("0", "0")
-    assert "DO_NOT_TRACK" not in lifted
+    assert lifted["DO_NOT_TRACK"] == "1"  # Other programs below the command would send.
     assert "whoever reaches this machine there can post to it" in reached.stderr
     assert lifted["ANALYTICS_API"].startswith("http://127.0.0.1:")
     assert "127.0.0.1" not in lifted["LOCALSTACK_ANALYTICS_API"]
+
+
+def test_what_waits_in_the_users_spool_stays_there(tool: Machine) -> None:
+    """A command that may send delivers its own event alone; the spool is as it was before.
+
+    It is the same tool as without a capture, and a No of its user stays one.
+    """
+    tool.install_program("mytool", OURS)
+    put(tool, tool="mytool", consent="environment")
+    for name in ("tools", "machine-ids"):
+        (tool.state_dir / name).mkdir()
+    registered = tool.state_dir / "tools" / "mytool.json"
+    registered.write_text('{"name": "mytool", "version": "0.9"}')
+    for mode, told in (("on", "1 event in 1 request"), ("off", "Nothing arrived here")):
+        found = capture(tool, "--", "mytool", MYTOOL_TELEMETRY=mode)
+        assert (found.status, found.stdout) == (0, "built\n")
+        assert told in found.stderr
+    (kept,) = (each for each in entries(tool) if each.tool == "mytool")
+    assert (kept.event, kept.state) == ("cli_cmd", "pending")
+    assert "0.9" in registered.read_text()
+
+
+def test_as_if_enabled_lifts_what_is_caught_alone(tool: Machine) -> None:
+    """A tool of ours sends to the capture whatever its user's variables and files say.
+
+    Without the capture's address, or against a policy, the same variable lifts nothing.
+    """
+    tool.install_program("mytool", OURS)
+    tool.config_dir.mkdir()
+    (tool.config_dir / "settings.toml").write_text('[tools.mytool]\nmode = "off"\n')
+    opted_out = dict.fromkeys(("DO_NOT_TRACK", "DISABLE_EVENTS"), "1") | {"MYTOOL_TELEMETRY": "off"}
+    hidden = capture(tool, "--", "mytool", **opted_out)
+    assert "Nothing arrived here" in hidden.stderr
+    shown = capture(tool, "--as-if-enabled", "--", "mytool", **opted_out)
+    assert "1 event in 1 request" in shown.stderr
+
+    def verdict(base: str) -> str:
+        variables = {**opted_out, LIFTED_VARIABLE: "1", "ANALYTICS_API": base}
+        return consent.of_emitter(tool.environment(variables=variables), MYTOOL).telemetry
+
+    assert verdict("http://127.0.0.1:9/v1") == "on"
+    assert verdict("https://h.example/v1") == verdict("") == "off"
+    policy = tool.root / "etc" / "usagectl" / "policy.toml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('[telemetry]\nmode = "off"\n')
+    assert verdict("http://127.0.0.1:9/v1") == "off"
 
 
 def test_a_token_and_a_user_show_nowhere(tool: Machine) -> None:
@@ -238,7 +395,7 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
 """
     variables = {"LOCALSTACK_AUTH_TOKEN": token, "USER": "canaryuser"}
     texts = []
-    for more in (["--live", "--expect", "none"], ["--json", "--expect", "notice"]):
+    for more in (["--live", "--expect", "none"], ["--summary", "s.json", "--expect", "notice"]):
         command = [sys.executable, "-c", program]
         found = capture(tool, "-o", "out.jsonl", "--force", *more, "--", *command, **variables)
         assert found.status == 1
@@ -249,10 +406,51 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
     revealed = capture(tool, "--reveal", "-o", "revealed.jsonl", "--", "tool", "secret")
     assert revealed.status == 0
     assert token in (tool.cwd / "revealed.jsonl").read_text()
+    texts.append((tool.cwd / "s.json").read_text())
+    assert "canaryuser" not in texts[-1]
     for form in ("table", "json", "sarif"):
         audited = run_inside(tool.environment(), "audit", "out.jsonl", "--format", form)
         texts += [audited.stdout, audited.stderr]
     assert [each for each in texts if token in each or "kurz77" in each] == []
+
+
+def test_the_summary_is_short_and_says_the_worst_first(tool: Machine) -> None:
+    """However much departs from the notice, a dozen lines say it, in the width of COLUMNS.
+
+    A path into a home is an error and stands first, hidden in the file; --reveal shows it.
+    """
+    program = """
+import json, os, socket, urllib.request as u
+base = os.environ["ANALYTICS_API"]
+def post(body, **headers):
+    u.build_opener(u.ProxyHandler({})).open(u.Request(base + "/events", body, headers)).read()
+for number in range(20):
+    post(json.dumps({"name": f"made_up_{number}"}).encode())
+places = {f"place{number}": os.path.expanduser("~/acme") for number in range(9)}
+post(json.dumps({"name": "cli_cmd", "metadata": {}, "payload": {"x": 1, **places}}).encode())
+known = {"result": {"error_msg": "no " + os.path.expanduser("~/acme")}}
+post(json.dumps({"name": "lstk_command", "metadata": {}, "payload": known}).encode())
+post(b"noise", User_Agent="x " + os.path.expanduser("~/acme"))
+for host in "abc":
+    try:
+        post(b"", Host=f"{host}.example")
+    except OSError:
+        pass
+"""
+    command = ("--", sys.executable, "-c", program)
+    for width in (80, 60):
+        words = ("-o", "out.jsonl", "--force", "--expect", "notice")
+        found = capture(tool, *words, *command, COLUMNS=str(width))
+        assert [line for line in found.stderr.splitlines() if len(line) > width] == []
+        lines = found.stderr.partition("error: ")[0].splitlines()
+        departures = next(at for at, line in enumerate(lines) if "departures" in line)
+        assert lines[departures + 1].split()[:4] == ["error", "UC405", "home-path", "10"]
+        assert len(lines) <= 12 or width < 80, lines
+        kept = (tool.cwd / "out.jsonl").read_text()
+        assert "acme" not in kept
+        assert str(tool.home) not in kept
+    capture(tool, "-o", "out.jsonl", "--force", "--reveal", *command)
+    assert str(tool.home / "acme") in (tool.cwd / "out.jsonl").read_text()
 
 
 def test_wrong_options_are_explained(tool: Machine) -> None:
@@ -262,8 +460,20 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     """
     (tool.cwd / "link").symlink_to("elsewhere")
     os.mkfifo(tool.cwd / "pipe")
+    tool.install_program("closed").chmod(0o600)
+    tool.install_program("broken", "#!/no/such/interpreter\n")
     for line, status, *told in (
-        ("-- nothere", 127, "[command-not-found]"),
+        ("-o left.jsonl --summary left.json -- nothere", 127, "[command-not-found]"),
+        ("-o left.jsonl -- closed", 126, "[command-not-executable]"),
+        ("-o left.jsonl -- /usr", 126, "[command-not-executable]"),
+        ("-o left.jsonl -- broken", 126, "[command-not-executable]", "interpreter"),
+        ("--summary no/such/x -- tool", 3, "[file-unwritable]", "mkdir -p"),
+        ("--summary pipe --force -- tool", 3, "[file-unwritable]"),
+        ("--summary link -- tool", 3, "[file-exists]", "--force --summary"),
+        ("--summary - -- tool", 2, "[usage]"),
+        ("-o x --summary x -- tool", 2, "[usage]"),
+        ("-o x --summary ./x -- tool", 2, "[usage]"),
+        ("--summary . -- tool", 3, "[file-unwritable]"),
         ("--force -- tool", 2, "[usage]"),
         ("--answer refuse --expect none -- tool", 2, "[usage]"),
         ("--answer maybe -- tool", 2, "[usage]"),
@@ -286,6 +496,10 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
         assert (found.status, found.stdout) == (status, ""), line
         assert [each for each in (*told, "try:") if each not in found.stderr] == [], line
         assert "listens on" not in found.stderr
+    assert [each.name for each in tool.cwd.iterdir() if "left" in each.name] == []
+    found = run_inside(tool.environment(), "capture", "--json", "--", "tool")
+    (error,) = found.envelope["errors"]
+    assert (found.status, error["code"], "--summary" in error["hint"]) == (2, "usage", True)
 
 
 def post_event(port: int) -> None:
@@ -301,8 +515,9 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     """
     ours, theirs = pty.openpty()
     words = ("capture", "--live", "--port", str(unused_port), "-o", "out.jsonl")
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     process = start(tool, *words, stderr=theirs)
-    lines = [first_line(process) for _ in range(9)]
+    lines = [first_line(process) for _ in range(10)]
     assert lines[0] == f"export ANALYTICS_API=http://127.0.0.1:{unused_port}/v1\n"
     assert "export OUTBOUND_HTTP_PROXY=''\n" in lines
     post_event(unused_port)
@@ -313,6 +528,25 @@ def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:
     os.close(theirs)
     assert process.returncode == 0, shown
     assert b"1 event in 1 request" in out
-    assert b"cli_cmd" in shown
+    assert b"unknown  /v1/events  cli_cmd" in shown  # Narrow, a row is a line.
     assert b"1 request so far" in shown
     assert (tool.cwd / "out.jsonl").read_text().endswith(f'"event":{EVENT}}}\n')
+
+
+def test_an_interrupt_ends_a_capture_in_the_background(tool: Machine) -> None:
+    """A script's background job ignores SIGINT from its start; `kill -INT` ends it all the same."""
+    script = f"""
+{sys.executable} -m usagectl capture > out & number=$!
+until grep -q STATE_DIR out; do sleep 0.1; done
+kill -INT $number; wait $number; echo "status $?"
+"""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=tool.process_variables(),
+        cwd=tool.cwd,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == b"status 0\n", done.stderr
+    assert "Nothing arrived here" in (tool.cwd / "out").read_text()

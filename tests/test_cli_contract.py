@@ -27,7 +27,7 @@ EVENT = (
 )
 EXPLAIN = (
     "events declared_events undocumented_events never_collected departures privacy_classes "
-    "switch licence"
+    "switch licence not_covered"
 )
 FIELD = "event name pointer type meaning privacy sentence example documented since until"
 DEPARTURE = "id title text tools since until events fields sentence evidence"
@@ -49,9 +49,9 @@ FINDING = (
     "fingerprint"
 )
 EMITTABLE = ("session", "aws_request", "aws_request_agg", "cli_cmd", "run_init")
-EMITTED = "event tool telemetry recorded decided_by session_id body masked dry_run"
+EMITTED = "event tool telemetry recorded problem decided_by session_id body masked dry_run"
 REPLAYED = "planned sent rejected kept batches bytes seconds"
-SOURCES = {"environment", "profile", "project", "policy", "setting", "default", "state"}
+SOURCES = {"environment", "process", "profile", "project", "policy", "setting", "default", "state"}
 
 KEYS: dict[str, dict[str, str]] = {
     "status": {
@@ -79,7 +79,7 @@ KEYS: dict[str, dict[str, str]] = {
     "audit": {"": AUDIT, "findings[]": FINDING, "totals": "error warning note suppressed"},
     "preview": {
         "": "requests would_send decided_by verdicts warnings notices",
-        "requests[]": "tool part version method url headers body events masked varying",
+        "requests[]": "tool part version method url headers body events masked varying unknown",
         "decided_by": SWITCH,
         "verdicts[]": "tool part telemetry would_send decided_by",
     },
@@ -103,7 +103,7 @@ KEYS: dict[str, dict[str, str]] = {
     "cache-dir set": {"": f"path {SAVED}"},
     "cache-dir unset": {"": SAVED},
     "cache-dir clear": {"": "dry_run removed"},
-    "env": {"": "format variables text"},
+    "env": {"": "format variables text warnings"},
     "completion": {"": "shell text"},
     "emit": {
         "": "events",
@@ -125,7 +125,7 @@ KEYS: dict[str, dict[str, str]] = {
 FAILURES = [
     (("status", "--expect", "nope"), "status", "usage", 2),
     (("status", "--nope"), "status", "usage", 2),
-    (("status", "extra"), "status", "usage", 2),
+    (("status", "nope"), "status", "unknown-tool", 2),
     (("nope",), "", "usage", 2),
     ((), "", "usage", 2),
     (("preview", "nope"), "preview", "unknown-tool", 2),
@@ -217,7 +217,11 @@ def test_json_is_one_envelope_with_exact_keys(
                 found = [set(each) for each in members(outcome.data, place)]
                 assert found, "nothing stands there, so nothing was tested"
                 assert found == [set(keys.split())] * len(found)
-    for name, keys in (("session", EVENT), ("session.machine_id", "field departures")):
+    for name, keys in (
+        ("session", EVENT),
+        ("session.machine_id", "field departures"),
+        ("localstack", "events not_covered"),
+    ):
         found_data = run_inside(machines().environment(), "explain", name, "--json").data
         assert set(found_data) == set(keys.split())
 
@@ -278,12 +282,12 @@ SLIPS = [
     ("explain D99", "is not a departure of real clients", "usagectl explain"),
     ("help", "--help, after any command", "usagectl --help"),
     ("help status", "--help, after any command", "usagectl status --help"),
-    ("status localstack", "usagectl status takes no name", "usagectl status --help"),
+    ("replay localstack", "usagectl replay takes no name", "usagectl replay --help"),
     ("disable nope", "is not a tool that usagectl knows", "usagectl status"),
     ("settings set telemetry.mode x", "'x' is not a valid", "usagectl settings set --help"),
     ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
     ("replay --batch-size x", "a whole number from 1 to 100000.", "usagectl replay --help"),
-    ("replay --limit -1", "-1 is not a whole number of at least 1.", "usagectl replay --help"),
+    ("replay --limit -1", "'-1' is not a whole number of at least 1.", "usagectl replay --help"),
     ("replay --timeout x", "'x' is not a number from 0.1 to 86400", "usagectl replay --help"),
     ("--version --dry-run", "No such option", "usagectl --help"),
 ]
@@ -394,6 +398,7 @@ def test_expectations_look_at_every_part_that_counts(
 
 def check_expectations(machine: Machine, localstack: str, own: str, lstk: str | None) -> None:
     """Set switches as named and assert what each expectation says of them."""
+    machine.install_localstack()
     profile = "DISABLE_EVENTS=1\n" if localstack == "off" else ""
     machine.default_profile.parent.mkdir()
     machine.default_profile.write_text(profile + "# LOCALSTACK_DISABLE_EVENTS\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it ships no types
@@ -12,6 +13,7 @@ from tests.support.endpoint import Endpoint
 from tests.support.machine import Machine, Outcome
 from tests.support.sample_apps import recorded
 from tests.support.spooling import entries
+from tests.support.terminals import needs_terminal, on_terminal
 from usagectl import notice, settings
 from usagectl.cli import emit
 from usagectl.emitting import permission
@@ -30,6 +32,14 @@ def run(machine: Machine, *words: str, **variables: str) -> Outcome:
     """Run the command in this process."""
     place = Machine(machine.folder, {**machine.variables, **variables})
     return run_inside(place.environment(), *words)
+
+
+def shown_to_a_person(machine: Machine, *words: str, **variables: str) -> str:
+    """Run the command on a terminal and return what it shows, as one line."""
+    env = {**machine.process_variables(), **variables}
+    command = [sys.executable, "-m", "usagectl", *words]
+    _, shown = on_terminal(command, env=env, cwd=machine.cwd, is_whole=True)
+    return " ".join(shown.split())
 
 
 def emitted(machine: Machine, *words: str, **variables: str) -> dict[str, Any]:
@@ -107,12 +117,12 @@ def test_a_dry_run_shows_the_bytes_and_leaves_nothing(machine: Machine) -> None:
 
 
 def test_off_records_nothing_and_fails_nothing(machine: Machine) -> None:
-    """A script goes on whatever its user chose, and is told what decided."""
+    """A script goes on whatever its user chose; a person is told what decided."""
     words = ("emit", "session", "--version", "1", "--tool", "mytool")
     for variable in ("DO_NOT_TRACK", "DISABLE_EVENTS"):
         done = run(machine, *words, **{variable: "1"})
-        assert (done.status, done.stderr) == (0, "")
-        assert f"off, by {variable}=1" in done.stdout
+        assert done == Outcome(0, "", "")
+        assert f"off, by {variable}=1" in shown_to_a_person(machine, *words, **{variable: "1"})
         assert not machine.state_dir.exists()
 
 
@@ -149,11 +159,14 @@ def test_what_does_not_fit_is_refused_without_its_value(machine: Machine) -> Non
     assert entries(machine) == []
 
 
-def test_its_own_event_has_names_alone(machine: Machine) -> None:
-    """`emit` is recorded like every command: what was typed is in the one event that it is for."""
-    emitted(machine, "cli_cmd", "--cmd", "canary build", "--param", "canary")
-    own = [each["payload"] for each in recorded(machine, "usagectl")]
-    assert own[1:] == [{"cmd": "usagectl emit cli_cmd", "params": ["cmd", "param", "json"]}]
+def test_a_script_leaves_the_event_that_it_is_for_and_no_other(machine: Machine) -> None:
+    """No event of usagectl's own stands beside it, whatever becomes of it."""
+    words = ("emit", "cli_cmd", "--cmd", "mytool build", "--tool", "mytool")
+    for more in ((), ("--dry-run",), ("--json",), ("--strict",), ("--nope",)):
+        run(machine, *words, *more)
+    assert [entry.tool for entry in entries(machine)] == ["mytool"] * 3
+    run(machine, "emit")
+    assert [each["payload"]["cmd"] for each in recorded(machine, "usagectl")] == ["usagectl emit"]
 
 
 def test_a_version_or_token_that_was_mistyped_is_refused(machine: Machine) -> None:
@@ -240,9 +253,20 @@ def test_with_consent_it_is_sent(machine: Machine) -> None:
         assert endpoint.received[0].path == "/v1/session"
 
 
-def test_a_full_or_read_only_spool_is_told(machine: Machine) -> None:
-    """Who asks for an event to be recorded learns that it was not: status 4, and a next step."""
+@needs_terminal
+def test_a_spool_that_takes_nothing_fails_no_script(machine: Machine) -> None:
+    """It is silent, and --strict fails with the reason; JSON and a terminal tell it anyway."""
+    words = ("emit", "run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
+    homeless = machine.environment(state_dir=None)
     machine.state_dir.write_text("a file in its place")
-    done = run(machine, "emit", "run_init", "--stage", "READY", "--scripts", "1", "--duration", "1")
-    assert done.status == 4
-    assert "[spool-unwritable]" in done.stderr
+    for environment, code, status in (
+        (machine.environment(), "spool-unwritable", 4),
+        (homeless, "folder-unknown", 3),
+    ):
+        assert run_inside(environment, *words) == Outcome(0, "", "")
+        done = run_inside(environment, *words, "--json")
+        assert (done.status, done.data["recorded"], done.data["problem"]) == (0, False, code)
+        strict = run_inside(environment, *words, "--strict")
+        assert (strict.status, strict.stdout) == (status, "")
+        assert f"[{code}]" in strict.stderr
+    assert "Nothing was recorded: The spool " in shown_to_a_person(machine, *words)

@@ -136,7 +136,7 @@ def test_failing_commands_are_recorded(machine: Machine) -> None:
     machine.config_dir.mkdir()
     (machine.cwd / "settings").mkdir()
     for words, status in (
-        ("status --expect off", 1),
+        ("status localstack --expect off", 1),
         ("run -- no-such-program", 127),
         ("run -- two", 2),
     ):

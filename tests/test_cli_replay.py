@@ -13,9 +13,12 @@ import pytest
 
 from tests.support import confined
 from tests.support.commands import run_inside, start
+from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.terminals import answer
+from usagectl.cli._progress import LineMeter
+from usagectl.delivery.replay import Progress
 
 if TYPE_CHECKING:
     from tests.support.endpoint import Connection, Received
@@ -273,6 +276,24 @@ def test_an_interrupted_file_goes_on_too(machine: Machine) -> None:
     assert len(numbers(there)) == count + 60
 
 
+def test_a_plan_is_what_is_sent(machine: Machine) -> None:
+    """A dry run leaves no event of its own, and of a file it plans what an earlier one left."""
+    put(machine, event(1))
+    run(machine, "explain")
+    file = machine.cwd / "events.jsonl"
+    file.write_bytes(b"".join(event(number) + b"\n" for number in range(9)))
+    with Endpoint() as there:
+        given = ("replay", "--to", there.base, "--limit", "4", "--json")
+        for words in ((), ("--file", "events.jsonl"), ("--file", "events.jsonl")):
+            plans = [run(machine, *given, *words, "--dry-run").data for _ in range(2)]
+            done = run(machine, *given, *words).data
+            for plan in plans:
+                assert (plan["planned"], plan["bytes"]) == (done["sent"], done["bytes"]), words
+        assert numbers(there)[-4:] == [4, 5, 6, 7]
+        rest = run(machine, *given, "--file", "events.jsonl", "--dry-run").data
+    assert rest["planned"] == 1
+
+
 def test_a_log_gets_a_line_a_second(machine: Machine) -> None:
     """Without a terminal a long replay says on stderr how far it is, line by line."""
     fill(machine, 60)
@@ -282,6 +303,25 @@ def test_a_log_gets_a_line_a_second(machine: Machine) -> None:
     assert 1 <= len(lines) <= 4
     assert all("of 60 sent, 0 rejected" in line for line in lines)
     assert "60 events sent" in done.stdout
+
+
+def test_a_log_says_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also while nothing is answered: a line each time, with the reason, and none at the end."""
+    with LineMeter("http://h", seconds=0.01) as meter:
+        meter.delay("waiting for another delivery to end")
+        assert wait_until(lambda: meter.lines > 0)
+        meter.progress(Progress(sent=3), 9)
+        meter.delay("http://h answers with status 503; trying again")
+        assert wait_until(lambda: meter.lines > 3)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].endswith(" s; waiting for another delivery to end")
+    assert len(told) == meter.lines
+    assert told[-1].startswith("3 of 9 sent, 0 rejected, 0 bytes, ")
+    assert told[-1].endswith("http://h answers with status 503; trying again")
+    with LineMeter("http://h", seconds=0.01) as meter:
+        meter.progress(Progress(), 9)
+        assert wait_until(lambda: meter.lines > 0)
+    assert "waiting for http://h to answer" in capsys.readouterr().err
 
 
 def test_bad_lines_are_named(machine: Machine) -> None:
@@ -347,7 +387,7 @@ def test_without_a_home_the_hint_makes_a_place(machine: Machine) -> None:
     (machine.cwd / "file.jsonl").write_bytes(event(1) + b"\n")
     for words in (("spool",), ("replay", "--file", "file.jsonl", "--to", "http://127.0.0.1:9/v1")):
         found = run_inside(homeless, *words)
-        assert "try: export USAGECTL_STATE_DIR=/an/absolute/folder" in found.stdout + found.stderr
+        assert 'try: export USAGECTL_STATE_DIR="$(mktemp -d)"' in found.stdout + found.stderr
         assert "None" not in found.stdout
     assert "()" not in run_inside(homeless, "status").stdout
 

@@ -106,7 +106,7 @@ def test_every_command_that_writes_has_a_dry_run() -> None:
     assert {path for path, found in options.items() if "--dry-run" in found} == set(WRITING)
     assert {path for path, found in options.items() if "--json" in found} == {
         *ANSWERING,
-        "capture",  # which answers on stderr, beside its command
+        "capture",  # without a command
     }
     assert all(
         command.invoke_without_command

@@ -102,8 +102,10 @@ def test_what_is_wrong_is_said(filled: Machine) -> None:
     spool_file(filled).write_bytes(b"hello" * 1000)
     outcome = ask(filled)
     assert (outcome.status, str(spool_file(filled)) in outcome.stdout) == (0, True)
-    assert f"  try: ls -la {filled.state_dir}" in outcome.stdout
-    assert "not a database" in ask(filled, "--json").data["problem"]
+    assert f"  try: ls -ld {spool_file(filled)}" in outcome.stdout
+    assert outcome.stdout.startswith("Nobody knows what waits")
+    data = ask(filled, "--json").data
+    assert (data["pending"], "not a database" in data["problem"]) == (None, True)
     for words in (
         *("list", "show", "show --raw", "stats", "export", "purge --dry-run"),
         *("export out.jsonl", "export before --force"),

@@ -70,7 +70,9 @@ def test_a_stderr_that_takes_nothing_changes_nothing(machine: Machine) -> None:
     """The status and stdout are the same whether a complaint could be shown or not."""
     for stream in (">/dev/full", ">&-"):
         assert run_in_shell(machine, f"disable nope 2{stream}")[0] == 2
-        status, stdout, _ = run_in_shell(machine, f"status --expect off --json 2{stream}")
+        status, stdout, _ = run_in_shell(
+            machine, f"status localstack --expect off --json 2{stream}"
+        )
         assert (status, stdout[:12]) == (1, '{"schema": 1')
 
 

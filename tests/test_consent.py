@@ -32,7 +32,7 @@ def decide(*switches: Switch, any_no_wins: bool = False) -> Consent:
     """Give the verdict on a part with these switches."""
     tool = OURS if any_no_wins else LSTK
     absent = Installation(installed=False)
-    return consent.decide(tool, PartReading("p", "http://e", switches), absent)
+    return consent.decide(tool, PartReading("p", "http://e", switches), absent, counts=True)
 
 
 def test_the_first_that_speaks_decides() -> None:

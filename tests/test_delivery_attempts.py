@@ -17,15 +17,17 @@ from tests.support import endpoint as loopback
 from tests.support.delivering import event, fill, send, states
 from tests.support.endpoint import Endpoint, always, in_turn
 from tests.support.machine import NOW, Machine
+from tests.support.spooling import put
 from usagectl import spool
 from usagectl.delivery import attempts, replay
 from usagectl.delivery.requests import Answer, NoAnswerError, build_post
 from usagectl.spool import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.endpoint import Behaviour
+    from tests.support.endpoint import Behaviour, Connection, Received
     from usagectl.delivery.requests import Post
 
 EVENTS = 5
@@ -94,14 +96,14 @@ def test_every_event_ends_in_one_place(tmp_path: Path) -> None:
 
 
 def test_nobody_listens(machine: Machine) -> None:
-    """Every event is kept, it is tried more than once, and the hint makes an endpoint."""
+    """Every event is kept; here nobody comes to listen meanwhile; the hint makes an endpoint."""
     with Endpoint() as there:
         pass
     fill(machine, EVENTS)
     result = send(machine, there.base)
     assert len(states(machine)["pending"]) == EVENTS
     assert result.problem is not None
-    assert "nothing listens there (connection refused), tried" in result.problem.message
+    assert result.problem.message.endswith("nothing listens there (connection refused).")
     assert result.problem.hint == f"usagectl capture --port {there.port}"
 
 
@@ -113,6 +115,19 @@ def test_a_batch_that_is_too_large_is_split(machine: Machine) -> None:
     taken = [request for request in there.received if len(request.events) <= 5]
     assert b",".join(request.body[11:-2] for request in taken) == b",".join(bodies)
     assert (result.progress.sent, result.kept, result.problem) == (37, 0, None)
+
+
+def test_events_that_are_too_large_stop_no_others(machine: Machine) -> None:
+    """413 for single events rejects these, also where they come first and one after another."""
+
+    def behave(connection: Connection, request: Received) -> None:
+        connection.answer(413 if len(request.body) > 2000 else 200)
+
+    for size in [9000] * 6 + [10] * 3:
+        put(machine, b'{"name":"cli_cmd","payload":"%b"}' % (b"x" * size))
+    with Endpoint(behave) as there:
+        result = send(machine, there.base, batch_size=2)
+    assert (result.progress.sent, result.progress.rejected, result.kept) == (3, 6, 0)
 
 
 def test_retry_after_is_read() -> None:
@@ -161,13 +176,20 @@ class Clock:
         self.now += seconds
         self.waits.append(seconds)
 
-    def deliver(self, *, patience: float = 30.0, may_continue: object = None) -> None:
+    def deliver(
+        self,
+        *,
+        patience: float = 30.0,
+        may_continue: object = None,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Deliver one event."""
         deliverer = attempts.Deliverer(
             self.send,
             "http://127.0.0.1:9/v1",
             patience=timedelta(seconds=patience),
             may_continue=may_continue or (lambda: None),  # type: ignore[arg-type]
+            on_wait=on_wait,
             clock=lambda: self.now,
             sleep=self.sleep,
             jitter=lambda: 1.0,
@@ -189,6 +211,28 @@ def test_what_cannot_get_better_is_tried_once() -> None:
     with pytest.raises(attempts.EndpointUnreachableError, match=r"verified\.$"):
         clock.deliver()
     assert clock.waits == []
+
+
+def test_a_refusal_that_may_be_a_proxys_loses_nothing() -> None:
+    """403 through a proxy in clear may be the proxy's own: it ends at once, and the events wait."""
+    for status, told in (
+        (403, "the proxy p:1, or what is behind it, refuses it (status 403)"),
+        (407, "the proxy p:1 asks for a password (status 407)"),
+    ):
+        clock = Clock(Answer(status, proxy="p:1"))
+        with pytest.raises(attempts.EndpointUnreachableError) as caught:
+            clock.deliver()
+        assert (told in caught.value.message, clock.waits) == (True, [])
+        assert caught.value.hint == "env | grep -i _proxy="
+    with pytest.raises(attempts.TrackingRefusedError):
+        Clock(Answer(403, b'{"track_events": false}', proxy="p:1")).deliver()
+
+
+def test_what_is_waited_for_is_told() -> None:
+    """Nothing before the first attempt, and the reason before each rest."""
+    told: list[str] = []
+    Clock(Answer(503), Answer(200)).deliver(on_wait=told.append)
+    assert told == ["", "http://127.0.0.1:9 answers with status 503; trying again"]
 
 
 def test_an_opt_out_ends_a_rest() -> None:

@@ -118,7 +118,7 @@ def test_records_keep_their_labels_and_others_get_some(machine: Machine) -> None
 class Broken(io.BytesIO):
     """A stream that breaks off."""
 
-    def readline(self, _size: int | None = -1, /) -> bytes:
+    def read1(self, _size: int | None = -1, /) -> bytes:
         """Raise the error of a broken disk."""
         raise OSError(5, "Input/output error")
 
@@ -139,6 +139,15 @@ def test_what_holds_no_event_is_an_error(machine: Machine) -> None:
         ):
             pass
     assert left_behind(machine) == []
+
+
+def test_a_line_beyond_the_bound_is_left_out(machine: Machine) -> None:
+    """It is neither kept nor parsed, and is told apart; what follows it is read."""
+    long = b'{"a":"' + b"x" * replay_files.MOST_BYTES + b'"}'
+    found, bad = load(machine, long + b"\n" + ONE + b"\n" + long)
+    assert ([each.body for each in found], bad) == ([ONE], BadLines(2, 1, long=2))
+    with pytest.raises(NoEventsError, match="a line may have 16777216 bytes"):
+        load(machine, long)
 
 
 def send_file(machine: Machine, file: Path, base: str, **options: object) -> bool:

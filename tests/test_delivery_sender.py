@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-from contextlib import contextmanager
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from tests.support import endpoint as loopback
 from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, send, set_mode, states
 from tests.support.endpoint import Endpoint, always
-from tests.support.machine import NOW
+from tests.support.machine import NOW, REPOSITORY
 from usagectl import consent
 from usagectl.delivery import child, sender
 
@@ -125,6 +127,37 @@ def test_one_child_serves_the_commands_of_a_script(machine: Machine) -> None:
     assert words[-3:] == ["-P", "-m", "usagectl.delivery.child"]
     assert commands_of(there) == ["env"] * 5
     assert there.accepted == 1
+
+
+def test_a_child_holds_nothing_of_its_caller(machine: Machine) -> None:
+    """No pipe, no descriptor of a lock and no folder: a script goes on, and a disk is unmounted.
+
+    What is relative to the caller's folder still names the same.
+    """
+    lock = machine.folder / "lock"
+    with Endpoint() as there:
+        given = {**machine.process_variables(), **ON, "ANALYTICS_API": there.base}
+        given["USAGECTL_STATE_DIR"] = machine.state_dir.name
+        given["PYTHONPATH"] = os.path.relpath(REPOSITORY, machine.folder)
+        given["SSL_CERT_FILE"] = "ca.pem"
+        script = 'exec 9>"$1"; flock 9; "$2" -m usagectl env | cat'
+        subprocess.run(
+            ["sh", "-c", script, "sh", str(lock), sys.executable],
+            env=given,
+            cwd=machine.folder,
+            stdout=subprocess.PIPE,  # It ends only once nobody holds it.
+            check=True,
+        )
+        (number,) = children(machine)
+        assert Path(f"/proc/{number}/cwd").readlink() == Path("/")
+        told = Path(f"/proc/{number}/environ").read_text().split("\0")
+        assert f"SSL_CERT_FILE={machine.folder / 'ca.pem'}" in told
+        assert subprocess.run(["flock", "-n", str(lock), "true"], check=False).returncode == 0
+        with suppress(FileNotFoundError):  # It may just close what it read.
+            for link in Path(f"/proc/{number}/fd").iterdir():
+                assert not str(link.readlink()).startswith("pipe:")
+        assert there.wait_for(1)
+        wait_for_end(machine)
 
 
 def test_without_consent_there_is_no_child(machine: Machine) -> None:

@@ -52,6 +52,7 @@ def test_what_comes_before_the_deadline_is_the_answer() -> None:
         (always(200), 0, TOO_LATE),
         (loopback.garbage, LONG, "what it answers is not HTTP, or ends too soon"),
         (loopback.reset, LONG, "the connection broke"),
+        (loopback.flood, LONG, "what it answers is not HTTP, or ends too soon"),
     ]
     found: list[object] = []
     for behave, seconds, _ in table:
@@ -105,11 +106,39 @@ def test_a_failing_proxy_is_named_without_its_password(monkeypatch: pytest.Monke
     assert told == {
         "dead": "the proxy 127.0.0.1:9 cannot be reached: "
         "nothing listens there (connection refused)",
-        "refusing": f"the proxy refuses it, on the way through the proxy 127.0.0.1:{refusing.port}",
+        "refusing": "the proxy refuses it (status 403), on the way through the proxy "
+        f"127.0.0.1:{refusing.port}",
         "socks": "a SOCKS proxy needs the package httpx[socks]",
-        "no address": "its URL, or a proxy's, cannot be used",
+        "no address": "the proxy that HTTPS_PROXY names has no valid URL",
         "passed by": "its name cannot be resolved",
     }
+
+
+def test_what_a_proxy_refuses_for_good_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password, a ban, a dead proxy on this machine or no proxy at all: it is not tried again."""
+    base = "https://name.invalid/v1"
+    found = {}
+    for status in (302, 401, 403, 407, 429, 501, 502, 511):
+        with Endpoint(always(status)) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.base.removesuffix("/v1"))
+            found[str(status)] = is_final(base)
+    for text in (
+        *("http://127.0.0.1:9", "http://127.0.0.1:x", "http://", "http://:80", "http://p:99999"),
+        *("http://a b:1", "htp://p", "http:/p:1", "http://p:0", "http://[::1"),
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", text)
+        found[text] = is_final(base)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "[::1")
+    found["NO_PROXY"] = "NO_PROXY" in reason_of(base) and is_final(base)
+    assert [name for name, is_it in found.items() if not is_it] == ["429", "502"]
+
+
+def is_final(base: str) -> bool:
+    """Send, and say whether the failure is final."""
+    with pytest.raises(NoAnswerError) as caught:
+        send(base)
+    return caught.value.is_final
 
 
 def test_proxies_are_for_the_way_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

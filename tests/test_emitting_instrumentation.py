@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 import pytest
+import typer
 
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
+from usagectl import spool
 from usagectl.emitting import instrumentation
 from usagectl.errors import InvalidValueError
 
@@ -122,6 +125,20 @@ def test_odd_declarations(machine: Machine) -> None:
         assert commands(machine, "sample-odd") == wanted
 
 
+def test_each_line_of_a_shell_is_a_command(machine: Machine) -> None:
+    """What a command runs line by line is recorded, and bad usage drops its own line alone."""
+    lines = [(" build", ["fast"]), (" clean", []), (" build", [])]
+    shells = [("same", ""), ("below", ""), ("alone", ""), ("whole", "")]
+    for shell, group in [*shells, ("same", " sub"), ("alone", " sub")]:
+        run_app(machine, "shell_app", *group.split(), shell)
+        own = [] if shell == "whole" else lines  # A whole line is written when it has ended.
+        wanted = [(f"{group} {shell}", []), *((f"{group}{name}", names) for name, names in own)]
+        wanted = (lines if shell == "whole" else []) + wanted
+        found = commands(machine, "sample-shell")
+        assert found == [(f"sample-shell{name}", names) for name, names in wanted], shell
+        spool.purge(machine.environment())
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fork_within_a_command_does_not_record_it_again(machine: Machine) -> None:
     """The command is one, however many processes return from it."""
@@ -200,12 +217,38 @@ def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
 
 
 def test_the_author_is_told_at_once() -> None:
-    """An invalid name, or what is neither of Typer nor of Click, is refused."""
+    """An invalid name is refused, and each application that would not be recorded."""
     for name in ("localstack", "lstk", "My Tool", "", "a" * 65, "a--b", "../x"):
         with pytest.raises(InvalidValueError):
             instrumentation.instrument(click.Command("x"), name)
-    with pytest.raises(TypeError):
-        instrumentation.instrument(object(), "mytool")
+
+
+class AsyncGroup:
+    """What asyncclick's group looks like."""
+
+    commands: ClassVar[dict[str, object]] = {}
+
+    async def main(self) -> None:
+        """Run it."""
+
+    async def make_context(self) -> None:
+        """Read a command line."""
+
+    async def invoke(self) -> None:
+        """Run a command."""
+
+
+def test_an_application_that_would_not_be_recorded_is_refused() -> None:
+    """The sentence says why."""
+    for app, reason in [
+        (object(), "neither a Typer application nor a Click command"),
+        (SimpleNamespace(make_context=1, invoke=1), "neither a Typer application nor"),
+        (AsyncGroup(), "AsyncGroup has commands that are coroutines; record them by a Tracker"),
+        (click.Command, "Command is a class; instrument takes the application made of it"),
+        (typer.Typer, "Typer is a class"),
+    ]:
+        with pytest.raises(TypeError, match=reason):
+            instrumentation.instrument(app, "mytool")
 
 
 def test_a_tests_runner_records_each_run_once(machine: Machine) -> None:

@@ -413,7 +413,8 @@ def test_off_means_nothing(machine: Machine) -> None:
 @pytest.mark.parametrize("aggregate", FORMS)
 def test_an_opt_out_ends_a_program_that_runs(aggregate: bool, machine: Machine) -> None:  # noqa: FBT001
     """The switches are read anew each period: what waits is forgotten, and the thread ends."""
-    with tracker_on(machine, aggregate=aggregate, period=timedelta(seconds=0.5)) as tracker:
+    kinds, period = (CACHE, BUILT), timedelta(seconds=0.5)
+    with tracker_on(machine, aggregate=aggregate, period=period, kinds=kinds) as tracker:
         tracker.aws_request(**CALL)
         assert wait_until(lambda: len(events(machine)) == 2)
         set_mode(machine, "off")

@@ -17,10 +17,12 @@ import usagectl
 from usagectl import errors
 from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
+from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import AddressUnavailableError
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
+from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 DESIGNED = {1, 2, 3, 4, 5, 126, 127, 130}
 FILE = Path("/a/file")
 SAMPLES: list[UsagectlError] = [
+    NothingToPrintError(["localstack cli: off; nothing would be sent."], hint="x"),
     errors.ExpectationFailedError("off", offending=["localstack cli is on"], hint="x"),
     errors.SwitchIneffectiveError("lstk cli", state="on", because="it reads no file", hint="x"),
     errors.UsageError("This does not fit.", hint="x"),
@@ -74,12 +77,12 @@ SAMPLES: list[UsagectlError] = [
     replay.EventsRejectedError("https://x", count=2, status=400, has_stopped=True),
     replay.ReplayInterruptedError(),
     errors.NoEventsError("a.jsonl", bad_lines=2),
-    UnknownRuleError("UC999"),
+    UnknownRuleError("no-rule"),
     FindingsError(2, fail_on="error"),
     LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
     NoticeNotKeptError(2),
-    SilenceUnprovenError(2),
+    SilenceUnprovenError({Refusal("tls", "h.example"): 2}),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
     UnknownUidError("abcd"),
     errors.ConfirmationNeededError("remove it", hint="x"),
@@ -94,7 +97,10 @@ SAMPLES: list[UsagectlError] = [
 def import_everything() -> None:
     """Import every module, so that every class is known."""
     for module in pkgutil.walk_packages(usagectl.__path__, "usagectl."):
-        if not module.name.endswith("__main__"):
+        name = module.name.rpartition(".")[2]
+        if (
+            name.isidentifier() and name != "__main__"
+        ):  # A hook of PyInstaller's has no name of Python.
             import_module(module.name)
 
 

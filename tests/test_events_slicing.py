@@ -61,8 +61,8 @@ def test_each_object_of_a_body_is_cut_out_as_it_was_written(
     texts = [data.draw(written(each)).encode() for each in objects]
     joined = f"{space},".encode().join(space.encode() + text for text in texts)
     body = b'{"events"%b:%b[%b%b]}' % (space.encode(), space.encode(), joined, space.encode())
-    assert slicing.objects_of(body) == texts
-    assert slicing.objects_of(b" [" + joined + b"] ") == texts
+    assert slicing.values_of(body) == texts
+    assert slicing.values_of(b" [" + joined + b"] ") == texts
 
 
 @given(st.data(), OBJECTS)
@@ -70,30 +70,44 @@ def test_an_object_without_events_is_the_one(data: st.DataObject, value: dict[st
     """A session's body is the event itself."""
     value.pop("events", None)
     text = data.draw(written(value)).encode()
-    assert slicing.objects_of(b"\n" + text + b" ") == [text]
+    assert slicing.values_of(b"\n" + text + b" ") == [text]
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_give_an_answer(data: bytes) -> None:
-    """Anything but JSON objects gives None; nothing raises."""
-    found = slicing.objects_of(data)
-    assert found is None or all(each.startswith(b"{") for each in found)
+    """Anything but JSON gives None; nothing raises, and every value is JSON itself."""
+    for each in slicing.values_of(data) or ():
+        json.loads(each)
 
 
-def test_what_reports_no_objects_is_none() -> None:
-    """Numbers, broken text, bytes that are not UTF-8 and endless nesting are no events."""
+def test_what_is_no_json_is_none() -> None:
+    """Broken text, bytes that are not UTF-8 and endless nesting hold no value."""
     texts = [
-        *(b"", b"7", b'"x"', b"[1]", b"[{}, 1]", b'{"events": [1]}', b'{"a": NaN}'),
-        *(b'{"a": 1} {"b": 2}', b'{"a": "\xff"}', b"[" * 100_000, b'{"a":' * 100_000),
+        *(b"", b"{", b"x", b'{"a": 1} {"b": 2}', b'{"a": "\xff"}'),
+        *(b"[" * 100_000, b'{"a":' * 100_000),
     ]
-    assert [text[:20] for text in texts if slicing.objects_of(text) is not None] == []
+    assert [text[:20] for text in texts if slicing.values_of(text) is not None] == []
+
+
+def test_values_that_are_no_events() -> None:
+    """Whatever a list or `events` holds is cut, NaN too; none of it has a name to deliver."""
+    cut = {
+        b"7": [b"7"],
+        b'[1, {"a": 2}]': [b"1", b'{"a": 2}'],
+        b'{"events": ["x"]}': [b'"x"'],
+        b'{"name": "a", "b": NaN}': [b'{"name": "a", "b": NaN}'],
+        b'[{"name": "\xed\xa0\x80"}]': [b'{"name": "\xed\xa0\x80"}'],
+    }
+    assert {text: slicing.values_of(text) for text in cut} == cut
+    assert [text for text in cut if slicing.events_of(text)] == []
+    assert slicing.name_of(b'{"name": "a", "b": NaN}', is_strict=False) == "a"
 
 
 def test_what_stands_beside_the_events_is_cut_out_too() -> None:
     """Of a repeated list the last one counts, and the others are not lost."""
     event, other = b'{"name": "a"}', b'"events":[ ]'
     body = b'{ "a" : 1.0 , "events" : [ ] , "events" :[%b]}' % event
-    assert slicing.objects_of(body) == slicing.objects_of(body, most=1) == [event]
+    assert slicing.values_of(body) == slicing.values_of(body, most=1) == [event]
     assert slicing.beside_events(body) == b'{"a":1.0,%b}' % other
     for alone in (event, b'{"events":[]}', b"[1]", b"{"):
         assert slicing.beside_events(alone) == b""
@@ -102,8 +116,8 @@ def test_what_stands_beside_the_events_is_cut_out_too() -> None:
 def test_half_a_surrogate_pair_is_taken() -> None:
     """Python's json writes a path that is not UTF-8 with one; it is valid JSON."""
     event = rb'{"name":"a","payload":{"x":"\udcff"}}'
-    assert slicing.objects_of(b'{"events":[%b ,%b]}' % (event, event)) == [event, event]
-    assert slicing.objects_of(rb'{"other": 1, "events" :[ ' + event + b"]}") == [event]
+    assert slicing.values_of(b'{"events":[%b ,%b]}' % (event, event)) == [event, event]
+    assert slicing.values_of(rb'{"other": 1, "events" :[ ' + event + b"]}") == [event]
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff"))
@@ -128,6 +142,17 @@ def test_pieces_become_lines(pieces: list[bytes]) -> None:
     assert b"".join(lines) == b"".join(pieces)
     assert all(line.count(b"\n") == 1 and line.endswith(b"\n") for line in lines[:-1])
     assert all(line.count(b"\n") <= 1 for line in lines)
+
+
+@given(
+    pieces=st.lists(st.sampled_from([b"a", b"bb", b"\n", b"c\nd", b"eee\n\n"])),
+    most=st.integers(0, 5),
+)
+def test_lines_beyond_the_bound_are_replaced(pieces: list[bytes], most: int) -> None:
+    """Each line that is too long is told, however it was cut; all others are as without a bound."""
+    whole = list(lines_of(pieces))
+    expected = [line if len(line.rstrip(b"\n")) <= most else slicing.TOO_LONG for line in whole]
+    assert list(lines_of(pieces, most_bytes=most)) == expected
 
 
 def test_less_than_a_mark_stays() -> None:

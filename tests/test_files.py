@@ -13,17 +13,19 @@ import pytest
 
 from tests.support.machine import NOW, REPOSITORY
 from usagectl.errors import FileUnreadableError, FileUnwritableError, LockTimeoutError
-from usagectl.machine import files
+from usagectl.machine import file_errors, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.machine import Machine
+
 # Locks a folder, says so, and holds it until its input ends.
 HOLDER = """
 import sys
 from pathlib import Path
-from usagectl.machine import files
+from usagectl.machine import file_errors, files
 with files.lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -34,7 +36,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from usagectl import errors
-from usagectl.machine import files
+from usagectl.machine import file_errors, files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -160,6 +162,19 @@ def test_a_full_disk_keeps_the_old_bytes(folder: Path) -> None:
     assert list(folder.iterdir()) == [file]
 
 
+def test_a_home_that_is_none_is_led_to_its_variable(machine: Machine) -> None:
+    """A system account has a home that is not there: a folder in it can be for nobody."""
+    missing = machine.folder / "nonexistent"
+    for home, path, expected in (
+        (missing, missing / ".config" / "f", 'export HOME="$(mktemp -d)"'),
+        (missing, machine.folder / "f", ""),
+        (machine.home, machine.home / ".config" / "f", ""),
+        (missing, None, ""),
+    ):
+        environment = machine.environment(variables={"HOME": str(home)})
+        assert file_errors.hint_of_home(environment, path) == expected
+
+
 def test_removing(folder: Path) -> None:
     """A file is removed once; a link goes and its target stays; a folder is refused."""
     file, link = folder / "f", folder / "link"
@@ -217,6 +232,28 @@ def test_a_lock_is_taken_once_the_other_is_gone(folder: Path) -> None:
 
         stack.enter_context(files.lock(folder, sleep=kill_instead_of_sleeping))
         assert holder.returncode is not None
+
+
+def test_no_other_user_can_hold_a_lock(folder: Path) -> None:
+    """In a folder that others may enter, such as a home, a folder of our own is locked.
+
+    What others made in its place is not locked: they could hold it for ever.
+    """
+    folder.chmod(0o755)
+    held = os.open(folder, os.O_RDONLY)
+    assert files.try_lock(held)
+    with files.lock(folder, seconds=0):
+        inner = folder / ".lock"
+        assert stat.S_IMODE(inner.stat().st_mode) == 0o700
+        with pytest.raises(LockTimeoutError), files.lock(folder, seconds=0):
+            pytest.fail("the lock was taken twice")
+    inner.chmod(0o777)
+    open_to_all = os.open(inner, os.O_RDONLY)
+    assert files.try_lock(open_to_all)
+    with files.lock(folder, seconds=0):
+        pass
+    os.close(open_to_all)
+    os.close(held)
 
 
 def test_a_lock_leaves_no_trace(folder: Path) -> None:

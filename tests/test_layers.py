@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LAYERS = """
 _version errors
-machine sensitive
+machine sensitive homes
 settings endpoint
 notice
 events
@@ -24,7 +24,7 @@ delivery emitting botocore
 preview live switching status
 capture
 audit
-conformance pytest_plugin
+conformance
 __init__
 cli
 __main__

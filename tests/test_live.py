@@ -6,8 +6,12 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +24,8 @@ from usagectl.delivery.transport import MAX_BODY_BYTES
 from usagectl.live import NotAnsweringError, get_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.endpoint import Behaviour
     from tests.support.machine import Machine
 
@@ -169,6 +175,75 @@ def test_a_docker_elsewhere_is_not_asked(machine: Machine) -> None:
     machine.variables = {"DOCKER_HOST": "unix:///x"}
     assert live.docker_info(machine.environment()) == {}
     assert (machine.folder / "asked").exists()
+
+
+INSTANCE = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(sys.argv[1].encode())
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@contextmanager
+def started(words: list[str], variables: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """Run a program that prints its port, and end it whatever happens; give its ID and port."""
+    with subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield process.pid, int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no /proc")
+def test_what_an_instance_was_started_with_is_read_in_proc(machine: Machine) -> None:
+    """The variables of the process that listens count, in `preview` too, and not the shell's."""
+    variables = {"CI": "1", "LOCALSTACK_AUTH_TOKEN": "ls-x", "ANALYTICS_API": "http://127.0.0.1:9"}
+    words = [sys.executable, "-c", INSTANCE, INFO.decode()]
+    with started(words, variables) as (process, port):
+        url = f"http://127.0.0.1:{port}/_localstack/info"
+        real = machine.environment(root=Path("/"))
+        found, _ = live.ask(real, "http://127.0.0.1:1/", url)
+        assert (found.started_with, found.told_by) == (variables, f"/proc/{process}/environ")
+        assert time.time() - 60 < found.started_at <= time.time()
+        hidden, _ = live.ask(machine.environment(), url)
+        done = machine.run(
+            *("preview", "localstack", "--live", "--json", "--reveal"),
+            variables={"GATEWAY_LISTEN": f":{port}", "DISABLE_EVENTS": "1"},
+        )
+    assert (hidden.started_with, hidden.instance) == (None, json.loads(INFO))
+    (request,) = done.data["requests"]
+    payload = json.loads(request["body"])["payload"]
+    assert (payload["api_key"], payload["is_ci"], request["part"]) == ("ls-x", True, "container")
+    assert done.data["would_send"] is True
+
+
+@posix
+def test_what_a_container_was_started_with_is_asked_of_docker(machine: Machine) -> None:
+    """The one container that publishes the port; several, or none, tell nothing."""
+    machine.variables["PATH"] = f"{machine.bin}:{os.defpath}"
+    script = """#!/bin/sh
+    case "$1" in
+    info) echo '{"ID": "D:1"}' ;;
+    ps) [ "$3" = publish=%d ] && echo %s ;;
+    inspect) [ "$4" = abc ] && echo '["CI=", "A=b=c", "odd"]' ;;
+    esac
+    """
+    told = []
+    with Endpoint(always(200, INFO)) as there:
+        for ids in ("abc", "'abc def'", "", "other"):
+            machine.install_program("docker", script % (there.port, ids))
+            found, _ = live.ask(machine.environment(), f"{there.base}/info")
+            told.append((found.started_with, found.is_container))
+    assert told == [({"CI": "", "A": "b=c"}, True), *[(None, False)] * 3]
 
 
 def test_what_is_on_this_machine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import run_inside
@@ -9,7 +10,8 @@ from tests.support.machine import codes
 from usagectl.preview import preview
 from usagectl.settings import save
 from usagectl.spool import append
-from usagectl.tools.base import Live, PreviewWish, select
+from usagectl.tools.base import select
+from usagectl.tools.previews import Live, PreviewWish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,12 +54,28 @@ def test_an_opted_out_client_shows_nothing_unless_asked(machine: Machine) -> Non
 
 def test_lstks_bytes_are_not_known(machine: Machine) -> None:
     """What lstk would send is said without bytes; once it is off there is nothing to say."""
-    for value, code in (("0", ["bytes-not-known"]), ("1", [])):
+    for value, if_enabled, code in (("0", True, 1), ("1", True, 1), ("1", False, 0)):
         machine.variables = {"LOCALSTACK_DISABLE_EVENTS": value}
-        for found in previews(machine, "lstk", if_enabled=True):
+        for found in previews(machine, "lstk", if_enabled=if_enabled):
             assert (found.requests, found.is_unknown) == ((), True)
-            assert codes(found) == code
+            assert codes(found) == ["bytes-not-known"] * code
             assert found.would_send == (value == "0")
+
+
+def test_raw_bytes_or_the_reason_why_there_are_none(machine: Machine) -> None:
+    """Nothing to print is exit status 1, its reason on stderr; no hint repeats what was typed."""
+    done = run_inside(machine.environment(), "preview", "localstack", "--raw")
+    assert (done.status, json.loads(done.stdout)["name"], done.stderr) == (0, "session", "")
+    machine.variables["DISABLE_EVENTS"] = "1"
+    off = run_inside(machine.environment(), "preview", "localstack", "--raw")
+    assert (off.status, off.stdout) == (1, "")
+    assert "off; nothing would be sent. Decided by DISABLE_EVENTS=1" in off.stderr
+    assert "try: usagectl preview localstack --raw --if-enabled" in off.stderr
+    shown = ("preview", "lstk", "--raw", "--if-enabled")
+    for words in (shown, (*shown[:2], "--if-enabled")):
+        done = run_inside(machine.environment(), *words)
+        assert "try: usagectl explain lstk_command" in done.stdout + done.stderr
+        assert done.status == ("--raw" in words)
 
 
 def test_own_events_are_shown_unless_off(machine: Machine) -> None:
@@ -119,9 +137,9 @@ def test_user_info_of_the_address_never_becomes_the_host(machine: Machine) -> No
 
 def test_an_invalid_address_sends_nothing(machine: Machine) -> None:
     """No client can post to an invalid address: that is said instead of a request."""
-    live = Live({}, {"version": "4.14.0"})
     for value in ("http://[bad", "nonsense", "ftp://h/v1", "http://h:99999999/v1"):
         machine.variables = {"ANALYTICS_API": value, "LOCALSTACK_ANALYTICS_API": value}
+        live = Live({}, {"version": "4.14.0"}, {"ANALYTICS_API": value})
         found = [*previews(machine, "localstack", live=live), own(machine)]
         assert len(found) == 3
         for each in found:
@@ -131,18 +149,23 @@ def test_an_invalid_address_sends_nothing(machine: Machine) -> None:
         assert (done.status, done.data["requests"]) == (0, [])
 
 
-def test_without_a_session_the_commands_events_are_not_denied(machine: Machine) -> None:
-    """Where no session event is sent, nobody reads that nothing is; how to see the rest is said."""
-    verdicts = {
-        "0": "localstack cli would send events if it were on this machine.",
-        "1": "localstack cli is off. If it were on, it would send events.",
-    }
+def test_in_a_container_the_answer_comes_before_the_explanation(machine: Machine) -> None:
+    """What `localstack start` posts is shown first; then that other commands post something else.
+
+    Where no session is sent at all, nobody reads that nothing is.
+    """
+    verdicts = {"0": "localstack cli would send this.", "1": "localstack cli is off. If it were on"}
     for switch, verdict in verdicts.items():
         machine.variables = {"OVERRIDE_IN_DOCKER": "1", "DISABLE_EVENTS": switch}
         shown = run_inside(machine.environment(), "preview", "localstack", "--if-enabled").stdout
-        assert f"{verdict} Its commands post a cli_cmd event each, but no session event: " in shown
+        assert shown.startswith(verdict)
+        assert '"is_docker": false' in shown.partition("only `localstack start` posts this")[0]
         assert "usagectl capture -- localstack config show" in shown
-        assert "nothing would be sent" not in shown
+    machine.cwd.rmdir()
+    machine.variables = {"DISABLE_EVENTS": "1"}
+    shown = run_inside(machine.environment(), "preview", "localstack", "--if-enabled").stdout
+    assert "is off. If it were on, it would send events." in shown
+    assert "nothing would be sent" not in shown
 
 
 def test_rules_that_were_never_read_are_admitted(machine: Machine) -> None:

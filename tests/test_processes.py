@@ -274,3 +274,16 @@ def test_job_control_stops_and_resumes_both(terminal: tuple[int, int]) -> None:
         os.write(ours, b"\x04")
         read_until(ours, "[ended 7]")
         assert shell.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what we were started with cannot be read")
+def test_a_child_gets_no_variable_that_python_adds() -> None:
+    """In the C locale Python sets LC_CTYPE for itself; one that was given is handed on."""
+    given = {"PYTHONPATH": environment()["PYTHONPATH"], "PATH": os.defpath}
+    shown = [
+        subprocess.run(
+            [*DRIVE, "/usr/bin/env"], env=variables, capture_output=True, check=True
+        ).stdout
+        for variables in (given, given | {"LC_CTYPE": "C.UTF-8"})
+    ]
+    assert [b"LC_CTYPE" in each for each in shown] == [False, True]

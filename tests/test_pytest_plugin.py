@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
 from tests.support.sample_tool import run_pytest
+from tests.support.spooling import entries, put
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
+
+    from tests.support.machine import Machine
 
 # A tool that asks nobody, posts where a variable says, and has a detached child that posts late.
 TOOL = """
@@ -35,13 +40,24 @@ elif not os.environ.get("DO_NOT_TRACK"):
 """
 
 
-def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+# Records and sends through usagectl.
+OURS = """
+import typer
+from usagectl import instrument
+
+app = instrument(typer.Typer(), "mytool", version="1.2.0", endpoint="https://127.0.0.1:9/v1")
+app.command()(lambda: None)
+app()
+"""
+
+
+def run(folder: Path, text: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run tests with the plugin, in a process of their own."""
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_it.py").write_text(
         f"import pathlib, sys\nTOOL = [sys.executable, {str(folder / 'tool.py')!r}]\n{text}"
     )
-    return run_pytest(folder, "test_it.py")
+    return run_pytest(folder, "test_it.py", **variables)
 
 
 def test_what_a_tool_sends_can_be_asserted(tmp_path: Path) -> None:
@@ -59,6 +75,10 @@ def test_events(usagectl_capture):
     usagectl_capture.clear()
     usagectl_capture.assert_silent()
     assert {each.rule for each in usagectl_capture.audit().findings} >= {"UC101"}
+
+def test_a_tool_does_not_see_the_test(usagectl_capture):
+    code = "import os; print([name for name in os.environ if name.startswith('PYTEST_')])"
+    assert usagectl_capture.run([sys.executable, "-c", code]).stdout == "[]\\n"
 
 def test_silence(usagectl_capture):
     usagectl_capture.run([*TOOL, "a"], variables={"DO_NOT_TRACK": "1"})
@@ -105,7 +125,87 @@ def test_nothing(usagectl_capture):
     assert "wanted a, b; this arrived:" in done.stdout
 
 
+def test_who_runs_the_tests_changes_nothing(machine: Machine) -> None:
+    """Opt-outs of a developer, in files and variables, do not silence a program under test.
+
+    What a test sets counts, and what waits in the developer's spool stays there.
+    """
+    put(machine, tool="mytool", consent="environment")
+    machine.config_dir.mkdir()
+    (machine.config_dir / "settings.toml").write_text('[telemetry]\nmode = "off"\n')
+    (machine.folder / "ours.py").write_text(OURS)
+    done = run(
+        machine.folder,
+        """
+ON = {"MYTOOL_TELEMETRY": "on"}
+OURS = [TOOL[0], str(pathlib.Path(__file__).with_name("ours.py"))]
+
+def test_ours(usagectl_capture):
+    assert usagectl_capture.run(OURS, variables=ON).returncode == 0
+    usagectl_capture.assert_only("cli_cmd")
+    assert len(usagectl_capture.events) == 1
+
+def test_any(usagectl_capture):
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.assert_only("a")
+
+def test_set_before(usagectl_capture, monkeypatch):
+    monkeypatch.setenv("DO_NOT_TRACK", "yes")
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.run(OURS, variables=ON)
+    usagectl_capture.assert_silent()
+
+def test_home(usagectl_capture):
+    code = "import os, pathlib; print(pathlib.Path.home(), os.environ.get('OTHER_TELEMETRY'))"
+    told = usagectl_capture.run([TOOL[0], "-c", code]).stdout
+    assert "usagectl-home" in told and "None" in told
+""",
+        **machine.process_variables(),
+        DO_NOT_TRACK="1",
+        MYTOOL_TELEMETRY="on",
+        OTHER_TELEMETRY="off",
+    )
+    assert "4 passed" in done.stdout, done.stdout
+    (kept,) = entries(machine)
+    assert kept.state == "pending"
+
+
 def test_pytest_finds_it_by_itself() -> None:
     """The distribution names the plugin where pytest looks for it."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"usagectl": "usagectl.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"usagectl_pytest": "usagectl_pytest"}
+
+
+# Imports usagectl, as a program's own runner of its tests does, and starts pytest.
+EARLY = "import sys, usagectl, usagectl_pytest, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+
+
+def test_usagectl_may_be_imported_before_pytest_starts(tmp_path: Path) -> None:
+    """Neither installed by a wheel, which lists its files, nor as source: no warning, no error.
+
+    Naming the plugin, which pytest finds by itself as well, changes nothing.
+    """
+    for files in ("usagectl/__init__.py,,\nusagectl_pytest/__init__.py,,\n", "usagectl.pth,,\n"):
+        info = tmp_path / "site" / "usagectl-0.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: usagectl\nVersion: 0\n")
+        (info / "entry_points.txt").write_text("[pytest11]\nusagectl_pytest = usagectl_pytest\n")
+        (info / "RECORD").write_text(files)
+        (info / "direct_url.json").write_text(
+            '{"url": "file:///x", "dir_info": {"editable": true}}'
+        )
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                EARLY,
+                *("-q", "-W", "error", "-p", "usagectl_pytest", "--fixtures"),
+            ],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path / 'site'}:{REPOSITORY}"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), files
+        assert "usagectl_capture" in done.stdout

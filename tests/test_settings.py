@@ -139,7 +139,7 @@ def test_corrupt_files_are_set_aside(machine: Machine) -> None:
 def test_what_is_not_read_is_not_written(machine: Machine) -> None:
     """A file beyond the bound, or a pipe, is a problem at once, and no save replaces it."""
     text = '[telemetry]\nmode = "on"\n#'
-    file = file_of(machine, text + "x" * (files.MAX_BYTES - len(text)))
+    file = file_of(machine, text + "x" * (settings.MAX_BYTES - len(text)))
     assert settings.load(machine.environment()).mode == "on"
     with file.open("a") as stream:
         stream.write("x")

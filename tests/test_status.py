@@ -16,6 +16,7 @@ from usagectl import status
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
+    from usagectl.tools.base import Telemetry
 
 FUZZ = settings(
     max_examples=int(os.environ.get("USAGECTL_FUZZ_EXAMPLES", "100")),
@@ -76,11 +77,66 @@ TOML = mixed(
 
 
 def test_what_is_louder_than_expected(machine: Machine) -> None:
-    """`off` wants every part off, `local` that nothing is sent; an absent lstk does not count."""
-    consents = status.collect(machine.environment()).consents
-    loud = [found.name for found in status.offending(consents, "local")]
-    assert loud == ["localstack cli", "localstack container"]
-    assert [found.name for found in status.offending(consents, "off")] == [*loud, "usagectl"]
+    """`off` wants every part off, `local` that nothing is sent.
+
+    What is neither here nor named does not count, nor does usagectl's own default.
+    """
+
+    def loud(expected: Telemetry, *names: str) -> list[str]:
+        consents = status.collect(machine.environment(), names).consents
+        return [found.name for found in status.offending(consents, expected, names)]
+
+    parts = ["localstack cli", "localstack container"]
+    assert (loud("local"), loud("off")) == ([], [])
+    assert (loud("local", "localstack"), loud("off", "localstack")) == (parts, parts)
+    assert (loud("local", "usagectl"), loud("off", "usagectl")) == ([], ["usagectl"])
+    machine.install_localstack()
+    assert (loud("local"), loud("off"), loud("off", "lstk")) == (
+        *[parts] * 2,
+        ["lstk cli", "lstk container"],
+    )
+    machine.variables = {"USAGECTL_TELEMETRY": "local"}
+    assert loud("off") == [*parts, "usagectl"]
+
+
+def test_what_is_not_here_is_neither_on_nor_off(machine: Machine) -> None:
+    """In words, in JSON and for an expectation, whatever its switches say; by name it is judged."""
+    for value in ("", "1"):
+        variables = {"DISABLE_EVENTS": value} if value else {}
+        found = machine.run("status", "--expect", "off", variables=variables)
+        assert found.status == 0
+        assert found.stdout.startswith("Nothing here sends: no tool that does was found")
+        parts = machine.run("status", "--json", variables=variables).data["tools"]
+        states = [part["telemetry"] for part in parts]
+        assert states == [*["absent"] * 4, "off" if value else "local"]
+        named = machine.run("status", "localstack", "--json", variables=variables).data["tools"]
+        assert [part["telemetry"] for part in named] == ["off" if value else "on"] * 2
+        preview = machine.run("preview", "--json", variables=variables).data
+        assert preview["would_send"] is False
+        assert [each["telemetry"] for each in preview["verdicts"][:-1]] == ["absent"]
+    found = machine.run("status", "localstack", "--expect", "off")
+    assert (found.status, "[expectation-failed]" in found.stderr) == (1, True)
+    assert machine.run("disable", "localstack").status == 0
+    assert machine.run("status", "localstack", "--expect", "off").status == 0
+
+
+def test_traffic_that_no_opt_out_covers_is_listed(machine: Machine) -> None:
+    """`status` and `explain` name the hosts, and the version in which they were seen."""
+    hosts = "[api.localstack.cloud, assets.localstack.cloud; seen in 4.12.0]"
+    listed = machine.run("status", "--json").data["not_covered"]
+    assert [text.partition(":")[0] for text in listed if hosts in text] == ["A certificate"]
+    assert machine.run("status", "lstk", "--json").data["not_covered"] == []
+    for words in (("explain",), ("explain", "localstack"), ("status", "localstack")):
+        shown = " ".join(machine.run(*words).stdout.split())
+        assert hosts in shown, words
+    found = machine.run("explain", "localstack", "--json").data
+    assert "assets.localstack.cloud" in {
+        host for each in found["not_covered"] for host in each["hosts"]
+    }
+    assert machine.run("explain", "usagectl", "--json").data == {
+        "events": ["cli_cmd"],
+        "not_covered": [],
+    }
 
 
 FILES = {

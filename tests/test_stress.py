@@ -151,31 +151,29 @@ def test_mixed_commands_at_once_keep_every_setting(machine: Machine) -> None:
 LOCKING = [
     (
         ("reset-machine-id", "--yes"),
-        "state",
         "home/.cache/localstack-cli/machine.json",
         '{"machine_id": "x", "meanwhile": 1}',
     ),
-    (("disable", "localstack"), "home", "home/.localstack/default.env", "meanwhile=1\n"),
+    (("disable", "localstack"), "home/.localstack/default.env", "meanwhile=1\n"),
     (
         ("settings", "set", "telemetry.mode", "off"),
-        "config",
         "config/settings.toml",
         "# meanwhile\n",
     ),
 ]
-"""Commands, the folder that each locks, a file that it changes, and what another writes there."""
+"""Commands, a file that each changes, and what another writes there."""
 
 
 @linux
-@pytest.mark.parametrize(("words", "gate", "file", "text"), LOCKING)
+@pytest.mark.parametrize(("words", "file", "text"), LOCKING)
 def test_a_command_waits_for_the_lock(
-    machine: Machine, words: tuple[str, ...], gate: str, file: str, text: str
+    machine: Machine, words: tuple[str, ...], file: str, text: str
 ) -> None:
     """Ctrl-C while another has it ends with 130 and changes nothing; what another wrote is kept.
 
     A command reads what it changes only once it holds the lock.
     """
-    written, folder = machine.folder / file, machine.folder / gate
+    written, folder = machine.folder / file, machine.state_dir
     with files.lock(folder):
         process = start(machine, *words)
         wait_until_it_opened(process, folder)

@@ -116,6 +116,8 @@ def test_a_full_disk_leaves_every_old_byte(furnished: Machine) -> None:
     before = contents(furnished.folder)
     outcomes = run_all_behind(full_disk(furnished), furnished, [*ANSWERING, *WRITING])
     assert wrong_answers(outcomes, ANSWERING, "file-unwritable") == []
+    hints = {outcomes[words].envelope["errors"][0]["hint"][:6] for words in WRITING}
+    assert hints == {"df -h "}
     assert after(furnished) == before
 
 
@@ -149,6 +151,8 @@ def test_files_that_may_not_be_read(furnished: Machine) -> None:
     outcomes = run_all_behind(wall, furnished, ALL)
     answered = [*ANSWERING, RESET, SET_ID, CLEAR]
     assert wrong_answers(outcomes, answered, "file-unreadable") == []
+    for file in furnished.folder.rglob("*.*"):
+        file.chmod(0o600 if file.is_file() else 0o700)  # Who is not root could not look.
     held = [data for _, data in contents(furnished.folder).values()]
     assert [text for text in texts if text not in held] == []
 

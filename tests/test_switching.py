@@ -224,3 +224,15 @@ def test_one_failure_does_not_stop_the_others(machine: Machine) -> None:
     result = switching.disable(machine.environment())
     assert "file-unreadable" in [problem.code for problem in result.problems]
     assert own_state(machine) == "off"
+
+
+def test_undo_says_what_is_wrong_with_the_settings(machine: Machine) -> None:
+    """What others may write to is not called damaged, and the hint is what mends it."""
+    file = settings_file(machine, '[telemetry]\nmode = "off"\n')
+    file.chmod(0o666)
+    done = machine.run("enable")
+    assert (done.status, f"chmod go-w {file}" in done.stderr) == (3, True)
+    assert "cannot be understood" not in done.stderr
+    file.write_text("[telemetry\n")
+    file.chmod(0o600)
+    assert f"{file} cannot be understood" in machine.run("enable").stderr

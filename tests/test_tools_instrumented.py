@@ -163,10 +163,59 @@ def test_what_is_not_understood_is_off(tmp_path: Path) -> None:
         assert verdict(machine).telemetry == "off", name
 
 
+def test_project_files_are_bounded_together(machine: Machine) -> None:
+    """A file of a clone costs no more than a settings file, nor do many; unknown keys are cut."""
+    put(place(machine, "parent"), "#" * 40_000)
+    assert verdict(machine).telemetry == "local"
+    put(place(machine, "project"), "#" * 40_000)
+    assert codes(verdict(machine)) == ["project-unreadable"]
+    put(place(machine, "project"), "\n".join(f"{'k' * 400}{number} = 1" for number in range(99)))
+    (caution,) = verdict(machine).cautions
+    assert caution.code == "project-unknown-key"
+    assert "and 94 more" in caution.message
+    assert len(caution.message) < 1000
+
+
+def test_after_a_no_no_project_file_is_read(machine: Machine) -> None:
+    """Anybody may have written it, and it could say no more than an earlier No."""
+    put(place(machine, "project"), "[[[")
+    for variables in ({"DO_NOT_TRACK": "1"}, {"USAGECTL_TELEMETRY": "off"}):
+        assert codes(verdict(machine, **variables)) == []
+    assert codes(verdict(machine)) == ["project-unreadable"]
+    put(place(machine, "policy"), mode("off"))
+    assert codes(verdict(machine)) == []
+
+
+def test_a_project_file_of_another_in_a_folder_for_all_is_ignored(machine: Machine) -> None:
+    """In /tmp anybody can leave one: only the user's own, or root's, is heeded there."""
+    file = place(machine, "project")
+    put(file, mode("off"))
+    owner = os.geteuid() or 4711
+    os.chown(file, owner, -1)  # Root's is heeded everywhere: as root give it away.
+    wrong = []
+    for folder_mode, uid, expected in (
+        (0o1777, owner, "off"),
+        (0o755, owner + 1, "off"),
+        (0o1777, owner + 1, "local"),
+        (0o777, owner + 1, "local"),
+        (0o775, owner + 1, "local"),
+    ):
+        machine.cwd.chmod(folder_mode)
+        environment = machine.environment(uid=uid, variables={})
+        (found,) = consent.evaluate(environment, ["usagectl"])
+        expected_codes = ["project-ignored"] if expected == "local" else []
+        if (found.telemetry, codes(found)) != (expected, expected_codes):
+            wrong.append((folder_mode, uid, found.telemetry, found.cautions))
+    assert wrong == []
+
+
 def test_without_a_home_it_is_off(machine: Machine) -> None:
     """An account without a home has no place for a setting, so nothing was ever agreed to."""
     (found,) = consent.evaluate(machine.environment(config_dir=None), ["usagectl"])
     assert (found.telemetry, codes(found)) == ("off", ["no-home"])
+    assert (
+        consent.describe(found.decided_by) == "a missing home"
+    )  # No file is named: there is none.
 
 
 def test_of_several_no_the_first_named_decides(machine: Machine) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support.machine import Machine
 from usagectl import consent, switching
-from usagectl.tools.localstack_client import parse_profile, why_unholdable
+from usagectl.tools.localstack_client import why_unholdable
+from usagectl.tools.localstack_dotenv import DIALECTS, parse
 from usagectl.tools.localstack_profiles import blocks
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def profile(machine: Machine, data: bytes | None = None, *, name: str = "default
 def is_usable(data: bytes) -> bool:
     """True if the client can read these bytes, and usagectl has not been there yet."""
     try:
-        values = parse_profile(data, {})
+        values = parse(data, {}, DIALECTS[0])
     except ValueError:
         return False
     return not why_unholdable(values, {}) and not blocks(data)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from tests.support.machine import NOW, codes
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
-from usagectl.tools.base import Live, PreviewWish, select
+from usagectl.tools.base import select
+from usagectl.tools.previews import Live, PreviewWish
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Machines
     from usagectl.preview import Preview
-    from usagectl.tools.base import Request
+    from usagectl.tools.previews import Request
 
 BASE = "session_id machine_id api_key system version is_ci is_docker is_testing"
 FAMILIES = [
@@ -196,16 +197,25 @@ def test_a_stray_version_file_becomes_the_edition(machine: Machine) -> None:
     assert payload_of(machine)["edition"] == "pro"
 
 
-def test_where_no_edition_can_be_computed_no_session_is_sent(machine: Machine) -> None:
-    """Versions that compute an edition fail without the folder; older ones do not look.
+def test_where_no_edition_can_be_named_start_alone_sends_a_session(machine: Machine) -> None:
+    """In a container without the image's folder `start` says that it is on a host.
 
-    The `cli_cmd` events of its commands need no session, and leave all the same.
+    Older versions look for no edition. The request is that of a host, with the ID of its file;
+    where the working folder cannot be listed there is none, and `cli_cmd` events leave all the
+    same.
     """
+    install_system_id(machine)
+    machine.machine_json.parent.mkdir(parents=True)
+    machine.machine_json.write_text('{"machine_id": "gen_host"}')
+    on_host = payload_of(machine)
     machine.variables["OVERRIDE_IN_DOCKER"] = "1"
     (old,) = previews(machine, version="3.8.1")
     assert (len(old.requests), codes(old), old.would_send) == (1, [], True)
     (new,) = previews(machine)
-    assert (new.requests, codes(new), new.would_send) == ((), ["no-session"], True)
+    assert (codes(new), new.would_send) == (["no-session"], True)
+    payload = json.loads(new.requests[0].body)["payload"]
+    assert {**on_host, "session_id": ""} == {**payload, "session_id": ""}
+    assert (payload["is_docker"], payload["machine_id"]) == (False, "gen_host")
     machine.variables = {}
     machine.cwd.rmdir()
     (gone,) = previews(machine)
@@ -361,56 +371,3 @@ def test_dockers_word_goes_into_system_and_id(machine: Machine) -> None:
         assert payload["system"] == system, version
         assert payload["machine_id"].startswith("dkr_") is not is_old
         assert ("/payload/machine_id" in request.varying) is is_old
-
-
-def test_a_running_instance_has_its_own_request(machine: Machine) -> None:
-    """What the instance says of itself fills its request; the rules are those of its version.
-
-    Whatever else it says, the request stays JSON.
-    """
-    machine.variables |= {
-        "LOCALSTACK_AUTH_TOKEN": "ls-token",
-        "LOCALSTACK_ANALYTICS_API": "http://c/",
-    }
-    first, second = previews(machine, live=Live({}, INFO))
-    assert [first.consent.part, second.consent.part] == ["cli", "container"]
-    (request,) = second.requests
-    payload = json.loads(request.body)["payload"]
-    assert {name: payload[name] for name in INFO} == INFO
-    assert (request.url, request.headers["User-Agent"]) == ("http://c/session", "localstack/4.14.0")
-    assert request.headers["Localstack-Session-ID"] == INFO["session_id"]
-    assert request.varying == ("/metadata/client_time",)
-    assert request.masked == ("/payload/api_key",)
-    odd: list[dict[str, object]] = [{"version": 5}, {"version": "x"}, {"version": None}, {"a": []}]
-    for info in odd:
-        (request,) = previews(machine, live=Live({}, info))[1].requests
-        assert json.loads(request.body)["name"] == "session"
-
-
-def test_an_instance_that_is_opted_out_shows_nothing(machine: Machine) -> None:
-    """The container's own verdict counts for its request."""
-    machine.variables["LOCALSTACK_DISABLE_EVENTS"] = "1"
-    live = Live({}, INFO)
-    assert [len(found.requests) for found in previews(machine, live=live)] == [1, 0]
-    shown = previews(machine, live=live, if_enabled=True)
-    assert [len(found.requests) for found in shown] == [1, 1]
-
-
-def test_the_instances_port_is_the_configured_one(machine: Machine) -> None:
-    """GATEWAY_LISTEN, else EDGE_PORT, else 4566; nonsense is the default."""
-    for variables, port in (
-        ({}, 4566),
-        ({"GATEWAY_LISTEN": "0.0.0.0:4567"}, 4567),
-        ({"GATEWAY_LISTEN": ":4568,0.0.0.0:443"}, 4568),
-        ({"GATEWAY_LISTEN": "4569"}, 4569),
-        ({"GATEWAY_LISTEN": "127.0.0.1"}, 4566),
-        ({"EDGE_PORT": "4570"}, 4570),
-        ({"EDGE_PORT": "99999"}, 4566),
-        ({"EDGE_PORT": "0"}, 4566),
-        ({"EDGE_PORT": "x"}, 4566),
-    ):
-        machine.variables = variables
-        expected = f"http://127.0.0.1:{port}/_localstack/info"
-        environment = machine.environment()
-        (tool,) = select(environment, ["localstack"])
-        assert tool.instance_url(environment) == expected, variables

@@ -7,6 +7,8 @@ errors of `usagectl.errors` are raised, nothing is printed.
     >>> environment = usagectl.current_environment()
     >>> [(part.name, part.telemetry) for part in usagectl.evaluate(environment)]  # doctest: +SKIP
     [('localstack cli', 'on'), ...]
+
+Programs import it before pytest starts, and it asserts nothing: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations

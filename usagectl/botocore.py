@@ -15,6 +15,8 @@ What counts, and how often:
 - A call is not recorded if the program's own handler of its end raises and stands under a
   longer name, such as `after-call.sqs`: that handler comes first.
 - Calls to anything but an emulator are not recorded, not even counted.
+- An error's type is its code on the wire, not the exception that botocore models: the
+  answer to a HEAD has no body, so a missing key is `404` there and `NoSuchKey` for a GET.
 
 Pages, waiters and transfers count each call that they make; a presigned URL is not a
 call. aiobotocore is not supported: it is another library, with events of its own.

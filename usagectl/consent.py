@@ -34,9 +34,14 @@ class Consent(NamedTuple):
     cautions: tuple[Caution, ...]  # What a person should know.
     endpoint: str  # Where it would send.
     installation: Installation  # What was found of the tool.
-    counts: bool  # Whether an expectation looks at it.
+    counts: bool  # Whether it is on this machine or was asked for by name.
     is_ours: bool  # Whether the tool records its events through usagectl.
     is_out_of_reach: bool  # Whether no file that usagectl writes can switch it off.
+
+    @property
+    def state(self) -> str:
+        """What is said of it: its telemetry; `absent` where it is neither here nor asked for."""
+        return self.telemetry if self.counts else "absent"
 
 
 def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
@@ -50,14 +55,18 @@ def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Conse
     return tuple(
         verdict
         for tool in select(environment, names)
-        for verdict in evaluate_tool(environment, tool)
+        for verdict in evaluate_tool(environment, tool, is_named=tool.name in names)
     )
 
 
-def evaluate_tool(environment: Environment, tool: Tool) -> tuple[Consent, ...]:
-    """Decide on every part of a tool."""
+def evaluate_tool(
+    environment: Environment, tool: Tool, *, is_named: bool = False
+) -> tuple[Consent, ...]:
+    """Decide on every part of a tool; one that is asked for by name counts wherever it is."""
     installation = tool.find(environment)
-    return tuple(decide(tool, reading, installation) for reading in tool.read(environment))
+    counts = is_named or installation.installed
+    readings = tool.read(environment)
+    return tuple(decide(tool, each, installation, counts=counts) for each in readings)
 
 
 def of_emitter(environment: Environment, registration: Registration) -> Consent:
@@ -65,7 +74,9 @@ def of_emitter(environment: Environment, registration: Registration) -> Consent:
     return evaluate_tool(environment, Instrumented(registration))[0]
 
 
-def decide(tool: Tool, reading: PartReading, installation: Installation) -> Consent:
+def decide(
+    tool: Tool, reading: PartReading, installation: Installation, *, counts: bool
+) -> Consent:
     """Turn the switches of one part into a verdict."""
     decider = (_strictest if tool.is_ours else first_heeded)(reading.switches)
     telemetry = decider.says or "on"
@@ -80,9 +91,9 @@ def decide(tool: Tool, reading: PartReading, installation: Installation) -> Cons
         cautions=reading.cautions,
         endpoint=reading.endpoint,
         installation=installation,
-        counts=tool.always_counts or installation.installed,
+        counts=counts,
         is_ours=tool.is_ours,
-        is_out_of_reach=not tool.can_be_written or decider.source == "environment",
+        is_out_of_reach=not tool.can_be_written or decider.source in ("environment", "flags"),
     )
 
 
@@ -106,6 +117,13 @@ def _strictest(switches: Sequence[Switch]) -> Switch:
         if switch is choice or switch.says == "off" or switch.source in ("policy", "project")
     ]
     return min(candidates, key=lambda switch: _RANK[switch.says or "on"])
+
+
+def way_off_of(found: Consent) -> str:
+    """Name what helps where flags switch a part on; empty where something else decides."""
+    if found.decided_by.source != "flags":
+        return ""
+    return next((each.hint for each in found.cautions if each.code.startswith("flags-")), "")
 
 
 def describe(switch: Switch) -> str:

@@ -49,6 +49,11 @@ def count_of(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {plural or f'{noun}s'}"
 
 
+def hint_of_folder(variable: str) -> str:
+    """Return a command that gives an account without a home a folder that can be."""
+    return f'export {variable}="$(mktemp -d)"'
+
+
 class UsagectlError(Exception):
     """What went wrong, under a stable code, with a next step.
 
@@ -57,10 +62,12 @@ class UsagectlError(Exception):
         exit_status: what the command line returns (design, section 3).
         message: one sentence for a person.
         hint: a command that helps, or an empty string.
+        unwritable: the file or folder that could not be written, if that was it.
     """
 
     code: ClassVar[str] = "error"
     exit_status: ClassVar[int] = 3
+    unwritable: Path | None = None
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -175,7 +182,7 @@ class FolderUnknownError(StateError):
     def __init__(self, what: str, *, variable: str) -> None:
         super().__init__(
             f"No folder is known for {what}: this account has no home.",
-            hint=f"export {variable}=/an/absolute/folder",
+            hint=hint_of_folder(variable),
         )
 
 
@@ -202,6 +209,10 @@ class FileUnwritableError(_FileError):
     code = "file-unwritable"
     verb = "cannot be written"
 
+    def __init__(self, file: Path, *, reason: str, hint: str = "") -> None:
+        super().__init__(file, reason=reason, hint=hint)
+        self.unwritable = file
+
 
 class FileExistsAlreadyError(StateError):
     """A file is there already, and was not to be replaced."""
@@ -223,15 +234,23 @@ class FileCorruptError(_FileError):
 
 
 class NoEventsError(StateError):
-    """What should hold events holds something, but no event."""
+    """What should hold events holds none."""
 
     code = "no-events"
 
-    def __init__(self, source: str, *, bad_lines: int, is_file: bool = True) -> None:
-        super().__init__(
-            f"{source} holds {count_of(bad_lines, 'line')} and no event.",
-            hint=f"head -c 300 {quote(source)}" if is_file and source != "-" else "",
-        )
+    def __init__(
+        self,
+        source: str,
+        *,
+        bad_lines: int,
+        is_file: bool = True,
+        reason: str = "",
+        hint: str = "",
+    ) -> None:
+        look = f"head -c 300 {quote(source)}" if is_file and source != "-" else ""
+        held = f"{count_of(bad_lines, 'line')} and " if bad_lines else ""
+        because = f"; {reason}" if reason else ""
+        super().__init__(f"{source} holds {held}no event{because}.", hint=hint or look)
 
 
 class LinkOutsideError(StateError):
@@ -264,7 +283,9 @@ class SpoolUnwritableError(UsagectlError):
     code = "spool-unwritable"
     exit_status = 4
 
-    def __init__(self, folder: Path, *, reason: str) -> None:
+    def __init__(self, folder: Path, *, reason: str, hint: str = "") -> None:
         super().__init__(
-            f"The spool {folder} cannot be written: {reason}.", hint=f"ls -ld {quote(str(folder))}"
+            f"The spool {folder} cannot be written: {reason}.",
+            hint=hint or f"ls -ld {quote(str(folder))}",
         )
+        self.unwritable = folder

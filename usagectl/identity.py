@@ -239,13 +239,8 @@ def failures(replacements: Sequence[Replacement]) -> list[StateError]:
 
 def _locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
     """Lock one folder that every process of this user locks, before any place is touched."""
-    if dry_run:
-        return nullcontext()
     folder = environment.state_dir
-    if folder is None:
-        chosen = cache_dir(environment)[0]
-        folder = next(path for path in (chosen, *chosen.parents) if os.path.isdir(path))  # noqa: PTH112
-    return files.lock(folder)
+    return nullcontext() if dry_run or folder is None else files.lock(folder)
 
 
 def _whole(place: IdentityFile, bodies: Mapping[str, str], prefix: str) -> str:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from usagectl.delivery.requests import NoAnswerError, Post
 from usagectl.delivery.transport import Transport
-from usagectl.endpoint import is_loopback
+from usagectl.endpoint import is_loopback, port_of
 from usagectl.errors import FileUnreadableError, UsagectlError
-from usagectl.machine import files
-from usagectl.tools.base import Live, find_executable
+from usagectl.machine import files, listeners
+from usagectl.tools.base import find_executable
+from usagectl.tools.previews import Live
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 INSTANCE_TIMEOUT = timedelta(seconds=1)
 DOCKER_TIMEOUT = timedelta(seconds=3)
+_NO_DAEMON = "its daemon does not run"
 
 
 class NotAnsweringError(UsagectlError):
@@ -46,8 +48,8 @@ class DockerNotAnsweringError(NotAnsweringError):
     hint_of = "docker info"
 
 
-def ask(environment: Environment, instance_url: str) -> tuple[Live, list[UsagectlError]]:
-    """Ask Docker for its `info`, and an instance for the JSON at a URL, each briefly.
+def ask(environment: Environment, *urls: str) -> tuple[Live, list[UsagectlError]]:
+    """Ask Docker for its `info`, and an instance for the JSON at the first URL that answers.
 
     A program that does not answer leaves an empty mapping and a problem.
     """
@@ -57,11 +59,40 @@ def ask(environment: Environment, instance_url: str) -> tuple[Live, list[Usagect
         found = found._replace(docker=docker_info(environment))
     except NotAnsweringError as error:
         problems.append(error)
+    silent: list[UsagectlError] = []
+    for url in urls:
+        try:
+            found = found._replace(instance=get_json(url, INSTANCE_TIMEOUT))
+        except NotAnsweringError as error:
+            silent.append(error)
+            continue
+        return _with_variables(environment, found, port_of(url)), problems
+    return found, [*problems, *silent[:1]]
+
+
+def _with_variables(environment: Environment, found: Live, port: int) -> Live:
+    """Add what the instance behind a port was started with, as Docker or the system tells it."""
+    if found.docker and (given := _container_variables(environment, port)) is not None:
+        return found._replace(started_with=given, told_by="docker inspect", is_container=True)
+    if listener := listeners.find(environment, port):
+        told_by = f"/proc/{listener.process_id}/environ"
+        found = found._replace(started_with=listener.variables, told_by=told_by)
+        return found._replace(started_at=listener.started_at)
+    return found
+
+
+def _container_variables(environment: Environment, port: int) -> dict[str, str] | None:
+    """Return the variables of the one container that publishes a port; None without one."""
     try:
-        found = found._replace(instance=get_json(instance_url, INSTANCE_TIMEOUT))
-    except NotAnsweringError as error:
-        problems.append(error)
-    return found, problems
+        ids = _run_docker(environment, "ps", "--filter", f"publish={port}", "--format", "{{.ID}}")
+        (container,) = ids.decode().split()
+        text = _run_docker(environment, "inspect", "--format", "{{json .Config.Env}}", container)
+        given = json.loads(text)
+    except (NotAnsweringError, ValueError, RecursionError):
+        return None
+    if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+        return None
+    return {name: value for name, equals, value in (e.partition("=") for e in given) if equals}
 
 
 def get_json(url: str, timeout: timedelta) -> dict[str, object]:
@@ -100,6 +131,21 @@ def docker_info(environment: Environment) -> dict[str, object]:
     Raises:
         DockerNotAnsweringError: no Docker, no daemon, or no answer in time.
     """
+    try:
+        document = json.loads(_run_docker(environment, "info", "--format", "{{json .}}"))
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise DockerNotAnsweringError("Docker", reason=_NO_DAEMON)
+    return document
+
+
+def _run_docker(environment: Environment, *arguments: str) -> bytes:
+    """Run Docker's client, if its daemon is on this machine, and return what it prints.
+
+    Raises:
+        DockerNotAnsweringError: no Docker, no daemon, or no answer in time.
+    """
     import subprocess
 
     words = (environment.variables.get("DOCKER_CMD", "").strip() or "docker").split()
@@ -108,23 +154,22 @@ def docker_info(environment: Environment) -> dict[str, object]:
     elif find_executable(words[0], environment) is None:
         reason = "it is not on PATH"
     else:
-        reason = "its daemon does not run"
+        reason = _NO_DAEMON
         try:
             done = subprocess.run(  # noqa: S603  (the program is the user's own DOCKER_CMD)
-                [*words, "info", "--format", "{{json .}}"],
+                [*words, *arguments],
                 env=dict(environment.variables),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=DOCKER_TIMEOUT.total_seconds(),
                 check=True,
             )
-            document = json.loads(done.stdout)
-            if isinstance(document, dict):
-                return document
         except subprocess.TimeoutExpired:
             reason = "it took too long"
-        except (OSError, subprocess.CalledProcessError, ValueError, RecursionError):
+        except (OSError, subprocess.CalledProcessError):
             pass
+        else:
+            return done.stdout
     raise DockerNotAnsweringError("Docker", reason=reason)
 
 

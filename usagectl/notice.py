@@ -89,6 +89,15 @@ class Departure(NamedTuple):
     evidence: str  # `observed` on the wire or on disk, or `source` when only read.
 
 
+class Default(NamedTuple):
+    """What a client sends in a field for a setting that nobody has set."""
+
+    event: str
+    field: str  # Its pointer.
+    pattern: str  # The whole value; where there are variables, with a group for what and for how.
+    variables: tuple[str, ...]  # Names of those that set it, with `{}` for what.
+
+
 class Notice(NamedTuple):
     """All that is known: what is promised, and what real clients do beyond it."""
 
@@ -103,6 +112,7 @@ class Notice(NamedTuple):
     schemas: dict[str, dict[str, Any]]
     # Those that programs declare, in the notice's own form.
     declared_events: tuple[Event, ...] = ()
+    defaults: tuple[Default, ...] = ()
 
 
 class Declaration(NamedTuple):
@@ -303,6 +313,7 @@ def _load() -> Notice:
         switch=Promise(**data["x-switch"]),
         privacy_classes=data["x-privacy-classes"],
         schemas=data["$defs"],
+        defaults=tuple(Default(**_frozen(each)) for each in data["x-defaults"]),
     )
 
 

@@ -10,14 +10,15 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl._version import __version__
-from usagectl.consent import evaluate_tool
+from usagectl.consent import decide, evaluate_tool
 from usagectl.delivery.requests import build_post
 from usagectl.errors import UsagectlError
 from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
 from usagectl.spool import ALL, Selection, open_spool
-from usagectl.tools.base import Caution, Request, emitters, endpoint_caution
+from usagectl.tools.base import Caution, emitters, endpoint_caution
+from usagectl.tools.previews import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.delivery.requests import Post
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import PreviewWish, Tool
+    from usagectl.tools.base import Tool
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 _reader = json.JSONDecoder(parse_int=float)
 """A whole number may have thousands of digits, which `int` refuses."""
@@ -43,9 +45,12 @@ class Preview(NamedTuple):
     is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
 
     @property
-    def would_send(self) -> bool:
-        """True if these requests would leave the machine by themselves."""
-        return self.consent.telemetry == "on" and (bool(self.requests) or self.is_unknown)
+    def would_send(self) -> bool | None:
+        """True if these requests would leave the machine by themselves; None if nobody tells."""
+        if self.consent.telemetry == "unknown":
+            return None
+        is_on = self.consent.counts and self.consent.telemetry == "on"
+        return is_on and (bool(self.requests) or self.is_unknown)
 
 
 def preview(
@@ -81,15 +86,32 @@ def preview(
 def _preview_client(
     environment: Environment, tool: Tool, wish: PreviewWish
 ) -> tuple[tuple[Preview, ...], tuple[str, ...]]:
-    verdicts = {found.part: found for found in evaluate_tool(environment, tool)}
-    on = frozenset(part for part, found in verdicts.items() if found.telemetry == "on")
-    stored_ids = dict(_stored_ids(environment, tool.name))
-    parts = tool.preview(environment, wish._replace(on=on, stored_ids=stored_ids))
+    found = evaluate_tool(environment, tool, is_named=wish.is_named)
+    verdicts = {each.part: each for each in found}
+    on = frozenset(part for part, each in verdicts.items() if each.telemetry == "on")
+    changed = tool.sending_environment(environment, wish.version)
+    stored_ids = dict(_stored_ids(changed, tool.name))
+    wish = wish._replace(on=on, stored_ids=stored_ids, is_changed=changed is not environment)
+    parts = tool.preview(changed, wish)
     previews = (
-        Preview(verdicts[each.part], _shown(each.requests, wish), each.cautions, each.is_unknown)
+        Preview(
+            _verdict_on(tool, each, verdicts[each.part]),
+            _shown(each.requests, wish),
+            each.cautions,
+            each.is_unknown,
+        )
         for each in parts
     )
     return tuple(previews), tuple(remark for each in parts for remark in each.remarks)
+
+
+def _verdict_on(tool: Tool, part: PartPreview, found: Consent) -> Consent:
+    """Decide by what the part itself was started with, where the tool read that."""
+    installation = part.installation or found.installation
+    counts = found.counts or installation.installed
+    if part.reading is None:
+        return found._replace(installation=installation, counts=counts)
+    return decide(tool, part.reading, installation, counts=counts)
 
 
 def _stored_ids(environment: Environment, name: str) -> Iterator[tuple[str, object]]:

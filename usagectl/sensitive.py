@@ -34,7 +34,10 @@ _NAME = (
     # These end a longer word too: `mypassword`, `accesstoken`.
     r"(?:password|passwd|passphrase|passcode|secret|token|credential|cookie|authorization"
     r"|api_?key|accesskey|privatekey|secretkey)s?(?![a-z])"
-    r"|(?<![a-z0-9])(?:pwd|pass|pat|dsn|auth)(?![a-z])"
+    r"|(?<![a-z0-9])(?:(?:db|key|my|root|store|user)?(?:pwd|pass|pw)|pswd|pat|dsn|auth|bearer|jwt|psk"
+    r"|mnemonic|creds?|otp|cvv|pword|passwort|kennwort|basicauth|sshkey|masterkey|appkey)(?![a-z])"
+    r"|(?:access|activation|auth|backup|mfa|recovery|security|unlock)_codes?$|(?:seed|pass)_phrase$"
+    r"|conn(?:ection)?_?str(?:ing)?s?$|amz_signature$"
     # A `key` alone is any: of a table, of an object in a bucket.
     r"|(?<![a-z0-9])(?!(?:arrow|cache|composite|foreign|group|hash|hot|index|message|object"
     r"|partition|primary|public|range|routing|sort|tag|unique)_key)[a-z0-9]+_keys?(?![a-z])(?!_value)"
@@ -58,6 +61,11 @@ _ISSUED = (
     r"|(?P<token>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}"
     r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|(?:sk|pypi)-(?=[a-z_-]{0,250}[A-Z0-9])[A-Za-z0-9_-]{20,}"
     r"|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{36}|dop_v1_[a-f0-9]{20,}"
+    r"|hf_[A-Za-z0-9]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|dckr_pat_[A-Za-z0-9_-]{20,}"
+    r"|gls?a_[A-Za-z0-9_]{20,}|shp(?:at|ss|ca|pa)_[A-Fa-f0-9]{20,}|(?:whsec|lin_api)_[A-Za-z0-9+/=]{20,}"
+    r"|ATATT3[A-Za-z0-9_=-]{20,}|xapp-[A-Za-z0-9-]{20,}|tskey-[A-Za-z0-9-]{16,}"
+    r"|hooks\.slack\.com/services/T[A-Z0-9]{6,12}/B[A-Z0-9]{6,12}/[A-Za-z0-9]{20,}"
+    r"|discord(?:app)?\.com/api/webhooks/[0-9]{6,20}/[A-Za-z0-9_-]{20,}"
     r"|hvs\.[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*))"
     r"|(?P<private_key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY"
     r"(?:-----[^-]{0,20000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?)?)"
@@ -67,17 +75,121 @@ _ISSUED = (
 _TOLD = (
     r"(?:AccountKey=|(?i:aws_?secret_?access_?key)[\"' ]{0,3}[=:][\"' ]{0,3})"
     r"(?P<cloud_key>[A-Za-z0-9+/]{40,100})"
-    r"|(?<![A-Za-z0-9])(?i:bearer|basic) (?P<header>[A-Za-z0-9+/=_.~-]{16,})"
-    r"|[A-Za-z][A-Za-z0-9+.-]{1,20}://(?P<login>[^\s/@:*]{1,100}:[^\s/@*]{1,200})@"
-    r"|[?&](?i:x-amz-(?:signature|credential|security-token)|signature|sig)=(?P<signature>[^\s&*]{6,})"
+    r"|(?<![A-Za-z0-9])(?i:bearer|basic)[ \t]{1,4}(?P<header>[A-Za-z0-9+/=_.~-]{16,})"
+    r"|[A-Za-z][A-Za-z0-9+.-]{1,20}://(?P<login>[^\s/@:*]{0,100}:[^\s/@*]{1,200})@"
+    r"|(?:[?&]|, ?)(?i:x-amz-(?:signature|credential|security-token)|signature|sig)="
+    r"(?P<signature>[^\s&*]{6,})"
 )
 """What stands where a credential stands: in a header, in a URL, in a signed request."""
 
-# The value is looked at and not consumed: in `text=token=…` it is the next assignment.
-_ASSIGNED = (
-    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[=:] ?\\{0,3}[\"']?(?=([^\s\"'&*<>{}$\\]{6,200}))"
+_TOLD_BRIEFLY = (
+    r"(?<![A-Za-z0-9])(?i:bearer|basic)[ \t]{1,4}(?P<header>(?=[^A-Za-z\s]{0,15}[A-Za-z])"
+    r"(?=[^0-9\s]{0,15}[0-9])[A-Za-z0-9+/=_.~-]{6,15})(?![A-Za-z0-9+/=_.~-])"
+    r"|(?<![A-Za-z0-9])https?://(?P<login>[^\s/@:*?#]{8,200})@"
 )
-_PLACES = frozenset(("header", "login", "signature", "assigned"))
+_TOLD_TO_A_SERVER = (
+    r"(?i:authorization)\\{0,3}[\"']?[=:] ?\\{0,3}[\"']?[A-Za-z-]{2,20} "
+    r"(?P<header>[^\s\"'*\\]{3,400})"
+    r"|(?<![A-Za-z])(?i:cookie): ?(?P<cookie>[^\s\"'*][^\r\n\"'*]{3,400})"
+    r"|(?i:identified by) {1,4}[\"'](?P<assigned>[^\"'*]{1,200})"
+    r"|(?<![A-Za-z])(?i:(?:access|api|encryption|private|secret|signing) key)[\"']? ?[=:] ?[\"']?"
+    r"(?P<assigned_key>[^\s\"'&*<>{}$\\]{4,200})"
+    r"|(?<![A-Za-z0-9-])(?i:token|api[_ -]?key|jwt|pass(?:word|wd|phrase)|secret)"
+    r"(?: (?:is|was|provided))?:? ?[\"'`<(]?(?=[a-z0-9+/=_.~-]{0,200}[A-Z])"
+    r"(?=[A-Z0-9+/=_.~-]{0,200}[a-z])(?=[A-Za-z+/=_.~-]{0,200}[0-9])"
+    r"(?P<said>[A-Za-z0-9+/=_.~-]{12,400})"
+    r"|(?<![\w-])(?i:login|sshpass|mysql|mysqldump|mariadb)(?=\s)[^|;&\n]{0,120}?\s-p ?[\"']?"
+    r"(?P<typed>[^\s\"'*-][^\s\"'*]{3,200})"
+    r"|(?<![\w-])(?:-u|--user)[ =][\"']?(?P<login>[^\s:@*\"']{1,100}:[^\s*\"']{1,200})"
+)
+"""The same, where what stands before it says more than its form."""
+
+_PLACED: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("",), _ISSUED),
+    (("=", ":", "bearer", "basic"), _TOLD),
+    (("bearer", "basic", "://"), _TOLD_BRIEFLY),
+    (
+        (
+            *("authorization", "-u ", "-u=", "-user", "cookie", " by ", "key", "token", "jwt"),
+            *("pass", "secret", " -p"),
+        ),
+        _TOLD_TO_A_SERVER,
+    ),
+)
+"""One of these texts, in small letters, stands where such a form or place does."""
+
+# A value is looked at and not consumed: in `text=token=…` it is the next assignment.
+_ASSIGNED = (
+    r"(?<![\w.-])([\w.-]{2,60})(?:\]|%5[Dd])?(?:(?:\[|%5[Bb])[0-9]{0,5}(?:\]|%5[Dd])){0,2}"
+    r"\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}(?:[!&][\w!:/.-]{0,40}[ \t]{1,4})?"
+    r"\\{0,3}[\"']?(?!(?i:true|false|none|null)(?![\w.-])|\*+(?![^\s\"'&<>{}\\]))"
+    r"(?=([^\s\"'&<>{}$\\][^\s\"'&<>{}\\]{3,200}))"
+)
+_QUOTED = (
+    r"(?<![\w.-])([\w.-]{2,60})\\{0,3}[\"']?[ \t]{0,4}(?:=>|:=|[=:])[ \t]{0,4}\\{0,3}[\"']"
+    r"(?=([^\"'*\\\r\n]{4,300})\\{0,3}[\"'])"
+)
+_BLOCK = (
+    r"(?<![\w.-])([\w.-]{2,60})[\"']?[ \t]{0,4}:[ \t]{0,4}[|>][+0-9-]{0,2}[ \t]{0,4}\r?\n"
+    r"[ \t]{1,40}(?=([^\s*][^\n*]{0,300}(?:\n[ \t][^\n*]{0,300}){0,9}))"
+)
+_LINE_BELOW = (
+    r"(?<![\w.-])([\w.-]{2,60})[\"']?[ \t]{0,4}:[ \t]{0,4}\r?\n[ \t]{0,40}(?:- {1,4})?[\"']?"
+    r"(?=\S{0,200}[0-9]|\S{1,300}[ \t]{0,4}(?:\r?\n|$))(?=([^\s*#:\"'{}-][^\s:*=\"'{}]{3,300}))"
+)
+_PAIR = (
+    r"(?<![\w.-])(?:name|key)[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?([\w.-]{2,60})[\"']?"
+    r"(?:,[ \t]{0,9}|[ \t]{0,4}\r?\n[ \t]{1,40})[\"']?value[\"']?[ \t]{0,4}:[ \t]{0,4}[\"']?"
+    r"(?=([^\s*\"',{}][^\r\n\"'*,{}]{0,300}))"
+)
+_OPTION = (
+    r"(?<![\w-])(?:--?|login \S{1,100} (?=password ))([\w-]{2,60})[ \t]{1,4}[\"']?"
+    r"(?=([^\s\"'&*<>{}$\\-][^\s\"'&*<>{}$\\]{3,200}))"
+)
+_ELEMENT = (
+    r"<([\w.:-]{2,60})(?:\s[^<>]{0,200})?>\s{0,20}(?:<!\[CDATA\[)?"
+    r"(?=([^<>*\s][^<>*]{0,500}?)(?:\]\]>\s{0,20})?</)"
+)
+_ATTRIBUTE = (
+    r"(?:name|key|id|type)=\\{0,3}[\"']([\w.:-]{2,60})\\{0,3}[\"']"
+    r"(?:\s[^<>]{0,100})?(?:>\s{0,20}(?=([^<>*\s][^<>*]{0,500})</)|\bvalue=\\{0,3}[\"']"
+    r"(?=([^\"'*<>\\]{1,300})))"
+)
+_ATTRIBUTE_AFTER = (
+    r"\bvalue=\\{0,3}[\"'](?=([^\"'*<>\\]{1,300})\\{0,3}[\"']\s{1,9}"
+    r"(?:name|key|id)=\\{0,3}[\"'](?P<name>[\w.:-]{2,60})\\{0,3}[\"'])"
+)
+_NEXT_ELEMENT = (
+    r"<(?:name|key)>\s{0,9}([\w.:-]{2,60})\s{0,9}</(?:name|key)>\s{0,40}<\w{1,40}>"
+    r"(?=([^<>*\s][^<>*]{0,500})</)"
+)
+_PART_OF_FORM = (
+    r"name=\\{0,3}[\"']?([\w.-]{2,60})\\{0,3}[\"']?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}"
+    r"\r?\n\r?\n(?=([^\r\n*]{1,500}))"
+)
+_STEP_OF_PATH = r"(?:/|(?<=[\s(])|^)([\w.-]{2,60})/(?=([A-Za-z0-9_.~-]{8,200})(?![A-Za-z0-9_.~-]))"
+
+_NAMED: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("=", ":"), _ASSIGNED),
+    (("=", ":"), _QUOTED),
+    ((": |", ": >", ":|", ":>"), _BLOCK),
+    ((":\n", ":\r", ": \n"), _LINE_BELOW),
+    (("value",), _PAIR),
+    (("-", "login "), _OPTION),
+    (("</",), _ELEMENT),
+    (("</",), _NEXT_ELEMENT),
+    (("name=", "key=", "id=", "type="), _ATTRIBUTE),
+    (("value=",), _ATTRIBUTE_AFTER),
+    (("name=",), _PART_OF_FORM),
+    (("/",), _STEP_OF_PATH),
+)
+"""What assigns a value to a name, and what stands in such a text, in small letters: a form, a
+setting, JSON, YAML, the options of a command, XML, a form in parts, a path."""
+
+_PLACES = frozenset(
+    ("header", "cookie", "login", "signature", "assigned", "assigned-key", "said", "typed")
+)
+_MARKS = (":", "=", "--", "</", "login ", " -p", "bearer", "basic", "identified by ", "/token")
 _RUN = r"[A-Za-z0-9+/_=.~-]{11}"
 
 _COUNTED = r"[0-9]{9,}|(?=[0-9a-f]*[0-9])[0-9a-f]{12,}|(?=[0-9A-F]*[0-9])[0-9A-F]{16,}"
@@ -101,8 +213,8 @@ _TYPES = {int: "number", float: "number", bool: "boolean", list: "list", dict: "
 class Secret(NamedTuple):
     """A secret in a text: its kind, and where it begins and ends."""
 
-    # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `login`,
-    # `signature`, `assigned` (`password=…`).
+    # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `cookie`,
+    # `login`, `signature`, `assigned` (`password=…`), `assigned-key` (`API key: …`).
     kind: str
     start: int
     end: int
@@ -121,7 +233,8 @@ def names_secret(name: str) -> bool:
 def find_secrets(text: str) -> Iterator[Secret]:
     """Find what has the form or the place of a credential; in their order, none overlaps."""
     # Most texts hold none of these: whoever audits a full spool would wait 8 s in place of 5.
-    if not (":" in text or "=" in text or "-----" in text or re.search(_RUN, text)):
+    lowered = text.lower()
+    if not (any(mark in lowered for mark in _MARKS) or re.search(_RUN, text)):
         return
     last: Secret | None = None
     for found in sorted(_candidates(text), key=lambda each: each.start):
@@ -138,13 +251,25 @@ def find_secrets(text: str) -> Iterator[Secret]:
 
 
 def _candidates(text: str) -> Iterator[Secret]:
-    for pattern in (_ISSUED, _TOLD):
-        for match in re.finditer(pattern, text):
-            group = match.lastgroup or ""
-            yield Secret(group.replace("_", "-"), *match.span(group))
-    for match in re.finditer(_ASSIGNED, text):
-        if names_secret(match[1]):
-            yield Secret("assigned", *match.span(2))
+    lowered = text.lower()
+    for marks, pattern in _PLACED:
+        if any(mark in lowered for mark in marks):
+            for match in re.finditer(pattern, text):
+                group = match.lastgroup or ""
+                yield Secret(group.replace("_", "-"), *match.span(group))
+    for marks, pattern in _NAMED:
+        if any(mark in lowered for mark in marks):
+            for match in re.finditer(pattern, text):
+                if names_secret(match.groupdict().get("name") or match[1]) and _is_value(
+                    pattern, match
+                ):
+                    place = 1 if pattern == _ATTRIBUTE_AFTER else match.lastindex or 2
+                    yield Secret("assigned", *match.span(place))
+
+
+def _is_value(pattern: str, match: re.Match[str]) -> bool:
+    """True if a value follows the name; in a path a word may follow it just as well."""
+    return pattern != _STEP_OF_PATH or any(letter.isdigit() for letter in match[2])
 
 
 def looks_like_secret(name: str) -> bool:
@@ -153,7 +278,8 @@ def looks_like_secret(name: str) -> bool:
     None of the 106,000 names that botocore knows does, and 98 of 100 random texts of 24 letters
     and digits do. A token of lower-case letters alone can often not be told from a name.
     """
-    return bool(re.search(_ISSUED, name)) or any(map(_is_drawn, re.findall(_PART, name)))
+    is_drawn = any(map(_is_drawn, re.findall(_PART, name)))
+    return is_drawn or bool(re.search(_ISSUED, name)) or any(True for _ in find_secrets(name))
 
 
 def _is_drawn(part: str) -> bool:
@@ -209,9 +335,11 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
     """
     for value in known:
         text = text.replace(value, "*" * len(value))
+    pieces, at = [], 0
     for _, start, end in find_secrets(text):
-        text = f"{text[:start]}{'*' * (end - start)}{text[end:]}"
-    return text
+        pieces += [text[at:start], "*" * (end - start)]
+        at = end
+    return "".join([*pieces, text[at:]])
 
 
 def mask_url_credentials(url: str) -> str:

@@ -7,7 +7,7 @@ result, and consent turns that into off (design, rule 2).
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from usagectl.errors import (
     FileUnwritableError,
     InvalidValueError,
 )
-from usagectl.machine import files
+from usagectl.machine import file_errors, files, owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Mode = Literal["off", "local", "on"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+MAX_BYTES = 64 * 1024
+"""Settings of a hundred tools are smaller."""
 
 MODE_VARIABLE = "USAGECTL_TELEMETRY"
 
@@ -40,6 +43,7 @@ Name = Literal[
     "mode",
     "mode_since",
     "mode_set_by",
+    "mode_endpoint",
     "endpoint",
     "cache_dir",
     "spool_max_bytes",
@@ -50,6 +54,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "mode": ("telemetry", "mode"),
     "mode_since": ("telemetry", "since"),
     "mode_set_by": ("telemetry", "set_by"),
+    "mode_endpoint": ("telemetry", "for_endpoint"),
     "endpoint": ("telemetry", "endpoint"),
     "cache_dir": ("localstack", "cache_dir"),
     "spool_max_bytes": ("spool", "max_bytes"),
@@ -63,6 +68,7 @@ class ToolSettings(NamedTuple):
     mode: Mode | None = None  # The telemetry mode it asks for.
     mode_since: datetime | None = None  # When that mode was chosen, aware.
     mode_set_by: str | None = None  # `disable` when that command chose it.
+    mode_endpoint: str | None = None  # The endpoint that `on` was chosen for; None: any.
     endpoint: str | None = None  # Base URL for the tool's events.
 
 
@@ -74,7 +80,9 @@ class SettingsFile(NamedTuple):
     cache_dir: str | None = None  # Folder that holds a LocalStack volume's `machine.json`.
     spool_max_bytes: int | None = None  # Size that the queue may grow to.
     spool_max_days: int | None = None  # Age in days that a waiting event may reach.
-    problem: str = ""  # A sentence if it cannot be read or parsed, else empty.
+    problem: str = ""  # A sentence if it cannot be read, parsed or trusted, else empty.
+    hint: str = ""  # A command that helps with the problem, if there is a better one than `cat`.
+    ignored: str = ""  # A sentence if it counts for nothing, else empty.
     unknown: tuple[str, ...] = ()  # Keys that usagectl does not know.
     tools: Mapping[str, ToolSettings] = MappingProxyType({})  # By name, usagectl's own too.
 
@@ -91,29 +99,62 @@ class SettingsFile(NamedTuple):
 def load(environment: Environment) -> SettingsFile:
     """Read the user's settings file."""
     file = files.settings_file(environment)
-    return SettingsFile(file=None) if file is None else read(file)
+    return SettingsFile(file=None) if file is None else _read_own(environment, file)
 
 
-def read(file: Path) -> SettingsFile:
+def read_policy(environment: Environment) -> SettingsFile:
+    """Read the machine-wide policy, which is root's."""
+    return _read_own(environment, files.policy_file(environment), owner=owners.ROOT)
+
+
+def _read_own(environment: Environment, file: Path, *, owner: int | None = None) -> SettingsFile:
+    """Read a file; one that another user could have written is a problem."""
+    doubt = owners.doubt_of(environment, file, owner=owner)
+    if doubt is None:
+        return read(file)
+    problem = f"{file} is not obeyed: {doubt.reason}."
+    return SettingsFile(file, exists=True, problem=problem, hint=doubt.hint)
+
+
+def _is_missing(file: Path) -> bool:
+    """True if nothing is there; of a folder that may not be searched nobody can say so."""
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def read_projects(environment: Environment) -> Iterator[SettingsFile]:
+    """Read the project files from the working folder up, each when it is asked for.
+
+    Together they may be as large as one settings file. One that another user put into a
+    folder for all is ignored.
+    """
+    left = MAX_BYTES
+    for file in files.project_files(environment):
+        if reason := owners.why_ignored(environment, file):
+            yield SettingsFile(file, exists=True, ignored=f"{file} is ignored: {reason}.")
+            continue
+        yield read(file, limit=left)
+        with suppress(OSError):
+            left = max(left - file.stat().st_size, 0)
+
+
+def read(file: Path, *, limit: int = MAX_BYTES) -> SettingsFile:
     """Read one settings, policy or project file; a problem is part of the result."""
+    if _is_missing(file):
+        return SettingsFile(file)
+    from usagectl.machine import toml  # many have no such file
+
     try:
-        data = files.read_bytes(file)
-        return SettingsFile(file) if data is None else _narrow(file, _parse(file, data))
+        document = toml.read(file, limit=limit)
+        return SettingsFile(file) if document is None else _narrow(file, document)
     except (FileUnreadableError, FileCorruptError) as error:
-        return SettingsFile(file, exists=True, problem=error.message)
-
-
-def _parse(file: Path, data: bytes) -> dict[str, object]:
-    import tomllib  # most runs have no such file
-
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise FileCorruptError(file, reason="it is not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise FileCorruptError(file, reason="it is not TOML") from error
-    except (RecursionError, ValueError, OverflowError) as error:
-        raise FileCorruptError(file, reason="it is too deep or holds an odd value") from error
+        hint = file_errors.explain_owner(file)[1] if isinstance(error, FileUnreadableError) else ""
+        return SettingsFile(file, exists=True, problem=error.message, hint=hint)
 
 
 def _narrow(file: Path, document: Mapping[str, object]) -> SettingsFile:
@@ -145,6 +186,7 @@ def _narrow_tool(file: Path, table: Mapping[str, object], *, place: str) -> Tool
         mode=mode,
         mode_since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
         mode_set_by=_text(file, table, f"{place}.set_by"),
+        mode_endpoint=_text(file, table, f"{place}.for_endpoint"),
         endpoint=_text(file, table, f"{place}.endpoint"),
     )
 
@@ -292,8 +334,10 @@ def save(
         LockTimeoutError: another process holds the settings' lock.
     """
     file = files.require_settings_file(environment)
+    if doubt := owners.doubt_of(environment, file):
+        raise FileUnwritableError(file, reason=doubt.reason, hint=doubt.hint)
     placed = {place_of(name, tool): value for name, value in values.items()}
-    with nullcontext() if dry_run else files.lock(file.parent):
+    with nullcontext() if dry_run else files.lock(environment.state_dir or file.parent):
         return _save(file, placed, now=environment.now(), dry_run=dry_run)
 
 
@@ -306,7 +350,7 @@ def place_of(name: Name, tool: str = OWN_NAME) -> tuple[str, ...]:
 def _save(
     file: Path, values: Mapping[tuple[str, ...], object], *, now: datetime, dry_run: bool
 ) -> SaveResult:
-    before = files.read_bytes(file)
+    before = files.read_bytes(file, limit=MAX_BYTES)
     is_corrupt = before is not None and bool(read(file).problem)
     if is_corrupt and not any(place[-1] == "mode" for place in values):
         # The file may hold an off, which setting it aside would undo.

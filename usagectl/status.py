@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.consent import evaluate
-from usagectl.errors import count_of, quote
+from usagectl.errors import count_of
 from usagectl.identity import folder_of, read_all
 from usagectl.machine.environment import is_ci, is_container
 from usagectl.settings import OWN_NAME
@@ -13,7 +13,7 @@ from usagectl.spool import state as spool_state
 from usagectl.tools.base import Caution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from usagectl.consent import Consent
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.spool import SpoolState
     from usagectl.tools.base import Source, Telemetry
-
-NOT_COVERED: tuple[str, ...] = (
-    "Licence activation: LocalStack posts the token and the machine ID to its licence API, "
-    "whatever any switch says; the notice says so too.",
-    "The machine ID: `localstack start` makes machine.json, and mounts it into the container, "
-    "also when events are off.",
-    "A container that was not started by LocalStack's own command line, such as one of Docker "
-    "Compose: it sees only the variables that its own configuration gives it.",
-)
-"""What no opt-out reaches (the notice; facts, parts 3.12, 3.15 and 5)."""
 
 
 class Report(NamedTuple):
@@ -45,13 +35,17 @@ class Report(NamedTuple):
     spool: SpoolState  # The size of the queue.
 
 
-def collect(environment: Environment) -> Report:
-    """Collect the whole status; opens no socket, runs no program, writes nothing."""
+def collect(environment: Environment, names: Sequence[str] = ()) -> Report:
+    """Collect the whole status, or that of the named tools; asks nobody and writes nothing.
+
+    Raises:
+        UnknownToolError: no tool goes by one of the names.
+    """
     queue = spool_state(environment)
     machine_ids = read_all(environment)
     return Report(
         consents=tuple(
-            _with_cautions(environment, found, queue) for found in evaluate(environment)
+            _with_cautions(environment, found, queue) for found in evaluate(environment, names)
         ),
         machine_ids=machine_ids,
         cache_dir=folder_of([mid.place for mid in machine_ids]),
@@ -78,7 +72,7 @@ def _spool_cautions(found: Consent, queue: SpoolState) -> Iterator[Caution]:
     unwritable = queue.unwritable if found.telemetry != "off" else ""
     if problem := queue.problem or unwritable:
         code = "spool-unreadable" if queue.problem else "spool-unwritable"
-        yield Caution(code, problem, f"ls -la {quote(str(queue.path.parent))}")
+        yield Caution(code, problem, queue.hint)
     if queue.losses.total:
         events = count_of(queue.losses.total, "event was", "events were")
         message = f"{events} lost; the spool was full or too old, or the disk took nothing."
@@ -103,10 +97,22 @@ def _pause_cautions(environment: Environment, found: Consent) -> Iterator[Cautio
     yield Caution("sending-paused", message, hint)
 
 
-def offending(consents: tuple[Consent, ...], expected: Telemetry) -> tuple[Consent, ...]:
-    """List the counting parts that are louder than expected.
+def offending(
+    consents: Sequence[Consent], expected: Telemetry, names: Sequence[str] = ()
+) -> tuple[Consent, ...]:
+    """List the parts that are louder than expected, of tools that are here or were named.
 
-    `off` wants every part off; `local` wants that nothing is sent.
+    `off` wants every part off; `local` wants that nothing is sent. What usagectl records here
+    by default, and sends to nobody, is no offence unless it was named.
     """
     fine = ("off",) if expected == "off" else ("off", "local")
-    return tuple(found for found in consents if found.counts and found.telemetry not in fine)
+    return tuple(
+        found
+        for found in consents
+        if found.counts and found.telemetry not in fine and not _is_own_default(found, names)
+    )
+
+
+def _is_own_default(found: Consent, names: Sequence[str]) -> bool:
+    is_default = found.telemetry == "local" and found.decided_by.source == "default"
+    return is_default and found.tool == OWN_NAME and OWN_NAME not in names

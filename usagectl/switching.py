@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.consent import evaluate_tool
+from usagectl.consent import describe, evaluate_tool, way_off_of
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools.base import emitters, select
@@ -53,7 +53,7 @@ def disable(
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = select(environment, names)
-    done = _carry_out(environment, dict.fromkeys(chosen, "off"), dry_run=dry_run)
+    done = _carry_out(environment, dict.fromkeys(chosen, "off"), names, dry_run=dry_run)
     problems: list[UsagectlError] = []
     purged = 0
     if not keep_spool:
@@ -82,7 +82,7 @@ def enable(
     """
     chosen = select(environment, names)
     wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
-    done = _carry_out(environment, wishes, dry_run=dry_run)
+    done = _carry_out(environment, wishes, names, dry_run=dry_run)
     problems = [
         _stays(each, found)
         for each in done
@@ -103,7 +103,11 @@ def _result(
 
 
 def _carry_out(
-    environment: Environment, wishes: Mapping[Tool, Wish], *, dry_run: bool
+    environment: Environment,
+    wishes: Mapping[Tool, Wish],
+    names: Sequence[str],
+    *,
+    dry_run: bool,
 ) -> list[_Switched]:
     """Have each tool write its switch, then read all verdicts anew."""
     done = []
@@ -112,7 +116,13 @@ def _carry_out(
             done.append(_Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run)))
         except StateError as error:
             done.append(_Switched(tool, wish, failure=error))
-    return [each._replace(consents=evaluate_tool(environment, each.tool)) for each in done]
+    return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
+
+
+def _read_back(environment: Environment, tool: Tool, names: Sequence[str]) -> tuple[Consent, ...]:
+    """Read the verdicts anew; a named tool counts, here or not, if its file was written."""
+    is_named = tool.can_be_written and tool.name in names
+    return evaluate_tool(environment, tool, is_named=is_named)
 
 
 def _concerned(done: _Switched) -> Iterable[Consent]:
@@ -135,6 +145,9 @@ def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -
 
 def _stays(done: _Switched, found: Consent) -> SwitchIneffectiveError:
     because, hint = _why(done, found.decided_by)
+    if found.decided_by.source == "flags":
+        because = f"{describe(found.decided_by)} beats every variable and file"
+        hint = (done.wish == "off" and way_off_of(found)) or "usagectl status"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 
@@ -153,6 +166,7 @@ def _why(done: _Switched, decider: Switch) -> tuple[str, str]:
             return f"{because} beats every file", f"export {decider.name}=1"
         return f"{because} decides", f"unset {decider.name}"
     if decider.origin:
-        hint = "usagectl status" if is_off else f"cat {quote(decider.origin)}"
+        has_file = decider.source != "process"
+        hint = f"cat {quote(decider.origin)}" if has_file and not is_off else "usagectl status"
         return f"{decider.name} in {decider.origin} decides", hint
     return f"nothing switches it {done.wish}", "usagectl status"

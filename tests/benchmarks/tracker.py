@@ -46,7 +46,9 @@ from usagectl.emitting.recorder import Recorder, build_session_event
 from usagectl.events import schemas
 environment, emitter = current_environment(), Emitter("mytool")
 begin = partial(build_session_event, emitter=emitter)
-recorder = Recorder(environment, "mytool", permit(environment, emitter), begin=begin)
+recorder = Recorder(
+    environment, "mytool", permit(environment, emitter), begin=begin, announce=lambda _: None
+)
 for _ in range(int(sys.argv[1])):
     recorder.record(schemas.of("aws_request"), CALL)
 started, worked = time.perf_counter(), time.process_time()

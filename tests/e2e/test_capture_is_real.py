@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from usagectl import capture
-from usagectl.pytest_plugin import UsageCapture, usagectl_capture  # noqa: F401 - a fixture
+from usagectl_pytest import UsageCapture, usagectl_capture  # noqa: F401 - a fixture
 
 from .client_venv import (
     NEWER,
@@ -77,10 +77,10 @@ def record(
     changes: Mapping[str, str | None] | None = None,
 ) -> Recorded:
     """Run a command under `usagectl capture` and read back what was recorded of it."""
-    words = ("capture", "--json", "-o", "out.jsonl", "--force", *options, "--", *command)
+    files = ("-o", "out.jsonl", "--summary", "sum.json", "--force")
+    words = ("capture", *files, *options, "--", *command)
     run = usagectl.run(sandbox, *words, changes=changes or {})
-    # The command's own stderr comes before.
-    document = json.loads(run.last_line)
+    document = json.loads((sandbox.work_dir / "sum.json").read_text())
     captured = list(capture.load(sandbox.work_dir / "out.jsonl"))
     return Recorded(run, document["data"], captured)
 

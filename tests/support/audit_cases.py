@@ -62,6 +62,17 @@ def sent(event: dict[str, object], session: str = ID) -> dict[str, object]:
     return {"uid": "1", "time": TIME, "tool": "localstack", "headers": headers, "event": event}
 
 
+def unparsed(problem: str, **members: str) -> dict[str, str]:
+    """Build the line of a capture for a request without an event."""
+    return {
+        "kind": "unparsed",
+        "method": "POST",
+        "path": "/v1/events",
+        "problem": problem,
+        **members,
+    }
+
+
 class Case(NamedTuple):
     """Events that trigger a rule, and events that nearly do."""
 
@@ -82,6 +93,15 @@ CASES: dict[str, Case] = {
     "UC108": Case(
         (b'{"name":"x","payload":{"cmd":"a","cmd":"b"}}',),
         (b'{"name":"x","payload":{"cmd":"a:\\":","a":{"cmd":"b"}}}', b'{"name":"\\u0061:","a":1}'),
+    ),
+    "UC109": Case((unparsed("it holds no event"),), (unparsed("it is empty"),)),
+    "UC110": Case((unparsed("it is empty", method="GET"),), (unparsed("it is empty"),)),
+    "UC111": Case((unparsed("it is empty"),), (unparsed("it is empty", method="HEAD"),)),
+    "UC112": Case((unparsed("its compression is broken"),), (unparsed("it is not JSON"),)),
+    "UC113": Case((unparsed("it holds more than its events"),), (unparsed("it is empty"),)),
+    "UC114": Case(
+        (unparsed("it is empty", method="GET", path="/v1?id=*"),),
+        (unparsed("it is empty", method="GET", path="/v1"),),
     ),
     "UC201": Case((cli(session_id=ID),), (cli(),)),
     "UC202": Case((cli(session_id=ID), call()), (cli(session_id=OTHER_ID), call())),

@@ -140,7 +140,7 @@ def run_all_behind(
     """Run command lines one after another behind one wall; give what became of each."""
     changed = {**machine.process_variables(), **(variables or {})}
     done = subprocess.run(
-        [*wall, sys.executable, "-c", _DRIVER, json.dumps(lines)],
+        [*wall, sys.executable, "-P", "-c", _DRIVER, json.dumps(lines)],
         env={name: value for name, value in changed.items() if value is not None},
         cwd=machine.cwd,
         stdin=subprocess.DEVNULL,

@@ -189,6 +189,13 @@ def garbage(connection: Connection, _request: Received) -> None:
     connection.socket.sendall(b"\x00\xff no http at all\r\n\r\n")
 
 
+def flood(connection: Connection, _request: Received) -> None:
+    """Send answers that announce another one, and never that one."""
+    with suppress(OSError):
+        for _ in range(10_000):
+            connection.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
 def reset(connection: Connection, _request: Received) -> None:
     """Break the connection off instead of answering."""
     connection.reset()

@@ -44,9 +44,7 @@ _TELLING = (
 )
 
 
-_LIBRARIES = (
-    "dotenv, httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer, uvicorn"
-)
+_LIBRARIES = "httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer, uvicorn"
 
 
 def run_usagectl(
@@ -141,6 +139,7 @@ class Machine:
             "root": self.root,
             "now": lambda: NOW,
             "entropy": os.urandom,
+            "uid": os.geteuid(),
         }
         return Environment(**{**members, **overrides})
 

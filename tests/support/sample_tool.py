@@ -128,12 +128,13 @@ def make(folder: Path, defects: str = "") -> Spec:
     )
 
 
-def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run pytest with our plugin as an author does, in a process of its own."""
-    plugins = ("-p", "no:cacheprovider", "-p", "usagectl.pytest_plugin")
+    own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)}
+    plugins = ("-p", "no:cacheprovider", "-p", "usagectl_pytest")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugins, *words],
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, **variables, **own},
         cwd=folder,
         capture_output=True,
         text=True,

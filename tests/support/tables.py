@@ -32,10 +32,11 @@ def field_table() -> str:
 
 def module_table() -> str:
     """Write a row for each module: its name, and the first line of its docstring."""
-    package = REPOSITORY / "usagectl"
+    package, plugin = REPOSITORY / "usagectl", REPOSITORY / "usagectl_pytest" / "__init__.py"
     rows = ["| module | what it is |", "|---|---|"]
-    for file in sorted(package.rglob("*.py")):
-        name = ".".join(file.relative_to(package).with_suffix("").parts)
+    for file in [*sorted(package.rglob("*.py")), plugin]:
+        name = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+        name = name.removeprefix("usagectl.")
         text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
         first = text.partition("\n")[0].replace("|", "\\|")
         rows.append(f"| `{name.removesuffix('.__init__')}` | {first} |")

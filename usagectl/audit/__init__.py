@@ -1,7 +1,7 @@
 """Audit of events: held against the notice, and searched for what must not leave the machine.
 
 `rules` names what can be found, `search` knows the values of this machine and what a telling
-text looks like; `reading` and `auditor` take events in, `checks` examines each, `findings`
+text looks like; `auditor` takes events in, `checks` examines each, `findings`
 counts. `baseline` and `sarif` work on the outcome. Nothing here prints, and no value to look
 for is ever part of an outcome.
 """

@@ -7,10 +7,12 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.audit import checks, reading
+from usagectl.audit import checks
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.findings import CLI, Ledger, clean
 from usagectl.audit.search import Context
+from usagectl.events import reading
+from usagectl.events.reading import UNPARSED
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
 from usagectl.spool import STATES, open_spool
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from usagectl.audit.findings import Finding
-    from usagectl.audit.reading import Hidden, Item
+    from usagectl.events.reading import Hidden, Item
     from usagectl.machine.environment import Environment
     from usagectl.spool import State
 
 _MOST_NAMES = 1000
 _OTHER = "*"
-_UNPARSED = "unparsed"
 _SESSION_HEADER = "localstack-session-id"
 _CLIENT = re.compile(r"(?:localstack lstk|localstack|lstk)/([0-9][\w.+-]{0,40})")
 
@@ -36,6 +37,17 @@ _CALL = "aws_request"
 _CLIENT_ERRORS, _INTERNAL = range(400, 500), 500
 _NAMES_OF_COMMANDS = {CLI: ("cmd",), "lstk_command": ("parameters", "command")}
 _MOST_WORDS = 4096
+_REPORTING = ("POST", "PUT", "PATCH")
+_IN_ADDRESS = "UC114"
+_SAYS_NOTHING = ("UC109", "UC110", "UC111")
+_RULES_OF_PROBLEMS = {
+    reading.NO_EVENTS: "UC109",
+    reading.NOT_JSON: "UC107",
+    reading.NO_OBJECT: "UC106",
+    reading.BESIDE: "UC113",
+}
+"""All other problems say why a body could not be read: UC112."""
+
 _LONGEST_COMMAND = 200
 
 
@@ -47,6 +59,7 @@ class AuditResult(NamedTuple):
     findings: tuple[Finding, ...]  # Where they depart from the notice, worst first.
     bad_lines: int = 0  # Lines that hold no event.
     first_bad_line: int = 0  # 0 without one.
+    without_events: int = 0  # Requests that said nothing: probes, empty bodies, empty lists.
 
 
 def audit_capture(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
@@ -83,6 +96,7 @@ class Auditor:
         self._names: dict[str, int] = {}
         self._words: set[str] = set()
         self.events = 0
+        self.without_events = 0
         self.bad_lines = 0
         self.first_bad_line = 0
 
@@ -152,6 +166,7 @@ class Auditor:
             tuple(self._ledger.findings(left_out=self._words)),
             self.bad_lines,
             self.first_bad_line,
+            self.without_events,
         )
 
     def shown_name(self, name: object) -> str:
@@ -197,16 +212,21 @@ class Auditor:
 
     def _add_without_event(self, record: dict[str, object]) -> bool:
         """Audit a line that a capture keeps beside its events; False for any other object."""
-        if record.get("kind") != _UNPARSED or "name" in record:
+        if record.get("kind") != UNPARSED or "name" in record:
             return False
+        rule = _rule_of_problem(record)
+        if rule in _SAYS_NOTHING:
+            self.without_events += 1
+            self._ledger.add(rule, UNPARSED, "")
+            return True
         self.events += 1
-        self._count(_UNPARSED)
-        self._ledger.add("UC107", _UNPARSED, "/body", "")
+        self._count(UNPARSED)
+        self._ledger.add(rule, UNPARSED, "/path" if rule == _IN_ADDRESS else "/body")
         body = record.get("body")
         if isinstance(body, str):
             with suppress(ValueError):  # What is not base64 came from no capture.
                 text = base64.b64decode(body).decode("utf-8", "replace")
-                self._checker.below(Node(_UNPARSED, "/body"), text)
+                self._checker.below(Node(UNPARSED, "/body"), text)
         return True
 
     def _add_hidden(self, record: object, hidden: Hidden) -> None:
@@ -268,15 +288,29 @@ class Auditor:
             self._ledger.add("UC305", _CALL, "/payload/stack_trace", trace)
 
 
+def _rule_of_problem(record: dict[str, object]) -> str:
+    """Name the rule of a request without an event: by its problem, if that is known."""
+    problem, method, path = (record.get(name) for name in ("problem", "method", "path"))
+    if problem == reading.EMPTY:
+        if isinstance(path, str) and "?" in path:
+            return _IN_ADDRESS
+        return "UC111" if method in _REPORTING else "UC110"
+    if problem in _RULES_OF_PROBLEMS or not isinstance(problem, str):
+        return _RULES_OF_PROBLEMS.get(str(problem), "UC107")
+    return "UC112"
+
+
 def _parts_of(record: object) -> tuple[list[object] | None, object]:
     """Return the events of a record, an event or a body, else None; and a record's headers."""
     if isinstance(record, list):
-        return record or None, None
+        return record, None
     if not isinstance(record, dict):
         return None, None
     if "name" in record:
         return [record] if isinstance(record["name"], str) else None, None
     if record.get("event") is not None:
         return [record["event"]], record.get("headers")
-    events = record.get("events")
+    events = record.get("events", ())
+    if events is None:  # Programs in Go write an empty list so.
+        return [], None
     return events if isinstance(events, list) else None, None

@@ -62,7 +62,15 @@ def parse_ignore(text: str) -> Ignore:
         place, reason = _split_place(match[3])
     if not reason.strip():
         raise InvalidValueError("--ignore", text, wanted="a reason must follow a colon", hint=_HINT)
-    return Ignore(rule.id, place.replace(".payload.", "."), reason.strip())
+    return Ignore(rule.id, _as_shown(place), reason.strip())
+
+
+def _as_shown(place: str) -> str:
+    """Write a place as findings show it; a pointer, as JSON gives the field, is taken too."""
+    if "/" in place:
+        event, _, pointer = place.partition("/")
+        place = ".".join((event.removesuffix("."), *pointer.split("/")))
+    return place.replace(".payload.", ".", 1).replace(".*", "")
 
 
 def _split_place(text: str) -> tuple[str, str]:
@@ -88,6 +96,11 @@ def check_places(ignores: Iterable[Ignore], names: Iterable[str]) -> None:
         is_seen = any(f"{ignore.place}.".startswith(f"{name}.") for name in seen)
         if ignore.place and not is_seen:
             find_event(ignore.place.partition(".")[0])
+
+
+def unmatched(ignores: Iterable[Ignore], findings: Sequence[Finding]) -> list[Ignore]:
+    """List what would be ignored, and is not there."""
+    return [each for each in ignores if not any(map(each.covers, findings))]
 
 
 def suppress(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from usagectl.audit.findings import CLI, SharedIds, clean
 from usagectl.audit.rules import EXEMPT, INSTEAD
-from usagectl.audit.search import Hit, is_free_text
+from usagectl.audit.search import VERSION_PLACE, Hit, is_free_text
 from usagectl.notice import all_events
 from usagectl.notice import load as load_notice
 from usagectl.sensitive import names_secret
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from usagectl.audit.findings import Ledger
     from usagectl.audit.search import Context
-    from usagectl.notice import Field
+    from usagectl.notice import Default, Field
 
 _IDS = ("/session_id", "/machine_id")
 _MOST_REMEMBERED = 4096
@@ -57,6 +57,7 @@ class Node:
     fullmatch: Callable[[str], object] | None = None  # Matches the documented format.
     is_tight: bool = False  # Only numbers, times or IDs have that format.
     role: str = ""  # The privacy class if it asks for a rule of its own, else empty.
+    default: Default | None = None  # What stands there of a setting that is not set.
     children: dict[str, Node] = field(default_factory=dict)
     any_key: Node | None = None  # The place below it for every other key.
     item: Node | None = None  # The place of each of its items.
@@ -132,6 +133,8 @@ def _plant(root: Node, planted: Field) -> None:
     for part in planted.pointer.split("/")[1:]:
         node = _step(node, part)
     node.role = _role(planted)
+    defaults = (each for each in load_notice().defaults if each.event == planted.event)
+    node.default = next((each for each in defaults if each.field == planted.pointer), None)
 
 
 def _step(node: Node, part: str) -> Node:
@@ -243,6 +246,8 @@ class Checker:
                 continue  # A trace is text as well.
             if rule == "UC504" and named & {"UC302", "UC402"}:
                 continue  # The same token, reported already.
+            if rule == "UC502" and "." in match and VERSION_PLACE.search(pointer):
+                continue  # Four numbers are a version where one is expected.
             self._ledger.add(rule, node.event, pointer, match, part)
         return not found
 
@@ -250,7 +255,8 @@ class Checker:
         if not text:
             return
         if node.role == "configuration":
-            yield Hit("UC301", text)
+            if node.default is None or self._context.is_set(node.default, text):
+                yield Hit("UC301", text)
         elif node.role == "secret":
             yield Hit("UC302", text)
         elif node.role == "derived-id" and self._context.has_derived(text):

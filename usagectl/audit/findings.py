@@ -27,7 +27,7 @@ _MOST_VERSIONS = 64
 _MOST_IDS = 131_072
 _SHORTEST_ID, _LONGEST_ID = 8, 128
 _OF_THIS_MACHINE = ("UC302", "UC401", "UC402", "UC403", "UC404", "UC405", "UC406")
-_WITHOUT_EXAMPLE = ("UC101", "UC104", "UC106", "UC107", "UC108", "UC202")
+_WITHOUT_EXAMPLE = ("UC101", "UC104", *(f"UC{number}" for number in range(106, 115)), "UC202")
 
 
 class Known(NamedTuple):

@@ -57,6 +57,7 @@ EXEMPT: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("aws_request", "/payload/stack_trace"): ("UC305", "UC306", "UC405"),
     ("aws_request_agg", "/payload/api_calls/*/service"): _TYPED,
     ("aws_request_agg", "/payload/api_calls/*/operation"): _TYPED,
+    ("unparsed", "/body"): ("UC306",),
 }
 """Rules that do not hold in a field, because the notice describes such a content."""
 

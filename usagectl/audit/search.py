@@ -14,13 +14,15 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.homes import HIDDEN_HOME, find_homes
 from usagectl.sensitive import ORDINARY_WORDS, find_secrets, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.machine.environment import Environment
+    from usagectl.notice import Default
 
 _NO_VALUES = frozenset(("true", "false", "none", "null", "auto", "json", "yaml", "table", "text"))
 _SHORTEST_WORD = 4
@@ -45,11 +47,26 @@ _EXAMPLE_DOMAIN = re.compile(
     r"(?i)(?:@|\.)(?:example\.(?:com|org|net)|example|invalid|test|localhost)$"
 )
 _IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
-_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])")
-_HOME = re.compile(
-    r"(?<![\w.])(?:/home/|/Users/|/root/|/var/root/)[^/\s\"':,;<>*]{1,64}"
-    r"|(?<!\w)[A-Za-z]:[\\/]{1,2}(?:Users|Documents and Settings)[\\/]{1,2}[^\\/\s\"':,;<>*]{1,64}"
+_MOST_BEFORE = 80
+_VERSION_BEFORE = re.compile(
+    # A word that says so, then numbers of a list; a sign, as in `pkg==`; `a/b:`, `Chrome/`, `pkg-`.
+    r"(?i:versions?|release|revision|\b(?:build|rev|ver|oid|section))(?: is)?"
+    r"[\s\\\"'`:=<>~^!(\[]{1,5}"
+    r"(?:[0-9][0-9.]{0,20}[\"'`]?(?:,|,? (?:or|and|to|until)|\.\.|-)? ?[\"'`]?){0,4}$"
+    r"|(?:[=<>~^!]=|[~^]) ?$|(?<![\w./-])[a-z0-9][\w.-]{0,60}/[\w./-]{1,60}:$"
+    r"|(?<![\w./\\-])(?!(?:ip|host|node|server|addr|peer|client|tcp|udp)[-_/])[A-Za-z][\w+-]{0,40}[/_-]$"
 )
+_VERSION_AFTER = re.compile(
+    r"(?:[-.+_][a-z0-9]{1,12}){0,4}\.(?:tar|t[gx]z|zip|whl|jar|deb|rpm|apk|exe|msi|dll|so|nupkg)\b"
+    r"|[-+](?:alpha|beta|rc|dev|snapshot|final|release|py[23])|\.(?:dev|post|rc)[0-9]"
+    r"| or (?:later|newer|older)\b"
+)
+VERSION_PLACE = re.compile(
+    r"(?i)(?:version|release|build)(?:_?(?:string|number))?$|/versions?/[^/]*$"
+)
+"""A place whose name says that a version stands there."""
+
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _RESOURCE = re.compile(
     r"\barn:aws[a-z-]{0,20}:[a-z0-9-]{1,40}:[a-z0-9-]{0,30}:[0-9]{0,12}:[^\s\"',]{1,200}"
     r"|\bs3://[a-z0-9][a-z0-9.-]{1,62}"
@@ -78,9 +95,11 @@ class Context:
         self,
         values: Iterable[tuple[str, tuple[str, ...]]] = (),
         derived_ids: Iterable[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.values = dict(values)  # The texts of each rule.
         self.derived_ids = frozenset(derived_ids)  # Those that this machine's own ID leads to.
+        self._variables = variables or {}
         groups = [
             f"(?P<{rule}>{_pattern(rule, each)})" for rule, each in self.values.items() if each
         ]
@@ -103,7 +122,7 @@ class Context:
             ("UC404", _hosts(environment)),
         )
         values = ((rule, _longest_first(texts)) for rule, texts in found)
-        return cls(values, _derived(machine_ids))
+        return cls(values, _derived(machine_ids), environment.variables)
 
     def search(self, text: str) -> list[Hit]:
         """Find everything telling in a text."""
@@ -122,6 +141,15 @@ class Context:
             Hit(match.lastgroup or "", match[0], match[0] if match.lastgroup == "UC401" else "")
             for match in self.finder.finditer(text)
         ]
+
+    def is_set(self, default: Default, value: str) -> bool:
+        """True unless a value of a setting is the client's default and no variable says it."""
+        match = re.fullmatch(default.pattern, value)
+        if match is None:
+            return True
+        what, how = (*match.groups(), "", "")[:2]
+        name = what.upper().replace("-", "_")
+        return any(self._variables.get(each.format(name)) == how for each in default.variables)
 
     def has_derived(self, machine_id: str) -> bool:
         """True if a machine ID is computed from the machine, this one or another."""
@@ -215,15 +243,27 @@ def _derived(machine_ids: Iterable[str]) -> Iterator[str]:
             yield hashlib.md5(whole.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def _is_telling(text: str) -> bool:
+def _is_telling(match: re.Match[str]) -> bool:
     """True for an address, unless it is a version or one that every machine has."""
+    text = match[0]
     try:
         address = ip_address(text)
     except ValueError:
         return False
+    if address.version == 4 and _is_version(match):  # noqa: PLR2004
+        return False
     if address.version == 6 and text.count(":") < 4 and len(text) < 8:  # noqa: PLR2004
         return False  # `a::b:c` is more often a name than an address.
     return not (address.is_loopback or address.is_unspecified)
+
+
+def _is_version(match: re.Match[str]) -> bool:
+    """True for four numbers that a word before them, or an ending behind, calls a version."""
+    before = match.string[max(match.start() - _MOST_BEFORE, 0) : match.start()]
+    return bool(
+        _VERSION_AFTER.match(match.string, match.end())
+        or (_VERSION_BEFORE.search(before) and match.string[match.end() : match.end() + 1] != ":")
+    )
 
 
 class Pattern(NamedTuple):
@@ -233,14 +273,14 @@ class Pattern(NamedTuple):
     marks: str  # One of these stands in every text that matches; most texts hold none.
     times: int  # How often it does at least.
     pattern: re.Pattern[str]
-    counts: Callable[[str], bool] | None = None  # Whether a match counts; None: always.
+    counts: Callable[[re.Match[str]], bool] | None = None  # Whether a match counts; None: always.
 
 
 PATTERNS = (
-    Pattern("UC501", "@", 1, _EMAIL, lambda mail: not _EXAMPLE_DOMAIN.search(mail)),
+    Pattern("UC501", "@", 1, _EMAIL, lambda mail: not _EXAMPLE_DOMAIN.search(mail[0])),
     Pattern("UC502", ".", 3, _IPV4, _is_telling),
     Pattern("UC502", ":", 3, _IPV6, _is_telling),
-    Pattern("UC405", "/\\", 1, _HOME),
+    Pattern("UC405", "~", 1, re.compile(HIDDEN_HOME)),  # A capture has hidden it.
     Pattern("UC505", ":", 1, _RESOURCE),
     Pattern("UC305", '("[\n:', 1, _TRACE),
 )
@@ -253,9 +293,11 @@ def find_patterns(text: str) -> Iterator[tuple[str, str]]:
         for mark in marks:
             if text.count(mark) >= times:
                 for match in pattern.finditer(text):
-                    if counts is None or counts(match[0]):
+                    if counts is None or counts(match):
                         yield rule, match[0]
                 break
+    for start, end in find_homes(text):
+        yield "UC405", text[start:end]
     for kind, start, end in find_secrets(text):
         yield _RULES_OF_SECRETS.get(kind, "UC504"), text[start:end]
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl import sensitive
 from usagectl.capture import children
 from usagectl.capture.file import CaptureFile, Sums
+from usagectl.capture.leading import (
+    Address,
+    address_of,
+    leading_variables,
+    make_state,
+    variables_for_child,
+)
 from usagectl.capture.records import Arrival, Captured, Privacy, load
-from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, can_bind
+from usagectl.capture.refusals import Refusal
+from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer
+from usagectl.errors import UsagectlError
 from usagectl.machine import processes
+from usagectl.machine.environment import with_account_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,31 +36,15 @@ __all__ = [
     "Capture",
     "Captured",
     "Options",
+    "Refusal",
     "Sums",
     "load",
     "opened",
     "variables_for_child",
 ]
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_PROXIES_TO_EVERYTHING = (
-    "OUTBOUND_HTTP_PROXY",
-    "OUTBOUND_HTTPS_PROXY",
-    # LocalStack's command line hands these on, and its container takes the prefix off.
-    "LOCALSTACK_OUTBOUND_HTTP_PROXY",
-    "LOCALSTACK_OUTBOUND_HTTPS_PROXY",
-)
-_LIFTED = {"DISABLE_EVENTS": "0", "LOCALSTACK_DISABLE_EVENTS": "0", "USAGECTL_TELEMETRY": "on"}
-_DOCKER_BRIDGE = "172.17.0.1"
-_DOCKER_DESKTOP = "host.docker.internal"
 
-
-class Address(NamedTuple):
-    """Address of the endpoint, as programs use it."""
-
-    port: int
-    host: str = "127.0.0.1"  # Its host for a program on this machine.
-    container_host: str = ""  # Its host for a container; empty if that cannot reach it.
+_SHORTEST_HOME = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +56,9 @@ class Options:
     answer: str = "on"  # How the endpoint behaves, see `server.Behaviour`.
     address: str = LOOPBACK
     port: int = 0  # 0: a free one.
-    as_if_enabled: bool = False  # Lift every opt-out for the command.
-    reveal: bool = False  # Keep tokens and all headers in clear.
+    as_if_enabled: bool = False  # Lift the opt-outs of the tools that are led here.
+    reveal: bool = False  # Keep tokens, home paths and all headers in clear.
+    has_secret: bool = False  # Lead the command here by a path that no other program knows.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
     @property
@@ -77,36 +71,58 @@ class Capture:
     """A capture that is under way: the address of its endpoint, its file, what came in."""
 
     def __init__(
-        self, environment: Environment, options: Options, file: CaptureFile, server: CaptureServer
+        self,
+        environment: Environment,
+        options: Options,
+        file: CaptureFile,
+        server: CaptureServer,
+        state_dir: Path,
     ) -> None:
-        self.address = address_of(options.address, server.port)
+        self.address = address_of(options.address, server.port, secret=server.secret)
         self.options = options
         self.file = file
         self._environment = environment
         self._server = server
+        self._state_dir = state_dir
+        self._has_led = self._adopts = False
+        self._before: Sequence[int] = ()  # Children of this process that the command is not.
+        self.left: tuple[int, ...] = ()  # At the end: what of the command still runs, by number.
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The variables that lead events here, past every proxy."""
-        return leading_variables(self._environment.variables, self.address)
+        """The variables that lead events here, past every proxy and without the user's spool."""
+        variables = self._environment.variables
+        return leading_variables(variables, self.address, state_dir=self._state_dir)
 
     def child_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Build the environment of a captured command."""
-        is_lifted = self.options.as_if_enabled
-        return variables_for_child(variables, self.address, as_if_enabled=is_lifted)
+        self._has_led = True
+        return variables_for_child(
+            variables,
+            self.address,
+            state_dir=self._state_dir,
+            as_if_enabled=self.options.as_if_enabled,
+        )
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command against the endpoint, wait for late events, return its exit status.
 
-        A signal during the wait ends it; the status is then 128 and its number.
+        A signal during the wait ends it; the status is then 128 and its number. A command that
+        cannot be run leaves no capture file.
 
         Raises:
             CommandNotFoundError: no such program.
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         with children.adopting_orphans() as adopts:
-            status = processes.run_child(command, self.child_variables(self._environment.variables))
-            with processes.noting_end() as ended:
+            self._adopts, self._before = adopts, children.own_children()
+            try:
+                variables = self.child_variables(self._environment.variables)
+                status = processes.run_child(command, variables)
+            except UsagectlError:
+                self.file.discard()
+                raise
+            with processes.noting_end(hears_interrupt=True) as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
 
@@ -123,8 +139,23 @@ class Capture:
         )
 
     def finish(self) -> None:
-        """Stop serving; from then on the file is complete."""
-        self._server.stop()
+        """Stop serving; from then on the file is complete. Finishing twice is fine.
+
+        The port is kept as long as something of the command runs.
+        """
+        if self._server.is_stopped:
+            return
+        left = self._left_running() if self._has_led else ()
+        self.left = tuple(each.number for each in left)
+        if not left:
+            self._server.stop()
+            return
+        with self._server.stop_and_keep() as descriptor:
+            children.keep_port(descriptor, self.address.port, left)
+
+    def _left_running(self) -> tuple[children.Left, ...]:
+        port = self.address.port
+        return children.left_running(port, adopts=self._adopts, besides=self._before)
 
 
 @contextmanager
@@ -133,8 +164,11 @@ def opened(
     options: Options,
     *,
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+    on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
 ) -> Iterator[Capture]:
     """Open a capture; `on_arrival` is called with each request, in the server's thread.
+
+    So is `on_refusal` with each that is turned away.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -142,78 +176,40 @@ def opened(
         AddressUnavailableError: nothing can listen there.
     """
     with ExitStack() as stack:
-        path = options.file
-        if path is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="usagectl-capture-"))
-            path = Path(folder) / "capture.jsonl"
+        # What the command leaves running may still write into its state.
+        temporary = tempfile.TemporaryDirectory(
+            prefix="usagectl-capture-", ignore_cleanup_errors=True
+        )
+        folder = Path(stack.enter_context(temporary))
         file = CaptureFile(
             environment,
-            path,
-            privacy=Privacy(options.reveal, sensitive.secrets_of(environment.variables)),
+            options.file or folder / "capture.jsonl",
+            privacy=_privacy(environment, reveal=options.reveal),
             on_arrival=on_arrival,
+            on_refusal=on_refusal,
             overwrite=options.overwrite,
         )
         stack.callback(file.close)
-        server = CaptureServer(
-            file,
-            behaviour=Behaviour(answer=options.answer),
-            address=options.address,
-            port=options.port,
-        )
-        stack.enter_context(server)
-        yield Capture(environment, options, file, server)
+        server = stack.enter_context(_server(environment, options, file))
+        state_dir = make_state(folder / "state", environment.state_dir)
+        capture = Capture(environment, options, file, server, state_dir)
+        stack.callback(capture.finish)
+        yield capture
 
 
-def address_of(listening: str, port: int) -> Address:
-    """Return how programs on this machine and in containers name a listening address."""
-    if listening in ("0.0.0.0", "::"):  # noqa: S104  (that is what was asked for)
-        is_desktop = sys.platform != "linux" or not can_bind(_DOCKER_BRIDGE)
-        return Address(
-            port,
-            LOOPBACK if listening == "0.0.0.0" else "::1",  # noqa: S104
-            _DOCKER_DESKTOP if is_desktop else _DOCKER_BRIDGE,
-        )
-    is_loopback = listening in (LOOPBACK, "localhost", "::1") or listening.startswith("127.")
-    return Address(port, listening, "" if is_loopback else listening)
+def _server(environment: Environment, options: Options, file: CaptureFile) -> CaptureServer:
+    return CaptureServer(
+        file,
+        behaviour=Behaviour(answer=options.answer),
+        address=options.address,
+        port=options.port,
+        secret=environment.entropy(16).hex() if options.has_secret else "",
+    )
 
 
-def leading_variables(variables: Mapping[str, str], address: Address) -> dict[str, str]:
-    """List the variables that lead each tool's events to an endpoint (facts, parts 1 and 5).
-
-    A container cannot reach the host's loopback: without an address for it, its
-    events go to its own loopback and end there, instead of reaching LocalStack.
-    `NO_PROXY` keeps proxies away from loopback. LocalStack applies its own two to
-    loopback as well, so these are empty: that also wins over a profile file.
-    """
-    known = f"{variables.get('no_proxy', '')},{variables.get('NO_PROXY', '')}".split(",")
-    hosts = [each.strip() for each in known if each.strip()]
-    hosts = ["*"] if "*" in hosts else [*hosts, *_LOOPBACK_NAMES, address.host]
-    exceptions = ",".join(dict.fromkeys(hosts))
-    base = _base(address.host, address.port)
-    return {
-        "ANALYTICS_API": base,
-        "LOCALSTACK_ANALYTICS_API": _base(address.container_host or address.host, address.port),
-        "LSTK_ANALYTICS_ENDPOINT": f"{base}/events",
-        "NO_PROXY": exceptions,
-        "no_proxy": exceptions,
-        **dict.fromkeys(_PROXIES_TO_EVERYTHING, ""),
-    }
-
-
-def _base(host: str, port: int) -> str:
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-
-
-def variables_for_child(
-    variables: Mapping[str, str], address: Address, *, as_if_enabled: bool = False
-) -> dict[str, str]:
-    """Build the environment of a captured command.
-
-    With `as_if_enabled`, variables lift every opt-out: each client reads them before its
-    files.
-    """
-    found = {**variables, **leading_variables(variables, address), children.MARK: str(address.port)}
-    if as_if_enabled:
-        found.pop("DO_NOT_TRACK", None)
-        found.update(_LIFTED)
-    return found
+def _privacy(environment: Environment, *, reveal: bool) -> Privacy:
+    """Return what is withheld on this machine; a home at the root would be every path."""
+    known = with_account_home(environment)
+    homes = {str(home) for home in (known.home, known.account_home) if home is not None}
+    own = tuple(sorted(home for home in homes if len(home) >= _SHORTEST_HOME))
+    return Privacy(reveal, sensitive.secrets_of(environment.variables), own)

@@ -1,8 +1,9 @@
-"""What a command leaves running: adopted, waited for, and ended.
+"""What a command leaves running: adopted, waited for, kept from others' ears, and ended.
 
-A capture waits for it in its own process. The conformance kit starts this file as a script,
-a process that ends what a command detaches by its number, whatever its environment. So only
-the standard library is imported here, and nothing of usagectl.
+A capture waits for it in its own process. This file is also started as a script: by a capture,
+to keep its port while something of the command runs, and by the conformance kit, to end what a
+command detaches by its number, whatever its environment. So only the standard library is
+imported here, and nothing of usagectl.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 MARK = "USAGECTL_CAPTURE"
 """A variable of the command and its children: the port that it is captured on."""
@@ -30,6 +33,7 @@ _DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
 _SHORT_STEP_SECONDS = 0.01
 _LONGEST_END_SECONDS = 5.0
+_KEEPING_STEP_SECONDS = 1.0
 _SET_CHILD_SUBREAPER = 36
 _CANNOT_START = 127
 
@@ -103,6 +107,85 @@ def _bears(process: Path, mark: bytes) -> bool:
         return mark in (process / "environ").read_bytes().split(b"\0")
     except OSError:  # It belongs to somebody else, or has ended.
         return False
+
+
+class Left(NamedTuple):
+    """A process that a command left running; a number alone may become another's."""
+
+    number: int
+    parent: int
+    began: int  # In the system's ticks.
+
+
+def left_running(
+    port: int, *, adopts: bool = False, besides: Collection[int] = ()
+) -> tuple[Left, ...]:
+    """List the processes of a captured command that run; none where processes cannot be seen.
+
+    These bear its mark or, with `adopts`, are below this process, but not below its children
+    `besides`, which ran before.
+    """
+    mark = f"{MARK}={port}".encode()
+    found = {each.number: each for each in _processes()}
+    left = {number for number in found if _bears(Path(f"/proc/{number}"), mark)}
+    below = {os.getpid()} if adopts else set()
+    while more := {n for n, each in found.items() if each.parent in below} - below - {*besides}:
+        below |= more
+    return tuple(found[number] for number in sorted((left | below) & found.keys() - {os.getpid()}))
+
+
+def _processes() -> Iterator[Left]:
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, _, rest = file.read_text("utf-8", "replace").rpartition(")")
+            state, parent, *others = rest.split()
+        except (OSError, ValueError):  # It has ended.
+            continue
+        if state not in ("Z", "X"):
+            yield Left(int(file.parent.name), int(parent), int(others[17]))
+
+
+def keep_port(descriptor: int, port: int, left: Iterable[Left]) -> None:
+    """Start a process that keeps the socket of a port until nobody is left, and answers nobody.
+
+    Else another user could listen there, and get what the command goes on posting.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
+        return  # There the interpreter is the program itself.
+    about = [f"{each.number}:{each.began}" for each in left]
+    with suppress(OSError):
+        subprocess.Popen(  # noqa: S603  (our own interpreter and script)
+            [sys.executable, "-I", "-S", __file__, "keep", str(descriptor), str(port), *about],
+            env={},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=(descriptor,),
+        ).returncode = 0  # It outlives us: nobody waits for it.
+
+
+def _keep(descriptor: int, port: int, about: Sequence[str]) -> None:
+    with socket.socket(fileno=descriptor) as held:
+        held.settimeout(_KEEPING_STEP_SECONDS)
+        while _is_left(port, about):
+            until = time.monotonic() + _KEEPING_STEP_SECONDS
+            while (now := time.monotonic()) < until:
+                try:
+                    client, _ = held.accept()
+                except TimeoutError:
+                    break
+                except OSError:  # Nothing listens: the port was to refuse.
+                    time.sleep(until - now)
+                    break
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+
+
+def _is_left(port: int, about: Sequence[str]) -> bool:
+    known = {f"{each.number}:{each.began}" for each in _processes()}
+    return not known.isdisjoint(about) or bool(left_running(port))
 
 
 def _has_children() -> bool:
@@ -201,7 +284,7 @@ def _end_all() -> None:
     """Kill whatever a command left running; the children of a killed child become ours."""
     end = time.monotonic() + _LONGEST_END_SECONDS
     while _has_children() and time.monotonic() < end:
-        for number in _children():
+        for number in own_children():
             try:
                 os.kill(number, signal.SIGKILL)
             except OSError:
@@ -209,7 +292,8 @@ def _end_all() -> None:
         time.sleep(_SHORT_STEP_SECONDS)
 
 
-def _children() -> list[int]:
+def own_children() -> list[int]:
+    """List the children of this process by number; none where they cannot be seen."""
     found: list[int] = []
     for file in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):
@@ -230,4 +314,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["keep"]:
+        _keep(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    else:
+        main()

@@ -18,16 +18,20 @@ from typing import TYPE_CHECKING
 
 from usagectl.capture import records
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
-from usagectl.machine.files import reason_of
+from usagectl.machine import owners
+from usagectl.machine.file_errors import unwritable
+from usagectl.machine.files import refuse_foreign_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from usagectl.capture.records import Arrival, Privacy, Request
+    from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
 
 _MOST_NAMES = 1000
+_MOST_HOSTS = 100
 OTHERS = "(others)"
 
 
@@ -39,15 +43,18 @@ class Sums:
     events: int = 0
     bytes: int = 0  # Of the recorded requests' bodies, as they came.
     by_name: Counter[str] = field(default_factory=Counter)  # At most a thousand names, and others.
+    foreign: int = 0  # Requests without the secret path: another program may have sent them.
     unparsed: int = 0  # Requests without a readable event.
     refused: int = 0  # What was turned away and not recorded: browsers, other hosts, no HTTP.
+    turned_away: Counter[Refusal] = field(default_factory=Counter)  # The same by reason and host.
     unstored: int = 0  # Requests that could not be written to the file.
 
 
 class CaptureFile:
     """A capture file that is being written; only its owner may read it.
 
-    It calls `on_arrival` with each stored request, in the server's thread.
+    It calls `on_arrival` with each stored request and `on_refusal` with each that was turned
+    away, in the server's thread.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -61,6 +68,7 @@ class CaptureFile:
         *,
         privacy: Privacy,
         on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+        on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
         overwrite: bool = False,
     ) -> None:
         self.path = path
@@ -69,6 +77,7 @@ class CaptureFile:
         self._environment = environment
         self._privacy = privacy
         self._on_arrival = on_arrival
+        self._on_refusal = on_refusal
         self._lock = threading.Lock()
         self._descriptor = _open(path, overwrite=overwrite)
 
@@ -95,10 +104,14 @@ class CaptureFile:
             self._count(arrival)  # What is counted can be read.
         self._on_arrival(arrival)
 
-    def refuse(self) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Count a request that was turned away."""
         with self._lock:
+            known = self.sums.turned_away
+            is_known = refusal in known or len(known) < _MOST_HOSTS
+            known[refusal if is_known else refusal._replace(host=OTHERS)] += 1
             self.sums.refused += 1
+        self._on_refusal(refusal)
 
     def close(self) -> None:
         """Close the file."""
@@ -107,12 +120,18 @@ class CaptureFile:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
+    def discard(self) -> None:
+        """Close the file and remove it: a capture that saw nothing run proves nothing."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
     def _count(self, arrival: Arrival) -> None:
         sums = self.sums
         sums.requests += 1
         sums.bytes += arrival.bytes
         sums.events += len(arrival.names)
         sums.unparsed += not arrival.names
+        sums.foreign += arrival.is_foreign
         for name in arrival.names:
             is_known = name in sums.by_name or len(sums.by_name) < _MOST_NAMES
             sums.by_name[name if is_known else OTHERS] += 1
@@ -128,7 +147,7 @@ class CaptureFile:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
             self.sums.unstored += 1
-            self.problem = FileUnwritableError(self.path, reason=reason_of(error))
+            self.problem = unwritable(self.path, error)
             with suppress(OSError):
                 os.ftruncate(self._descriptor, before)  # Half a line is useless.
 
@@ -138,6 +157,7 @@ def _open(file: Path, *, overwrite: bool) -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     flags |= sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
     try:
+        refuse_foreign_link(file.parent)
         descriptor = os.open(file, flags | (0 if overwrite else os.O_EXCL), 0o600)
     except FileExistsError as error:
         raise FileExistsAlreadyError(
@@ -145,11 +165,23 @@ def _open(file: Path, *, overwrite: bool) -> int:
         ) from error
     except OSError as error:
         raise _unwritable(file, error) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if reason := _why_refused(os.fstat(descriptor)):
         os.close(descriptor)
-        raise FileUnwritableError(file, reason="it is not a regular file")
+        raise FileUnwritableError(file, reason=reason)
     os.ftruncate(descriptor, 0)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)  # It may have been open to all.
+        owners.give_away(file)
     return descriptor
+
+
+def _why_refused(found: os.stat_result) -> str:
+    """Say why nothing is captured into a file that is there; empty where it may be replaced."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a regular file"
+    if owners.effective_uid() not in (None, found.st_uid):
+        return f"it belongs to {owners.name_of(found.st_uid)}"
+    return ""
 
 
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
@@ -158,4 +190,6 @@ def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
         hint = f"mkdir -p {quote(str(file.parent))}"
         return FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
-    return FileUnwritableError(file, reason=reasons.get(error.errno or 0) or reason_of(error))
+    if reason := reasons.get(error.errno or 0):
+        return FileUnwritableError(file, reason=reason)
+    return unwritable(file, error)

@@ -1,4 +1,4 @@
-"""Masking of secrets in captured requests: in JSON, in headers and in paths.
+"""Masking of secrets and home paths in captured requests: in JSON, in headers and in paths.
 
 What names a secret and what looks like one is known to `sensitive` alone.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from usagectl import sensitive
+from usagectl.homes import HIDDEN_HOME, mask_homes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,29 @@ KEPT_HEADERS = frozenset(
 """Headers that are recorded with their value; of others only the name is."""
 
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_MOST_CODINGS = 3  # A path in a query in a query, say.
 _DIGIT = re.compile(rb"[0-9]")
+
+
+_GAP = rb"\s{0,40}"
+_NAME = rb'"(?P<name>[^"\\]{2,80})"'
+_VALUE = rb'(?P<value>"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*)'
+_NAMING = rb'"(?i:name|key|k|field|header|variable|option)"' + _GAP + b":" + _GAP + _NAME
+_HOLDING = rb'"(?i:value|v|val|content|data|text)"' + _GAP + b":" + _GAP + _VALUE
+_COMMA = _GAP + b"," + _GAP
+_OTHERS = (
+    rb'(?:"[^"\\]{0,80}"\s{0,9}:\s{0,9}(?:"[^"\\]{0,300}"|[\w.+-]{1,40})\s{0,9},\s{0,40}){0,3}'
+)
+_PAIRS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        _NAMING + _COMMA + _OTHERS + _HOLDING,  # {"name": "password", "value": "…"}
+        _HOLDING + _COMMA + _OTHERS + _NAMING,
+        rb'(?<![\\"])"--?(?P<name>[\w.-]{2,80})"' + _COMMA + _VALUE,  # ["--password", "…"]
+        rb"(?<=[\[,])\s{0,40}\[" + _GAP + _NAME + _COMMA + _VALUE + _GAP + rb"\]",  # [["pwd", "…"]]
+    )
+)
+"""JSON that holds a name and its value apart from each other."""
 
 
 class Masked(NamedTuple):
@@ -35,12 +58,12 @@ class Masked(NamedTuple):
     pointers: tuple[str, ...] = ()
 
 
-def mask_json(text: bytes, secrets: tuple[str, ...]) -> Masked:
-    """Mask every known secret, what looks like one, and all that a secret's name holds.
+def mask_json(text: bytes, secrets: tuple[str, ...], homes: tuple[str, ...] = ()) -> Masked:
+    """Mask every known secret, what looks like one, all that a secret's name holds, and homes.
 
     Every other byte stays as it was.
     """
-    masked = _TOKEN.sub(_JsonMask(secrets), text)
+    masked = _masked(text, secrets, homes)
     if masked == text:
         return Masked(text)
     try:
@@ -49,11 +72,30 @@ def mask_json(text: bytes, secrets: tuple[str, ...]) -> Masked:
         return Masked(masked, ("",))
 
 
+def _masked(text: bytes, secrets: tuple[str, ...], homes: tuple[str, ...]) -> bytes:
+    return _mask_pairs(_TOKEN.sub(_JsonMask(secrets, homes), text))
+
+
+def _mask_pairs(text: bytes) -> bytes:
+    for pattern in _PAIRS:
+        text = pattern.sub(_mask_pair, text)
+    return text
+
+
+def _mask_pair(match: re.Match[bytes]) -> bytes:
+    if not sensitive.names_secret(match["name"].decode("utf-8", "replace")):
+        return match[0]
+    value, place = match["value"], match.start("value") - match.start()
+    hidden = b'"%b"' % (b"*" * (len(value) - 2)) if value[:1] == b'"' else _DIGIT.sub(b"1", value)
+    return match[0][:place] + hidden + match[0][place + len(value) :]
+
+
 class _JsonMask:
     """Masks the tokens of one JSON text, in their order."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: tuple[str, ...], homes: tuple[str, ...]) -> None:
         self._secrets = secrets
+        self._homes = homes
         self._depth = 0
         self._hidden_from = 0
         """The depth of the secret name whose value is being passed; 0 outside."""
@@ -82,11 +124,23 @@ class _JsonMask:
 
     def _mask_text(self, string: bytes) -> bytes:
         plain = _plain(string)
-        masked = sensitive.mask_secrets(plain, self._secrets)
+        masked = mask_text(plain, self._secrets, self._homes)
+        if masked == plain and plain.startswith(("{", "[")):  # JSON in a text.
+            inner = plain.encode("utf-8", "surrogatepass")
+            is_clean = _masked(inner, self._secrets, self._homes) == inner
+            masked = plain if is_clean else "*" * len(plain)
         if masked == plain:
             return string
-        # Which escapes belong to the secret is not worth knowing.
-        return b"*" * len(string) if b"\\" in string else masked.encode()
+        if b"\\" in string or len(masked.encode()) != len(string):
+            # Which escapes or letters of several bytes belong to it is not worth knowing.
+            return _stars(masked, len(string)).encode()
+        return masked.encode()
+
+
+def _stars(masked: str, size: int) -> str:
+    """Return as many asterisks; behind the mark of a home if one is hidden in a masked text."""
+    mark = "~/" if re.search(HIDDEN_HOME, masked) else ""
+    return mark + "*" * (size - len(mark))
 
 
 def _plain(string: bytes) -> str:
@@ -97,12 +151,26 @@ def _plain(string: bytes) -> str:
     return string.decode("utf-8", "replace")
 
 
-def mask_text(text: str, secrets: tuple[str, ...]) -> str:
-    """Mask secrets in a header or a path, percent-encoded ones too."""
-    masked = sensitive.mask_secrets(text, secrets)
-    plain = unquote(masked)
-    if plain != masked and sensitive.mask_secrets(plain, secrets) != plain:
-        return "*" * len(text)  # Which coded characters belong to it is not worth knowing.
+def mask_text(text: str, secrets: tuple[str, ...], homes: tuple[str, ...] | None = None) -> str:
+    """Mask secrets in a text, percent-encoded ones too, such as in a path or a form.
+
+    With `homes`, those of this machine or none, paths into any home are masked as well.
+    """
+
+    def mask(plain: str) -> str:
+        found = sensitive.mask_secrets(plain, secrets)
+        if '"' in found:
+            inner = found.encode("utf-8", "surrogatepass")
+            found = _mask_pairs(inner).decode("utf-8", "surrogatepass")
+        return found if homes is None else mask_homes(found, homes)
+
+    masked = plain = mask(text)
+    for _ in range(_MOST_CODINGS):
+        before, plain = plain, unquote(plain)
+        if plain == before:
+            break
+        if (found := mask(plain)) != plain:
+            return _stars(found, len(text))  # Which coded characters belong to it matters not.
     return masked
 
 

@@ -1,9 +1,11 @@
 """Lines of a capture file: from a request to lines, and back to captured events.
 
 A line has the form of a spooled record (`events.record`), with what is known of the request
-before the event: `request`, `method`, `path`, `headers`. An event that holds line ends is kept
+before the event: `request`, `method`, `path`, `headers`, and `foreign` if it came without the
+secret path of its capture. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
-line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64).
+line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
+any form that an audit reads in a file.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from usagectl import sensitive
 from usagectl.capture import masking
 from usagectl.events import record, slicing
+from usagectl.events.reading import BESIDE, EMPTY, NO_EVENTS, NO_OBJECT, NOT_JSON, UNPARSED, Reader
 from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
@@ -30,10 +34,8 @@ MAX_DECODED_BYTES = 32 * 1024 * 1024
 MOST_EVENTS = 20_000
 """No client sends more in one request; each becomes a line with the request's headers."""
 
-UNPARSED = "unparsed"
 UNNAMED = "unnamed"
 
-_BESIDE = "it holds more than its events"
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
 """Each event repeats what is known of its request: that must not fill the disk."""
@@ -52,13 +54,18 @@ class Request(NamedTuple):
     headers: Mapping[str, str]  # Names in lower case.
     body: bytes  # Its bytes, chunks joined, content coding still on.
     problem: str = ""  # Why the body is incomplete, else empty.
+    is_foreign: bool = False  # Whether it came without the secret path of the capture.
 
 
 class Privacy(NamedTuple):
-    """What is withheld: every secret, known ones of this machine too, unless all is revealed."""
+    """What is withheld unless all is revealed: every secret and every path into a home.
+
+    Those that are known of this machine are looked for too.
+    """
 
     reveal: bool = False
     secrets: tuple[str, ...] = ()
+    homes: tuple[str, ...] = ()
 
 
 class Arrival(NamedTuple):
@@ -70,14 +77,15 @@ class Arrival(NamedTuple):
     names: list[str]  # The name of each event.
     bytes: int  # The size of its body, as it came.
     problem: str  # Why it is incomplete or holds no event, else empty.
+    is_foreign: bool = False  # Whether it came without the secret path of the capture.
 
 
 class _Body(NamedTuple):
-    """Content of a body: its events, or why there are none, and what stands beside them."""
+    """Content of a body: its events, what is wrong with it, and what stands beside them."""
 
     events: list[bytes]
     problem: str = ""
-    beside: bytes = b""
+    beside: list[bytes] = []  # noqa: RUF012  (a tuple's default, which nobody changes)
 
 
 class UndecodableError(Exception):
@@ -90,7 +98,7 @@ def build(
     """Build the lines of one request."""
     parsed = _Body([], request.problem) if request.problem else _parse_body(request)
     shown = [_shown(event, privacy) for event in parsed.events]
-    names = [slicing.name_of(event) or UNNAMED for event, _ in shown]
+    names = [slicing.name_of(event, is_strict=False) or UNNAMED for event, _ in shown]
     tool = sender_of(names, request.headers.get("user-agent", ""))
     method, path = (_cut(_masked(text, privacy)) for text in (request.method, request.path))
     about = _about(request, record.build_uid(now, entropy), privacy)
@@ -110,10 +118,9 @@ def build(
     if parsed.problem:
         is_coded = bool(request.headers.get("content-encoding"))
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
-    if parsed.beside:
-        lines.append(unparsed(parsed.beside, _BESIDE, is_coded=False))
-    problem = request.problem or ("" if names else "no event in it")
-    arrival = Arrival(method, path, tool, names, len(request.body), problem)
+    lines += [unparsed(beside, BESIDE, is_coded=False) for beside in parsed.beside]
+    problem = request.problem or ("" if names else parsed.problem)
+    arrival = Arrival(method, path, tool, names, len(request.body), problem, request.is_foreign)
     return b"".join(each + b"\n" for each in lines), arrival
 
 
@@ -123,16 +130,31 @@ def _parse_body(request: Request) -> _Body:
         decoded = decode(request.body, request.headers.get("content-encoding", ""))
     except UndecodableError as error:
         return _Body([], str(error))
-    if not decoded.strip():
-        return _Body([], "it is empty")
-    found = slicing.objects_of(decoded, most=MOST_EVENTS + 1)
-    if found is None:
-        return _Body([], "it is not a JSON object or a list of objects")
-    if not found:
-        return _Body([], "it holds no event")
-    if len(found) > MOST_EVENTS:
+    # Lines without an event are bounded too: the client waits until all are looked at.
+    values = islice(Reader().read([decoded]), MOST_EVENTS + 1)
+    parts = [_parse_value(value.text) for value in values]
+    events = [event for part in parts for event in part.events]
+    if max(len(parts), len(events)) > MOST_EVENTS:
         return _Body([], f"it holds more than {MOST_EVENTS} events")
-    return _Body(found, beside=slicing.beside_events(decoded))
+    problems = [part.problem for part in parts if part.problem]
+    problem = next((each for each in problems if each != NO_EVENTS or not events), "")
+    beside = [each for part in parts for each in part.beside]
+    return _Body(events, problem if parts else EMPTY, beside)
+
+
+def _parse_value(text: bytes) -> _Body:
+    """Cut one JSON value of a body: a record, an event, a list of events, or a whole body."""
+    known = slicing.parse_line(text)
+    if known is not None:
+        labels = text.removesuffix(record.EVENT_KEY + known.event + b"}") + b"}"
+        return _Body([known.event], beside=[labels])
+    values = slicing.values_of(text, most=MOST_EVENTS + 1)
+    if values is None:
+        return _Body([], NOT_JSON)
+    events = [value for value in values if value.startswith(b"{")]
+    problem = NO_OBJECT if len(events) < len(values) else "" if values else NO_EVENTS
+    beside = slicing.beside_events(text)
+    return _Body(events, problem, [beside] if beside else [])
 
 
 def decode(body: bytes, content_encoding: str) -> bytes:
@@ -181,7 +203,7 @@ def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
     """Mask an event unless it is revealed, and bring it into one line."""
     members: dict[str, object] = {}
     if not privacy.reveal:
-        event, pointers = masking.mask_json(event, privacy.secrets)
+        event, pointers = masking.mask_json(event, privacy.secrets, privacy.homes)
         if pointers:
             members["masked"] = list(pointers)
     if b"\n" in event:
@@ -196,7 +218,7 @@ def _kept_body(body: bytes, privacy: Privacy, *, is_coded: bool) -> dict[str, ob
     if not privacy.reveal:
         if is_coded or not _is_json(body):
             return {"bytes": size, **({"withheld_body": True} if body else {"body": ""})}
-        body = masking.mask_json(body, privacy.secrets).text
+        body = masking.mask_json(body, privacy.secrets, privacy.homes).text
     return {"bytes": size, "body": base64.b64encode(body).decode("ascii")}
 
 
@@ -222,6 +244,8 @@ def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
         "path": _cut(path),
         "headers": {_cut(name): _cut(_masked(text, privacy)) for name, text in kept.items()},
     }
+    if request.is_foreign:
+        about["foreign"] = True
     withheld = sorted(request.headers.keys() - kept.keys())[:_MOST_HEADERS]
     if withheld and not privacy.reveal:
         about["withheld"] = [_cut(_masked(name, privacy)) for name in withheld]
@@ -232,7 +256,7 @@ def _masked(text: str, privacy: Privacy) -> str:
     """Mask a text that stands beside the events, unless it is revealed."""
     if privacy.reveal:
         return text
-    return masking.mask_text(sensitive.without_user(text), privacy.secrets)
+    return masking.mask_text(sensitive.without_user(text), privacy.secrets, privacy.homes)
 
 
 def _cut(text: str) -> str:
@@ -245,7 +269,9 @@ def _query_names(query: str) -> str:
         names = [name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)]
     except ValueError:
         return "*"
-    return "&".join(f"{name}=*" for name in names)
+    # A token can stand there without a name: `?TOKEN`.
+    shown = ("*" if sensitive.looks_like_secret(name) else name for name in names)
+    return "&".join(f"{name}=*" for name in shown)
 
 
 class Captured(NamedTuple):
@@ -259,6 +285,7 @@ class Captured(NamedTuple):
     headers: Mapping[str, str]  # The request's headers, in lower case, without secret ones.
     request: str  # The same for all events of one request.
     problem: str = ""  # Why no event was found, else empty.
+    is_foreign: bool = False  # Whether it came without the secret path of the capture.
 
     @property
     def document(self) -> dict[str, Any]:
@@ -303,6 +330,7 @@ def _parse_line(line: bytes) -> Captured | None:
             headers=members["headers"],
             request=members["request"],
             problem=members.get("problem", ""),
+            is_foreign=members.get("foreign") is True,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -10,24 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import json
 import logging
+import os
 import socket
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from usagectl.capture import refusals
 from usagectl.capture.records import Request
 from usagectl.errors import UsagectlError
 from usagectl.machine.files import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     import uvicorn
 
     from usagectl.capture.file import CaptureFile
+    from usagectl.capture.refusals import Refusal
 
     Scope = Mapping[str, Any]
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -40,11 +43,6 @@ _BACKLOG = 1024
 _IDLE_SECONDS = 75
 _GONE = "the client went away before its body was whole"
 _ENDED = "the capture ended before its body was whole"
-_NAMES_OF_HOST = frozenset(
-    {"localhost", "host.docker.internal", "host.containers.internal", "gateway.docker.internal"}
-)
-# Not Sec-Fetch-Mode: the fetch that is built into Node sends it too.
-_BROWSER_HEADERS = ("origin", "sec-fetch-site")
 
 
 class Behaviour(NamedTuple):
@@ -70,10 +68,13 @@ class _BodyError(Exception):
 class CaptureApp:
     """ASGI application that records every request and answers as an analytics endpoint."""
 
-    def __init__(self, file: CaptureFile, behaviour: Behaviour, *, host: str) -> None:
+    def __init__(
+        self, file: CaptureFile, behaviour: Behaviour, *, host: str, secret: str = ""
+    ) -> None:
         self._file = file
         self._behaviour = behaviour
         self._host = host
+        self._secret = f"/{secret}" if secret else ""
         self._waiting_bytes = 0
         self.open_requests = 0
 
@@ -82,8 +83,11 @@ class CaptureApp:
         if scope["type"] != "http":
             return
         headers = _headers_of(scope)
-        if not self._is_welcome(scope["method"], headers):
-            self._file.refuse()
+        refusal = refusals.of_request(
+            scope["method"], _path_of(scope), headers, own_host=self._host
+        )
+        if refusal is not None:
+            self._file.refuse(refusal)
             await _answer(send, 403, {"error": "only programs on this machine may post here"})
             return
         self.open_requests += 1
@@ -108,14 +112,16 @@ class CaptureApp:
             problem = _ENDED
         finally:
             self._waiting_bytes -= len(body)
+        path = _path_of(scope)
         self._file.store(
             Request(
                 method=scope["method"],
-                path=_path_of(scope),
+                path=path.replace(self._secret, "", 1) or "/",
                 query=scope["query_string"].decode("latin-1"),
                 headers=headers,
                 body=bytes(body),
                 problem=problem,
+                is_foreign=self._secret not in path,
             )
         )
         if problem in (_GONE, _ENDED):
@@ -152,40 +158,6 @@ class CaptureApp:
             await _answer(send, 500, {"error": "as asked for with --answer error"})
         else:
             await _answer(send, 200, {"track_events": answer != "off"})
-
-    def _is_welcome(self, method: str, headers: Mapping[str, str]) -> bool:
-        """True for a program, false for a page in a browser: anyone on the web may write one."""
-        if any(name in headers for name in _BROWSER_HEADERS):
-            return False
-        if "host" not in headers:  # HTTP/1.0: every browser names a host.
-            return True
-        host = headers["host"]
-        # Asking for an image under another name than loopback's, a page does not say what it is.
-        if method != "POST" and not is_own_host(host, names=("localhost",)):
-            return False
-        return is_own_host(host, self._host)
-
-
-def is_own_host(host: str, also: str = "", *, names: Collection[str] = _NAMES_OF_HOST) -> bool:
-    """True if a Host header names this machine: loopback, or the address that was bound.
-
-    A page whose name was made to resolve to this machine (DNS rebinding) names its own host.
-    """
-    if "@" in host or "\\" in host:
-        return False
-    try:
-        parts = urlsplit(f"//{host}")
-        name, _ = (parts.hostname or "").lower(), parts.port  # Reading the port checks it.
-    except ValueError:
-        return False
-    if name in names or (also and name == also.lower()):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    # Bound to all addresses, any of them may be used; a page has a name.
-    return address.is_loopback or also in ("0.0.0.0", "::")  # noqa: S104
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:
@@ -232,7 +204,8 @@ class AddressUnavailableError(UsagectlError):
 class CaptureServer:
     """A capture endpoint that is served in a thread, from `with` to its end.
 
-    It closes the capture file. Port 0 takes a free one.
+    It closes the capture file. Port 0 takes a free one. Requests without the `secret` as a step
+    of their path are recorded as foreign.
 
     Raises:
         AddressUnavailableError: nothing can listen there.
@@ -245,11 +218,14 @@ class CaptureServer:
         behaviour: Behaviour = Behaviour(),  # noqa: B008  (a frozen value)
         address: str = LOOPBACK,
         port: int = 0,
+        secret: str = "",
     ) -> None:
         self._file = file
         self._behaviour = behaviour
-        self._app = CaptureApp(file, behaviour, host=address)
-        self._socket = _bind(address, port)
+        self.secret = secret
+        self._app = CaptureApp(file, behaviour, host=address, secret=secret)
+        # Two sockets that may use it again share a port as long as none of them listens.
+        self._socket = _bind(address, port, again=behaviour.answer != "refuse")
         self._server = _build_server(self._app, file.refuse)
         self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
 
@@ -282,16 +258,31 @@ class CaptureServer:
         self._socket.close()
         self._file.close()
 
+    @property
+    def is_stopped(self) -> bool:
+        """True once it has stopped serving."""
+        return self._socket.fileno() < 0
+
+    @contextmanager
+    def stop_and_keep(self) -> Iterator[int]:
+        """Stop serving, and keep the port by the descriptor that is given, up to the end."""
+        kept = os.dup(self._socket.fileno())
+        try:
+            self.stop()
+            yield kept
+        finally:
+            os.close(kept)
+
     def _serve(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
 
 
-def _bind(address: str, port: int) -> socket.socket:
+def _bind(address: str, port: int, *, again: bool = True) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         made = socket.socket(family, socket.SOCK_STREAM)
         try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(again))
             made.bind((address, port))
         except OSError:
             made.close()
@@ -312,12 +303,12 @@ def can_bind(address: str) -> bool:
     return True
 
 
-def _build_server(app: CaptureApp, on_garbage: Callable[[], None]) -> uvicorn.Server:
+def _build_server(app: CaptureApp, on_refusal: Callable[[Refusal], None]) -> uvicorn.Server:
     import uvicorn
 
     config = uvicorn.Config(
         app,
-        http=_counting_protocol(on_garbage),
+        http=_counting_protocol(on_refusal),
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -335,21 +326,40 @@ def _build_server(app: CaptureApp, on_garbage: Callable[[], None]) -> uvicorn.Se
     return uvicorn.Server(config)
 
 
-def _counting_protocol(on_garbage: Callable[[], None]) -> type[asyncio.Protocol]:
-    """Build uvicorn's HTTP protocol with a count of what it turns away itself."""
+def _counting_protocol(on_refusal: Callable[[Refusal], None]) -> type[asyncio.Protocol]:
+    """Build uvicorn's HTTP protocol with a report of what it turns away itself."""
     import h11
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
     class CountingProtocol(H11Protocol):
-        """A connection that reports what is not HTTP, and half the head of a request."""
+        """A connection that reports once what is not HTTP, and half the head of a request."""
+
+        _begun = b""
+        _is_refused = False
+
+        def data_received(self, data: bytes) -> None:
+            is_idle = self.conn.their_state is h11.IDLE
+            self._begun = (self._begun + data)[:_MAX_HEADER_BYTES] if is_idle else b""
+            if self._begun.startswith(refusals.HTTP2):  # To h11 it begins with a request.
+                self._refuse()
+                self.transport.close()
+            else:
+                super().data_received(data)
 
         def send_400_response(self, msg: str) -> None:
-            on_garbage()
+            cycle: RequestResponseCycle | None = self.cycle
+            if cycle is None or cycle.response_complete:
+                self._refuse()  # Else a request is under way, and is recorded as broken.
             super().send_400_response(msg)
 
         def connection_lost(self, exc: Exception | None) -> None:
             if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-                on_garbage()
+                self._refuse(is_ended=True)
             super().connection_lost(exc)
+
+        def _refuse(self, *, is_ended: bool = False) -> None:
+            if not self._is_refused:
+                self._is_refused = True
+                on_refusal(refusals.of_bytes(self._begun, is_ended=is_ended))
 
     return CountingProtocol

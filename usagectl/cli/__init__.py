@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import MODULES, CommandGroup, Invocation
+from usagectl.emitting import command_lines
 from usagectl.emitting.instrumentation import watch
 from usagectl.errors import UsagectlError, UsageError
 
@@ -32,6 +32,12 @@ _STREAM_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _CLICK_USAGE_ERROR: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
 """Click's error of bad usage: Typer does not export it, but a child of it."""
+
+_NUMBERS = {
+    **dict.fromkeys(("NUMBER", "INT"), "a whole number"),
+    **dict.fromkeys(("SECONDS", "FLOAT"), "a number"),
+}
+"""What is meant by the words that options show for numbers."""
 
 app = typer.Typer(
     name="usagectl",
@@ -127,21 +133,33 @@ def _fail_usage(error: Exception, invocation: Invocation) -> None:
     elif not invocation.command:  # Click names no command where an option lacks its value.
         invocation.command = next((word for word in invocation.arguments if word in MODULES), "")
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    sentence = _in_plain_words(" ".join(text.split()), getattr(error, "param", None))
+    parameter = getattr(error, "param", None)
+    sentence = " ".join(text.split()).replace("Value error, ", "")
+    sentence = _about_number(parameter, invocation.arguments) or sentence
     sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
     _output.fail(_misplaced(error, invocation) or UsageError(sentence), invocation)
 
 
-def _in_plain_words(sentence: str, parameter: Any) -> str:  # noqa: ANN401  (Click's own)
-    """Name the numbers that fit, where Click writes `int range` or `1<=x<=9`."""
-    kind = getattr(getattr(parameter, "type", None), "name", "")
-    if not kind.startswith(("int", "float")):
-        return sentence
-    least, most = (getattr(parameter.type, name, None) for name in ("min", "max"))
-    wanted = "a whole number" if kind.startswith("int") else "a number"
+def _about_number(parameter: Any, arguments: Sequence[str]) -> str:  # noqa: ANN401  (Click's own)
+    """Name the number that was typed and those that fit; each Typer has other words for it."""
+    wanted = _NUMBERS.get(getattr(parameter, "metavar", None) or "")
+    typed = _value_of(parameter, arguments) if wanted else None
+    if wanted is None or typed is None:
+        return ""
+    least, most = command_lines.bounds_of(parameter)
     if least is not None:
         wanted += f" of at least {least}" if most is None else f" from {least} to {most}"
-    return re.sub(r"is not (?:a valid|in the range) .*", f"is not {wanted}", sentence)
+    return f"Invalid value for '{parameter.opts[0]}': {typed!r} is not {wanted}."
+
+
+def _value_of(option: Any, arguments: Sequence[str]) -> str | None:  # noqa: ANN401  (Click's own)
+    """Return what was typed as the value of an option, the last time."""
+    found = None
+    for word, following in zip(arguments, (*arguments[1:], None), strict=True):
+        name, equals, value = word.partition("=")
+        if name in option.opts:
+            found = value if equals else following
+    return found
 
 
 def _misplaced(error: Exception, invocation: Invocation) -> UsageError | None:

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
 import sys
 import time
 from collections import Counter, deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.capture.refusals import Refusal
 from usagectl.cli import _output
 from usagectl.cli._output import as_data
-from usagectl.errors import count_of
+from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
+from usagectl.machine import files
+from usagectl.tools.base import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
+    from rich.console import Console, ConsoleOptions
     from rich.table import Table
+    from rich.text import Text
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.capture import Arrival, Capture, Sums
     from usagectl.cli._render import Page
+    from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
 
-_MOST_FINDINGS = 10
-_MOST_NAMES = 5
+_MOST_LINES = 10  # Of the dozen, beside the line before the findings and the next step.
+_PLACE_WIDTH = 34
+_HOME_PATH = "UC405"
+_FIRST_TELLING = "UC300"
+"""Rules from there on find tokens, values, names and paths; those before, the form of events."""
+
+_MOST_REASONS = 2
+_MOST_HOSTS = 2
+_MOST_NUMBERS = 5
+_MOST_NAMES = 3
 _MOST_ROWS = 15
+_LEAST_WIDTH = 72
 _TITLES = ("time", "tool", "path", "events", "bytes")
 
 
@@ -39,6 +59,7 @@ class Outcome(NamedTuple):
         first: the first requests that arrived.
         found: the result of its audit.
         status: the command's exit status, None without a command.
+        output: the capture file's name as it was typed.
     """
 
     capture: Capture
@@ -46,11 +67,13 @@ class Outcome(NamedTuple):
     first: Sequence[Arrival]
     found: AuditResult
     status: int | None
+    output: str | None = None
 
     @property
     def unread(self) -> int:
         """The number of events and bodies that no rule has looked at."""
-        return max(self.sums.events + self.sums.unparsed - self.found.events, 0)
+        audited = self.found.events + self.found.without_events
+        return max(self.sums.events + self.sums.unparsed - audited, 0)
 
     @property
     def loud(self) -> int:
@@ -63,7 +86,20 @@ def sums_shown(sums: Sums, name: Callable[[str], str]) -> Sums:
     by_name: Counter[str] = Counter()
     for each, count in sorted(sums.by_name.items()):
         by_name[name(each)] += count
-    return replace(sums, by_name=by_name)
+    turned_away: Counter[Refusal] = Counter()
+    for refusal, count in sums.turned_away.items():
+        turned_away[refusal_shown(refusal, name)] += count
+    return replace(sums, by_name=by_name, turned_away=turned_away)
+
+
+def refusal_shown(refusal: Refusal, name: Callable[[str], str]) -> Refusal:
+    """Return the same refusal with its host as it may be shown; an address tells nothing alone."""
+    host, _, _ = refusal.host.rpartition(":")
+    for each in (refusal.host, host.strip("[]")):
+        with suppress(ValueError):
+            ip_address(each)
+            return refusal
+    return refusal._replace(host=name(refusal.host))
 
 
 def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:
@@ -75,16 +111,24 @@ def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str
     return audit.Auditor(audit.Context.from_environment(environment)).shown_name
 
 
-def has_containers(environment: Environment) -> bool:
-    """True if a command could start a container here."""
+def has_containers(environment: Environment, words: Sequence[str]) -> bool:
+    """True if a command names what starts containers, and an engine is here."""
+    engines = ("docker", "podman")
+    starters = [*engines, *(tool.name for tool in built_in() if "container" in tool.parts)]
+    named = set(re.findall(r"[\w.]+", " ".join(words)))
     path = environment.variables.get("PATH", "")
-    return any(shutil.which(name, path=path) for name in ("docker", "podman"))
+    return not named.isdisjoint(starters) and any(shutil.which(each, path=path) for each in engines)
 
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
     return {
-        **as_data(outcome.sums),
+        **as_data(replace(outcome.sums, turned_away=Counter())),
+        "turned_away": [
+            {**each._asdict(), "count": count, "advice": each.advice}
+            for each, count in outcome.sums.turned_away.most_common()
+        ],
+        "left_running": list(outcome.capture.left),
         "status": outcome.status,
         "file": as_data(outcome.capture.options.file),
         "variables": as_data(outcome.capture.variables),
@@ -92,19 +136,51 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
     }
 
 
+def check_summary(file: Path, *, replaces: bool) -> None:
+    """Raise before the command runs if its summary could not be written.
+
+    Raises:
+        FileExistsAlreadyError: there is a file, and `replaces` is false.
+        FileUnwritableError: there is no such folder, or no file can be there.
+    """
+    if os.path.lexists(file) and file.exists() and not file.is_file():
+        raise FileUnwritableError(file, reason="it is not a regular file")
+    if not replaces and os.path.lexists(file):
+        hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
+        raise FileExistsAlreadyError(file, hint=hint)
+    if not file.parent.is_dir():
+        hint = f"mkdir -p {quote(str(file.parent))}"
+        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise FileUnwritableError(file, reason="permission denied")
+
+
+def write_summary(
+    outcome: Outcome, errors: Sequence[UsagectlError], file: Path
+) -> list[UsagectlError]:
+    """Write the answer for a machine to a file; return the error if that fails."""
+    document = _output.envelope("capture", outcome_data(outcome), errors)
+    try:
+        files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+    except FileUnwritableError as error:
+        return [error]
+    return []
+
+
 def show_outcome(outcome: Outcome) -> None:
-    """Draw the summary: what arrived first, then where it departs from the notice."""
-    page, kept = _output.new_page(), outcome.capture.options.file
-    _show_sums(outcome, page)
-    _show_findings(outcome.found.findings, page)
+    """Draw the summary in a dozen lines: what arrived, and how it departs from the notice."""
+    page, kept = _output.new_page(heeds_columns=True), outcome.output
+    used = _show_sums(outcome, page)
+    _show_findings(outcome.found.findings, page, most=max(_MOST_LINES - used, 1))
     if kept is None and outcome.sums.requests:
-        page.next_step("with --output FILE the events are kept for usagectl audit.")
+        page.line("Next: with --output FILE the events are kept for usagectl audit.")
     elif kept is not None and outcome.found.findings:
-        page.next_step(f"usagectl audit {quote(str(kept))} says more about each finding.")
+        page.line(f"Next: usagectl audit {quote(kept)} says more about each finding.")
 
 
-def _show_sums(outcome: Outcome, page: Page) -> None:
-    sums = outcome.sums
+def _show_sums(outcome: Outcome, page: Page) -> int:
+    """Draw what came, what did not, and what runs on; return how many lines that took."""
+    sums, used = outcome.sums, 1
     if outcome.capture.options.answer == "refuse":
         page.line("Nothing listened, so nothing can be said of what was sent.", style="yellow")
     elif not sums.requests and not sums.refused:
@@ -115,31 +191,122 @@ def _show_sums(outcome: Outcome, page: Page) -> None:
             f"{sums.bytes} bytes. None left this machine.",
             style="bold",
         )
-        page.rows([(name, str(count)) for name, count in sums.by_name.most_common()])
-    if sums.unparsed:
-        page.line(f"{count_of(sums.unparsed, 'request')} held no event that could be read.")
-    if sums.refused:
-        page.line(
-            f"{count_of(sums.refused, 'request')} turned away: of a browser, for another host, "
-            "or no HTTP.",
-            style="yellow",
-        )
+        used += _show_names(sums, page)
+    for text in filter(None, (_unparsed(sums), _foreign(sums), _left(outcome))):
+        page.line(text, style="yellow")
+        used += 1
+    return used + _show_refusals(sums, page)
 
 
-def _show_findings(findings: Sequence[Finding], page: Page) -> None:
-    if not findings:
+def _show_names(sums: Sums, page: Page) -> int:
+    most = sums.by_name.most_common(_MOST_NAMES)
+    rest = len(sums.by_name) - len(most)
+    told = [f"{count} {name}" for name, count in most] + ([f"{rest} more names"] if rest else [])
+    if told:
+        page.indented(", ".join(told))
+    return bool(told)
+
+
+def _unparsed(sums: Sums) -> str:
+    held = count_of(sums.unparsed, "request")
+    return f"{held} held no event." if sums.unparsed else ""
+
+
+def _foreign(sums: Sums) -> str:
+    came = count_of(sums.foreign, "request")
+    told = f"{came} came by another address than CMD's: another program may have sent that."
+    return told if sums.foreign else ""
+
+
+def _left(outcome: Outcome) -> str:
+    left = outcome.capture.left
+    numbers = ", ".join(map(str, left[:_MOST_NUMBERS]))
+    what = count_of(len(left), "process", "processes")
+    told = f"{what} of CMD still running ({numbers}), unheard; the port stays taken until they end."
+    return told if left else ""
+
+
+def _show_refusals(sums: Sums, page: Page) -> int:
+    if not sums.refused:
+        return 0
+    reasons: dict[str, Counter[str]] = {}
+    for each, count in sums.turned_away.most_common():
+        reasons.setdefault(each.reason, Counter())[each.host] += count
+    found = sorted(reasons.items(), key=lambda each: -each[1].total())
+    most, rest = found[:_MOST_REASONS], found[_MOST_REASONS:]
+    others = ", ".join(f"{hosts.total()} {Refusal(reason).what}" for reason, hosts in rest)
+    more = f", among them {others}" if others else ""
+    page.line(f"{count_of(sums.refused, 'request')} turned away{more}:", style="yellow")
+    page.rows([(str(hosts.total()), _told(reason, hosts)) for reason, hosts in most])
+    return (2 if rest else 1) + 2 * len(most)  # In 80 columns a reason takes two lines.
+
+
+def _told(reason: str, hosts: Counter[str]) -> str:
+    named = [host for host, _ in hosts.most_common(_MOST_HOSTS) if host]
+    more = f" and {len(hosts) - len(named)} more" if len(hosts) > _MOST_HOSTS else ""
+    told = Refusal(reason, f"{', '.join(named)}{more}")
+    return f"{told.what}: {told.advice}."
+
+
+def judge(found: AuditResult) -> AuditResult:
+    """Return findings as a capture judges them: a path into a home is an error, known or not."""
+    findings = tuple(
+        replace(each, level="error") if each.rule == _HOME_PATH else each for each in found.findings
+    )
+    return found._replace(findings=findings)
+
+
+class _Group(NamedTuple):
+    """Findings of one rule and level, as one row."""
+
+    first: Finding
+    members: Sequence[Finding]
+
+    @property
+    def rank(self) -> tuple[bool, bool, str]:
+        """What comes first: errors, and among them what gives somebody away."""
+        return self.first.level != "error", self.first.rule < _FIRST_TELLING, self.first.rule
+
+
+def _show_findings(findings: Sequence[Finding], page: Page, *, most: int) -> None:
+    """Draw a row for each rule, worst first, with the places where it is broken."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        kinds.setdefault((each.level, each.rule), []).append(each)
+    groups = sorted(
+        (_Group(members[0], members) for members in kinds.values()), key=lambda each: each.rank
+    )
+    if not groups:
         return
-    page.heading(f"{count_of(len(findings), 'departure')} from the notice")
-    shown = findings[:_MOST_FINDINGS]
-    page.rows([(each.level, each.rule, each.place, each.message) for each in shown])
-    page.more(len(findings) - len(shown))
+    departures = sum(each.level != "note" for each in findings)
+    title = f"{count_of(departures, 'departure')} from the notice" if departures else "Of note"
+    more = f"; {len(groups) - most} more rules are broken too" if len(groups) > most else ""
+    page.line(f"{title}{more}:", style="bold")
+    page.rows([_row(group) for group in groups[:most]])
+
+
+def _row(group: _Group) -> tuple[str, str, str, str]:
+    first, members = group
+    places = list(dict.fromkeys(each.place for each in members))
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    room = _PLACE_WIDTH - len(more)
+    place = places[0] if len(places[0]) <= room else f"{places[0][: room - 1]}…"
+    count = sum(each.count for each in members)
+    return first.level, f"{first.rule} {first.name}", str(count), f"{place}{more}"
+
+
+class Watcher(NamedTuple):
+    """What is told of requests as they come."""
+
+    on_arrival: Callable[[Arrival], None]
+    on_refusal: Callable[[Refusal], None]
 
 
 @contextmanager
-def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], None]]:
+def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watcher]:
     """Show requests on stderr as they arrive: in a table on a terminal of ours, else in lines."""
     if not is_wanted:
-        yield lambda _arrival: None
+        yield Watcher(lambda _arrival: None, lambda _refusal: None)
     elif has_table and sys.stderr.isatty():
         from rich.live import Live
 
@@ -147,9 +314,13 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Callable[[Arrival], N
 
         table = _ArrivalTable()
         with Live(table, console=error_console(), refresh_per_second=4):
-            yield table.add
+            yield Watcher(table.add, table.add_refusal)
     else:
-        yield _print_arrival
+        yield Watcher(_print_arrival, _print_refusal)
+
+
+def _print_refusal(refusal: Refusal) -> None:
+    _output.print_remark(f"{_now()} turned away {refusal.what}", hint=refusal.advice)
 
 
 def _print_arrival(arrival: Arrival) -> None:
@@ -160,7 +331,12 @@ def _print_arrival(arrival: Arrival) -> None:
 
 def _cells(arrival: Arrival) -> tuple[str, ...]:
     names = ", ".join(arrival.names[:_MOST_NAMES]) or arrival.problem
-    return (time.strftime("%H:%M:%S"), arrival.tool, arrival.path, names, str(arrival.bytes))
+    tool = f"{arrival.tool}, by another address" if arrival.is_foreign else arrival.tool
+    return (_now(), tool, arrival.path, names, str(arrival.bytes))
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S")
 
 
 class _ArrivalTable:
@@ -168,22 +344,35 @@ class _ArrivalTable:
 
     def __init__(self) -> None:
         self._rows: deque[tuple[str, ...]] = deque(maxlen=_MOST_ROWS)
-        self._requests = 0
+        self._requests = self._refused = 0
 
     def add(self, arrival: Arrival) -> None:
         """Add a request; the next refresh draws it."""
         self._requests += 1
         self._rows.append(_cells(arrival))
 
-    def __rich__(self) -> Table:
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Add a request that was turned away."""
+        self._refused += 1
+        self._rows.append((_now(), "turned away", refusal.what, refusal.advice, ""))
+
+    def __rich_console__(
+        self, _console: Console, options: ConsoleOptions
+    ) -> Iterator[Table | Text]:
+        """Draw the table; on a narrow terminal each row as a line that wraps at words."""
         from rich.table import Table
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for _ in _TITLES:
-            table.add_column(overflow="fold")
-        table.add_row(*(Text(title, style="bold") for title in _TITLES))
-        for row in tuple(self._rows):
-            table.add_row(*(Text(_output.printable_line(cell)) for cell in row))
-        table.caption = f"{count_of(self._requests, 'request')} so far"
-        return table
+        rows = [tuple(map(_output.printable_line, row)) for row in tuple(self._rows)]
+        if options.max_width < _LEAST_WIDTH:
+            yield from (Text("  ".join(filter(None, row))) for row in rows)
+        else:
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for _ in _TITLES:
+                table.add_column(overflow="fold")
+            table.add_row(*(Text(title, style="bold") for title in _TITLES))
+            for row in rows:
+                table.add_row(*map(Text, row))
+            yield table
+        refused = f", {self._refused} turned away" if self._refused else ""
+        yield Text(f"{count_of(self._requests, 'request')} so far{refused}", style="italic")

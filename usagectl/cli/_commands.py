@@ -5,11 +5,12 @@ Each command's module is imported when that command is run, or the whole help is
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup
 
 from usagectl.cli._output import Answer, emit
 from usagectl.emitting.instrumentation import Recording
@@ -93,19 +94,8 @@ class _Answering:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        for parameter in self.params:
-            if parameter.type.name.startswith(("int", "float")):
-                parameter.metavar = parameter.metavar or "NUMBER"  # Not Click's `<int range>`.
         if self.takes_json:
-            self.params.append(
-                TyperOption(
-                    param_decls=["--json"],
-                    is_flag=True,
-                    default=False,
-                    show_default=False,
-                    help="Answer as one JSON object on stdout.",
-                )
-            )
+            self.params.append(_json_option())
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002
         """Return the first paragraph of the help, never cut off with dots."""
@@ -130,6 +120,24 @@ class _Answering:
         invocation.as_json = ctx.params.pop("json", False)
         returned = super().invoke(ctx)  # type: ignore[misc]
         return emit(returned, invocation) if isinstance(returned, Answer) else returned
+
+
+@cache
+def _json_option() -> Any:  # noqa: ANN401  (Typer's own)
+    """Return the option as this Typer builds it: what its class takes differs by version."""
+    app = new_app()
+
+    @app.command()
+    def answer(
+        *,
+        json: bool = typer.Option(
+            False,  # noqa: FBT003
+            "--json",
+            help="Answer as one JSON object on stdout.",
+        ),
+    ) -> None: ...
+
+    return typer.main.get_command(app).params[0]
 
 
 class AnsweringCommand(_Answering, TyperCommand):

@@ -30,7 +30,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal
 Tools = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[TOOL]...",
+        metavar="TOOL",
         help=f"Which tools: {', '.join(names())}. All of them without a name.",
     ),
 ]

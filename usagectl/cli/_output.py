@@ -20,7 +20,7 @@ import typer
 
 from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
-from usagectl.machine.files import reason_of
+from usagectl.machine.file_errors import hint_of_home, reason_of
 from usagectl.sensitive import mask_url_credentials, redact
 
 if TYPE_CHECKING:
@@ -30,9 +30,16 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
+    from usagectl.tools.base import Uncovered
 
 SCHEMA = 1
-STYLES = {"on": "bold red", "local": "yellow", "off": "green", "absent": "dim"}
+STYLES = {
+    "on": "bold red",
+    "local": "yellow",
+    "off": "green",
+    "unknown": "bold red",
+    "absent": "dim",
+}
 """How a verdict on a tool part is drawn."""
 
 
@@ -54,23 +61,26 @@ class Answer(NamedTuple):
         show: draws the same on stdout for a person.
         errors: what went wrong beside the answer; the first gives the exit status.
         status: the exit status where nothing went wrong.
+        heeds_columns: whether its errors wrap as COLUMNS says where stderr is no terminal.
     """
 
     data: Callable[[], Mapping[str, object]]
     show: Callable[[], None]
     errors: Sequence[UsagectlError] = ()
     status: int = 0
+    heeds_columns: bool = False
 
 
 def emit(answer: Answer, invocation: Invocation) -> None:
     """Print an answer and its errors; exit with the status of the first error."""
+    _lead_home(answer.errors, invocation)
     if invocation.as_json:
         _print_envelope(invocation.command, answer.data(), answer.errors)
     else:
         answer.show()
         sys.stdout.flush()  # With both streams in one file, errors come after the answer.
         for error in answer.errors:
-            print_error(error, command=invocation.command)
+            print_error(error, command=invocation.command, heeds_columns=answer.heeds_columns)
     status = answer.errors[0].exit_status if answer.errors else answer.status
     if status:
         raise typer.Exit(status)
@@ -78,10 +88,18 @@ def emit(answer: Answer, invocation: Invocation) -> None:
 
 def fail(error: UsagectlError, invocation: Invocation) -> None:
     """Print the error that ended a command."""
+    _lead_home([error], invocation)
     if invocation.wants_json:
         _print_envelope(invocation.command, {}, [error])
     else:
         print_error(error, command=invocation.command)
+
+
+def _lead_home(errors: Sequence[UsagectlError], invocation: Invocation) -> None:
+    """Lead an account without a home to the variable to set, not to a folder that cannot be."""
+    for error in errors:
+        if error.unwritable is not None:
+            error.hint = hint_of_home(invocation.environment, error.unwritable) or error.hint
 
 
 def fail_unwritable(error: OSError) -> int:
@@ -108,9 +126,10 @@ def silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def print_error(error: UsagectlError, *, command: str = "") -> None:
+def print_error(error: UsagectlError, *, command: str = "", heeds_columns: bool = False) -> None:
     """Print an error and its next step on stderr."""
-    print_remark(f"error: {error.message} [{error.code}]", hint=_next_step(error, command))
+    text, hint = f"error: {error.message} [{error.code}]", _next_step(error, command)
+    print_remark(text, hint=hint, heeds_columns=heeds_columns)
 
 
 def _next_step(error: UsagectlError, command: str) -> str:
@@ -118,18 +137,20 @@ def _next_step(error: UsagectlError, command: str) -> str:
     return error.hint or " ".join(("usagectl", *command.split(), "--help"))
 
 
-def print_remark(text: str, *, hint: str = "") -> None:
+def print_remark(text: str, *, hint: str = "", heeds_columns: bool = False) -> None:
     """Print a remark and its next step on stderr."""
-    lines = [*_wrap(printable_line(text)), *([f"  try: {printable_line(hint)}"] if hint else [])]
+    wrapped = _wrap(printable_line(text), heeds_columns=heeds_columns)
+    lines = [*wrapped, *([f"  try: {printable_line(hint)}"] if hint else [])]
     try:
         typer.echo("\n".join(lines), err=True)
     except OSError:  # A stderr that is full or gone changes nothing.
         silence(sys.stderr)
 
 
-def _wrap(text: str) -> list[str]:
+def _wrap(text: str, *, heeds_columns: bool) -> list[str]:
     """Wrap at words on a terminal; elsewhere keep one line, so that it can be searched."""
-    if not sys.stderr.isatty():
+    is_as_wide = heeds_columns and os.environ.get("COLUMNS", "").isdecimal()
+    if not sys.stderr.isatty() and not is_as_wide:
         return [text]
     from shutil import get_terminal_size
     from textwrap import wrap
@@ -138,11 +159,11 @@ def _wrap(text: str) -> list[str]:
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def new_page(*, is_prose: bool = False) -> Page:
+def new_page(*, is_prose: bool = False, heeds_columns: bool = False) -> Page:
     """Begin a page on stdout; what draws it is loaded now, since --json needs none of it."""
     from usagectl.cli._render import Page
 
-    return Page(is_prose=is_prose)
+    return Page(is_prose=is_prose, heeds_columns=heeds_columns)
 
 
 def print_line(text: str) -> None:
@@ -177,7 +198,15 @@ def can_ask() -> bool:
 def _print_envelope(
     command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
 ) -> None:
-    envelope = {
+    document = envelope(command, data, errors)
+    typer.echo(json.dumps(document, indent=2 if sys.stdout.isatty() else None))
+
+
+def envelope(
+    command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
+) -> dict[str, object]:
+    """Return the one object that answers a command for a machine."""
+    return {
         "schema": SCHEMA,
         "command": command,
         "data": data,
@@ -186,7 +215,6 @@ def _print_envelope(
             for error in errors
         ],
     }
-    typer.echo(json.dumps(envelope, indent=2 if sys.stdout.isatty() else None))
 
 
 def printable(text: str) -> str:
@@ -217,8 +245,8 @@ _FORMS: Mapping[str, str] = {
         "baseline_written=written dry_run"
     ),
     "Consent": (
-        "name=tool part telemetry installed=installation.installed version=installation.version "
-        "endpoint decided_by overridden warnings=cautions"
+        "name=tool part telemetry=state installed=installation.installed "
+        "version=installation.version endpoint decided_by overridden warnings=cautions"
     ),
     "Entry": (
         "uid time tool event state bytes=size at=handover.at to=handover.to "
@@ -240,7 +268,7 @@ _FORMS: Mapping[str, str] = {
         "problem=problem.code"
     ),
     "Preview": (
-        "tool=consent.tool part=consent.part telemetry=consent.telemetry "
+        "tool=consent.tool part=consent.part telemetry=consent.state "
         "decided_by=consent.decided_by would_send"
     ),
     "ReplayResult": (
@@ -301,6 +329,12 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
     if isinstance(value, tuple | list):
         return [as_data(each, reveal=reveal) for each in value]
     return value
+
+
+def describe_uncovered(found: Uncovered) -> str:
+    """Say what no opt-out reaches in one line, with its hosts and versions."""
+    marks = "; ".join(filter(None, (", ".join(found.hosts), found.versions)))
+    return f"{found.text} [{marks}]" if marks else found.text
 
 
 def part_data(

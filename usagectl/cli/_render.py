@@ -34,6 +34,7 @@ _BAR_MARKS = "#=+-*o"
 _BAR_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _MOST_CHARACTERS = 64 * 1024
 _MOST_BRACKETS = 200
+_PARTS = re.compile(r"[^=_.,:-]*[=_.,:-]|[^=_.,:-]+")
 _FILLING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 
 
@@ -56,13 +57,22 @@ def _colours() -> Literal["auto"] | None:
 
 def _prose_width() -> int:
     """Width of prose in a pipe: as COLUMNS or the terminal on stderr says, else 80."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
-        return int(columns)
+    if columns := _columns():
+        return columns
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _PROSE_WIDTH
     except (OSError, ValueError):  # No terminal, or no file at all.
         return _PROSE_WIDTH
+
+
+def _columns() -> int:
+    """Return the width that COLUMNS says; 0 without one."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() else 0
+
+
+_BAR_WIDTH = 40
+"""The least that a bar and its numbers take."""
 
 
 class BarMeter:
@@ -94,23 +104,59 @@ class BarMeter:
         """Show how many events are done, and of how many."""
         self._progress.update(self._task, completed=done, total=planned)
 
+    def tell(self, what: str) -> None:
+        """Write in front of the bar what is done, where its numbers leave room for that."""
+        from rich.cells import set_cell_size
+        from rich.markup import escape
+
+        room = self._progress.console.width - _BAR_WIDTH
+        if room >= _BAR_WIDTH:
+            text = set_cell_size(printable_line(what), min(room, cell_len(what)))
+            self._progress.update(self._task, description=escape(text))
+
 
 def _fold_paths(text: str, width: int) -> str:
-    """Break paths that are longer than a line behind a slash, not inside a name."""
-    if "/" not in text or len(text) <= width:
+    """Break paths that are longer than a line behind a slash, not inside a name.
+
+    A name that is too long for a line is broken behind a mark such as `_` or `=`.
+    """
+    if len(text) <= width:
         return text
     return " ".join(_fold_path(word, width) for word in text.split(" "))
 
 
 def _fold_path(word: str, width: int) -> str:
-    if len(word) <= width:
-        return word
+    names = _joined(re.findall(r"[^/]*/|[^/]+", word), width)
+    return "\n".join(line for name in names for line in _joined(_PARTS.findall(name), width))
+
+
+def _joined(pieces: Sequence[str], width: int) -> list[str]:
+    """Join pieces to lines that are no longer than a width, as far as each piece fits."""
     lines = [""]
-    for name in re.findall(r"[^/]*/|[^/]+", word):
-        if lines[-1] and cell_len(lines[-1] + name) > width:
+    for piece in pieces:
+        if lines[-1] and cell_len(lines[-1] + piece) > width:
             lines.append("")
-        lines[-1] += name
-    return "\n".join(lines)
+        lines[-1] += piece
+    return lines
+
+
+def _least_width(column: Sequence[str]) -> int:
+    """Return the width of the longest word of a column, or of the longest name of a path."""
+    names = (name for cell in column for name in re.findall(r"[^ /]*/|[^ /]+", cell))
+    return max(map(cell_len, names), default=0)
+
+
+def _shared_widths(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Share out the width among columns by what each would take; empty where words do not fit."""
+    least = [_least_width(column) for column in columns]
+    wanted = [max(map(cell_len, column)) - few for column, few in zip(columns, least, strict=True)]
+    spare = room - sum(least) - 2 * len(columns)
+    if spare < 0:
+        return []
+    return [
+        few + min(more, more * spare // (sum(wanted) or 1))
+        for few, more in zip(least, wanted, strict=True)
+    ]
 
 
 def _is_as_laid_out(text: str) -> bool:
@@ -133,11 +179,16 @@ def _is_as_laid_out(text: str) -> bool:
 
 
 class Page:
-    """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too."""
+    """One answer, drawn top to bottom; prose (`is_prose`) is wrapped in a pipe too.
 
-    def __init__(self, *, is_prose: bool = False) -> None:
+    With `heeds_columns` a pipe is as wide as COLUMNS says, if that is set.
+    """
+
+    def __init__(self, *, is_prose: bool = False, heeds_columns: bool = False) -> None:
         is_piped = not sys.stdout.isatty()
         width = _prose_width() if is_prose else _PIPE_WIDTH
+        if heeds_columns:
+            width = _columns() or width
         self._is_piped_prose = is_prose and is_piped
         self._console = _Console(
             file=sys.stdout,
@@ -179,28 +230,45 @@ class Page:
             self.line(f"  and {count} more{way_on}")
 
     def rows(self, rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
-        """Draw rows in aligned columns; the last one takes what is left and wraps."""
+        """Draw rows in aligned columns; the last one takes what is left and wraps.
+
+        Where that is too little, every column wraps at words; where even a column's longest
+        word does not fit, each row stands in lines of its own.
+        """
         if not rows:
             return
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(width=0)
         cells = [[printable_line(cell) for cell in row] for row in rows]
-        *fixed, _last = (max(map(len, column)) + 2 for column in zip(*cells, strict=True))
-        # Where the last column would get too little, every column wraps: nothing is cut off.
-        is_wide = sum(fixed) + _LAST_WIDTH <= self._console.width
+        columns = list(zip(*cells, strict=True))
+        *fixed, _last = (max(map(len, column)) + 2 for column in columns)
+        room = self.width - 2 - sum(fixed)
+        is_wide = room + 2 >= max(_LAST_WIDTH, _least_width(columns[-1]) + 2)
         if is_wide and not any(styles) and self._write_plain(cells):
             return
         if self._is_piped_prose and len(fixed) > 1:
             self._write_plain(cells, is_bounded=False)
             return
-        for _ in fixed:
-            table.add_column(no_wrap=is_wide, overflow="fold")
-        table.add_column(overflow="fold")
-        room = self.width - 2 - sum(fixed)
-        for row, style in zip(cells, styles or [""] * len(rows), strict=True):
-            folded = [*row[:-1], _fold_paths(row[-1], room) if is_wide else row[-1]]
-            table.add_row("", *(Text(cell, style=style) for cell in folded))
-        self._draw_stripped(table)
+        whole = [width - 2 for width in fixed]
+        widths = [*whole, room] if is_wide else _shared_widths(columns, self.width - 2)
+        self._draw_rows(cells, widths, styles or [""] * len(rows))
+
+    def _draw_rows(
+        self, rows: Sequence[Sequence[str]], widths: Sequence[int], styles: Sequence[str]
+    ) -> None:
+        """Draw rows in columns of some widths; without widths, each cell below the one before."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(width=0)
+        for width in widths:
+            table.add_column(width=width, overflow="fold")
+        for row, style in zip(rows, styles, strict=True):
+            if widths:
+                folded = map(_fold_paths, row, widths)
+                table.add_row("", *(Text(cell, style=style) for cell in folded))
+                continue
+            first, *others = row
+            self.indented(first, style)
+            self.indented("  ".join(filter(None, others)), style, by=4)
+        if widths:
+            self._draw_stripped(table)
 
     def _write_plain(self, cells: Sequence[Sequence[str]], *, is_bounded: bool = True) -> bool:
         """Write rows without rich where nothing is coloured or wrapped; False where that is needed.

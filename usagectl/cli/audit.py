@@ -23,6 +23,7 @@ from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from usagectl.audit import AuditResult, Finding
     from usagectl.audit.baseline import Ignore
@@ -38,7 +39,7 @@ _STYLES = {"error": "red", "warning": "yellow", "note": ""}
 File = Annotated[
     str | None,
     typer.Argument(
-        metavar="[FILE]",
+        metavar="FILE",
         help="A capture, an exported file or events; - is stdin. Without it: the spool.",
     ),
 ]
@@ -59,7 +60,7 @@ Ignores = Annotated[
     typer.Option(
         "--ignore",
         metavar="RULE[=EVENT.FIELD]:REASON",
-        help="Do not count this; the reason stays in the output. Can be repeated.",
+        help="Do not count this; the field as the table or JSON names it. Can be repeated.",
     ),
 ]
 Baseline = Annotated[
@@ -74,10 +75,16 @@ WriteBaseline = Annotated[
 ]
 FailOn = Annotated[
     Literal["error", "warning", "never"],
-    typer.Option("--fail-on", help="Exit with 1 from this level on."),
+    typer.Option(
+        "--fail-on", metavar="[error|warning|never]", help="Exit with 1 from this level on."
+    ),
+]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Accept a FILE without any event; else exit with 1.")
 ]
 Form = Annotated[
-    Literal["table", "json", "sarif"], typer.Option("--format", help="How the answer is written.")
+    Literal["table", "json", "sarif"],
+    typer.Option("--format", metavar="[table|json|sarif]", help="How the answer is written."),
 ]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show examples whole instead of masked.")]
 ListRules = Annotated[
@@ -115,12 +122,19 @@ class LinesUnreadError(UsagectlError):
         )
 
 
+class _NothingHeldError(NoEventsError):
+    """A file holds nothing at all: it can be read, and what was expected of it is not there."""
+
+    exit_status = 1
+
+
 class Audited(NamedTuple):
     """What is shown of an audit.
 
     Attributes:
         source: the file as it was typed, `-`, or empty for the spool.
         fail_on: from which level on it fails.
+        allow_empty: whether a file without any event is accepted.
         written: how many findings went into a baseline, None when none was written.
         dry_run: whether the baseline would only have been written.
     """
@@ -128,6 +142,7 @@ class Audited(NamedTuple):
     result: AuditResult
     source: str
     fail_on: str
+    allow_empty: bool = False
     written: int | None = None
     dry_run: bool = False
 
@@ -157,10 +172,17 @@ class Audited(NamedTuple):
         )
 
     @property
+    def is_vacuous(self) -> bool:
+        """True if a file held no event, so that the audit proves nothing."""
+        return not (self.result.events or self.allow_empty) and bool(self.source)
+
+    @property
     def failures(self) -> list[UsagectlError]:
-        """What fails: findings that are bad enough, and lines of which nothing can be said."""
+        """What fails: findings that are bad enough, and what nothing can be said of."""
         if self.written is not None or self.fail_on == "never":
             return []
+        if self.is_vacuous:
+            return [_no_events(self)]
         bad = ("error",) if self.fail_on == "error" else ("error", "warning")
         count = sum(finding.level in bad for finding in self.counting)
         found: list[UsagectlError] = []
@@ -180,6 +202,7 @@ def audit(  # noqa: PLR0913  (each is an option)
     baseline: Baseline = None,
     write_baseline: WriteBaseline = False,
     fail_on: FailOn = "error",
+    allow_empty: AllowEmpty = False,
     form: Form = "table",
     reveal: Reveal = False,
     list_rules: ListRules = False,
@@ -190,7 +213,8 @@ def audit(  # noqa: PLR0913  (each is an option)
     Looked for are events and fields that the notice does not name, wrong types, IDs
     that tie events together, values of settings, and secrets: tokens, paths, names,
     addresses, also those of this machine. No value is shown whole without --reveal.
-    Without FILE the spool is audited. Exits 1 when a finding is as bad as --fail-on.
+    Without FILE the spool is audited. Exits 1 when a finding is as bad as --fail-on,
+    and when a FILE holds no event: an audit of nothing proves nothing.
     """
     invocation: Invocation = ctx.obj
     environment = invocation.environment
@@ -203,14 +227,18 @@ def audit(  # noqa: PLR0913  (each is an option)
     ignores, known = _read_suppressions(environment, ignore, baseline, writes=write_baseline)
     result = _audit(environment, file, state, rule, reveal=reveal)
     result = _suppress(result, ignores, known)
-    audited = Audited(result, file or "", fail_on, dry_run=dry_run)
+    audited = Audited(result, file or "", fail_on, allow_empty, dry_run=dry_run)
     _check_lines(audited, is_forgiving=write_baseline or fail_on == "never")
     if baseline is not None and write_baseline:
         path = environment.cwd / baseline
         written = baselines.write_baseline(path, result.findings, is_dry_run=dry_run)
         audited = audited._replace(written=written)
-    show = _print_sarif if form == "sarif" else _show
-    return _output.Answer(lambda: as_data(audited), lambda: show(audited), audited.failures)
+    is_sarif = form == "sarif"
+    return _output.Answer(
+        lambda: as_data(audited),
+        lambda: _print_sarif(audited, environment.cwd) if is_sarif else _show(audited),
+        audited.failures,
+    )
 
 
 def _read_suppressions(
@@ -261,17 +289,30 @@ def _audit(
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
     baselines.check_places(ignores, result.by_name)
+    for each in baselines.unmatched(ignores, result.findings):
+        place = f"{each.rule}={each.place}" if each.place else each.rule
+        _output.print_remark(f"--ignore {place} matches no finding.")
     return result._replace(findings=baselines.suppress(result.findings, ignores, known))
 
 
 def _check_lines(audited: Audited, *, is_forgiving: bool) -> None:
-    """Refuse a source without any event; print a remark where unread lines are forgiven."""
-    source, result = audited.source, audited.result
+    """Refuse a source of lines without any event; print a remark where that is forgiven."""
+    result = audited.result
     if result.bad_lines and not result.events:
-        name = {"": "The spool", "-": "Standard input"}.get(source, source)
-        raise NoEventsError(name, bad_lines=result.bad_lines, is_file=source not in ("", "-"))
+        raise _no_events(audited)
     if result.bad_lines and is_forgiving:
         _output.print_remark(audited.unread.message)
+    elif is_forgiving and audited.is_vacuous:
+        _output.print_remark(_no_events(audited).message)
+
+
+def _no_events(audited: Audited) -> NoEventsError:
+    """Build the error: what holds no event, and how to look at it or accept it."""
+    source, bad_lines = audited.source, audited.result.bad_lines
+    error = NoEventsError if bad_lines else _NothingHeldError
+    name = {"": "The spool", "-": "Standard input"}.get(source, source)
+    hint = "" if bad_lines else f"usagectl audit {quote(source)} --allow-empty"
+    return error(name, bad_lines=bad_lines, is_file=source not in ("", "-"), hint=hint)
 
 
 @contextmanager
@@ -306,7 +347,8 @@ def _headline(audited: Audited) -> str:
     hidden = f" {suppressed} more {verb} not count." if suppressed else ""
     events, amount = count_of(audited.result.events, "event"), sum(totals.values())
     if not amount:
-        return f"No findings in {events}.{hidden}"
+        found = audited.result.events or hidden
+        return f"No findings in {events}.{hidden}" if found else "There is no event to audit."
     parts = ", ".join(count_of(count, level) for level, count in totals.items() if count)
     return f"{count_of(amount, 'finding')} in {events}: {parts}.{hidden}"
 
@@ -362,6 +404,8 @@ def _next_step(audited: Audited) -> str:
         rules = "usagectl audit --list-rules says what each rule means"
         return f"{rules}; usagectl disable stops events."
     if not audited.result.events:
+        if audited.source:
+            return "usagectl capture --output FILE -- CMD records what a command sends."
         return "usagectl spool says what was recorded and sent so far."
     return "usagectl explain says what the notice allows."
 
@@ -376,8 +420,9 @@ def _show_rules() -> None:
     page.next_step("usagectl audit FILE --rule RULE looks for one of them alone.")
 
 
-def _print_sarif(audited: Audited) -> None:
+def _print_sarif(audited: Audited, cwd: Path) -> None:
     from usagectl._version import __version__
 
-    log = sarif.build(audited.result, source=audited.source, version=__version__)
+    artifact = sarif.find_artifact(audited.source, cwd=cwd)
+    log = sarif.build(audited.result, artifact=artifact, version=__version__)
     typer.echo(json.dumps(log, indent=2 if sys.stdout.isatty() else None))

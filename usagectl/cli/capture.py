@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import sys
 import time
 from contextlib import redirect_stdout
@@ -16,10 +17,11 @@ from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from usagectl.capture import Arrival, Capture, Options
-    from usagectl.cli._capture_page import Outcome
+    from usagectl.capture import Arrival, Capture, Options, Refusal
+    from usagectl.cli._capture_page import Outcome, Watcher
 
 _MOST_FIRST = 5
 
@@ -43,16 +45,25 @@ class UnexpectedEventsError(UsagectlError):
 
 
 class SilenceUnprovenError(UsagectlError):
-    """A request was turned away, so that nobody knows what it would have been."""
+    """Nobody knows whether the command sent something.
+
+    A request was turned away, or came by an address that the command was not given.
+    """
 
     code = "silence-unproven"
     exit_status = 1
 
-    def __init__(self, refused: int) -> None:
-        what = f"{count_of(refused, 'request')} {'was' if refused == 1 else 'were'}"
+    def __init__(self, turned_away: Mapping[Refusal, int], *, foreign: int = 0) -> None:
+        first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
+        told = [f"{count} {refusal.what}" for refusal, count in first]
+        rest = sum(turned_away.values()) - sum(count for _, count in first)
+        told += [f"{rest} more"] if rest else []
+        reasons = [f"turned away: {', '.join(told)}"] if told else []
+        if foreign:
+            reasons.append(f"{count_of(foreign, 'request')} by another address than CMD's")
+        helps = f" To mend the first: {first[0][0].advice}." if first else ""
         super().__init__(
-            f"Nobody knows what was sent: {what} turned away, as of a browser, for another host, "
-            "or no HTTP.",
+            f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
             hint="usagectl capture --live -- CMD",
         )
 
@@ -81,7 +92,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     command: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- CMD [ARGS]...]",
+            metavar="-- CMD [ARGS]",
             help="The command to watch. Without one the endpoint serves until Ctrl-C.",
         ),
     ] = None,
@@ -89,6 +100,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     expect: Annotated[
         Literal["none", "notice"] | None,
         typer.Option(
+            metavar="[none|notice]",
             help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
         ),
     ] = None,
@@ -101,16 +113,26 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             help="Keep what arrives in this file, for audit, spool and replay.",
         ),
     ] = None,
+    summary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write the answer as one JSON object to this file, beside CMD."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
     as_if_enabled: Annotated[
         bool,
-        typer.Option("--as-if-enabled", help="Lift the opt-outs for CMD, to see what it hides."),
+        typer.Option(
+            "--as-if-enabled",
+            help="Lift the opt-outs of the tools that are caught, to see what CMD hides.",
+        ),
     ] = False,
     answer: Annotated[
         Literal["on", "off", "error", "hang", "refuse", "slow"],
         typer.Option(
+            metavar="[on|off|error|hang|refuse|slow]",
             help="How the endpoint behaves: track_events true or false, status 500, no answer, "
-            "nothing listening, an answer after two seconds."
+            "nothing listening, an answer after two seconds.",
         ),
     ] = "on",
     bind: Annotated[
@@ -121,27 +143,36 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Listen on this port; 0 takes a free one.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="NUMBER", help="Listen on this port; 0 takes a free one."
+        ),
     ] = 0,
     grace: Annotated[
         float,
         typer.Option(
-            min=0, max=600, help="Seconds to wait at most for what CMD leaves running behind it."
+            min=0,
+            max=600,
+            metavar="SECONDS",
+            help="Time to wait at most for what CMD leaves running behind it.",
         ),
     ] = 10.0,
     live: Annotated[
         bool, typer.Option("--live", help="Show each request on stderr as it arrives.")
     ] = False,
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Keep tokens and all headers in clear.")
+        bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
     ] = False,
 ) -> _output.Answer:
-    """Run a command and record every usage event that it sends; none leaves this machine.
+    """Run a command and record the usage events that variables lead here instead of out.
 
     CMD runs against an endpoint on loopback: its output and its exit status stay
     its own, and the summary goes to stderr. Its events are held against the
     notice. Without CMD the endpoint serves until Ctrl-C, and the variables that
     lead a program to it are printed.
+
+    A program that posts to a URL of its own, whatever these variables say, is not
+    caught: what it sends goes out, and nothing is seen of it here.
 
     To prove in CI that an opt-out works:
 
@@ -149,10 +180,15 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     """
     invocation: Invocation = ctx.obj
     words = command or []
-    _check(expect=expect, answer=answer, force=force, output=output, bind=bind)
+    _check(expect=expect, answer=answer, bind=bind)
+    _check_files(output, summary, force=force, cwd=invocation.environment.cwd)
+    if words:
+        _check_command(words, invocation)
     from usagectl import capture as capturing
     from usagectl.cli import _capture_page as page
 
+    if summary is not None:
+        page.check_summary(invocation.environment.cwd / summary, replaces=force)
     options = capturing.Options(
         file=None if output is None else invocation.environment.cwd / output,
         overwrite=force,
@@ -161,9 +197,12 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         port=port,
         as_if_enabled=as_if_enabled,
         reveal=reveal,
+        has_secret=bool(words),
         grace_seconds=grace,
     )
-    is_reached = options.reaches_containers or not page.has_containers(invocation.environment)
+    is_reached = options.reaches_containers or not page.has_containers(
+        invocation.environment, words
+    )
     if expect and words and not is_reached:
         _output.print_remark(
             "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
@@ -171,30 +210,57 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         )
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
-    with page.watch(is_wanted=live, has_table=not words) as show:
-        outcome = _capture(ctx, options, words, show)
+    with page.watch(is_wanted=live, has_table=not words) as watcher:
+        outcome = _capture(ctx, options, words, watcher)._replace(output=output)
+    errors = _errors(outcome, expect)
+    if summary is not None:
+        errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
     return _output.Answer(
         lambda: page.outcome_data(outcome),
         lambda: page.show_outcome(outcome),
-        _errors(outcome, expect),
+        errors,
         status=outcome.status or 0,
+        heeds_columns=True,
     )
 
 
-def _check(*, expect: str | None, answer: str, force: bool, output: str | None, bind: str) -> None:
+def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:
+    """Refuse names that are no file's, and --force without a file to replace."""
+    if force and output is None and summary is None:
+        raise UsageError("--force goes with --output FILE or --summary FILE.")
+    for option, name in (("--output", output), ("--summary", summary)):
+        if name in ("", "-"):
+            sentence = f'{option} needs a file name; "-" and "" are not allowed.'
+            raise UsageError(sentence, hint=f"usagectl capture {option} FILE -- CMD")
+    if output is None or summary is None:
+        return
+    # However each is written: the one would replace the other.
+    if os.path.realpath(cwd / output) == os.path.realpath(cwd / summary):
+        raise UsageError("--output and --summary need a file each.")
+
+
+def _check_command(words: list[str], invocation: Invocation) -> None:
+    """Refuse --json beside a command, and a command that cannot be run: it leaves no file.
+
+    Stdout and stderr are the command's, so that neither holds one object alone.
+    """
+    if invocation.as_json:
+        raise UsageError(
+            "--json goes without CMD: beside a command the object goes to --summary FILE.",
+            hint="usagectl capture --summary summary.json -- CMD",
+        )
+    from usagectl.machine import processes
+
+    processes.require_program(words, invocation.environment.variables)
+
+
+def _check(*, expect: str | None, answer: str, bind: str) -> None:
     """Refuse options that do not go together, and a host name for --bind.
 
     A name may stand for another machine's address, and would be looked up.
     """
     if expect and answer == "refuse":
         raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
-    if force and output is None:
-        raise UsageError("--force goes with --output FILE.")
-    if output in ("", "-"):
-        raise UsageError(
-            '--output needs a file name; "-" and "" are not allowed.',
-            hint="usagectl capture --output capture.jsonl -- CMD",
-        )
     try:
         ipaddress.ip_address("127.0.0.1" if bind == "localhost" else bind)
     except ValueError:
@@ -203,9 +269,7 @@ def _check(*, expect: str | None, answer: str, force: bool, output: str | None, 
         ) from None
 
 
-def _capture(
-    ctx: typer.Context, options: Options, words: list[str], show: Callable[[Arrival], None]
-) -> Outcome:
+def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Watcher) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
     from usagectl import audit
     from usagectl import capture as capturing
@@ -218,11 +282,16 @@ def _capture(
     def on_arrival(arrival: Arrival) -> None:
         """Pass a request on, without the names in it that reveal something of this machine."""
         shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
-        show(shown)
-        if len(first) < _MOST_FIRST:
+        watcher.on_arrival(shown)
+        if len(first) < _MOST_FIRST and not (words and arrival.is_foreign):
             first.append(shown)
 
-    with capturing.opened(environment, options, on_arrival=on_arrival) as capture:
+    def on_refusal(refusal: Refusal) -> None:
+        watcher.on_refusal(page.refusal_shown(refusal, name))
+
+    with capturing.opened(
+        environment, options, on_arrival=on_arrival, on_refusal=on_refusal
+    ) as capture:
         host = f"[{options.address}]" if ":" in options.address else options.address
         if not endpoint.is_loopback(f"http://{host}"):
             _output.print_remark(
@@ -235,7 +304,7 @@ def _capture(
         capture.finish()
         found = audit.audit_capture(environment, capture.file.path, words)
         sums = page.sums_shown(capture.file.sums, name)
-        return page.Outcome(capture, sums, first, found, status)
+        return page.Outcome(capture, sums, first, page.judge(found), status)
 
 
 def _serve(capture: Capture, *, as_json: bool) -> None:
@@ -243,7 +312,7 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
     from usagectl.machine import processes, shells
 
     text = shells.render(capture.variables, "bash")
-    with processes.noting_end() as ended:
+    with processes.noting_end(hears_interrupt=True) as ended:
         typer.echo(text, nl=False, err=as_json)
         sys.stdout.flush()
         _output.print_remark("Set these where the program runs. Serving until Ctrl-C.")
@@ -256,11 +325,12 @@ def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[
     """List the expectations that failed; what could not be written proves nothing."""
     found: list[UsagectlError] = []
     sums = outcome.sums
-    if expect == "none" and sums.requests:
+    own = sums.requests - sums.foreign
+    if expect == "none" and own:
         shown = [_describe(each) for each in outcome.first]
-        found.append(UnexpectedEventsError(sums.requests, first=shown))
-    if expect and sums.refused and not found:
-        found.append(SilenceUnprovenError(sums.refused))
+        found.append(UnexpectedEventsError(own, first=shown))
+    if expect and (sums.refused or sums.foreign) and not found:
+        found.append(SilenceUnprovenError(sums.turned_away, foreign=sums.foreign))
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
     if outcome.capture.file.problem is not None:

@@ -237,7 +237,7 @@ def completion(
     shell: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SHELL]",
+            metavar="SHELL",
             help=f"{', '.join(SHELLS)}. Yours without a name.",
         ),
     ] = None,
@@ -268,7 +268,7 @@ def completion(
     usagectl completion fish > ~/.config/fish/completions/usagectl.fish
     """  # noqa: D301  (Click takes the backspace for: keep these lines as they are)
     invocation: Invocation = ctx.obj
-    invocation.recording.forget()  # Completion leaves no event (design, section 5).
+    invocation.recording.forget_since(0)  # Completion leaves no event (design, section 5).
     if shell is not None and shell not in SHELLS:
         wanted = f"use one of {', '.join(SHELLS)}"
         raise InvalidValueError("shell", shell, wanted=wanted, hint="usagectl completion --help")
@@ -309,8 +309,8 @@ class WrittenFile(NamedTuple):
 
 
 _TEXTS = (
-    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "UID", "URL", "UUID", "VALUE"),
-    *("VARIABLE", "VERSION", "WHEN"),
+    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "SECONDS", "UID", "URL", "UUID"),
+    *("VALUE", "VARIABLE", "VERSION", "WHEN"),
 )
 
 
@@ -391,7 +391,8 @@ def _read_option(option: Any) -> Option:  # noqa: ANN401
 
 
 def _values(parameter: Any) -> Values:  # noqa: ANN401
-    if choices := getattr(parameter.type, "choices", ()):
-        return Values("choice", tuple(choices))
-    word = re.search("[A-Z]+", parameter.metavar or parameter.type.name.upper())
+    shown = parameter.metavar or ""
+    if re.fullmatch(r"\[[a-z|]+\]", shown):
+        return Values("choice", tuple(shown.strip("[]").split("|")))
+    word = re.search("[A-Z]+", shown)
     return word_values()[word[0] if word else ""]

@@ -6,6 +6,7 @@ The options of each event are read off the notice's data, or off the declaration
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -14,6 +15,7 @@ from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, new_app
 from usagectl.cli._output import as_data
+from usagectl.errors import UsagectlError
 from usagectl.sensitive import MASK
 from usagectl.tools import instrumented
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from usagectl.cli._commands import Invocation
     from usagectl.consent import Consent
-    from usagectl.emitting.permission import Emitter
+    from usagectl.emitting.permission import Emitter, Permit
     from usagectl.machine.environment import Environment
 
 # What a script need not say: the same as the library takes for granted.
@@ -112,6 +114,7 @@ def emit(ctx: typer.Context) -> _output.Answer | None:
 
     Every field is typed and closed: a name, a number, a word of a list, or a text
     that is scrubbed of whatever looks like a value. What does not fit is refused.
+    Beyond that it never fails a script, and says nothing but on a terminal.
 
     Without EVENT the events and their options are listed.
     """
@@ -213,6 +216,9 @@ _SessionId = Annotated[
     str | None,
     typer.Option(metavar="UUID", help="The session it belongs to; without it a new one is drawn."),
 ]
+_Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail, and say why, if the event cannot be kept.")
+]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the exact bytes; record nothing.")]
 
 
@@ -222,15 +228,16 @@ def _shared_parameters(form: EventForm) -> Iterator[inspect.Parameter]:
         yield _parameter("api_key_variable", _TokenVariable, None)
     if form.has_session or form.name == "session":
         yield _parameter("session_id", _SessionId, None)
+    yield _parameter("strict", _Strict, default=False)
     yield _parameter("dry_run", _DryRun, default=False)
 
 
 def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.Answer:  # noqa: ANN401
     """Build the event, and record it if the tool's switches allow it."""
-    from usagectl import spool
     from usagectl.emitting import permission
 
     invocation: Invocation = ctx.obj
+    invocation.recording.forget_since(0)  # A script leaves its own event, and none about it.
     environment = invocation.environment
     emitter = permission.emitter_of(environment, _tool_of(environment, form, values["tool"]))
     is_dry = values["dry_run"]
@@ -239,14 +246,14 @@ def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.
     body, session_id = _build(environment, form, emitter, values, keeps=not is_off)
     given = None if is_off else permission.permit(environment, emitter)
     shown = _masked(environment, body, values)
-    if given is not None:
-        spool.append(environment, body, tool=emitter.name, kind=form.name, consent=given.consent)
-        permission.deliver(environment, given)
+    problem = _keep(environment, body, given, kind=form.name) if given else None
+    is_recorded = given is not None and problem is None
     data = {
         "event": form.name,
         "tool": emitter.name,
         "telemetry": verdict.telemetry,
-        "recorded": given is not None,
+        "recorded": is_recorded,
+        "problem": problem.code if problem else None,
         "decided_by": as_data(verdict.decided_by),
         "session_id": session_id,
         "body": shown,
@@ -255,8 +262,25 @@ def _emit_one(form: EventForm, *, ctx: typer.Context, **values: Any) -> _output.
     }
     return _output.Answer(
         lambda: data,
-        lambda: _show(form.name, verdict, shown, is_dry=is_dry, is_recorded=given is not None),
+        lambda: _show(data, verdict, problem),
+        [problem] if problem and values["strict"] else [],
     )
+
+
+def _keep(
+    environment: Environment, body: bytes, given: Permit, *, kind: str
+) -> UsagectlError | None:
+    """Put an event into the spool and have it sent; return what went wrong."""
+    from usagectl import spool
+    from usagectl.emitting import permission
+
+    tool = given.verdict.tool
+    try:
+        spool.append(environment, body, tool=tool, kind=kind, consent=given.consent)
+    except UsagectlError as error:
+        return error
+    permission.deliver(environment, given)
+    return None
 
 
 def _tool_of(environment: Environment, form: EventForm, typed: str) -> str:
@@ -340,15 +364,20 @@ def _build(
     return body, session_id or None
 
 
-def _show(event: str, verdict: Consent, body: str, *, is_dry: bool, is_recorded: bool) -> None:
+def _show(data: Mapping[str, object], verdict: Consent, problem: UsagectlError | None) -> None:
+    """Show the bytes of a dry run; else say what became of the event, where a person reads it."""
     from usagectl import consent
 
-    tool, decider = verdict.tool, consent.describe(verdict.decided_by)
-    if is_dry:
+    event, tool, decider = data["event"], verdict.tool, consent.describe(verdict.decided_by)
+    if data["dry_run"]:
         what = "would be recorded" if verdict.telemetry != "off" else "would not be recorded"
         typer.echo(f"This {event} of {tool} {what}:")
-        _output.print_line(body)
-    elif not is_recorded:
+        _output.print_line(str(data["body"]))
+    elif not sys.stdout.isatty():
+        return
+    elif problem:
+        typer.echo(f"Nothing was recorded: {problem.message}")
+    elif not data["recorded"]:
         typer.echo(f"Nothing was recorded: {tool}'s telemetry is off, by {decider}.")
     elif verdict.telemetry == "on":
         typer.echo(f"Recorded {event} of {tool}; it is sent soon. Decided by {decider}.")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import tools
+from usagectl import consent, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._output import as_data
 from usagectl.machine import processes, shells
+
+if TYPE_CHECKING:
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Caution
 
 env_app = new_app()
 run_app = new_app()
@@ -22,7 +27,7 @@ def env(
     format_name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FORMAT]",
+            metavar="FORMAT",
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
         ),
     ] = None,
@@ -44,8 +49,27 @@ def env(
     default = found if found == "zsh" or environment.system == "Windows" else "bash"
     chosen = format_name or default
     text = shells.render(tools.opt_out_variables(), chosen)
-    data = {"format": chosen, "variables": tools.opt_out_variables(), "text": text}
+    defeats = _defeats(environment)
+    for caution in () if invocation.as_json else defeats:
+        _output.print_remark(caution.message, hint=caution.hint)
+    data = {
+        "format": chosen,
+        "variables": tools.opt_out_variables(),
+        "text": text,
+        "warnings": as_data(defeats),
+    }
     return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
+
+
+def _defeats(environment: Environment) -> list[Caution]:
+    """List what keeps a tool on, or would but for one of the variables, when all are set."""
+    changed = {**environment.variables, **tools.opt_out_variables()}
+    return [
+        caution
+        for part in consent.evaluate(environment._replace(variables=changed))
+        for caution in part.cautions
+        if caution.code.startswith("flags-")
+    ]
 
 
 class _RunCommand(AnsweringCommand):
@@ -58,7 +82,7 @@ class _RunCommand(AnsweringCommand):
 def run(
     ctx: typer.Context,
     command: Annotated[
-        list[str], typer.Argument(metavar="-- CMD [ARGS]...", help="The command to run.")
+        list[str], typer.Argument(metavar="-- CMD [ARGS]", help="The command to run.")
     ],
 ) -> None:
     """Run a command with every known opt-out set for it and its children.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import notice
+from usagectl import notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
@@ -15,8 +15,11 @@ from usagectl.errors import UnknownEventError
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
+    from usagectl.tools.base import Uncovered
 
 app = new_app()
 apps = {"explain": app}
@@ -28,8 +31,9 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[EVENT[.FIELD]]",
-            help="An event, a field of one such as session.machine_id, or a departure such as D03.",
+            metavar="EVENT[.FIELD]|TOOL",
+            help="An event, a field of one such as session.machine_id, a departure such as D03, "
+            "or a tool such as localstack.",
         ),
     ] = None,
 ) -> _output.Answer:
@@ -52,6 +56,8 @@ def _explain_name(name: str) -> _output.Answer:
         return _output.Answer(
             lambda: {"departures": as_data(named)}, lambda: _show_departures(_page(), named)
         )
+    if name in tools.names():
+        return _explain_tool(name)
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
@@ -68,12 +74,37 @@ def _explain_name(name: str) -> _output.Answer:
     )
 
 
+def _explain_tool(name: str) -> _output.Answer:
+    found = notice.load()
+    events = [each for each in (*found.events, *found.undocumented_events) if name in each.tools]
+    events = events or [notice.find_event("cli_cmd")]  # What records through us records that.
+    uncovered = [each for tool, each in tools.not_covered() if tool == name]
+
+    def show() -> None:
+        page = _page()
+        page.line(f"What {name} sends", style="bold")
+        page.rows([(event.name, event.meaning) for event in events])
+        _show_uncovered(page, uncovered)
+        page.next_step(f"usagectl status {name}, usagectl explain {events[0].name}")
+
+    data = {"events": [each.name for each in events], "not_covered": as_data(uncovered)}
+    return _output.Answer(lambda: data, show)
+
+
+def _show_uncovered(page: Page, uncovered: Sequence[Uncovered]) -> None:
+    """List traffic and traces beside usage events; nothing where none are known."""
+    if uncovered:
+        page.heading("What no opt-out covers")
+        page.bullets([_output.describe_uncovered(each) for each in uncovered])
+
+
 def _notice_data(found: Notice) -> dict[str, object]:
     data: dict[str, Any] = as_data(found)
     for member in ("events", "declared_events", "undocumented_events"):
         data[member] = [_event_data(event) for event in getattr(found, member)]
     for member in ("switch", "licence"):
         del data[member]["id"]
+    data["not_covered"] = as_data([each for _, each in tools.not_covered()])
     return data
 
 
@@ -99,6 +130,7 @@ def _show_all(found: Notice) -> None:
     page.rows([(event.name, event.meaning) for event in found.undocumented_events])
     page.heading("Where real clients depart from it")
     page.rows([(d.id, f"{d.title} ({_versions(d.since, d.until)})") for d in found.departures])
+    _show_uncovered(page, [each for _, each in tools.not_covered()])
     page.heading("Opting out")
     page.indented(found.switch.meaning)
     page.indented(found.licence.meaning)

@@ -66,7 +66,7 @@ def set_id(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TOOL]...",
+            metavar="TOOL",
             help="Whose; that of LocalStack and lstk without a name.",
         ),
     ] = None,

@@ -12,10 +12,11 @@ from usagectl import consent, notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
-from usagectl.errors import InvalidValueError, UsageError
+from usagectl.errors import InvalidValueError, UsagectlError, UsageError
 from usagectl.preview import preview as build
 from usagectl.tools import instrumented
-from usagectl.tools.base import PreviewWish, is_version
+from usagectl.tools.base import is_version
+from usagectl.tools.previews import PreviewWish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +24,21 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
-    from usagectl.tools.base import Live, Request, Tool
+    from usagectl.tools.base import Tool
+    from usagectl.tools.previews import Live, Request
 
 app = new_app()
 apps = {"preview": app}
+
+
+class NothingToPrintError(UsagectlError):
+    """The bytes of requests are asked for, and no tool has any."""
+
+    code = "nothing-to-print"
+    exit_status = 1
+
+    def __init__(self, reasons: Sequence[str], *, hint: str) -> None:
+        super().__init__(" ".join(reasons) or "Nothing would be sent.", hint=hint)
 
 
 @app.command(cls=AnsweringCommand)
@@ -35,7 +47,7 @@ def preview(  # noqa: PLR0913  (each is an option)
     tool: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TOOL]",
+            metavar="TOOL",
             help=f"Which tool: {', '.join(tools.names())}. All of them without a name.",
         ),
     ] = None,
@@ -79,7 +91,8 @@ def preview(  # noqa: PLR0913  (each is an option)
     is the event of its last and of its present command, for a tool that records
     through usagectl what waits of it; with --waiting, everything that
     `usagectl replay` would send. No socket is opened except with --live, and then
-    only on this machine: a Docker elsewhere (DOCKER_HOST) is not asked.
+    only on this machine: a Docker elsewhere (DOCKER_HOST) is not asked. What a
+    running LocalStack was started with is read from Docker or /proc, else unknown.
 
     The auth token is masked unless --reveal; the machine ID is shown whole. A
     member that is drawn when it is sent (session ID, time) is marked as varying.
@@ -93,9 +106,10 @@ def preview(  # noqa: PLR0913  (each is an option)
         )
     ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     chosen = tools.select(invocation.environment, [tool] if tool else [])
-    wish = PreviewWish(if_enabled=if_enabled, reveal=reveal, version=localstack_version)
+    wish = PreviewWish(if_enabled, reveal, localstack_version, is_named=tool is not None)
     previews, notices = _collect(invocation, chosen, wish, live=live, waiting=waiting)
     again = shlex.join(["usagectl", *invocation.arguments, "--if-enabled"])
+    again = "usagectl status" if if_enabled else again
     if raw:
         _print_raw(previews, again)
         return None
@@ -109,7 +123,7 @@ def _collect(
     previews: list[Preview] = []
     notices: list[str] = []
     for tool in chosen:
-        is_here = tool.always_counts or len(chosen) == 1 or tool.find(environment).installed
+        is_here = wish.is_named or tool.is_previewed_absent or tool.find(environment).installed
         if not tool.is_ours and not is_here:
             continue
         asked = _ask(environment, tool, notices) if live else None
@@ -128,24 +142,39 @@ def _collect(
 def _ask(environment: Environment, tool: Tool, notices: list[str]) -> Live | None:
     from usagectl import live  # it opens sockets; nothing else may load it
 
-    url = tool.instance_url(environment)
-    if not url:
+    urls = tool.instance_urls(environment)
+    if not urls:
         return None
-    answer, problems = live.ask(environment, url)
+    answer, problems = live.ask(environment, *urls)
     notices += [f"{problem.message} ({problem.code})" for problem in problems]
     return answer
 
 
 def _print_raw(previews: list[Preview], again: str) -> None:
+    """Print the bodies; of a tool that has none, say why on stderr.
+
+    Raises:
+        NothingToPrintError: no tool has one.
+    """
+    empty = [found for found in previews if not found.requests]
+    if len(empty) == len(previews):
+        hint = _next_step(empty[0], again) if empty else again
+        raise NothingToPrintError([*map(_why_nothing, empty)], hint=hint)
     bodies = [request.body for found in previews for request in found.requests]
     sys.stdout.flush()
     sys.stdout.buffer.write(b"\n".join(bodies) + (b"\n" if len(bodies) > 1 else b""))
     sys.stdout.buffer.flush()
+    for found in empty:
+        _output.print_remark(_why_nothing(found), hint=_next_step(found, again))
     for found in previews:
-        if not found.requests:
-            _output.print_remark(_why_nothing(found), hint=again)
-        elif any(request.masked for request in found.requests):
+        if any(request.unknown for request in found.requests):
+            _output.print_remark(f"{found.consent.name}: {found.cautions[0].message}")
+        if any(request.masked for request in found.requests):
             _output.print_remark(f"{found.consent.name}: the token is masked; --reveal shows it.")
+
+
+def _next_step(found: Preview, again: str) -> str:
+    return found.cautions[0].hint if found.cautions else again
 
 
 def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
@@ -153,12 +182,17 @@ def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
     decider = next(iter((*sending, *previews)), None)
     return {
         "requests": as_data([request for found in previews for request in found.requests]),
-        "would_send": bool(sending),
+        "would_send": bool(sending) or _nobody_tells(previews),
         "decided_by": as_data(decider.consent.decided_by) if decider else None,
         "verdicts": as_data(previews),
         "warnings": as_data([caution for found in previews for caution in found.cautions]),
         "notices": notices,
     }
+
+
+def _nobody_tells(previews: list[Preview]) -> bool | None:
+    """Return None if it is not known of a part whether it sends, else False."""
+    return None if any(found.would_send is None for found in previews) else False
 
 
 def _show(previews: list[Preview], notices: list[str], again: str) -> None:
@@ -179,7 +213,7 @@ def _show(previews: list[Preview], notices: list[str], again: str) -> None:
 def _show_preview(page: Page, found: Preview, again: str) -> None:
     if not found.requests:
         page.line(_why_nothing(found), style="bold red" if found.would_send else "green")
-        page.indented(f"try: {found.cautions[0].hint if found.cautions else again}")
+        page.indented(f"try: {_next_step(found, again)}")
         return
     page.line(_headline(found), style="bold red" if found.would_send else "bold")
     for request in found.requests:
@@ -189,6 +223,8 @@ def _show_preview(page: Page, found: Preview, again: str) -> None:
 
 def _why_nothing(found: Preview) -> str:
     part = found.consent
+    if not part.counts:
+        return f"{part.name} is not on this machine, so nothing is sent."
     if found.would_send:
         absent = "" if part.installation.installed else " if it were on this machine"
         return f"{part.name} would send events{absent}. {found.cautions[0].message}"
@@ -204,8 +240,13 @@ def _why_nothing(found: Preview) -> str:
 def _headline(found: Preview) -> str:
     part = found.consent
     decider = consent.describe(part.decided_by)
+    if not part.counts:
+        how = "" if part.telemetry == "on" else " with telemetry on"
+        return f"{part.name} is not on this machine. If it were{how}, it would send this."
     if found.would_send:
         return f"{part.name} would send this. Decided by: {decider}."
+    if part.telemetry == "unknown":
+        return f"{part.name} runs. Whether it sends is unknown; if it does, it sent this."
     if part.telemetry == "local":
         return f"{part.name} records this here and sends nothing. Decided by: {decider}."
     return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
@@ -260,6 +301,8 @@ def _describe(event: str, pointer: str, request: Request) -> str:
         marks.append("NOT IN THE NOTICE")
     if pointer in request.varying:
         marks.append("varying: drawn when it is sent")
+    if pointer in request.unknown:
+        marks.append("unknown: what the instance was started with is not told")
     if pointer in request.masked:
         marks.append("masked: --reveal shows it")
     return f"{text} [{'; '.join(marks)}]" if marks else text

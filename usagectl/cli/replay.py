@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -20,15 +19,17 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Yes, selecting
 from usagectl.cli._output import as_data
-from usagectl.errors import ConfirmationNeededError, FileUnreadableError, UsageError, count_of
-from usagectl.machine import files
+from usagectl.cli._progress import meter_of_replay
+from usagectl.errors import ConfirmationNeededError, UsageError, count_of
+from usagectl.machine import file_errors, files
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from usagectl.delivery.replay import Options, Progress, ReplayResult, Route
+    from usagectl.cli._progress import Meter
+    from usagectl.delivery.replay import Options, ReplayResult, Route
     from usagectl.delivery.replay_files import FileEvents
     from usagectl.delivery.requests import Post
     from usagectl.spool import Spool
@@ -80,10 +81,10 @@ def replay(  # noqa: PLR0913  (each is an option)
     selection: Selection,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Send at most so many events."),
+        typer.Option(min=1, metavar="NUMBER", help="Send at most so many events."),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Events of one request.")
+        int, typer.Option(min=1, max=100_000, metavar="NUMBER", help="Events of one request.")
     ] = 500,
     rejected: Annotated[
         bool, typer.Option("--rejected", help="Try those again that were rejected before.")
@@ -97,7 +98,8 @@ def replay(  # noqa: PLR0913  (each is an option)
             min=0.1,
             max=86_400,
             callback=_refuse_nan,
-            help="Seconds to go on with an endpoint that takes nothing.",
+            metavar="SECONDS",
+            help="Time to go on with an endpoint that takes nothing.",
         ),
     ] = 30.0,
     gzip: Annotated[bool, typer.Option("--gzip", help="Send compressed bodies.")] = False,
@@ -151,6 +153,7 @@ def replay(  # noqa: PLR0913  (each is an option)
     with _store_of(invocation, options, file=file, base=route.base, dry_run=dry_run) as store:
         _say_left_out(invocation, options, route, store)
         if dry_run:
+            invocation.recording.forget_since(0)  # It would wait too, and not be in its own plan.
             return _plan(invocation, options, base=route.base, store=store, raw=raw)
         if not yes:
             _ask(invocation, options, route, store=store)
@@ -174,8 +177,6 @@ def _store_of(
     invocation: Invocation, options: Options, *, file: str | None, base: str, dry_run: bool
 ) -> Iterator[Spool]:
     """Open where the events wait: the spool, or the store of a file or of standard input."""
-    from tempfile import TemporaryDirectory
-
     from usagectl import spool
     from usagectl.delivery import replay_files
 
@@ -188,13 +189,17 @@ def _store_of(
     try:
         source = nullcontext(sys.stdin.buffer) if path is None else path.open("rb")
     except OSError as error:
-        raise FileUnreadableError(path or Path("-"), reason=files.reason_of(error)) from error
-    with source as stream, TemporaryDirectory(prefix="usagectl-") as temporary:
-        folder = Path(temporary) if dry_run else files.require_files_dir(environment)
-        keeps = path is not None and not options.copies
-        with replay_files.opened(
-            environment, folder, file=path, stream=stream, base=base, keeps=keeps
-        ) as found:
+        raise file_errors.unreadable(path or Path("-"), error) from error
+    with source as stream:
+        if dry_run:
+            opened = replay_files.planned(environment, file=path, stream=stream, base=base)
+        else:
+            folder = files.require_files_dir(environment)
+            keeps = path is not None and not options.copies
+            opened = replay_files.opened(
+                environment, folder, file=path, stream=stream, base=base, keeps=keeps
+            )
+        with opened as found:
             _remark(found)
             yield found.store
 
@@ -210,6 +215,11 @@ def _remark(found: FileEvents) -> None:
         _output.print_remark(
             f"{count} lines hold no event and are left out (the first is line {first})."
         )
+    if long := found.bad_lines.long:
+        from usagectl.delivery.replay_files import MOST_BYTES
+
+        longer = count_of(long, "line is", "lines are")
+        _output.print_remark(f"{longer} longer than {MOST_BYTES} bytes, and not read.")
 
 
 def _say_left_out(invocation: Invocation, options: Options, route: Route, store: Spool) -> None:
@@ -267,14 +277,15 @@ def _ask(invocation: Invocation, options: Options, route: Route, *, store: Spool
 def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) -> _output.Answer:
     from usagectl.delivery import replay as replaying
 
-    with _meter() as meter:
+    with meter_of_replay(endpoint.origin_of(base)) as meter:
         result = replaying.run(
             invocation.environment,
             options,
             base=base,
             store=store,
-            on_wait=partial(_output.print_remark, _WAITING),
-            on_progress=meter,
+            on_wait=partial(_wait, meter),
+            on_progress=meter.progress,
+            on_delay=meter.delay,
         )
     if result.problem and result.problem.hint.startswith("usagectl replay"):
         result.problem.hint = _again(invocation, *result.problem.hint.split()[2:])
@@ -283,6 +294,12 @@ def _send(invocation: Invocation, options: Options, *, base: str, store: Spool) 
         lambda: _show_result(result, base, options),
         [result.problem] if result.problem else [],
     )
+
+
+def _wait(meter: Meter) -> None:
+    """Say at once that another delivery goes on, and go on saying so."""
+    _output.print_remark(_WAITING)
+    meter.delay("waiting for another delivery to end")
 
 
 def _summarise(posts: Iterable[tuple[Post, int]]) -> tuple[ReplayResult, list[PlannedRequest]]:
@@ -355,31 +372,3 @@ def _show_result(result: ReplayResult, base: str, options: Options) -> None:
         page.line("These were copies: the events stay where they wait.")
     elif done.sent:
         page.line("Next: usagectl spool list --sent shows what was sent.")
-
-
-@contextmanager
-def _meter() -> Iterator[Callable[[Progress, int], None]]:
-    """Show progress on stderr: a bar on a terminal, else a line a second for a log."""
-    if not sys.stderr.isatty():
-        yield _line_meter()
-        return
-    from usagectl.cli._render import BarMeter
-
-    with BarMeter("Sending") as bar:
-        yield lambda progress, planned: bar.show(progress.sent + progress.rejected, planned)
-
-
-def _line_meter() -> Callable[[Progress, int], None]:
-    started = last = time.monotonic()
-
-    def show(progress: Progress, planned: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= 1:
-            last = now
-            _output.print_remark(
-                f"{progress.sent} of {planned} sent, {progress.rejected} rejected, "
-                f"{progress.bytes} bytes, {now - started:.0f} s"
-            )
-
-    return show

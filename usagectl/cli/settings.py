@@ -13,7 +13,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.cli._output import as_data
-from usagectl.consent import evaluate
+from usagectl.consent import evaluate_tool
 from usagectl.errors import InvalidValueError, nearest
 from usagectl.sensitive import mask_url_credentials
 from usagectl.spool import Bounds
@@ -82,15 +82,16 @@ def unset(ctx: typer.Context, name: SettingName, *, dry_run: DryRun = False) -> 
     key = _key(name)[1]
     values: dict[stored.Name, object] = {key: None}
     if key == "mode":
-        values |= {"mode_since": None, "mode_set_by": None}
+        values |= dict.fromkeys(("mode_since", "mode_set_by", "mode_endpoint"))
     return _save(invocation, name, values, dry_run=dry_run)
 
 
 def _parse(environment: Environment, name: str, value: str) -> dict[stored.Name, object]:
-    key = _key(name)[1]
+    tool, key = _key(name)
     if key == "mode":
-        since = environment.now().replace(microsecond=0)
-        return {"mode": stored.parse_mode(value), "mode_since": since, "mode_set_by": None}
+        registered = instrumented.read(environment, tool) or instrumented.Registration(tool)
+        emitter = instrumented.Instrumented(registered)
+        return emitter.mode_settings(environment, stored.parse_mode(value))
     if key == "endpoint":
         return {"endpoint": stored.parse_endpoint(value)}
     if key == "cache_dir":
@@ -115,6 +116,8 @@ def _save(
 ) -> _output.Answer:
     tool = _key(name)[0]
     saved = stored.save(invocation.environment, values, tool=tool, dry_run=dry_run)
+    if not dry_run:
+        _warn_if_beaten(invocation.environment, name)
 
     def show() -> None:
         verb = ("would change" if dry_run else "changed") if saved.changed else "stays as it is"
@@ -123,6 +126,22 @@ def _save(
             _output.print_line(f"What could not be understood is now {saved.set_aside}.")
 
     return _output.Answer(lambda: {**as_data(saved), "dry_run": dry_run}, show)
+
+
+def _warn_if_beaten(environment: Environment, name: str) -> None:
+    """Print on stderr that a value was stored and another place decides, with what helps."""
+    user = stored.load(environment)
+    rows = {row.name: row for row in _collect(environment, user)}
+    if name not in rows:  # Of a tool that has not registered yet.
+        tool = instrumented.Instrumented(instrumented.Registration(_key(name)[0]))
+        rows |= {
+            r.name: r for r in _tool_rows(environment, user, tool, prefix=f"tools.{tool.name}")
+        }
+    row = rows[name]
+    if row.is_beaten:
+        where = row.origin if row.origin not in ("", row.source) else f"the {row.source}"
+        sentence = f"{name} is stored as {row.stored} and stays {row.value}: {where} decides."
+        _output.print_remark(sentence, hint="usagectl settings")
 
 
 class Row(NamedTuple):
@@ -139,6 +158,11 @@ class Row(NamedTuple):
     source: str
     origin: str = ""
     stored: object = None
+
+    @property
+    def is_beaten(self) -> bool:
+        """True if something is stored that does not hold."""
+        return self.stored is not None and str(self.stored) != str(self.value)
 
 
 def _collect(environment: Environment, user: stored.SettingsFile) -> Iterator[Row]:
@@ -169,7 +193,7 @@ def _tool_rows(
     prefix: str,
 ) -> Iterator[Row]:
     """Show the mode and the endpoint of a tool that records through usagectl."""
-    found = evaluate(environment, [tool.name])[0]
+    found = evaluate_tool(environment, tool)[0]
     decider, chosen = found.decided_by, user.of_tool(tool.name)
     yield Row(f"{prefix}.mode", found.telemetry, decider.source, decider.origin, chosen.mode)
     base, source = tool.endpoint(environment, user)
@@ -189,8 +213,7 @@ def _where(row: Row) -> str:
     # The settings file stands below the table, once.
     is_told = row.source == "setting" or row.origin in ("", row.source)
     text = row.source if is_told else f"{row.source} {row.origin}"
-    is_beaten = row.stored is not None and str(row.stored) != str(row.value)
-    return f"{text}; stored: {row.stored}" if is_beaten else text
+    return f"{text}; stored: {row.stored}" if row.is_beaten else text
 
 
 def _show(rows: Sequence[Row], user: stored.SettingsFile) -> None:
@@ -198,3 +221,5 @@ def _show(rows: Sequence[Row], user: stored.SettingsFile) -> None:
     page.rows([(row.name, str(as_data(row.value) or "-"), _where(row)) for row in rows])
     page.line()
     page.line(user.problem or f"File: {user.file}{'' if user.exists else ' (not there yet)'}")
+    if user.hint:
+        page.line(f"  try: {user.hint}")

@@ -78,7 +78,12 @@ def list_events(
     rejected: Rejected = False,
     limit: Annotated[
         int,
-        typer.Option(min=0, max=10**9, help="Show the newest so many events; 0 shows all."),
+        typer.Option(
+            min=0,
+            max=10**9,
+            metavar="NUMBER",
+            help="Show the newest so many events; 0 shows all.",
+        ),
     ] = 50,
 ) -> _output.Answer:
     """List events, one a line: those that wait, unless another state is asked for."""
@@ -104,7 +109,7 @@ def show(
     uids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[UID]...",
+            metavar="UID",
             help="Events whose uid begins so; all without one.",
         ),
     ] = None,
@@ -182,7 +187,7 @@ def export(
     ctx: typer.Context,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Where to write; stdout without one."),
+        typer.Argument(metavar="FILE", help="Where to write; stdout without one."),
     ] = None,
     *,
     selection: Selection,
@@ -249,9 +254,21 @@ def purge(
 
 def _show_state(found: SpoolState) -> None:
     page = _output.new_page()
-    page.line(
-        f"{count_of(found.pending, 'event')} waiting in {found.path or 'no file'}.", style="bold"
-    )
+    if found.pending is None:
+        page.line("Nobody knows what waits: the spool cannot be read.", style="bold")
+    else:
+        _show_numbers(page, found)
+    way_on = found.hint or FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
+    for problem in filter(None, (found.problem, found.unwritable)):
+        page.line()
+        page.line(problem, style="yellow")
+        page.line(f"  try: {way_on}")
+    page.next_step("usagectl spool list, show, stats, export, purge; usagectl replay sends.")
+
+
+def _show_numbers(page: Page, found: SpoolState) -> None:
+    waiting = count_of(found.pending or 0, "event")
+    page.line(f"{waiting} waiting in {found.path or 'no file'}.", style="bold")
     page.line()
     page.rows(
         [
@@ -261,16 +278,6 @@ def _show_state(found: SpoolState) -> None:
             ("lost", _describe_losses(found.losses)),
         ]
     )
-    way_on = (
-        f"ls -la {quote(str(found.path.parent))}"
-        if found.path
-        else FolderUnknownError("the spool", variable=STATE_DIR_VARIABLE).hint
-    )
-    for problem in filter(None, (found.problem, found.unwritable)):
-        page.line()
-        page.line(problem, style="yellow")
-        page.line(f"  try: {way_on}")
-    page.next_step("usagectl spool list, show, stats, export, purge; usagectl replay sends.")
 
 
 def _describe_losses(losses: Losses) -> str:

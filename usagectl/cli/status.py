@@ -8,13 +8,15 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._options import Reveal  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli._output import as_data, part_data
-from usagectl.consent import describe
+from usagectl.cli._options import Reveal, Tools  # noqa: TC001  (Typer reads the annotations)
+from usagectl.cli._output import as_data, describe_uncovered, part_data
+from usagectl.consent import describe, way_off_of
 from usagectl.errors import ExpectationFailedError
 from usagectl.sensitive import mask_url_credentials, redact
-from usagectl.status import NOT_COVERED, collect, offending
+from usagectl.settings import OWN_NAME
+from usagectl.status import collect, offending
 from usagectl.tools import names as names_of_tools
+from usagectl.tools import not_covered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +34,13 @@ apps = {"status": app}
 @app.command(cls=AnsweringCommand)
 def status(
     ctx: typer.Context,
+    names: Tools = None,
     *,
     expect: Annotated[
         Literal["off", "local"] | None,
         typer.Option(
-            help="Exit with 1 unless every tool is off; with `local`, unless nothing is sent.",
+            metavar="[off|local]",
+            help="Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.",
         ),
     ] = None,
     reveal: Reveal = False,
@@ -44,23 +48,26 @@ def status(
     """Show for each tool whether its telemetry is on, and which switch decided.
 
     The verdict on a tool is what that tool would do: its own switches are
-    read with its own rules. Nothing is run, sent or written for it.
+    read with its own rules. Nothing is run or sent for it, and no file of a tool written;
+    that the command was used is recorded on this machine, as of any other, unless
+    usagectl's own telemetry is off. A tool that is not found on this machine is judged
+    only by name: usagectl status localstack.
 
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
-    found = collect(invocation.environment)
+    found = collect(invocation.environment, names or ())
     return _output.Answer(
         lambda: _data(found, reveal=reveal),
         lambda: _show(found, reveal=reveal),
-        _failures(found, expect),
+        _failures(found, expect, names or ()),
     )
 
 
 def _failures(
-    found: Report, expect: Literal["off", "local"] | None
+    found: Report, expect: Literal["off", "local"] | None, names: Sequence[str]
 ) -> list[ExpectationFailedError]:
-    loud = offending(found.consents, expect) if expect else ()
+    loud = offending(found.consents, expect, names) if expect else ()
     if not loud:
         return []
     names = [f"{part.name} is {part.telemetry}" for part in loud]
@@ -75,8 +82,14 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
         "cache_dir": as_data({"path": folder, "source": source}),
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "spool": as_data(found.spool),
-        "not_covered": list(NOT_COVERED),
+        "not_covered": _not_covered(found),
     }
+
+
+def _not_covered(found: Report) -> list[str]:
+    """Say of the tools in the answer what no opt-out of theirs reaches."""
+    shown = {part.tool for part in found.consents}
+    return [describe_uncovered(each) for name, each in not_covered() if name in shown]
 
 
 def _show(found: Report, *, reveal: bool) -> None:
@@ -84,13 +97,14 @@ def _show(found: Report, *, reveal: bool) -> None:
     page.line(_headline(found.consents), style="bold")
     page.line()
     rows = [_row(part) for part in found.consents]
-    page.rows(rows, styles=[_output.STYLES[_state(part)] for part in found.consents])
+    page.rows(rows, styles=[_output.STYLES[part.state] for part in found.consents])
     shown = [part for part in found.consents if part.counts]
     page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
     page.heading("On this machine")
     page.rows(_facts(found, reveal=reveal))
-    page.heading("No opt-out covers")
-    page.bullets(NOT_COVERED)
+    if uncovered := _not_covered(found):
+        page.heading("No opt-out covers")
+        page.bullets(uncovered)
     page.next_step(_next_step(found.consents))
 
 
@@ -102,15 +116,14 @@ def _headline(consents: tuple[Consent, ...]) -> str:
     if loud:
         return f"Telemetry would be ON: {names} (not found on this machine)."
     local = [part.name for part in consents if part.counts and part.telemetry == "local"]
-    if local == ["usagectl"]:
+    if all(part.tool == OWN_NAME for part in consents if part.counts):
+        own = f" {OWN_NAME} records its own commands on this machine only." if local else ""
+        return f"Nothing here sends: no tool that does was found on this machine.{own}"
+    if local == [OWN_NAME]:
         return "Nothing is sent. usagectl records its own commands on this machine only."
     if local:
         return f"Nothing is sent. On this machine only, events are recorded by: {', '.join(local)}."
     return "Telemetry is off, everywhere."
-
-
-def _state(part: Consent) -> str:
-    return part.telemetry if part.counts else "absent"
 
 
 def _row(part: Consent) -> tuple[str, str, str, str]:
@@ -175,6 +188,9 @@ def _next_step(consents: tuple[Consent, ...]) -> str:
 
 def _way_off(loud: Sequence[Consent]) -> str:
     """Name the command that helps: one that writes files, or where none can, one for the shell."""
+    by_flags = [way for part in loud if (way := way_off_of(part))]
+    if by_flags and len(by_flags) == len(loud):
+        return by_flags[0]
     if all(part.is_out_of_reach for part in loud):
         return 'eval "$(usagectl env)"'
     return "usagectl disable"

@@ -13,6 +13,7 @@ from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe
 from usagectl.errors import count_of
 from usagectl.identity import read_all
+from usagectl.sensitive import mask_url_credentials
 from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
 
@@ -95,7 +96,13 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
     rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
     page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
-    page.cautions([(part.name, caution) for part in shown for caution in part.cautions])
+    for part in shown:
+        if part.is_ours and part.telemetry == "on" and part.endpoint:
+            page.line(f"{part.name} sends to {mask_url_credentials(part.endpoint)}.")
+    # What is not here yet is not judged, but what will defeat its file is said.
+    written = {change.tool for change in result.changes}
+    concerned = [part for part in result.consents if part.counts or part.tool in written]
+    page.cautions([(part.name, caution) for part in concerned for caution in part.cautions])
 
 
 def _sentence(change: Change, *, dry_run: bool) -> str:

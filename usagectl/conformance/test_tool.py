@@ -14,7 +14,7 @@ from usagectl.errors import UsagectlError
 from usagectl.machine import environment
 
 OPTION = "--usagectl-conformance"
-"""As `usagectl.pytest_plugin` declares it."""
+"""As `usagectl_pytest` declares it."""
 
 
 def _spec(config: pytest.Config) -> Spec:

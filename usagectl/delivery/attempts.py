@@ -16,7 +16,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from usagectl import endpoint
-from usagectl.delivery.requests import NOBODY_LISTENS, Answer, NoAnswerError, build_post
+from usagectl.delivery.requests import (
+    NOBODY_LISTENS,
+    PROXY_AUTHENTICATION,
+    Answer,
+    NoAnswerError,
+    build_post,
+    is_refusal,
+)
 from usagectl.errors import UsagectlError
 
 if TYPE_CHECKING:
@@ -33,9 +40,8 @@ REQUEST_SECONDS = 10.0
 _REST_SECONDS = 0.5
 _BACKOFF_SECONDS = 0.5
 _MAX_BACKOFF_SECONDS = 8.0
-_TOO_LARGE = 413
-_PROXY_AUTHENTICATION = 407
-_RETRIED = frozenset({408, 425, 429})
+TOO_LARGE = 413
+_FORBIDDEN = 403
 _MAX_RETRY_AFTER = timedelta(days=30)
 
 
@@ -50,6 +56,8 @@ class EndpointUnreachableError(UsagectlError):
         hint = "usagectl replay --dry-run"
         if reason == NOBODY_LISTENS and origin.startswith("http:") and endpoint.is_loopback(origin):
             hint = f"usagectl capture --port {endpoint.port_of(origin)}"
+        elif "proxy" in reason:
+            hint = "env | grep -i _proxy="
         super().__init__(f"{origin} took nothing: {reason}{times}.", hint=hint)
 
 
@@ -108,6 +116,8 @@ class Deliverer:
     patience: timedelta
     may_continue: Callable[[], None]
     compress: bool = False
+    # Called before the first attempt with nothing, and before a rest with why it is needed.
+    on_wait: Callable[[str], None] = lambda _why: None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
@@ -129,7 +139,7 @@ class Deliverer:
                 part.events, base=self.base, is_session=part.is_session, compress=self.compress
             )
             answer = self._ask(post)
-            if answer.status == _TOO_LARGE and len(part.events) > 1:
+            if answer.status == TOO_LARGE and len(part.events) > 1:
                 waiting[:0] = _halves(part)
                 continue
             refuses = _refuses_tracking(answer)
@@ -143,6 +153,7 @@ class Deliverer:
         deadline = self.clock() + self.patience.total_seconds()
         tries = 0
         failure: UsagectlError | None = None
+        self.on_wait("")
         while True:
             self.may_continue()
             tries += 1
@@ -163,6 +174,7 @@ class Deliverer:
                 failure = EndpointBusyError(self._origin, answer.status, wait if asked else 0)
             if self.clock() + wait >= deadline:
                 raise failure
+            self.on_wait(f"{failure.message.rstrip('.')}; trying again")
             self._rest(wait)
 
     def _rest(self, seconds: float) -> None:
@@ -178,10 +190,14 @@ class Deliverer:
         if answer.status // 100 == 3:  # noqa: PLR2004
             target = _target_of(answer, self._origin)
             raise EndpointRedirectsError(self._origin, answer.status, target=target)
-        if answer.status == _PROXY_AUTHENTICATION:
-            reason = "a proxy asks for a password (status 407)"
+        if answer.status == PROXY_AUTHENTICATION:
+            reason = f"the proxy {answer.proxy}".rstrip() + " asks for a password (status 407)"
             raise EndpointUnreachableError(self._origin, reason, tries=1)
-        return answer.status // 100 in (2, 4) and answer.status not in _RETRIED
+        if answer.status == _FORBIDDEN and answer.proxy and not _refuses_tracking(answer):
+            # Which of the two it was cannot be told; events that nobody saw must not be lost.
+            reason = f"the proxy {answer.proxy}, or what is behind it, refuses it (status 403)"
+            raise EndpointUnreachableError(self._origin, reason, tries=1)
+        return answer.is_success or is_refusal(answer.status)
 
 
 def _halves(batch: Batch) -> list[Batch]:
@@ -201,7 +217,7 @@ def _target_of(answer: Answer, origin: str) -> str:
 
 def _refuses_tracking(answer: Answer) -> bool:
     """True if a 2xx or 403 says `track_events: false` (facts, part 1)."""
-    if not answer.is_success and answer.status != 403:  # noqa: PLR2004
+    if not answer.is_success and answer.status != _FORBIDDEN:
         return False
     try:
         document = json.loads(answer.body)

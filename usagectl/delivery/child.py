@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,8 +41,10 @@ def _deliver() -> None:
     from usagectl.errors import UsagectlError
     from usagectl.machine import environment
 
+    found = environment.from_process()
+    found = found._replace(cwd=Path(found.variables.get("PWD", found.cwd)))
     try:
-        sender.send(environment.from_process())
+        sender.send(found)
     except (UsagectlError, OSError):  # Nobody is there to be told; status tells.
         return
 

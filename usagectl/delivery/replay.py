@@ -267,7 +267,7 @@ def _batches(options: Options, store: Spool) -> Iterator[Batch]:
     )
 
 
-def run(
+def run(  # noqa: PLR0913  (three are told of three different things)
     environment: Environment,
     options: Options,
     *,
@@ -276,11 +276,13 @@ def run(
     patience_seconds: float = _PATIENCE_SECONDS,
     on_wait: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress, int], None] = lambda _progress, _planned: None,
+    on_delay: Callable[[str], None] = lambda _what: None,
 ) -> ReplayResult:
     """Send the events that wait in a store, the user's or a file's, and keep what is not taken.
 
     `on_wait` is called when another replay is under way, which may go on for
-    `patience_seconds`; `on_progress` before the first request, and after each answer.
+    `patience_seconds`; `on_progress` before the first request, and after each answer;
+    `on_delay` with why that takes so long, and with nothing before a first attempt.
 
     Raises:
         LockTimeoutError: another replay went on and on.
@@ -290,7 +292,7 @@ def run(
     with _held(environment, patience_seconds, on_wait):
         replay_files.clean(environment)
         planned = count(options, store)
-        replay = _Replay(environment, options, store, base, on_progress, planned)
+        replay = _Replay(environment, options, store, base, on_progress, on_delay, planned)
         problem = replay.run() if replay.planned else None
     return ReplayResult(replay.planned, replay.progress, time.monotonic() - started, problem)
 
@@ -319,9 +321,11 @@ class _Replay:
     store: Spool
     base: str
     on_progress: Callable[[Progress, int], None]
+    on_delay: Callable[[str], None]
     planned: int  # Events that are to be sent.
     progress: Progress = field(default_factory=Progress)
     last_refusal: int = 0  # Its status.
+    refusals: int = 0  # Those that may be of a wrong address; an event too large says nothing.
 
     def run(self) -> UsagectlError | None:
         """Send everything; return what ended it early, or what was rejected."""
@@ -338,6 +342,7 @@ class _Replay:
                     patience=self.options.patience,
                     compress=self.options.compress,
                     may_continue=self._check,
+                    on_wait=self.on_delay,
                 )
                 return self._conclude(has_stopped=not self._send(deliverer))
         except UsagectlError as error:  # The caller tells it with what was sent until then.
@@ -350,7 +355,7 @@ class _Replay:
     def _send(self, deliverer: attempts.Deliverer) -> bool:
         """Send batch after batch; False where a wrong address would go on to drain the spool."""
         for batch in _batches(self.options, self.store):
-            if self.progress.batches >= _REFUSALS and not self.progress.sent:
+            if self.refusals >= _REFUSALS and not self.progress.sent:
                 return False
             for part, answer, size in deliverer.deliver(batch):
                 self._settle(part, answer, size)
@@ -396,5 +401,6 @@ class _Replay:
             done = done._replace(sent=done.sent + number, bytes=done.bytes + size)
         else:
             self.last_refusal = answer.status
+            self.refusals += answer.status != attempts.TOO_LARGE
             done = done._replace(rejected=done.rejected + number)
         self.progress = done._replace(batches=done.batches + 1)

@@ -11,24 +11,27 @@ import hashlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from usagectl import spool, tools
-from usagectl.errors import FileUnreadableError, NoEventsError
+from usagectl.errors import NoEventsError
 from usagectl.events import record as records
 from usagectl.events import slicing
 from usagectl.events.record import as_utf8
-from usagectl.machine import files
+from usagectl.machine import file_errors, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from usagectl.events.record import Record
     from usagectl.machine.environment import Environment
     from usagectl.spool import Spool, State
 
-_MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a line, or of JSON set out over many: its values take twenty times as much memory."""
+
 _KEPT_SECONDS = 7 * 24 * 3600
 _PATIENCE_SECONDS = 3600.0
 
@@ -39,10 +42,12 @@ class BadLines:
 
     count: int = 0
     first: int = 0  # The number of the first one.
+    long: int = 0  # Those of them that are too long to be read.
 
-    def add(self, number: int) -> None:
+    def add(self, number: int, *, is_long: bool = False) -> None:
         """Count a line; a file may hold any number of them."""
         self.count += 1
+        self.long += is_long
         self.first = self.first or number
 
 
@@ -92,6 +97,35 @@ def opened(
             _remove(place)
 
 
+@contextmanager
+def planned(
+    environment: Environment, *, file: Path | None, stream: BinaryIO, base: str
+) -> Iterator[FileEvents]:
+    """Load the events that a replay of a file would send, and leave nothing behind.
+
+    These are those that an earlier replay left of it, where there are some.
+
+    Raises:
+        FileUnreadableError: the file cannot be read.
+        NoEventsError: it holds none.
+    """
+    from tempfile import TemporaryDirectory  # only a plan needs it
+
+    own = files.spool_file(environment)
+    kept = own and files.require_files_dir(environment) / f"{_key(environment, file, base)}.db"
+    with spool.opened_for_reading(kept) as store:
+        if store.count(("pending",)):
+            yield FileEvents(store, is_resumed=True, bad_lines=BadLines())
+            return
+    with (
+        TemporaryDirectory(prefix="usagectl-") as folder,
+        opened(
+            environment, Path(folder), file=file, stream=stream, base=base, keeps=False
+        ) as found,
+    ):
+        yield found
+
+
 def _load(
     environment: Environment, store: Spool, *, file: Path | None, stream: BinaryIO
 ) -> FileEvents:
@@ -102,9 +136,10 @@ def _load(
     try:
         added = store.add(_records(environment, stream, bad_lines))
     except OSError as error:
-        raise FileUnreadableError(shown, reason=files.reason_of(error)) from error
+        raise file_errors.unreadable(shown, error) from error
     if bad_lines.count and not added:
-        raise NoEventsError(str(shown), bad_lines=bad_lines.count)
+        most = f"a line may have {MOST_BYTES} bytes" if bad_lines.long else ""
+        raise NoEventsError(str(shown), bad_lines=bad_lines.count, reason=most)
     return FileEvents(store, is_resumed=False, bad_lines=bad_lines)
 
 
@@ -125,7 +160,7 @@ def _key(environment: Environment, file: Path | None, base: str) -> str:
     try:
         found = file.stat()
     except OSError as error:
-        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
+        raise file_errors.unreadable(file, error) from error
     parts = (file.resolve(), found.st_size, found.st_mtime_ns, found.st_ino, base)
     return hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -151,18 +186,20 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) ->
 
     JSON set out over many lines is read whole first.
     """
-    lines = slicing.lines_of(as_utf8(iter(stream.readline, b"")))
+    read = getattr(stream, "read1", stream.read)
+    pieces = as_utf8(iter(lambda: read(_PIECE_BYTES), b""))
+    lines = slicing.lines_of(pieces, most_bytes=MOST_BYTES)
     first = next(lines, b"")
     head = [first]
     if first.strip() and not _records_of(environment, first):
-        head += _take_bytes(lines, _MAX_DOCUMENT_BYTES)
+        head += _take_bytes(lines, MOST_BYTES)
         if events := _events_of_document(b"".join(head)):
             yield from (_record(environment, event) for event in events)
             return
     for number, line in enumerate(chain(head, lines), start=1):
         found = _records_of(environment, line)
         if line.strip() and not found:
-            bad_lines.add(number)
+            bad_lines.add(number, is_long=line == slicing.TOO_LONG)
         yield from found
 
 

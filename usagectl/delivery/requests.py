@@ -23,6 +23,15 @@ NOBODY_LISTENS = "nothing listens there (connection refused)"
 TOO_LATE = "it did not answer in time"
 
 
+PROXY_AUTHENTICATION = 407
+_RETRIED = frozenset({408, 425, 429})
+
+
+def is_refusal(status: int) -> bool:
+    """True if a status refuses for good: asking again gets the same answer."""
+    return status // 100 == 4 and status not in _RETRIED  # noqa: PLR2004
+
+
 class Post(NamedTuple):
     """A request of a delivery, as it goes out."""
 
@@ -39,6 +48,7 @@ class Answer(NamedTuple):
     retry_after: str = ""
     location: str = ""  # Where a redirect leads.
     problem: str = ""  # Why the body is not whole.
+    proxy: str = ""  # Host and port of a proxy that could have answered by itself.
 
     @property
     def is_success(self) -> bool:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import consent, endpoint
+from usagectl.delivery import frozen
 from usagectl.errors import LockTimeoutError, StateError, UsagectlError
-from usagectl.machine import files
+from usagectl.machine import files, runners
+from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
@@ -32,6 +34,9 @@ _LONGEST_PAUSE = timedelta(hours=24)
 _TURN_SECONDS = 0.5
 _LEAST_PATIENCE = timedelta(seconds=2)
 """With less time left, a good endpoint would look dead, and sending would rest for nothing."""
+
+_PATHS = ("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables of paths that the child needs; any of them may be relative."""
 
 
 class Pause(NamedTuple):
@@ -91,12 +96,14 @@ def _is_due(environment: Environment, verdict: Consent) -> bool:
 
 def _start_child(environment: Environment) -> bool:
     """Start the child, unless one is there: it holds a lock from its first instant to its last."""
-    if getattr(sys, "frozen", False) or not sys.executable:
-        return False  # There the interpreter is the program itself.
+    if not frozen.can_start_child():
+        return False
     folder = files.require_delivery_dir(environment)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    lock = os.open(folder / "child.lock", flags, 0o600)
+    files.make_folder(folder)
+    place = folder / "child.lock"
+    with suppress(FileExistsError):
+        os.close(files.create(place))
+    lock = os.open(place, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
         if not files.try_lock(lock):
             return False
@@ -110,24 +117,41 @@ def _spawn(environment: Environment, lock: int) -> None:
     """Start a detached process that nobody waits for, and that keeps the lock open."""
     import subprocess
 
-    package = str(Path(__file__).resolve().parents[2])
-    # What can be imported here can be imported there: from a source folder, say.
-    known = [package, *filter(None, [environment.variables.get("PYTHONPATH")])]
     is_windows = os.name == "nt"  # A child inherits no lock there.
     no_window, detached = 0x08000000, 0x00000008
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "usagectl.delivery.child"],
-        env={**environment.variables, "PYTHONPATH": os.pathsep.join(known)},
-        cwd=environment.cwd,
+    process = subprocess.Popen(  # noqa: S603  (an interpreter, or this very program)
+        frozen.command(),
+        # Only a tool whose author wants that starts it from a test; itself it runs no test.
+        env=frozen.variables(runners.without(_variables_of_child(environment))),
+        cwd=environment.cwd.anchor,  # A folder that somebody works in cannot be unmounted.
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        close_fds=True,  # Whoever waits for the end of a pipe, or for a lock, waits for no child.
         pass_fds=() if is_windows else (lock,),
         creationflags=no_window | detached if is_windows else 0,
     )
     # A program that runs on must not keep a zombie; one that ends does not wait for this.
     threading.Thread(target=process.wait, daemon=True).start()
+
+
+def _variables_of_child(environment: Environment) -> dict[str, str]:
+    """Return the environment of a child that works elsewhere: what is relative there is not here.
+
+    PWD names the folder whose project files hold.
+    """
+    here = environment.cwd
+    found = {**environment.variables, "PWD": str(here)}
+    for name in _PATHS:
+        known = environment.variables.get(name, "").split(os.pathsep)
+        if any(known):
+            found[name] = os.pathsep.join(str(here / each) for each in known if each)
+    folders = {
+        CONFIG_DIR_VARIABLE: environment.config_dir,
+        STATE_DIR_VARIABLE: environment.state_dir,
+    }
+    return found | {name: str(folder) for name, folder in folders.items() if folder}
 
 
 def send(

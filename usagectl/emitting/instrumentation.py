@@ -13,20 +13,18 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
-import re
-import sys
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from usagectl.emitting import permission
-from usagectl.emitting.permission import Emitter
+from usagectl.emitting import command_lines, permission
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from usagectl.emitting.permission import Emitter
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
@@ -42,7 +40,8 @@ class Recording:
         self.emitter = emitter
         self._given = environment
         self._process = os.getpid()
-        self._events: dict[int, bytes] = {}
+        self.root: Any = None  # The command that the run begins with.
+        self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
 
     @cached_property
     def environment(self) -> Environment:
@@ -52,24 +51,38 @@ class Recording:
     @property
     def event(self) -> bytes | None:
         """Return the exact bytes of the last event, once its command is about to run."""
-        return next(reversed(self._events.values()), None)
+        return self._events[-1][1] if self._events else None
+
+    @property
+    def count(self) -> int:
+        """Return how many events there are, for `forget_since`."""
+        return len(self._events)
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
         """Build the event of a command that is about to run; never raises."""
         from usagectl.events import record  # help and version need none
 
         with suppress(Exception):
-            command = _names_of_commands(context, self.emitter.name)
-            names = _names_of_parameters(context)
+            command = command_lines.names_of_commands(context, self.emitter.name)
+            names = command_lines.names_of_parameters(context)
             now = self.environment.now()
-            self._events[id(context)] = record.build_cli_cmd(command, names, now=now)
+            self._events.append((context, record.build_cli_cmd(command, names, now=now)))
 
-    def forget(self, context: Any = None) -> None:  # noqa: ANN401
-        """Drop the event of one command, or all of them: the command line did not fit."""
-        if context is None:
-            self._events.clear()
-        else:
-            self._events.pop(id(context), None)
+    def note_tool(self) -> None:
+        """Build the event of an application that nobody can look into: its name alone."""
+        from usagectl.events import record
+
+        with suppress(Exception):
+            now = self.environment.now()
+            self._events.append((None, record.build_cli_cmd([self.emitter.name], [], now=now)))
+
+    def forget(self, context: Any) -> None:  # noqa: ANN401
+        """Drop the event of one command."""
+        self._events = [each for each in self._events if each[0] is not context]
+
+    def forget_since(self, count: int) -> None:
+        """Drop all but the first events: the command line that came after did not fit."""
+        del self._events[count:]
 
     def record(self, tell: Callable[[str], None] | None = None) -> None:
         """Put the events into the spool if consent allows; a failure changes nothing.
@@ -77,7 +90,7 @@ class Recording:
         A fork of the process that began the run records nothing: the run is not its own.
 
         Args:
-            tell: writes the remark on the first run; None: nobody is there to read it.
+            tell: writes the remark on what is recorded; None: nobody is there to read it.
         """
         if not self._events or os.getpid() != self._process:
             return
@@ -87,17 +100,18 @@ class Recording:
         if given is None:
             return
         name = self.emitter.name
+        if tell is not None:
+            from usagectl.emitting import remarks  # seldom is somebody there who reads them
+
+            remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
         try:
-            for event in self._events.values():
+            for _, event in self._events:
                 spool.append(
                     self.environment, event, tool=name, kind="cli_cmd", consent=given.consent
                 )
         except (UsagectlError, OSError):
             return
-        if given.consent:
-            permission.deliver(self.environment, given)
-        elif tell is not None and (text := permission.claim_remark(self.environment, name)):
-            tell(text)
+        permission.deliver(self.environment, given)
 
 
 def instrument(
@@ -107,6 +121,7 @@ def instrument(
     version: str = "",
     endpoint: str = "",
     kinds: tuple[Kind, ...] = (),
+    is_testing: bool = False,
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
@@ -120,24 +135,35 @@ def instrument(
         version: its version.
         endpoint: the base URL to send to when the user lets it; without one nothing is sent.
         kinds: further event kinds that it declares.
+        is_testing: record what test runners run too, which otherwise leaves nothing.
 
     Raises:
         InvalidValueError: the tool's name is invalid.
-        TypeError: the application is neither.
+        TypeError: the application is neither, or its commands are coroutines (asyncclick).
     """
-    from usagectl.tools import instrumented
-
-    emitter = Emitter(
-        instrumented.validate_name(tool), version, endpoint, kinds, permission.program()
-    )
+    emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
+    if problem := _problem_of(app):
+        raise TypeError(problem)
     if hasattr(app, "registered_commands"):
         _instrument_typer(app, emitter)
-    elif hasattr(app, "make_context") and hasattr(app, "invoke"):
-        _instrument_command(app, emitter)
     else:
-        message = f"{type(app).__name__} is neither a Typer application nor a Click command"
-        raise TypeError(message)
+        _instrument_command(app, emitter)
     return app
+
+
+def _problem_of(app: object) -> str:
+    """Say why an application cannot be instrumented; nothing if it can."""
+    from inspect import iscoroutinefunction  # both libraries have loaded it
+
+    if isinstance(app, type):
+        return f"{app.__name__} is a class; instrument takes the application made of it"
+    name = type(app).__name__
+    if iscoroutinefunction(getattr(app, "invoke", None)):
+        return f"{name} has commands that are coroutines; record them by a Tracker's cli_cmd"
+    is_command = all(hasattr(app, each) for each in ("main", "make_context", "invoke"))
+    if not is_command and not hasattr(app, "registered_commands"):
+        return f"{name} is neither a Typer application nor a Click command"
+    return ""
 
 
 def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
@@ -146,42 +172,104 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
 
     def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         recording = Recording(emitter)
+        around = command.__dict__.get(_RECORDING)  # A command of it may run others, as a shell.
         with suppress(Exception):
             watch(command, recording)
         try:
-            return run(*args, **kwargs)
+            return _run_recorded(recording, lambda: run(*args, **kwargs))
         finally:
-            with suppress(Exception):  # Whatever it is, it is not the application's concern.
-                is_read = sys.stdout.isatty() and sys.stderr.isatty()
-                recording.record(_tell if is_read else None)
+            if around is not None:
+                setattr(command, _RECORDING, around)
 
     command.main = main
+
+
+def _run_recorded(recording: Recording, run: Callable[[], Any]) -> Any:  # noqa: ANN401
+    try:
+        return run()
+    finally:
+        with suppress(Exception):  # Whatever it is, it is not the application's concern.
+            _record(recording)
+
+
+def _record(recording: Recording) -> None:
+    if recording.count:
+        from usagectl.emitting import remarks  # help and version need none
+
+        recording.record(remarks.teller())
 
 
 def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
     """Record every call of a Typer application.
 
     A Typer application builds its commands anew for each call, from the classes
-    that it was given. What others build of it, such as a test's runner, is not recorded.
+    that it was given. What others build of it, such as a test's runner, is recorded
+    only if its author asked for that.
     """
 
     class Instrumented(type(app)):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            holder, default = _holder_of_class(self)
-            before = holder.cls
-            holder.cls = _watched_class(getattr(before, "value", before) or default, emitter)
+            run = super().__call__
             try:
-                return super().__call__(*args, **kwargs)
+                holder, base = command_lines.holder_of_class(self)
+                before = holder.cls
+            except Exception:  # noqa: BLE001  (a Typer that is built in another way)
+                recording = Recording(emitter)
+                recording.note_tool()
+                return _run_recorded(recording, lambda: run(*args, **kwargs))
+            holder.cls = _watched_class(base, emitter)
+            try:
+                return run(*args, **kwargs)
             finally:
                 holder.cls = before
 
-    app.__class__ = Instrumented
+    app.__class__ = _tested_class(Instrumented, emitter) if emitter.is_testing else Instrumented
+    if emitter.is_testing:
+        _watch_from_now(app, emitter)
+
+
+def _tested_class(base: type, emitter: Emitter) -> type:
+    """Return a class of applications of which also those commands are recorded that others build.
+
+    Which class its root command has is known anew with each command that is added.
+    """
+
+    class Tested(base):  # type: ignore[misc]
+        def command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            return self._watched_after(super().command(*args, **kwargs))
+
+        def callback(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            return self._watched_after(super().callback(*args, **kwargs))
+
+        def add_typer(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            super().add_typer(*args, **kwargs)
+            _watch_from_now(self, emitter)
+
+        def _watched_after(self, add: Callable[[Any], Any]) -> Callable[[Any], Any]:
+            def add_watched(function: Any) -> Any:  # noqa: ANN401
+                added = add(function)
+                _watch_from_now(self, emitter)
+                return added
+
+            return add_watched
+
+    return Tested
+
+
+def _watch_from_now(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
+    """Give the root command of a Typer application a class that is recorded."""
+    with suppress(Exception):  # A Typer that is built in another way.
+        holder, base = command_lines.holder_of_class(app)
+        if not hasattr(base, _RECORDING):
+            holder.cls = _watched_class(base, emitter)
 
 
 def _watched_class(base: type, emitter: Emitter) -> type:
     """Return a class of commands that are recorded."""
 
     class Watched(base):  # type: ignore[misc]
+        _usagectl_recording: ClassVar[Any] = None  # Marks the class; its commands have their own.
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             super().__init__(*args, **kwargs)
             _instrument_command(self, emitter)
@@ -189,21 +277,9 @@ def _watched_class(base: type, emitter: Emitter) -> type:
     return Watched
 
 
-def _holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
-    """Find where a Typer application keeps the class of its root command, and its default."""
-    from typer.core import TyperCommand, TyperGroup
-
-    callback = app.registered_callback
-    is_group = callback or app.info.callback or app.registered_groups
-    if not is_group and len(app.registered_commands) == 1:
-        return app.registered_commands[0], TyperCommand
-    if callback is not None and isinstance(callback.cls, type):
-        return callback, TyperGroup
-    return app.info, TyperGroup
-
-
 def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     """Note a command when it is about to run, and its sub-commands once they are found."""
+    recording.root = recording.root or command
     is_watched = _RECORDING in command.__dict__
     setattr(command, _RECORDING, recording)
     if is_watched:  # By an earlier run of the same process.
@@ -212,13 +288,19 @@ def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     invoke = command.invoke
 
     def invoke_noted(context: Any) -> Any:  # noqa: ANN401
-        if not is_group or getattr(command, "invoke_without_command", False):
-            getattr(command, _RECORDING).note(context)
+        recording = getattr(command, _RECORDING)
+        before = recording.count
+        is_ours = context.parent is not None or command is recording.root
+        if is_ours and (not is_group or getattr(command, "invoke_without_command", False)):
+            recording.note(context)
+        for each in command_lines.listed_commands(command):
+            with suppress(Exception):
+                watch(each, recording)
         try:
             return invoke(context)
         except Exception as error:
-            if _is_bad_usage(error):
-                getattr(command, _RECORDING).forget()
+            if command_lines.is_bad_usage(error):
+                recording.forget_since(before)
             raise
 
     command.invoke = invoke_noted
@@ -238,50 +320,3 @@ def _watch_group(group: Any) -> None:  # noqa: ANN401
         return found
 
     group.resolve_command = resolve_watched
-
-
-def _is_bad_usage(error: Exception) -> bool:
-    """True if an error says that the command line did not fit: Click's, Typer's or ours."""
-    return any(each.__name__ == "UsageError" for each in type(error).__mro__)
-
-
-def _names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
-    """Name the commands from the root down as they are declared, not as they were typed."""
-    if context.parent is None:
-        return [tool]
-    name = context.command.name if _is_declared(context) else ""  # The event says `other`.
-    return [*_names_of_commands(context.parent, tool), name]
-
-
-def _is_declared(context: Any) -> bool:  # noqa: ANN401
-    """True if the group of a command has it or lists it, so that its name is the author's."""
-    group, command = context.parent.command, context.command
-    if any(each is command for each in getattr(group, "commands", {}).values()):
-        return True
-    return command.name in group.list_commands(context.parent)
-
-
-def _names_of_parameters(context: Any) -> Iterator[str]:  # noqa: ANN401
-    """Name the parameters typed on the command line, in declaration order."""
-    if context.parent is not None:
-        yield from _names_of_parameters(context.parent)
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is not None and source.name == "COMMANDLINE":
-            yield _public_name(parameter)
-
-
-def _public_name(parameter: Any) -> str:  # noqa: ANN401
-    """Name a parameter as the help does: `dry_run` for --dry-run, `tool` for [TOOL]."""
-    metavar = parameter.metavar if isinstance(parameter.metavar, str) else ""
-    word = re.search("[A-Z]+", metavar)
-    if parameter.param_type_name == "argument" and word:
-        return word[0].lower()
-    longest: str = max(parameter.opts, key=len, default="")
-    return longest.lstrip("-/+").replace("-", "_")
-
-
-def _tell(text: str) -> None:
-    """Write a remark to stderr."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

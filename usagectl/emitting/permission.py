@@ -1,33 +1,29 @@
 """Permission of a program to record its events, and what goes with it.
 
 A program that may record is registered, so that usagectl can list and switch it; it
-has a machine ID of its own, what it recorded is sent, and its first run is remarked on.
+has a machine ID of its own, and what it recorded is sent.
 Nothing here raises, prints or waits for a network: it serves the programs of others
 (design, rule 2.4).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
-from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from usagectl.consent import Consent
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Registration
-
-_REMARKED = "first-run"
-"""A file of this name, for other tools with the tool's name behind it, says: remarked on."""
 
 
 class Emitter(NamedTuple):
@@ -38,6 +34,8 @@ class Emitter(NamedTuple):
     endpoint: str = ""  # The base URL that its author declares; empty: nothing is sent by itself.
     kinds: tuple[Kind, ...] = ()  # The event kinds that it declares.
     program: str = ""  # The file that is run; empty when it is not known.
+    is_testing: bool = False  # Whether its author wants it to record in tests too.
+    delivers: bool = True  # Whether it can start the process that sends.
 
 
 class Permit(NamedTuple):
@@ -74,7 +72,26 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
     found = instrumented.read(environment, instrumented.validate_name(name))
     if found is None:
         return Emitter(name)
-    return Emitter(name, found.version, found.endpoint, found.kinds, found.program)
+    emitter = Emitter(name, found.version, found.endpoint, found.kinds, found.program)
+    return emitter._replace(delivers=found.delivers)
+
+
+def emitter_here(
+    name: str, version: str, endpoint: str, kinds: Sequence[Kind], *, is_testing: bool
+) -> Emitter:
+    """Return what the program that runs here says about itself.
+
+    Raises:
+        InvalidValueError: the name is invalid.
+    """
+    from usagectl.delivery import frozen  # usagectl itself never asks
+    from usagectl.tools.instrumented import validate_name  # help and version need none
+
+    validate_name(name)
+    # Of a test the program is the test runner.
+    found = "" if is_testing else program()
+    delivers = frozen.can_start_child()
+    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers)
 
 
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
@@ -88,6 +105,8 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
     from usagectl import consent
     from usagectl.tools import instrumented
 
+    if emitter.is_testing:
+        environment = environment._replace(test_runner="")
     merged = instrumented.merge(environment, _registration_of(emitter))
     return consent.of_emitter(environment, merged)
 
@@ -95,9 +114,9 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
 def _registration_of(emitter: Emitter) -> Registration:
     from usagectl.tools.instrumented import Registration, validate_name
 
-    name, version, endpoint, kinds, program = emitter
+    name, version, endpoint, kinds, program, _, delivers = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
-    return Registration(validate_name(name), version, endpoint, program, schemas)
+    return Registration(validate_name(name), version, endpoint, program, schemas, delivers=delivers)
 
 
 def program() -> str:
@@ -152,23 +171,3 @@ def _keep(state_dir: Path, file: Path, drawn: str) -> str:
     except (UsagectlError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return drawn
     return drawn
-
-
-def claim_remark(environment: Environment, tool: str) -> str:
-    """Return the remark on a tool's first run, once for an account; else, and in CI, nothing.
-
-    Where it cannot be noted as made, it is not made: it would come again each time.
-    """
-    folder = environment.state_dir
-    if folder is None or is_ci(environment):
-        return ""
-    marker = folder / (_REMARKED if tool == OWN_NAME else f"{_REMARKED}-{tool}")
-    try:
-        os.close(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError:  # It was made before, or nothing can be written.
-        return ""
-    return (
-        f"{tool} records its own commands on this machine: the command's name and the names of "
-        "its parameters, never a value. Nothing is sent. To see it: usagectl preview "
-        f"{tool}. To turn it off: usagectl disable {tool}."
-    )

@@ -88,6 +88,17 @@ def build_session_event(
     return shape.event(shape.payload(payload), client_time=time, session_id=session.session_id)
 
 
+def build_payload(shape: Shape, values: Mapping[str, object], *, list_name: str = "") -> bytes:
+    """Build the payload of an event, or of one combination that a list counts.
+
+    Raises:
+        EventShapeError: the values do not fit.
+    """
+    if list_name:
+        return shape.payload({list_name: [{**values, "count": 1}]})
+    return shape.payload(values)
+
+
 class Recorder:
     """Events and counts of one session, recorded under one consent, on their way into the spool.
 
@@ -106,12 +117,14 @@ class Recorder:
         permit: Permit,
         *,
         begin: Callable[[Environment, Session], bytes],
+        announce: Callable[[str], None],
     ) -> None:
         self._environment = environment
         self._tool = tool
         self.permit = permit
         self.session: Session | None = None  # Until it begins.
         self._build_session_event = begin
+        self._announce = announce
         self._has_begun = False
         self.forget()
 
@@ -134,13 +147,12 @@ class Recorder:
         Raises:
             EventShapeError: the values do not fit.
         """
+        payload = build_payload(shape, values, list_name=list_name)
+        self._announce(shape.name)
+        self._begin_session(shape)
         if list_name:
-            payload = shape.payload({list_name: [{**values, "count": 1}]})
-            self._begin_session(shape)
             self._add(self._counted, (shape, payload))
         else:
-            payload = shape.payload(values)
-            self._begin_session(shape)
             self._put(shape, payload)
 
     def write(self) -> None:

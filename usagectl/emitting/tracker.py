@@ -1,7 +1,8 @@
 """The tracker: the object through which a program records its events.
 
-Nothing here raises into the program for telemetry's reasons, prints, or waits for
-a network. While telemetry is off there is no thread, no file and no socket.
+Nothing here raises into the program for telemetry's reasons or waits for a network, and
+nothing prints, but the remark on what is recorded. While telemetry is off there is no
+thread, no file and no socket.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Self
 from usagectl.delivery import sender
 from usagectl.emitting import background, permission
 from usagectl.emitting.background import process
-from usagectl.emitting.recorder import Recorder, build_session_event
+from usagectl.emitting.recorder import Recorder, build_payload, build_session_event
+from usagectl.emitting.remarks import Announcer, teller
 from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
 from usagectl.events.record import CLI_CMD
+from usagectl.events.text_rules import RULES
 from usagectl.machine import environment as surroundings
-from usagectl.tools.instrumented import validate_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from usagectl.emitting.permission import Emitter, Permit
     from usagectl.emitting.recorder import Session
     from usagectl.events.kinds import Kind
+    from usagectl.events.schemas import Shape
     from usagectl.machine.environment import Environment
 
 PERIOD = timedelta(seconds=15)
@@ -72,8 +75,9 @@ class Tracker:
         kinds: the event kinds that it declares.
         period: how often counts become an event, from ten milliseconds to a day.
         environment: what it runs on; None: the process's own, taken anew each period.
-        is_testing: whether this is a test run of the program itself.
-        strict: raise what does not fit, for the tests of the program.
+        is_testing: whether this is a test run of the program itself; without it nothing that
+            a test runner runs is recorded.
+        strict: raise what does not fit, for the tests of the program; also while it is off.
 
     Raises:
         InvalidValueError: the name is invalid, or the period is not positive.
@@ -99,11 +103,12 @@ class Tracker:
             raise InvalidValueError("period", str(period), wanted="it has to be positive")
         if kinds:
             declared_kinds.declare(name, kinds)
-        emitter = permission.Emitter(
-            validate_name(name), version, endpoint, tuple(kinds), permission.program()
-        )
+        emitter = permission.emitter_here(name, version, endpoint, kinds, is_testing=is_testing)
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
-        self._client = Client(emitter, period=period, environment=environment, begin=begin)
+        announcer = Announcer(emitter, has_token=bool(token and RULES["token"](token)))
+        self._client = Client(
+            emitter, period=period, environment=environment, begin=begin, announcer=announcer
+        )
         self._is_debug = is_debug
         self._does_aggregate = aggregate
         self._is_strict = strict
@@ -184,6 +189,8 @@ class Tracker:
     def _record(self, name: str, values: Mapping[str, object], *, list_name: str = "") -> None:
         """Record an event, or count it in a list; telemetry is never in the way."""
         try:
+            if self._is_strict:
+                self._client.check(name, values, list_name=list_name)
             self._client.record(name, values, list_name=list_name)
         except _MISFITS:
             self._count_dropped()
@@ -213,11 +220,13 @@ class Client:
         period: timedelta,
         environment: Environment | None,
         begin: Callable[[Environment, Session], bytes],
+        announcer: Announcer,
     ) -> None:
         self._emitter = emitter
         self._period = min(max(period, SHORTEST_PERIOD), LONGEST_PERIOD).total_seconds()
         self._environment = environment
         self._build_session_event = begin
+        self._announcer = announcer
         self.recorder: Recorder | None = None  # Also None after `close` and while it is off.
         self._is_off = False
         self._begin_process()
@@ -249,11 +258,22 @@ class Client:
             recorder = self.recorder or self._open()
             if recorder is None:
                 return
-            shape = schemas.of(name, self._emitter.kinds)
-            recorder.record(shape, values, list_name=list_name)
+            recorder.record(self._shape_of(name), values, list_name=list_name)
             self._expect(recorder, self._period if list_name else WRITE_SECONDS)
         if process.has_ended:  # Nobody will write what follows.
             process.do(recorder.flush)
+
+    def check(self, name: str, values: Mapping[str, object], *, list_name: str) -> None:
+        """Hold an event against its shape, as `record` does while telemetry is not off.
+
+        Raises:
+            EventShapeError: the values do not fit.
+            UnknownEventError: there is no event of this name.
+        """
+        build_payload(self._shape_of(name), values, list_name=list_name)
+
+    def _shape_of(self, name: str) -> Shape:
+        return schemas.of(name, self._emitter.kinds)
 
     def flush(self) -> None:
         """Write everything."""
@@ -287,7 +307,11 @@ class Client:
         return self._environment or surroundings.from_process()
 
     def _new_recorder(self, environment: Environment, permit: Permit) -> Recorder:
-        return Recorder(environment, self._emitter.name, permit, begin=self._build_session_event)
+        def announce(event: str) -> None:
+            self._announcer.announce(environment, permit, event, tell=teller())
+
+        begin = self._build_session_event
+        return Recorder(environment, self._emitter.name, permit, begin=begin, announce=announce)
 
     def _expect(self, recorder: Recorder, seconds: float) -> None:
         """Schedule the next write for so many seconds from now, the first one for now."""

@@ -11,6 +11,7 @@ import re
 from functools import cache, lru_cache
 
 from usagectl.events.text_rules import DUMMY_ACCOUNT, words_of
+from usagectl.homes import find_homes
 from usagectl.sensitive import looks_like_secret, names_secret
 
 PLACEHOLDERS = ("path", "arn", "account", "email", "ip", "token", "name", "url", "host", "number")
@@ -142,7 +143,7 @@ def _pass(text: str) -> str:
     text = re.sub(_QUOTED, lambda found: _hide(found["content"]), _signed(text), flags=re.DOTALL)
     text = re.sub(_IPV6, _SIGNS["ip"], text)
     text = re.sub(_ANGLED, lambda found: _hide(found[1]), text)
-    text = _hide_secrets(re.sub(_SPACED_PATH, _PATH, text))
+    text = _hide_secrets(_hide_homes(re.sub(_SPACED_PATH, _PATH, text)))
     text = " ".join(map(_scrub_token, text.split()))
     text = re.sub(_MANY_SMALL, lambda found: re.sub(_SMALL, _NUMBER, found[0]), text)
     return _bound(text.translate(_WRITTEN))
@@ -162,6 +163,16 @@ def _signed(text: str) -> str:
 
 def _unescape(found: re.Match[str]) -> str:
     return chr(int(found[1] or found[2], 16)).replace('"', "`")
+
+
+def _hide_homes(text: str) -> str:
+    """Hide paths that name somebody, with their blanks: `/Volumes/my disk/Users/me`."""
+    done, parts = 0, []
+    for start, end in sorted(find_homes(text)):
+        if start >= done:
+            parts += [text[done:start], _PATH]
+            done = end
+    return "".join([*parts, text[done:]])
 
 
 def _hide_secrets(text: str) -> str:

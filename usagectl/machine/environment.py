@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.machine import runners
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -46,6 +48,9 @@ class Environment(NamedTuple):
         host_name: read for detection alone; never stored or printed.
         root: what stands for `/` when marker files are looked for.
         entropy: that many random bytes.
+        uid: the user's number, None on a system without one.
+        test_runner: what shows that a test runner runs this process, a variable or a module
+            (`runners.find`); empty outside of tests. Programs record nothing in tests.
     """
 
     variables: Mapping[str, str]
@@ -60,6 +65,8 @@ class Environment(NamedTuple):
     host_name: str = ""
     root: Path = Path("/")
     entropy: Callable[[int], bytes] = os.urandom
+    uid: int | None = None
+    test_runner: str = ""
 
     @property
     def home(self) -> Path | None:
@@ -93,6 +100,8 @@ def from_process() -> Environment:
         machine=uname[4],
         host_name=uname[1],
         now=partial(datetime.now, UTC),
+        uid=os.geteuid() if hasattr(os, "geteuid") else None,
+        test_runner=runners.find(variables),
     )
 
 

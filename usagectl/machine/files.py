@@ -6,6 +6,7 @@ file. Writing replaces the whole file or leaves it as it was.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -20,7 +21,10 @@ from usagectl.errors import (
     FolderUnknownError,
     LockTimeoutError,
 )
+from usagectl.machine import owners
 from usagectl.machine.environment import CONFIG_DIR_VARIABLE, STATE_DIR_VARIABLE
+from usagectl.machine.file_errors import reason_of as reason_of  # noqa: PLC0414  (for those who ask here)
+from usagectl.machine.file_errors import unreadable, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +39,9 @@ MAX_BYTES = 4 * 1024 * 1024
 
 LOCK_SECONDS = 30.0
 """Longer than 64 commands on a busy machine take in turns; a lock ends with its holder."""
+
+_ANYBODY_ELSE = 0o077
+_LOCK_NAME = ".lock"
 
 _FAR_OFF = 1 << 40
 """Windows locks bytes, not files: this one lies beyond the end of every file of ours."""
@@ -116,7 +123,7 @@ def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise FileUnreadableError(file, reason=reason_of(error)) from error
+        raise unreadable(file, error) from error
 
 
 def _read_descriptor(file: Path, descriptor: int, *, limit: int) -> bytes:
@@ -128,6 +135,48 @@ def _read_descriptor(file: Path, descriptor: int, *, limit: int) -> bytes:
     if len(data) > limit:
         raise FileUnreadableError(file, reason=f"it is larger than {limit} bytes")
     return data
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, and those above it, whatever the umask.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    refuse_foreign_link(folder)
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    for each in reversed(missing):
+        with suppress(FileExistsError):  # Another process was faster.
+            each.mkdir(mode=0o700)
+            each.chmod(0o700)  # A umask may take away what we need.
+            owners.give_away(each)
+    folder.mkdir(exist_ok=True)
+
+
+def create(file: Path, flags: int = 0) -> int:
+    """Make a file for its owner alone, open for writing; return the descriptor.
+
+    Raises:
+        FileExistsError: there is something.
+        OSError: it cannot be made.
+    """
+    refuse_foreign_link(file)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY | flags, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+    owners.give_away(file)
+    return descriptor
+
+
+def refuse_foreign_link(path: Path) -> None:
+    """Refuse to let a user's link lead root's hand elsewhere.
+
+    Raises:
+        PermissionError: there is one on the way.
+    """
+    link = owners.foreign_link(path, uid=owners.effective_uid())
+    if link is not None:
+        raise PermissionError(errno.EPERM, f"root does not follow the link {link}")
 
 
 def replace_bytes(file: Path, data: bytes, *, new_mode: int = 0o600) -> None:
@@ -186,15 +235,16 @@ def _replacing(file: Path) -> Iterator[tuple[BinaryIO, Path]]:
     target = _resolve(file)
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
+        refuse_foreign_link(file)
+        make_folder(target.parent)
+        descriptor = create(temporary)
         with os.fdopen(descriptor, "wb") as stream:
             yield stream, target
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
     except (OSError, ValueError) as error:
-        raise FileUnwritableError(file, reason=reason_of(error)) from error
+        raise unwritable(file, error) from error
     finally:
         with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
@@ -204,7 +254,7 @@ def _resolve(file: Path) -> Path:
     try:
         return file.resolve() if file.is_symlink() else file
     except (OSError, RuntimeError) as error:
-        raise FileUnwritableError(file, reason=reason_of(error)) from error
+        raise unwritable(file, error) from error
 
 
 def _copy_owner_and_mode(stream: BinaryIO, before: os.stat_result) -> None:
@@ -241,11 +291,12 @@ def remove(file: Path) -> bool:
         FileUnwritableError: it is still there.
     """
     try:
+        refuse_foreign_link(file.parent)
         file.unlink()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise FileUnwritableError(file, reason=reason_of(error)) from error
+        raise unwritable(file, error) from error
     return True
 
 
@@ -264,9 +315,10 @@ def set_aside(path: Path, now: datetime) -> Path:
         number += 1
         target = path.with_name(f"{name}-{number}")
     try:
+        refuse_foreign_link(path.parent)
         return path.rename(target)
     except OSError as error:
-        raise FileUnwritableError(path, reason=reason_of(error)) from error
+        raise unwritable(path, error) from error
 
 
 def put_back(aside: Path, path: Path) -> bool:
@@ -291,8 +343,9 @@ def lock(
     """Lock a folder for this process while the body runs; others that lock it wait.
 
     The folder itself is locked: that leaves no lock file behind and works for a
-    read-only folder. Where the file system has no locks, or the folder cannot be
-    made, the body runs without a lock: each single replacement is still whole.
+    read-only folder. In one that others may enter a folder of our own is locked, since
+    they could hold its lock for ever. Where the file system has no locks, or the folder
+    cannot be made, the body runs without a lock: each single replacement is still whole.
 
     Raises:
         LockTimeoutError: another process held it for `seconds`.
@@ -314,12 +367,19 @@ def lock(
 
 def _open_for_lock(folder: Path) -> int | None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         if os.name == "nt":  # A folder cannot be opened there.
             return os.open(folder / ".usagectl.lock", os.O_RDWR | os.O_CREAT)
-        return os.open(folder, os.O_RDONLY)
+        if stat.S_IMODE(folder.stat().st_mode) & _ANYBODY_ELSE:
+            folder /= _LOCK_NAME
+            make_folder(folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return None
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) & _ANYBODY_ELSE:
+        os.close(descriptor)  # Another user made it, and could hold it for ever.
+        return None
+    return descriptor
 
 
 def try_lock(descriptor: int) -> bool:
@@ -342,13 +402,6 @@ def try_lock(descriptor: int) -> bool:
     except OSError:
         return True  # No locks here (some network file systems): go on without.
     return True
-
-
-def reason_of(error: Exception) -> str:
-    """Return why the system refused, in its own words: `permission denied`."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[:1].lower() + error.strerror[1:]
-    return type(error).__name__
 
 
 def _kind(mode: int) -> str:

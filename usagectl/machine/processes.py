@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from usagectl.errors import UsagectlError
@@ -25,6 +25,8 @@ _ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
 _PASSED_THROUGH = (*_ENDING, "SIGUSR1", "SIGUSR2", "SIGWINCH")
 # A terminal sends these to the whole group in its foreground.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK")
+
+_COERCED_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
 class CommandNotFoundError(UsagectlError):
@@ -78,6 +80,21 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     return 128 - status if status < 0 else status
 
 
+def require_program(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Raise what `run_child` would for a program that is missing or may not be run; run nothing.
+
+    Raises:
+        CommandNotFoundError: no such program.
+        CommandNotExecutableError: there is one, but this user may not run it.
+    """
+    program = command[0]
+    is_folder = os.sep in program and os.path.isdir(program)  # noqa: PTH112  (never raises)
+    if not is_folder and _located(program, environment, mode=os.F_OK) is None:
+        raise CommandNotFoundError(program)
+    if is_folder or _located(program, environment, mode=os.F_OK | os.X_OK) is None:
+        raise CommandNotExecutableError(program, reason="permission denied")
+
+
 def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[bytes]:
     import subprocess
 
@@ -89,10 +106,23 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[byte
     try:
         # A shell's `<(...)` and make's job server hand descriptors down: all stay open.
         return subprocess.Popen(  # noqa: S603 - running what the user typed is the task
-            command, executable=executable, env=dict(environment), close_fds=False
+            command, executable=executable, env=_without_own(environment), close_fds=False
         )
     except OSError as error:
         raise _translated(error, program, environment) from error
+
+
+def _without_own(variables: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what Python added to our own variables: in the C locale, LC_CTYPE (PEP 538).
+
+    Only Linux still says which variables we were started with.
+    """
+    found = dict(variables)
+    if found.get("LC_CTYPE", "") in _COERCED_LOCALES:
+        with suppress(OSError), open("/proc/self/environ", "rb") as stream:  # noqa: PTH123
+            if not any(each.startswith(b"LC_CTYPE=") for each in stream.read().split(b"\0")):
+                del found["LC_CTYPE"]
+    return found
 
 
 def _translated(error: OSError, program: str, environment: Mapping[str, str]) -> UsagectlError:
@@ -155,10 +185,15 @@ def _has_reached_group(number: int) -> bool:
 
 
 @contextmanager
-def noting_end() -> Iterator[list[int]]:
-    """Collect the signals that would end us in a list, so that we can end in order."""
+def noting_end(*, hears_interrupt: bool = False) -> Iterator[list[int]]:
+    """Collect the signals that would end us in a list, so that we can end in order.
+
+    With `hears_interrupt`, SIGINT too where we were started to ignore it, as a script's
+    background job is: `kill -INT` is how a script ends what only Ctrl-C ends.
+    """
     ended: list[int] = []
-    with _handling_signals(lambda number, _frame: ended.append(number), _ENDING):
+    heard = ("SIGINT",) if hears_interrupt else ()
+    with _handling_signals(lambda number, _frame: ended.append(number), _ENDING, heard=heard):
         yield ended
 
 
@@ -166,16 +201,19 @@ def noting_end() -> Iterator[list[int]]:
 def _handling_signals(
     take: Callable[[int, FrameType | None], None],
     names: Sequence[str] = _PASSED_THROUGH,
+    *,
+    heard: Sequence[str] = (),
 ) -> Iterator[None]:
     """Pass our signals to `take`, then restore every handler.
 
+    Those that are ignored stay so, but for `heard`.
     A handler that Python does not know could not be restored: it stays.
     """
     previous: dict[int, Callable[[int, FrameType | None], object] | int] = {}
     try:
         for number in (each for each in signal.Signals if each.name in names):
             handler = signal.getsignal(number)
-            if handler is not None and handler != signal.SIG_IGN:
+            if handler is not None and (handler != signal.SIG_IGN or number.name in heard):
                 previous[number] = handler
                 signal.signal(number, take)
         # Where SIGCHLD is ignored the system drops exit statuses, and 3 would pass for 0.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from usagectl import settings
-from usagectl.errors import FileUnreadableError, SpoolUnwritableError
+from usagectl.errors import FileUnreadableError, SpoolUnwritableError, quote
 from usagectl.events.record import Record, new_record, parse_time
-from usagectl.machine import files
+from usagectl.machine import file_errors, files, owners
 from usagectl.spool import database
 from usagectl.spool.database import BRIEF, SpoolSetAsideError
 
@@ -87,13 +87,15 @@ class SpoolState(NamedTuple):
     """The events of the spool in numbers, and what is wrong with it."""
 
     path: Path | None  # The file; None when there is no home.
-    pending: int = 0
-    sent: int = 0
-    rejected: int = 0
-    bytes: int = 0  # Of those that wait.
+    # None where it cannot be read.
+    pending: int | None = 0
+    sent: int | None = 0
+    rejected: int | None = 0
+    bytes: int | None = 0  # Of those that wait.
     losses: Losses = Losses()
     problem: str = ""  # Why it cannot be read, or what was set aside; else empty.
     unwritable: str = ""  # Why the next event could not be kept; else empty.
+    hint: str = ""  # A command that helps with either.
 
 
 class Selection(NamedTuple):
@@ -331,7 +333,7 @@ class Spool:
     def explain(self, error: sqlite3.Error) -> SpoolUnwritableError:
         """Translate an error of SQLite's for a caller that keeps the store open."""
         ((_, _, file), *_) = self._execute("PRAGMA database_list")
-        return SpoolUnwritableError(Path(file), reason=database.reason_of(error))
+        return database.unwritable(Path(file), error)
 
     def stats(self, states: Sequence[State] = STATES, selection: Selection = ALL) -> Stats:
         """Count events by day, tool, name and state."""
@@ -475,7 +477,7 @@ def append_all(
         FolderUnknownError: this account has no home.
         SpoolUnwritableError: not all of them were kept.
     """
-    file, bounds = files.require_spool_file(environment), load_bounds(environment)
+    file, bounds = _own_file(environment), load_bounds(environment)
     fitting = [each for each in records if len(each.event) + _ROW_BYTES <= bounds.max_bytes]
     lost = len(records) - len(fitting)
     if not _lock.acquire(timeout=patience):
@@ -491,6 +493,14 @@ def append_all(
     if lost:
         reason = f"an event is larger than it may be ({bounds.max_bytes} bytes)"
         raise SpoolUnwritableError(file, reason=reason)
+
+
+def _own_file(environment: Environment) -> Path:
+    """Name the user's spool; refuse one that another user could have written."""
+    file = files.require_spool_file(environment)
+    if doubt := owners.doubt_of(environment, file):
+        raise SpoolUnwritableError(file, reason=doubt.reason, hint=doubt.hint)
+    return file
 
 
 def load_bounds(environment: Environment) -> Bounds:
@@ -516,6 +526,17 @@ def opened(
 
 
 @contextmanager
+def opened_for_reading(file: Path | None) -> Iterator[Spool]:
+    """Open a store for reading alone; a missing one reads as empty, and is not made.
+
+    Raises:
+        FileUnreadableError: it cannot be read, or is not a store of ours.
+    """
+    with database.connected_for_reading(file) as connection:
+        yield Spool(connection)
+
+
+@contextmanager
 def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator[Spool]:
     """Open the user's spool; one that is not there is as an empty one, and is not made.
 
@@ -525,12 +546,14 @@ def open_spool(environment: Environment, *, read_only: bool = False) -> Iterator
         SpoolSetAsideError: it was not a spool of ours.
     """
     file = files.spool_file(environment)
+    if file is not None and (doubt := owners.doubt_of(environment, file)):
+        raise FileUnreadableError(file, reason=doubt.reason, hint=doubt.hint)
     if file is not None and not read_only and os.path.lexists(file):
         with opened(file, bounds=load_bounds(environment)) as store:
             yield store
     else:
-        with database.connected_for_reading(file) as connection:
-            yield Spool(connection)
+        with opened_for_reading(file) as store:
+            yield store
 
 
 def purge(
@@ -539,6 +562,7 @@ def purge(
     """Remove events of the user's spool for good, once no delivery is under way.
 
     Raises:
+        FileUnreadableError: the spool cannot be read.
         SpoolUnwritableError: they are still there.
         LockTimeoutError: a delivery went on and on.
     """
@@ -546,7 +570,7 @@ def purge(
     if file is None:
         return 0
     laid_out = files.require_files_dir(environment)
-    if not (os.path.lexists(file) or os.path.lexists(laid_out)):
+    if not (database.is_there(file) or os.path.lexists(laid_out)):
         return 0
     with files.lock(files.require_delivery_dir(environment), seconds=PATIENT):
         if selection == ALL and "pending" in states:  # What `replay --file` has not sent yet.
@@ -564,21 +588,26 @@ def state(environment: Environment) -> SpoolState:
         return SpoolState(None, problem="this account has no home to keep a spool in")
     aside = ", ".join(database.list_set_aside(file))
     told = f"What lay in the place of {file} was not a spool, and was set aside as {aside}."
-    found = SpoolState(file, problem=told if aside else "", unwritable=_why_unwritable(file))
+    unwritable, hint = _why_unwritable(file)
+    hint = (unwritable and file_errors.hint_of_home(environment, file)) or hint
+    hint = hint or (f"ls -la {quote(str(file.parent))}" if aside else "")
+    found = SpoolState(file, problem=told if aside else "", unwritable=unwritable, hint=hint)
     try:
         with open_spool(environment, read_only=True) as store:
             (pending, size), (sent, _), (rejected, _) = map(store.total, STATES)
             losses = store.losses()
     except FileUnreadableError as error:
-        return found._replace(problem=error.message)
+        unknown = found._replace(pending=None, sent=None, rejected=None, bytes=None)
+        return unknown._replace(problem=error.message, hint=error.hint)
     return found._replace(pending=pending, sent=sent, rejected=rejected, bytes=size, losses=losses)
 
 
-def _why_unwritable(file: Path) -> str:
-    """Return why the next event could not be kept, as far as this shows without writing."""
+def _why_unwritable(file: Path) -> tuple[str, str]:
+    """Say why the next event could not be kept, as far as this shows without writing; a hint."""
     folder = next((path for path in file.parents if os.path.exists(path)), file.parent)  # noqa: PTH110  (as below)
     for path, mode in ((folder, os.W_OK | os.X_OK), (file, os.W_OK)):
         # os.path answers where pathlib raises: a folder that may not be searched.
         if os.path.exists(path) and not os.access(path, mode):  # noqa: PTH110
-            return f"{path} cannot be written, so that no event is kept in the spool."
-    return ""
+            hint = file_errors.explain_owner(file)[1] or f"ls -la {quote(str(folder))}"
+            return f"{path} cannot be written, so that no event is kept in the spool.", hint
+    return "", ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl.errors import FileUnreadableError, LockTimeoutError, SpoolUnwritableError, quote
-from usagectl.machine import files
+from usagectl.machine import file_errors, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,8 @@ _STEPS = ("schema.sql",)
 
 _LOG_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
 """Errors of a log of writes (WAL) on a disk without shared memory."""
+
+_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 _FOREIGN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
@@ -73,7 +75,7 @@ def connected(file: Path, *, seconds: float = PATIENT) -> Iterator[sqlite3.Conne
         reason = reason_of(error)
         if _code(error) in _FOREIGN:
             raise _set_aside(file, found, reason=reason) from error
-        raise SpoolUnwritableError(file, reason=reason) from error
+        raise unwritable(file, error) from error
 
 
 @contextmanager
@@ -94,33 +96,50 @@ def connected_for_reading(file: Path | None) -> Iterator[sqlite3.Connection]:
     except (sqlite3.Error, LockTimeoutError) as error:
         is_foreign = _code(error) in _FOREIGN
         told = "; the next event that is recorded sets it aside" if is_foreign else ""
-        raise FileUnreadableError(file, reason=reason_of(error) + told) from error
+        reason, hint = _explain(file, error)
+        raise FileUnreadableError(file, reason=reason + told, hint=hint) from error
 
 
 def _prepare(file: Path) -> os.stat_result:
     """Make the file for its owner alone if nothing is there; return its status."""
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folder(file.parent)
         if file.parent.is_symlink():
             raise SpoolUnwritableError(file, reason="its folder is a link, which is not followed")
         with suppress(FileExistsError):
-            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(files.create(file))
         found = file.lstat()
     except OSError as error:
-        raise SpoolUnwritableError(file, reason=files.reason_of(error)) from error
+        reason, hint = file_errors.explain(file, error)
+        raise SpoolUnwritableError(file, reason=reason, hint=hint) from error
     if not stat.S_ISREG(found.st_mode):
         raise _set_aside(file, found, reason="it is not a file")
     return found
 
 
+def is_there(file: Path) -> bool:
+    """True if something lies in the place of a store.
+
+    Raises:
+        FileUnreadableError: its folder may not be searched.
+    """
+    return _status_of(file) is not None
+
+
+def _status_of(file: Path) -> os.stat_result | None:
+    try:
+        return file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise file_errors.unreadable(file, error) from error
+
+
 def _holds_something(file: Path) -> bool:
     """True if there is a file that is not empty, as one is that is just being made."""
-    try:
-        found = file.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    found = _status_of(file)
+    if found is None:
         return False
-    except OSError as error:
-        raise FileUnreadableError(file, reason=files.reason_of(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise FileUnreadableError(file, reason="it is not a file")
     return found.st_size > 0
@@ -256,6 +275,29 @@ def reason_of(error: Exception) -> str:
         raise error  # It is not about a file: a bug keeps its traceback.
     is_busy = _code(error) == sqlite3.SQLITE_BUSY or isinstance(error, LockTimeoutError)
     return "another process keeps it locked" if is_busy else str(error)
+
+
+def unwritable(file: Path, error: Exception) -> SpoolUnwritableError:
+    """Translate an error of SQLite's: why the file cannot be written, and what helps."""
+    reason, hint = _explain(file, error)
+    return SpoolUnwritableError(file, reason=reason, hint=hint)
+
+
+def _explain(file: Path, error: Exception) -> tuple[str, str]:
+    reason = reason_of(error)
+    if _code(error) == sqlite3.SQLITE_FULL or _is_full(file):
+        return reason, file_errors.hint_of_full_disk(file)
+    told, hint = file_errors.explain_owner(file) if _code(error) in _REFUSED else ("", "")
+    return f"{reason}{told and '; '}{told}", hint
+
+
+def _is_full(file: Path) -> bool:
+    """True if the disk has no room: SQLite calls that an I/O error at times."""
+    if not hasattr(os, "statvfs"):
+        return False
+    with suppress(OSError):
+        return os.statvfs(file.parent).f_bavail == 0
+    return False
 
 
 def _set_aside(file: Path, found: os.stat_result, *, reason: str) -> SpoolUnwritableError:

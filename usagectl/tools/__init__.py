@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from usagectl.tools.base import emitters, known, names, opt_out_variables, select, sender_of
+from usagectl.tools.base import (
+    emitters,
+    known,
+    names,
+    not_covered,
+    opt_out_variables,
+    select,
+    sender_of,
+)
 
-__all__ = ["emitters", "known", "names", "opt_out_variables", "select", "sender_of"]
+__all__ = [
+    "emitters",
+    "known",
+    "names",
+    "not_covered",
+    "opt_out_variables",
+    "select",
+    "sender_of",
+]

@@ -12,21 +12,32 @@ import os
 from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from usagectl.errors import FileUnreadableError, UnknownToolError
-from usagectl.machine import files
+from usagectl.errors import UnknownToolError
 from usagectl.settings import is_http_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
-Telemetry = Literal["on", "local", "off"]
-Source = Literal["environment", "profile", "project", "policy", "setting", "default", "state"]
+Telemetry = Literal["on", "local", "off", "unknown"]
+"""The last alone of a running program that does not tell what it was started with."""
+
+Source = Literal[
+    "environment",
+    "process",
+    "flags",
+    "profile",
+    "project",
+    "policy",
+    "setting",
+    "default",
+    "state",
+]
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
 
@@ -95,51 +106,12 @@ class Change(NamedTuple):
     set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
-class Request(NamedTuple):
-    """One HTTP request as it would go out."""
+class Uncovered(NamedTuple):
+    """Something that a tool does, or sends, whatever its switches say."""
 
-    tool: str  # Who would send it.
-    part: str
-    method: str  # Always `POST`.
-    url: str
-    headers: Mapping[str, str]  # In the order in which they are written.
-    body: bytes  # The exact bytes, but for masked members.
-    events: tuple[str, ...]  # Names of the events in it.
-    masked: tuple[str, ...] = ()  # JSON pointers of members whose value is hidden here.
-    varying: tuple[str, ...] = ()  # JSON pointers of members that are drawn at send time.
-    version: str = ""  # The version whose rules apply.
-
-
-class Live(NamedTuple):
-    """What running programs said: Docker's `info`, and that of a running instance of the tool."""
-
-    docker: Mapping[str, object] = MappingProxyType({})
-    instance: Mapping[str, object] = MappingProxyType({})
-
-
-class PreviewWish(NamedTuple):
-    """What a preview is asked for, and what it is built from."""
-
-    if_enabled: bool = False  # Show the requests of parts that are off too.
-    reveal: bool = False  # Show tokens and credentials.
-    version: str | None = None  # The version whose rules are followed; None for the installed one.
-    live: Live | None = None  # What running programs said; None when they were not asked.
-    on: frozenset[str] = frozenset()  # The parts whose telemetry is on.
-    stored_ids: Mapping[str, object] = MappingProxyType({})  # By part, what its ID file holds.
-
-    def shows(self, part: str) -> bool:
-        """True if the requests of a part are wanted."""
-        return self.if_enabled or part in self.on
-
-
-class PartPreview(NamedTuple):
-    """What one part would send."""
-
-    part: str
-    requests: tuple[Request, ...] = ()  # What is known exactly.
-    cautions: tuple[Caution, ...] = ()  # What a person should know about these requests.
-    is_unknown: bool = False  # Whether something is sent whose bytes are not known here.
-    remarks: tuple[str, ...] = ()  # What a person should know about the preview of the whole tool.
+    text: str  # One or two sentences.
+    hosts: tuple[str, ...] = ()  # The hosts that it asks.
+    versions: str = ""  # Those it is known of, and how; empty where it holds for all.
 
 
 class Tool(ABC):
@@ -148,11 +120,12 @@ class Tool(ABC):
     name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
     opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
-    always_counts: bool = False  # Whether an expectation looks at it although it is not installed.
+    is_previewed_absent: ClassVar[bool] = False  # Whether preview shows it although it is not here.
     is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
     can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
     user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
     event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
+    not_covered: ClassVar[tuple[Uncovered, ...]] = ()  # What no opt-out of its own reaches.
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -193,9 +166,13 @@ class Tool(ABC):
         """Build what its parts would send by themselves; for a tool of ours the spool has it."""
         return ()
 
-    def instance_url(self, _environment: Environment, /) -> str:
-        """Name the loopback URL at which a running instance describes itself; empty without one."""
-        return ""
+    def sending_environment(self, environment: Environment, _version: str | None, /) -> Environment:
+        """Return the environment as the tool changes it for itself before it sends."""
+        return environment
+
+    def instance_urls(self, _environment: Environment, /) -> tuple[str, ...]:
+        """Name the loopback URLs at which a running instance may describe itself."""
+        return ()
 
 
 @cache
@@ -210,6 +187,11 @@ def built_in() -> tuple[Tool, ...]:
 def names() -> tuple[str, ...]:
     """Name the tools that are known on every machine."""
     return tuple(tool.name for tool in built_in())
+
+
+def not_covered() -> list[tuple[str, Uncovered]]:
+    """List what no opt-out reaches, each with the name of the tool that does it."""
+    return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
 
 
 def opt_out_variables() -> dict[str, str]:
@@ -304,54 +286,6 @@ def glob_quietly(folder: Path, pattern: str) -> list[Path]:
         return sorted(folder.glob(pattern))
     except OSError:
         return []
-
-
-def find_python_program(
-    name: str, distributions: Sequence[str], environment: Environment
-) -> Installation:
-    """Find a command on PATH, and its version in the metadata of the packages that it imports.
-
-    Of several `distributions` the first one found in a folder has the version.
-    """
-    executable = find_executable(name, environment)
-    if executable is None:
-        return Installation(installed=False)
-    for folder in _package_folders(executable, environment):
-        for distribution in distributions:
-            for info in glob_quietly(folder, f"{distribution}-*.dist-info"):
-                version = info.name.removesuffix(".dist-info").rpartition("-")[2]
-                return Installation(
-                    installed=True, executable=executable, version=version, packages=folder
-                )
-    return Installation(installed=True, executable=executable)
-
-
-def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:
-    for prefix in dict.fromkeys(_prefixes(executable)):
-        yield from glob_quietly(prefix, "lib/python*/site-packages")
-        yield from glob_quietly(prefix, "lib/python3/dist-packages")
-        yield from glob_quietly(prefix, "local/lib/python*/dist-packages")
-        yield prefix / "Lib" / "site-packages"
-    if environment.home:
-        yield from glob_quietly(environment.home, ".local/lib/python*/site-packages")
-
-
-def _prefixes(executable: Path) -> Iterator[Path]:
-    # The interpreter decides what is imported; the folder of a link on PATH says least.
-    for program in (_interpreter(executable), executable.resolve(), executable):
-        if program is not None:
-            yield program.parent.parent
-
-
-def _interpreter(script: Path) -> Path | None:
-    try:
-        first = (files.read_bytes(script) or b"").partition(b"\n")[0]
-    except FileUnreadableError:  # Such as a program that is larger than any script.
-        return None
-    words = first.removeprefix(b"#!").split() if first.startswith(b"#!") else []
-    program = Path(words[0].decode(errors="replace")) if words else None
-    # `/usr/bin/env` and `/bin/sh` say nothing about where Python lies.
-    return program if program and program.name.startswith(("python", "pypy")) else None
 
 
 def variable_switches(

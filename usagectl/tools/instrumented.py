@@ -4,8 +4,7 @@ A program writes a small file about itself when it first records, so that usagec
 list, preview and switch it. People can edit the file: one that cannot be understood
 stands for a tool without an endpoint.
 
-Any No wins, and a switch that cannot be understood is a No. A No in a variable, policy,
-project file or general setting holds for every such tool, a Yes only for the tool it names.
+A consent to send holds for the endpoint that the program named then: another one asks again.
 """
 
 from __future__ import annotations
@@ -17,30 +16,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from usagectl import settings
-from usagectl.endpoint import origin_of, problem_of
-from usagectl.errors import FileCorruptError, FileUnreadableError, InvalidValueError, quote
-from usagectl.machine import files
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnreadableError,
+    FileUnwritableError,
+    InvalidValueError,
+)
+from usagectl.machine import files, owners
+from usagectl.tools import instrumented_rules as rules
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
-    Caution,
     Change,
     IdentityFile,
     Installation,
     PartReading,
     Source,
-    Switch,
-    Telemetry,
     Tool,
     exists,
     find_executable,
     glob_quietly,
-    is_no,
-    variable_switches,
 )
-from usagectl.tools.localstack_client import is_true
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from typing import NoReturn
 
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
@@ -60,8 +59,8 @@ _MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
 """How long each text may be, since it is shown; 4096 is the longest path on Linux."""
 
 _MOST_KINDS = 256
+_MOST_BYTES = 1024 * 1024
 
-_NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
 _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
 
 
@@ -74,6 +73,7 @@ class Registration(NamedTuple):
     program: str = ""  # The file that was run; empty when it is not known.
     schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
     problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
+    delivers: bool = True  # Whether its program can start the process that sends.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -98,7 +98,6 @@ class Instrumented(Tool):
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
         self.name = registration.name
-        self.always_counts = self.name == NAME
 
     def find(self, environment: Environment) -> Installation:
         """Find its program; usagectl is always here, and so is a script that named no file."""
@@ -115,25 +114,20 @@ class Instrumented(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
-        policy = settings.read(files.policy_file(environment))
-        sources: list[tuple[Source, SettingsFile]] = [("policy", policy)]
-        projects = files.project_files(environment)
-        sources += [("project", settings.read(project)) for project in projects]
-        sources.append(("setting", user))
-        switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
-        switches += _mode_variables(environment, self.name)
-        for source, file in sources:
-            switches += _file_switches(source, file, self.name)
-        if user.file is None:
-            switches.append(Switch("setting", "settings file", None, "", "off"))
-        switches.append(Switch("default", "no switch", None, "", "local"))
-        base = self.endpoint(environment, user)[0]
-        cautions = (
-            *_variable_cautions(environment, self.name),
-            *_file_cautions(sources),
-            *_sending_cautions(self.registration, switches, base),
-        )
-        return (PartReading("cli", base, tuple(switches), cautions),)
+        switches, sources = rules.read_switches(environment, self.name, user)
+        base, chooser = self.endpoint(environment, user)
+        if rules.is_lifted(environment):
+            return (PartReading("cli", base, rules.lift(switches)),)
+        cautions = [*rules.cautions_of(environment, self.name, sources)]
+        consented = user.of_tool(self.name).mode_endpoint
+        # Whoever chose the address by a variable or a setting knows where it sends.
+        if chooser == "default" and consented not in (None, base):
+            switches = [rules.hold_back(switch) for switch in switches]
+            cautions += rules.endpoint_cautions(
+                self.name, switches, consented=str(consented), base=base
+            )
+        cautions += rules.sending_cautions(self.registration, switches, base)
+        return (PartReading("cli", base, tuple(switches), tuple(cautions)),)
 
     def endpoint(self, environment: Environment, user: SettingsFile) -> tuple[str, Source]:
         """Return the base URL for its events, empty without one, and what chose it."""
@@ -143,9 +137,14 @@ class Instrumented(Tool):
         chosen = user.of_tool(self.name).endpoint
         if chosen:
             return chosen.rstrip("/"), "setting"
+        return self.declared_endpoint, "default"
+
+    @property
+    def declared_endpoint(self) -> str:
+        """The base URL that its author declares, which a consent to send is bound to."""
         if self.name == NAME:
-            return LOCALSTACK_ENDPOINT, "default"
-        return self.registration.endpoint.rstrip("/"), "default"
+            return LOCALSTACK_ENDPOINT
+        return self.registration.endpoint.rstrip("/")
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:
         """Name the file of its machine ID; usagectl has no ID of its own."""
@@ -159,20 +158,41 @@ class Instrumented(Tool):
         before = user.of_tool(self.name)
         key = ".".join(settings.place_of("mode", self.name))
         wanted = _MODES[wish]
-        if user.problem and user.file and wish == "undo":
-            reason = "so what disable wrote there cannot be taken out"
-            raise FileCorruptError(user.file, reason=reason)
+        if user.problem and wish == "undo":
+            _refuse_undo(environment, user)
         is_done = before.mode_set_by != "disable" if wish == "undo" else before.mode == wanted
+        if wanted == "on":
+            is_done = is_done and before.mode_endpoint == self.declared_endpoint
         if is_done and not user.problem:
             file = files.require_settings_file(environment)
             return (Change(self.name, file, key, before.mode, changed=False),)
-        values: dict[settings.Name, object] = {
-            "mode": wanted,
-            "mode_since": environment.now().replace(microsecond=0) if wanted else None,
+        values = {
+            **self.mode_settings(environment, wanted),
             "mode_set_by": "disable" if wish == "off" else None,
         }
         saved = settings.save(environment, values, tool=self.name, dry_run=dry_run)
         return (Change(self.name, saved.file, key, wanted, saved.changed, saved.set_aside),)
+
+    def mode_settings(
+        self, environment: Environment, mode: settings.Mode | None
+    ) -> dict[settings.Name, object]:
+        """Return the settings that choose a mode from now on; `on` for its present endpoint."""
+        return {
+            "mode": mode,
+            "mode_since": environment.now().replace(microsecond=0) if mode else None,
+            "mode_set_by": None,
+            "mode_endpoint": self.declared_endpoint if mode == "on" else None,
+        }
+
+
+def _refuse_undo(environment: Environment, user: settings.SettingsFile) -> NoReturn:
+    """Say why what disable wrote cannot be taken out, by what is wrong with the file."""
+    file = files.require_settings_file(environment)
+    if doubt := owners.doubt_of(environment, file):
+        raise FileUnwritableError(file, reason=doubt.reason, hint=doubt.hint)
+    files.read_bytes(file, limit=settings.MAX_BYTES)
+    reason = "so what disable wrote there cannot be taken out"
+    raise FileCorruptError(file, reason=reason, hint=user.hint)
 
 
 def validate_name(name: str) -> str:
@@ -195,7 +215,7 @@ def read_all(environment: Environment) -> tuple[Registration, ...]:
     if environment.state_dir is None:
         return ()
     there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
-    found = (_read(file) for file in there if _is_free(file.stem))
+    found = (_read(environment, file) for file in there if _is_free(file.stem))
     return tuple(each for each in found if each is not None)
 
 
@@ -203,24 +223,29 @@ def read(environment: Environment, name: str) -> Registration | None:
     """Read one registered program; None if it never registered."""
     if environment.state_dir is None or not _is_free(name):
         return None
-    return _read(environment.state_dir / "tools" / f"{name}{_SUFFIX}")
+    return _read(environment, environment.state_dir / "tools" / f"{name}{_SUFFIX}")
 
 
 def _is_free(name: str) -> bool:
     return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
-def _read(file: Path) -> Registration | None:
+def _read(environment: Environment, file: Path) -> Registration | None:
     name = file.stem
+    if doubt := owners.doubt_of(environment, file):
+        return Registration(name, problem=f"{file} is not obeyed: {doubt.reason}.")
     try:
-        data = files.read_bytes(file)
-        if data is None:
-            return None
-        document = json.loads(data)
+        data = files.read_bytes(file, limit=_MOST_BYTES)
     except FileUnreadableError as error:
         return Registration(name, problem=error.message)
-    except (ValueError, RecursionError):
-        document = None
+    return None if data is None else _parse(file, data)
+
+
+def _parse(file: Path, data: bytes) -> Registration:
+    name = file.stem
+    document = None
+    with suppress(ValueError, RecursionError):
+        document = json.loads(data)
     if not isinstance(document, dict):
         return Registration(name, problem=f"{file} cannot be understood: it is not a JSON object.")
     texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
@@ -229,8 +254,9 @@ def _read(file: Path) -> Registration | None:
         return Registration(name, problem=f"{file} cannot be understood: a member is not text.")
     if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
-    kinds = tuple(each for each in schemas if isinstance(each, dict))
-    return Registration(name, schemas=kinds, **texts)
+    kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
+    delivers = document.get("delivers") is not False
+    return Registration(name, schemas=kinds, delivers=delivers, **texts)
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
@@ -273,6 +299,7 @@ def register(environment: Environment, registration: Registration) -> bool:
         "version": registration.version,
         "endpoint": registration.endpoint,
         "program": registration.program,
+        "delivers": registration.delivers,
         "kinds": list(registration.schemas),
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
@@ -299,94 +326,6 @@ def declarations(environment: Environment) -> tuple[Declaration, ...]:
 def identity_file(state_dir: Path, tool: str) -> IdentityFile:
     """Name the file in which usagectl keeps the random machine ID of a tool."""
     return IdentityFile(tool, "cli", state_dir / "machine-ids" / f"{tool}.json", "json")
-
-
-def variable_of(name: str) -> str:
-    """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
-    return f"{name.upper().replace('-', '_')}_TELEMETRY"
-
-
-def _says_no(value: str) -> Telemetry | None:
-    return "off" if is_no(value) else None
-
-
-def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
-    for variable in dict.fromkeys((settings.MODE_VARIABLE, variable_of(tool))):
-        text = environment.variables.get(variable, "")
-        if mode := text.strip().lower():
-            says: Telemetry | None = mode if settings.is_mode(mode) else "off"
-            if says == "on" and variable != variable_of(tool):
-                says = None  # It was said of usagectl alone.
-            yield Switch("environment", variable, text, "environment", says)
-
-
-def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Switch]:
-    origin = str(file.file) if file.file else ""
-    if file.problem or (file.unknown and source != "setting"):
-        # A restriction with a slip of the pen in it must still restrict.
-        yield Switch(source, "telemetry.mode", file.mode, origin, "off")
-        return
-    modes = {"telemetry.mode": file.mode}
-    if tool != NAME:
-        modes[f"tools.{tool}.mode"] = file.of_tool(tool).mode
-    for name, mode in modes.items():
-        is_about_it = name != "telemetry.mode" or tool == NAME
-        if mode is None or (source == "setting" and not is_about_it and mode != "off"):
-            continue
-        # A policy or a project file may only restrict: its "on" gives nothing.
-        says = None if source != "setting" and mode == "on" else mode
-        yield Switch(source, name, mode, origin, says)
-
-
-def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
-    for name in _NO_VARIABLES[1:] if tool == NAME else ():
-        value = environment.variables.get(name)
-        if is_no(value) and not is_true(value):
-            message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
-            yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
-    variable = variable_of(tool)
-    text = environment.variables.get(variable, "")
-    if (mode := text.strip().lower()) and not settings.is_mode(mode):
-        message = f"{variable}={text} is not understood, so it counts as off."
-        yield Caution("mode-not-understood", message, f"export {variable}=off")
-
-
-def _sending_cautions(
-    registration: Registration, switches: list[Switch], base: str
-) -> Iterator[Caution]:
-    if registration.problem:
-        yield Caution("registration-unreadable", registration.problem, "usagectl status")
-    says = [switch.says for switch in switches]
-    if "on" not in says or "off" in says:
-        return
-    problem = problem_of(base)
-    if not base:
-        name = registration.name
-        message = f"{name} names no endpoint, so nothing is sent; its events wait in the spool."
-        yield Caution("endpoint-missing", message, f"usagectl spool list --tool {name}")
-    elif problem == "plain-http":
-        message = f"{origin_of(base)} is plain http, so nothing is sent there by itself."
-        yield Caution("endpoint-not-https", message, "usagectl settings")
-    elif problem:
-        message = "The endpoint is no http or https URL, so nothing can be sent."
-        yield Caution("endpoint-invalid", message, "usagectl settings")
-
-
-def _file_cautions(sources: list[tuple[Source, SettingsFile]]) -> Iterator[Caution]:
-    for source, file in sources:
-        if file.problem:
-            message = f"{file.problem} It counts as off until it can be read."
-            yield Caution(f"{source}-unreadable", message, f"cat {quote(str(file.file))}")
-        elif file.unknown:
-            rest = "." if source == "setting" else ", so it counts as off."
-            message = f"{file.file} holds {', '.join(file.unknown)}, which means nothing here{rest}"
-            yield Caution(f"{source}-unknown-key", message, f"cat {quote(str(file.file))}")
-        elif source != "setting" and file.mode == "on":
-            message = f"{file.file} asks for on, but a {source} file can only restrict."
-            yield Caution(f"{source}-cannot-enable", message, f"cat {quote(str(file.file))}")
-        elif source == "setting" and file.file is None:
-            message = "This account has no home, so no setting can be read; that counts as off."
-            yield Caution("no-home", message, "export USAGECTL_CONFIG_DIR=/an/absolute/folder")
 
 
 TOOL = Instrumented(Registration(NAME))

@@ -21,15 +21,17 @@ from usagectl.tools.base import (
     is_no,
     variable_switches,
 )
+from usagectl.tools.localstack_beyond import NOT_COVERED
 from usagectl.tools.localstack_client import (
     DEFAULT,
+    FLAGS,
     NAME,
     PLAIN,
     PREFIXED,
     LocalStackClient,
     is_true,
     other_files,
-    read_profile,
+    possible_clients,
     says,
 )
 
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, PartPreview, PreviewWish, Source, Wish
+    from usagectl.tools.base import Change, Source, Wish
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 
 _NAMES = {
@@ -47,7 +50,6 @@ _NAMES = {
 """The names that a part obeys, first the one that wins, and those that it does not read."""
 
 _VOLUME_CACHE = "/var/lib/localstack/cache"
-_DEFAULT_PORT, _HIGHEST_PORT = 4566, 65535
 
 
 class LocalStack(Tool):
@@ -56,8 +58,9 @@ class LocalStack(Tool):
     name = NAME
     parts = ("cli", "container")
     opt_out: ClassVar[Mapping[str, str]] = {PLAIN: "1", PREFIXED: "1"}
-    always_counts = True
+    is_previewed_absent = True
     user_agents = ("localstack/",)
+    not_covered = NOT_COVERED
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
@@ -65,8 +68,8 @@ class LocalStack(Tool):
 
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read the switches of both parts."""
-        client = LocalStackClient(environment)
-        return tuple(_read(client, part) for part in self.parts)
+        clients = possible_clients(environment)
+        return tuple(_read_as_any(clients, part) for part in self.parts)
 
     def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
@@ -87,33 +90,74 @@ class LocalStack(Tool):
 
     def preview(self, environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
         """Build the session request of the command line, and that of a running instance."""
+        from usagectl.tools import localstack_instance, localstack_session  # of no use to status
+
+        live = wish.live
+        if live is None or not live.instance:
+            return (localstack_session.preview(environment, wish),)
+        running = localstack_instance.installation(live)
+        if LocalStackClient(environment).installation.installed:
+            first = localstack_session.preview(environment, wish)
+        else:
+            known = wish._replace(version=wish.version or running.version)
+            first = localstack_session.preview(environment, known)
+            first = first._replace(installation=running)
+        client = LocalStackClient(environment, version=wish.version)
+        return (first, localstack_instance.preview(client, wish, live))
+
+    def sending_environment(self, environment: Environment, version: str | None, /) -> Environment:
+        """Return it as `localstack start` does in a container: that command says it is on a host.
+
+        Where the image's own folder is there, every command posts a session by itself.
+        """
         from usagectl.tools import localstack_session  # of no use to status
 
-        return localstack_session.preview(environment, wish)
+        client = LocalStackClient(environment, version=version)
+        if not client.is_in_container or localstack_session.can_name_edition(client):
+            return environment
+        return environment._replace(variables={**environment.variables, "OVERRIDE_IN_DOCKER": "0"})
 
-    def instance_url(self, environment: Environment) -> str:
-        """Name the URL of a running instance, its port from GATEWAY_LISTEN or EDGE_PORT."""
-        variables = LocalStackClient(environment).variables
-        listen = variables.get("GATEWAY_LISTEN", "").partition(",")[0].rpartition(":")[2]
-        chosen = (listen.strip(), variables.get("EDGE_PORT", "").strip())
-        ports = (int(text) for text in chosen if text.isdecimal())
-        port = next((port for port in ports if 0 < port <= _HIGHEST_PORT), _DEFAULT_PORT)
-        return f"http://127.0.0.1:{port}/_localstack/info"
+    def instance_urls(self, environment: Environment) -> tuple[str, ...]:
+        """Name where a running instance may answer: GATEWAY_LISTEN, LOCALSTACK_HOST, EDGE_PORT."""
+        from usagectl.tools import localstack_instance  # of no use to status
+
+        return localstack_instance.urls(environment)
+
+
+def _read_as_any(clients: Sequence[LocalStackClient], part: str) -> PartReading:
+    """Read a part; where it is not known how its files are read, the loudest reading counts."""
+    readings = [_read(client, part) for client in clients]
+    by_verdict = {first_heeded(reading.switches).says: reading for reading in reversed(readings)}
+    if len(by_verdict) == 1:
+        return readings[0]
+    loud = by_verdict["on"]
+    quiet = first_heeded(by_verdict["off"].switches)
+    message = (
+        f"Some releases of python-dotenv read an opt-out in {quiet.origin}, others do not. Which "
+        "one LocalStack has was not found, so the opt-out does not count."
+    )
+    caution = Caution("parser-not-found", message, f"export {PLAIN}=1")
+    return loud._replace(cautions=(*loud.cautions, caution))
 
 
 def _read(client: LocalStackClient, part: str) -> PartReading:
     variables = client.environment.variables
     names, ignored = _NAMES[part]
-    said = [switch for name in names for switch in _switches(client, name)]
-    switches = [*_failure(client), *said, DEFAULT]
+    said = [switch for name in names for switch in _switches(client, name, part)]
+    switches = [*_failure(client, part), *said, DEFAULT]
     is_on = first_heeded(switches).says == "on"
     switches += variable_switches(variables, ignored)
     cautions = [*_ignored_values(switches), *_unreadable_profile(client)]
+    if _has_flags(client, part):
+        from usagectl.tools import localstack_flags
+
+        cautions += localstack_flags.cautions(client, switches)
     if is_on:
         cautions += _environment_wins(switches)
         cautions += _profile_not_read(client)
-        cautions += _prefixed_name_not_read(client)
-        cautions += _dropped_opt_out(client) if part == "cli" else ()
+        if part == "cli":
+            cautions += _prefixed_name_not_read(client)
+            cautions += _dropped_opt_out(client)
         cautions += _do_not_track_ignored(variables)
         cautions += _prefixed_name_wins(switches)
     elif part == "cli":
@@ -121,13 +165,26 @@ def _read(client: LocalStackClient, part: str) -> PartReading:
     return PartReading(part, client.endpoint(part), tuple(switches), tuple(cautions))
 
 
-def _switches(client: LocalStackClient, name: str) -> list[Switch]:
-    """List what the environment says, then the active profiles, the last file first: it wins.
+def _has_flags(client: LocalStackClient, part: str) -> bool:
+    """True if flags may say something of a part; few set them, so that few load their module."""
+    return part == "container" and FLAGS in client.variables
 
-    A bare name without `=` in a later file takes the earlier files' value away and sets nothing.
+
+def _switches(client: LocalStackClient, name: str, part: str) -> list[Switch]:
+    """List what flags, environment and active profiles say, the last file first: it wins.
+
+    A bare name without `=` in a later file takes the earlier files' value away and sets
+    nothing; in a file that flags name it takes every other value away.
     """
-    found = variable_switches(client.environment.variables, (name,), says)
-    is_taken_away = False
+    handed = client.handed.get(name) if part == "container" else None
+    is_taken_away = handed is not None and handed.value is None
+    heeds = (lambda _value: None) if is_taken_away else says
+    found = []
+    if _has_flags(client, part):
+        from usagectl.tools import localstack_flags
+
+        found += localstack_flags.switches(client, name)
+    found += variable_switches(client.environment.variables, (name,), heeds)
     for profile in reversed(client.profiles.active):
         value = profile.values.get(name)
         if value is not None:
@@ -137,13 +194,18 @@ def _switches(client: LocalStackClient, name: str) -> list[Switch]:
     return found
 
 
-def _failure(client: LocalStackClient) -> list[Switch]:
-    """Name the file at which the client stops: it ends before it sends."""
-    return [
+def _failure(client: LocalStackClient, part: str) -> list[Switch]:
+    """Name the file, or the flags, at which the client stops: it ends before it sends."""
+    found = [
         Switch("profile", "unreadable profile", None, str(profile.file), "off")
         for profile in client.profiles.active
         if profile.problem
     ][:1]
+    if _has_flags(client, part):
+        from usagectl.tools import localstack_flags
+
+        found += localstack_flags.failure(client)
+    return found
 
 
 def _where(switch: Switch) -> str:
@@ -151,6 +213,10 @@ def _where(switch: Switch) -> str:
 
 
 def _way_off(switch: Switch) -> str:
+    if switch.source == "flags":
+        from usagectl.tools import localstack_flags
+
+        return localstack_flags.way_off(switch)
     return f"export {switch.name}=1" if switch.source == "environment" else "usagectl disable"
 
 
@@ -199,7 +265,7 @@ def _prefixed_name_not_read(client: LocalStackClient) -> Iterator[Caution]:
 def _other_profiles(client: LocalStackClient, *, opting_out: bool) -> list[str]:
     """List the profiles that are not active, those that opt out or those that do not."""
     profiles = client.profiles
-    found = [read_profile(client.environment, file) for file in other_files(profiles)]
+    found = [client.read_profile(file) for file in other_files(profiles)]
     chosen = [each for each in found if is_true(each.values.get(PLAIN)) is opting_out]
     return [profiles.name_of(each.file) for each in chosen]
 
@@ -239,7 +305,7 @@ def _prefixed_name_wins(switches: Sequence[Switch]) -> Iterator[Caution]:
     """Warn when the prefixed name turns the container on again."""
     by_name = [switch for switch in switches if switch.name == PLAIN and switch.says == "off"]
     decider = first_heeded(switches)
-    if by_name and decider.name == PREFIXED:
+    if by_name and decider.name == PREFIXED and decider.source != "flags":
         said = f"{PREFIXED}={decider.value} in {_where(decider)}"
         message = f"{said} reaches the container and beats {PLAIN}={by_name[0].value} there."
         yield Caution("prefixed-name-wins", message, _way_off(decider))

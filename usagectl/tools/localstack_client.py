@@ -8,10 +8,8 @@ line that was split off later has the 4.12 rules again.
 
 from __future__ import annotations
 
-import io
 import os
 import re
-from collections import ChainMap
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,11 +19,11 @@ from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Switch,
     exists,
-    find_python_program,
     glob_quietly,
     is_dir,
     is_file,
 )
+from usagectl.tools.python_programs import find_python_program, releases_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Installation, Telemetry
+    from usagectl.tools.localstack_dotenv import Dialect
+    from usagectl.tools.localstack_flags import Flags, Handed
 
 NAME = "localstack"
 
@@ -43,12 +43,16 @@ PLAIN = "DISABLE_EVENTS"
 PREFIXED = "LOCALSTACK_DISABLE_EVENTS"
 """The name that reaches the container and lstk; LocalStack's own command line does not read it."""
 
+FLAGS = "DOCKER_FLAGS"
+"""Words for `docker run`, which can hand variables to the container past all others."""
+
 DEFAULT = Switch("default", "no switch", None, "", "on")
 """What decides where nothing is set, for lstk too."""
 
-ENDPOINT_VARIABLES = {"cli": "ANALYTICS_API", "container": "LOCALSTACK_ANALYTICS_API"}
+_CLI_ENDPOINT = "ANALYTICS_API"
+ENDPOINT_VARIABLES = {"cli": _CLI_ENDPOINT, "container": "LOCALSTACK_ANALYTICS_API"}
 
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 256 * 1024
 """The client has no bound. What a larger profile says counts as unknown, never as off."""
 
 _SUFFIX = ".env"
@@ -148,14 +152,34 @@ class Profiles(NamedTuple):
 class LocalStackClient:
     """The installed client's view of an environment: rules, profiles, variables."""
 
-    def __init__(self, environment: Environment, *, version: str | None = None) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        version: str | None = None,
+        dialect: Dialect | None = None,
+    ) -> None:
         self.environment = environment
         self._version = version
+        self._dialect = dialect
 
     @cached_property
     def installation(self) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
         return find_python_program(NAME, _DISTRIBUTIONS, self.environment)
+
+    @cached_property
+    def possible_dialects(self) -> tuple[Dialect, ...]:
+        """List the ways in which it may read files: one where its python-dotenv is found."""
+        from usagectl.tools.localstack_dotenv import DIALECTS, dialect_of  # where a file is read
+
+        found = releases_of("python_dotenv", "dotenv", self.installation, self.environment)
+        return tuple(dict.fromkeys(dialect_of(parse_version(each)) for each in found)) or DIALECTS
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """Return the way in which files are read here: the one asked for, else the likeliest."""
+        return self._dialect or self.possible_dialects[0]
 
     @cached_property
     def rules(self) -> Rules:
@@ -172,8 +196,14 @@ class LocalStackClient:
         text = variables.get("CONFIG_PROFILE", "").strip() or "default"
         names = text.split(",") if self.rules.reads_profile_list else [text]
         chosen = (folder / f"{name.strip()}{_SUFFIX}" for name in names)
-        active = tuple(read_profile(self.environment, file) for file in chosen)
+        active = tuple(self.read_profile(file) for file in chosen)
         return Profiles(folder, tuple(_mark_unholdable(active, variables)))
+
+    def read_profile(self, file: Path) -> ProfileFile:
+        """Read one profile; what is wrong with it is part of the result."""
+        if not exists(file):
+            return ProfileFile(file, values={})
+        return _read_profile(file, self.environment.variables, self.dialect)
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -181,6 +211,29 @@ class LocalStackClient:
         values = self.profiles.values.items()
         set_there = {name: value for name, value in values if value is not None}
         return {**set_there, **self.environment.variables}
+
+    @cached_property
+    def flags(self) -> Flags:
+        """Read what DOCKER_FLAGS hand to the container."""
+        from usagectl.tools import localstack_flags  # few set them
+
+        text = self.variables.get(FLAGS, "").strip()
+        cwd, variables = self.environment.cwd, self.variables
+
+        def read_dotenv(file: Path) -> ProfileFile:
+            return _read_profile(file, variables, self.dialect)
+
+        return localstack_flags.read(text, variables, cwd=cwd, read_dotenv=read_dotenv)
+
+    @property
+    def handed(self) -> Mapping[str, Handed]:
+        """Return what flags hand to the container, by name."""
+        return self.flags.values if FLAGS in self.variables else {}
+
+    def in_container(self, name: str) -> str | None:
+        """Return what a variable is set to in the container; its flags win."""
+        handed = self.handed.get(name)
+        return handed.value if handed else self.variables.get(name)
 
     @cached_property
     def is_in_container(self) -> bool:
@@ -206,9 +259,28 @@ class LocalStackClient:
         return trusts_cgroup and (by_mount or _cgroup_says_so(environment))
 
     def endpoint(self, part: str) -> str:
-        """Name the base URL of a part; the command line reads its own before the profiles."""
-        variables = self.environment.variables if part == "cli" else self.variables
-        return (variables.get(ENDPOINT_VARIABLES[part]) or LOCALSTACK_ENDPOINT).rstrip("/")
+        """Name the base URL of a part; the command line reads its own before the profiles.
+
+        Only flags hand the name without a prefix to the container.
+        """
+        chosen = self.environment.variables.get(_CLI_ENDPOINT)
+        if part == "container":
+            handed = self.handed.get(_CLI_ENDPOINT)
+            prefixed = self.in_container(ENDPOINT_VARIABLES[part])
+            chosen = (handed and handed.value) if prefixed is None else prefixed
+        return (chosen or LOCALSTACK_ENDPOINT).rstrip("/")
+
+
+def possible_clients(environment: Environment) -> tuple[LocalStackClient, ...]:
+    """Return one client for each way in which the installed one may read its files.
+
+    It is one where its python-dotenv is found, or where no file is there to be read.
+    """
+    first = LocalStackClient(environment)
+    names = (profile.file for profile in first.profiles.active)
+    if not any(map(exists, names)) and FLAGS not in environment.variables:
+        return (first,)
+    return tuple(LocalStackClient(environment, dialect=each) for each in first.possible_dialects)
 
 
 def config_dir(environment: Environment) -> Path:
@@ -238,47 +310,35 @@ def other_files(profiles: Profiles) -> tuple[Path, ...]:
     return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
 
 
-def read_profile(environment: Environment, file: Path) -> ProfileFile:
-    """Read one profile; what is wrong with it is part of the result."""
+def _read_profile(file: Path, variables: Mapping[str, str], dialect: Dialect) -> ProfileFile:
     found = ProfileFile(file, values={})
     if not exists(file):
         return found
     if not file.is_file():
         # python-dotenv takes a folder or a device (a link to /dev/null) for an empty file. A
         # pipe may be served by a password manager: a look would take its content away.
-        return found._replace(unread="is a pipe" if file.is_fifo() else "")
+        is_read = file.is_fifo() and dialect.reads_pipes
+        return found._replace(unread="is a pipe" if is_read else "")
     try:
         if file.stat().st_size > MAX_BYTES:
             return found._replace(unread="is too large to be read here")
         data = files.read_bytes(file, limit=2 * MAX_BYTES) or b""
-        return found._replace(values=parse_profile(data, environment.variables))
     except FileUnreadableError as error:
         return found._replace(problem=error.message)
+    return _parse_profile(found, data, variables, dialect)
+
+
+def _parse_profile(
+    found: ProfileFile, data: bytes, variables: Mapping[str, str], dialect: Dialect
+) -> ProfileFile:
+    from usagectl.tools.localstack_dotenv import ExpansionTooLargeError, parse
+
+    try:
+        return found._replace(values=parse(data, variables, dialect))
+    except ExpansionTooLargeError:
+        return found._replace(unread="has values that are too long to be read here")
     except UnicodeDecodeError:
-        return found._replace(problem=f"{file} cannot be understood: it is not UTF-8.")
-
-
-def parse_profile(data: bytes, variables: Mapping[str, str]) -> dict[str, str | None]:
-    """Parse a profile's bytes with python-dotenv's parser and `${NAME}` expansion.
-
-    Raises:
-        UnicodeDecodeError: the client would stop at them.
-    """
-    from dotenv.parser import parse_stream  # only when a profile is there
-    from dotenv.variables import parse_variables
-
-    values: dict[str, str | None] = {}
-    known: Mapping[str, str | None] = ChainMap(values, {**variables})
-    stream = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
-    for binding in parse_stream(stream):
-        if binding.key is None:
-            continue
-        if binding.value is None:
-            values[binding.key] = None
-            continue
-        atoms = parse_variables(binding.value)
-        values[binding.key] = "".join(atom.resolve(known) for atom in atoms)
-    return values
+        return found._replace(problem=f"{found.file} cannot be understood: it is not UTF-8.")
 
 
 def why_unholdable(values: Mapping[str, str | None], variables: Mapping[str, str]) -> str:

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import FileCorruptError, FolderUnknownError
 from usagectl.machine import files
-from usagectl.tools.base import Change, is_dir, is_file
+from usagectl.tools.base import Change, is_file
 from usagectl.tools.localstack_client import (
     MAX_BYTES,
     NAME,
     PLAIN,
     PREFIXED,
-    LocalStackClient,
-    config_dir,
     is_true,
     other_files,
-    parse_profile,
+    possible_clients,
     why_unholdable,
 )
+from usagectl.tools.localstack_dotenv import ExpansionTooLargeError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
-    from usagectl.tools.localstack_client import Profiles
+    from usagectl.tools.localstack_client import LocalStackClient, Profiles
 
 _BLOCK = (
     rb"# >>> usagectl >>>(?P<notes>[^\r\n]*)\r?\n"
@@ -97,16 +96,23 @@ def switch(environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Chan
     """
     if environment.home is None and "CONFIG_DIR" not in environment.variables:
         raise FolderUnknownError("LocalStack's profiles", variable="CONFIG_DIR")
-    folder = config_dir(environment)
-    # The folder may be made on the way: all processes share the nearest one above it.
-    above = next((path for path in folder.parents if is_dir(path)), folder)
-    with nullcontext() if dry_run else files.lock(above):
-        found = LocalStackClient(environment).profiles
-        edits = [*_edits(environment, found, wish)]
+    # Another user could hold the lock of a home that is open to all.
+    own = environment.state_dir
+    with nullcontext() if dry_run or own is None else files.lock(own):
+        client = _concerned_client(environment, wish)
+        found = client.profiles
+        edits = [*_edits(client, wish)]
         if not dry_run:
             for edit in edits:
                 _write(edit)
     return _changes(found, edits)
+
+
+def _concerned_client(environment: Environment, wish: Wish) -> LocalStackClient:
+    """Return the client that has to be written for, of those that may be here."""
+    clients = possible_clients(environment)
+    needy = (each for each in clients if wish != "undo" and _needs_edit(each.profiles, wish))
+    return next(needy, clients[0])
 
 
 class _Edit(NamedTuple):
@@ -137,65 +143,68 @@ def _write(edit: _Edit) -> None:
         files.replace_bytes(edit.file, edit.after)
 
 
-def _edits(environment: Environment, found: Profiles, wish: Wish) -> Iterator[_Edit]:
+def _edits(client: LocalStackClient, wish: Wish) -> Iterator[_Edit]:
     """Plan what each profile should hold; the last active one wins, so the switch goes there."""
+    found = client.profiles
     if wish == "undo":
         # Disable may have run while another profile was active: its block is found there too.
         active = dict.fromkeys(profile.file for profile in found.active)
         for file in (*active, *other_files(found)):
-            yield from _without_block(environment, file)
+            yield from _without_block(client, file)
         return
     last = found.active[-1].file
     earlier = [profile for profile in found.active if profile.file != last]
     edits = {}
     if wish == "on":
-        edits = {e.file: e for p in earlier for e in _without_block(environment, p.file)}
+        edits = {e.file: e for p in earlier for e in _without_block(client, p.file)}
         yield from edits.values()
     inherited: dict[str, str | None] = {}
     for profile in earlier:
         edit = edits.get(profile.file)
-        inherited |= _parse(environment, edit) if edit else profile.values
-    if _needs_edit(found, last, wish):
-        yield _plan_last(environment, last, wish=wish, inherited=inherited)
+        inherited |= _parse(client, edit) if edit else profile.values
+    if _needs_edit(found, wish):
+        yield _plan_last(client, last, wish=wish, inherited=inherited)
 
 
-def _needs_edit(found: Profiles, last: Path, wish: Wish) -> bool:
+def _needs_edit(found: Profiles, wish: Wish) -> bool:
     """True unless the profiles say already what is wished."""
     plain, prefixed = (found.values.get(name) for name in (PLAIN, PREFIXED))
     if wish == "off":
         return not is_true(plain) or (prefixed is not None and not is_true(prefixed))
-    return is_true(plain) or is_true(prefixed) or bool(blocks(_bytes_of(last)))
+    return is_true(plain) or is_true(prefixed) or bool(blocks(_bytes_of(found.active[-1].file)))
 
 
 def _bytes_of(file: Path) -> bytes:
     return (files.read_bytes(file, limit=MAX_BYTES) or b"") if is_file(file) else b""
 
 
-def _without_block(environment: Environment, file: Path) -> Iterator[_Edit]:
+def _without_block(client: LocalStackClient, file: Path) -> Iterator[_Edit]:
     """Plan to take out what disable wrote, if it wrote anything there."""
     before = _bytes_of(file)
     if blocks(before, opts_out_only=True):
         after = remove_block(before, opts_out_only=True)
         edit = _Edit(file, before, after, {})
-        yield edit._replace(assignments={PLAIN: _parse(environment, edit).get(PLAIN)})
+        yield edit._replace(assignments={PLAIN: _parse(client, edit).get(PLAIN)})
 
 
-def _parse(environment: Environment, edit: _Edit) -> dict[str, str | None]:
+def _parse(client: LocalStackClient, edit: _Edit) -> dict[str, str | None]:
     try:
-        return parse_profile(edit.after or b"", environment.variables)
+        return parse(edit.after or b"", client.environment.variables, client.dialect)
     except UnicodeDecodeError as error:
         raise FileCorruptError(edit.file, reason="it is not UTF-8") from error
+    except ExpansionTooLargeError as error:
+        raise FileCorruptError(edit.file, reason="its values are too long") from error
 
 
 def _plan_last(
-    environment: Environment, file: Path, *, wish: Wish, inherited: Mapping[str, str | None]
+    client: LocalStackClient, file: Path, *, wish: Wish, inherited: Mapping[str, str | None]
 ) -> _Edit:
     """Plan the profile that wins; what the files before it set (`inherited`) is beaten too."""
     before = files.read_bytes(file, limit=MAX_BYTES)
     bare = None if before is None else remove_block(before, opts_out_only=wish == "off")
     edit = _Edit(file, before, bare, {})
-    own = _parse(environment, edit)
-    if reason := why_unholdable(own, environment.variables):
+    own = _parse(client, edit)
+    if reason := why_unholdable(own, client.environment.variables):
         raise FileCorruptError(file, reason=reason)
     values = {**inherited, **own}
     assignments = _assignments(values, wish)

@@ -13,9 +13,6 @@ from urllib.parse import urlsplit
 
 from usagectl.tools.base import (
     Caution,
-    Live,
-    PartPreview,
-    Request,
     endpoint_caution,
     find_executable,
     new_random_id,
@@ -30,12 +27,13 @@ from usagectl.tools.localstack_client import (
     is_known,
     is_true,
 )
+from usagectl.tools.previews import Live, PartPreview, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import PreviewWish
+    from usagectl.tools.previews import PreviewWish
 
 STATIC_LIBS = "/usr/lib/localstack"
 
@@ -47,17 +45,14 @@ _OTHER_EVENTS = (
 )
 
 
-def preview(environment: Environment, wish: PreviewWish) -> tuple[PartPreview, ...]:
-    """Build the session request of a command-line process, then that of a running instance."""
+def preview(environment: Environment, wish: PreviewWish) -> PartPreview:
+    """Build the session request of a command-line process."""
     client = LocalStackClient(environment, version=wish.version)
-    parts = [_preview_part(client, wish, "cli")]
-    if wish.live and wish.live.instance:
-        parts.append(_preview_part(client, wish, "container"))
+    found = _preview_part(client, wish)
     remarks = [*_version_remarks(client, wish)]
-    if any(part.requests or part.is_unknown for part in parts):
+    if found.requests or found.is_unknown:
         remarks.append(_OTHER_EVENTS)
-    parts[0] = parts[0]._replace(remarks=tuple(remarks))
-    return tuple(parts)
+    return found._replace(remarks=tuple(remarks))
 
 
 def _version_remarks(client: LocalStackClient, wish: PreviewWish) -> Iterator[str]:
@@ -74,16 +69,13 @@ def _version_remarks(client: LocalStackClient, wish: PreviewWish) -> Iterator[st
         )
 
 
-def _preview_part(client: LocalStackClient, wish: PreviewWish, part: str) -> PartPreview:
-    if not wish.shows(part):
-        return PartPreview(part)
-    variable = ENDPOINT_VARIABLES[part]
-    if caution := endpoint_caution(NAME, client.endpoint(part), variable=variable):
-        return PartPreview(part, cautions=(caution,))
-    live = wish.live or Live()
-    if part == "container":
-        return _preview_instance(client, live.instance)
-    return _preview_process(client, wish, live.docker)
+def _preview_part(client: LocalStackClient, wish: PreviewWish) -> PartPreview:
+    if not wish.shows("cli"):
+        return PartPreview("cli")
+    variable = ENDPOINT_VARIABLES["cli"]
+    if caution := endpoint_caution(NAME, client.endpoint("cli"), variable=variable):
+        return PartPreview("cli", cautions=(caution,))
+    return _preview_process(client, wish, (wish.live or Live()).docker)
 
 
 def _preview_process(
@@ -91,41 +83,33 @@ def _preview_process(
 ) -> PartPreview:
     edition = _edition(client)
     if edition is None:
-        return PartPreview("cli", cautions=(_no_session(client),), is_unknown=True)
+        return PartPreview("cli", cautions=(_no_session(),), is_unknown=True)
     machine_id, is_random = _machine_id(client, wish, docker)
     own = {"machine_id": machine_id, "system": _system(client, docker), "edition": edition}
     varying = ["/metadata/session_id", "/metadata/client_time", "/payload/session_id"]
     varying += ["/payload/machine_id"] if is_random else []
-    request = _request(client, "cli", _process_payload(client, own), varying=tuple(varying))
-    cautions = () if wish.live else tuple(_docker_cautions(client, wish))
-    return PartPreview("cli", (request,), cautions)
+    base = client.endpoint("cli")
+    payload = _process_payload(client, own)
+    request = build_request(client, "cli", payload, base=base, varying=tuple(varying))
+    cautions = [_start_alone()] if wish.is_changed else []
+    cautions += () if wish.live else _docker_cautions(client, wish)
+    return PartPreview("cli", (request,), tuple(cautions))
 
 
-def _preview_instance(client: LocalStackClient, info: Mapping[str, object]) -> PartPreview:
-    """Build the session request of the running instance from what it says about itself."""
-    version = str(info.get("version", client.rules.version))
-    running = LocalStackClient(client.environment, version=version.partition(":")[0])
-    payload = _payload(running, {**info, "version": version}, product="aws")
-    request = _request(running, "container", payload, varying=("/metadata/client_time",))
-    return PartPreview("container", (request,))
+def _no_session() -> Caution:
+    message = (
+        "Its commands post a cli_cmd event each, but no session event: the working folder cannot "
+        "be listed, and this version gives up there."
+    )
+    return Caution("no-session", message, f"cd && usagectl preview {NAME}")
 
 
-def _no_session(client: LocalStackClient) -> Caution:
-    if client.is_in_container:
-        why = (
-            f"in a container without {STATIC_LIBS} this version fails while it computes the "
-            f"edition. `{NAME} start` first declares that it is on a host; the line below shows "
-            "what it then sends."
-        )
-        hint = f"OVERRIDE_IN_DOCKER=0 usagectl preview {NAME}"
-    else:
-        why = (
-            "the working folder cannot be listed, and this version fails there while it computes "
-            "the edition."
-        )
-        hint = f"cd && usagectl preview {NAME}"
-    head = "Its commands post a cli_cmd event each, but no session event"
-    return Caution("no-session", f"{head}: {why}", hint)
+def _start_alone() -> Caution:
+    message = (
+        f"In this container only `{NAME} start` posts this; its other commands post a cli_cmd "
+        "event each and no session event."
+    )
+    return Caution("no-session", message, f"usagectl capture -- {NAME} config show")
 
 
 def _docker_cautions(client: LocalStackClient, wish: PreviewWish) -> Iterator[Caution]:
@@ -145,16 +129,18 @@ def _may_have_docker(environment: Environment) -> bool:
     return any(environment.at_root(socket).exists() for socket in _DOCKER_SOCKETS)
 
 
-def _request(
+def build_request(
     client: LocalStackClient,
     part: str,
     payload: Mapping[str, object],
     *,
+    base: str,
     varying: tuple[str, ...],
+    unknown: tuple[str, ...] = (),
 ) -> Request:
     """Build the request, serialised as `requests` does for LocalStack: `", "`, `": "`, ASCII."""
     version = client.rules.version
-    url = f"{client.endpoint(part)}/session"
+    url = f"{base}/session"
     metadata = {
         "session_id": payload["session_id"],
         "client_time": str(int(client.environment.now().timestamp())),
@@ -167,11 +153,11 @@ def _request(
         "Accept": "*/*",
         "Connection": "keep-alive",
         "Localstack-Session-ID": str(payload["session_id"]),
-        "Content-Length": str(len(body)),
+        "Content-Length": "unknown" if unknown else str(len(body)),
         "Content-Type": "application/json",
     }
     request = Request(NAME, part, "POST", url, headers, body, ("session",), version=version)
-    return request._replace(varying=varying)
+    return request._replace(varying=varying, unknown=unknown)
 
 
 def _process_payload(client: LocalStackClient, own: Mapping[str, object]) -> dict[str, object]:
@@ -185,21 +171,25 @@ def _process_payload(client: LocalStackClient, own: Mapping[str, object]) -> dic
         "version": f"{version}:{git_hash}" if git_hash else version,
         "is_docker": client.is_in_container,
     }
-    payload = _payload(client, {**own, **known}, product="unknown")
+    own = {**own, **known}
+    payload = lay_payload(client, own, variables=client.variables, product="unknown")
     if client.rules.has_container_runtime:
         payload["container_runtime"] = container_runtime(client.environment)
     return payload
 
 
-def _payload(
-    client: LocalStackClient, own: Mapping[str, object], *, product: str
+def lay_payload(
+    client: LocalStackClient,
+    own: Mapping[str, object],
+    *,
+    variables: Mapping[str, str],
+    product: str,
 ) -> dict[str, object]:
     """Lay out what a process knows of itself, and what its variables say, as the client does."""
-    variables = client.variables
     payload: dict[str, object] = {
         "session_id": own.get("session_id"),
         "machine_id": own.get("machine_id"),
-        "api_key": _api_key(client),
+        "api_key": _api_key(variables),
         "system": own.get("system"),
         "version": own["version"],
         "is_ci": "CI" in variables,
@@ -240,9 +230,9 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _api_key(client: LocalStackClient) -> str:
+def _api_key(variables: Mapping[str, str]) -> str:
     for name in ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"):
-        value = client.variables.get(name, "").strip("'\" ")
+        value = variables.get(name, "").strip("'\" ")
         if value:
             return value
     return ""
@@ -262,6 +252,11 @@ def _system(client: LocalStackClient, docker: Mapping[str, object]) -> str:
     if isinstance(os_type, str) and os_type:
         return os_type.lower()
     return "docker" if client.is_in_container else environment.system.lower()
+
+
+def can_name_edition(client: LocalStackClient) -> bool:
+    """True unless the client fails at the edition, and so posts no session event."""
+    return _edition(client) is not None
 
 
 def _edition(client: LocalStackClient) -> str | None:

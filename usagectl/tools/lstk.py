@@ -8,14 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from usagectl.errors import FileUnreadableError
-from usagectl.machine import files
+from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Caution,
     IdentityFile,
     Installation,
-    PartPreview,
     PartReading,
     Switch,
     Tool,
@@ -34,9 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import PreviewWish, Source
+    from usagectl.tools.base import Source
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 NAME = "lstk"
+
+_MAX_CONFIG_BYTES = 256 * 1024
+"""A project may bring the file; what a larger one says is unknown."""
 
 
 class Lstk(Tool):
@@ -79,13 +81,15 @@ class Lstk(Tool):
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say of each part that its bytes are not known."""
+        from usagectl.tools.previews import PartPreview  # of no use to status
+
         caution = Caution(
             "bytes-not-known",
             "What lstk sends is known only from reading its source, so no bytes are shown.",
             "usagectl explain lstk_command",
         )
         return tuple(
-            PartPreview(part, (), (caution,) if part in wish.on else (), is_unknown=True)
+            PartPreview(part, (), (caution,) if wish.shows(part) else (), is_unknown=True)
             for part in self.parts
         )
 
@@ -219,14 +223,13 @@ def _block_variables(block: dict[str, object], sections: dict[str, object]) -> d
 
 
 def _parse_config(file: Path) -> dict[str, object]:
-    try:
-        data = files.read_bytes(file)
-        if data is None:
-            return {}
-        import tomllib  # only when lstk has a configuration file
+    if not exists(file):
+        return {}
+    from usagectl.machine import toml  # few have such a file
 
-        return tomllib.loads(data.decode("utf-8"))
-    except (FileUnreadableError, ValueError, RecursionError):
+    try:
+        return toml.read(file, limit=_MAX_CONFIG_BYTES) or {}
+    except (FileUnreadableError, FileCorruptError):
         return {}
 
 

@@ -6,6 +6,7 @@ larger than memory should hold, nothing is kept whole.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from itertools import chain
@@ -16,6 +17,16 @@ from usagectl.events.record import as_utf8
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
+
+UNPARSED = "unparsed"
+"""The kind of a captured request without an event, or of what a request held besides."""
+
+EMPTY = "it is empty"
+NO_EVENTS = "it holds no event"
+NOT_JSON = "it is not JSON"
+NO_OBJECT = "it holds what is no object"
+BESIDE = "it holds more than its events"
+"""The `problem` of such a body that was read; all others say why it could not be."""
 
 PIECE_BYTES = 64 * 1024
 _MOST_LINE_BYTES = 32 * 1024 * 1024
@@ -38,6 +49,7 @@ class Item(NamedTuple):
     line: int  # The number of the line in which it begins; 0 where there are no lines.
     value: object  # JSON as Python values; None where the line holds no JSON.
     hidden: Hidden  # What repeated names hide in it.
+    text: bytes = b""  # Its exact bytes, in UTF-8.
 
 
 def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:
@@ -86,11 +98,12 @@ class Reader:
         two such files were joined.
         """
         self._hidden = {}
+        text = text.removeprefix(codecs.BOM_UTF8)
         try:
-            value = self._json.decode(str(text, "utf-8", "surrogatepass").removeprefix("\ufeff"))
+            value = self._json.decode(str(text, "utf-8", "surrogatepass"))
         except (ValueError, RecursionError):
-            return Item(line, None, {})
-        return Item(line, value, self._hidden)
+            return Item(line, None, {}, text)
+        return Item(line, value, self._hidden, text)
 
     def read(self, pieces: Iterable[bytes]) -> Iterator[Item]:
         """Read every JSON value of a stream; a line without one gives an item without a value."""
@@ -118,7 +131,7 @@ class Reader:
             if size > _MOST_DOCUMENT_BYTES:
                 yield from self._read_lines(chain(held, lines), first=first)
                 return
-        text = b"\n".join(held).decode("utf-8", "replace")
+        text = b"\n".join(held).decode("utf-8", "surrogateescape")
         place, line = 0, first
         while (found := _NOT_BLANK.search(text, place)) is not None:
             start = found.start()
@@ -127,10 +140,15 @@ class Reader:
             try:
                 value, place = self._json.raw_decode(text, start)
             except (ValueError, RecursionError):
-                yield from self._read_lines(text[start:].encode().split(b"\n"), first=line)
+                yield from self._read_lines(_encode(text[start:]).split(b"\n"), first=line)
                 return
-            yield Item(line, value, self._hidden)
+            yield Item(line, value, self._hidden, _encode(text[start:place]))
             line += text.count("\n", start, place)
+
+
+def _encode(text: str) -> bytes:
+    """Give back the bytes of a document, also those that are not UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _number(digits: str) -> float:

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.audit_cases import counts_of, rules_in, run
-from tests.support.machine import REPOSITORY
+from tests.support.machine import NOW, REPOSITORY
 from usagectl import audit, notice, spool
-from usagectl.audit.reading import cut
+from usagectl.capture import records
+from usagectl.events.reading import Reader, cut
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -47,6 +48,21 @@ def test_forms() -> None:
     results = [run(NOTHING, *lines) for _, lines in FORMS]
     assert [each.events for each in results] == [events for events, _ in FORMS]
     assert [(each.bad_lines, each.findings) for each in results] == [(0, ())] * len(FORMS)
+
+
+def test_the_endpoint_reads_every_form_that_a_file_has() -> None:
+    """However events are put into one body, and in whatever coding, each is captured as it is."""
+    unread = []
+    for (count, lines), coding in product(FORMS, ("utf-8", "utf-8-sig", "utf-16")):
+        body = "\n".join(lines).encode(coding)
+        request = records.Request("POST", "/v1/events", "", {}, body)
+        captured, arrival = records.build(
+            request, now=NOW, entropy=os.urandom, privacy=records.Privacy()
+        )
+        result = audit.Auditor(NOTHING).add_stream([captured])
+        if arrival.names != ["cli_cmd"] * count or result.by_name.get("cli_cmd", 0) != count:
+            unread.append((coding, lines))
+    assert unread == []
 
 
 def test_a_document_that_breaks_off_is_read_by_line() -> None:
@@ -118,6 +134,14 @@ def test_hostile_lines() -> None:
         if result.bad_lines:
             bad.append((what, result.first_bad_line))
     assert bad == [(what, 2) for what in HOSTILE if what in NO_EVENTS]
+
+
+def test_each_value_keeps_its_bytes() -> None:
+    """In a line and in a document, also bytes that are not UTF-8, and without a mark."""
+    texts = (b'{"a":\n "\xff" }', b'{"a": 1.0}', b'{\n"a": [ ]}', b"junk")
+    found = [item.text for item in Reader().read([b"\n".join(texts)])]
+    assert found == [*texts]
+    assert [item.text for item in Reader().read([b"[1]\n\xef\xbb\xbf[2]"])] == [b"[1]", b"[2]"]
 
 
 def test_line_longer_than_any_event() -> None:

@@ -4,12 +4,18 @@
         usagectl_capture.run(["mytool", "build"], variables={"DO_NOT_TRACK": "1"})
         usagectl_capture.assert_silent()
 
+The program gets a home and a state of its own, and no opt-out of whoever runs the tests:
+what it does is the same on each machine. What a test or its fixtures set counts.
+
 pytest loads it where usagectl is installed, with the option of the conformance kit
-(`usagectl.conformance`).
+(`usagectl.conformance`). It is no part of the package `usagectl`, which programs import before
+pytest starts: pytest warns of a plugin's package that it comes too late to rewrite. Here
+nothing is asserted (PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +30,28 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 
+_BEFORE = pytest.StashKey["Mapping[str, str]"]()
+"""The variables of whoever runs the tests, as they were before any test set some."""
+
+_HOMES = {
+    "HOME": "",
+    "USERPROFILE": "",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "APPDATA": "AppData/Roaming",
+    "LOCALAPPDATA": "AppData/Local",
+    "USAGECTL_CONFIG_DIR": ".config/usagectl",
+}
+"""Variables that name folders of a person, and where these lie below the home of a program."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note the variables that pytest was started with."""
+    config.stash[_BEFORE] = dict(os.environ)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of `--pyargs usagectl.conformance`: the description of a tool."""
     parser.getgroup("usagectl").addoption(
@@ -36,22 +64,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class UsageCapture:
     """An endpoint on loopback that records what is posted to it.
 
-    `url` is its address, without a path; `file` is as `usagectl capture --output` writes one.
+    `url` is its address, to which a program adds its path. What comes by another address of the
+    port is an event too, with `is_foreign`: another program may have sent it. `file` is as
+    `usagectl capture --output` writes one.
     """
 
-    def __init__(self, environment: Environment, capture: Capture) -> None:
-        self.url = f"http://{capture.address.host}:{capture.address.port}"
+    def __init__(
+        self, environment: Environment, capture: Capture, home: Path, before: Mapping[str, str]
+    ) -> None:
+        self.url = capture.address.url()
         self.file = capture.file.path
         self._environment = environment
         self._capture = capture
+        self._home = home
+        self._before_tests = before
         self._seen = 0
         self._before = self._counts()
         self._words: list[str] = []
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables that lead LocalStack's clients here; a tool of yours reads its own."""
-        return dict(self._capture.variables)
+        """The variables that lead LocalStack's clients here; a tool of yours reads its own.
+
+        With those of a state and settings of the program's own, for code in this process.
+        """
+        settings = str(self._home / _HOMES["USAGECTL_CONFIG_DIR"])
+        return {**self._capture.variables, "USAGECTL_CONFIG_DIR": settings}
 
     @property
     def events(self) -> list[Captured]:
@@ -81,12 +119,11 @@ class UsageCapture:
             OSError: no such program.
             subprocess.TimeoutExpired: it took longer.
         """
-        import os
         import subprocess
         import tempfile
 
         self._words += command if not self._words else command[1:]
-        given = {**os.environ, **(variables or {})}  # The test may have set some.
+        given = {**self._surroundings(), **(variables or {})}
         # Files instead of pipes: what runs on in the background may keep those open.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(  # noqa: S603  (running what the test names is the task)
@@ -103,6 +140,25 @@ class UsageCapture:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
+
+    def _surroundings(self) -> dict[str, str]:
+        """Return the variables of now, without what is the person's who runs the tests."""
+        import site
+
+        from usagectl import tools
+
+        # A program that `pip install --user` installed is found by its home.
+        users = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
+        own = {name: str(self._home / place) for name, place in _HOMES.items()}
+        dropped = {*own, *tools.opt_out_variables()}
+        ours = {
+            name: value
+            for name, value in os.environ.items()
+            # The last is the variable of any program that records through usagectl.
+            if not (name in dropped or name.endswith("_TELEMETRY"))
+            or value != self._before_tests.get(name)
+        }
+        return {**users, **own, **ours}
 
     def clear(self) -> None:
         """Forget what has arrived so far."""
@@ -140,18 +196,27 @@ class UsageCapture:
 
 
 def _list(found: list[Captured]) -> str:
-    lines = [f"  {each.method} {each.path} {each.name} ({each.tool})" for each in found[:20]]
+    lines = [f"  {each.method} {each.path} {each.name} ({_sender(each)})" for each in found[:20]]
     more = [f"  and {len(found) - len(lines)} more"] if len(found) > len(lines) else []
     return "\n".join([*lines, *more]) or "  nothing"
 
 
+def _sender(event: Captured) -> str:
+    return f"{event.tool}, not by the address of this capture" if event.is_foreign else event.tool
+
+
 @pytest.fixture
-def usagectl_capture(tmp_path: Path) -> Iterator[UsageCapture]:
+def usagectl_capture(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[UsageCapture]:
     """Serve a telemetry endpoint on loopback for one test; nothing that it gets leaves."""
     from usagectl import capture
     from usagectl.machine import environment
 
     surroundings = environment.from_process()
-    options = capture.Options(file=tmp_path / "usagectl-capture.jsonl")
+    options = capture.Options(file=tmp_path / "usagectl-capture.jsonl", has_secret=True)
     with capture.opened(surroundings, options) as opened:
-        yield UsageCapture(surroundings, opened)
+        home = tmp_path_factory.mktemp("usagectl-home")
+        yield UsageCapture(
+            surroundings, opened, home, pytestconfig.stash.get(_BEFORE, {**os.environ})
+        )

@@ -1,0 +1,70 @@
+"""Tests of TOML within bounds: what would cost minutes is refused, what people write is read."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from usagectl.errors import FileCorruptError, FileUnreadableError
+from usagectl.machine import toml
+from usagectl.settings import MAX_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEEP = ".".join(["k"] * 15_000)
+BOMBS = (
+    f"{DEEP}=1",
+    f"[{DEEP}]",
+    f"[[{DEEP}]]",
+    f"a = {{{DEEP}=1}}",
+    f"a = 1\n  {DEEP.replace('.', ' . ')} = 1",
+    f"{DEEP.replace('k', chr(34) * 2)}=1",
+    f"{'k' * 600} = 1",
+    f"[{'k' * 600}]",
+    f"a = {'[' * 5000}{']' * 5000}",
+    f"a = {'9' * 5000}",
+)
+
+
+def test_bombs_are_refused(tmp_path: Path) -> None:
+    """Keys deeper or longer than anybody writes are refused before the parser sees them."""
+    assert [text[:20] for text in BOMBS if not is_refused(tmp_path / "f", text)] == []
+    (tmp_path / "f").write_text("#" * (MAX_BYTES + 1))
+    with pytest.raises(FileUnreadableError, match="larger"):
+        toml.read(tmp_path / "f", limit=MAX_BYTES)
+
+
+def is_refused(file: Path, text: str) -> bool:
+    """Write a file and say whether it is refused, with few steps of the parser's."""
+    file.write_text(text)
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        toml.read(file, limit=MAX_BYTES)
+    except FileCorruptError:
+        return steps < 20_000
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+def test_what_people_write_is_read(tmp_path: Path) -> None:
+    """Long comments, long values and a few levels are fine; a file that is not there is None."""
+    file = tmp_path / "f"
+    assert toml.read(file, limit=MAX_BYTES) is None
+    for text in (
+        f"# {'.' * 500}\n[telemetry]\nmode = 'off'",
+        f"  #{'k' * 900}\ntools.mytool.endpoint = 'https://a.b.c.example.org/v1'",
+        f"[localstack]\ncache_dir = '/{'folder/' * 300}'",
+    ):
+        file.write_text(text)
+        assert toml.read(file, limit=MAX_BYTES) == tomllib.loads(text)

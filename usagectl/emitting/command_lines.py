@@ -1,0 +1,111 @@
+"""Looks inside a Typer or Click application: which command runs, what was typed, what did not fit.
+
+The only place that leans on what Typer and Click do not promise. Tried with Typer 0.26.8,
+0.28.0 and 0.29.2, and with Click 8.1.3 and 8.5.1. Where an application is built in another way,
+its command's name is recorded and no parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
+    """Find where a Typer application keeps the class of its root command, and that class."""
+    from typer.core import TyperCommand, TyperGroup
+
+    callback = app.registered_callback
+    is_group = callback or app.info.callback or app.registered_groups
+    if not is_group and len(app.registered_commands) == 1:
+        return _with_class(app.registered_commands[0], TyperCommand)
+    if callback is not None and isinstance(callback.cls, type):
+        return callback, callback.cls
+    return _with_class(app.info, TyperGroup)
+
+
+def _with_class(holder: Any, default: type) -> tuple[Any, type]:  # noqa: ANN401
+    return holder, getattr(holder.cls, "value", holder.cls) or default
+
+
+def is_bad_usage(error: Exception) -> bool:
+    """True if an error says that the command line did not fit: Click's, Typer's or ours."""
+    return any(each.__name__ == "UsageError" for each in type(error).__mro__)
+
+
+def names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
+    """Name the commands from the root down as they are declared, not as they were typed."""
+    if context.parent is None:
+        return [tool]
+    if _is_repeated(context):
+        return names_of_commands(context.parent, tool)
+    name = context.command.name if _is_declared(context) else ""  # The event says `other`.
+    return [*names_of_commands(context.parent, tool), name]
+
+
+def _is_repeated(context: Any) -> bool:  # noqa: ANN401
+    """True for a line of a shell: its group runs within a command of that same group."""
+    return context.parent is not None and context.parent.command is context.command
+
+
+def _is_declared(context: Any) -> bool:  # noqa: ANN401
+    """True if the group of a command has it or lists it, so that its name is the author's."""
+    group, command = context.parent.command, context.command
+    if any(each is command for each in getattr(group, "commands", {}).values()):
+        return True
+    return command.name in group.list_commands(context.parent)
+
+
+def listed_commands(group: Any) -> list[Any]:  # noqa: ANN401
+    """Return the commands that a group holds: a shell (click-shell, say) does not ask it for them.
+
+    Those that it loads on demand are not touched.
+    """
+    held = getattr(group, "commands", None)
+    return list(held.values()) if type(held) is dict else []
+
+
+def names_of_parameters(context: Any) -> list[str]:  # noqa: ANN401
+    """Name the parameters typed on the command line, in declaration order; none if unreadable."""
+    with suppress(Exception):
+        return list(_typed_names(context))
+    return []
+
+
+def _typed_names(context: Any) -> Iterator[str]:  # noqa: ANN401
+    if context.parent is not None and not _is_repeated(context):
+        yield from _typed_names(context.parent)
+    for parameter in context.command.params:
+        if _is_typed(context, parameter):
+            yield _public_name(parameter)
+
+
+def _is_typed(context: Any, parameter: Any) -> bool:  # noqa: ANN401
+    """True if a parameter got its value on the command line."""
+    name = parameter.name or ""
+    source = context.get_parameter_source(name)
+    if source is None or source.name != "COMMANDLINE":
+        return False
+    # Click 8.1 and Typer 0.26 say so of an argument for any number of words, also for none.
+    return bool(parameter.nargs != -1 or context.params.get(name))
+
+
+def _public_name(parameter: Any) -> str:  # noqa: ANN401
+    """Name a parameter as the help does: `dry_run` for --dry-run, `tool` for [TOOL]."""
+    metavar = parameter.metavar if isinstance(parameter.metavar, str) else ""
+    word = re.search("[A-Z]+", metavar)
+    if parameter.param_type_name == "argument" and word:
+        return word[0].lower()
+    longest: str = max(parameter.opts, key=len, default="")
+    return longest.lstrip("-/+").replace("-", "_")
+
+
+def bounds_of(parameter: Any) -> tuple[object, object]:  # noqa: ANN401
+    """Return the least and the greatest value of a number; None where there is no bound."""
+    # They lie in a parameter's type up to Typer 0.28, in itself from 0.29 on.
+    holder = getattr(parameter, "type", parameter)
+    return getattr(holder, "min", None), getattr(holder, "max", None)
