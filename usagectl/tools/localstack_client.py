@@ -52,7 +52,7 @@ DEFAULT = Switch("default", "no switch", None, "", "on")
 _CLI_ENDPOINT = "ANALYTICS_API"
 ENDPOINT_VARIABLES = {"cli": _CLI_ENDPOINT, "container": "LOCALSTACK_ANALYTICS_API"}
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 1024 * 1024
 """The client has no bound. What a larger profile says counts as unknown, never as off."""
 
 _SUFFIX = ".env"
