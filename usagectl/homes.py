@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from usagectl.sensitive import ORDINARY_WORDS
+from usagectl.sensitive import ORDINARY_WORDS, replace_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,13 +113,14 @@ def mask_homes(text: str, own: tuple[str, ...] = ()) -> str:
 
     `own` are homes of this machine, whatever form they have.
     """
-    at, parts = 0, []
-    for start, end in sorted((*_find_own(text, own), *find_homes(text))):
-        if start >= at:
-            parts.append(text[at:start])
-            at = _REST.match(text, end).end()  # type: ignore[union-attr]  # It matches anything.
-            parts.append("~/" + re.sub(r"[^/\\]", "*", text[start + 2 : at - 1]) + "*")
-    return "".join((*parts, text[at:]))
+    found = sorted((*_find_own(text, own), *find_homes(text)))
+    # It goes on to the end of the path: the pattern matches anything.
+    whole = ((start, _REST.match(text, end).end()) for start, end in found)  # type: ignore[union-attr]
+    return replace_spans(text, whole, _hide)
+
+
+def _hide(path: str) -> str:
+    return "~/" + re.sub(r"[^/\\]", "*", path[2:-1]) + "*"
 
 
 def _find_own(text: str, own: tuple[str, ...]) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MASK = "********"
 """What stands in the place of a hidden value."""
@@ -237,7 +237,7 @@ def find_secrets(text: str) -> Iterator[Secret]:
     if not (any(mark in lowered for mark in _MARKS) or re.search(_RUN, text)):
         return
     last: Secret | None = None
-    for found in sorted(_candidates(text), key=lambda each: each.start):
+    for found in sorted(_candidates(text, lowered), key=lambda each: each.start):
         if last is not None and found.start < last.end:
             is_closer = last.kind in _PLACES and found.kind not in _PLACES
             kind = found.kind if is_closer else last.kind
@@ -250,8 +250,7 @@ def find_secrets(text: str) -> Iterator[Secret]:
         yield last
 
 
-def _candidates(text: str) -> Iterator[Secret]:
-    lowered = text.lower()
+def _candidates(text: str, lowered: str) -> Iterator[Secret]:
     for marks, pattern in _PLACED:
         if any(mark in lowered for mark in marks):
             for match in re.finditer(pattern, text):
@@ -260,9 +259,8 @@ def _candidates(text: str) -> Iterator[Secret]:
     for marks, pattern in _NAMED:
         if any(mark in lowered for mark in marks):
             for match in re.finditer(pattern, text):
-                if names_secret(match.groupdict().get("name") or match[1]) and _is_value(
-                    pattern, match
-                ):
+                name = match.groupdict().get("name") or match[1]
+                if names_secret(name) and _is_value(pattern, match):
                     place = 1 if pattern == _ATTRIBUTE_AFTER else match.lastindex or 2
                     yield Secret("assigned", *match.span(place))
 
@@ -335,11 +333,21 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
     """
     for value in known:
         text = text.replace(value, "*" * len(value))
-    pieces, at = [], 0
-    for _, start, end in find_secrets(text):
-        pieces += [text[at:start], "*" * (end - start)]
-        at = end
-    return "".join([*pieces, text[at:]])
+    spans = ((start, end) for _, start, end in find_secrets(text))
+    return replace_spans(text, spans, lambda found: "*" * len(found))
+
+
+def replace_spans(text: str, spans: Iterable[tuple[int, int]], write: Callable[[str], str]) -> str:
+    """Write something else in the place of stretches; of two that overlap the first counts.
+
+    `spans` are their beginnings and ends, in the order of the beginnings.
+    """
+    at, parts = 0, []
+    for start, end in spans:
+        if start >= at:
+            parts += [text[at:start], write(text[start:end])]
+            at = end
+    return "".join((*parts, text[at:]))
 
 
 def mask_url_credentials(url: str) -> str:

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 
 from usagectl.events.text_rules import DUMMY_ACCOUNT, words_of
 from usagectl.homes import find_homes
-from usagectl.sensitive import looks_like_secret, names_secret
+from usagectl.sensitive import looks_like_secret, names_secret, replace_spans
 
 PLACEHOLDERS = ("path", "arn", "account", "email", "ip", "token", "name", "url", "host", "number")
 """The kinds of what is gone; `<name>` is anything that is of no other kind."""
@@ -167,12 +167,7 @@ def _unescape(found: re.Match[str]) -> str:
 
 def _hide_homes(text: str) -> str:
     """Hide paths that name somebody, with their blanks: `/Volumes/my disk/Users/me`."""
-    done, parts = 0, []
-    for start, end in sorted(find_homes(text)):
-        if start >= done:
-            parts += [text[done:start], _PATH]
-            done = end
-    return "".join([*parts, text[done:]])
+    return replace_spans(text, sorted(find_homes(text)), lambda _path: _PATH)
 
 
 def _hide_secrets(text: str) -> str:
