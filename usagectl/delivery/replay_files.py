@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from usagectl import spool, tools
 from usagectl.errors import NoEventsError
+from usagectl.events import reading, slicing
 from usagectl.events import record as records
-from usagectl.events import slicing
 from usagectl.events.record import as_utf8
 from usagectl.machine import file_errors, files
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.spool import Spool, State
 
-_PIECE_BYTES = 64 * 1024
 MOST_BYTES = 16 * 1024 * 1024
 """Of a line, or of JSON set out over many: its values take twenty times as much memory."""
 
@@ -186,8 +185,7 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) ->
 
     JSON set out over many lines is read whole first.
     """
-    read = getattr(stream, "read1", stream.read)
-    pieces = as_utf8(iter(lambda: read(_PIECE_BYTES), b""))
+    pieces = as_utf8(reading.pieces_of(stream))
     lines = slicing.lines_of(pieces, most_bytes=MOST_BYTES)
     first = next(lines, b"")
     head = [first]
