@@ -280,7 +280,8 @@ def possible_clients(environment: Environment) -> tuple[LocalStackClient, ...]:
     names = (profile.file for profile in first.profiles.active)
     if not any(map(exists, names)) and FLAGS not in environment.variables:
         return (first,)
-    return tuple(LocalStackClient(environment, dialect=each) for each in first.possible_dialects)
+    others = first.possible_dialects[1:]  # The first one reads by the likeliest already.
+    return (first, *(LocalStackClient(environment, dialect=each) for each in others))
 
 
 def config_dir(environment: Environment) -> Path:
