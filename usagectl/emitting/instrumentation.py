@@ -60,21 +60,20 @@ class Recording:
 
     def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
         """Build the event of a command that is about to run; never raises."""
-        from usagectl.events import record  # help and version need none
-
         with suppress(Exception):
             command = command_lines.names_of_commands(context, self.emitter.name)
-            names = command_lines.names_of_parameters(context)
-            now = self.environment.now()
-            self._events.append((context, record.build_cli_cmd(command, names, now=now)))
+            self._note(context, command, command_lines.names_of_parameters(context))
 
     def note_tool(self) -> None:
         """Build the event of an application that nobody can look into: its name alone."""
-        from usagectl.events import record
-
         with suppress(Exception):
-            now = self.environment.now()
-            self._events.append((None, record.build_cli_cmd([self.emitter.name], [], now=now)))
+            self._note(None, [self.emitter.name], [])
+
+    def _note(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
+        from usagectl.events import record  # help and version need none
+
+        event = record.build_cli_cmd(command, names, now=self.environment.now())
+        self._events.append((context, event))
 
     def forget(self, context: Any) -> None:  # noqa: ANN401
         """Drop the event of one command."""
