@@ -10,7 +10,6 @@ import json
 import os
 import threading
 import time
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,8 +100,7 @@ def _start_child(environment: Environment) -> bool:
     folder = files.require_delivery_dir(environment)
     files.make_folder(folder)
     place = folder / "child.lock"
-    with suppress(FileExistsError):
-        os.close(files.create(place))
+    files.ensure(place)
     lock = os.open(place, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
         if not files.try_lock(lock):

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.machine import runners
+from usagectl.machine import owners, runners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +100,7 @@ def from_process() -> Environment:
         machine=uname[4],
         host_name=uname[1],
         now=partial(datetime.now, UTC),
-        uid=os.geteuid() if hasattr(os, "geteuid") else None,
+        uid=owners.effective_uid(),
         test_runner=runners.find(variables),
     )
 

@@ -71,6 +71,5 @@ def explain_owner(path: Path, *, uid: int | None = None) -> tuple[str, str]:
     if taken is None or uid is None:
         return "", ""
     place, owner = taken
-    hint = f"sudo chown -R {owners.name_of(uid)} {quote(str(place))}"
     shown = "it" if place == path else str(place)
-    return f"{shown} belongs to {owners.name_of(owner)}", hint
+    return f"{shown} belongs to {owners.name_of(owner)}", owners.hint_to_own(str(place), uid)

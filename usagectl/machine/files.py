@@ -153,7 +153,7 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
 
 
-def create(file: Path, flags: int = 0) -> int:
+def create(file: Path) -> int:
     """Make a file for its owner alone, open for writing; return the descriptor.
 
     Raises:
@@ -161,11 +161,21 @@ def create(file: Path, flags: int = 0) -> int:
         OSError: it cannot be made.
     """
     refuse_foreign_link(file)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY | flags, 0o600)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o600)
     if hasattr(os, "fchmod"):
         os.fchmod(descriptor, 0o600)
     owners.give_away(file)
     return descriptor
+
+
+def ensure(file: Path) -> None:
+    """Make an empty file for its owner alone, unless there is something.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with suppress(FileExistsError):
+        os.close(create(file))
 
 
 def refuse_foreign_link(path: Path) -> None:

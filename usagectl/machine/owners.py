@@ -31,6 +31,11 @@ def name_of(uid: int) -> str:
     return f"user {uid}"
 
 
+def hint_to_own(path: str, uid: int) -> str:
+    """Return the command that gives a user what another one owns."""
+    return f"sudo chown -R {name_of(uid)} {quote(path)}"
+
+
 def trusted(environment: Environment) -> frozenset[int]:
     """Return the users whose files are obeyed: this one, root, and for root the home's owner."""
     if environment.uid is None:
@@ -64,7 +69,7 @@ def doubt_of(environment: Environment, file: Path, *, owner: int | None = None) 
             for found in (os.lstat(path), os.stat(path)):  # noqa: PTH116  (as above)
                 if found.st_uid not in known:
                     reason = f"{shown} belongs to {name_of(found.st_uid)}"
-                    return Doubt(reason, f"sudo chown -R {name_of(mine)} {quote(path)}")
+                    return Doubt(reason, hint_to_own(path, mine))
                 if _is_open(found, own_groups={ROOT, found.st_uid, environment.uid}):
                     hint = f"chmod go-w {quote(path)}"
                     return Doubt(f"other users may write to {shown}", hint)

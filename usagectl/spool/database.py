@@ -106,8 +106,7 @@ def _prepare(file: Path) -> os.stat_result:
         files.make_folder(file.parent)
         if file.parent.is_symlink():
             raise SpoolUnwritableError(file, reason="its folder is a link, which is not followed")
-        with suppress(FileExistsError):
-            os.close(files.create(file))
+        files.ensure(file)
         found = file.lstat()
     except OSError as error:
         reason, hint = file_errors.explain(file, error)
