@@ -16,6 +16,7 @@ _version errors
 machine sensitive homes
 settings endpoint
 notice
+catalogue
 events
 tools
 identity consent

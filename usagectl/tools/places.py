@@ -1,0 +1,95 @@
+"""Paths of the files that the catalogue names, on this machine, for this release."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from usagectl.catalogue.versions import is_within
+from usagectl.machine.environment import is_ci, is_container
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from usagectl.catalogue.entry import File, Place
+    from usagectl.machine.environment import Environment
+
+_SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+_CONDITIONS: Mapping[str, Callable[[Environment], bool]] = {
+    "root": lambda environment: environment.uid == 0,
+    "not-root": lambda environment: environment.uid != 0,
+    "container": is_container,
+    "not-container": lambda environment: not is_container(environment),
+    "ci": is_ci,
+    "not-ci": lambda environment: not is_ci(environment),
+}
+
+
+def path_of(file: File, environment: Environment, version: str | None = None) -> Path | None:
+    """Return where a file lies: at its first place whose conditions hold; None without one.
+
+    A file with `search = "up"` is the nearest that exists from the working folder upwards,
+    and otherwise that of the working folder.
+    """
+    for place in file.places:
+        if (path := _at(place, environment, version)) is not None:
+            relative = place.path if file.search == "up" and not _is_absolute(place.path) else ""
+            return _nearest(path, relative, environment) if relative else path
+    return None
+
+
+def holds(conditions: Iterable[str], environment: Environment) -> bool:
+    """True if every condition of an entry holds here, such as `root` or `container`."""
+    return all(_CONDITIONS[each](environment) for each in conditions)
+
+
+def expand(text: str, environment: Environment) -> Path | None:
+    """Fill a path in; None where a variable without a default is not set, or there is no home."""
+    filled = _fill(text, environment.variables)
+    if filled is None or "\0" in filled:
+        return None
+    if filled == "~" or filled.startswith("~/"):
+        home = environment.home
+        return None if home is None else home / filled[2:]
+    # What a variable names lies where it says; what the entry names lies below the root.
+    is_literal = text.startswith("/")
+    return environment.at_root(filled) if is_literal else environment.cwd / filled
+
+
+def _at(place: Place, environment: Environment, version: str | None) -> Path | None:
+    system = _SYSTEMS.get(environment.system, "linux")
+    if place.system and system not in place.system:
+        return None
+    if not is_within(version, place.versions) or not holds(place.when, environment):
+        return None
+    if place.exists:
+        wanted = expand(place.exists, environment)
+        if wanted is None or not os.path.lexists(wanted):
+            return None
+    return expand(place.path, environment)
+
+
+def _fill(text: str, variables: Mapping[str, str]) -> str | None:
+    is_missing = False
+
+    def value_of(found: re.Match[str]) -> str:
+        nonlocal is_missing
+        value = variables.get(found[1]) or found[2]
+        is_missing = is_missing or value is None
+        return value or ""
+
+    filled = _VARIABLE.sub(value_of, text)
+    return None if is_missing else filled
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith(("/", "~", "${"))
+
+
+def _nearest(path: Path, relative: str, environment: Environment) -> Path:
+    folders = (environment.cwd, *environment.cwd.parents)
+    return next((each / relative for each in folders if os.path.lexists(each / relative)), path)
