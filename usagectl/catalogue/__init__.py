@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from usagectl.catalogue.entry import Entry, from_data
 
@@ -20,6 +21,11 @@ def names() -> tuple[str, ...]:
 @cache
 def entry(name: str) -> Entry:
     """Return the entry of a tool; raises KeyError for one that is not known."""
+    return from_data(data(name))
+
+
+def data(name: str) -> dict[str, Any]:
+    """Return an entry as it is written, in the form of the schema; raises KeyError as above."""
     if name not in names():
         raise KeyError(name)
-    return from_data(tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))

@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import notice, tools
+from usagectl import catalogue, notice, tools
+from usagectl.catalogue.page import markdown, sections
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
-from usagectl.errors import UnknownEventError
+from usagectl.errors import UnknownEventError, UnknownToolError
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from usagectl.catalogue.page import Section
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
     from usagectl.tools.base import Uncovered
 
 app = new_app()
 apps = {"explain": app}
+
+_TERM_WIDTH = 24
+"""Terms up to here stand beside their texts, longer ones above them."""
 
 
 @app.command(cls=AnsweringCommand)
@@ -31,17 +36,26 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="EVENT[.FIELD]|TOOL",
-            help="An event, a field of one such as session.machine_id, a departure such as D03, "
-            "or a tool such as localstack.",
+            metavar="TOOL|EVENT[.FIELD]",
+            help="A tool such as next, DO_NOT_TRACK, an event, a field of one such as "
+            "session.machine_id, or a departure such as D03.",
         ),
     ] = None,
+    *,
+    as_markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Write what is known of the tools as a Markdown page."),
+    ] = False,
 ) -> _output.Answer:
-    """Read the notice in plain words: which events, which fields, what is never collected.
+    """Read the notice, or what is known of a tool, in plain words.
 
-    Where real clients are known to go beyond the notice, that is said too, with
-    the versions it was seen in.
+    Of an event: its fields, and where real clients are known to go beyond the notice. Of a
+    tool: what it sends and where to, its switches and which values they take, its files and
+    IDs, what no switch covers, and the evidence for each claim. DO_NOT_TRACK is a name as
+    well: what it does to each tool.
     """
+    if as_markdown:
+        return _markdown(name)
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     if name is not None:
@@ -56,7 +70,7 @@ def _explain_name(name: str) -> _output.Answer:
         return _output.Answer(
             lambda: {"departures": as_data(named)}, lambda: _show_departures(_page(), named)
         )
-    if name in tools.names():
+    if name in catalogue.names():
         return _explain_tool(name)
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
@@ -75,20 +89,49 @@ def _explain_name(name: str) -> _output.Answer:
 
 
 def _explain_tool(name: str) -> _output.Answer:
+    entry = catalogue.entry(name)
     found = notice.load()
     events = [each for each in (*found.events, *found.undocumented_events) if name in each.tools]
-    events = events or [notice.find_event("cli_cmd")]  # What records through us records that.
-    uncovered = [each for tool, each in tools.not_covered() if tool == name]
 
     def show() -> None:
         page = _page()
-        page.line(f"What {name} sends", style="bold")
-        page.rows([(event.name, event.meaning) for event in events])
-        _show_uncovered(page, uncovered)
-        page.next_step(f"usagectl status {name}, usagectl explain {events[0].name}")
+        page.line(f"{entry.title}: {entry.summary}", style="bold")
+        if events:
+            page.heading("Events of the notice")
+            page.rows([(event.name, event.meaning) for event in events])
+        show_sections(page, sections(entry))
+        page.next_step(f"usagectl status {name}")
 
-    data = {"events": [each.name for each in events], "not_covered": as_data(uncovered)}
+    uncovered = [each for tool, each in tools.not_covered() if tool == name]
+    data = {
+        "events": [each.name for each in events],
+        "not_covered": as_data(uncovered),
+        "tool": catalogue.data(name),
+    }
     return _output.Answer(lambda: data, show)
+
+
+def show_sections(page: Page, found: Sequence[Section]) -> None:
+    """Draw the sections of a tool's page, each with its heading."""
+    for section in found:
+        page.heading(section.heading)
+        if any(len(row) == 1 for row in section.rows):
+            page.bullets([row[0] for row in section.rows])
+        elif max(len(row[0]) for row in section.rows) <= _TERM_WIDTH:
+            page.rows(section.rows)
+        else:
+            for term, text in section.rows:
+                page.indented(term)
+                page.indented(text, "dim", by=6)
+
+
+def _markdown(name: str | None) -> _output.Answer:
+    names = [name] if name else catalogue.names()
+    for each in names:
+        if each not in catalogue.names():
+            raise UnknownToolError(each, known=catalogue.names())
+    text = markdown([catalogue.entry(each) for each in names])
+    return _output.Answer(lambda: {"markdown": text}, lambda: typer.echo(text, nl=False))
 
 
 def _show_uncovered(page: Page, uncovered: Sequence[Uncovered]) -> None:
