@@ -35,17 +35,24 @@ class Report(NamedTuple):
     spool: SpoolState  # The size of the queue.
 
 
-def collect(environment: Environment, names: Sequence[str] = ()) -> Report:
-    """Collect the whole status, or that of the named tools; asks nobody and writes nothing.
+def collect(
+    environment: Environment, names: Sequence[str] = (), *, everything: bool = False
+) -> Report:
+    """Collect the status of the tools that are here, of the named ones, or of all that are known.
+
+    Asks nobody and writes nothing.
 
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
     queue = spool_state(environment)
     machine_ids = read_all(environment)
+    judged = evaluate(environment, names, everything=everything)
     return Report(
         consents=tuple(
-            _with_cautions(environment, found, queue) for found in evaluate(environment, names)
+            _with_cautions(environment, found, queue)
+            for found in judged
+            if found.counts or everything
         ),
         machine_ids=machine_ids,
         cache_dir=folder_of([mid.place for mid in machine_ids]),

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 100_000
 _PROSE_WIDTH = 80
+_TERM_WIDTH = 24
+"""Terms up to here stand beside their texts, longer ones above, unless the texts are short."""
+
 _LAST_WIDTH = 16
 _BARS_WIDTH = 100
 _BAR_MARKS = "#=+-*o"
@@ -218,6 +221,18 @@ class Page:
         """Draw a heading after an empty line."""
         self.line()
         self.line(text, style="bold")
+
+    def section(self, heading: str, rows: Sequence[tuple[str, ...]]) -> None:
+        """Draw a heading and rows of a term and a text, or of a sentence each."""
+        self.heading(heading)
+        if any(len(row) == 1 for row in rows):
+            self.bullets([row[0] for row in rows])
+        elif any(max(map(len, cells)) <= _TERM_WIDTH for cells in zip(*rows, strict=True)):
+            self.rows(rows)
+        else:
+            for term, text in rows:
+                self.indented(term)
+                self.indented(text, "dim", by=6)
 
     def next_step(self, text: str) -> None:
         """Draw what a person may do next, after an empty line."""

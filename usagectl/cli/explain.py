@@ -13,21 +13,17 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
 from usagectl.errors import UnknownEventError, UnknownToolError
-from usagectl.tools import instrumented
+from usagectl.tools import do_not_track, instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.catalogue.page import Section
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
     from usagectl.tools.base import Uncovered
 
 app = new_app()
 apps = {"explain": app}
-
-_TERM_WIDTH = 24
-"""Terms up to here stand beside their texts, longer ones above them."""
 
 
 @app.command(cls=AnsweringCommand)
@@ -72,6 +68,8 @@ def _explain_name(name: str) -> _output.Answer:
         )
     if name in catalogue.names():
         return _explain_tool(name)
+    if name.upper() == do_not_track.NAME:
+        return _explain_do_not_track()
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
@@ -99,7 +97,8 @@ def _explain_tool(name: str) -> _output.Answer:
         if events:
             page.heading("Events of the notice")
             page.rows([(event.name, event.meaning) for event in events])
-        show_sections(page, sections(entry))
+        for section in sections(entry):
+            page.section(*section)
         page.next_step(f"usagectl status {name}")
 
     uncovered = [each for tool, each in tools.not_covered() if tool == name]
@@ -111,18 +110,25 @@ def _explain_tool(name: str) -> _output.Answer:
     return _output.Answer(lambda: data, show)
 
 
-def show_sections(page: Page, found: Sequence[Section]) -> None:
-    """Draw the sections of a tool's page, each with its heading."""
-    for section in found:
-        page.heading(section.heading)
-        if any(len(row) == 1 for row in section.rows):
-            page.bullets([row[0] for row in section.rows])
-        elif max(len(row[0]) for row in section.rows) <= _TERM_WIDTH:
-            page.rows(section.rows)
-        else:
-            for term, text in section.rows:
-                page.indented(term)
-                page.indented(text, "dim", by=6)
+def _explain_do_not_track() -> _output.Answer:
+    found = do_not_track.rows()
+
+    def show() -> None:
+        page, name = _page(), do_not_track.NAME
+        obeying = [row for row in found if row.effects["1"] == "off"]
+        page.line(f"{name}=1 switches off {len(obeying)} of {len(found)} tools.", style="bold")
+        page.line("It has no single meaning: what a value does is up to each tool.")
+        page.heading("What each value does")
+        heads = ("", *(f"={value or '(empty)'}" for value in do_not_track.VALUES))
+        readers = [row for row in found if row.is_read]
+        page.rows([heads, *((row.tool, *row.effects.values()) for row in readers)])
+        page.heading("Which values they take")
+        page.rows([(row.tool, row.meaning) for row in readers])
+        page.heading("Not read by")
+        page.indented(", ".join(row.tool for row in found if not row.is_read))
+        page.next_step('eval "$(usagectl env)" sets each tool\'s own opt-out.')
+
+    return _output.Answer(lambda: {"tools": as_data(found)}, show)
 
 
 def _markdown(name: str | None) -> _output.Answer:

@@ -1,0 +1,233 @@
+"""The page that `usagectl status` shows: who sends, who does not, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usagectl import catalogue
+from usagectl.catalogue.page import sections
+from usagectl.cli import _output
+from usagectl.cli.status import way_off
+from usagectl.consent import describe
+from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.settings import OWN_NAME
+from usagectl.tools import names as names_of_tools
+from usagectl.tools import places
+from usagectl.tools.base import Caution, exists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from usagectl.cli._render import Page
+    from usagectl.consent import Consent
+    from usagectl.identity import MachineId
+    from usagectl.machine.environment import Environment
+    from usagectl.spool import SpoolState
+    from usagectl.status import Report
+    from usagectl.tools.base import IdentityFile
+
+_GROUPS = {
+    "on": "Sends",
+    "unknown": "May send: this machine does not tell",
+    "local": "Records on this machine only",
+    "off": "Quiet",
+    "asks": "Asks first: sends nothing until you say yes",
+    "absent": "Not found on this machine",
+}
+"""By state, loudest first: the heading of the tools in it."""
+
+_ONE_LINE = 110
+"""Columns from which a tool and what it sends stand in one line."""
+
+_OF_THE_TOOL = ("What it sends", "Machine IDs", "What no switch covers", "Of note")
+"""Sections of a tool's page that status by name shows; `explain` has the others."""
+
+_SHARED_OPT_OUT = "do-not-track-ignored"
+
+
+def show(environment: Environment, found: Report, names: Sequence[str], *, reveal: bool) -> None:
+    """Draw the whole answer."""
+    page = _output.new_page()
+    page.line(_headline(found.consents, names), style="bold")
+    for state, heading in _GROUPS.items():
+        if parts := [part for part in found.consents if part.state == state]:
+            page.heading(heading)
+            _show_rows(page, parts)
+    page.cautions(list(_cautions(found.consents)))
+    for name in names:
+        _show_tool(page, environment, found, name)
+    page.heading("On this machine")
+    page.rows(_facts(found, names, reveal=reveal))
+    page.next_step(_next_step(found.consents, names))
+
+
+def _headline(consents: Sequence[Consent], names: Sequence[str]) -> str:
+    loud = [part for part in consents if part.counts and part.telemetry == "on"]
+    unsure = [part for part in consents if part.counts and part.telemetry == "unknown"]
+    if names:
+        return _headline_of_named(consents, loud, unsure)
+    others = {part.tool for part in consents if part.counts and part.tool != OWN_NAME}
+    if loud:
+        senders = _tools_of(loud)
+        verb = "sends" if len(senders) == 1 else "send"
+        return f"{len(senders)} of {_count(others, loud)} found here {verb}: {', '.join(senders)}."
+    if unsure:
+        return f"Nothing found here is known to send; of {_listed(unsure)} it cannot be told."
+    local = [part for part in consents if part.counts and part.telemetry == "local"]
+    if not others:
+        own = f" {OWN_NAME} records its own commands on this machine only." if local else ""
+        return f"Nothing here sends: no tool that does was found. There is nothing to do.{own}"
+    kept = f" On this machine only, events are recorded by: {_listed(local)}." if local else ""
+    return f"Nothing here sends: {_all_of(others)} quiet.{kept or ' There is nothing to do.'}"
+
+
+def _headline_of_named(
+    consents: Sequence[Consent], loud: Sequence[Consent], unsure: Sequence[Consent]
+) -> str:
+    names = ", ".join(part.name for part in loud)
+    if any(part.installation.installed for part in loud):
+        return f"Telemetry is ON: {names}."
+    if loud:
+        return f"Telemetry would be ON: {names} (not found on this machine)."
+    if unsure:
+        return f"It cannot be told whether it sends: {_listed(unsure)}."
+    local = [part for part in consents if part.counts and part.telemetry == "local"]
+    if local:
+        return f"Nothing is sent. On this machine only, events are recorded by: {_listed(local)}."
+    if asking := [part for part in consents if part.state == "asks"]:
+        return f"Nothing is sent until you say yes: {_listed(asking)}."
+    return "Telemetry is off."
+
+
+def _count(others: set[str], loud: Sequence[Consent]) -> str:
+    total = len(others | {part.tool for part in loud})
+    return f"{total} tool{'' if total == 1 else 's'}"
+
+
+def _all_of(tools: set[str]) -> str:
+    return "the one tool found is" if len(tools) == 1 else f"all {len(tools)} tools found are"
+
+
+def _listed(parts: Sequence[Consent]) -> str:
+    return ", ".join(part.name for part in parts)
+
+
+def _tools_of(parts: Sequence[Consent]) -> list[str]:
+    return list(dict.fromkeys(part.tool for part in parts))
+
+
+def _show_rows(page: Page, parts: Sequence[Consent]) -> None:
+    """Draw a row a tool; where the window is narrow, what it sends stands below."""
+    if page.width >= _ONE_LINE:
+        rows = [(*_row(part), _what(part)) for part in parts]
+        page.rows(rows, styles=[_output.STYLES[part.state] for part in parts])
+        return
+    page.rows([_row(part) for part in parts], styles=[_output.STYLES[part.state] for part in parts])
+    if parts[0].state in ("on", "unknown"):
+        page.line()
+        page.rows([(part.name, _what(part)) for part in _one_a_tool(parts)])
+
+
+def _one_a_tool(parts: Sequence[Consent]) -> list[Consent]:
+    return list({part.tool: part for part in reversed(parts)}.values())[::-1]
+
+
+def _row(part: Consent) -> tuple[str, str, str, str]:
+    said = describe(part.decided_by)
+    if not part.counts:
+        return (part.name, "-", "", "")
+    version = part.installation.version or ("" if part.installation.installed else "not found")
+    return (part.name, part.telemetry, version, said)
+
+
+def _what(part: Consent) -> str:
+    return f"{part.summary} ({part.evidence})" if part.evidence else part.summary
+
+
+def _cautions(consents: Sequence[Consent]) -> Iterator[tuple[str, Caution]]:
+    """Yield the warnings; who relies on one variable for all tools is warned once."""
+    said = [(part.name, each) for part in consents if part.counts for each in part.cautions]
+    deaf = [name for name, each in said if each.code == _SHARED_OPT_OUT]
+    yield from ((name, each) for name, each in said if each.code != _SHARED_OPT_OUT or not deaf[1:])
+    if deaf[1:]:
+        message = "DO_NOT_TRACK is set, and not read: each has an opt-out of its own."
+        yield (", ".join(deaf), Caution(_SHARED_OPT_OUT, message, 'eval "$(usagectl env)"'))
+
+
+def _show_tool(page: Page, environment: Environment, found: Report, name: str) -> None:
+    """Draw what is known of a tool that was asked for by name."""
+    if name not in catalogue.names():
+        return
+    part = next(each for each in found.consents if each.tool == name)
+    entry, version = catalogue.entry(name), part.installation.version
+    for section in sections(entry, version):
+        if section.heading in _OF_THE_TOOL:
+            page.section(*section)
+    files = [(file, places.path_of(file, environment, version)) for file in entry.files]
+    if rows := [
+        (file.name, f"{path}{'' if exists(path) else ' (not there)'}")
+        for file, path in files
+        if path
+    ]:
+        page.heading("Its files here")
+        page.rows(rows)
+
+
+def _facts(found: Report, names: Sequence[str], *, reveal: bool) -> list[tuple[str, str]]:
+    counted = {part.tool for part in found.consents if part.counts}
+    rows = [
+        (f"Machine ID ({_name_of(mid.place)})", _describe_id(mid, reveal=reveal))
+        for mid in found.machine_ids
+        if (mid.exists or mid.place.is_primary) and mid.place.tool in counted
+    ]
+    folder, source = found.cache_dir
+    if any(
+        mid.place.path.parent == folder and mid.place.tool in counted for mid in found.machine_ids
+    ):
+        rows.append(("Cache dir", f"{folder} ({source})"))
+    shown = [part for part in found.consents if names and part.counts and part.endpoint]
+    endpoints = {part.endpoint: part.name for part in reversed(shown)}
+    for url, name in reversed(endpoints.items()):
+        rows.append(("Endpoint", f"{url if reveal else mask_url_credentials(url)} ({name})"))
+    rows.append(("Spool", _describe_spool(found.spool)))
+    rows.append(("CI", _yes_or_no(found.is_ci)))
+    rows.append(("Container", _yes_or_no(found.is_docker)))
+    rows.append(("System", found.system))
+    return rows
+
+
+def _name_of(place: IdentityFile) -> str:
+    return f"{place.tool} {place.part}" if place.tool in names_of_tools() else place.tool
+
+
+def _describe_spool(found: SpoolState) -> str:
+    if found.problem:
+        return found.problem
+    counts = [f"{found.pending} waiting"]
+    counts += [f"{found.sent} sent"] if found.sent else []
+    counts += [f"{found.rejected} rejected"] if found.rejected else []
+    counts += [f"{found.losses.total} lost"] if found.losses.total else []
+    return f"{', '.join(counts)}, {found.bytes} bytes, {found.path}"
+
+
+def _describe_id(found: MachineId, *, reveal: bool) -> str:
+    if found.problem:
+        return found.problem
+    if not found.exists:
+        return f"none yet, {found.place.path}"
+    value = found.value if reveal else redact(found.value)
+    return f"{value} ({found.kind}) in {found.place.path}"
+
+
+def _yes_or_no(value: bool) -> str:  # noqa: FBT001
+    return "yes" if value else "no"
+
+
+def _next_step(consents: Sequence[Consent], names: Sequence[str]) -> str:
+    loud = [part for part in consents if part.counts and part.telemetry in ("on", "unknown")]
+    if loud:
+        told = f"usagectl explain {loud[0].tool} has the evidence"
+        return f"{way_off(loud)} switches off what it can; {told}."
+    if names:
+        return f"usagectl explain {names[0]} has the evidence."
+    return "usagectl preview --if-enabled shows what would be sent if it were on."
