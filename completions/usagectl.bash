@@ -214,7 +214,8 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl status')
-            reply=(--expect
+            reply=(--all
+                --expect
                 --reveal
                 --json
                 --help,-h)
@@ -415,7 +416,8 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl explain')
-            reply=(--json
+            reply=(--markdown
+                --json
                 --help,-h)
             ;;
         'usagectl machine-id')
@@ -1011,27 +1013,9 @@ _usagectl_values() {
             ;;
         'usagectl explain 1')
             reply=(choice
-                session
-                aws_request
-                aws_request_agg
-                cli_cmd
-                run_init
-                config
-                container_info
-                ls_service_provider_assignment
-                services_notimplemented
-                deprecated_env_usage
-                non_prefixed_cli_env_vars
-                ls_metrics
-                ls:usage_analytics
-                cfn_stack_deploy_failures
-                lambda:config
-                infra_start
-                infra_ready
-                infra_stop
-                ls_shutdown
-                lstk_command
-                lstk_lifecycle)
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl machine-id set 1')
             reply=(text)
@@ -1095,181 +1079,6 @@ _usagectl_values() {
 _usagectl_details() {
     reply=()
     case $1 in
-        'usagectl explain 1')
-            reply=(session.metadata.session_id
-                session.metadata.client_time
-                session.session_id
-                session.machine_id
-                session.api_key
-                session.system
-                session.version
-                session.is_ci
-                session.is_docker
-                session.is_testing
-                session.product
-                session.edition
-                session.container_runtime
-                aws_request.metadata.session_id
-                aws_request.metadata.client_time
-                aws_request.service
-                aws_request.operation
-                aws_request.status_code
-                aws_request.err_type
-                aws_request.err_msg
-                aws_request.stack_trace
-                aws_request.is_internal
-                aws_request.region
-                aws_request.account_id
-                aws_request.user_agent
-                aws_request_agg.metadata.session_id
-                aws_request_agg.metadata.client_time
-                aws_request_agg.api_calls
-                aws_request_agg.api_calls.service
-                aws_request_agg.api_calls.operation
-                aws_request_agg.api_calls.status_code
-                aws_request_agg.api_calls.count
-                aws_request_agg.api_calls.err_type
-                aws_request_agg.period_start_time
-                aws_request_agg.period_end_time
-                cli_cmd.metadata.client_time
-                cli_cmd.cmd
-                cli_cmd.params
-                cli_cmd.metadata.session_id
-                cli_cmd.context.ai_agent
-                run_init.metadata.client_time
-                run_init.stage
-                run_init.scripts
-                run_init.duration
-                run_init.metadata.session_id
-                config.metadata.session_id
-                config.metadata.client_time
-                config.env_vars
-                config.set_vars
-                container_info.metadata.session_id
-                container_info.metadata.client_time
-                container_info.variant
-                container_info.has_docker_socket
-                container_info.container_runtime
-                container_info.uname_system
-                container_info.uname_release
-                container_info.uname_version
-                container_info.uname_machine
-                ls_service_provider_assignment.metadata.session_id
-                ls_service_provider_assignment.metadata.client_time
-                ls_service_provider_assignment.payload
-                services_notimplemented.metadata.session_id
-                services_notimplemented.metadata.client_time
-                services_notimplemented.s
-                services_notimplemented.a
-                services_notimplemented.c
-                deprecated_env_usage.metadata.session_id
-                deprecated_env_usage.metadata.client_time
-                deprecated_env_usage.deprecated_env_vars
-                non_prefixed_cli_env_vars.metadata.session_id
-                non_prefixed_cli_env_vars.metadata.client_time
-                non_prefixed_cli_env_vars.env_vars
-                ls_metrics.metadata.session_id
-                ls_metrics.metadata.client_time
-                ls_metrics.metrics.namespace
-                ls_metrics.metrics.name
-                ls_metrics.metrics.value
-                ls_metrics.metrics.type
-                ls_metrics.metrics.schema_version
-                ls_metrics.metrics.label_1
-                ls_metrics.metrics.label_2
-                ls_metrics.metrics.label_3
-                ls_metrics.metrics.label_4
-                ls_metrics.metrics.label_5
-                ls_metrics.metrics.label_6
-                ls_metrics.metrics.label_1_value
-                ls_metrics.metrics.label_2_value
-                ls_metrics.metrics.label_3_value
-                ls_metrics.metrics.label_4_value
-                ls_metrics.metrics.label_5_value
-                ls_metrics.metrics.label_6_value
-                ls_metrics.localstack_info.version
-                ls_metrics.localstack_info.product
-                ls:usage_analytics.metadata.session_id
-                ls:usage_analytics.metadata.client_time
-                ls:usage_analytics.lambda:hotreload
-                ls:usage_analytics.lambda:invokedruntime
-                ls:usage_analytics.cloudformation:resourcetype
-                ls:usage_analytics.cloudformation:missingresourcetypes
-                cfn_stack_deploy_failures.metadata.session_id
-                cfn_stack_deploy_failures.metadata.client_time
-                cfn_stack_deploy_failures.reason
-                cfn_stack_deploy_failures.version
-                cfn_stack_deploy_failures.tb
-                lambda:config.metadata.session_id
-                lambda:config.metadata.client_time
-                lambda:config.version
-                lambda:config.executor_mode
-                lambda:config.default_executor_mode
-                infra_start.metadata.session_id
-                infra_start.metadata.client_time
-                infra_start.apis
-                infra_ready.metadata.session_id
-                infra_ready.metadata.client_time
-                infra_stop.metadata.session_id
-                infra_stop.metadata.client_time
-                ls_shutdown.metadata.session_id
-                ls_shutdown.metadata.client_time
-                ls_shutdown.shutdown_time
-                ls_shutdown.session_duration_seconds
-                lstk_command.metadata.session_id
-                lstk_command.metadata.client_time
-                lstk_command.environment.lstk_version
-                lstk_command.environment.auth_token_id
-                lstk_command.environment.machine_id
-                lstk_command.environment.os
-                lstk_command.environment.arch
-                lstk_command.parameters.command
-                lstk_command.parameters.subcommand
-                lstk_command.parameters.flags
-                lstk_command.result.duration_ms
-                lstk_command.result.exit_code
-                lstk_command.result.error_msg
-                lstk_command.os
-                lstk_command.arch
-                lstk_command.caller_type
-                lstk_command.detection_method
-                lstk_command.is_ci
-                lstk_command.agent_identity
-                lstk_command.ci_identity
-                lstk_command.machine_id
-                lstk_lifecycle.metadata.session_id
-                lstk_lifecycle.metadata.client_time
-                lstk_lifecycle.event_type
-                lstk_lifecycle.environment.lstk_version
-                lstk_lifecycle.environment.auth_token_id
-                lstk_lifecycle.environment.machine_id
-                lstk_lifecycle.environment.os
-                lstk_lifecycle.environment.arch
-                lstk_lifecycle.emulator
-                lstk_lifecycle.image
-                lstk_lifecycle.container_id
-                lstk_lifecycle.duration_ms
-                lstk_lifecycle.pulled
-                lstk_lifecycle.localstack_info.version
-                lstk_lifecycle.localstack_info.edition
-                lstk_lifecycle.localstack_info.is_license_activated
-                lstk_lifecycle.localstack_info.session_id
-                lstk_lifecycle.localstack_info.machine_id
-                lstk_lifecycle.localstack_info.system
-                lstk_lifecycle.localstack_info.is_docker
-                lstk_lifecycle.localstack_info.server_time_utc
-                lstk_lifecycle.localstack_info.uptime
-                lstk_lifecycle.error_code
-                lstk_lifecycle.error_msg
-                lstk_lifecycle.os
-                lstk_lifecycle.arch
-                lstk_lifecycle.caller_type
-                lstk_lifecycle.detection_method
-                lstk_lifecycle.is_ci
-                lstk_lifecycle.agent_identity
-                lstk_lifecycle.ci_identity
-                lstk_lifecycle.machine_id)
-            ;;
         *) return 1 ;;
     esac
 }

@@ -223,7 +223,7 @@ def test_json_is_one_envelope_with_exact_keys(
     for name, keys in (
         ("session", EVENT),
         ("session.machine_id", "field departures"),
-        ("localstack", "events not_covered"),
+        ("localstack", "events not_covered tool"),
     ):
         found_data = run_inside(machines().environment(), "explain", name, "--json").data
         assert set(found_data) == set(keys.split())

@@ -58,9 +58,8 @@ def catalogue_pages() -> str:
 def do_not_track_table() -> str:
     """Write what DO_NOT_TRACK does to each tool that reads it."""
     rows = ["| tool | `1` | `true` | `yes` | `0` | empty |", "|---|---|---|---|---|---|"]
-    for row in do_not_track.rows():
-        if row.is_read:
-            rows.append(f"| {row.tool} | {' | '.join(row.effects.values())} |")
+    readers = (row for row in do_not_track.rows() if row.is_read)
+    rows += [f"| {row.tool} | {' | '.join(row.effects.values())} |" for row in readers]
     return "\n".join(rows)
 
 
@@ -77,7 +76,8 @@ def with_table(text: str, name: str, table: str) -> str:
     """Put a table between its marks in a text."""
     head, begin, rest = text.partition(f"<!-- {name}:begin {_HOW} -->\n")
     _, end, tail = rest.partition(f"\n<!-- {name}:end -->")
-    assert begin and end, f"the marks of {name} are lost"
+    assert begin, f"the first mark of {name} is lost"
+    assert end, f"the second mark of {name} is lost"
     return f"{head}{begin}{table}{end}{tail}"
 
 

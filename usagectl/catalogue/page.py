@@ -91,9 +91,7 @@ def _remarks(member: str) -> Callable[[Entry, str | None], Iterator[tuple[str, .
         remarks: Sequence[Remark] = getattr(entry, member)
         for remark in remarks:
             if is_within(version, remark.versions):
-                marks = [*remark.hosts, *([remark.versions] if remark.versions else [])]
-                marked = f" [{', '.join(marks)}]" if marks else ""
-                yield (f"{remark.text}{marked}{_mark(remark.how)}",)
+                yield (wording.describe_remark(remark) + _mark(remark.how),)
 
     return write
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Match,
         Outcome,
         Place,
+        Remark,
         Run,
         SwitchRule,
     )
@@ -215,6 +216,14 @@ def _under(run: Run) -> str:
 def _ends_alike(path: str, paths: Iterable[str]) -> bool:
     """True if a path of a run is one of the places, whatever folder variables stand in it."""
     return any(each.rpartition("}")[2].endswith(path.rpartition("/")[2]) for each in paths)
+
+
+def describe_remark(remark: Remark) -> str:
+    """Say a remark in one line, with its hosts and the releases that it holds for."""
+    seen = "seen" if remark.how == "wire" else "read"
+    versions = f"{seen} in {remark.versions.removeprefix('==')}" if remark.versions else ""
+    marks = "; ".join(filter(None, (", ".join(remark.hosts), versions)))
+    return f"{remark.text} [{marks}]" if marks else remark.text
 
 
 def rules_of(entry: Entry, variable: str) -> Sequence[SwitchRule]:

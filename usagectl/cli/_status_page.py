@@ -117,19 +117,14 @@ def _tools_of(parts: Sequence[Consent]) -> list[str]:
 
 
 def _show_rows(page: Page, parts: Sequence[Consent]) -> None:
-    """Draw a row a tool; where the window is narrow, what it sends stands below."""
+    """Draw a row a tool; where the window is narrow, what it sends stands below the row."""
+    style = _output.STYLES[parts[0].state]
     if page.width >= _ONE_LINE:
-        rows = [(*_row(part), _what(part)) for part in parts]
-        page.rows(rows, styles=[_output.STYLES[part.state] for part in parts])
+        page.rows([(*_row(part), _what(part)) for part in parts], styles=[style] * len(parts))
         return
-    page.rows([_row(part) for part in parts], styles=[_output.STYLES[part.state] for part in parts])
-    if parts[0].state in ("on", "unknown"):
-        page.line()
-        page.rows([(part.name, _what(part)) for part in _one_a_tool(parts)])
-
-
-def _one_a_tool(parts: Sequence[Consent]) -> list[Consent]:
-    return list({part.tool: part for part in reversed(parts)}.values())[::-1]
+    for part in parts:
+        page.line("  " + "  ".join(filter(None, _row(part))), style)
+        page.indented(_what(part), "dim", by=6)
 
 
 def _row(part: Consent) -> tuple[str, str, str, str]:
@@ -148,8 +143,9 @@ def _cautions(consents: Sequence[Consent]) -> Iterator[tuple[str, Caution]]:
     """Yield the warnings; who relies on one variable for all tools is warned once."""
     said = [(part.name, each) for part in consents if part.counts for each in part.cautions]
     deaf = [name for name, each in said if each.code == _SHARED_OPT_OUT]
-    yield from ((name, each) for name, each in said if each.code != _SHARED_OPT_OUT or not deaf[1:])
-    if deaf[1:]:
+    is_told_once = len({each for _, each in said if each.code == _SHARED_OPT_OUT}) > 1
+    yield from (pair for pair in said if pair[1].code != _SHARED_OPT_OUT or not is_told_once)
+    if is_told_once:
         message = "DO_NOT_TRACK is set, and not read: each has an opt-out of its own."
         yield (", ".join(deaf), Caution(_SHARED_OPT_OUT, message, 'eval "$(usagectl env)"'))
 

@@ -90,6 +90,8 @@ def _explain_tool(name: str) -> _output.Answer:
     entry = catalogue.entry(name)
     found = notice.load()
     events = [each for each in (*found.events, *found.undocumented_events) if name in each.tools]
+    if entry.module == "instrumented":
+        events = [notice.find_event("cli_cmd")]
 
     def show() -> None:
         page = _page()
