@@ -46,8 +46,16 @@ def load(path: Path, form: Format) -> Content:
     """Read a file of a tool; opens nothing that could make a reader wait."""
     try:
         data = files.read_bytes(path, limit=MAX_BYTES)
-        return Content() if data is None else Content(_PARSERS[form](path, data))
-    except (FileUnreadableError, FileCorruptError) as error:
+    except FileUnreadableError as error:
+        return Content(problem=error.message)
+    return Content() if data is None else parse(path, data, form)
+
+
+def parse(path: Path, data: bytes, form: Format) -> Content:
+    """Understand the bytes of a file as its tool does; the path is for what is said of it."""
+    try:
+        return Content(_PARSERS[form](path, data))
+    except FileCorruptError as error:
         return Content(problem=error.message)
 
 
