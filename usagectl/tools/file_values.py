@@ -46,9 +46,18 @@ def load(path: Path, form: Format) -> Content:
     """Read a file of a tool; opens nothing that could make a reader wait."""
     try:
         data = files.read_bytes(path, limit=MAX_BYTES)
-        return Content() if data is None else Content(_PARSERS[form](path, data))
+        return Content() if data is None else Content(parse(path, form, data))
     except (FileUnreadableError, FileCorruptError) as error:
         return Content(problem=error.message)
+
+
+def parse(path: Path, form: Format, data: bytes) -> object:
+    """Parse the bytes of a tool's file.
+
+    Raises:
+        FileCorruptError: they cannot be understood.
+    """
+    return _PARSERS[form](path, data)
 
 
 def value_at(content: Content, key: Sequence[str], *, section: str = "") -> object:
