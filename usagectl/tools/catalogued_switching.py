@@ -16,6 +16,7 @@ from usagectl.errors import FileUnwritableError, StateError, quote
 from usagectl.machine import file_errors, files
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
+from usagectl.tools.catalogued_cautions import own_switches
 from usagectl.tools.forms import MISSING
 from usagectl.tools.undoing import Step, Written
 
@@ -53,15 +54,16 @@ class Target(NamedTuple):
         return (self.file.section, *key) if self.file.section and len(key) == 1 else key
 
 
-def switch(
-    entry: Entry,
-    environment: Environment,
-    wish: Wish,
-    *,
-    version: str,
-    dry_run: bool,
-    project: bool = False,
-) -> tuple[Change, ...]:
+class Asked(NamedTuple):
+    """What switching is to heed."""
+
+    environment: Environment
+    version: str  # The release that is here, or the newest that is known.
+    project: bool = False  # Whether a project's file may be written.
+    dry_run: bool = False
+
+
+def switch(entry: Entry, asked: Asked, wish: Wish) -> tuple[Change, ...]:
     """Write a tool's switch into its own file, or take back what was written.
 
     Raises:
@@ -72,29 +74,31 @@ def switch(
         FileUnwritableError: nothing was changed in that file.
         LockTimeoutError: another process kept usagectl's state locked.
     """
-    own = environment.state_dir
-    with nullcontext() if dry_run or own is None else files.lock(own):
-        targets = [*_targets(entry, environment, version, project=project)]
-        work = _Work(entry, environment, dry_run=dry_run)
+    own = asked.environment.state_dir
+    with nullcontext() if asked.dry_run or own is None else files.lock(own):
+        targets = [*_targets(entry, asked)]
+        work = _Work(entry, asked.environment, dry_run=asked.dry_run)
         if wish == "off":
             return work.switch_off(targets)
         changes = work.undo()
         return changes if wish == "undo" else work.switch_on(targets, changes)
 
 
-def first_file(
-    entry: Entry, environment: Environment, version: str, *, project: bool = False
-) -> Path | None:
-    """Return the file that `disable` would write; None for a tool that only a variable reaches."""
-    found = _targets(entry, environment, version, project=project)
-    return next((each.path for each in found if _can_silence(each.rule)), None)
+def way_off(entry: Entry, environment: Environment, version: str) -> str:
+    """Return a command that silences a tool without a file of the user's; empty without one."""
+    for rule in own_switches(entry):
+        if rule.variables and is_within(version, rule.versions):
+            return f"export {rule.variables[0]}={quote(editing.as_text(rule.write))}"
+    asked = Asked(environment, version, project=True)
+    if any(_can_silence(each.rule) for each in _targets(entry, asked)):
+        return f"usagectl disable --project {entry.name}"
+    return next((each.run for each in entry.commands), "")
 
 
-def _targets(
-    entry: Entry, environment: Environment, version: str, *, project: bool
-) -> Iterator[Target]:
+def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
     """Yield the switches in files that may be written; a project's first where it is wanted."""
-    for scope in ("project", "user") if project else ("user",):
+    environment, version = asked.environment, asked.version
+    for scope in ("project", "user") if asked.project else ("user",):
         for rule in entry.switches:
             is_heeded = is_within(version, rule.versions) and places.holds(rule.when, environment)
             if not rule.file or not is_heeded or rule.reach != "own":
@@ -212,7 +216,7 @@ class _Work:
             undoing.remove_folders(written)
         last = written.steps[-1] if written.steps else None
         key = last.key if last else ()
-        value = MISSING
+        value: object = MISSING
         if after is not None and written.form != "marker":
             value = editing.value_of(written.path, written.form, after, key)
         name = ".".join(key) or written.path.name
