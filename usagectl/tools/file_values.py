@@ -8,6 +8,7 @@ the tool. Parsers are imported where a file of their format is there, and not be
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
-    from usagectl.catalogue.entry import Format
+    from usagectl.catalogue.entry import Dialect, Format
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 100
@@ -42,22 +43,22 @@ class Content(NamedTuple):
     problem: str = ""  # A sentence where it cannot be read or understood, else empty.
 
 
-def load(path: Path, form: Format) -> Content:
+def load(path: Path, form: Format, dialect: Dialect = "") -> Content:
     """Read a file of a tool; opens nothing that could make a reader wait."""
     try:
         data = files.read_bytes(path, limit=MAX_BYTES)
-        return Content() if data is None else Content(parse(path, form, data))
+        return Content() if data is None else Content(parse(path, form, data, dialect))
     except (FileUnreadableError, FileCorruptError) as error:
         return Content(problem=error.message)
 
 
-def parse(path: Path, form: Format, data: bytes) -> object:
+def parse(path: Path, form: Format, data: bytes, dialect: Dialect = "") -> object:
     """Parse the bytes of a tool's file.
 
     Raises:
         FileCorruptError: they cannot be understood.
     """
-    return _PARSERS[form](path, data)
+    return (_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data)
 
 
 def value_at(content: Content, key: Sequence[str], *, section: str = "") -> object:
@@ -104,14 +105,18 @@ def _lenient(data: bytes) -> str:
 
 def _parse_json(path: Path, data: bytes) -> object:
     """Parse JSON; with comments and commas too many, where it is none without them."""
+    try:
+        return _parse_strict_json(path, data)
+    except FileCorruptError:
+        bare = _without_comments(_decode(path, data))
+        return _parse_strict_json(path, bare.encode("utf-8", "surrogatepass"))
+
+
+def _parse_strict_json(path: Path, data: bytes) -> object:
     import json
 
-    text = _decode(path, data)
     try:
-        try:
-            found: object = json.loads(text, parse_constant=_refuse_constant)
-        except json.JSONDecodeError:
-            found = json.loads(_without_comments(text), parse_constant=_refuse_constant)
+        found = json.loads(_decode(path, data), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise FileCorruptError(path, reason="it is not JSON") from error
     return _checked(path, found)
@@ -139,10 +144,10 @@ def _parse_toml(path: Path, data: bytes) -> object:
     return _checked(path, toml.parse(path, data.removeprefix(b"\xef\xbb\xbf")))
 
 
-def _parse_yaml(path: Path, data: bytes) -> object:
+def _parse_yaml(path: Path, data: bytes, *, has_words: bool = True) -> object:
     from usagectl.tools import yaml_values
 
-    return _checked(path, yaml_values.parse(path, _decode(path, data)))
+    return _checked(path, yaml_values.parse(path, _decode(path, data), has_words=has_words))
 
 
 def _parse_ini(_path: Path, data: bytes) -> object:
@@ -258,5 +263,10 @@ _PARSERS: Mapping[Format, Callable[[Path, bytes], object]] = {
     "text": lambda _path, data: _lenient(data),
     "marker": lambda _path, _data: "",
     "code": lambda _path, data: _Code(_lenient(data)),
+}
+
+_DIALECTS: Mapping[Dialect, Callable[[Path, bytes], object]] = {
+    "strict": _parse_strict_json,
+    "1.2": partial(_parse_yaml, has_words=False),
 }
 """By format, what turns a file's bytes into values."""
