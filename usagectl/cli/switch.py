@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
 
+Project = Annotated[
+    bool,
+    typer.Option("--project", help="Write files of this folder's project too, before your own."),
+]
+
 disable_app = new_app()
 enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
@@ -34,24 +39,37 @@ def disable(
     keep_spool: Annotated[
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
+    project: Project = False,
     dry_run: DryRun = False,
 ) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
 
-    For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
-    other line of it stays. lstk reads no file: what to export is said. For
-    usagectl, and for what records through it, recording stops and waiting
+    Without a TOOL every one that is found here. One key of a file changes, every
+    other byte of it stays; where a tool reads no file, what to export is said.
+    For usagectl, and for what records through it, recording stops and waiting
     events are removed.
 
     Exits with 1 when a part stays on, and says what to do. Sends nothing.
     """
     invocation: Invocation = ctx.obj
-    result = switch_off(invocation.environment, names or (), keep_spool=keep_spool, dry_run=dry_run)
+    result = switch_off(
+        invocation.environment,
+        names or (),
+        keep_spool=keep_spool,
+        project=project,
+        dry_run=dry_run,
+    )
     return _answer(invocation, result, dry_run=dry_run)
 
 
 @enable_app.command(cls=AnsweringCommand)
-def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) -> _output.Answer:
+def enable(
+    ctx: typer.Context,
+    names: Tools = None,
+    *,
+    project: Project = False,
+    dry_run: DryRun = False,
+) -> _output.Answer:
     """Undo what `usagectl disable` did, and no more.
 
     With a TOOL, its file is made to say on, whoever made it say off; a variable or
@@ -59,7 +77,7 @@ def enable(ctx: typer.Context, names: Tools = None, *, dry_run: DryRun = False) 
     on only by name: usagectl enable usagectl.
     """
     invocation: Invocation = ctx.obj
-    result = switch_on(invocation.environment, names or (), dry_run=dry_run)
+    result = switch_on(invocation.environment, names or (), project=project, dry_run=dry_run)
     return _answer(invocation, result, dry_run=dry_run)
 
 

@@ -1,0 +1,294 @@
+"""Switching of a tool of the catalogue: which of its files get which key, and how it comes back.
+
+Machine files are not written here, a project's only if that was asked for. A tool that only a
+variable reaches has no changes; whoever switches says which variable that is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.catalogue.versions import is_within
+from usagectl.errors import FileUnwritableError, StateError, quote
+from usagectl.machine import file_errors, files
+from usagectl.tools import editing, file_values, forms, places, undoing
+from usagectl.tools.base import Change
+from usagectl.tools.catalogued_cautions import own_switches
+from usagectl.tools.forms import MISSING
+from usagectl.tools.undoing import Step, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from usagectl.catalogue.entry import Entry, File, SwitchRule
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Wish
+
+_NEW_PROJECT_MODE = 0o644
+"""A project is built by other users and in containers, too."""
+
+
+class Target(NamedTuple):
+    """A switch in a file that usagectl may write, on this machine."""
+
+    rule: SwitchRule
+    file: File
+    path: Path
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The path to the value, with the section in which it stands."""
+        return self.place_of(self.rule.key)
+
+    @property
+    def name(self) -> str:
+        """What a person knows the switch by."""
+        return ".".join(self.rule.key) or self.path.name
+
+    def place_of(self, key: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the path to a key of the file."""
+        return (self.file.section, *key) if self.file.section and len(key) == 1 else key
+
+
+class Asked(NamedTuple):
+    """What switching is to heed."""
+
+    environment: Environment
+    version: str  # The release that is here, or the newest that is known.
+    project: bool = False  # Whether a project's file may be written.
+    dry_run: bool = False
+
+
+def switch(entry: Entry, asked: Asked, wish: Wish) -> tuple[Change, ...]:
+    """Write a tool's switch into its own file, or take back what was written.
+
+    Raises:
+        FolderUnknownError: there is no folder to keep the record in.
+        FileUnreadableError: a file may not be read.
+        FileCorruptError: a file, or the record, cannot be understood; it is as it was.
+        FileUneditableError: a file's form allows no such change; it is as it was.
+        FileUnwritableError: nothing was changed in that file.
+        LockTimeoutError: another process kept usagectl's state locked.
+    """
+    own = asked.environment.state_dir
+    with nullcontext() if asked.dry_run or own is None else files.lock(own):
+        targets = [*_targets(entry, asked)]
+        work = _Work(entry, asked.environment, dry_run=asked.dry_run)
+        if wish == "off":
+            return work.switch_off(targets)
+        changes = work.undo()
+        return changes if wish == "undo" else work.switch_on(targets, changes)
+
+
+def way_off(entry: Entry, environment: Environment, version: str) -> str:
+    """Return a command that silences a tool without a file of the user's; empty without one."""
+    for rule in own_switches(entry):
+        if rule.variables and is_within(version, rule.versions):
+            return f"export {rule.variables[0]}={quote(editing.as_text(rule.write))}"
+    asked = Asked(environment, version, project=True)
+    if any(_can_silence(each.rule) for each in _targets(entry, asked)):
+        return f"usagectl disable --project {entry.name}"
+    return next((each.run for each in entry.commands), "")
+
+
+def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
+    """Yield the switches in files that may be written; a project's first where it is wanted."""
+    environment, version = asked.environment, asked.version
+    for scope in ("project", "user") if asked.project else ("user",):
+        for rule in entry.switches:
+            is_heeded = is_within(version, rule.versions) and places.holds(rule.when, environment)
+            if not rule.file or not is_heeded or rule.reach != "own":
+                continue
+            file = entry.file(rule.file)
+            path = places.path_of(file, environment, version)
+            if path is not None and file.scope == scope and file.format != "code":
+                yield Target(rule, file, path)
+
+
+def _can_silence(rule: SwitchRule) -> bool:
+    """True if writing a switch silences every part; a marker can only be made."""
+    is_removal = rule.off is not None and rule.off.form == "missing"
+    return rule.write is not None and not rule.covers and not is_removal
+
+
+class _Work:
+    """Edits of one tool's files: read, changed and recorded; or only planned."""
+
+    def __init__(self, entry: Entry, environment: Environment, *, dry_run: bool) -> None:
+        self.entry = entry
+        self.environment = environment
+        self.dry_run = dry_run
+        self._planned: dict[Path, bytes | None] = {}
+
+    def switch_off(self, targets: Sequence[Target]) -> tuple[Change, ...]:
+        """Write the first switch that silences the whole tool."""
+        target = next((each for each in targets if _can_silence(each.rule)), None)
+        if target is None:
+            return ()
+        before = self._read(target.path)
+        steps, after = self._steps(target, before)
+        if not steps and before == after:
+            value = _value_of(target, before)
+            return (self._change(target.path, target.name, value, changed=False),)
+        self._record(target, before, after or b"", steps)
+        return (self._change(target.path, target.name, target.rule.write, changed=True),)
+
+    def switch_on(
+        self, targets: Sequence[Target], undone: tuple[Change, ...]
+    ) -> tuple[Change, ...]:
+        """Make every file that still says off say on, whoever made it say so."""
+        changes = (*undone, *filter(None, map(self._switch_on, targets)))
+        if changes or not targets:
+            return changes
+        target = targets[0]
+        value = _value_of(target, self._read(target.path))
+        return (self._change(target.path, target.name, value, changed=False),)
+
+    def undo(self) -> tuple[Change, ...]:
+        """Take back what disable wrote, file by file; what cannot be stays recorded."""
+        changes: list[Change] = []
+        kept: list[Written] = []
+        failure: StateError | None = None
+        written = undoing.load(self.environment, self.entry.name)
+        for each in written:
+            try:
+                changes += self._undo(each)
+            except StateError as error:
+                kept.append(each)
+                failure = failure or error
+        if written and not self.dry_run:
+            undoing.save(self.environment, self.entry.name, kept)
+        if failure:
+            raise failure
+        return tuple(changes)
+
+    def _steps(self, target: Target, before: bytes | None) -> tuple[list[Step], bytes | None]:
+        """Plan what has to be written: what the switch needs, then the switch."""
+        rule, steps, data = target.rule, [], before
+        for need in rule.needs:
+            place = target.place_of(need.key)
+            if not forms.matches(need.match, _value_at(target, data, place)) and (
+                need.write is not None
+            ):
+                step, data = _put(target, data, place, need.write)
+                steps.append(step)
+        if forms.outcome(rule, _value_of(target, data)) != "off":
+            step, data = _put(target, data, target.key, rule.write)
+            steps.append(step)
+        return steps, data
+
+    def _record(
+        self, target: Target, before: bytes | None, after: bytes, steps: Sequence[Step]
+    ) -> None:
+        """Keep what will be written, then write it: a crash between the two costs nothing."""
+        is_new = before is None
+        folders = undoing.missing_folders(target.path) if is_new else ()
+        digest = undoing.digest_of(after)
+        new = Written(target.path, target.file.format, digest, is_new, folders, tuple(steps))
+        kept = undoing.load(self.environment, self.entry.name)
+        old = next((each for each in kept if each.path == target.path), None)
+        if old and before is not None and old.digest == undoing.digest_of(before):
+            new = old._replace(digest=digest, steps=(*old.steps, *steps))
+        others = [each for each in kept if each.path != target.path]
+        mode = _NEW_PROJECT_MODE if target.file.scope == "project" else 0o600
+        if self.dry_run:
+            return
+        _refuse_read_only(target.path)
+        undoing.save(self.environment, self.entry.name, [*others, new])
+        try:
+            files.replace_bytes(target.path, after, new_mode=mode)
+        except FileUnwritableError:
+            undoing.save(self.environment, self.entry.name, kept)
+            undoing.remove_folders(new._replace(folders=folders))
+            raise
+
+    def _undo(self, written: Written) -> Iterator[Change]:
+        before = self._read(written.path)
+        if before is None:
+            return
+        after = undoing.undo(written, before)
+        self._write(written.path, before, after)
+        if after is None and not self.dry_run:
+            undoing.remove_folders(written)
+        last = written.steps[-1] if written.steps else None
+        key = last.key if last else ()
+        value: object = MISSING
+        if after is not None and written.form != "marker":
+            value = editing.value_of(written.path, written.form, after, key)
+        name = ".".join(key) or written.path.name
+        yield self._change(written.path, name, value, changed=after != before)
+
+    def _switch_on(self, target: Target) -> Change | None:
+        before, rule = self._read(target.path), target.rule
+        said = forms.outcome(rule, _value_of(target, before))
+        is_quiet = self.entry.default in ("off", "asks") and said != "on"
+        if said != "off" and not (is_quiet and rule.write_on is not None):
+            return None
+        if rule.write_on is not None:
+            _, after = _put(target, before, target.key, rule.write_on)
+            self._write(target.path, before, after)
+            return self._change(target.path, target.name, rule.write_on, changed=True)
+        if before is None:
+            return None
+        gone = None if target.file.format in ("marker", "text") else _take_out(target, before)
+        self._write(target.path, before, gone)
+        return self._change(target.path, target.name, MISSING, changed=True)
+
+    def _read(self, path: Path) -> bytes | None:
+        if path in self._planned:
+            return self._planned[path]
+        return files.read_bytes(path, limit=file_values.MAX_BYTES)
+
+    def _write(self, path: Path, before: bytes | None, after: bytes | None) -> None:
+        self._planned[path] = after
+        if self.dry_run or after == before:
+            return
+        _refuse_read_only(path)
+        if after is None:
+            files.remove(path.resolve())  # A link that led nowhere stays; its new target goes.
+        else:
+            files.replace_bytes(path, after)
+
+    def _change(self, path: Path, name: str, value: object, *, changed: bool) -> Change:
+        shown = None if value is MISSING else editing.as_text(value)
+        return Change(self.entry.name, path, name, shown, changed=changed)
+
+
+def _put(
+    target: Target, data: bytes | None, key: tuple[str, ...], value: object
+) -> tuple[Step, bytes]:
+    if target.file.format == "marker":
+        after = b""
+        return Step(key, MISSING, value, 0, editing.splice_of(data or b"", after)), after
+    after = editing.edit(target.path, target.file.format, data, key, value)
+    made = sum(_value_at(target, data, key[:depth]) is MISSING for depth in range(1, len(key)))
+    splice = editing.splice_of(data or b"", after)
+    return Step(key, _value_at(target, data, key), value, made, splice), after
+
+
+def _take_out(target: Target, data: bytes) -> bytes:
+    return editing.edit(target.path, target.file.format, data, target.key, MISSING)
+
+
+def _value_of(target: Target, data: bytes | None) -> object:
+    return _value_at(target, data, target.key)
+
+
+def _value_at(target: Target, data: bytes | None, key: tuple[str, ...]) -> object:
+    return editing.value_of(target.path, target.file.format, data, key)
+
+
+def _refuse_read_only(path: Path) -> None:
+    """Refuse to write a file that says that it is not to be written, or that is somebody else's.
+
+    A new file would take its place otherwise, and would be this user's.
+    """
+    if not os.path.exists(path) or os.access(path, os.W_OK):  # noqa: PTH110  (never raises)
+        return
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    reason, hint = file_errors.explain(path, denied)
+    raise FileUnwritableError(path, reason=reason, hint=hint or f"chmod u+w {quote(str(path))}")
