@@ -96,6 +96,10 @@ KEYS: dict[str, dict[str, str]] = {
         "places[]": f"tool part {IDENTITY} source problem",
         "warnings[]": CAUTION,
     },
+    "machine-id show": {
+        "": "places warnings",
+        "places[]": f"tool part {IDENTITY} source problem",
+    },
     "machine-id set": {
         "": "dry_run replaced warnings",
         "replaced[]": REPLACED,

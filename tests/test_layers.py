@@ -19,7 +19,7 @@ notice
 catalogue
 events
 tools
-identity consent
+identity catalogued_identity consent
 spool
 delivery emitting botocore
 preview live switching status

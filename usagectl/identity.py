@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Caution, IdentityFile, Source
 
 Kind = Literal[
-    "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
+    "random",
+    "docker-derived",
+    "system-derived",
+    "short",
+    "custom",
+    "derived",
+    "account",
+    "missing",
+    "unreadable",
 ]
 
 _KINDS: Mapping[str, Kind] = {
@@ -210,7 +218,7 @@ def replace(
     Raises:
         LockTimeoutError: another process kept the places locked.
     """
-    with _locked(environment, dry_run=dry_run):
+    with locked(environment, dry_run=dry_run):
         return tuple(
             _put(environment, place, _whole(place, bodies, prefix), dry_run=dry_run)
             for place in places(environment)
@@ -224,7 +232,7 @@ def clear(environment: Environment, *, dry_run: bool = False) -> tuple[Replaceme
     Raises:
         LockTimeoutError: another process kept the places locked.
     """
-    with _locked(environment, dry_run=dry_run):
+    with locked(environment, dry_run=dry_run):
         return tuple(
             _put(environment, place, None, dry_run=dry_run)
             for place in places(environment)
@@ -237,7 +245,7 @@ def failures(replacements: Sequence[Replacement]) -> list[StateError]:
     return [found.problem for found in replacements if found.problem is not None]
 
 
-def _locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
+def locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
     """Lock one folder that every process of this user locks, before any place is touched."""
     folder = environment.state_dir
     return nullcontext() if dry_run or folder is None else files.lock(folder)

@@ -105,7 +105,8 @@ class IdentityFile(NamedTuple):
     tool: str  # Whose it is.
     part: str  # Which part reads it.
     path: Path
-    form: Literal["json", "bare"]  # `{"machine_id": …}`, or the 12 characters alone.
+    # `{"machine_id": …}`, the 12 characters alone, or as the catalogue's entry says.
+    form: Literal["json", "bare", "entry"]
     is_primary: bool = False  # True for the file that is made when it is missing.
     source: Source = "default"  # What chose the folder.
     is_shared: bool = False  # True if every part of the tool reads this file while it exists.

@@ -1,0 +1,84 @@
+"""Tests of the machine IDs of the catalogue's tools: read, masked, taken out of their files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.support.commands import run_inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.machine import Machine, Outcome
+
+ID = "c2b1d2cde9f0a1b2c3d4e5f60718293a"
+
+
+def run(machine: Machine, *words: str) -> Outcome:
+    """Run the command line on a machine that is no container."""
+    return run_inside(machine.environment(uid=1000), *words)
+
+
+def next_file(machine: Machine) -> Path:
+    """Write Next.js's file, with an opt-out and two IDs in it."""
+    file = machine.home / ".config" / "nextjs-nodejs" / "config.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        f'{{\n\t"telemetry": {{\n\t\t"enabled": false,\n\t\t"anonymousId": "{ID}",\n'
+        f'\t\t"salt": "{ID}"\n\t}}\n}}'
+    )
+    return file
+
+
+def test_an_id_is_shown_masked_and_taken_out(machine: Machine) -> None:
+    """The opt-out beside it stays, a dry run changes nothing, a second run finds nothing."""
+    file = next_file(machine)
+    before = file.read_bytes()
+    shown = run(machine, "machine-id", "next", "--json").data["places"]
+    assert [(each["kind"], each["path"]) for each in shown] == [("random", str(file))] * 2
+    assert ID not in json.dumps(shown)
+    planned = run(machine, "reset-machine-id", "next", "--dry-run", "--json").data["replaced"]
+    assert ([each["changed"] for each in planned], file.read_bytes()) == ([True, True], before)
+    done = run(machine, "reset-machine-id", "next", "--yes", "--json")
+    assert (done.status, [each["after"] for each in done.data["replaced"]]) == (0, [None, None])
+    assert json.loads(file.read_text()) == {"telemetry": {"enabled": False}}
+    again = run(machine, "reset-machine-id", "next", "--yes", "--json").data["replaced"]
+    assert [each["changed"] for each in again] == [False, False]
+
+
+def test_a_file_that_holds_an_id_alone_goes(machine: Machine) -> None:
+    """What stands beside it in the folder stays; a file that cannot be removed is an error."""
+    folder = machine.home / ".gemini"
+    folder.mkdir()
+    (folder / "installation_id").write_text(ID)
+    (folder / "settings.json").write_text("{}")
+    assert run(machine, "reset-machine-id", "gemini", "--yes").status == 0
+    assert [file.name for file in folder.iterdir()] == ["settings.json"]
+    (folder / "installation_id").mkdir()
+    assert run(machine, "reset-machine-id", "gemini", "--yes").status == 0
+    assert (folder / "installation_id").is_dir()
+
+
+def test_a_derived_id_is_said_to_come_back(machine: Machine) -> None:
+    """Nothing is removed, and switching off is named as what helps, also where no file is."""
+    file = machine.home / ".sky" / "user_hash"
+    file.parent.mkdir()
+    file.write_text("0123abcd")
+    for name in ("skypilot", "shopify", "nx"):
+        outcome = run(machine, "reset-machine-id", name, "--yes", "--json")
+        warned = {(each["code"], each["hint"]) for each in outcome.data["warnings"]}
+        assert ("derived-anyway", f"usagectl disable {name}") in warned
+        assert not any(each["changed"] for each in outcome.data["replaced"])
+    assert file.read_text() == "0123abcd"
+
+
+def test_a_file_that_cannot_be_understood_stays(machine: Machine) -> None:
+    """Another tool's file is never set aside: its ID is reported as unreadable."""
+    file = next_file(machine)
+    file.write_bytes(b'{"telemetry": ')
+    found = run(machine, "machine-id", "next", "--json").data["places"]
+    assert {each["kind"] for each in found} == {"unreadable"}
+    outcome = run(machine, "reset-machine-id", "next", "--yes", "--json")
+    assert outcome.status == 3
+    assert file.read_bytes() == b'{"telemetry": '
