@@ -15,6 +15,7 @@ import pytest
 
 from usagectl.errors import FileCorruptError, FileUneditableError
 from usagectl.tools import editing
+from usagectl.tools.editing import Syntax
 from usagectl.tools.forms import MISSING
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def test_an_edit_changes_one_key_alone() -> None:
     wrong = [
         (form, before, found, wanted)
         for form, before, key, value, wanted in EDITS
-        if (found := editing.edit(FILE, form, before, key, value)) != wanted
+        if (found := editing.edit(FILE, Syntax(form), before, key, value)) != wanted
     ]
     assert not wrong
 
@@ -89,7 +90,7 @@ def test_a_splice_brings_every_byte_back() -> None:
         splice = editing.splice_of(before or b"", after)
         assert splice.undo(after) == (before or b"")
     long = b'{\n  "token": "secret",\n  "a": 1\n}\n'
-    splice = editing.splice_of(long, editing.edit(FILE, "json", long, ("t",), 0))
+    splice = editing.splice_of(long, editing.edit(FILE, Syntax("json"), long, ("t",), 0))
     assert splice.removed == b""
 
 
@@ -107,7 +108,7 @@ def test_taking_out_leaves_what_others_wrote() -> None:
     wrong = [
         (form, before, found, wanted)
         for form, before, made, wanted in cases
-        if (found := editing.take_out(FILE, form, before, KEY, made=made)) != wanted
+        if (found := editing.take_out(FILE, Syntax(form), before, KEY, made=made)) != wanted
     ]
     assert not wrong
 
@@ -132,7 +133,7 @@ def test_what_cannot_be_edited_is_refused() -> None:
     )
     for form, data, error in cases:
         with pytest.raises(error):
-            editing.edit(FILE, form, data, KEY, 0)
+            editing.edit(FILE, Syntax(form), data, KEY, 0)
 
 
 PIECES: Mapping[Format, str] = {
@@ -192,8 +193,8 @@ def test_any_file_is_edited_exactly_or_left(form: Format) -> None:
     for _ in range(EXAMPLES):
         data = generated(form, source)
         try:
-            after = editing.edit(FILE, form, data, key, value)
-            gone = editing.edit(FILE, form, data, key, MISSING)
+            after = editing.edit(FILE, Syntax(form), data, key, value)
+            gone = editing.edit(FILE, Syntax(form), data, key, MISSING)
         except (FileCorruptError, FileUneditableError):
             continue
         edited += 1

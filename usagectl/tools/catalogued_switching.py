@@ -17,6 +17,7 @@ from usagectl.machine import file_errors, files
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
 from usagectl.tools.catalogued_cautions import own_switches
+from usagectl.tools.editing import Syntax
 from usagectl.tools.forms import MISSING
 from usagectl.tools.undoing import Step, Written
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, File, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Need, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
 
@@ -43,6 +44,11 @@ class Target(NamedTuple):
     def key(self) -> tuple[str, ...]:
         """The path to the value, with the section in which it stands."""
         return self.place_of(self.rule.key)
+
+    @property
+    def syntax(self) -> Syntax:
+        """How the file is written."""
+        return Syntax(self.file.format, self.file.dialect)
 
     @property
     def name(self) -> str:
@@ -126,7 +132,7 @@ class _Work:
 
     def switch_off(self, targets: Sequence[Target]) -> tuple[Change, ...]:
         """Write the first switch that silences the whole tool."""
-        target = next((each for each in targets if _can_silence(each.rule)), None)
+        target = next((each for each in targets if self._can_be_written(each)), None)
         if target is None:
             return ()
         before = self._read(target.path)
@@ -166,16 +172,19 @@ class _Work:
             raise failure
         return tuple(changes)
 
+    def _can_be_written(self, target: Target) -> bool:
+        """True if a switch silences the tool, and what it needs is there or can be written."""
+        if not _can_silence(target.rule):
+            return False
+        missing = _unmet(target, self._read(target.path)) if target.rule.needs else []
+        return all(need.write is not None for need in missing)
+
     def _steps(self, target: Target, before: bytes | None) -> tuple[list[Step], bytes | None]:
         """Plan what has to be written: what the switch needs, then the switch."""
         rule, steps, data = target.rule, [], before
-        for need in rule.needs:
-            place = target.place_of(need.key)
-            if not forms.matches(need.match, _value_at(target, data, place)) and (
-                need.write is not None
-            ):
-                step, data = _put(target, data, place, need.write)
-                steps.append(step)
+        for need in _unmet(target, before):
+            step, data = _put(target, data, target.place_of(need.key), need.write)
+            steps.append(step)
         if forms.outcome(rule, _value_of(target, data)) != "off":
             step, data = _put(target, data, target.key, rule.write)
             steps.append(step)
@@ -188,7 +197,7 @@ class _Work:
         is_new = before is None
         folders = undoing.missing_folders(target.path) if is_new else ()
         digest = undoing.digest_of(after)
-        new = Written(target.path, target.file.format, digest, is_new, folders, tuple(steps))
+        new = Written(target.path, target.syntax, digest, is_new, folders, tuple(steps))
         kept = undoing.load(self.environment, self.entry.name)
         old = next((each for each in kept if each.path == target.path), None)
         if old and before is not None and old.digest == undoing.digest_of(before):
@@ -217,14 +226,15 @@ class _Work:
         last = written.steps[-1] if written.steps else None
         key = last.key if last else ()
         value: object = MISSING
-        if after is not None and written.form != "marker":
-            value = editing.value_of(written.path, written.form, after, key)
+        if after is not None and written.syntax.form != "marker":
+            value = editing.value_of(written.path, written.syntax, after, key)
         name = ".".join(key) or written.path.name
         yield self._change(written.path, name, value, changed=after != before)
 
     def _switch_on(self, target: Target) -> Change | None:
         before, rule = self._read(target.path), target.rule
-        said = forms.outcome(rule, _value_of(target, before))
+        value = _value_of(target, before)
+        said = "ignored" if _unmet(target, before) else forms.outcome(rule, value)
         is_quiet = self.entry.default in ("off", "asks") and said != "on"
         if said != "off" and not (is_quiet and rule.write_on is not None):
             return None
@@ -232,7 +242,7 @@ class _Work:
             _, after = _put(target, before, target.key, rule.write_on)
             self._write(target.path, before, after)
             return self._change(target.path, target.name, rule.write_on, changed=True)
-        if before is None:
+        if before is None or value is MISSING:
             return None
         gone = None if target.file.format in ("marker", "text") else _take_out(target, before)
         self._write(target.path, before, gone)
@@ -258,20 +268,29 @@ class _Work:
         return Change(self.entry.name, path, name, shown, changed=changed)
 
 
+def _unmet(target: Target, data: bytes | None) -> list[Need]:
+    """List what a switch needs in its file and does not find there."""
+    return [
+        need
+        for need in target.rule.needs
+        if not forms.matches(need.match, _value_at(target, data, target.place_of(need.key)))
+    ]
+
+
 def _put(
     target: Target, data: bytes | None, key: tuple[str, ...], value: object
 ) -> tuple[Step, bytes]:
     if target.file.format == "marker":
         after = b""
         return Step(key, MISSING, value, 0, editing.splice_of(data or b"", after)), after
-    after = editing.edit(target.path, target.file.format, data, key, value)
+    after = editing.edit(target.path, target.syntax, data, key, value)
     made = sum(_value_at(target, data, key[:depth]) is MISSING for depth in range(1, len(key)))
     splice = editing.splice_of(data or b"", after)
     return Step(key, _value_at(target, data, key), value, made, splice), after
 
 
 def _take_out(target: Target, data: bytes) -> bytes:
-    return editing.edit(target.path, target.file.format, data, target.key, MISSING)
+    return editing.edit(target.path, target.syntax, data, target.key, MISSING)
 
 
 def _value_of(target: Target, data: bytes | None) -> object:
@@ -279,16 +298,18 @@ def _value_of(target: Target, data: bytes | None) -> object:
 
 
 def _value_at(target: Target, data: bytes | None, key: tuple[str, ...]) -> object:
-    return editing.value_of(target.path, target.file.format, data, key)
+    return editing.value_of(target.path, target.syntax, data, key)
 
 
 def _refuse_read_only(path: Path) -> None:
     """Refuse to write a file that says that it is not to be written, or that is somebody else's.
 
-    A new file would take its place otherwise, and would be this user's.
+    A new file would take its place otherwise, and would be this user's. Where its folder
+    may not be written either, whoever writes there learns why.
     """
-    if not os.path.exists(path) or os.access(path, os.W_OK):  # noqa: PTH110  (never raises)
-        return
-    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    reason, hint = file_errors.explain(path, denied)
-    raise FileUnwritableError(path, reason=reason, hint=hint or f"chmod u+w {quote(str(path))}")
+    is_closed = os.path.exists(path) and not os.access(path, os.W_OK)  # noqa: PTH110  (never raises)
+    if is_closed and os.access(path.resolve().parent, os.W_OK):
+        denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        reason, hint = file_errors.explain(path, denied)
+        hint = hint or f"chmod u+w {quote(str(path))}"
+        raise FileUnwritableError(path, reason=reason, hint=hint)

@@ -18,13 +18,13 @@ from usagectl.errors import FileCorruptError, FolderUnknownError, quote
 from usagectl.machine import files
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 from usagectl.tools import editing
-from usagectl.tools.editing import Splice
+from usagectl.tools.editing import Splice, Syntax
 from usagectl.tools.forms import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.catalogue.entry import Format
+    from usagectl.catalogue.entry import Dialect, Format
     from usagectl.machine.environment import Environment
 
 _FOLDER = "switched"
@@ -45,7 +45,7 @@ class Written(NamedTuple):
     """One file that disable changed."""
 
     path: Path
-    form: Format
+    syntax: Syntax
     digest: str  # SHA-256 of the bytes that disable left.
     is_new: bool  # Whether it made the file.
     folders: tuple[Path, ...] = ()  # The folders that it made for it, the outermost first.
@@ -119,8 +119,8 @@ def undo(written: Written, data: bytes) -> bytes | None:
         return data
     for step in reversed(written.steps):
         data = _undo_key(written, step, data)
-    is_empty = written.is_new and not editing.value_of(written.path, written.form, data, ())
-    return None if is_empty and written.form != "marker" else data
+    is_empty = written.is_new and not editing.value_of(written.path, written.syntax, data, ())
+    return None if is_empty and written.syntax.form != "marker" else data
 
 
 def remove_folders(written: Written) -> None:
@@ -137,12 +137,14 @@ def missing_folders(file: Path) -> tuple[Path, ...]:
 
 def _undo_key(written: Written, step: Step, data: bytes) -> bytes:
     """Give a key its old value back, unless somebody gave it another one."""
-    path, form = written.path, written.form
-    if form == "marker" or not _is_same(editing.value_of(path, form, data, step.key), step.wrote):
+    path, syntax = written.path, written.syntax
+    if syntax.form == "marker" or not _is_same(
+        editing.value_of(path, syntax, data, step.key), step.wrote
+    ):
         return data
     if step.before is MISSING:
-        return editing.take_out(path, form, data, step.key, made=step.made)
-    return editing.edit(path, form, data, step.key, step.before)
+        return editing.take_out(path, syntax, data, step.key, made=step.made)
+    return editing.edit(path, syntax, data, step.key, step.before)
 
 
 def _is_same(found: object, wrote: object) -> bool:
@@ -159,7 +161,8 @@ def _file(environment: Environment, tool: str) -> Path | None:
 def _as_data(written: Written) -> dict[str, object]:
     return {
         "path": str(written.path),
-        "form": written.form,
+        "form": written.syntax.form,
+        "dialect": written.syntax.dialect,
         "digest": written.digest,
         "is_new": written.is_new,
         "folders": list(map(str, written.folders)),
@@ -183,7 +186,7 @@ def _step_data(step: Step) -> dict[str, object]:
 def _from_data(data: dict[str, Any]) -> Written:
     return Written(
         path=Path(data["path"]),
-        form=cast("Format", str(data["form"])),
+        syntax=Syntax(cast("Format", data["form"]), cast("Dialect", data["dialect"])),
         digest=str(data["digest"]),
         is_new=bool(data["is_new"]),
         folders=tuple(map(Path, data["folders"])),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.errors import FileCorruptError, FileUneditableError
+from usagectl.errors import FileCorruptError, FileUneditableError, quote
 from usagectl.tools import file_values
 from usagectl.tools.editing import json_text, line_text, toml_text, xml_text, yaml_text
 from usagectl.tools.file_values import Content, value_at
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Format
+    from usagectl.catalogue.entry import Dialect, Format
 
 _BOM = b"\xef\xbb\xbf"
 _TYPED = ("json", "toml", "yaml")
 """Formats whose values have types; in all others each is a text."""
+
+
+class Syntax(NamedTuple):
+    """How a file is written, and how its tool reads it."""
+
+    form: Format
+    dialect: Dialect = ""
 
 
 class Splice(NamedTuple):
@@ -49,7 +56,9 @@ def _common(one: bytes, other: bytes) -> int:
     return len(os.path.commonprefix((one, other)))  # noqa: RUF071  (bytes, no paths)
 
 
-def edit(file: Path, form: Format, data: bytes | None, key: Sequence[str], value: object) -> bytes:
+def edit(
+    file: Path, syntax: Syntax, data: bytes | None, key: Sequence[str], value: object
+) -> bytes:
     """Return the bytes of a file with a key set, or without it where the value is MISSING.
 
     Without `data` the file is new, and holds that key alone.
@@ -58,38 +67,38 @@ def edit(file: Path, form: Format, data: bytes | None, key: Sequence[str], value
         FileCorruptError: the file cannot be understood.
         FileUneditableError: its form allows no such change.
     """
-    before = Content({} if data is None else file_values.parse(file, form, data))
+    before = Content({}) if data is None else _parse(file, syntax, data)
     place = _place(before, key)
     body = (data or b"").removeprefix(_BOM)
     head = _BOM if data and data.startswith(_BOM) else b""
     try:
-        for text in _candidates(form, body.decode("utf-8", "surrogateescape"), place, value):
+        for text in _candidates(syntax.form, body.decode("utf-8", "surrogateescape"), place, value):
             after = head + text.encode("utf-8", "surrogateescape")
-            if form == "ini" and not _is_right_for_python(body, after, place):
+            if syntax.form == "ini" and not _is_right_for_python(body, after, place):
                 continue
-            if _is_right(file, form, before, after, place, value):
+            if _is_right(file, syntax, before, after, place, value):
                 return after
     except (ValueError, IndexError, RecursionError) as error:
         raise FileUneditableError(file, name=".".join(key)) from error
     raise FileUneditableError(file, name=".".join(key))
 
 
-def take_out(file: Path, form: Format, data: bytes, key: Sequence[str], *, made: int) -> bytes:
+def take_out(file: Path, syntax: Syntax, data: bytes, key: Sequence[str], *, made: int) -> bytes:
     """Take a key out, and of the parents on its way the last `made`, where they are then empty.
 
     Raises:
         FileCorruptError: the file cannot be understood.
         FileUneditableError: its form allows no such change.
     """
-    after = edit(file, form, data, key, MISSING)
+    after = edit(file, syntax, data, key, MISSING)
     for depth in range(len(key) - 1, len(key) - 1 - made, -1):
-        if value_of(file, form, after, key[:depth]):
+        if value_of(file, syntax, after, key[:depth]):
             break
-        after = edit(file, form, after, key[:depth], MISSING)
+        after = edit(file, syntax, after, key[:depth], MISSING)
     return after
 
 
-def value_of(file: Path, form: Format, data: bytes | None, key: Sequence[str]) -> object:
+def value_of(file: Path, syntax: Syntax, data: bytes | None, key: Sequence[str]) -> object:
     """Return the value of a key in the bytes of a file; MISSING without one.
 
     Raises:
@@ -97,12 +106,20 @@ def value_of(file: Path, form: Format, data: bytes | None, key: Sequence[str]) -
     """
     if data is None:
         return MISSING
-    return value_at(Content(file_values.parse(file, form, data)), key)
+    return value_at(_parse(file, syntax, data), key)
 
 
 def as_text(value: object) -> str:
     """Write a value as it stands in a file without types."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _parse(file: Path, syntax: Syntax, data: bytes) -> Content:
+    content = file_values.parse(file, data, syntax.form, syntax.dialect)
+    if content.problem:
+        reason = f"it is not valid {syntax.form}, so it is as it was"
+        raise FileCorruptError(file, reason=reason, hint=f"cat {quote(str(file))}")
+    return content
 
 
 def _place(content: Content, key: Sequence[str]) -> Sequence[str]:
@@ -141,15 +158,15 @@ _EDITORS: Mapping[str, _Editor] = {
 
 
 def _is_right(
-    file: Path, form: Format, before: Content, after: bytes, key: Sequence[str], value: object
+    file: Path, syntax: Syntax, before: Content, after: bytes, key: Sequence[str], value: object
 ) -> bool:
     """True if the new bytes read as wanted, and as before in everything else."""
     try:
-        read = Content(file_values.parse(file, form, after))
+        read = _parse(file, syntax, after)
     except FileCorruptError:
         return False
-    wanted = value if form in _TYPED or value is MISSING else as_text(value)
-    if form == "text":
+    wanted = value if syntax.form in _TYPED or value is MISSING else as_text(value)
+    if syntax.form == "text":
         return str(read.values).strip() == ("" if value is MISSING else wanted)
     found = _walk(read.values, key)
     is_there = type(found) is type(wanted) and found == wanted
