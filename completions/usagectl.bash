@@ -191,7 +191,8 @@ _usagectl_commands() {
                 run_init)
             ;;
         'usagectl machine-id')
-            reply=(set)
+            reply=(show
+                set)
             ;;
         'usagectl cache-dir')
             reply=(set
@@ -222,12 +223,14 @@ _usagectl_options() {
             ;;
         'usagectl disable')
             reply=(--keep-spool
+                --project
                 --dry-run
                 --json
                 --help,-h)
             ;;
         'usagectl enable')
-            reply=(--dry-run
+            reply=(--project
+                --dry-run
                 --json
                 --help,-h)
             ;;
@@ -421,6 +424,11 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl machine-id')
+            reply=(--reveal
+                --json
+                --help,-h)
+            ;;
+        'usagectl machine-id show')
             reply=(--reveal
                 --json
                 --help,-h)
@@ -1017,10 +1025,22 @@ _usagectl_values() {
                 lstk
                 usagectl)
             ;;
+        'usagectl machine-id show +')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
+            ;;
         'usagectl machine-id set 1')
             reply=(text)
             ;;
         'usagectl machine-id set +')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
+            ;;
+        'usagectl reset-machine-id +')
             reply=(choice
                 localstack
                 lstk

@@ -131,7 +131,7 @@ function __usagectl_commands
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
                 'emit	Record one event of the notice from a shell script, under its tool\'s switches.' \
                 'explain	Read the notice, or what is known of a tool, in plain words.' \
-                'machine-id	Show the machine ID in every place where a tool keeps it.' \
+                'machine-id	Show the machine ID in every place where a tool that is here keeps it.' \
                 'reset-machine-id	Replace the machine ID by a new random one, everywhere a tool keeps it.' \
                 'cache-dir	Show the folder of LocalStack\'s machine ID, and what chose it.' \
                 'env	Print every opt-out variable, ready for a shell or a file.' \
@@ -151,7 +151,8 @@ function __usagectl_commands
                 'cli_cmd	Record cli_cmd: that a command of the CLI was invoked, with the names of its parameters and never their values. By the notice it cannot be tied to a session or token.' \
                 'run_init	Record run_init: that init scripts were executed. The notice gives the three facts; the names of the event and of its fields are those that real clients use.'
         case 'usagectl machine-id'
-            printf '%s\n' 'set	Write an ID of your own into every place where LocalStack and lstk keep one.'
+            printf '%s\n' 'show	Show the machine ID of a tool, in every place where it keeps it.' \
+                'set	Write an ID of your own into every place where LocalStack and lstk keep one.'
         case 'usagectl cache-dir'
             printf '%s\n' 'set	Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.' \
                 'unset	Undo `usagectl cache-dir set`; no machine ID and no folder is touched.' \
@@ -177,11 +178,13 @@ function __usagectl_options
                 '--help,-h	Show this message and exit.'
         case 'usagectl disable'
             printf '%s\n' '--keep-spool	Keep the events that wait in the spool.' \
+                '--project	Write files of this folder\'s project too, before your own.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl enable'
-            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+            printf '%s\n' '--project	Write files of this folder\'s project too, before your own.' \
+                '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl preview'
@@ -357,6 +360,10 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl machine-id'
+            printf '%s\n' '--reveal	Show machine IDs and tokens whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl machine-id show'
             printf '%s\n' '--reveal	Show machine IDs and tokens whole instead of masked.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -852,9 +859,19 @@ function __usagectl_values
                 localstack \
                 lstk \
                 usagectl
+        case 'usagectl machine-id show +'
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl machine-id set 1'
             printf '%s\n' text
         case 'usagectl machine-id set +'
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
+        case 'usagectl reset-machine-id +'
             printf '%s\n' choice \
                 localstack \
                 lstk \

@@ -14,7 +14,7 @@ function global:__usagectl_commands([string]$key) {
                 'replay|Send the events that wait in the spool, and keep what is not taken.',
                 'emit|Record one event of the notice from a shell script, under its tool''s switches.',
                 'explain|Read the notice, or what is known of a tool, in plain words.',
-                'machine-id|Show the machine ID in every place where a tool keeps it.',
+                'machine-id|Show the machine ID in every place where a tool that is here keeps it.',
                 'reset-machine-id|Replace the machine ID by a new random one, everywhere a tool keeps it.',
                 'cache-dir|Show the folder of LocalStack''s machine ID, and what chose it.',
                 'env|Print every opt-out variable, ready for a shell or a file.',
@@ -37,7 +37,8 @@ function global:__usagectl_commands([string]$key) {
                 'run_init|Record run_init: that init scripts were executed. The notice gives the three facts; the names of the event and of its fields are those that real clients use.'
         }
         'usagectl machine-id' {
-            'set|Write an ID of your own into every place where LocalStack and lstk keep one.'
+            'show|Show the machine ID of a tool, in every place where it keeps it.',
+                'set|Write an ID of your own into every place where LocalStack and lstk keep one.'
         }
         'usagectl cache-dir' {
             'set|Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.',
@@ -66,12 +67,14 @@ function global:__usagectl_options([string]$key) {
         }
         'usagectl disable' {
             '--keep-spool|Keep the events that wait in the spool.',
+                '--project|Write files of this folder''s project too, before your own.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl enable' {
-            '--dry-run|Say what would change; change nothing.',
+            '--project|Write files of this folder''s project too, before your own.',
+                '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
@@ -265,6 +268,11 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl machine-id' {
+            '--reveal|Show machine IDs and tokens whole instead of masked.',
+                '--json|Answer as one JSON object on stdout.',
+                '--help,-h|Show this message and exit.'
+        }
+        'usagectl machine-id show' {
             '--reveal|Show machine IDs and tokens whole instead of masked.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -859,10 +867,22 @@ function global:__usagectl_values([string]$key) {
                 'lstk',
                 'usagectl'
         }
+        'usagectl machine-id show +' {
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
+        }
         'usagectl machine-id set 1' {
             'text'
         }
         'usagectl machine-id set +' {
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
+        }
+        'usagectl reset-machine-id +' {
             'choice',
                 'localstack',
                 'lstk',
