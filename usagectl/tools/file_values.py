@@ -47,18 +47,17 @@ def load(path: Path, form: Format, dialect: Dialect = "") -> Content:
     """Read a file of a tool; opens nothing that could make a reader wait."""
     try:
         data = files.read_bytes(path, limit=MAX_BYTES)
-        return Content() if data is None else Content(parse(path, form, data, dialect))
-    except (FileUnreadableError, FileCorruptError) as error:
+    except FileUnreadableError as error:
         return Content(problem=error.message)
+    return Content() if data is None else parse(path, data, form, dialect)
 
 
-def parse(path: Path, form: Format, data: bytes, dialect: Dialect = "") -> object:
-    """Parse the bytes of a tool's file.
-
-    Raises:
-        FileCorruptError: they cannot be understood.
-    """
-    return (_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data)
+def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Content:
+    """Understand the bytes of a file as its tool does; the path is for what is said of it."""
+    try:
+        return Content((_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data))
+    except FileCorruptError as error:
+        return Content(problem=error.message)
 
 
 def value_at(content: Content, key: Sequence[str], *, section: str = "") -> object:
@@ -264,9 +263,10 @@ _PARSERS: Mapping[Format, Callable[[Path, bytes], object]] = {
     "marker": lambda _path, _data: "",
     "code": lambda _path, data: _Code(_lenient(data)),
 }
+"""By format, what turns a file's bytes into values."""
 
 _DIALECTS: Mapping[Dialect, Callable[[Path, bytes], object]] = {
     "strict": _parse_strict_json,
     "1.2": partial(_parse_yaml, has_words=False),
 }
-"""By format, what turns a file's bytes into values."""
+"""The same for a dialect that a file of the catalogue names."""

@@ -8,7 +8,7 @@ Tags mean nothing here. An alias is the value that it names, never a copy, so th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
@@ -54,6 +54,14 @@ def _first_document(text: str) -> Iterator[Any]:
             return
 
 
+class _Open(NamedTuple):
+    """A mapping or a list whose end has not been read yet."""
+
+    value: dict[str, object] | list[object]
+    waiting: list[object]  # The key whose value comes next.
+    merged: list[object]  # What a mapping takes over from others once it is whole.
+
+
 class _Builder:
     """A document under construction: the open mappings and lists, and what anchors name."""
 
@@ -61,7 +69,7 @@ class _Builder:
         self.path = path
         self.has_words = has_words
         self.root: object = None
-        self.stack: list[tuple[dict[Any, object] | list[object], list[object]]] = []
+        self.stack: list[_Open] = []
         self.anchors: dict[str, object] = {}
         self.merged = 0
 
@@ -78,7 +86,7 @@ class _Builder:
             elif isinstance(event, events.SequenceStartEvent):
                 self.open([], event.anchor)
             elif isinstance(event, events.MappingEndEvent | events.SequenceEndEvent):
-                self.stack.pop()
+                self.close()
         return self.root
 
     def scalar(self, event: Any) -> object:  # noqa: ANN401  (ruamel.yaml's events have no types)
@@ -92,13 +100,21 @@ class _Builder:
         return None if word in _NULL else _number(text)
 
     def wants_key(self) -> bool:
-        return bool(self.stack) and isinstance(self.stack[-1][0], dict) and not self.stack[-1][1]
+        top = self.stack[-1] if self.stack else None
+        return top is not None and isinstance(top.value, dict) and not top.waiting
 
-    def open(self, value: dict[Any, object] | list[object], anchor: str | None) -> None:
+    def open(self, value: dict[str, object] | list[object], anchor: str | None) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise FileCorruptError(self.path, reason="it is nested too deep")
         self.add(value, anchor)
-        self.stack.append((value, []))
+        self.stack.append(_Open(value, [], []))
+
+    def close(self) -> None:
+        value, _, merged = self.stack.pop()
+        for each in merged:
+            for other in each if isinstance(each, list) else [each]:
+                if isinstance(value, dict) and isinstance(other, dict):
+                    self.merge(value, other)
 
     def add(self, value: object, anchor: str | None = None) -> None:
         """Put a value where the document stands: at its root, in a list, as a key or its value."""
@@ -107,28 +123,22 @@ class _Builder:
         if not self.stack:
             self.root = value
             return
-        holder, waiting = self.stack[-1]
+        holder, waiting, merged = self.stack[-1]
         if isinstance(holder, list):
             holder.append(value)
         elif not waiting:
             waiting.append(value)
-        else:
-            self.set(holder, waiting.pop(), value)
-
-    def set(self, holder: dict[Any, object], key: object, value: object) -> None:
-        if key == "<<":
-            self.merge(holder, value)
+        elif (key := waiting.pop()) == "<<":
+            merged.append(value)
         elif isinstance(key, str):
             holder[key] = value
 
-    def merge(self, holder: dict[Any, object], value: object) -> None:
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, dict):
-                self.merged += len(each)
-                if self.merged > _MAX_MERGED:
-                    raise FileCorruptError(self.path, reason="it merges too much")
-                for name, inner in list(each.items()):
-                    holder.setdefault(name, inner)
+    def merge(self, holder: dict[str, object], other: dict[str, object]) -> None:
+        self.merged += len(other)
+        if self.merged > _MAX_MERGED:
+            raise FileCorruptError(self.path, reason="it merges too much")
+        for name, value in list(other.items()):
+            holder.setdefault(name, value)
 
 
 def _number(text: str) -> object:
