@@ -295,7 +295,8 @@ def _match(data: Mapping[str, Any] | None) -> Match | None:
     return None if data is None else _plain(Match, data)
 
 
-def _file(data: Mapping[str, Any]) -> File:
+def file_from_data(data: Mapping[str, Any]) -> File:
+    """Build a file of an entry from its parsed data."""
     places = tuple(_plain(Place, each) for each in data["places"])
     return _plain(File, {**data, "places": places})  # type: ignore[no-any-return]
 
@@ -316,7 +317,7 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
 
 
 _BLOCKS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
-    "file": ("files", _file),
+    "file": ("files", file_from_data),
     "switch": ("switches", _switch),
     "command": ("commands", partial(_plain, Command)),
     "id": ("identities", partial(_plain, Identity)),
