@@ -71,7 +71,13 @@ class Installation(NamedTuple):
     installed: bool
     executable: Path | None = None
     version: str | None = None
-    packages: Path | None = None
+    packages: Path | None = None  # The folder of its packages, or of its npm package.
+    trace: Path | None = None  # A file that its use left behind, where nothing else is here.
+
+    @property
+    def is_found(self) -> bool:
+        """True if the tool is on this machine, or was used on it."""
+        return self.installed or self.trace is not None
 
 
 class PartReading(NamedTuple):
