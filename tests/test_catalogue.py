@@ -100,13 +100,15 @@ def test_the_index_leads_from_names_to_tools() -> None:
     ]
     files = [{"name": "id", "places": []}, {"name": "other", "places": []}]
     entries = [
-        {"name": name, "detect": detect, "file": files}
+        {"name": name, "detect": detect, "file": files, "module": f"of_{name}"}
         for name, detect in zip("ab", detects, strict=True)
     ]
+    del entries[0]["module"]
     line = compiling.compile_entries(entries).partition(b"\n")[0]
     assert catalogue.Index(**json.loads(line))[1:] == (
         {"x": ["a", "b"], "y": ["a"]},
         {"@x/y": ["b"]},
         {"a-b-c": ["a"]},
         {"a": files[:1]},
+        {"b": "of_b"},
     )

@@ -44,7 +44,7 @@ def entry_of(detect: Mapping[str, object]) -> Entry:
 def find(machine: Machine, detect: Mapping[str, object]) -> Installation:
     """Find the tool on a machine."""
     environment = machine.environment()
-    return detection.find(entry_of(detect), take(environment), environment)
+    return detection.find(entry_of(detect), environment, stock=take(environment))
 
 
 def npm_project(machine: Machine) -> None:
@@ -220,13 +220,13 @@ def test_a_pipe_in_the_place_of_a_manifest_is_not_read(machine: Machine) -> None
 def test_the_tools_of_the_catalogue_that_are_here_are_named(machine: Machine) -> None:
     """By a program, by a distribution, by a package, by a trace: in the catalogue's order."""
     environment = machine.environment()
-    assert detection.found(environment, take(environment)) == ()
+    assert list(detection.found(environment, stock=take(environment))) == []
     program(machine.bin / "sky")
     distribution(machine.folder, "dlt", "1.31.0")
     npm_package(machine.cwd / "node_modules", "next", "16.4.6")
     (machine.home / ".semgrep").mkdir()
     (machine.home / ".semgrep" / "settings.yml").touch()
-    found = detection.found(environment, take(environment))
+    found = detection.found(environment, stock=take(environment))
     assert [each for each in found if each in ("dlt", "next", "semgrep", "skypilot")] == [
         *("dlt", "next", "semgrep", "skypilot"),
     ]
@@ -247,6 +247,6 @@ def test_every_entry_is_found_by_each_of_its_names(machines: Machines) -> None:
                 else:
                     distribution(machine.folder, each.replace("-", "_"), "99999.0")
                 environment = machine.environment()
-                if name not in detection.found(environment, take(environment)):
+                if name not in detection.found(environment, stock=take(environment)):
                     missed.append((name, kind, each))
     assert missed == []

@@ -29,6 +29,7 @@ class Index(NamedTuple):
     npm: Mapping[str, Sequence[str]]  # Those of a package.
     python: Mapping[str, Sequence[str]]  # Those of a distribution, its name normalised.
     traces: Mapping[str, Sequence[Mapping[str, Any]]]  # The files that betray use, as in TOML.
+    modules: Mapping[str, str]  # The module in `tools` of those whose switches have no form.
 
 
 @cache
@@ -40,6 +41,11 @@ def index() -> Index:
 def names() -> tuple[str, ...]:
     """Name every tool of the catalogue, in the alphabet's order."""
     return tuple(index().entries)
+
+
+def modules() -> Mapping[str, str]:
+    """Map the tools that have a module in `tools` to its name; their switches have no form."""
+    return index().modules
 
 
 @cache

@@ -36,6 +36,7 @@ def compile_entries(entries: Sequence[Data]) -> bytes:
         "npm": _tools_by(entries, "npm"),
         "python": _tools_by(entries, "python"),
         "traces": {each["name"]: traces for each in entries if (traces := _traces(each))},
+        "modules": {each["name"]: each["module"] for each in entries if "module" in each},
     }
     return b"".join([_line(index), *lines])
 

@@ -122,7 +122,8 @@ def is_container(environment: Environment) -> bool:
     """True if this runs inside a container, by the marks that engines leave."""
     if environment.variables.get("KUBERNETES_SERVICE_HOST"):
         return True
-    return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
+    # `Path.exists` raises where a folder may not be entered.
+    return any(os.path.exists(environment.at_root(each)) for each in _CONTAINER_MARKERS)  # noqa: PTH110
 
 
 def _uname() -> Sequence[str]:

@@ -26,7 +26,7 @@ from usagectl.tools.places import path_of
 from usagectl.tools.python_programs import prefixes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.catalogue.entry import Detect, Entry, File
     from usagectl.machine.environment import Environment
@@ -36,18 +36,19 @@ _LARGEST_MANIFEST = 1 << 20
 """A `package.json` is a few kilobytes long; from a larger one no version is read."""
 
 
-def found(environment: Environment, stock: Inventory) -> tuple[str, ...]:
-    """Name the tools of the catalogue that are on this machine, or left a trace of their use."""
-    index = catalogue.index()
-    here = {*_named(index, stock), *_traced(index, environment)}
-    return tuple(
-        name
-        for name in index.entries
-        if name in here and find(catalogue.entry(name), stock, environment).is_found
-    )
+def found(
+    environment: Environment, names: Sequence[str] | None = None, *, stock: Inventory
+) -> dict[str, Installation]:
+    """Find the tools of the catalogue that are on this machine, or left a trace of their use.
+
+    Those that are named are in the answer even where they are not here.
+    """
+    wanted = names or _likely(environment, stock)
+    every = {name: find(catalogue.entry(name), environment, stock=stock) for name in wanted}
+    return {name: each for name, each in every.items() if names or each.is_found}
 
 
-def find(entry: Entry, stock: Inventory, environment: Environment) -> Installation:
+def find(entry: Entry, environment: Environment, *, stock: Inventory) -> Installation:
     """Find a tool: its program, its package, or else a trace of earlier use.
 
     A program that merely has the name counts, unless its release is known to be older than
@@ -65,6 +66,13 @@ def find(entry: Entry, stock: Inventory, environment: Environment) -> Installati
         return first
     traces = (entry.file(name) for name in entry.detect.traces)
     return Installation(installed=False, trace=_trace(traces, environment))
+
+
+def _likely(environment: Environment, stock: Inventory) -> list[str]:
+    """Name the tools of which something is here, by the index alone."""
+    index = catalogue.index()
+    here = {*_named(index, stock), *_traced(index, environment)}
+    return [name for name in index.entries if name in here]
 
 
 def _named(index: catalogue.Index, stock: Inventory) -> Iterator[str]:
