@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from usagectl.catalogue.entry import Entry, from_data
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ FOLDER = Path(__file__).parent
 COMPILED = FOLDER / "compiled.jsonl"
 
 
-class Index(NamedTuple):
+class Index(Value):
     """What is needed of every tool to find those that are on this machine."""
 
     entries: Mapping[str, tuple[int, int]]  # Where each lies: the offset behind this line, length.

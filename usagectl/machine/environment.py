@@ -11,9 +11,10 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.machine import owners, runners
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ _CI_VARIABLES = (
 _CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
 
 
-class Environment(NamedTuple):
+class Environment(Value):
     """Everything that a process can see of its machine.
 
     Attributes:

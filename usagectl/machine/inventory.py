@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,14 +25,14 @@ _EXTENSIONS = ".COM;.EXE;.BAT;.CMD"
 _LONGEST_VERSION = 64
 
 
-class Folder(NamedTuple):
+class Folder(Value):
     """A folder, and the names in it; those of programs on Windows without their extension."""
 
     path: str
     names: frozenset[str]
 
 
-class Distribution(NamedTuple):
+class Distribution(Value):
     """A Python distribution, as its metadata folder is called."""
 
     name: str  # Normalised (PEP 503).
@@ -38,7 +40,7 @@ class Distribution(NamedTuple):
     folder: str  # The `site-packages` that it lies in.
 
 
-class Inventory(NamedTuple):
+class Inventory(Value):
     """All that was listed, first what a command typed here would reach first."""
 
     commands: tuple[Folder, ...] = ()

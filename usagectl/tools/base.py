@@ -14,11 +14,12 @@ from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from usagectl import catalogue
 from usagectl.errors import UnknownToolError
 from usagectl.settings import is_http_url
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -60,7 +61,7 @@ LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 
 
-class Switch(NamedTuple):
+class Switch(Value):
     """One place that can turn telemetry on or off, and what it says."""
 
     source: Source  # What kind of place it is.
@@ -70,7 +71,7 @@ class Switch(NamedTuple):
     says: Telemetry | None  # What the tool makes of it; None when the tool ignores it.
 
 
-class Caution(NamedTuple):
+class Caution(Value):
     """Something that a person should know about a part: code, sentence, next step."""
 
     code: str
@@ -79,7 +80,7 @@ class Caution(NamedTuple):
     level: Literal["warning", "error"] = "warning"  # An error: the tool itself does not work.
 
 
-class Installation(NamedTuple):
+class Installation(Value):
     """What was found of a tool: on this machine or not, its program, version and packages."""
 
     installed: bool
@@ -94,7 +95,7 @@ class Installation(NamedTuple):
         return self.installed or self.trace is not None
 
 
-class PartReading(NamedTuple):
+class PartReading(Value):
     """Everything that one part of a tool would look at before it sends."""
 
     part: str  # The part's name, such as `cli`.
@@ -105,7 +106,7 @@ class PartReading(NamedTuple):
     senders: Mapping[str, Telemetry] = MappingProxyType({})  # What is switched apart in the part.
 
 
-class IdentityFile(NamedTuple):
+class IdentityFile(Value):
     """One place in which a tool keeps its machine ID."""
 
     tool: str  # Whose it is.
@@ -117,7 +118,7 @@ class IdentityFile(NamedTuple):
     is_shared: bool = False  # True if every part of the tool reads this file while it exists.
 
 
-class Change(NamedTuple):
+class Change(Value):
     """What switching wrote (or would write) in one file."""
 
     tool: str  # Whose switch.
@@ -128,7 +129,7 @@ class Change(NamedTuple):
     set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
-class Uncovered(NamedTuple):
+class Uncovered(Value):
     """Something that a tool does, or sends, whatever its switches say."""
 
     text: str  # One or two sentences.

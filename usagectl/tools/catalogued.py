@@ -6,7 +6,7 @@ loudest of its parts is the tool's verdict.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.catalogue.versions import is_within, numbers_of
 from usagectl.tools import catalogued_cautions as cautions
@@ -20,6 +20,7 @@ from usagectl.tools.base import (
     Telemetry,
     Tool,
 )
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,7 @@ _SAYS: Mapping[Outcome, Telemetry | None] = {
 }
 
 
-class Tried(NamedTuple):
+class Tried(Value):
     """A switch of an entry, and what was found of it here."""
 
     rule: SwitchRule
@@ -51,7 +52,7 @@ class Tried(NamedTuple):
     outcome: Outcome
 
 
-class Verdict(NamedTuple):
+class Verdict(Value):
     """What the switches of an entry come to."""
 
     telemetry: Telemetry
@@ -59,7 +60,7 @@ class Verdict(NamedTuple):
     senders: Mapping[str, Telemetry]  # By the name of a part; empty without parts.
 
 
-class Reading(NamedTuple):
+class Reading(Value):
     """An entry as read on this machine, for one release."""
 
     entry: Entry

@@ -8,11 +8,12 @@ the tool. Parsers are imported where a file of their format is there, and not be
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.machine import files
 from usagectl.tools.forms import MISSING
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
-class Content(NamedTuple):
+class Content(Value):
     """What stands in a file."""
 
     values: object = MISSING  # Mappings, lists and values; MISSING where there is no file.
@@ -72,7 +73,7 @@ def _walk(value: object, path: Sequence[str]) -> object:
     return value
 
 
-class _Code(NamedTuple):
+class _Code(Value):
     """A program that holds settings."""
 
     text: str
