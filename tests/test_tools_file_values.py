@@ -198,6 +198,16 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         assert "a pipe" in load(pipe, form).problem
 
 
+def test_dialects() -> None:
+    """Strict JSON knows no comment; YAML 1.2 knows no words for true but `true`."""
+    file = Path("file")
+    for text in (b'{"a": 1} // c', b'{"a": 1,}'):
+        assert parse(file, text, "json").values == {"a": 1}
+        assert parse(file, text, "json", "strict").problem
+    assert parse(file, b"a: [off, yes, true]", "yaml").values == {"a": [False, True, True]}
+    assert parse(file, b"a: [off, yes, true]", "yaml", "1.2").values == {"a": ["off", "yes", True]}
+
+
 def test_the_section_of_keys_without_one(tmp_path: Path) -> None:
     """A key that is named alone stands in the section that the file's entry gives."""
     file = tmp_path / "file"

@@ -269,7 +269,9 @@ class _Reader:
         if name not in self.contents:
             file = self.entry.file(name)
             path = places.path_of(file, self.environment, self.version)
-            found = file_values.load(path, file.format) if path else file_values.Content()
+            found = (
+                file_values.load(path, file.format, file.dialect) if path else file_values.Content()
+            )
             self.contents[name] = path, found
             if path and found.problem:
                 self.problems[path] = found.problem

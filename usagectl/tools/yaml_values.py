@@ -1,6 +1,7 @@
 """Values of a YAML file, from the events of ruamel.yaml's parser; imported only where one is.
 
 Plain scalars have the types of YAML 1.1, as most tools read them: `no` and `off` are false.
+In YAML 1.2 they are texts.
 Tags mean nothing here. An alias is the value that it names, never a copy, so that nothing grows.
 """
 
@@ -25,14 +26,14 @@ MAX_DEPTH = 100
 _MAX_MERGED = 10_000
 
 _TRUE = ("true", "yes", "on")
-_FALSE = ("false", "no", "off")
+_WORDS = ("yes", "no", "on", "off")
 _NULL = ("", "~", "null")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?[0-9]{0,18}\.[0-9]{1,18}")
 
 
-def parse(path: Path, text: str) -> object:
-    """Parse the first document of a file.
+def parse(path: Path, text: str, *, has_words: bool = True) -> object:
+    """Parse the first document of a file; without words as YAML 1.2 has it: `off` is a text.
 
     Raises:
         FileCorruptError: it is not YAML, too long, or nested too deep.
@@ -40,7 +41,7 @@ def parse(path: Path, text: str) -> object:
     if len(text) > MAX_CHARACTERS:
         raise FileCorruptError(path, reason=f"it has more than {MAX_CHARACTERS} characters")
     try:
-        return _Builder(path).build(_first_document(text))
+        return _Builder(path, has_words=has_words).build(_first_document(text))
     # The parser lets errors of Python's own escape where a file is odd enough.
     except (YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise FileCorruptError(path, reason="it is not YAML") from error
@@ -64,8 +65,9 @@ class _Open(NamedTuple):
 class _Builder:
     """A document under construction: the open mappings and lists, and what anchors name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, has_words: bool) -> None:
         self.path = path
+        self.has_words = has_words
         self.root: object = None
         self.stack: list[_Open] = []
         self.anchors: dict[str, object] = {}
@@ -77,7 +79,7 @@ class _Builder:
                 self.add(self.anchors.get(event.anchor))
             elif isinstance(event, events.ScalarEvent):
                 # A key is what is written: `on:` is true to YAML 1.1, and no key to anybody.
-                value = str(event.value) if self.wants_key() else _scalar(event)
+                value = str(event.value) if self.wants_key() else self.scalar(event)
                 self.add(value, event.anchor)
             elif isinstance(event, events.MappingStartEvent):
                 self.open({}, event.anchor)
@@ -86,6 +88,16 @@ class _Builder:
             elif isinstance(event, events.MappingEndEvent | events.SequenceEndEvent):
                 self.close()
         return self.root
+
+    def scalar(self, event: Any) -> object:  # noqa: ANN401  (ruamel.yaml's events have no types)
+        """Read a scalar with its type, as the dialect has it."""
+        text = str(event.value)
+        if event.style or (event.tag and str(event.tag) != "tag:yaml.org,2002:bool"):
+            return text
+        word = text.lower()
+        if word in ("true", "false") or (self.has_words and word in _WORDS):
+            return word in _TRUE
+        return None if word in _NULL else _number(text)
 
     def wants_key(self) -> bool:
         top = self.stack[-1] if self.stack else None
@@ -129,15 +141,7 @@ class _Builder:
             holder.setdefault(name, value)
 
 
-def _scalar(event: Any) -> object:  # noqa: ANN401  (ruamel.yaml's events have no types)
-    text = str(event.value)
-    if event.style or (event.tag and str(event.tag) != "tag:yaml.org,2002:bool"):
-        return text
-    word = text.lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    if word in _NULL:
-        return None
+def _number(text: str) -> object:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
