@@ -7,6 +7,7 @@ false is neither the text "false" nor 0.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -88,16 +89,17 @@ def _is_positive(test: Match, value: object) -> bool:
 
 
 def _number_of(value: object) -> float | None:
-    """Read a number, as JavaScript's `Number` and Python's `float` both do; None without one."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or not value.isascii() or "_" in value:
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    """Read a number, of a text the one it begins with, as JavaScript's `parseInt` does."""
+    if not isinstance(value, str):
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    digits = re.match(r"[+-]?[0-9]{1,300}", value.lstrip(_JAVASCRIPT_SPACES))
+    return int(digits[0]) if digits else None
+
+
+_JAVASCRIPT_SPACES = (
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 
 
 def _is_truthy(_test: Match, value: object) -> bool:
