@@ -31,8 +31,16 @@ def env(
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
         ),
     ] = None,
+    *,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--tool", metavar="TOOL", help="What this tool heeds; can be repeated."),
+    ] = None,
 ) -> _output.Answer:
     """Print every opt-out variable, ready for a shell or a file.
+
+    Each known tool is silenced, here or not yet, by its own variable and the one
+    value that is safe for it; `usagectl disable --shell` keeps them for good.
 
     For this shell:      eval "$(usagectl env)"
 
@@ -48,13 +56,14 @@ def env(
     # $SHELL is not always the shell that runs `eval "$(usagectl env)"`.
     default = found if found == "zsh" or environment.system == "Windows" else "bash"
     chosen = format_name or default
-    text = shells.render(tools.opt_out_variables(), chosen)
+    variables = tools.opt_out_variables(names or ())
+    text = shells.render(variables, chosen)
     defeats = _defeats(environment)
     for caution in () if invocation.as_json else defeats:
         _output.print_remark(caution.message, hint=caution.hint)
     data = {
         "format": chosen,
-        "variables": tools.opt_out_variables(),
+        "variables": variables,
         "text": text,
         "warnings": as_data(defeats),
     }
