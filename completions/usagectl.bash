@@ -221,12 +221,16 @@ _usagectl_options() {
             ;;
         'usagectl disable')
             reply=(--keep-spool
+                --shell
+                --system
                 --dry-run
                 --json
                 --help,-h)
             ;;
         'usagectl enable')
-            reply=(--dry-run
+            reply=(--shell
+                --system
+                --dry-run
                 --json
                 --help,-h)
             ;;
@@ -457,7 +461,8 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl env')
-            reply=(--json
+            reply=(+--tool
+                --json
                 --help,-h)
             ;;
         'usagectl run')
@@ -1044,6 +1049,12 @@ _usagectl_values() {
             ;;
         'usagectl cache-dir set 1')
             reply=(folder)
+            ;;
+        'usagectl env --tool')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl env 1')
             reply=(choice

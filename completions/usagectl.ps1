@@ -65,12 +65,16 @@ function global:__usagectl_options([string]$key) {
         }
         'usagectl disable' {
             '--keep-spool|Keep the events that wait in the spool.',
+                '--shell|Also the start-up files of your shells: every known opt-out.',
+                '--system|Every user of this machine, its services, its policy; as root.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl enable' {
-            '--dry-run|Say what would change; change nothing.',
+            '--shell|Also the start-up files of your shells: every known opt-out.',
+                '--system|Every user of this machine, its services, its policy; as root.',
+                '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
@@ -301,7 +305,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl env' {
-            '--json|Answer as one JSON object on stdout.',
+            '+--tool|What this tool heeds; can be repeated.',
+                '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl run' {
@@ -886,6 +891,12 @@ function global:__usagectl_values([string]$key) {
         }
         'usagectl cache-dir set 1' {
             'folder'
+        }
+        'usagectl env --tool' {
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl env 1' {
             'choice',

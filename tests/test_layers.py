@@ -22,7 +22,7 @@ tools
 identity consent
 spool
 delivery emitting botocore
-preview live switching status
+preview live switching shell_files system_files status
 capture
 audit
 conformance
