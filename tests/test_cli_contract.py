@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 ENVELOPE = ["schema", "command", "data", "errors"]
 ERROR = ["code", "message", "hint"]
 SWITCH = "source name value origin"
-CAUTION = "code message hint"
+CAUTION = "code message hint level"
 IDENTITY = "value kind path"
-PART = "name part telemetry installed version endpoint decided_by overridden warnings machine_id"
+PART = (
+    "name part telemetry installed version endpoint decided_by overridden warnings machine_id "
+    "senders asks summary evidence"
+)
 EVENT = (
     "name documented meaning when endpoint sentence tools since until fields undocumented_fields "
     "example departures"

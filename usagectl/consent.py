@@ -5,20 +5,19 @@ The one place where switches become a verdict; status and the sender both ask he
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.settings import load
-from usagectl.tools.base import first_heeded, is_no, select
+from usagectl.tools.base import RANK, first_heeded, is_no, select
 from usagectl.tools.instrumented import Instrumented
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
     from usagectl.tools.instrumented import Registration
-
-_RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 
 
 class Consent(NamedTuple):
@@ -27,7 +26,8 @@ class Consent(NamedTuple):
     tool: str  # Whose.
     part: str  # Which part.
     name: str  # The part as a person reads it.
-    telemetry: Telemetry  # `on` sends, `local` records and sends nothing, `off` does neither.
+    # `on` sends, `local` records and sends nothing, `off` does neither; `unknown` cannot be told.
+    telemetry: Telemetry
     decided_by: Switch  # The switch that decided.
     overridden: tuple[Switch, ...]  # Switches that said something else and were not obeyed.
     considered: tuple[Switch, ...]  # Every switch looked at, in order, ignored ones too.
@@ -37,15 +37,28 @@ class Consent(NamedTuple):
     counts: bool  # Whether it is on this machine or was asked for by name.
     is_ours: bool  # Whether the tool records its events through usagectl.
     is_out_of_reach: bool  # Whether no file that usagectl writes can switch it off.
+    senders: Mapping[str, Telemetry] = MappingProxyType({})  # What is switched apart in the part.
+    asks: bool = False  # Whether it is off because nobody has answered its question yet.
+    summary: str = ""  # What it sends, in a few words; empty where the catalogue does not know it.
+    evidence: str = ""  # How that was seen, and of which release, such as `wire 16.4.6`.
+
+    @property
+    def shown(self) -> str:
+        """Its telemetry for a program; `absent` where it is neither here nor asked for."""
+        return self.telemetry if self.counts else "absent"
 
     @property
     def state(self) -> str:
-        """What is said of it: its telemetry; `absent` where it is neither here nor asked for."""
-        return self.telemetry if self.counts else "absent"
+        """Its telemetry for a person: `asks` where it is off until somebody answers."""
+        return "asks" if self.counts and self.asks else self.shown
 
 
-def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
-    """Decide on every part of the named tools, or of all.
+def evaluate(
+    environment: Environment, names: Sequence[str] = (), *, everything: bool = False
+) -> tuple[Consent, ...]:
+    """Decide on every part of the named tools; without a name of those that are known or here.
+
+    With `everything` the whole catalogue is judged.
 
     Opens no socket, runs no program, writes nothing.
 
@@ -54,7 +67,7 @@ def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Conse
     """
     return tuple(
         verdict
-        for tool in select(environment, names)
+        for tool in select(environment, names, everything=everything)
         for verdict in evaluate_tool(environment, tool, is_named=tool.name in names)
     )
 
@@ -78,8 +91,9 @@ def decide(
     tool: Tool, reading: PartReading, installation: Installation, *, counts: bool
 ) -> Consent:
     """Turn the switches of one part into a verdict."""
-    decider = (_strictest if tool.is_ours else first_heeded)(reading.switches)
-    telemetry = decider.says or "on"
+    decide_by = _strictest if tool.is_ours else first_heeded
+    decider = reading.decider or decide_by(reading.switches)
+    telemetry, entry = decider.says or "on", tool.entry
     return Consent(
         tool=tool.name,
         part=reading.part,
@@ -94,6 +108,10 @@ def decide(
         counts=counts,
         is_ours=tool.is_ours,
         is_out_of_reach=not tool.can_be_written or decider.source in ("environment", "flags"),
+        senders=reading.senders,
+        asks=decider.source == "default" and entry is not None and entry.default == "asks",
+        summary=entry.summary if entry else "",
+        evidence=f"{entry.how} {entry.version}" if entry else "",
     )
 
 
@@ -116,7 +134,7 @@ def _strictest(switches: Sequence[Switch]) -> Switch:
         for switch in speaking
         if switch is choice or switch.says == "off" or switch.source in ("policy", "project")
     ]
-    return min(candidates, key=lambda switch: _RANK[switch.says or "on"])
+    return min(candidates, key=lambda switch: RANK[switch.says or "on"])
 
 
 def way_off_of(found: Consent) -> str:
@@ -131,7 +149,7 @@ def describe(switch: Switch) -> str:
     if switch.source == "default":
         return "no switch is set"
     value = "" if switch.value is None else f"={switch.value}"
-    place = "environment" if switch.source == "environment" else switch.origin
+    place = "environment" if switch.source in ("environment", "ci") else switch.origin
     return f"{switch.name}{value} ({place})" if place else f"{switch.name}{value}"
 
 

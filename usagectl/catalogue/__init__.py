@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -23,3 +24,14 @@ def entry(name: str) -> Entry:
     if name not in names():
         raise KeyError(name)
     return from_data(tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+
+
+@cache
+def modules() -> dict[str, str]:
+    """Map the tools that have a module in `tools` to its name; their switches have no form."""
+    texts = {name: (FOLDER / f"{name}.toml").read_text(encoding="utf-8") for name in names()}
+    found = {name: _MODULE.search(text) for name, text in texts.items()}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+_MODULE = re.compile('^module = "([a-z_]+)"$', re.MULTILINE)

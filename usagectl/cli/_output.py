@@ -37,6 +37,7 @@ STYLES = {
     "on": "bold red",
     "local": "yellow",
     "off": "green",
+    "asks": "green",
     "unknown": "bold red",
     "absent": "dim",
 }
@@ -245,8 +246,9 @@ _FORMS: Mapping[str, str] = {
         "baseline_written=written dry_run"
     ),
     "Consent": (
-        "name=tool part telemetry=state installed=installation.installed "
-        "version=installation.version endpoint decided_by overridden warnings=cautions"
+        "name=tool part telemetry=shown installed=installation.installed "
+        "version=installation.version endpoint decided_by overridden warnings=cautions "
+        "senders asks summary evidence"
     ),
     "Entry": (
         "uid time tool event state bytes=size at=handover.at to=handover.to "
@@ -268,7 +270,7 @@ _FORMS: Mapping[str, str] = {
         "problem=problem.code"
     ),
     "Preview": (
-        "tool=consent.tool part=consent.part telemetry=consent.state "
+        "tool=consent.tool part=consent.part telemetry=consent.shown "
         "decided_by=consent.decided_by would_send"
     ),
     "ReplayResult": (

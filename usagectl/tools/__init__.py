@@ -1,4 +1,4 @@
-"""The tools whose telemetry usagectl knows; a new one is a module and a line in `tools.txt`."""
+"""The tools whose telemetry usagectl knows; a new one is a file of the catalogue."""
 
 from __future__ import annotations
 

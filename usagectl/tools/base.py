@@ -1,6 +1,7 @@
 """Words in which every tool is described: parts, switches, files, requests; and the known tools.
 
-A tool is one small module beside this one. It says which switches each of its
+A tool is an entry of the catalogue, read by `catalogued`; where no form covers its switches it
+is one small module beside this one. It says which switches each of its
 parts reads, in the order in which that program obeys them; it writes and undoes
 its own switches, names the places of its machine ID and builds its own preview.
 The verdict on its switches is given by `consent`.
@@ -12,14 +13,17 @@ import os
 from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from usagectl import catalogue
 from usagectl.errors import UnknownToolError
 from usagectl.settings import is_http_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from usagectl.catalogue.entry import Entry, Remark
     from usagectl.machine.environment import Environment
     from usagectl.tools.instrumented import Instrumented
     from usagectl.tools.previews import PartPreview, PreviewWish
@@ -37,14 +41,23 @@ Source = Literal[
     "setting",
     "default",
     "state",
+    "file",
+    "machine",
+    "ci",
+    "release",
 ]
+"""What kind of place a switch is: `file` and `machine` are the tool's own files, a user's and a
+machine's; `ci` a sign of a CI service; `release` a release that sends nothing at all.
+"""
+
+RANK: Mapping[str, int] = {"off": 0, "local": 1, "unknown": 2, "on": 3}
+"""How loud a verdict is: what is not known counts as louder than off."""
+
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
 
 LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
-
-_LIST = "tools.txt"
 
 
 class Switch(NamedTuple):
@@ -63,6 +76,7 @@ class Caution(NamedTuple):
     code: str
     message: str
     hint: str = ""
+    level: Literal["warning", "error"] = "warning"  # An error: the tool itself does not work.
 
 
 class Installation(NamedTuple):
@@ -81,6 +95,8 @@ class PartReading(NamedTuple):
     endpoint: str  # The URL it would post to.
     switches: tuple[Switch, ...]  # First the one that is obeyed first; ignored ones say None.
     cautions: tuple[Caution, ...] = ()  # What is odd about this configuration.
+    decider: Switch | None = None  # The switch that decides, where their order does not tell.
+    senders: Mapping[str, Telemetry] = MappingProxyType({})  # What is switched apart in the part.
 
 
 class IdentityFile(NamedTuple):
@@ -119,13 +135,35 @@ class Tool(ABC):
 
     name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
-    opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
     is_previewed_absent: ClassVar[bool] = False  # Whether preview shows it although it is not here.
     is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
-    can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
-    user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
-    event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
-    not_covered: ClassVar[tuple[Uncovered, ...]] = ()  # What no opt-out of its own reaches.
+    can_be_written: bool = True  # Whether a file that usagectl writes can switch it off.
+
+    @property
+    def entry(self) -> Entry | None:
+        """What the catalogue knows of it; None for a program that records through usagectl."""
+        return catalogue.entry(self.name)
+
+    @property
+    def opt_out(self) -> Mapping[str, str]:
+        """What silences every part; the first is to be exported."""
+        return self.entry.opt_out if self.entry else {}
+
+    @property
+    def user_agents(self) -> tuple[str, ...]:
+        """How the `User-Agent` of its requests begins."""
+        return self.entry.user_agents if self.entry else ()
+
+    @property
+    def event_prefix(self) -> str:
+        """How its events' names begin; empty without a prefix."""
+        return self.entry.event_prefix if self.entry else ""
+
+    @property
+    def not_covered(self) -> tuple[Uncovered, ...]:
+        """What no opt-out of its own reaches."""
+        found = self.entry.uncovered if self.entry else ()
+        return tuple(map(_uncovered, found))
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -175,18 +213,24 @@ class Tool(ABC):
         return ()
 
 
+def _uncovered(remark: Remark) -> Uncovered:
+    seen = "seen" if remark.how == "wire" else "read"
+    versions = f"{seen} in {remark.versions.removeprefix('==')}" if remark.versions else ""
+    return Uncovered(remark.text, remark.hosts, versions)
+
+
 @cache
 def built_in() -> tuple[Tool, ...]:
-    """Load the tools that are known on every machine: TOOL of each module in the data file."""
+    """Load the tools that have a module of their own: its TOOL, in the catalogue's order."""
     from importlib import import_module
 
-    names = Path(__file__).with_name(_LIST).read_text(encoding="utf-8").split()
-    return tuple(import_module(f"{__package__}.{name}").TOOL for name in names)
+    modules = catalogue.modules().values()
+    return tuple(import_module(f"{__package__}.{module}").TOOL for module in modules)
 
 
 def names() -> tuple[str, ...]:
-    """Name the tools that are known on every machine."""
-    return tuple(tool.name for tool in built_in())
+    """Name the tools that have a module of their own."""
+    return tuple(catalogue.modules())
 
 
 def not_covered() -> list[tuple[str, Uncovered]]:
@@ -209,17 +253,39 @@ def emitters(environment: Environment) -> tuple[Instrumented, ...]:
     return tuple(tool for tool in known(environment) if isinstance(tool, Instrumented))
 
 
-def select(environment: Environment, names: Sequence[str] = ()) -> tuple[Tool, ...]:
-    """Return the named tools in usagectl's own order; all of them without a name.
+def select(
+    environment: Environment, names: Sequence[str] = (), *, everything: bool = False
+) -> tuple[Tool, ...]:
+    """Return the named tools in usagectl's own order.
+
+    Without a name these are the known ones and those of the catalogue that are found here; with
+    `everything` the whole catalogue.
 
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
     found = known(environment)
+    taken = {tool.name for tool in found}
+    # A program that records through us under a name of the catalogue is that program.
+    others = [name for name in catalogue.names() if name not in taken]
     for name in names:
-        if all(name != tool.name for tool in found):
-            raise UnknownToolError(name, known=[tool.name for tool in found])
-    return tuple(tool for tool in found if not names or tool.name in names)
+        if name not in taken and name not in others:
+            raise UnknownToolError(name, known=[*(tool.name for tool in found), *others])
+    chosen = [name for name in others if name in names] if names else others
+    tools = (*found, *_catalogued(environment, chosen, is_wanted=bool(names) or everything))
+    return tuple(tool for tool in tools if not names or tool.name in names)
+
+
+def _catalogued(
+    environment: Environment, names: Iterable[str], *, is_wanted: bool
+) -> Iterator[Tool]:
+    """Yield tools of the catalogue: all of those that are wanted, else those that are here."""
+    from usagectl.tools.catalogued import Catalogued  # it is described in the words above
+
+    for name in names:
+        tool = Catalogued(catalogue.entry(name))
+        if is_wanted or tool.find(environment).installed:
+            yield tool
 
 
 def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:

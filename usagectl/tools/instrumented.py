@@ -13,9 +13,9 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl import settings
+from usagectl import catalogue, settings
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
+    from usagectl.catalogue.entry import Entry
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
     from usagectl.notice import Declaration
@@ -91,13 +92,21 @@ class Instrumented(Tool):
     """A tool that records its events through usagectl: one part, `cli`."""
 
     parts = ("cli",)
-    opt_out: ClassVar[Mapping[str, str]] = {"DO_NOT_TRACK": "1", settings.MODE_VARIABLE: "off"}
     is_ours = True
-    user_agents = (f"{NAME}/",)
 
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
         self.name = registration.name
+
+    @property
+    def entry(self) -> Entry | None:
+        """What the catalogue knows of usagectl; nothing of any other program."""
+        return catalogue.entry(NAME) if self.name == NAME else None
+
+    @property
+    def opt_out(self) -> Mapping[str, str]:
+        """What silences usagectl silences every program that records through it."""
+        return catalogue.entry(NAME).opt_out
 
     def find(self, environment: Environment) -> Installation:
         """Find its program; usagectl is always here, and so is a script that named no file."""

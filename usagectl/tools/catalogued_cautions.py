@@ -1,0 +1,147 @@
+"""What to warn of in a tool of the catalogue: values that are not what they look like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usagectl.errors import quote
+from usagectl.tools.base import Caution, is_no
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from usagectl.catalogue.entry import Entry, SwitchRule
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Switch
+    from usagectl.tools.catalogued import Reading, Tried
+
+_YES = frozenset(("1", "true", "t", "yes", "y", "on", "enable", "enabled", "disable", "disabled"))
+_NO = frozenset(("0", "false", "f", "no", "n", "off", "none", "never", "disable", "disabled"))
+"""Words that a person writes for a yes and a no; `disabled` is a no to telemetry anywhere."""
+
+_SHARED = "DO_NOT_TRACK"
+
+
+def of(reading: Reading, environment: Environment) -> tuple[Caution, ...]:
+    """List what a person should know of a tool's switches as they stand."""
+    return (
+        *_breaking(reading),
+        *_misread(reading),
+        *_partial(reading),
+        *_do_not_track(reading, environment),
+        *_unreadable(reading),
+    )
+
+
+def version_unknown(entry: Entry) -> Caution:
+    """Warn that the releases differ and that it is not known which one is here."""
+    message = (
+        f"Which release of {entry.title} is here was not found, and they do not read their "
+        "switches alike: the loudest one counts."
+    )
+    return Caution("version-unknown", message, way_off(entry))
+
+
+def own_switches(entry: Entry) -> Iterator[SwitchRule]:
+    """Yield the switches that may be written and silence the whole tool, its own ones first."""
+    rules = [each for each in entry.switches if each.write is not None and each.reach != "ci"]
+    whole = [each for each in rules if not each.covers]
+    yield from (each for each in whole if each.reach == "own")
+    yield from (each for each in whole if each.reach != "own")
+
+
+def way_off(entry: Entry) -> str:
+    """Return a command that silences a tool: a variable, its file, or its own command."""
+    for rule in own_switches(entry):
+        if rule.variables:
+            return f"export {rule.variables[0]}={quote(str(rule.write))}"
+        return f"usagectl disable {entry.name}"
+    return next((each.run for each in entry.commands), "")
+
+
+def _way_of(rule: SwitchRule, entry: Entry) -> str:
+    """Return what puts one switch right."""
+    if rule.variables and rule.write is not None:
+        return f"export {rule.variables[0]}={quote(str(rule.write))}"
+    return f"unset {rule.variables[0]}" if rule.variables else way_off(entry)
+
+
+def _said(switch: Switch) -> str:
+    value = "" if switch.value is None else f"={switch.value or '(empty)'}"
+    place = "" if switch.origin in ("", "environment") else f" in {switch.origin}"
+    return f"{switch.name}{value}{place}"
+
+
+def _breaking(reading: Reading) -> Iterator[Caution]:
+    for each in reading.speaking:
+        if each.outcome == "breaks":
+            title = reading.entry.title
+            message = f"{title} stops with an error because of {_said(each.switch)}."
+            yield Caution("value-breaks-tool", message, _way_of(each.rule, reading.entry), "error")
+
+
+def _misread(reading: Reading) -> Iterator[Caution]:
+    """Warn of a value that a person takes for the contrary of what it does."""
+    title, is_on = reading.entry.title, reading.verdict.telemetry == "on"
+    for each in reading.tried:
+        if each.rule.reach == "ci" or each.outcome == "breaks":
+            continue
+        wish, way = _wish_of(each), _way_of(each.rule, reading.entry)
+        said = _said(each.switch)
+        if wish == "off" and each.outcome in ("ignored", "on") and is_on:
+            message = f"{said} does not switch {title} off, although it reads so."
+            yield Caution("value-ignored", message, way)
+        elif wish == "on" and each.outcome == "off":
+            message = f"{said} switches {title} off, although it reads like the contrary."
+            yield Caution("works-by-accident", message, way)
+
+
+def _wish_of(tried: Tried) -> str:
+    """Say what a person who wrote a value wanted: `off`, `on`, or nothing that could be told."""
+    word = (tried.switch.value or "").strip().strip("'\"").lower()
+    yes, no = ("off", "on") if _is_opt_out(tried.rule) else ("on", "off")
+    if word in _YES & _NO:
+        return "off"
+    return yes if word in _YES else no if word in _NO else ""
+
+
+def _is_opt_out(rule: SwitchRule) -> bool:
+    """True for a switch whose yes means silence, such as DO_NOT_TRACK."""
+    if rule.write is not None:
+        return str(rule.write).lower() in _YES
+    if rule.off is None:
+        return False
+    if rule.off.form in ("one-of", "equals", "first-letter"):
+        return any(str(value).lower() in _YES - _NO for value in rule.off.values)
+    return rule.off.form != "falsy"
+
+
+def _partial(reading: Reading) -> Iterator[Caution]:
+    """Warn where a switch silences a part and another goes on."""
+    entry, senders = reading.entry, reading.verdict.senders
+    if reading.verdict.telemetry != "on":
+        return
+    loud = [entry.parts[part] for part, says in senders.items() if says == "on"]
+    for each in reading.speaking:
+        if each.outcome == "off" and each.rule.covers:
+            quiet = _in_words([entry.parts[part] for part in each.rule.covers])
+            message = f"{_said(each.switch)} silences {quiet} alone; {_in_words(loud)} goes on."
+            yield Caution("covers-part", message, way_off(entry))
+
+
+def _in_words(names: list[str]) -> str:
+    return " and ".join(names)
+
+
+def _do_not_track(reading: Reading, environment: Environment) -> Iterator[Caution]:
+    entry = reading.entry
+    knows_it = any(_SHARED in rule.variables for rule in entry.switches)
+    is_loud = reading.verdict.telemetry in ("on", "unknown")
+    if is_loud and not knows_it and is_no(environment.variables.get(_SHARED)):
+        message = f"{_SHARED} is set, but {entry.title} does not read it."
+        yield Caution("do-not-track-ignored", message, way_off(entry))
+
+
+def _unreadable(reading: Reading) -> Iterator[Caution]:
+    for path, problem in reading.problems:
+        yield Caution("file-unreadable", problem, f"ls -l {quote(str(path))}")

@@ -1,0 +1,133 @@
+"""Values of a YAML file, from the events of ruamel.yaml's parser; imported only where one is.
+
+Plain scalars have the types of YAML 1.1, as most tools read them: `no` and `off` are false.
+Tags mean nothing here. An alias is the value that it names, never a copy, so that nothing grows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML, events
+from ruamel.yaml.error import YAMLError
+
+from usagectl.errors import FileCorruptError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+MAX_CHARACTERS = 128 * 1024
+"""A parser in Python takes a second for that many."""
+
+MAX_DEPTH = 100
+_MAX_MERGED = 10_000
+
+_TRUE = ("true", "yes", "on")
+_FALSE = ("false", "no", "off")
+_NULL = ("", "~", "null")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[-+]?[0-9]{0,18}\.[0-9]{1,18}")
+
+
+def parse(path: Path, text: str) -> object:
+    """Parse the first document of a file.
+
+    Raises:
+        FileCorruptError: it is not YAML, too long, or nested too deep.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise FileCorruptError(path, reason=f"it has more than {MAX_CHARACTERS} characters")
+    try:
+        return _Builder(path).build(_first_document(text))
+    # The parser lets errors of Python's own escape where a file is odd enough.
+    except (YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise FileCorruptError(path, reason="it is not YAML") from error
+
+
+def _first_document(text: str) -> Iterator[Any]:
+    for event in YAML(typ="safe", pure=True).parse(text):
+        yield event
+        if isinstance(event, events.DocumentEndEvent):
+            return
+
+
+class _Builder:
+    """A document under construction: the open mappings and lists, and what anchors name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.root: object = None
+        self.stack: list[tuple[dict[Any, object] | list[object], list[object]]] = []
+        self.anchors: dict[str, object] = {}
+        self.merged = 0
+
+    def build(self, found: Iterable[Any]) -> object:
+        for event in found:
+            if isinstance(event, events.AliasEvent):
+                self.add(self.anchors.get(event.anchor))
+            elif isinstance(event, events.ScalarEvent):
+                # A key is what is written: `on:` is true to YAML 1.1, and no key to anybody.
+                value = str(event.value) if self.wants_key() else _scalar(event)
+                self.add(value, event.anchor)
+            elif isinstance(event, events.MappingStartEvent):
+                self.open({}, event.anchor)
+            elif isinstance(event, events.SequenceStartEvent):
+                self.open([], event.anchor)
+            elif isinstance(event, events.MappingEndEvent | events.SequenceEndEvent):
+                self.stack.pop()
+        return self.root
+
+    def wants_key(self) -> bool:
+        return bool(self.stack) and isinstance(self.stack[-1][0], dict) and not self.stack[-1][1]
+
+    def open(self, value: dict[Any, object] | list[object], anchor: str | None) -> None:
+        if len(self.stack) >= MAX_DEPTH:
+            raise FileCorruptError(self.path, reason="it is nested too deep")
+        self.add(value, anchor)
+        self.stack.append((value, []))
+
+    def add(self, value: object, anchor: str | None = None) -> None:
+        """Put a value where the document stands: at its root, in a list, as a key or its value."""
+        if anchor:
+            self.anchors[anchor] = value
+        if not self.stack:
+            self.root = value
+            return
+        holder, waiting = self.stack[-1]
+        if isinstance(holder, list):
+            holder.append(value)
+        elif not waiting:
+            waiting.append(value)
+        else:
+            self.set(holder, waiting.pop(), value)
+
+    def set(self, holder: dict[Any, object], key: object, value: object) -> None:
+        if key == "<<":
+            self.merge(holder, value)
+        elif isinstance(key, str):
+            holder[key] = value
+
+    def merge(self, holder: dict[Any, object], value: object) -> None:
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict):
+                self.merged += len(each)
+                if self.merged > _MAX_MERGED:
+                    raise FileCorruptError(self.path, reason="it merges too much")
+                for name, inner in list(each.items()):
+                    holder.setdefault(name, inner)
+
+
+def _scalar(event: Any) -> object:  # noqa: ANN401  (ruamel.yaml's events have no types)
+    text = str(event.value)
+    if event.style or (event.tag and str(event.tag) != "tag:yaml.org,2002:bool"):
+        return text
+    word = text.lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    if word in _NULL:
+        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
