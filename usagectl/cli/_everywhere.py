@@ -80,7 +80,7 @@ def show(done: Everywhere, *, is_off: bool, dry_run: bool) -> None:
     for where, each in changed:
         if dry_run:
             for line in each.diff().splitlines():
-                _output.print_line(line)
+                typer.echo("\t".join(map(_output.printable_line, line.split("\t"))))
         else:
             _output.print_line(f"{where}: {each.file} {_what(each, is_off=is_off)}")
     for line in _remarks(done, changed, is_off=is_off, dry_run=dry_run):

@@ -45,10 +45,9 @@ def opt_out_variables(names: Sequence[str] = ()) -> dict[str, str]:
 
 def opt_out_of(name: str, *, taken: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables that silence one tool; empty where none does, or can beside `taken`."""
-    entry = catalogue.entry(name) if name in catalogue.names() else None
-    if entry is None or entry.module:
-        tool = next((each for each in base.built_in() if each.name == name), None)
-        return dict(tool.opt_out if tool else entry.opt_out if entry else {})
+    entry = catalogue.entry(name)
+    if entry.module:
+        return dict(entry.opt_out)
     for way in _ways(entry):
         variables = {rule.variables[0]: str(rule.write) for rule in way}
         if variables and all((taken or {}).get(each, v) == v for each, v in variables.items()):
