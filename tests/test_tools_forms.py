@@ -240,7 +240,11 @@ def test_truth_of_a_value_in_a_file(value: object) -> None:
     assert found == (both == (True, True), both == (False, False))
 
 
-@given(json_values, json_values)
+@given(value=json_values, wanted=json_values)
+@example(value=True, wanted=1)
+@example(value=0, wanted=False)
+@example(value=1, wanted=1.0)
+@example(value="true", wanted=True)
 def test_values_are_compared_with_their_type(value: object, wanted: object) -> None:
     """JSON's true is neither 1 nor the text "true"; 1 and 1.0 are one number."""
     is_plain = not isinstance(wanted, list | dict)

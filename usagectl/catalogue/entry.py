@@ -39,6 +39,7 @@ FORMS: tuple[str, ...] = get_args(Form)
 Format = Literal[
     "json", "toml", "yaml", "ini", "dotenv", "key-value", "xml", "text", "marker", "code"
 ]
+Dialect = Literal["", "strict", "1.2"]
 Scope = Literal["user", "machine", "project"]
 Condition = Literal["root", "not-root", "container", "not-container", "ci", "not-ci"]
 
@@ -72,6 +73,7 @@ class File(NamedTuple):
     scope: Scope = "user"  # Whose it is; a project's is never written unasked.
     search: Literal["here", "up"] = "here"  # Whether the folders above a project count too.
     section: str = ""  # A table before which keys without one stand, as in git's files.
+    dialect: Dialect = ""  # JSON without comments, or YAML 1.2; empty: as most tools read it.
 
 
 class Need(NamedTuple):

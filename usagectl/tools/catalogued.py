@@ -135,9 +135,15 @@ class Catalogued(Tool):
 
     def _versions(self, installation: Installation) -> Sequence[str]:
         """Name the releases whose rules may hold: one of each kind where it is not known which."""
-        if installation.version or not installation.installed:
-            return [installation.version or self.entry.version]
-        return representatives(self.entry)
+        if not installation.installed:
+            return [newest(self.entry)]
+        known = installation.version or ""
+        return [known] if numbers_of(known) else representatives(self.entry)
+
+
+def newest(entry: Entry) -> str:
+    """Name the newest release: the one that was looked at, where it has a number."""
+    return entry.version if numbers_of(entry.version) else "999999"
 
 
 def representatives(entry: Entry) -> list[str]:
@@ -151,7 +157,7 @@ def representatives(entry: Entry) -> list[str]:
     around = {each for bound in bounds for each in (bound, f"{bound}.0.0.0.1")}
     oldest = numbers_of(entry.detect.minimum)
     older = [each for each in {*around, "0"} if bounds and numbers_of(each) >= oldest]
-    return [entry.version, *sorted(older, key=numbers_of, reverse=True)]
+    return [newest(entry), *sorted(older, key=numbers_of, reverse=True)]
 
 
 def default_of(entry: Entry) -> Switch:
@@ -263,7 +269,9 @@ class _Reader:
         if name not in self.contents:
             file = self.entry.file(name)
             path = places.path_of(file, self.environment, self.version)
-            found = file_values.load(path, file.format) if path else file_values.Content()
+            found = (
+                file_values.load(path, file.format, file.dialect) if path else file_values.Content()
+            )
             self.contents[name] = path, found
             if path and found.problem:
                 self.problems[path] = found.problem

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Switch
     from usagectl.tools.catalogued import Reading, Tried
 
-_YES = frozenset(("1", "true", "t", "yes", "y", "on", "enable", "enabled", "disable", "disabled"))
-_NO = frozenset(("0", "false", "f", "no", "n", "off", "none", "never", "disable", "disabled"))
-"""Words that a person writes for a yes and a no; `disabled` is a no to telemetry anywhere."""
+_YES = frozenset(("1", "true", "t", "yes", "y", "on", "enable", "enabled"))
+_NO = frozenset(("0", "false", "f", "no", "n", "off", "none", "never"))
+_OFF = frozenset(("disable", "disabled", "optout", "opt-out", "opt_out"))
+"""Words that a person writes for a yes, for a no, and for no telemetry whatever was asked."""
 
 _SHARED = "DO_NOT_TRACK"
 
@@ -60,10 +61,19 @@ def way_off(entry: Entry) -> str:
 
 
 def _way_of(rule: SwitchRule, entry: Entry) -> str:
-    """Return what puts one switch right."""
+    """Return what says with one switch what was meant; another one's where it is not written."""
     if rule.variables and rule.write is not None:
         return f"export {rule.variables[0]}={quote(str(rule.write))}"
-    return f"unset {rule.variables[0]}" if rule.variables else way_off(entry)
+    return way_off(entry)
+
+
+def _repair_of(tried: Tried, entry: Entry) -> str:
+    """Return what lets a tool run again that a value breaks."""
+    if tried.rule.variables:
+        return (
+            f"unset {tried.switch.name}" if tried.rule.write is None else _way_of(tried.rule, entry)
+        )
+    return f"usagectl disable {entry.name}"
 
 
 def _said(switch: Switch) -> str:
@@ -72,23 +82,28 @@ def _said(switch: Switch) -> str:
     return f"{switch.name}{value}{place}"
 
 
+def _is_loud(reading: Reading) -> bool:
+    return reading.verdict.telemetry in ("on", "unknown")
+
+
 def _breaking(reading: Reading) -> Iterator[Caution]:
     for each in reading.speaking:
         if each.outcome == "breaks":
             title = reading.entry.title
             message = f"{title} stops with an error because of {_said(each.switch)}."
-            yield Caution("value-breaks-tool", message, _way_of(each.rule, reading.entry), "error")
+            hint = _repair_of(each, reading.entry)
+            yield Caution("value-breaks-tool", message, hint, "error")
 
 
 def _misread(reading: Reading) -> Iterator[Caution]:
     """Warn of a value that a person takes for the contrary of what it does."""
-    title, is_on = reading.entry.title, reading.verdict.telemetry == "on"
+    title, is_loud = reading.entry.title, _is_loud(reading)
     for each in reading.tried:
         if each.rule.reach == "ci" or each.outcome == "breaks":
             continue
         wish, way = _wish_of(each), _way_of(each.rule, reading.entry)
         said = _said(each.switch)
-        if wish == "off" and each.outcome in ("ignored", "on") and is_on:
+        if wish == "off" and each.outcome in ("ignored", "on") and is_loud:
             message = f"{said} does not switch {title} off, although it reads so."
             yield Caution("value-ignored", message, way)
         elif wish == "on" and each.outcome == "off":
@@ -100,7 +115,7 @@ def _wish_of(tried: Tried) -> str:
     """Say what a person who wrote a value wanted: `off`, `on`, or nothing that could be told."""
     word = (tried.switch.value or "").strip().strip("'\"").lower()
     yes, no = ("off", "on") if _is_opt_out(tried.rule) else ("on", "off")
-    if word in _YES & _NO:
+    if word in _OFF:
         return "off"
     return yes if word in _YES else no if word in _NO else ""
 
@@ -112,7 +127,7 @@ def _is_opt_out(rule: SwitchRule) -> bool:
     if rule.off is None:
         return False
     if rule.off.form in ("one-of", "equals", "first-letter"):
-        return any(str(value).lower() in _YES - _NO for value in rule.off.values)
+        return any(str(value).lower() in _YES for value in rule.off.values)
     return rule.off.form != "falsy"
 
 
@@ -125,7 +140,7 @@ def _partial(reading: Reading) -> Iterator[Caution]:
     for each in reading.speaking:
         if each.outcome == "off" and each.rule.covers:
             quiet = _in_words([entry.parts[part] for part in each.rule.covers])
-            message = f"{_said(each.switch)} silences {quiet} alone; {_in_words(loud)} goes on."
+            message = f"{_said(each.switch)} silences only {quiet}. Still sent: {_in_words(loud)}."
             yield Caution("covers-part", message, way_off(entry))
 
 
@@ -136,8 +151,7 @@ def _in_words(names: list[str]) -> str:
 def _do_not_track(reading: Reading, environment: Environment) -> Iterator[Caution]:
     entry = reading.entry
     knows_it = any(_SHARED in rule.variables for rule in entry.switches)
-    is_loud = reading.verdict.telemetry in ("on", "unknown")
-    if is_loud and not knows_it and is_no(environment.variables.get(_SHARED)):
+    if _is_loud(reading) and not knows_it and is_no(environment.variables.get(_SHARED)):
         message = f"{_SHARED} is set, but {entry.title} does not read it."
         yield Caution("do-not-track-ignored", message, way_off(entry))
 

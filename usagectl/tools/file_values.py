@@ -8,6 +8,7 @@ the tool. Parsers are imported where a file of their format is there, and not be
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from xml.etree.ElementTree import Element
 
-    from usagectl.catalogue.entry import Format
+    from usagectl.catalogue.entry import Dialect, Format
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 100
@@ -42,12 +43,20 @@ class Content(NamedTuple):
     problem: str = ""  # A sentence where it cannot be read or understood, else empty.
 
 
-def load(path: Path, form: Format) -> Content:
+def load(path: Path, form: Format, dialect: Dialect = "") -> Content:
     """Read a file of a tool; opens nothing that could make a reader wait."""
     try:
         data = files.read_bytes(path, limit=MAX_BYTES)
-        return Content() if data is None else Content(_PARSERS[form](path, data))
-    except (FileUnreadableError, FileCorruptError) as error:
+    except FileUnreadableError as error:
+        return Content(problem=error.message)
+    return Content() if data is None else parse(path, data, form, dialect)
+
+
+def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Content:
+    """Understand the bytes of a file as its tool does; the path is for what is said of it."""
+    try:
+        return Content((_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data))
+    except FileCorruptError as error:
         return Content(problem=error.message)
 
 
@@ -95,14 +104,18 @@ def _lenient(data: bytes) -> str:
 
 def _parse_json(path: Path, data: bytes) -> object:
     """Parse JSON; with comments and commas too many, where it is none without them."""
+    try:
+        return _parse_strict_json(path, data)
+    except FileCorruptError:
+        bare = _without_comments(_decode(path, data))
+        return _parse_strict_json(path, bare.encode("utf-8", "surrogatepass"))
+
+
+def _parse_strict_json(path: Path, data: bytes) -> object:
     import json
 
-    text = _decode(path, data)
     try:
-        try:
-            found: object = json.loads(text, parse_constant=_refuse_constant)
-        except json.JSONDecodeError:
-            found = json.loads(_without_comments(text), parse_constant=_refuse_constant)
+        found = json.loads(_decode(path, data), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise FileCorruptError(path, reason="it is not JSON") from error
     return _checked(path, found)
@@ -130,10 +143,10 @@ def _parse_toml(path: Path, data: bytes) -> object:
     return _checked(path, toml.parse(path, data.removeprefix(b"\xef\xbb\xbf")))
 
 
-def _parse_yaml(path: Path, data: bytes) -> object:
+def _parse_yaml(path: Path, data: bytes, *, has_words: bool = True) -> object:
     from usagectl.tools import yaml_values
 
-    return _checked(path, yaml_values.parse(path, _decode(path, data)))
+    return _checked(path, yaml_values.parse(path, _decode(path, data), has_words=has_words))
 
 
 def _parse_ini(_path: Path, data: bytes) -> object:
@@ -251,3 +264,9 @@ _PARSERS: Mapping[Format, Callable[[Path, bytes], object]] = {
     "code": lambda _path, data: _Code(_lenient(data)),
 }
 """By format, what turns a file's bytes into values."""
+
+_DIALECTS: Mapping[Dialect, Callable[[Path, bytes], object]] = {
+    "strict": _parse_strict_json,
+    "1.2": partial(_parse_yaml, has_words=False),
+}
+"""The same for a dialect that a file of the catalogue names."""

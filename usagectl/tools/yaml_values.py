@@ -1,13 +1,14 @@
 """Values of a YAML file, from the events of ruamel.yaml's parser; imported only where one is.
 
 Plain scalars have the types of YAML 1.1, as most tools read them: `no` and `off` are false.
+In YAML 1.2 they are texts.
 Tags mean nothing here. An alias is the value that it names, never a copy, so that nothing grows.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
@@ -25,14 +26,14 @@ MAX_DEPTH = 100
 _MAX_MERGED = 10_000
 
 _TRUE = ("true", "yes", "on")
-_FALSE = ("false", "no", "off")
+_WORDS = ("yes", "no", "on", "off")
 _NULL = ("", "~", "null")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?[0-9]{0,18}\.[0-9]{1,18}")
 
 
-def parse(path: Path, text: str) -> object:
-    """Parse the first document of a file.
+def parse(path: Path, text: str, *, has_words: bool = True) -> object:
+    """Parse the first document of a file; without words as YAML 1.2 has it: `off` is a text.
 
     Raises:
         FileCorruptError: it is not YAML, too long, or nested too deep.
@@ -40,7 +41,7 @@ def parse(path: Path, text: str) -> object:
     if len(text) > MAX_CHARACTERS:
         raise FileCorruptError(path, reason=f"it has more than {MAX_CHARACTERS} characters")
     try:
-        return _Builder(path).build(_first_document(text))
+        return _Builder(path, has_words=has_words).build(_first_document(text))
     # The parser lets errors of Python's own escape where a file is odd enough.
     except (YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise FileCorruptError(path, reason="it is not YAML") from error
@@ -53,13 +54,22 @@ def _first_document(text: str) -> Iterator[Any]:
             return
 
 
+class _Open(NamedTuple):
+    """A mapping or a list whose end has not been read yet."""
+
+    value: dict[str, object] | list[object]
+    waiting: list[object]  # The key whose value comes next.
+    merged: list[object]  # What a mapping takes over from others once it is whole.
+
+
 class _Builder:
     """A document under construction: the open mappings and lists, and what anchors name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, has_words: bool) -> None:
         self.path = path
+        self.has_words = has_words
         self.root: object = None
-        self.stack: list[tuple[dict[Any, object] | list[object], list[object]]] = []
+        self.stack: list[_Open] = []
         self.anchors: dict[str, object] = {}
         self.merged = 0
 
@@ -69,24 +79,42 @@ class _Builder:
                 self.add(self.anchors.get(event.anchor))
             elif isinstance(event, events.ScalarEvent):
                 # A key is what is written: `on:` is true to YAML 1.1, and no key to anybody.
-                value = str(event.value) if self.wants_key() else _scalar(event)
+                value = str(event.value) if self.wants_key() else self.scalar(event)
                 self.add(value, event.anchor)
             elif isinstance(event, events.MappingStartEvent):
                 self.open({}, event.anchor)
             elif isinstance(event, events.SequenceStartEvent):
                 self.open([], event.anchor)
             elif isinstance(event, events.MappingEndEvent | events.SequenceEndEvent):
-                self.stack.pop()
+                self.close()
         return self.root
 
-    def wants_key(self) -> bool:
-        return bool(self.stack) and isinstance(self.stack[-1][0], dict) and not self.stack[-1][1]
+    def scalar(self, event: Any) -> object:  # noqa: ANN401  (ruamel.yaml's events have no types)
+        """Read a scalar with its type, as the dialect has it."""
+        text = str(event.value)
+        if event.style or (event.tag and str(event.tag) != "tag:yaml.org,2002:bool"):
+            return text
+        word = text.lower()
+        if word in ("true", "false") or (self.has_words and word in _WORDS):
+            return word in _TRUE
+        return None if word in _NULL else _number(text)
 
-    def open(self, value: dict[Any, object] | list[object], anchor: str | None) -> None:
+    def wants_key(self) -> bool:
+        top = self.stack[-1] if self.stack else None
+        return top is not None and isinstance(top.value, dict) and not top.waiting
+
+    def open(self, value: dict[str, object] | list[object], anchor: str | None) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise FileCorruptError(self.path, reason="it is nested too deep")
         self.add(value, anchor)
-        self.stack.append((value, []))
+        self.stack.append(_Open(value, [], []))
+
+    def close(self) -> None:
+        value, _, merged = self.stack.pop()
+        for each in merged:
+            for other in each if isinstance(each, list) else [each]:
+                if isinstance(value, dict) and isinstance(other, dict):
+                    self.merge(value, other)
 
     def add(self, value: object, anchor: str | None = None) -> None:
         """Put a value where the document stands: at its root, in a list, as a key or its value."""
@@ -95,39 +123,25 @@ class _Builder:
         if not self.stack:
             self.root = value
             return
-        holder, waiting = self.stack[-1]
+        holder, waiting, merged = self.stack[-1]
         if isinstance(holder, list):
             holder.append(value)
         elif not waiting:
             waiting.append(value)
-        else:
-            self.set(holder, waiting.pop(), value)
-
-    def set(self, holder: dict[Any, object], key: object, value: object) -> None:
-        if key == "<<":
-            self.merge(holder, value)
+        elif (key := waiting.pop()) == "<<":
+            merged.append(value)
         elif isinstance(key, str):
             holder[key] = value
 
-    def merge(self, holder: dict[Any, object], value: object) -> None:
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, dict):
-                self.merged += len(each)
-                if self.merged > _MAX_MERGED:
-                    raise FileCorruptError(self.path, reason="it merges too much")
-                for name, inner in list(each.items()):
-                    holder.setdefault(name, inner)
+    def merge(self, holder: dict[str, object], other: dict[str, object]) -> None:
+        self.merged += len(other)
+        if self.merged > _MAX_MERGED:
+            raise FileCorruptError(self.path, reason="it merges too much")
+        for name, value in list(other.items()):
+            holder.setdefault(name, value)
 
 
-def _scalar(event: Any) -> object:  # noqa: ANN401  (ruamel.yaml's events have no types)
-    text = str(event.value)
-    if event.style or (event.tag and str(event.tag) != "tag:yaml.org,2002:bool"):
-        return text
-    word = text.lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    if word in _NULL:
-        return None
+def _number(text: str) -> object:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
