@@ -36,6 +36,7 @@ WRITTEN = {
     "etc/bash.bashrc",
     "etc/zsh/zshenv",
     "etc/fish/conf.d/usagectl.fish",
+    "etc/environment",
     "etc/environment.d/60-usagectl.conf",
     "etc/systemd/system.conf.d/60-usagectl.conf",
     "etc/systemd/user.conf.d/60-usagectl.conf",
@@ -50,6 +51,7 @@ def laid_out(machine: Machine) -> Environment:
     for name in FOLDERS:
         (machine.root / name).mkdir(parents=True)
     (machine.root / "etc/bash.bashrc").write_bytes(b'[ -z "$PS1" ] && return')
+    (machine.root / "etc/environment").write_bytes(b'PATH="/usr/bin:/bin"')
     (machine.root / "opt/microsoft/powershell/7/pwsh").touch()
     return machine.environment(uid=0)
 
@@ -64,7 +66,7 @@ def test_every_place_is_written_and_given_back(machine: Machine) -> None:
     assert not system_files.disable(environment).problems
     after = held(machine.root)
     assert {name for name in after if after[name] != before.get(name)} - folders(after) == WRITTEN
-    modes = {(machine.root / name).stat().st_mode & 0o777 for name in WRITTEN - {"etc/bash.bashrc"}}
+    modes = {(machine.root / name).stat().st_mode & 0o777 for name in WRITTEN - before.keys()}
     assert modes == {0o644}
     assert {(machine.root / name).stat().st_mode & 0o777 for name in folders(after)} == {0o755}
     once = snapshot(machine.root)
@@ -132,7 +134,8 @@ def test_the_text_of_each_place_is_read_right(machine: Machine) -> None:
         if line.startswith("DefaultEnvironment=")
     ]
     assert set(line.removeprefix("DefaultEnvironment=").split()) == wanted
-    assert wanted <= {*(etc / "environment.d/60-usagectl.conf").read_text().split("\n")}
+    for name in ("environment", "environment.d/60-usagectl.conf"):
+        assert wanted <= {*(etc / name).read_text().split("\n")}
     assert " . /etc/profile.d/usagectl.sh; fi" in (etc / "bash.bashrc").read_text()
 
 

@@ -1,8 +1,10 @@
 """Opt-outs for every user of a machine: the places of its shells and services, and the policy.
 
 `/etc/profile.d` reaches login shells alone, so bash and zsh get a line in the file that their
-other shells read. systemd hands its `DefaultEnvironment` to services, and `environment.d` to
-desktop sessions. What is not on the machine gets no file; the policy is written anywhere.
+other shells read. `/etc/environment` is PAM's: what cron, `su -c` and `ssh HOST COMMAND` start
+has its variables, although no shell reads a start-up file there. systemd hands its
+`DefaultEnvironment` to services, and `environment.d` to desktop sessions. What is not on the
+machine gets no file; the policy is written anyway.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _PLACES = (
     "/etc/systemd/user.conf.d/60-usagectl.conf",
     "/etc/systemd/system.conf.d/60-usagectl.conf",
     "/etc/environment.d/60-usagectl.conf",
+    "/etc/environment",
     "/etc/fish/conf.d/usagectl.fish",
     "/etc/zshenv",
     "/etc/zsh/zshenv",
@@ -75,7 +78,7 @@ def disable(environment: Environment, *, dry_run: bool = False) -> FilesResult:
     _require_root(environment, "disable")
 
     def plan(piece: Piece) -> FileChange:
-        if piece.form == "block":
+        if piece.file == policy.file:
             return _plan_policy(environment)
         return marked_files.plan_adding(environment, piece, author=AUTHOR)
 
@@ -120,6 +123,8 @@ def _pieces(environment: Environment) -> Iterator[Piece]:
         yield Piece(place, line_for(_seen(environment, exports), "sh"), "line")
     if at("/etc/fish").is_dir():
         yield Piece(at("/etc/fish/conf.d/usagectl.fish"), exports_text("fish"), "file")
+    if at("/etc/environment").is_file():
+        yield Piece(at("/etc/environment"), settings_text(), "block")
     yield from _of_powershell(environment, own / "opt-out.ps1")
     yield from _of_systemd(environment)
 

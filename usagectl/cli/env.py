@@ -13,6 +13,8 @@ from usagectl.cli._output import as_data
 from usagectl.machine import processes, shells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Caution
 
@@ -58,7 +60,7 @@ def env(
     chosen = format_name or default
     variables = tools.opt_out_variables(names or ())
     text = shells.render(variables, chosen)
-    defeats = _defeats(environment)
+    defeats = _defeats(environment, names or ())
     for caution in () if invocation.as_json else defeats:
         _output.print_remark(caution.message, hint=caution.hint)
     data = {
@@ -70,12 +72,12 @@ def env(
     return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
 
 
-def _defeats(environment: Environment) -> list[Caution]:
+def _defeats(environment: Environment, names: Sequence[str]) -> list[Caution]:
     """List what keeps a tool on, or would but for one of the variables, when all are set."""
     changed = {**environment.variables, **tools.opt_out_variables()}
     return [
         caution
-        for part in consent.evaluate(environment._replace(variables=changed))
+        for part in consent.evaluate(environment._replace(variables=changed), names)
         for caution in part.cautions
         if caution.code.startswith("flags-")
     ]
