@@ -22,7 +22,7 @@ tools
 identity catalogued_identity consent
 spool
 delivery emitting botocore
-preview live switching status
+preview live switching shell_files system_files status
 capture
 audit
 conformance

@@ -7,10 +7,10 @@ from usagectl.tools.base import (
     known,
     names,
     not_covered,
-    opt_out_variables,
     select,
     sender_of,
 )
+from usagectl.tools.opt_outs import opt_out_variables
 
 __all__ = [
     "emitters",

@@ -253,11 +253,6 @@ def not_covered() -> list[tuple[str, Uncovered]]:
     return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
 
 
-def opt_out_variables() -> dict[str, str]:
-    """Return the variables that silence every one of them."""
-    return {name: value for tool in built_in() for name, value in tool.opt_out.items()}
-
-
 def known(environment: Environment) -> tuple[Tool, ...]:
     """List every tool that is known on this machine: the built-in ones, then the registered."""
     from usagectl.tools import instrumented  # it is described in the words above
