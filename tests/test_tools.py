@@ -109,13 +109,7 @@ def test_tools_are_loaded_in_the_order_of_the_list(machine: Machine) -> None:
 def test_an_unknown_tool_is_refused(machine: Machine) -> None:
     """The error lists the tools that are known, registered ones too."""
     instrumented.register(machine.environment(), Registration("mytool"))
-    with pytest.raises(
-<<<<<<< HEAD
-        UnknownToolError, match=r"localstack, lstk, usagectl, mytool, .*next"
-=======
-        UnknownToolError, match=r"localstack, lstk, usagectl, mytool, .*dlt, .*next"
->>>>>>> room-entries2
-    ):
+    with pytest.raises(UnknownToolError, match=r"localstack, lstk, usagectl, mytool, .*next"):
         tools.select(machine.environment(), ["no-such-tool"])
 
 

@@ -8,13 +8,8 @@ the tool. Parsers are imported where a file of their format is there, and not be
 from __future__ import annotations
 
 import re
-<<<<<<< HEAD
-from functools import partial
-from typing import TYPE_CHECKING, Final
-=======
 from functools import cache, partial
-from typing import TYPE_CHECKING, Final, NamedTuple
->>>>>>> room-entries2
+from typing import TYPE_CHECKING, Final
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.machine import files

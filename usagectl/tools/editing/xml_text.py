@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from html import escape  # that of xml.sax loads urllib with it
 from typing import TYPE_CHECKING, NamedTuple
-from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def put(text: str, key: Sequence[str], value: object) -> str:
     *path, last = key
     attribute = last[1:] if last.startswith("@") else ""
     wanted = tuple(path) if attribute else tuple(key)
-    new = escape(_text(value))
+    new = escape(_text(value), quote=False)
     if not text.strip():
         return f'<?xml version="1.0" encoding="utf-8"?>\n{_element(wanted, new, attribute)}\n'
     depth, found = _nearest(_elements(text), wanted)
