@@ -56,7 +56,7 @@ def test_a_file_that_holds_an_id_alone_goes(machine: Machine) -> None:
     assert run(machine, "reset-machine-id", "gemini", "--yes").status == 0
     assert [file.name for file in folder.iterdir()] == ["settings.json"]
     (folder / "installation_id").mkdir()
-    assert run(machine, "reset-machine-id", "gemini", "--yes").status == 0
+    assert run(machine, "reset-machine-id", "gemini", "--yes").status == 3
     assert (folder / "installation_id").is_dir()
 
 

@@ -106,8 +106,9 @@ def states_of(outcome: Outcome) -> list[str]:
 
 def test_what_is_not_here_is_neither_on_nor_off(machine: Machine) -> None:
     """In words, in JSON and for an expectation, whatever its switches say; by name it is judged."""
+    alone = {"PATH": str(machine.bin)}  # The tools of the real machine are on the usual one.
     for value in ("", "1"):
-        variables = {"DISABLE_EVENTS": value} if value else {}
+        variables = alone | ({"DISABLE_EVENTS": value} if value else {})
         found = machine.run("status", "--expect", "off", variables=variables)
         assert found.status == 0
         assert found.stdout.startswith("Nothing here sends: no tool that does was found")

@@ -53,7 +53,7 @@ def collect(
         consents=tuple(
             _with_cautions(environment, found, queue)
             for found in judged
-            if found.counts or everything
+            if found.counts or found.is_ours or everything
         ),
         machine_ids=machine_ids,
         cache_dir=folder_of([mid.place for mid in machine_ids]),

@@ -32,7 +32,7 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="TOOL|EVENT[.FIELD]",
+            metavar="TOPIC",
             help="A tool such as next, DO_NOT_TRACK, an event, a field of one such as "
             "session.machine_id, or a departure such as D03.",
         ),
