@@ -6,11 +6,12 @@ The one place where switches become a verdict; status and the sender both ask he
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.settings import load
 from usagectl.tools.base import RANK, first_heeded, is_no, select
 from usagectl.tools.instrumented import Instrumented
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from usagectl.tools.instrumented import Registration
 
 
-class Consent(NamedTuple):
+class Consent(Value):
     """The verdict on one tool part."""
 
     tool: str  # Whose.
@@ -77,7 +78,7 @@ def evaluate_tool(
 ) -> tuple[Consent, ...]:
     """Decide on every part of a tool; one that is asked for by name counts wherever it is."""
     installation = tool.find(environment)
-    counts = is_named or installation.installed
+    counts = is_named or installation.is_found
     readings = tool.read(environment)
     return tuple(decide(tool, each, installation, counts=counts) for each in readings)
 
