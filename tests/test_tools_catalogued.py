@@ -332,3 +332,12 @@ def test_the_command_line_knows_them(machine: Machine) -> None:
     everything = consent.evaluate(machine.environment(), everything=True)
     assert {"next", "dlt", "semgrep"} <= {each.tool for each in everything}
     assert "dlt" not in [each.tool for each in everything if each.counts]
+
+
+def test_a_preview_says_in_words_what_is_sent(machine: Machine) -> None:
+    """The bytes are shown by running the tool alone: the command that does is named."""
+    done = machine.run("preview", "next")
+    assert done.stdout.startswith("next would send events if it were on this machine.")
+    assert "usagectl capture -- next build" in done.stdout
+    quiet = machine.run("preview", "next", variables={"NEXT_TELEMETRY_DISABLED": "1"})
+    assert quiet.stdout.startswith("next: off; nothing would be sent.")
