@@ -276,6 +276,10 @@ write = "off"
 variables = ["CI"]
 off = { form = "equals", values = ["false"] }
 reach = "ci"
+
+[[switch]]
+variables = ["TOKEN", "SEND_TELEMETRY", "DISABLE_IT"]
+off = { form = "anything-but", values = ["", "x", "2"] }
 """
 
 
@@ -296,6 +300,11 @@ def test_values_that_are_not_what_they_look_like(machine: Machine) -> None:
             [f"warning {ignored} export NO_TELEMETRY=1"],
         ),
         ({"CI": "false"}, []),
+        ({"TOKEN": "0"}, []),
+        ({"SEND_TELEMETRY": "0"}, []),
+        ({"SEND_TELEMETRY": "1"}, [f"warning {accident} export NO_TELEMETRY=1"]),
+        ({"DISABLE_IT": "1"}, []),
+        ({"DISABLE_IT": "off"}, [f"warning {accident} export NO_TELEMETRY=1"]),
         ({"DO_NOT_TRACK": "1"}, ["warning do-not-track-ignored export NO_TELEMETRY=1"]),
         ({"DO_NOT_TRACK": "0"}, []),
         ({"DO_NOT_TRACK": "1", "NO_TELEMETRY": "1"}, []),
