@@ -60,6 +60,27 @@ def expand(text: str, environment: Environment) -> Path | None:
     return environment.at_root(filled) if is_literal else environment.cwd / filled
 
 
+class QuickLook:
+    """A look at hundreds of places, most of which are empty, without making a path of each."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._variables = environment.variables
+        self._root = str(environment.root).rstrip("/")
+        self._home = str(environment.home or "\0")  # Nothing lies below that.
+        self._folders = [str(each) for each in (environment.cwd, *environment.cwd.parents)]
+
+    def may_exist(self, text: str) -> bool:
+        """True unless there is nothing at the path of a place, whatever its conditions are."""
+        filled = _fill(text, self._variables) if "$" in text else text
+        if not filled:
+            return False
+        if filled.startswith("~/"):
+            return os.path.lexists(self._home + filled[1:])
+        if filled.startswith("/"):
+            return os.path.lexists(self._root + filled if text.startswith("/") else filled)
+        return any(os.path.lexists(f"{each}/{filled}") for each in self._folders)
+
+
 def _at(place: Place, environment: Environment, version: str | None) -> Path | None:
     system = _SYSTEMS.get(environment.system, "linux")
     if place.system and system not in place.system:
