@@ -221,12 +221,14 @@ _usagectl_options() {
             ;;
         'usagectl disable')
             reply=(--keep-spool
+                --project
                 --dry-run
                 --json
                 --help,-h)
             ;;
         'usagectl enable')
-            reply=(--dry-run
+            reply=(--project
+                --dry-run
                 --json
                 --help,-h)
             ;;

@@ -176,11 +176,13 @@ function __usagectl_options
                 '--help,-h	Show this message and exit.'
         case 'usagectl disable'
             printf '%s\n' '--keep-spool	Keep the events that wait in the spool.' \
+                '--project	Write files of this folder\'s project too, before your own.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl enable'
-            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+            printf '%s\n' '--project	Write files of this folder\'s project too, before your own.' \
+                '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl preview'

@@ -65,12 +65,14 @@ function global:__usagectl_options([string]$key) {
         }
         'usagectl disable' {
             '--keep-spool|Keep the events that wait in the spool.',
+                '--project|Write files of this folder''s project too, before your own.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl enable' {
-            '--dry-run|Say what would change; change nothing.',
+            '--project|Write files of this folder''s project too, before your own.',
+                '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }

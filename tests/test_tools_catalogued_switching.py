@@ -209,6 +209,8 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     file = put(machine, "./redocly.yaml", b"a: 1\n")
     result = switching.disable(machine.environment(), ["redocly"])
     assert (result.changes, file.read_bytes()) == ((), b"a: 1\n")
+    (machine.root / ".dockerenv").touch()  # Its own file lies in the project there.
+    assert switching.disable(machine.environment(), ["next"]).problems[0].hint.startswith("export ")
     switching.disable(machine.environment(), ["streamlit"], project=True)
     assert tree(machine.cwd) == [".streamlit", ".streamlit/config.toml", "redocly.yaml"]
     assert not (machine.home / ".streamlit").exists()

@@ -18,6 +18,8 @@ from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
 
@@ -59,7 +61,7 @@ def disable(
         project=project,
         dry_run=dry_run,
     )
-    return _answer(invocation, result, dry_run=dry_run)
+    return _answer(invocation, result, names or (), dry_run=dry_run)
 
 
 @enable_app.command(cls=AnsweringCommand)
@@ -78,10 +80,12 @@ def enable(
     """
     invocation: Invocation = ctx.obj
     result = switch_on(invocation.environment, names or (), project=project, dry_run=dry_run)
-    return _answer(invocation, result, dry_run=dry_run)
+    return _answer(invocation, result, names or (), dry_run=dry_run)
 
 
-def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _output.Answer:
+def _answer(
+    invocation: Invocation, result: SwitchResult, names: Sequence[str], *, dry_run: bool
+) -> _output.Answer:
     def data() -> dict[str, object]:
         ids = read_all(invocation.environment)
         return {
@@ -91,10 +95,10 @@ def _answer(invocation: Invocation, result: SwitchResult, *, dry_run: bool) -> _
             "tools": [part_data(part, ids) for part in result.consents],
         }
 
-    return _output.Answer(data, lambda: _show(result, dry_run=dry_run), result.problems)
+    return _output.Answer(data, lambda: _show(result, names, dry_run=dry_run), result.problems)
 
 
-def _show(result: SwitchResult, *, dry_run: bool) -> None:
+def _show(result: SwitchResult, names: Sequence[str], *, dry_run: bool) -> None:
     page = _output.new_page()
     for change in result.changes:
         page.line(_sentence(change, dry_run=dry_run))
@@ -107,9 +111,11 @@ def _show(result: SwitchResult, *, dry_run: bool) -> None:
         owners = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
         page.line(f"{', '.join(owners)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
+    absent = [part.tool for part in result.consents if not part.counts and part.tool in names]
+    if absent:
+        missing = ", ".join(dict.fromkeys(absent))
+        page.line(f"{missing}: not found on this machine, so there is nothing to switch.")
     if not shown:
-        names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
-        page.line(f"{names}: not found on this machine, so there is nothing to switch.")
         return
     page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
     rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]

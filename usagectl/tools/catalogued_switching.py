@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, File, Need, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Need, Scope, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
 
@@ -39,6 +39,7 @@ class Target(NamedTuple):
     rule: SwitchRule
     file: File
     path: Path
+    scope: Scope  # Whose it is, here.
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -104,15 +105,25 @@ def way_off(entry: Entry, environment: Environment, version: str) -> str:
 def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
     """Yield the switches in files that may be written; a project's first where it is wanted."""
     environment, version = asked.environment, asked.version
-    for scope in ("project", "user") if asked.project else ("user",):
+    wanted: tuple[Scope, ...] = ("project", "user") if asked.project else ("user",)
+    for scope in wanted:
         for rule in entry.switches:
             is_heeded = is_within(version, rule.versions) and places.holds(rule.when, environment)
             if not rule.file or not is_heeded or rule.reach != "own":
                 continue
             file = entry.file(rule.file)
             path = places.path_of(file, environment, version)
-            if path is not None and file.scope == scope and file.format != "code":
-                yield Target(rule, file, path)
+            if path is None or file.format == "code":
+                continue
+            found = "project" if _is_in_project(file, path, environment) else file.scope
+            if found == scope:
+                yield Target(rule, file, path, scope)
+
+
+def _is_in_project(file: File, path: Path, environment: Environment) -> bool:
+    """True for a user's file that lies in the working folder, as in a container it may."""
+    relative = (each.path for each in file.places if not each.path.startswith("/"))
+    return any(environment.cwd / each == path for each in relative)
 
 
 def _can_silence(rule: SwitchRule) -> bool:
@@ -203,7 +214,7 @@ class _Work:
         if old and before is not None and old.digest == undoing.digest_of(before):
             new = old._replace(digest=digest, steps=(*old.steps, *steps))
         others = [each for each in kept if each.path != target.path]
-        mode = _NEW_PROJECT_MODE if target.file.scope == "project" else 0o600
+        mode = _NEW_PROJECT_MODE if target.scope == "project" else 0o600
         if self.dry_run:
             return
         _refuse_read_only(target.path)
