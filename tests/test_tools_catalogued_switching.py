@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support import confined
-from usagectl import consent, switching
+from usagectl import catalogue, consent, switching
 from usagectl.catalogue.entry import Entry, from_data
 from usagectl.tools import undoing
 from usagectl.tools.catalogued_switching import Asked, switch
@@ -37,6 +37,11 @@ ROUND_TRIPS: tuple[tuple[str, str, bytes | None, bytes], ...] = (
     ("chromadb", "./.env", b"# mine\r\nexport TOKEN='a b'", b"# mine\r\nexport TOKEN='a b'\r\nANONYMIZED_TELEMETRY=false"),  # noqa: E501
     ("guardrails", ".guardrailsrc", b"id=1\nenable_metrics=true\n", b"id=1\nenable_metrics=false\n"),  # noqa: E501
     ("go", ".config/go/telemetry/mode", b"on 2024-05-01\n", b"off\n"),
+    ("vllm", ".config/vllm/do_not_track", None, b""),
+    ("syncthing", ".local/state/syncthing/config.xml",
+     b"<configuration>\r\n  <options>\r\n    <a/>\r\n  </options>\r\n</configuration>",
+     b"<configuration>\r\n  <options>\r\n    <a/>\r\n    "
+     b"<crashReportingEnabled>false</crashReportingEnabled>\r\n  </options>\r\n</configuration>"),
     ("redocly", "./redocly.yaml", b"apis:\n  a:\n    root: x\n", b'apis:\n  a:\n    root: x\ntelemetry: "off"\n'),  # noqa: E501
 )  # fmt: skip
 
@@ -88,11 +93,28 @@ def test_off_and_back_to_the_byte(machine: Machine) -> None:
         assert (tool, result.problems, file.read_bytes()) == (tool, (), off)
         assert state_of(machine, tool) == "off"
         again = switching.disable(machine.environment(), [tool], project=project)
-        assert [change.changed for change in again.changes] == [False]
+        assert not any(change.changed for change in again.changes)
         assert not switching.enable(machine.environment()).problems
         assert (tool, file.read_bytes() if file.exists() else None) == (tool, before)
         assert tree(machine.home) == folders
         assert not undoing.recorded(machine.environment())
+
+
+def test_every_tool_whose_file_is_written_is_off_and_comes_back(machine: Machine) -> None:
+    """The whole catalogue, on a machine without any of the files."""
+    machine.variables = {"DAGSTER_HOME": str(machine.home), "APP_ENV": "x"}
+    before, wrong = tree(machine.folder), []
+    for name in catalogue.names():
+        if catalogue.entry(name).module:
+            continue
+        result = switching.disable(machine.environment(), [name], project=True)
+        verdict = state_of(machine, name)
+        if result.changes and (verdict not in ("off", "local") or result.problems):
+            wrong.append((name, verdict, result))
+        switching.enable(machine.environment())
+        left = set(tree(machine.folder)) - set(before) - {"state"}
+        wrong += [(name, each, result) for each in sorted(left)]
+    assert not wrong
 
 
 def test_markers_and_xml(machine: Machine) -> None:
@@ -209,6 +231,8 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     file = put(machine, "./redocly.yaml", b"a: 1\n")
     result = switching.disable(machine.environment(), ["redocly"])
     assert (result.changes, file.read_bytes()) == ((), b"a: 1\n")
+    (machine.root / ".dockerenv").touch()  # Its own file lies in the project there.
+    assert switching.disable(machine.environment(), ["next"]).problems[0].hint.startswith("export ")
     switching.disable(machine.environment(), ["streamlit"], project=True)
     assert tree(machine.cwd) == [".streamlit", ".streamlit/config.toml", "redocly.yaml"]
     assert not (machine.home / ".streamlit").exists()

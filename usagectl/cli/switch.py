@@ -74,7 +74,7 @@ def disable(
         result = switch_off(
             later, names or (), keep_spool=keep_spool, project=project, dry_run=dry_run
         )
-    return _answer(invocation, result, dry_run=dry_run, files=files)
+    return _answer(invocation, result, names or (), dry_run=dry_run, files=files)
 
 
 @enable_app.command(cls=AnsweringCommand)
@@ -105,12 +105,13 @@ def enable(
     if not shell and shell_files.is_on(environment) and not invocation.as_json:
         hint = "usagectl enable --shell"
         _output.print_remark("Your shells get every opt-out as before.", hint=hint)
-    return _answer(invocation, result, dry_run=dry_run, files=files, is_off=False)
+    return _answer(invocation, result, names or (), dry_run=dry_run, files=files, is_off=False)
 
 
 def _answer(
     invocation: Invocation,
     result: SwitchResult,
+    names: Sequence[str],
     *,
     dry_run: bool,
     files: Everywhere,
@@ -118,7 +119,7 @@ def _answer(
 ) -> _output.Answer:
     def show() -> None:
         _everywhere.show(files, is_off=is_off, dry_run=dry_run)
-        _show(result, dry_run=dry_run, is_later=is_off and bool(files.files))
+        _show(result, names, dry_run=dry_run, is_later=is_off and bool(files.files))
 
     def data() -> dict[str, object]:
         ids = read_all(invocation.environment)
@@ -132,7 +133,9 @@ def _answer(
     return _output.Answer(data, show, (*files.problems, *result.problems))
 
 
-def _show(result: SwitchResult, *, dry_run: bool, is_later: bool = False) -> None:
+def _show(
+    result: SwitchResult, names: Sequence[str], *, dry_run: bool, is_later: bool = False
+) -> None:
     page = _output.new_page()
     for change in result.changes:
         page.line(_sentence(change, dry_run=dry_run))
@@ -145,9 +148,11 @@ def _show(result: SwitchResult, *, dry_run: bool, is_later: bool = False) -> Non
         owners = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
         page.line(f"{', '.join(owners)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
+    absent = [part.tool for part in result.consents if not part.counts and part.tool in names]
+    if absent:
+        missing = ", ".join(dict.fromkeys(absent))
+        page.line(f"{missing}: not found on this machine, so there is nothing to switch.")
     if not shown:
-        names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
-        page.line(f"{names}: not found on this machine, so there is nothing to switch.")
         return
     if is_later:
         heading = f"As new shells {'would have' if dry_run else 'have'} it"

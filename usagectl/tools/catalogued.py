@@ -147,7 +147,11 @@ class Catalogued(Tool):
         """Write its switch into its own file, or take back what was written."""
         from usagectl.tools import catalogued_switching as switching  # of no use to status
 
-        asked = switching.Asked(environment, self._release(environment), project, dry_run)
+        version = self.find(environment).version
+        is_silent = version and any(is_within(version, e.versions) for e in self.entry.silent)
+        if wish == "off" and is_silent:
+            return ()  # There is nothing to switch off.
+        asked = switching.Asked(environment, version or self.entry.version, project, dry_run)
         return switching.switch(self.entry, asked, wish)
 
     def way_off(self, environment: Environment) -> str:

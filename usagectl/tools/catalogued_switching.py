@@ -22,10 +22,10 @@ from usagectl.tools.forms import MISSING
 from usagectl.tools.undoing import Step, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, File, Need, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Format, Need, Scope, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
 
@@ -39,6 +39,7 @@ class Target(NamedTuple):
     rule: SwitchRule
     file: File
     path: Path
+    scope: Scope  # Whose it is, here.
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -96,7 +97,8 @@ def way_off(entry: Entry, environment: Environment, version: str) -> str:
         if rule.variables and is_within(version, rule.versions):
             return f"export {rule.variables[0]}={quote(editing.as_text(rule.write))}"
     asked = Asked(environment, version, project=True)
-    if any(_can_silence(each.rule) for each in _targets(entry, asked)):
+    targets = [each for each in _targets(entry, asked) if _can_silence(each.rule, each.file.format)]
+    if any(not each.rule.covers for each in targets):
         return f"usagectl disable --project {entry.name}"
     return next((each.run for each in entry.commands), "")
 
@@ -104,21 +106,32 @@ def way_off(entry: Entry, environment: Environment, version: str) -> str:
 def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
     """Yield the switches in files that may be written; a project's first where it is wanted."""
     environment, version = asked.environment, asked.version
-    for scope in ("project", "user") if asked.project else ("user",):
+    wanted: tuple[Scope, ...] = ("project", "user") if asked.project else ("user",)
+    for scope in wanted:
         for rule in entry.switches:
             is_heeded = is_within(version, rule.versions) and places.holds(rule.when, environment)
             if not rule.file or not is_heeded or rule.reach != "own":
                 continue
             file = entry.file(rule.file)
             path = places.path_of(file, environment, version)
-            if path is not None and file.scope == scope and file.format != "code":
-                yield Target(rule, file, path)
+            if path is None or file.format == "code":
+                continue
+            found = "project" if _is_in_project(file, path, environment) else file.scope
+            if found == scope:
+                yield Target(rule, file, path, scope)
 
 
-def _can_silence(rule: SwitchRule) -> bool:
-    """True if writing a switch silences every part; a marker can only be made."""
-    is_removal = rule.off is not None and rule.off.form == "missing"
-    return rule.write is not None and not rule.covers and not is_removal
+def _is_in_project(file: File, path: Path, environment: Environment) -> bool:
+    """True for a user's file that lies in the working folder, as in a container it may."""
+    relative = (each.path for each in file.places if not each.path.startswith("/"))
+    return any(environment.cwd / each == path for each in relative)
+
+
+def _can_silence(rule: SwitchRule, form: Format) -> bool:
+    """True if a switch that is written says off; a marker that has to be gone is left."""
+    written = rule.write if form in editing.TYPED else editing.as_text(rule.write)
+    value = "" if form == "marker" else written
+    return rule.write is not None and forms.outcome(rule, value) == "off"
 
 
 class _Work:
@@ -131,17 +144,18 @@ class _Work:
         self._planned: dict[Path, bytes | None] = {}
 
     def switch_off(self, targets: Sequence[Target]) -> tuple[Change, ...]:
-        """Write the first switch that silences the whole tool."""
-        target = next((each for each in targets if self._can_be_written(each)), None)
-        if target is None:
-            return ()
+        """Write the first switch that silences the whole tool, or those that do so together."""
+        able = [each for each in targets if self._can_be_written(each)]
+        whole = [each for each in able if not each.rule.covers][:1]
+        return tuple(map(self._switch_off, whole or _together(able, self.entry.parts)))
+
+    def _switch_off(self, target: Target) -> Change:
         before = self._read(target.path)
         steps, after = self._steps(target, before)
         if not steps and before == after:
-            value = _value_of(target, before)
-            return (self._change(target.path, target.name, value, changed=False),)
+            return self._change(target, _value_of(target, before), changed=False)
         self._record(target, before, after or b"", steps)
-        return (self._change(target.path, target.name, target.rule.write, changed=True),)
+        return self._change(target, target.rule.write, changed=True)
 
     def switch_on(
         self, targets: Sequence[Target], undone: tuple[Change, ...]
@@ -152,7 +166,7 @@ class _Work:
             return changes
         target = targets[0]
         value = _value_of(target, self._read(target.path))
-        return (self._change(target.path, target.name, value, changed=False),)
+        return (self._change(target, value, changed=False),)
 
     def undo(self) -> tuple[Change, ...]:
         """Take back what disable wrote, file by file; what cannot be stays recorded."""
@@ -174,7 +188,7 @@ class _Work:
 
     def _can_be_written(self, target: Target) -> bool:
         """True if a switch silences the tool, and what it needs is there or can be written."""
-        if not _can_silence(target.rule):
+        if not _can_silence(target.rule, target.file.format):
             return False
         missing = _unmet(target, self._read(target.path)) if target.rule.needs else []
         return all(need.write is not None for need in missing)
@@ -203,8 +217,9 @@ class _Work:
         if old and before is not None and old.digest == undoing.digest_of(before):
             new = old._replace(digest=digest, steps=(*old.steps, *steps))
         others = [each for each in kept if each.path != target.path]
-        mode = _NEW_PROJECT_MODE if target.file.scope == "project" else 0o600
+        mode = _NEW_PROJECT_MODE if target.scope == "project" else 0o600
         if self.dry_run:
+            self._planned[target.path] = after
             return
         _refuse_read_only(target.path)
         undoing.save(self.environment, self.entry.name, [*others, new])
@@ -229,7 +244,8 @@ class _Work:
         if after is not None and written.syntax.form != "marker":
             value = editing.value_of(written.path, written.syntax, after, key)
         name = ".".join(key) or written.path.name
-        yield self._change(written.path, name, value, changed=after != before)
+        shown = None if value is MISSING else editing.as_text(value)
+        yield Change(self.entry.name, written.path, name, shown, changed=after != before)
 
     def _switch_on(self, target: Target) -> Change | None:
         before, rule = self._read(target.path), target.rule
@@ -241,12 +257,12 @@ class _Work:
         if rule.write_on is not None:
             _, after = _put(target, before, target.key, rule.write_on)
             self._write(target.path, before, after)
-            return self._change(target.path, target.name, rule.write_on, changed=True)
+            return self._change(target, rule.write_on, changed=True)
         if before is None or value is MISSING:
             return None
         gone = None if target.file.format in ("marker", "text") else _take_out(target, before)
         self._write(target.path, before, gone)
-        return self._change(target.path, target.name, MISSING, changed=True)
+        return self._change(target, MISSING, changed=True)
 
     def _read(self, path: Path) -> bytes | None:
         if path in self._planned:
@@ -263,9 +279,22 @@ class _Work:
         else:
             files.replace_bytes(path, after)
 
-    def _change(self, path: Path, name: str, value: object, *, changed: bool) -> Change:
+    def _change(self, target: Target, value: object, *, changed: bool) -> Change:
         shown = None if value is MISSING else editing.as_text(value)
-        return Change(self.entry.name, path, name, shown, changed=changed)
+        if target.file.format == "marker" and shown is not None:
+            shown = "present"
+        return Change(self.entry.name, target.path, target.name, shown, changed=changed)
+
+
+def _together(targets: Sequence[Target], parts: Collection[str]) -> list[Target]:
+    """Pick switches that silence every part between them; none where some part would go on."""
+    chosen: list[Target] = []
+    covered: set[str] = set()
+    for target in targets:
+        if set(target.rule.covers) - covered:
+            chosen.append(target)
+            covered.update(target.rule.covers)
+    return chosen if covered >= set(parts) else []
 
 
 def _unmet(target: Target, data: bytes | None) -> list[Need]:

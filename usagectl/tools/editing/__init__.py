@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from usagectl.catalogue.entry import Dialect, Format
 
 _BOM = b"\xef\xbb\xbf"
-_TYPED = ("json", "toml", "yaml")
+TYPED = ("json", "toml", "yaml")
 """Formats whose values have types; in all others each is a text."""
 
 
@@ -165,7 +165,7 @@ def _is_right(
         read = _parse(file, syntax, after)
     except FileCorruptError:
         return False
-    wanted = value if syntax.form in _TYPED or value is MISSING else as_text(value)
+    wanted = value if syntax.form in TYPED or value is MISSING else as_text(value)
     if syntax.form == "text":
         return str(read.values).strip() == ("" if value is MISSING else wanted)
     found = _walk(read.values, key)
