@@ -256,4 +256,4 @@ def test_the_command(machine: Machine) -> None:
     undone = machine.run("enable", "--shell")
     assert "Your shells" not in undone.stderr
     assert f"shell: {machine.home}/.bashrc is removed now\n" in undone.stdout
-    assert (undone.status, os.listdir(machine.config_dir)) == (0, [])  # noqa: PTH208
+    assert (undone.status, machine.config_dir.exists()) == (0, False)
