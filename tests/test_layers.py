@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAYERS = """
-_version errors
+_version errors values
 machine sensitive homes
 settings endpoint
 notice

@@ -6,12 +6,13 @@ The one place where switches become a verdict; status and the sender both ask he
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.settings import load, read_policy
 from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no, select
 from usagectl.tools.instrumented import Instrumented
 from usagectl.tools.opt_outs import opt_out_of
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from usagectl.tools.instrumented import Registration
 
 
-class Consent(NamedTuple):
+class Consent(Value):
     """The verdict on one tool part."""
 
     tool: str  # Whose.
@@ -84,7 +85,7 @@ def evaluate_tool(
 ) -> tuple[Consent, ...]:
     """Decide on every part of a tool; one that is asked for by name counts wherever it is."""
     installation = tool.find(environment)
-    counts = is_named or installation.installed
+    counts = is_named or installation.is_found
     readings = tool.read(environment)
     found = tuple(decide(tool, each, installation, counts=counts) for each in readings)
     if tool.is_ours:  # Those read the policy themselves.

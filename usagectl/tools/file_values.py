@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from functools import cache, partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.machine import files
 from usagectl.tools.forms import MISSING
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
-class Content(NamedTuple):
+class Content(Value):
     """What stands in a file."""
 
     values: object = MISSING  # Mappings, lists and values; MISSING where there is no file.
@@ -81,7 +82,7 @@ def _walk(value: object, path: Sequence[str]) -> object:
     return value
 
 
-class _Code(NamedTuple):
+class _Code(Value):
     """A program that holds settings."""
 
     text: str
