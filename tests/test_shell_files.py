@@ -15,7 +15,7 @@ from tests.support.commands import snapshot
 from usagectl import shell_files
 from usagectl.errors import FolderUnknownError, UsagectlError
 from usagectl.machine import shells
-from usagectl.tools import opt_out_variables
+from usagectl.tools.opt_outs import opt_out_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

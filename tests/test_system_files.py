@@ -14,8 +14,7 @@ from tests.support.commands import run_inside, snapshot
 from usagectl import settings, system_files
 from usagectl.errors import UsagectlError
 from usagectl.machine.marked_files import Piece, carry_out, plan_adding
-from usagectl.tools import opt_out_variables
-from usagectl.tools.opt_outs import known_names
+from usagectl.tools.opt_outs import known_names, opt_out_variables
 
 if TYPE_CHECKING:
     from pathlib import Path

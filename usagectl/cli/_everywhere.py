@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from usagectl import shell_files, system_files
 from usagectl.cli import _output
-from usagectl.tools import opt_out_variables
 from usagectl.tools.base import Change
+from usagectl.tools.opt_outs import opt_out_variables
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ Where = Literal["shell", "system"]
 _MODULES = {"shell": shell_files, "system": system_files}
 
 
-class Everywhere(NamedTuple):
+class Everywhere(Value):
     """What was written for shells and for the whole machine, or would be."""
 
     files: tuple[tuple[Where, FileChange], ...] = ()
