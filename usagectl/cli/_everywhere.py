@@ -8,6 +8,8 @@ import typer
 
 from usagectl import shell_files, system_files
 from usagectl.cli import _output
+from usagectl.consent import evaluate
+from usagectl.switching import SwitchResult
 from usagectl.tools.base import Change
 from usagectl.tools.opt_outs import opt_out_variables
 from usagectl.values import Value
@@ -73,6 +75,11 @@ def chosen(*, shell: bool, system: bool) -> list[Where]:
 def in_new_shells(environment: Environment) -> Environment:
     """Return the environment as a shell has it that was started after `disable --shell`."""
     return environment._replace(variables={**environment.variables, **opt_out_variables()})
+
+
+def look(environment: Environment) -> SwitchResult:
+    """Return the verdicts as they are, where no tool's own file is to be written."""
+    return SwitchResult((), evaluate(environment), 0, ())
 
 
 def show(done: Everywhere, *, is_off: bool, dry_run: bool) -> None:

@@ -18,7 +18,6 @@ from usagectl.identity import read_all
 from usagectl.sensitive import mask_url_credentials
 from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
-from usagectl.switching import look
 
 if TYPE_CHECKING:
     from usagectl.cli._everywhere import Everywhere
@@ -63,7 +62,7 @@ def disable(
     files = _everywhere.switch(environment, "off", places, dry_run=dry_run)
     later = _everywhere.in_new_shells(environment) if places else environment
     if system and not shell and not names:
-        result = look(later)
+        result = _everywhere.look(later)
     else:
         result = switch_off(later, names or (), keep_spool=keep_spool, dry_run=dry_run)
     return _answer(invocation, result, dry_run=dry_run, files=files)
@@ -90,7 +89,7 @@ def enable(
     places = _everywhere.chosen(shell=shell, system=system)
     files = _everywhere.switch(environment, "undo", places, dry_run=dry_run)
     if system and not shell and not names:
-        result = look(environment)
+        result = _everywhere.look(environment)
     else:
         result = switch_on(environment, names or (), dry_run=dry_run)
     if not shell and shell_files.is_on(environment) and not invocation.as_json:
