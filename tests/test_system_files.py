@@ -220,3 +220,17 @@ def test_the_command_leaves_homes_alone(machine: Machine) -> None:
     undone = run_inside(environment, "enable", "--system", "--json")
     assert {each["tool"] for each in undone.data["changes"]} == {"system"}
     assert {each["value"] for each in undone.data["changes"]} == {None}
+
+
+def test_the_command_says_what_stays_on(machine: Machine) -> None:
+    """A part that heeds none of the variables makes it exit with 1; a wrong name writes nothing."""
+    flags = "-e DISABLE_EVENTS=0 -e LOCALSTACK_DISABLE_EVENTS=0"
+    machine.variables = {"DOCKER_FLAGS": flags}
+    machine.install_localstack()
+    environment = laid_out(machine)
+    before = held(machine.root)
+    assert run_inside(environment, "disable", "--system", "--shell", "nope").status == 2
+    assert held(machine.root) == before
+    done = run_inside(environment, "disable", "--system")
+    assert (done.status, "localstack container stays on: " in done.stderr) == (1, True)
+    assert "try: usagectl status localstack\n" in done.stderr

@@ -8,15 +8,17 @@ import typer
 
 from usagectl import shell_files, system_files
 from usagectl.cli import _output
-from usagectl.consent import evaluate
+from usagectl.consent import describe, evaluate
+from usagectl.errors import SwitchIneffectiveError
 from usagectl.switching import SwitchResult
-from usagectl.tools.base import Change
+from usagectl.tools.base import Change, select
 from usagectl.tools.opt_outs import opt_out_variables
 from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from usagectl.consent import Consent
     from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
     from usagectl.machine.marked_files import FileChange
@@ -54,9 +56,17 @@ def switch(
     wish: Literal["off", "undo"],
     places: Sequence[Where],
     *,
+    names: Sequence[str],
     dry_run: bool,
 ) -> Everywhere:
-    """Write the files of the places that were asked for."""
+    """Write the files of the places that were asked for.
+
+    Raises:
+        UnknownToolError: no tool goes by one of the names; nothing was written.
+        StateError: nothing can be written there by this user.
+    """
+    if names:
+        select(environment, names)
     found: list[tuple[Where, FileChange]] = []
     problems: list[UsagectlError] = []
     for place in places:
@@ -77,9 +87,20 @@ def in_new_shells(environment: Environment) -> Environment:
     return environment._replace(variables={**environment.variables, **opt_out_variables()})
 
 
-def look(environment: Environment) -> SwitchResult:
+def look(environment: Environment, *, wants_off: bool) -> SwitchResult:
     """Return the verdicts as they are, where no tool's own file is to be written."""
-    return SwitchResult((), evaluate(environment), 0, ())
+    consents = evaluate(environment)
+    loud = [each for each in consents if each.counts and each.telemetry in ("on", "unknown")]
+    problems = tuple(_stays(each) for each in loud) if wants_off else ()
+    return SwitchResult((), consents, 0, problems)
+
+
+def _stays(found: Consent) -> SwitchIneffectiveError:
+    is_default = found.decided_by.source == "default"
+    because = "it heeds no variable" if is_default else f"{describe(found.decided_by)} decides"
+    way = "status" if found.is_out_of_reach else "disable"
+    hint = f"usagectl {way} {found.tool}"
+    return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 
 def show(done: Everywhere, *, is_off: bool, dry_run: bool) -> None:

@@ -59,12 +59,13 @@ def disable(
     invocation: Invocation = ctx.obj
     environment = invocation.environment
     places = _everywhere.chosen(shell=shell, system=system)
-    files = _everywhere.switch(environment, "off", places, dry_run=dry_run)
+    chosen = names or ()
+    files = _everywhere.switch(environment, "off", places, names=chosen, dry_run=dry_run)
     later = _everywhere.in_new_shells(environment) if places else environment
-    if system and not shell and not names:
-        result = _everywhere.look(later)
+    if system and not shell and not chosen:
+        result = _everywhere.look(later, wants_off=True)
     else:
-        result = switch_off(later, names or (), keep_spool=keep_spool, dry_run=dry_run)
+        result = switch_off(later, chosen, keep_spool=keep_spool, dry_run=dry_run)
     return _answer(invocation, result, dry_run=dry_run, files=files)
 
 
@@ -87,11 +88,12 @@ def enable(
     invocation: Invocation = ctx.obj
     environment = invocation.environment
     places = _everywhere.chosen(shell=shell, system=system)
-    files = _everywhere.switch(environment, "undo", places, dry_run=dry_run)
-    if system and not shell and not names:
-        result = _everywhere.look(environment)
+    chosen = names or ()
+    files = _everywhere.switch(environment, "undo", places, names=chosen, dry_run=dry_run)
+    if system and not shell and not chosen:
+        result = _everywhere.look(environment, wants_off=False)
     else:
-        result = switch_on(environment, names or (), dry_run=dry_run)
+        result = switch_on(environment, chosen, dry_run=dry_run)
     if not shell and shell_files.is_on(environment) and not invocation.as_json:
         hint = "usagectl enable --shell"
         _output.print_remark("Your shells get every opt-out as before.", hint=hint)
