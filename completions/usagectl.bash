@@ -221,6 +221,7 @@ _usagectl_options() {
             ;;
         'usagectl disable')
             reply=(--keep-spool
+                --project
                 --shell
                 --system
                 --dry-run
@@ -228,7 +229,8 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl enable')
-            reply=(--shell
+            reply=(--project
+                --shell
                 --system
                 --dry-run
                 --json

@@ -176,13 +176,15 @@ function __usagectl_options
                 '--help,-h	Show this message and exit.'
         case 'usagectl disable'
             printf '%s\n' '--keep-spool	Keep the events that wait in the spool.' \
+                '--project	Write files of this folder\'s project too, before your own.' \
                 '--shell	Also the start-up files of your shells: every known opt-out.' \
                 '--system	Every user of this machine, its services, its policy; as root.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl enable'
-            printf '%s\n' '--shell	Also the start-up files of your shells: every known opt-out.' \
+            printf '%s\n' '--project	Write files of this folder\'s project too, before your own.' \
+                '--shell	Also the start-up files of your shells: every known opt-out.' \
                 '--system	Every user of this machine, its services, its policy; as root.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \

@@ -65,6 +65,7 @@ function global:__usagectl_options([string]$key) {
         }
         'usagectl disable' {
             '--keep-spool|Keep the events that wait in the spool.',
+                '--project|Write files of this folder''s project too, before your own.',
                 '--shell|Also the start-up files of your shells: every known opt-out.',
                 '--system|Every user of this machine, its services, its policy; as root.',
                 '--dry-run|Say what would change; change nothing.',
@@ -72,7 +73,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl enable' {
-            '--shell|Also the start-up files of your shells: every known opt-out.',
+            '--project|Write files of this folder''s project too, before your own.',
+                '--shell|Also the start-up files of your shells: every known opt-out.',
                 '--system|Every user of this machine, its services, its policy; as root.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',

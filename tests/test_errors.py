@@ -55,6 +55,7 @@ SAMPLES: list[UsagectlError] = [
     errors.FileUnreadableError(FILE, reason="permission denied"),
     errors.FileUnwritableError(FILE, reason="permission denied"),
     errors.FileCorruptError(FILE, reason="it is not TOML"),
+    errors.FileUneditableError(FILE, name="telemetry.enabled"),
     errors.FileExistsAlreadyError(FILE),
     errors.LinkOutsideError(FILE, target=Path("/b")),
     errors.LockTimeoutError(FILE, seconds=10),

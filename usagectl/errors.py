@@ -17,6 +17,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   ├── FileUnwritableError
     │   ├── FileExistsAlreadyError
     │   ├── FileCorruptError
+    │   ├── FileUneditableError
     │   ├── LinkOutsideError
     │   ├── NoEventsError
     │   └── LockTimeoutError
@@ -231,6 +232,19 @@ class FileCorruptError(_FileError):
 
     code = "file-corrupt"
     verb = "cannot be understood"
+
+
+class FileUneditableError(_FileError):
+    """A tool's own file cannot be changed in one key alone; it is as it was."""
+
+    code = "file-uneditable"
+    verb = "cannot be edited"
+
+    def __init__(self, file: Path, *, name: str, hint: str = "") -> None:
+        reason = (
+            f"{name} cannot be changed in it without changing something else, so it is as it was"
+        )
+        super().__init__(file, reason=reason, hint=hint or f"cat {quote(str(file))}")
 
 
 class NoEventsError(StateError):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl import catalogue
 from usagectl.consent import describe, evaluate_tool, way_off_of
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
+from usagectl.tools import undoing
 from usagectl.tools.base import emitters, select
 
 if TYPE_CHECKING:
@@ -30,6 +32,14 @@ class SwitchResult(NamedTuple):
     problems: tuple[UsagectlError, ...]
 
 
+class _Asked(NamedTuple):
+    """What switching was asked for: the names, and how."""
+
+    names: Sequence[str]
+    project: bool
+    dry_run: bool
+
+
 class _Switched(NamedTuple):
     """One tool after its switch was written: the changes, or what went wrong; the verdicts."""
 
@@ -45,15 +55,19 @@ def disable(
     names: Sequence[str] = (),
     *,
     keep_spool: bool = False,
+    project: bool = False,
     dry_run: bool = False,
 ) -> SwitchResult:
     """Switch telemetry of the named tools off, or of all, and read back whether it is.
+
+    A file of the working folder's project is written only where `project` is true.
 
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = select(environment, names)
-    done = _carry_out(environment, dict.fromkeys(chosen, "off"), names, dry_run=dry_run)
+    asked = _Asked(names, project, dry_run)
+    done = _carry_out(environment, dict.fromkeys(chosen, "off"), asked)
     problems: list[UsagectlError] = []
     purged = 0
     if not keep_spool:
@@ -62,16 +76,20 @@ def disable(
         except UsagectlError as error:
             problems.append(error)
     problems += [
-        _stays(each, found)
+        _stays(environment, each, found)
         for each in done
         for found in _concerned(each)
-        if found.telemetry != "off" and (not dry_run or found.is_out_of_reach)
+        if not _is_quiet(found) and (not dry_run or found.is_out_of_reach)
     ]
     return _result(done, purged, problems)
 
 
 def enable(
-    environment: Environment, names: Sequence[str] = (), *, dry_run: bool = False
+    environment: Environment,
+    names: Sequence[str] = (),
+    *,
+    project: bool = False,
+    dry_run: bool = False,
 ) -> SwitchResult:
     """Undo what disable did; a tool that is named is switched on whatever switched it off.
 
@@ -80,11 +98,11 @@ def enable(
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
-    chosen = select(environment, names)
+    chosen = select(environment, names) if names else _all_written(environment)
     wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
-    done = _carry_out(environment, wishes, names, dry_run=dry_run)
+    done = _carry_out(environment, wishes, _Asked(names, project, dry_run))
     problems = [
-        _stays(each, found)
+        _stays(environment, each, found)
         for each in done
         if each.wish == "on" and not dry_run
         for found in _concerned(each)
@@ -102,20 +120,26 @@ def _result(
     return SwitchResult(changes, consents, purged, (*failures, *problems))
 
 
+def _all_written(environment: Environment) -> tuple[Tool, ...]:
+    """List the tools that are here, and those whose files disable wrote before they went."""
+    here = select(environment)
+    gone = set(undoing.recorded(environment)) & set(catalogue.names())
+    gone -= {tool.name for tool in here}
+    return (*here, *(select(environment, sorted(gone)) if gone else ()))
+
+
 def _carry_out(
-    environment: Environment,
-    wishes: Mapping[Tool, Wish],
-    names: Sequence[str],
-    *,
-    dry_run: bool,
+    environment: Environment, wishes: Mapping[Tool, Wish], asked: _Asked
 ) -> list[_Switched]:
     """Have each tool write its switch, then read all verdicts anew."""
     done = []
     for tool, wish in wishes.items():
         try:
-            done.append(_Switched(tool, wish, tool.switch(environment, wish, dry_run=dry_run)))
+            found = tool.switch(environment, wish, dry_run=asked.dry_run, project=asked.project)
+            done.append(_Switched(tool, wish, found))
         except StateError as error:
             done.append(_Switched(tool, wish, failure=error))
+    names = asked.names
     return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
 
 
@@ -128,6 +152,11 @@ def _read_back(environment: Environment, tool: Tool, names: Sequence[str]) -> tu
 def _concerned(done: _Switched) -> Iterable[Consent]:
     """Yield the parts that have to follow: what can be run here, and what records through us."""
     return (found for found in done.consents if found.counts or found.is_ours)
+
+
+def _is_quiet(found: Consent) -> bool:
+    """True if a part is off; another's that keeps its events here sends nothing either."""
+    return found.telemetry == "off" or (found.telemetry == "local" and not found.is_ours)
 
 
 def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -> int:
@@ -143,30 +172,42 @@ def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -
         return store.count(UNSENT, selection)
 
 
-def _stays(done: _Switched, found: Consent) -> SwitchIneffectiveError:
-    because, hint = _why(done, found.decided_by)
+def _stays(environment: Environment, done: _Switched, found: Consent) -> SwitchIneffectiveError:
+    because, hint = _why(environment, done, found.decided_by)
     if found.decided_by.source == "flags":
         because = f"{describe(found.decided_by)} beats every variable and file"
         hint = (done.wish == "off" and way_off_of(found)) or "usagectl status"
     return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 
-def _why(done: _Switched, decider: Switch) -> tuple[str, str]:
+def _why(environment: Environment, done: _Switched, decider: Switch) -> tuple[str, str]:
     """Say why a part did not follow, and what helps."""
     is_off, tool = done.wish == "off", done.tool
-    if is_off and not tool.can_be_written:
-        because = f"usagectl writes no file of {tool.name}, which takes only the environment's word"
-        return because, f"export {next(iter(tool.opt_out))}=1"
+    if is_off and not done.changes and not done.failure:
+        return _without_file(tool, tool.way_off(environment))
     if done.failure:
         hint = 'eval "$(usagectl env)"' if is_off else "usagectl status"
         return "its file could not be written", hint
     if decider.source == "environment":
         because = f"{decider.name}={decider.value!r} in the environment"
         if is_off:
-            return f"{because} beats every file", f"export {decider.name}=1"
+            is_described = tool.entry is not None and not tool.entry.module
+            way = tool.way_off(environment) if is_described else f"export {decider.name}=1"
+            return f"{because} beats every file", way
         return f"{because} decides", f"unset {decider.name}"
     if decider.origin:
         has_file = decider.source != "process"
         hint = f"cat {quote(decider.origin)}" if has_file and not is_off else "usagectl status"
         return f"{decider.name} in {decider.origin} decides", hint
     return f"nothing switches it {done.wish}", "usagectl status"
+
+
+def _without_file(tool: Tool, way: str) -> tuple[str, str]:
+    """Say why no file was written for a tool that sends, and what helps instead."""
+    no_file = f"usagectl writes no file of {tool.name}"
+    if way.startswith("export "):
+        because = f"{no_file}, which takes only the environment's word"
+        return f"{because}; usagectl disable --shell sets it in every new shell", way
+    if way.startswith("usagectl "):
+        return f"{tool.name} reads it from a file of the project, written only if asked for", way
+    return (f"{no_file}, its own command does" if way else "no switch of it is known"), way

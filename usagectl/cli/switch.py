@@ -20,9 +20,16 @@ from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.cli._everywhere import Everywhere
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
+
+Project = Annotated[
+    bool,
+    typer.Option("--project", help="Write files of this folder's project too, before your own."),
+]
 
 disable_app = new_app()
 enable_app = new_app()
@@ -37,15 +44,16 @@ def disable(
     keep_spool: Annotated[
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
+    project: Project = False,
     shell: Shell = False,
     system: System = False,
     dry_run: DryRun = False,
 ) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
 
-    For LocalStack, DISABLE_EVENTS=1 goes into the active profile file, every
-    other line of it stays. lstk reads no file: what to export is said. For
-    usagectl, and for what records through it, recording stops and waiting
+    Without a TOOL every one that is found here. One key of a file changes, every
+    other byte of it stays; where a tool reads no file, what to export is said.
+    For usagectl, and for what records through it, recording stops and waiting
     events are removed.
 
     With --shell every known opt-out also goes into one file that bash, zsh, fish,
@@ -65,8 +73,8 @@ def disable(
     if system and not shell and not chosen:
         result = _everywhere.look(later, wants_off=True)
     else:
-        result = switch_off(later, chosen, keep_spool=keep_spool, dry_run=dry_run)
-    return _answer(invocation, result, dry_run=dry_run, files=files)
+        result = switch_off(later, chosen, keep_spool=keep_spool, project=project, dry_run=dry_run)
+    return _answer(invocation, result, chosen, dry_run=dry_run, files=files)
 
 
 @enable_app.command(cls=AnsweringCommand)
@@ -74,6 +82,7 @@ def enable(
     ctx: typer.Context,
     names: Tools = None,
     *,
+    project: Project = False,
     shell: Shell = False,
     system: System = False,
     dry_run: DryRun = False,
@@ -93,16 +102,17 @@ def enable(
     if system and not shell and not chosen:
         result = _everywhere.look(environment, wants_off=False)
     else:
-        result = switch_on(environment, chosen, dry_run=dry_run)
+        result = switch_on(environment, chosen, project=project, dry_run=dry_run)
     if not shell and shell_files.is_on(environment) and not invocation.as_json:
         hint = "usagectl enable --shell"
         _output.print_remark("Your shells get every opt-out as before.", hint=hint)
-    return _answer(invocation, result, dry_run=dry_run, files=files, is_off=False)
+    return _answer(invocation, result, chosen, dry_run=dry_run, files=files, is_off=False)
 
 
 def _answer(
     invocation: Invocation,
     result: SwitchResult,
+    names: Sequence[str],
     *,
     dry_run: bool,
     files: Everywhere,
@@ -110,7 +120,7 @@ def _answer(
 ) -> _output.Answer:
     def show() -> None:
         _everywhere.show(files, is_off=is_off, dry_run=dry_run)
-        _show(result, dry_run=dry_run, is_later=is_off and bool(files.files))
+        _show(result, names, dry_run=dry_run, is_later=is_off and bool(files.files))
 
     def data() -> dict[str, object]:
         ids = read_all(invocation.environment)
@@ -124,7 +134,9 @@ def _answer(
     return _output.Answer(data, show, (*files.problems, *result.problems))
 
 
-def _show(result: SwitchResult, *, dry_run: bool, is_later: bool = False) -> None:
+def _show(
+    result: SwitchResult, names: Sequence[str], *, dry_run: bool, is_later: bool = False
+) -> None:
     page = _output.new_page()
     for change in result.changes:
         page.line(_sentence(change, dry_run=dry_run))
@@ -137,9 +149,11 @@ def _show(result: SwitchResult, *, dry_run: bool, is_later: bool = False) -> Non
         owners = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
         page.line(f"{', '.join(owners)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
+    absent = [part.tool for part in result.consents if not part.counts and part.tool in names]
+    if absent:
+        missing = ", ".join(dict.fromkeys(absent))
+        page.line(f"{missing}: not found on this machine, so there is nothing to switch.")
     if not shown:
-        names = ", ".join(dict.fromkeys(part.tool for part in result.consents))
-        page.line(f"{names}: not found on this machine, so there is nothing to switch.")
         return
     if is_later:
         heading = f"As new shells {'would have' if dry_run else 'have'} it"

@@ -195,13 +195,20 @@ class Tool(ABC):
         /,
         *,
         dry_run: bool,  # noqa: ARG002
+        project: bool = False,  # noqa: ARG002
     ) -> tuple[Change, ...]:
         """Write the tool's own switch; a tool whose files cannot be written has no changes.
+
+        A file of the working folder's project is written only where `project` is true.
 
         Raises:
             StateError: its file cannot be read, understood or written.
         """
         return ()
+
+    def way_off(self, _environment: Environment, /) -> str:
+        """Return a command that silences a tool whose files cannot be written; empty without."""
+        return next((f"export {name}={value}" for name, value in self.opt_out.items()), "")
 
     def identity_cautions(self, _environment: Environment, /) -> tuple[Caution, ...]:
         """Warn where the tool does not heed what its identity file says."""

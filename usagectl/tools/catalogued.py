@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from usagectl.catalogue.entry import Entry, Match, Outcome, SwitchRule
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Installation
+    from usagectl.tools.base import Change, Installation, Wish
     from usagectl.tools.file_values import Content
 
 PART = "tool"
@@ -90,7 +90,7 @@ class Catalogued(Tool):
         """Whether a file of the user's switches it off."""
         scopes = {file.name: file.scope for file in self.entry.files}
         return any(
-            rule.write is not None and scopes.get(rule.file) == "user"
+            rule.write is not None and not rule.covers and scopes.get(rule.file) == "user"
             for rule in self.entry.switches
         )
 
@@ -117,9 +117,36 @@ class Catalogued(Tool):
             ),
         )
 
+    def switch(
+        self,
+        environment: Environment,
+        wish: Wish,
+        *,
+        dry_run: bool,
+        project: bool = False,
+    ) -> tuple[Change, ...]:
+        """Write its switch into its own file, or take back what was written."""
+        from usagectl.tools import catalogued_switching as switching  # of no use to status
+
+        version = self.find(environment).version
+        is_silent = version and any(is_within(version, e.versions) for e in self.entry.silent)
+        if wish == "off" and is_silent:
+            return ()  # There is nothing to switch off.
+        asked = switching.Asked(environment, version or self.entry.version, project, dry_run)
+        return switching.switch(self.entry, asked, wish)
+
+    def way_off(self, environment: Environment) -> str:
+        """Return the line that silences it: a variable, a project's file, its own command."""
+        from usagectl.tools import catalogued_switching as switching  # of no use to status
+
+        return switching.way_off(self.entry, environment, self._release(environment))
+
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:  # noqa: ARG002
         """Name none: where its IDs lie is said by name alone."""
         return ()
+
+    def _release(self, environment: Environment) -> str:
+        return self.find(environment).version or self.entry.version
 
     def _versions(self, installation: Installation) -> Sequence[str]:
         """Name the releases whose rules may hold: one of each kind where it is not known which."""

@@ -162,7 +162,14 @@ class Instrumented(Tool):
             return ()
         return (identity_file(environment.state_dir, self.name),)
 
-    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+    def switch(
+        self,
+        environment: Environment,
+        wish: Wish,
+        *,
+        dry_run: bool,
+        project: bool = False,  # noqa: ARG002  (a person keeps that file, and it is in git)
+    ) -> tuple[Change, ...]:
         """Set its mode in the user's settings; undo takes out only what disable wrote."""
         user = settings.load(environment)
         before = user.of_tool(self.name)

@@ -67,7 +67,14 @@ class LocalStack(Tool):
         clients = possible_clients(environment)
         return tuple(_read_as_any(clients, part) for part in self.parts)
 
-    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+    def switch(
+        self,
+        environment: Environment,
+        wish: Wish,
+        *,
+        dry_run: bool,
+        project: bool = False,  # noqa: ARG002  (it has no such file)
+    ) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
         from usagectl.tools import localstack_profiles  # of no use to status
 

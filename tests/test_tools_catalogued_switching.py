@@ -1,0 +1,297 @@
+"""Tests of switching tools of the catalogue in their own files: off, read back, and undone."""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support import confined
+from usagectl import catalogue, consent, switching
+from usagectl.catalogue.entry import Entry, from_data
+from usagectl.tools import undoing
+from usagectl.tools.catalogued_switching import Asked, switch
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine
+    from usagectl.tools.base import Wish
+
+NEXT = ".config/nextjs-nodejs/config.json"
+
+ROUND_TRIPS: tuple[tuple[str, str, bytes | None, bytes], ...] = (
+    # The tool, its file below the home (or, with ./, in the project), its bytes, and when off.
+    ("next", NEXT, b'{\n\t"telemetry": {\n\t\t"anonymousId": "a1"\n\t}\n}',
+     b'{\n\t"telemetry": {\n\t\t"anonymousId": "a1",\n\t\t"enabled": false\n\t}\n}'),
+    ("sam", ".aws-sam/metadata.json", b'{"installationId": "i", "telemetryEnabled": true}',
+     b'{"installationId": "i", "telemetryEnabled": false}'),
+    ("wrangler", ".config/.wrangler/metrics.json", None,
+     b'{\n  "permission": {\n    "date": "2026-11-28T00:00:00.000Z",\n    "enabled": false\n  }\n}\n'),  # noqa: E501
+    ("streamlit", ".streamlit/config.toml", b"# mine\r\n[browser]\r\nserverPort = 1 # n\r\n",
+     b"# mine\r\n[browser]\r\nserverPort = 1 # n\r\ngatherUsageStats = false\r\n"),
+    ("yarn", ".yarnrc.yml", b"\xef\xbb\xbf# mine\nnodeLinker: 'x' # n\nenableTelemetry: true # n",
+     b"\xef\xbb\xbf# mine\nnodeLinker: 'x' # n\nenableTelemetry: false # n"),
+    ("dvc", ".config/dvc/config", b"; mine\n[core]\n\tremote = r\n['remote \"r\"']\n\turl = u",
+     b"; mine\n[core]\n\tremote = r\n\tanalytics = false\n['remote \"r\"']\n\turl = u"),
+    ("chromadb", "./.env", b"# mine\r\nexport TOKEN='a b'", b"# mine\r\nexport TOKEN='a b'\r\nANONYMIZED_TELEMETRY=false"),  # noqa: E501
+    ("guardrails", ".guardrailsrc", b"id=1\nenable_metrics=true\n", b"id=1\nenable_metrics=false\n"),  # noqa: E501
+    ("go", ".config/go/telemetry/mode", b"on 2024-05-01\n", b"off\n"),
+    ("vllm", ".config/vllm/do_not_track", None, b""),
+    ("syncthing", ".local/state/syncthing/config.xml",
+     b"<configuration>\r\n  <options>\r\n    <a/>\r\n  </options>\r\n</configuration>",
+     b"<configuration>\r\n  <options>\r\n    <a/>\r\n    "
+     b"<crashReportingEnabled>false</crashReportingEnabled>\r\n  </options>\r\n</configuration>"),
+    ("redocly", "./redocly.yaml", b"apis:\n  a:\n    root: x\n", b'apis:\n  a:\n    root: x\ntelemetry: "off"\n'),  # noqa: E501
+)  # fmt: skip
+
+SYNTHETIC: dict[str, Any] = {
+    "name": "sample",
+    "title": "Sample",
+    "summary": "x",
+    "how": "source",
+    "version": "1",
+    "date": "2026-11-28",
+    "source": "x",
+    "default": "on",
+}
+
+
+def entry_of(form: str, **rule: object) -> Entry:
+    """Build an entry with one file in the home and one switch in it."""
+    file = {"name": "f", "format": form, "places": [{"path": "~/deep/er/file"}]}
+    return from_data({**SYNTHETIC, "file": [file], "switch": [{"file": "f", **rule}]})
+
+
+def put(machine: Machine, name: str, data: bytes | None) -> Path:
+    """Name a file below the home, or of the project; write it if it has bytes."""
+    file = machine.cwd / name[2:] if name.startswith("./") else machine.home / name
+    if data is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return file
+
+
+def state_of(machine: Machine, tool: str) -> str:
+    """Say what the verdict on a tool is."""
+    return consent.evaluate(machine.environment(), [tool])[0].telemetry
+
+
+def tree(folder: Path) -> list[str]:
+    """List everything below a folder."""
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*"))
+
+
+def test_off_and_back_to_the_byte(machine: Machine) -> None:
+    """Each format: the file says off, and so does the verdict; enable brings the old bytes back."""
+    for tool, name, before, off in ROUND_TRIPS:
+        file = put(machine, name, before)
+        machine.home.joinpath(".aws-sam").mkdir(exist_ok=True)
+        folders = tree(machine.home)
+        project = name.startswith("./")
+        result = switching.disable(machine.environment(), [tool], project=project)
+        assert (tool, result.problems, file.read_bytes()) == (tool, (), off)
+        assert state_of(machine, tool) == "off"
+        again = switching.disable(machine.environment(), [tool], project=project)
+        assert not any(change.changed for change in again.changes)
+        assert not switching.enable(machine.environment()).problems
+        assert (tool, file.read_bytes() if file.exists() else None) == (tool, before)
+        assert tree(machine.home) == folders
+        assert not undoing.recorded(machine.environment())
+
+
+def test_every_tool_whose_file_is_written_is_off_and_comes_back(machine: Machine) -> None:
+    """The whole catalogue, on a machine without any of the files."""
+    machine.variables = {"DAGSTER_HOME": str(machine.home), "APP_ENV": "x"}
+    before, wrong = tree(machine.folder), []
+    for name in catalogue.names():
+        if catalogue.entry(name).module:
+            continue
+        result = switching.disable(machine.environment(), [name], project=True)
+        verdict = state_of(machine, name)
+        if result.changes and (verdict not in ("off", "local") or result.problems):
+            wrong.append((name, verdict, result))
+        switching.enable(machine.environment())
+        left = set(tree(machine.folder)) - set(before) - {"state"}
+        wrong += [(name, each, result) for each in sorted(left)]
+    assert not wrong
+
+
+def test_markers_and_xml(machine: Machine) -> None:
+    """What no tool of the catalogue has yet: a file whose presence says off, and XML."""
+    marker = entry_of("marker", off={"form": "set"}, write=True)
+    xml = entry_of("xml", key=["c", "t"], off={"form": "equals", "values": ["no"]}, write="no")
+    file = machine.home / "deep/er/file"
+    for entry, before, off in (
+        (marker, None, b""),
+        (xml, b"<c>\n <a/>\n</c>", b"<c>\n <a/>\n <t>no</t>\n</c>"),
+    ):
+        put(machine, "deep/er/file", before)
+        asked = Asked(machine.environment(), "1")
+        assert [each.changed for each in switch(entry, asked, "off")] == [True]
+        assert file.read_bytes() == off
+        switch(entry, asked, "undo")
+        assert (file.read_bytes() if file.exists() else None) == before
+        if before is None:
+            assert not (machine.home / "deep").exists()
+
+
+def test_a_file_that_the_tool_wrote_since_loses_the_key_alone(machine: Machine) -> None:
+    """Enable then takes the key out, or gives it its old value; what somebody set since stays."""
+    key = b'{"telemetry": {"enabled": false}'
+    cases = (
+        (None, key + b', "id": 1}', b'{"id": 1}'),
+        (None, key + b"}", None),
+        (b'{"telemetry": {}}', key + b', "id": 1}', b'{"telemetry": {}, "id": 1}'),
+        (b'{"telemetry": {"enabled": true}}', key + b', "id": 1}', b'{"telemetry": {"enabled": true}, "id": 1}'),  # noqa: E501
+        (None, b'{"telemetry": {"enabled": true}}', b'{"telemetry": {"enabled": true}}'),
+        (None, None, None),
+    )  # fmt: skip
+    for before, meanwhile, after in cases:
+        file = put(machine, NEXT, before)
+        if before is None:
+            file.unlink(missing_ok=True)
+        switching.disable(machine.environment(), ["next"])
+        file.unlink() if meanwhile is None else file.write_bytes(meanwhile)
+        assert not switching.enable(machine.environment()).problems
+        assert (file.read_bytes() if file.exists() else None) == after
+
+
+def test_enable_by_name_beats_whoever_switched_it_off(machine: Machine) -> None:
+    """Without a record the key goes, or becomes what says on; a variable still wins."""
+    for tool, name, off, on in (
+        ("next", NEXT, b'{"telemetry": {"enabled": false}}', b'{"telemetry": {}}'),
+        ("sam", ".aws-sam/metadata.json", b'{"telemetryEnabled": false}', b'{"telemetryEnabled": true}'),  # noqa: E501
+    ):  # fmt: skip
+        file = put(machine, name, off)
+        switching.enable(machine.environment())
+        assert file.read_bytes() == off
+        assert not switching.enable(machine.environment(), [tool]).problems
+        assert (file.read_bytes(), state_of(machine, tool)) == (on, "on")
+    machine.variables = {"NEXT_TELEMETRY_DISABLED": "1"}
+    (problem,) = switching.enable(machine.environment(), ["next"]).problems
+    assert (problem.code, problem.hint) == ("switch-ineffective", "unset NEXT_TELEMETRY_DISABLED")
+
+
+def test_the_record_holds_no_copy(machine: Machine) -> None:
+    """A tool's file may hold tokens: none of them is kept, and nobody else may read the record."""
+    put(machine, NEXT, b'{"token": "s3cr3t", "telemetry": {"enabled": true}}')
+    switching.disable(machine.environment(), ["next"])
+    (record,) = (machine.state_dir / "switched").iterdir()
+    text = record.read_bytes()
+    assert b"s3cr3t" not in text
+    assert b"token" not in text
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    record.write_bytes(b"[]")
+    (problem,) = switching.enable(machine.environment()).problems
+    assert (problem.code, problem.hint) == ("file-corrupt", f"rm {record}")
+
+
+def test_files_in_odd_states_stay_as_they_are(machine: Machine) -> None:
+    """Broken, of another form, a folder, a pipe, too large: an error says so, no byte changes."""
+    cases = (
+        (b'{"telemetry": ', "file-corrupt"),
+        (b'{"telemetry": 1}', "file-uneditable"),
+        (b" " * (1 << 20) + b"{}", "file-unreadable"),
+    )
+    file = machine.home / NEXT
+    for data, code in cases:
+        put(machine, NEXT, data)
+        problem, *_ = switching.disable(machine.environment(), ["next"]).problems
+        assert (problem.code, bool(problem.hint), file.read_bytes()) == (code, True, data)
+    file.unlink()
+    for make in (os.mkdir, os.mkfifo):
+        make(file)
+        problem, *_ = switching.disable(machine.environment(), ["next"]).problems
+        assert problem.code == "file-unreadable"
+        file.rmdir() if file.is_dir() else file.unlink()
+    file.parent.rmdir()
+    file.parent.write_bytes(b"in the way")
+    problem, *_ = switching.disable(machine.environment(), ["next"]).problems
+    assert problem.code == "file-unwritable"
+    assert not undoing.recorded(machine.environment())
+
+
+def test_links_and_modes_stay(machine: Machine) -> None:
+    """A file in a folder of dotfiles is edited there; its link and its mode stay."""
+    real = put(machine, "dotfiles/next.json", b"{}")
+    real.chmod(0o640)
+    file = machine.home / NEXT
+    file.parent.mkdir(parents=True)
+    file.symlink_to(real)
+    switching.disable(machine.environment(), ["next"])
+    assert real.read_bytes() == b'{"telemetry": {"enabled": false}}'
+    switching.enable(machine.environment())
+    assert (real.read_bytes(), file.is_symlink()) == (b"{}", True)
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
+    """Without --project a tool that has no other file is told of, with the command that helps."""
+    file = put(machine, "./redocly.yaml", b"a: 1\n")
+    result = switching.disable(machine.environment(), ["redocly"])
+    assert (result.changes, file.read_bytes()) == ((), b"a: 1\n")
+    (machine.root / ".dockerenv").touch()  # Its own file lies in the project there.
+    assert switching.disable(machine.environment(), ["next"]).problems[0].hint.startswith("export ")
+    switching.disable(machine.environment(), ["streamlit"], project=True)
+    assert tree(machine.cwd) == [".streamlit", ".streamlit/config.toml", "redocly.yaml"]
+    assert not (machine.home / ".streamlit").exists()
+
+
+def test_tools_that_only_a_variable_reaches(machine: Machine) -> None:
+    """The line to set is said, with the value that this tool understands."""
+    (machine.bin / "semgrep").write_bytes(b"")
+    (machine.bin / "semgrep").chmod(0o755)
+    result = switching.disable(machine.environment(), ["semgrep"])
+    (problem,) = result.problems
+    assert (problem.code, problem.hint) == ("switch-ineffective", "export SEMGREP_SEND_METRICS=off")
+    assert "disable --shell" in problem.message
+    machine.variables = {"SEMGREP_SEND_METRICS": "on"}
+    (problem,) = switching.disable(machine.environment(), ["semgrep"]).problems
+    assert problem.hint == "export SEMGREP_SEND_METRICS=off"
+
+
+def test_a_dry_run_writes_nothing(machine: Machine) -> None:
+    """It says of each file what it would get, off and back."""
+    wishes: tuple[tuple[Wish, list[str | None]], ...] = (("off", ["false"]), ("undo", [None]))
+    for wish, values in wishes:
+        before = tree(machine.folder)
+        change = switching.disable if wish == "off" else switching.enable
+        result = change(machine.environment(), ["next"] if wish == "off" else (), dry_run=True)
+        found = [each.value for each in result.changes if each.tool == "next" and each.changed]
+        assert (found, tree(machine.folder)) == (values, before)
+        switching.disable(machine.environment(), ["next"])
+
+
+def test_a_tool_that_has_gone_is_undone_too(machine: Machine) -> None:
+    """Enable without a name finds what disable wrote for a tool that is no longer here."""
+    switching.disable(machine.environment(), ["next"])
+    result = switching.enable(machine.environment())
+    assert ("next", True) in [(each.tool, each.changed) for each in result.changes]
+    assert tree(machine.home) == []
+
+
+def test_two_at_once(machine: Machine) -> None:
+    """Both end off, and one enable brings back what was before the first."""
+    file = put(machine, NEXT, b'{"a": 1}')
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(switching.disable, machine.environment(), ["next"]) for _ in range(8)]
+    assert not [problem for run in runs for problem in run.result().problems]
+    switching.enable(machine.environment())
+    assert file.read_bytes() == b'{"a": 1}'
+
+
+def test_walls(machine: Machine) -> None:
+    """A read-only file or home, a full disk: an error with a next step, and the file as it was."""
+    file = put(machine, ".ionic/config.json", b"{}")
+    file.chmod(0o400)
+    for wall, place, hint in (
+        (confined.powerless(), machine.folder, f"chmod u+w {file}"),
+        (confined.read_only(machine), machine.folder, "ls -ld "),
+        (confined.full_disk(machine), Path(f"{machine.folder}.after"), "df -h "),
+    ):
+        done = confined.run_behind(wall, machine, "disable", "ionic", "--json")
+        assert (done.status, done.stderr) == (3, "")
+        error = next(each for each in done.envelope["errors"] if each["code"] == "file-unwritable")
+        assert error["hint"].startswith(hint)
+        assert (place / file.relative_to(machine.folder)).read_bytes() == b"{}"

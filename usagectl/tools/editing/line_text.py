@@ -1,0 +1,222 @@
+"""Edits of texts that hold one setting a line: ini, dotenv and `key = value` files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_SECTION = re.compile(r"[ \t]*\[(.*)\]")
+_SETTING = re.compile(
+    r"(?P<indent>[ \t]*)(?P<export>export[ \t]+)?(?P<name>[^\s=:;#][^=:\r\n]*?)"
+    r"(?P<sign>[ \t]*[=:][ \t]*|(?=\r?\n?$))(?P<value>[^\r\n]*?)(?P<end>[ \t]*\r?\n?)$"
+)
+_COMMENT = re.compile(r"[ \t]+[;#].*$")
+_QUOTED = re.compile(r"(?P<quote>[\"'])(?P<inner>(?:\\.|(?!(?P=quote)).)*)(?P=quote)", re.DOTALL)
+
+
+class _Setting(NamedTuple):
+    """A setting: its name, and where its lines and its value stand."""
+
+    name: str
+    indent: str
+    sign: str
+    start: int
+    value: int
+    value_end: int
+    end: int
+
+
+class _Section(NamedTuple):
+    """A section of an ini file; the one without a name is what stands before the first."""
+
+    name: str
+    settings: tuple[_Setting, ...]
+    end: int  # After its last line that is not blank.
+    body: int  # After its header.
+
+
+def put_in_section(text: str, key: Sequence[str], value: object) -> Iterator[str]:
+    """Set a key of an ini file; the path before it names the section.
+
+    A comment behind the old value is kept where the reader takes it for one: that result
+    comes first, the one in which it was part of the value second.
+    """
+    section, name = _split(key)
+    sections = _sections(text, has_sections=True)
+    wanted = [each for each in sections if each.name == section]
+    found = _find((each for part in wanted for each in part.settings), name)
+    if found:
+        yield from _replace(text, found, _text(value))
+        return
+    if not wanted or (not section and not wanted[-1].settings):
+        yield _new_section(text, section, name, _text(value), sections)
+        return
+    last = wanted[-1]
+    like = last.settings[-1] if last.settings else _any_setting(sections)
+    indent, sign = (like.indent, like.sign or " = ") if like else ("", " = ")
+    yield _insert_line(text, last.end, f"{indent}{name}{sign}{_text(value)}")
+
+
+def take_out_of_section(text: str, key: Sequence[str]) -> Iterator[str]:
+    """Take every line of a key out of an ini file, with those that continue it."""
+    section, name = _split(key)
+    parts = (each for each in _sections(text, has_sections=True) if each.name == section)
+    yield _without(text, [each for part in parts for each in part.settings], name)
+
+
+def put_line(text: str, key: Sequence[str], value: object) -> Iterator[str]:
+    """Set a key of a file without sections."""
+    (only,) = _sections(text, has_sections=False)
+    found = _find(only.settings, key[-1], is_exact=True)
+    if found:
+        yield from _replace(text, found, _text(value))
+        return
+    sign = only.settings[-1].sign if only.settings else "="
+    yield _insert_line(text, len(text), f"{key[-1]}{sign or '='}{_text(value)}")
+
+
+def take_line_out(text: str, key: Sequence[str]) -> Iterator[str]:
+    """Take every line of a key out of a file without sections."""
+    (only,) = _sections(text, has_sections=False)
+    yield _without(text, only.settings, key[-1], is_exact=True)
+
+
+def standard_values(text: str) -> dict[str, object] | None:
+    """Read an ini file as Python's own parser does, which many tools use; None if it refuses.
+
+    It takes a line that is indented for a part of the one before, where others see a key.
+    """
+    import configparser  # only a tool's ini file needs it
+
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(text)
+    except (configparser.Error, ValueError, AttributeError):
+        return None
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _split(key: Sequence[str]) -> tuple[str, str]:
+    return ".".join(key[:-1]), key[-1]
+
+
+def _section_name(text: str) -> str:
+    name = text.strip()
+    return name.strip("'\"") if name[:1] in ("'", '"') else name
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sections(text: str, *, has_sections: bool) -> list[_Section]:
+    """Read the sections, and the settings with the lines that continue them."""
+    found = [_Section("", (), 0, 0)]
+    at = 0
+    while (line := _LINE.match(text, at)) is not None:
+        end = line.end()
+        header = _SECTION.match(line[0]) if has_sections else None
+        setting = None if header else _SETTING.match(line[0])
+        if header:
+            found.append(_Section(_section_name(header[1]), (), end, end))
+        elif setting and has_sections and _continues(found[-1], setting, at):
+            last = found[-1].settings[-1]
+            longer = last._replace(value_end=at + setting.end("value"), end=end)
+            found[-1] = found[-1]._replace(settings=(*found[-1].settings[:-1], longer), end=end)
+        elif setting:
+            read = _setting(text, at, setting, is_quoted=not has_sections)
+            end = read.end
+            found[-1] = found[-1]._replace(settings=(*found[-1].settings, read), end=end)
+        elif line[0].strip():
+            found[-1] = found[-1]._replace(end=end)
+        at = end
+    return found
+
+
+def _continues(section: _Section, setting: re.Match[str], at: int) -> bool:
+    """True for a line that is indented more than the setting straight before it."""
+    last = section.settings[-1] if section.settings else None
+    return last is not None and last.end == at and len(setting["indent"]) > len(last.indent)
+
+
+def _setting(text: str, at: int, line: re.Match[str], *, is_quoted: bool) -> _Setting:
+    start, value_end, end = at + line.start("value"), at + line.end("value"), at + line.end()
+    quoted = _QUOTED.match(text, start) if is_quoted else None
+    if quoted and "\n" in quoted[0]:
+        value_end = quoted.end()
+        rest = text.find("\n", value_end)
+        end = len(text) if rest < 0 else rest + 1
+    return _Setting(line["name"], line["indent"], line["sign"], at, start, value_end, end)
+
+
+def _find(
+    settings: Iterator[_Setting] | Sequence[_Setting], name: str, *, is_exact: bool = False
+) -> _Setting | None:
+    """Return the last setting of a name; one that differs in case alone where there is no other."""
+    named = _named(settings, name, is_exact=is_exact)
+    same = [each for each in named if each.name == name]
+    return next(reversed(same or named), None)
+
+
+def _named(
+    settings: Iterator[_Setting] | Sequence[_Setting], name: str, *, is_exact: bool
+) -> list[_Setting]:
+    return [
+        each
+        for each in settings
+        if each.name == name or (not is_exact and each.name.lower() == name.lower())
+    ]
+
+
+def _replace(text: str, found: _Setting, value: str) -> Iterator[str]:
+    old = text[found.value : found.value_end]
+    head = text[: found.value] + ("" if found.sign else " = ")
+    quoted = _QUOTED.match(old)
+    comment = _COMMENT.search(old, quoted.end() if quoted else 0)
+    if comment and "\n" not in old:
+        yield head + value + comment[0] + text[found.value_end :]
+    yield head + value + text[found.value_end :]
+
+
+def _without(text: str, settings: Sequence[_Setting], name: str, *, is_exact: bool = False) -> str:
+    for each in reversed(_named(settings, name, is_exact=is_exact)):
+        start = each.start
+        if each.end == len(text) and not text.endswith("\n"):
+            start = len(text[:start].removesuffix("\n").removesuffix("\r"))
+        text = text[:start] + text[each.end :]
+    return text
+
+
+def _any_setting(sections: Sequence[_Section]) -> _Setting | None:
+    return next((each for part in sections for each in part.settings), None)
+
+
+def _new_section(
+    text: str, section: str, name: str, value: str, sections: Sequence[_Section]
+) -> str:
+    like = _any_setting(sections)
+    indent, sign = (like.indent, like.sign or " = ") if like else ("", " = ")
+    setting = f"{indent}{name}{sign}{value}"
+    if not section:
+        at = sections[0].end
+        return _insert_line(text, at, setting)
+    line = _line_break(text)
+    is_apart = bool(like) and f"{line}{line}[" in text
+    lines = f"{line if is_apart else ''}[{section}]{line}{setting}"
+    return _insert_line(text, len(text), lines)
+
+
+def _insert_line(text: str, at: int, new: str) -> str:
+    """Put a line in at a place; a text without a final line end keeps none."""
+    line = _line_break(text)
+    if at and not text[:at].endswith("\n"):
+        return text[:at] + line + new + text[at:]
+    return text[:at] + new + line + text[at:]
+
+
+def _line_break(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
