@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.machine import REPOSITORY, codes
-from usagectl import consent, tools
+from usagectl import consent
+from usagectl.tools import opt_outs
 from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry, built_in
 from usagectl.tools.instrumented import TOOL as OURS
 
@@ -99,7 +100,7 @@ def test_what_a_file_can_reach(machine: Machine) -> None:
 def test_the_opt_out_variables_silence_every_part(machine: Machine) -> None:
     """What `env` and `run` set leaves every part of every tool off."""
     machine.install_program("lstk")
-    machine.variables = tools.opt_out_variables()
+    machine.variables = opt_outs.opt_out_variables()
     assert {one.telemetry for one in consent.evaluate(machine.environment())} == {"off"}
 
 

@@ -15,7 +15,7 @@ from tests.support.commands import snapshot
 from usagectl import shell_files
 from usagectl.errors import FolderUnknownError, UsagectlError
 from usagectl.machine import shells
-from usagectl.tools import opt_out_variables
+from usagectl.tools.opt_outs import opt_out_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -252,6 +252,8 @@ def test_the_command(machine: Machine) -> None:
     assert all(each["changed"] and each["value"] == "every one" for each in changes)
     again = machine.run("disable", "--shell").stdout
     assert "shell: nothing had to be added.\n" in again
+    assert "  try: usagectl enable --shell\n" in machine.run("enable").stderr
     undone = machine.run("enable", "--shell")
+    assert "Your shells" not in undone.stderr
     assert f"shell: {machine.home}/.bashrc is removed now\n" in undone.stdout
-    assert (undone.status, os.listdir(machine.config_dir)) == (0, [])  # noqa: PTH208
+    assert (undone.status, machine.config_dir.exists()) == (0, False)

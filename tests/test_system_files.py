@@ -14,8 +14,7 @@ from tests.support.commands import run_inside, snapshot
 from usagectl import settings, system_files
 from usagectl.errors import UsagectlError
 from usagectl.machine.marked_files import Piece, carry_out, plan_adding
-from usagectl.tools import opt_out_variables
-from usagectl.tools.opt_outs import known_names
+from usagectl.tools.opt_outs import known_names, opt_out_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,3 +220,17 @@ def test_the_command_leaves_homes_alone(machine: Machine) -> None:
     undone = run_inside(environment, "enable", "--system", "--json")
     assert {each["tool"] for each in undone.data["changes"]} == {"system"}
     assert {each["value"] for each in undone.data["changes"]} == {None}
+
+
+def test_the_command_says_what_stays_on(machine: Machine) -> None:
+    """A part that heeds none of the variables makes it exit with 1; a wrong name writes nothing."""
+    flags = "-e DISABLE_EVENTS=0 -e LOCALSTACK_DISABLE_EVENTS=0"
+    machine.variables = {"DOCKER_FLAGS": flags}
+    machine.install_localstack()
+    environment = laid_out(machine)
+    before = held(machine.root)
+    assert run_inside(environment, "disable", "--system", "--shell", "nope").status == 2
+    assert held(machine.root) == before
+    done = run_inside(environment, "disable", "--system")
+    assert (done.status, "localstack container stays on: " in done.stderr) == (1, True)
+    assert "try: usagectl status localstack\n" in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from tests.support.machine import REPOSITORY
 from usagectl import catalogue, tools
 from usagectl.errors import UnknownToolError
-from usagectl.tools import instrumented
+from usagectl.tools import instrumented, opt_outs
 from usagectl.tools.base import built_in, endpoint_caution, is_version
 from usagectl.tools.instrumented import Registration
 
@@ -115,7 +115,7 @@ def test_an_unknown_tool_is_refused(machine: Machine) -> None:
 
 def test_the_opt_out_variables_are_those_of_all_tools() -> None:
     """What `env` and `run` set is put together from what each tool names."""
-    every = tools.opt_out_variables()
+    every = opt_outs.opt_out_variables()
     wanted = {
         "DISABLE_EVENTS": "1",
         "LOCALSTACK_DISABLE_EVENTS": "1",

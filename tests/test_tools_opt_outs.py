@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from usagectl import catalogue, consent, tools
+from usagectl import catalogue, consent
 from usagectl.catalogue.entry import Match, SwitchRule
 from usagectl.errors import UnknownToolError
 from usagectl.machine import shells
@@ -35,7 +35,7 @@ def heeded(name: str, every: Mapping[str, str]) -> list[SwitchRule]:
 
 def test_a_variable_has_one_value() -> None:
     """No tool is left without its own switch because another one wants another value of it."""
-    every = tools.opt_out_variables()
+    every = opt_outs.opt_out_variables()
     conflicts = [
         f"{name} wants {variable}={value}, set is {every.get(variable)} for {other}"
         for name in opt_outs.known_names()
@@ -82,7 +82,7 @@ def is_reached(name: str, every: Mapping[str, str]) -> bool:
 
 def test_all_of_them_silence_every_tool_they_reach(machine: Machine) -> None:
     """With every variable set, no tool sends, and none stops over one of the values."""
-    every = tools.opt_out_variables()
+    every = opt_outs.opt_out_variables()
     machine.variables = every
     environment = machine.environment()
     reached = [name for name in opt_outs.known_names() if is_reached(name, every)]
@@ -99,7 +99,7 @@ def test_all_of_them_silence_every_tool_they_reach(machine: Machine) -> None:
 
 def test_the_values_are_plain_in_every_format() -> None:
     """A shell splits `docker run $(usagectl env docker)` and takes no quotes away."""
-    every = tools.opt_out_variables()
+    every = opt_outs.opt_out_variables()
     odd = [item for item in every.items() if not re.fullmatch(r"[A-Za-z0-9_./:+-]+", item[1])]
     assert odd == []
     assert shells.render(every, "docker").split() == [
@@ -109,9 +109,9 @@ def test_the_values_are_plain_in_every_format() -> None:
 
 def test_one_tool_alone(machine: Machine) -> None:
     """`env --tool` prints what that tool heeds, and knows every tool of the catalogue."""
-    assert tools.opt_out_variables(["next"]) == {"NEXT_TELEMETRY_DISABLED": "1"}
+    assert opt_outs.opt_out_variables(["next"]) == {"NEXT_TELEMETRY_DISABLED": "1"}
     with pytest.raises(UnknownToolError):
-        tools.opt_out_variables(["nexxt"])
+        opt_outs.opt_out_variables(["nexxt"])
     done = machine.run("env", "--tool", "next", "--tool", "lstk")
     text = "export LOCALSTACK_DISABLE_EVENTS=1\nexport NEXT_TELEMETRY_DISABLED=1\n"
     assert (done.status, done.stdout) == (0, text)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from usagectl.settings import load, read_policy
 from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no, select
 from usagectl.tools.instrumented import Instrumented
-from usagectl.tools.opt_outs import opt_out_of
 from usagectl.values import Value
 
 if TYPE_CHECKING:
@@ -115,6 +114,8 @@ def _under_policy(found: Consent, policy: SettingsFile) -> Consent:
 
 def _not_obeyed(found: Consent, wish: Switch) -> Caution:
     """Warn that a tool does not read the policy, and say what makes it do as that says."""
+    from usagectl.tools.opt_outs import opt_out_of  # few machines have a policy
+
     variables = opt_out_of(found.tool)
     ways = [f"`usagectl disable {found.tool}`"] if not found.is_out_of_reach else []
     ways += ["`usagectl disable --system`, for every user"] if variables else []

@@ -16,14 +16,15 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from usagectl.errors import FolderUnknownError, StateError, UsagectlError
 from usagectl.machine import files, marked_files, shells
 from usagectl.machine.environment import CONFIG_DIR_VARIABLE
 from usagectl.machine.marked_files import FileChange, Piece
-from usagectl.tools import opt_out_variables
 from usagectl.tools.base import find_executable
+from usagectl.tools.opt_outs import opt_out_variables
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ _LINES: Mapping[str, tuple[Callable[[str], str], str]] = {
 _FORMATS = {"sh": "bash", "fish": "fish", "ps1": "powershell"}
 
 
-class FilesResult(NamedTuple):
+class FilesResult(Value):
     """What was written, or would be, and what could not be."""
 
     changes: tuple[FileChange, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
-from usagectl.consent import describe, evaluate, evaluate_tool, way_off_of
+from usagectl.consent import describe, evaluate_tool, way_off_of
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools import undoing
@@ -109,11 +109,6 @@ def enable(
         if found.telemetry != "on"
     ]
     return _result(done, 0, problems)
-
-
-def look(environment: Environment) -> SwitchResult:
-    """Return the verdicts as they are, where no tool's own file is to be written."""
-    return SwitchResult((), evaluate(environment), 0, ())
 
 
 def _result(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from usagectl import shell_files, system_files
 from usagectl.cli import _output
-from usagectl.tools import opt_out_variables
-from usagectl.tools.base import Change
+from usagectl.consent import describe, evaluate
+from usagectl.errors import SwitchIneffectiveError
+from usagectl.switching import SwitchResult
+from usagectl.tools.base import Change, select
+from usagectl.tools.opt_outs import opt_out_variables
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from usagectl.consent import Consent
     from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
     from usagectl.machine.marked_files import FileChange
@@ -30,7 +35,7 @@ Where = Literal["shell", "system"]
 _MODULES = {"shell": shell_files, "system": system_files}
 
 
-class Everywhere(NamedTuple):
+class Everywhere(Value):
     """What was written for shells and for the whole machine, or would be."""
 
     files: tuple[tuple[Where, FileChange], ...] = ()
@@ -51,9 +56,17 @@ def switch(
     wish: Literal["off", "undo"],
     places: Sequence[Where],
     *,
+    names: Sequence[str],
     dry_run: bool,
 ) -> Everywhere:
-    """Write the files of the places that were asked for."""
+    """Write the files of the places that were asked for.
+
+    Raises:
+        UnknownToolError: no tool goes by one of the names; nothing was written.
+        StateError: nothing can be written there by this user.
+    """
+    if names:
+        select(environment, names)
     found: list[tuple[Where, FileChange]] = []
     problems: list[UsagectlError] = []
     for place in places:
@@ -72,6 +85,22 @@ def chosen(*, shell: bool, system: bool) -> list[Where]:
 def in_new_shells(environment: Environment) -> Environment:
     """Return the environment as a shell has it that was started after `disable --shell`."""
     return environment._replace(variables={**environment.variables, **opt_out_variables()})
+
+
+def look(environment: Environment, *, wants_off: bool) -> SwitchResult:
+    """Return the verdicts as they are, where no tool's own file is to be written."""
+    consents = evaluate(environment)
+    loud = [each for each in consents if each.counts and each.telemetry in ("on", "unknown")]
+    problems = tuple(_stays(each) for each in loud) if wants_off else ()
+    return SwitchResult((), consents, 0, problems)
+
+
+def _stays(found: Consent) -> SwitchIneffectiveError:
+    is_default = found.decided_by.source == "default"
+    because = "it heeds no variable" if is_default else f"{describe(found.decided_by)} decides"
+    way = "status" if found.is_out_of_reach else "disable"
+    hint = f"usagectl {way} {found.tool}"
+    return SwitchIneffectiveError(found.name, state=found.telemetry, because=because, hint=hint)
 
 
 def show(done: Everywhere, *, is_off: bool, dry_run: bool) -> None:

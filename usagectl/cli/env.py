@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, tools
+from usagectl import consent
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
 from usagectl.machine import processes, shells
+from usagectl.tools.opt_outs import opt_out_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def env(
     # $SHELL is not always the shell that runs `eval "$(usagectl env)"`.
     default = found if found == "zsh" or environment.system == "Windows" else "bash"
     chosen = format_name or default
-    variables = tools.opt_out_variables(names or ())
+    variables = opt_out_variables(names or ())
     text = shells.render(variables, chosen)
     defeats = _defeats(environment, names or ())
     for caution in () if invocation.as_json else defeats:
@@ -74,7 +75,7 @@ def env(
 
 def _defeats(environment: Environment, names: Sequence[str]) -> list[Caution]:
     """List what keeps a tool on, or would but for one of the variables, when all are set."""
-    changed = {**environment.variables, **tools.opt_out_variables()}
+    changed = {**environment.variables, **opt_out_variables()}
     return [
         caution
         for part in consent.evaluate(environment._replace(variables=changed), names)
@@ -102,5 +103,5 @@ def run(
     when there is no such command, 126 when it cannot be run.
     """
     invocation: Invocation = ctx.obj
-    variables = {**invocation.environment.variables, **tools.opt_out_variables()}
+    variables = {**invocation.environment.variables, **opt_out_variables()}
     raise typer.Exit(processes.run_child(command, variables))

@@ -18,9 +18,10 @@ from usagectl.identity import read_all
 from usagectl.sensitive import mask_url_credentials
 from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
-from usagectl.switching import look
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.cli._everywhere import Everywhere
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
@@ -66,15 +67,14 @@ def disable(
     invocation: Invocation = ctx.obj
     environment = invocation.environment
     places = _everywhere.chosen(shell=shell, system=system)
-    files = _everywhere.switch(environment, "off", places, dry_run=dry_run)
+    chosen = names or ()
+    files = _everywhere.switch(environment, "off", places, names=chosen, dry_run=dry_run)
     later = _everywhere.in_new_shells(environment) if places else environment
-    if system and not shell and not names:
-        result = look(later)
+    if system and not shell and not chosen:
+        result = _everywhere.look(later, wants_off=True)
     else:
-        result = switch_off(
-            later, names or (), keep_spool=keep_spool, project=project, dry_run=dry_run
-        )
-    return _answer(invocation, result, names or (), dry_run=dry_run, files=files)
+        result = switch_off(later, chosen, keep_spool=keep_spool, project=project, dry_run=dry_run)
+    return _answer(invocation, result, chosen, dry_run=dry_run, files=files)
 
 
 @enable_app.command(cls=AnsweringCommand)
@@ -97,15 +97,16 @@ def enable(
     invocation: Invocation = ctx.obj
     environment = invocation.environment
     places = _everywhere.chosen(shell=shell, system=system)
-    files = _everywhere.switch(environment, "undo", places, dry_run=dry_run)
-    if system and not shell and not names:
-        result = look(environment)
+    chosen = names or ()
+    files = _everywhere.switch(environment, "undo", places, names=chosen, dry_run=dry_run)
+    if system and not shell and not chosen:
+        result = _everywhere.look(environment, wants_off=False)
     else:
-        result = switch_on(environment, names or (), project=project, dry_run=dry_run)
+        result = switch_on(environment, chosen, project=project, dry_run=dry_run)
     if not shell and shell_files.is_on(environment) and not invocation.as_json:
         hint = "usagectl enable --shell"
         _output.print_remark("Your shells get every opt-out as before.", hint=hint)
-    return _answer(invocation, result, names or (), dry_run=dry_run, files=files, is_off=False)
+    return _answer(invocation, result, chosen, dry_run=dry_run, files=files, is_off=False)
 
 
 def _answer(

@@ -13,10 +13,11 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, quote
 from usagectl.machine import files, owners
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
@@ -28,7 +29,7 @@ _LINE_END = "line end"
 _NOTE = rb"(?: \[made: (?P<made>[^]\n]*)\])?(?P<block>, down to its end)?\r?\n?$"
 
 
-class Piece(NamedTuple):
+class Piece(Value):
     """What a file is to hold: one line, several between two marks, or all of its text."""
 
     file: Path
@@ -36,7 +37,7 @@ class Piece(NamedTuple):
     form: Literal["line", "block", "file"]
 
 
-class FileChange(NamedTuple):
+class FileChange(Value):
     """One file before and after; None where there is none."""
 
     file: Path

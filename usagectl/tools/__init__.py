@@ -10,14 +10,12 @@ from usagectl.tools.base import (
     select,
     sender_of,
 )
-from usagectl.tools.opt_outs import opt_out_variables
 
 __all__ = [
     "emitters",
     "known",
     "names",
     "not_covered",
-    "opt_out_variables",
     "select",
     "sender_of",
 ]
