@@ -276,6 +276,10 @@ write = "off"
 variables = ["CI"]
 off = { form = "equals", values = ["false"] }
 reach = "ci"
+
+[[switch]]
+variables = ["TOKEN", "SEND_TELEMETRY", "DISABLE_IT"]
+off = { form = "anything-but", values = ["", "x", "2"] }
 """
 
 
@@ -296,6 +300,11 @@ def test_values_that_are_not_what_they_look_like(machine: Machine) -> None:
             [f"warning {ignored} export NO_TELEMETRY=1"],
         ),
         ({"CI": "false"}, []),
+        ({"TOKEN": "0"}, []),
+        ({"SEND_TELEMETRY": "0"}, []),
+        ({"SEND_TELEMETRY": "1"}, [f"warning {accident} export NO_TELEMETRY=1"]),
+        ({"DISABLE_IT": "1"}, []),
+        ({"DISABLE_IT": "off"}, [f"warning {accident} export NO_TELEMETRY=1"]),
         ({"DO_NOT_TRACK": "1"}, ["warning do-not-track-ignored export NO_TELEMETRY=1"]),
         ({"DO_NOT_TRACK": "0"}, []),
         ({"DO_NOT_TRACK": "1", "NO_TELEMETRY": "1"}, []),
@@ -332,3 +341,12 @@ def test_the_command_line_knows_them(machine: Machine) -> None:
     everything = consent.evaluate(machine.environment(), everything=True)
     assert {"next", "dlt", "semgrep"} <= {each.tool for each in everything}
     assert "dlt" not in [each.tool for each in everything if each.counts]
+
+
+def test_a_preview_says_in_words_what_is_sent(machine: Machine) -> None:
+    """The bytes are shown by running the tool alone: the command that does is named."""
+    done = machine.run("preview", "next")
+    assert done.stdout.startswith("next would send events if it were on this machine.")
+    assert "usagectl capture -- next build" in done.stdout
+    quiet = machine.run("preview", "next", variables={"NEXT_TELEMETRY_DISABLED": "1"})
+    assert quiet.stdout.startswith("next: off; nothing would be sent.")

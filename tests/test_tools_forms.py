@@ -268,6 +268,13 @@ def test_what_is_there_is_set_and_not_missing(value: object) -> None:
     assert outcome(SwitchRule(off=words("set"), other="breaks"), MISSING) == "ignored"
 
 
+def test_spaces_of_what_is_compared_with_count() -> None:
+    """Go's telemetry mode is a word, or a word and a day: once is not on, then a day."""
+    rule = SwitchRule(on=words("first-letter", "on ", trim=True))
+    found = [outcome(rule, value) for value in ("on 2026-01-01", " on 2026", "on", "once")]
+    assert found == ["on", "on", "ignored", "ignored"]
+
+
 def test_dates() -> None:
     """A date is ISO 8601, TOML's own, or JavaScript's milliseconds; what is none is not later."""
     bound = words("later-than", "2022-07-01T00:00:00.000Z")

@@ -13,6 +13,7 @@ from usagectl.tools import catalogued_cautions as cautions
 from usagectl.tools import file_values, forms, places
 from usagectl.tools.base import (
     RANK,
+    Caution,
     IdentityFile,
     PartReading,
     Source,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Installation
     from usagectl.tools.file_values import Content
+    from usagectl.tools.previews import PartPreview, PreviewWish
 
 PART = "tool"
 """The one part of each: what is switched apart in it is told as its senders."""
@@ -84,6 +86,23 @@ class Catalogued(Tool):
     def entry(self) -> Entry:
         """What the catalogue knows of it."""
         return self._entry
+
+    @property
+    def opt_out(self) -> Mapping[str, str]:
+        """The variable that silences it; nothing where only a file does."""
+        rules = [each for each in cautions.own_switches(self.entry) if each.variables]
+        return {each.variables[0]: str(each.write) for each in rules[:1]}
+
+    def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
+        """Say what it sends in words, and what shows the bytes: only running it does."""
+        from usagectl.tools.previews import PartPreview  # of no use to status
+
+        sent = self.entry.payload or self.entry.summary
+        run = next(iter((*self.entry.verify.commands, *self.entry.detect.executables)), self.name)
+        message = f"Only running {self.entry.title} shows its bytes. It sends {sent}."
+        caution = Caution("bytes-not-known", message, f"usagectl capture -- {run}")
+        shown = (caution,) if wish.shows(PART) else ()
+        return (PartPreview(PART, (), shown, is_unknown=True),)
 
     @property
     def can_be_written(self) -> bool:  # type: ignore[override]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from usagectl.errors import quote
@@ -19,6 +20,15 @@ _YES = frozenset(("1", "true", "t", "yes", "y", "on", "enable", "enabled"))
 _NO = frozenset(("0", "false", "f", "no", "n", "off", "none", "never"))
 _OFF = frozenset(("disable", "disabled", "optout", "opt-out", "opt_out"))
 """Words that a person writes for a yes, for a no, and for no telemetry whatever was asked."""
+
+_OPT_OUT = frozenset(("no", "not", "disable", "disabled", "out", "optout", "off", "suppress"))
+_OPT_IN = frozenset(
+    (
+        *("telemetry", "analytics", "metrics", "tracking", "reporting", "statistics", "stats"),
+        *("enable", "enabled", "collection"),
+    )
+)
+"""Words in a switch's name that say what its yes means; the last word counts for an opt-in."""
 
 _SHARED = "DO_NOT_TRACK"
 
@@ -57,7 +67,7 @@ def way_off(entry: Entry) -> str:
         if rule.variables:
             return f"export {rule.variables[0]}={quote(str(rule.write))}"
         return f"usagectl disable {entry.name}"
-    return next((each.run for each in entry.commands), "")
+    return next((each.run for each in entry.commands), f"usagectl explain {entry.name}")
 
 
 def _way_of(rule: SwitchRule, entry: Entry) -> str:
@@ -114,21 +124,21 @@ def _misread(reading: Reading) -> Iterator[Caution]:
 def _wish_of(tried: Tried) -> str:
     """Say what a person who wrote a value wanted: `off`, `on`, or nothing that could be told."""
     word = (tried.switch.value or "").strip().strip("'\"").lower()
-    yes, no = ("off", "on") if _is_opt_out(tried.rule) else ("on", "off")
-    if word in _OFF:
-        return "off"
+    meaning = _meaning_of(tried.rule, tried.switch.name)
+    if not meaning or word in _OFF:
+        return "off" if meaning else ""
+    yes, no = ("off", "on") if meaning == "opt-out" else ("on", "off")
     return yes if word in _YES else no if word in _NO else ""
 
 
-def _is_opt_out(rule: SwitchRule) -> bool:
-    """True for a switch whose yes means silence, such as DO_NOT_TRACK."""
+def _meaning_of(rule: SwitchRule, name: str) -> str:
+    """Say what a yes means for a switch, by its name and the value that is safe to write."""
+    words = [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)]
+    if not _OPT_OUT.isdisjoint(words):
+        return "opt-out"
     if rule.write is not None:
-        return str(rule.write).lower() in _YES
-    if rule.off is None:
-        return False
-    if rule.off.form in ("one-of", "equals", "first-letter"):
-        return any(str(value).lower() in _YES for value in rule.off.values)
-    return rule.off.form != "falsy"
+        return "opt-out" if str(rule.write).lower() in _YES else "opt-in"
+    return "opt-in" if words and words[-1] in _OPT_IN else ""
 
 
 def _partial(reading: Reading) -> Iterator[Caution]:
@@ -138,7 +148,7 @@ def _partial(reading: Reading) -> Iterator[Caution]:
         return
     loud = [entry.parts[part] for part, says in senders.items() if says == "on"]
     for each in reading.speaking:
-        if each.outcome == "off" and each.rule.covers:
+        if each.outcome == "off" and each.rule.covers and each.switch.value is not None:
             quiet = _in_words([entry.parts[part] for part in each.rule.covers])
             message = f"{_said(each.switch)} silences only {quiet}. Still sent: {_in_words(loud)}."
             yield Caution("covers-part", message, way_off(entry))

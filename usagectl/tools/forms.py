@@ -59,7 +59,8 @@ def _normal(test: Match, value: object) -> object:
 
 
 def _wanted(test: Match) -> list[object]:
-    return [_normal(test, value) for value in test.values]
+    """Return what a value is compared with; its spaces count, such as that of "on "."""
+    return [_normal(test._replace(trim=False), value) for value in test.values]
 
 
 def _is_same(one: object, other: object) -> bool:
