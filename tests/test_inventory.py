@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.installed import distribution, link, npm_package, program
+from usagectl.machine import inventory
 from usagectl.machine.inventory import normalized, plausible_version, take
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def programs(machine: Machine, *names: str) -> list[str]:
 def versions(machine: Machine, name: str) -> list[str | None]:
     """List the versions of a distribution in the order in which they are found."""
     found = take(machine.environment()).distributions
-    return [each.version for each in found.get(name, ())]
+    return [inventory.distribution(each).version for each in found.get(name, ())]
 
 
 def test_programs_are_found_where_a_command_is_looked_for(machine: Machine) -> None:

@@ -206,8 +206,12 @@ class Detect(Value):
     minimum: str = ""  # The oldest release that is meant.
 
 
-class Entry(Value):
-    """All that is known of one tool."""
+class Entry:
+    """All that is known of one tool.
+
+    A block, such as the switches, is built when it is first asked for: a verdict needs few, and
+    most of an entry is evidence.
+    """
 
     name: str
     title: str
@@ -225,28 +229,46 @@ class Entry(Value):
     ci: str = ""  # What it does on a CI service.
     proxy: Literal["honoured", "ignored", "unknown"] = "unknown"
     certificates: tuple[str, ...] = ()  # Variables that name certificates it trusts.
-    parts: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # Senders that are switched apart, and what each is.
-    detect: Detect = Detect()
-    files: tuple[File, ...] = ()
-    switches: tuple[SwitchRule, ...] = ()  # In the order in which the tool asks them.
-    commands: tuple[Command, ...] = ()
-    identities: tuple[Identity, ...] = ()
-    endpoints: tuple[Endpoint, ...] = ()
-    redirects: tuple[Redirect, ...] = ()
-    silent: tuple[Silent, ...] = ()
-    quirks: tuple[Remark, ...] = ()
-    uncovered: tuple[Remark, ...] = ()
-    consent: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # Files that hold the yes it was seen to send with.
-    verify: Verify = Verify()
-    evidence: tuple[Evidence, ...] = ()
+    parts: Mapping[str, str] = MappingProxyType({})  # Senders switched apart, and what each is.
+    consent: Mapping[str, str] = MappingProxyType({})  # Files of the yes it was seen to send with.
     unverified: tuple[str, ...] = ()  # What is carried from memory or vendor text alone.
     user_agents: tuple[str, ...] = ()  # How the `User-Agent` of its requests begins.
     event_prefix: str = ""  # How its events' names begin.
     opt_out: Mapping[str, str] = MappingProxyType({})  # For a module: what silences every part.
+    detect: Detect
+    verify: Verify
+    files: tuple[File, ...]
+    switches: tuple[SwitchRule, ...]  # In the order in which the tool asks them.
+    commands: tuple[Command, ...]
+    identities: tuple[Identity, ...]
+    endpoints: tuple[Endpoint, ...]
+    redirects: tuple[Redirect, ...]
+    silent: tuple[Silent, ...]
+    quirks: tuple[Remark, ...]
+    uncovered: tuple[Remark, ...]
+    evidence: tuple[Evidence, ...]
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = data
+        plain = {name: value for name, value in data.items() if name not in _BLOCKS}
+        self.__dict__.update(_frozen(plain))
+
+    def __getattr__(self, member: str) -> Any:  # noqa: ANN401
+        """Build a block; Python asks here for what is not there yet."""
+        name = _MEMBERS.get(member, "")
+        if not name:
+            raise AttributeError(member)
+        built = _BLOCKS[name][1]
+        data = self._data.get(name, ())
+        value = built(data or {}) if name in _SINGLE else tuple(built(each) for each in data)
+        self.__dict__[member] = value
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and self._data == other._data
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def file(self, name: str) -> File:
         """Return a file by its name; raises KeyError without one."""
@@ -276,12 +298,7 @@ _TUPLES = (
 
 def from_data(data: Mapping[str, Any]) -> Entry:
     """Build an entry from its parsed data, which obeys the schema."""
-    members = {name: value for name, value in data.items() if name not in _BLOCKS}
-    for name, (member, build) in _BLOCKS.items():
-        members[member] = tuple(build(each) for each in data.get(name, ()))
-    members["detect"] = _plain(Detect, data.get("detect", {}))
-    members["verify"] = _plain(Verify, data.get("verify", {}))
-    return Entry(**_frozen(members))
+    return Entry(data)
 
 
 def _plain(kind: type[Any], data: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -331,5 +348,10 @@ _BLOCKS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
     "quirk": ("quirks", partial(_plain, Remark)),
     "uncovered": ("uncovered", partial(_plain, Remark)),
     "evidence": ("evidence", _evidence),
+    "detect": ("detect", partial(_plain, Detect)),
+    "verify": ("verify", partial(_plain, Verify)),
 }
-"""The repeated blocks of an entry: the member that holds them, and what builds one."""
+"""The blocks of an entry: the member that holds them, and what builds one."""
+
+_SINGLE = ("detect", "verify")
+_MEMBERS = {member: name for name, (member, _) in _BLOCKS.items()}

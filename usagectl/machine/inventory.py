@@ -7,17 +7,16 @@ folder holds nothing. Folders are texts here, not paths: there can be hundreds.
 from __future__ import annotations
 
 import os
-import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from usagectl.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from usagectl.machine.environment import Environment
 
-_RUNS = re.compile(r"[-_.]+")
 _INFO = (".dist-info", ".egg-info")
 _EXTENSIONS = ".COM;.EXE;.BAT;.CMD"
 """What Windows tries where PATHEXT is not set."""
@@ -45,7 +44,9 @@ class Inventory(Value):
 
     commands: tuple[Folder, ...] = ()
     node_modules: tuple[Folder, ...] = ()
-    distributions: Mapping[str, tuple[Distribution, ...]] = {}  # By normalised name.
+    distributions: Mapping[str, Sequence[str]] = MappingProxyType(
+        {}
+    )  # Metadata, by normalised name.
     extensions: tuple[str, ...] = ("",)  # What a program's file name may end with.
 
     def programs(self, names: frozenset[str]) -> Iterator[str]:
@@ -89,22 +90,36 @@ def take(environment: Environment) -> Inventory:
     return Inventory(
         commands=tuple(_without_extensions(each, extensions) for each in _listed(bins)),
         node_modules=tuple(_listed(modules)),
-        distributions=by_name(distributions_in(prefixes)),
+        distributions=distributions_in(prefixes),
         extensions=extensions,
     )
 
 
-def distributions_in(prefixes: Iterable[str]) -> Iterator[Distribution]:
-    """Yield the distributions of Python installations and environments, in their order."""
+def distributions_in(prefixes: Iterable[str]) -> dict[str, list[str]]:
+    """Map the distributions of Python installations and environments to their metadata."""
+    found: dict[str, list[str]] = {}
     for folder in _listed(each for prefix in prefixes for each in _package_folders(prefix)):
         for name in folder.names:
             if name.endswith(_INFO):
-                yield _distribution(name, folder.path)
+                found.setdefault(normalized(name.partition("-")[0]), []).append(
+                    f"{folder.path}/{name}"
+                )
+    return found
+
+
+def distribution(metadata: str) -> Distribution:
+    """Read the name of a metadata folder: `name-1.0.dist-info`, `name-1.0-py3.11.egg-info`."""
+    folder, _, info = metadata.rpartition("/")
+    name, _, rest = info.rpartition(".")[0].partition("-")
+    return Distribution(normalized(name), plausible_version(rest.partition("-py")[0]), folder)
 
 
 def normalized(name: str) -> str:
     """Return the name of a distribution as indexes compare it (PEP 503)."""
-    return _RUNS.sub("-", name).lower()
+    plain = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in plain:
+        plain = plain.replace("--", "-")
+    return plain
 
 
 def plausible_version(text: object) -> str | None:
@@ -185,20 +200,6 @@ def _package_folders(prefix: str) -> Iterator[str]:
                 yield f"{lib}/{name}/site-packages"
                 yield f"{lib}/{name}/dist-packages"
     yield f"{prefix}/Lib/site-packages"
-
-
-def _distribution(info: str, folder: str) -> Distribution:
-    """Read `name-1.0.dist-info`, or `name-1.0-py3.11.egg-info`."""
-    name, _, rest = os.path.splitext(info)[0].partition("-")  # noqa: PTH122
-    return Distribution(normalized(name), plausible_version(rest.partition("-py")[0]), folder)
-
-
-def by_name(found: Iterable[Distribution]) -> dict[str, tuple[Distribution, ...]]:
-    """Group distributions by their names, in their order."""
-    names: dict[str, tuple[Distribution, ...]] = {}
-    for each in found:
-        names[each.name] = (*names.get(each.name, ()), each)
-    return names
 
 
 def _extensions(environment: Environment) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ from usagectl.catalogue.versions import is_within
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
 from usagectl.machine.inventory import (
-    by_name,
+    distribution,
     distributions_in,
     normalized,
     plausible_version,
 )
 from usagectl.tools.base import Installation
-from usagectl.tools.places import path_of
+from usagectl.tools.places import QuickLook, path_of
 from usagectl.tools.python_programs import prefixes_of
 
 if TYPE_CHECKING:
@@ -88,8 +88,11 @@ def _named(index: catalogue.Index, stock: Inventory) -> Iterator[str]:
 
 
 def _traced(index: catalogue.Index, environment: Environment) -> Iterator[str]:
+    """Name the tools of which a trace is here; a quick look rules out nearly all of them."""
+    look = QuickLook(environment)
     for name, traces in index.traces.items():
-        if _trace(map(file_from_data, traces), environment):
+        texts = (place["path"] for file in traces for place in file["places"])
+        if any(map(look.may_exist, texts)) and _trace(map(file_from_data, traces), environment):
             yield name
 
 
@@ -130,7 +133,7 @@ def _npm_folder(program: str, name: str, stock: Inventory) -> str:
     npm links from a program's folder into the package; pnpm and yarn put a script there,
     which runs what lies beside it, and so does npm on Windows.
     """
-    real = Path(os.path.realpath(program)).as_posix()
+    real = _real(program)
     head, mark, _ = real.rpartition(f"/node_modules/{name}/")
     if mark and os.path.isfile(f"{head}{mark}package.json"):  # noqa: PTH113
         return f"{head}{mark}".rstrip("/")
@@ -155,12 +158,10 @@ def _python_version(found: Distribution, detect: Detect) -> str | None:
     return found.version if found.name == normalized(detect.python[0]) else None
 
 
-def _of(
-    detect: Detect, distributions: Mapping[str, tuple[Distribution, ...]]
-) -> Iterator[Distribution]:
+def _of(detect: Detect, distributions: Mapping[str, Sequence[str]]) -> Iterator[Distribution]:
     """Yield the tool's distributions among others, those that tell its version first."""
     for name in detect.python:
-        yield from distributions.get(normalized(name), ())
+        yield from map(distribution, distributions.get(normalized(name), ()))
 
 
 def _beside(program: Path, detect: Detect, stock: Inventory) -> Distribution | None:
@@ -170,13 +171,18 @@ def _beside(program: Path, detect: Detect, stock: Inventory) -> Distribution | N
         known = _of(detect, stock.distributions)
         inside = next((each for each in known if each.folder.startswith(libraries)), None)
         # An environment to which only a link on PATH leads was not listed yet.
-        if here := inside or next(_of(detect, by_name(distributions_in([prefix]))), None):
+        if here := inside or next(_of(detect, distributions_in([prefix])), None):
             return here
     return None
 
 
 def _version_in_cellar(program: str) -> str | None:
     """Read a version from the path at which Homebrew keeps a program."""
-    _, mark, rest = Path(os.path.realpath(program)).as_posix().rpartition("/Cellar/")
+    _, mark, rest = _real(program).rpartition("/Cellar/")
     parts = rest.split("/")
     return plausible_version(parts[1]) if mark and len(parts) > 1 else None
+
+
+def _real(program: str) -> str:
+    """Return where a program lies, links resolved, with `/` on every system."""
+    return os.path.realpath(program).replace(os.sep, "/")
