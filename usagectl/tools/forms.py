@@ -59,7 +59,7 @@ def _normal(test: Match, value: object) -> object:
 
 
 def _wanted(test: Match) -> list[object]:
-    """Return the values of a test; spaces of theirs are meant, as in `on ` before a date."""
+    """Return what a value is compared with; its spaces count, such as that of "on "."""
     return [_normal(test._replace(trim=False), value) for value in test.values]
 
 
