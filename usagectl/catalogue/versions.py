@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-import re
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ def _holds(version: str, test: str) -> bool:
 
 def numbers_of(version: str) -> tuple[int, ...]:
     """Return the leading numbers of a version: those of `16.4.6-canary.1` are 16, 4 and 6."""
-    parts = re.match(r"\D*([\d.]*)", version)
-    texts = (parts[1] if parts else "").split(".")
-    return tuple(int(text[:18]) for text in takewhile(bool, texts))
+    from_digit = "".join(dropwhile(lambda each: not each.isdecimal(), version))
+    numbers = "".join(takewhile(lambda each: each.isdecimal() or each == ".", from_digit))
+    return tuple(int(text[:18]) for text in takewhile(bool, numbers.split(".")))
 
 
 def _padded(numbers: tuple[int, ...], width: int) -> tuple[int, ...]:

@@ -361,6 +361,14 @@ def find_executable(name: str, environment: Environment) -> Path | None:
     return Path(found) if found else None
 
 
+def files_ending(folder: Path, suffix: str) -> list[Path]:
+    """List what has such a name in a folder, sorted; nothing where the folder cannot be listed."""
+    try:
+        return sorted(folder / name for name in os.listdir(folder) if name.endswith(suffix))  # noqa: PTH208
+    except OSError:
+        return []
+
+
 def glob_quietly(folder: Path, pattern: str) -> list[Path]:
     """List what matches below a folder, sorted; nothing where the folder cannot be listed."""
     try:

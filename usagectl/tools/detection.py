@@ -133,7 +133,7 @@ def _npm_folder(program: str, name: str, stock: Inventory) -> str:
     npm links from a program's folder into the package; pnpm and yarn put a script there,
     which runs what lies beside it, and so does npm on Windows.
     """
-    real = Path(os.path.realpath(program)).as_posix()
+    real = _real(program)
     head, mark, _ = real.rpartition(f"/node_modules/{name}/")
     if mark and os.path.isfile(f"{head}{mark}package.json"):  # noqa: PTH113
         return f"{head}{mark}".rstrip("/")
@@ -178,6 +178,11 @@ def _beside(program: Path, detect: Detect, stock: Inventory) -> Distribution | N
 
 def _version_in_cellar(program: str) -> str | None:
     """Read a version from the path at which Homebrew keeps a program."""
-    _, mark, rest = Path(os.path.realpath(program)).as_posix().rpartition("/Cellar/")
+    _, mark, rest = _real(program).rpartition("/Cellar/")
     parts = rest.split("/")
     return plausible_version(parts[1]) if mark and len(parts) > 1 else None
+
+
+def _real(program: str) -> str:
+    """Return where a program lies, links resolved, with `/` on every system."""
+    return os.path.realpath(program).replace(os.sep, "/")

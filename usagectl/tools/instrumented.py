@@ -33,8 +33,8 @@ from usagectl.tools.base import (
     Source,
     Tool,
     exists,
+    files_ending,
     find_executable,
-    glob_quietly,
 )
 from usagectl.values import Value
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 NAME = settings.OWN_NAME
 
-NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+NAME_PATTERN = r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*"
 NAME_LENGTH = 64
 TAKEN = ("localstack", "lstk", NAME)
 """Tools that usagectl knows by itself; no program can register as one."""
@@ -218,7 +218,7 @@ def validate_name(name: str) -> str:
     Raises:
         InvalidValueError: the name is invalid, or usagectl knows it as another tool.
     """
-    if not NAME_PATTERN.fullmatch(name) or len(name) > NAME_LENGTH:
+    if not re.fullmatch(NAME_PATTERN, name) or len(name) > NAME_LENGTH:
         wanted = "use lower-case letters and digits, with single '-' or '_' between them"
         raise InvalidValueError("tool name", name[:NAME_LENGTH], wanted=wanted)
     if name in TAKEN[:2]:
@@ -231,7 +231,7 @@ def read_all(environment: Environment) -> tuple[Registration, ...]:
     """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
     if environment.state_dir is None:
         return ()
-    there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
+    there = files_ending(environment.state_dir / "tools", _SUFFIX)
     found = (_read(environment, file) for file in there if _is_free(file.stem))
     return tuple(each for each in found if each is not None)
 
@@ -244,7 +244,7 @@ def read(environment: Environment, name: str) -> Registration | None:
 
 
 def _is_free(name: str) -> bool:
-    return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
+    return bool(re.fullmatch(NAME_PATTERN, name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
 def _read(environment: Environment, file: Path) -> Registration | None:

@@ -19,7 +19,7 @@ from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Switch,
     exists,
-    glob_quietly,
+    files_ending,
     is_dir,
     is_file,
 )
@@ -309,7 +309,7 @@ def _mark_unholdable(
 def other_files(profiles: Profiles) -> tuple[Path, ...]:
     """List the profiles in the folder that are not active."""
     active = {profile.file for profile in profiles.active}
-    return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
+    return tuple(f for f in files_ending(profiles.folder, _SUFFIX) if f not in active)
 
 
 def _read_profile(file: Path, variables: Mapping[str, str], dialect: Dialect) -> ProfileFile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from usagectl.catalogue.versions import is_within
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 _SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 _CONDITIONS: Mapping[str, Callable[[Environment], bool]] = {
     "root": lambda environment: environment.uid == 0,
@@ -95,16 +93,16 @@ def _at(place: Place, environment: Environment, version: str | None) -> Path | N
 
 
 def _fill(text: str, variables: Mapping[str, str]) -> str | None:
-    is_missing = False
-
-    def value_of(found: re.Match[str]) -> str:
-        nonlocal is_missing
-        value = variables.get(found[1]) or found[2]
-        is_missing = is_missing or value is None
-        return value or ""
-
-    filled = _VARIABLE.sub(value_of, text)
-    return None if is_missing else filled
+    """Put the variables of a path in; None where one without a default is not set."""
+    head, mark, rest = text.partition("${")
+    if not mark:
+        return text
+    inside, _, tail = rest.partition("}")
+    name, is_optional, default = inside.partition(":-")
+    value, filled = variables.get(name) or default, _fill(tail, variables)
+    if filled is None or not (value or is_optional):
+        return None
+    return head + value + filled
 
 
 def _is_absolute(path: str) -> bool:
