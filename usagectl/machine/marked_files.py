@@ -7,7 +7,6 @@ every kind of file that is written so.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
@@ -52,6 +51,8 @@ class FileChange(Value):
 
     def diff(self) -> str:
         """Return the difference as a unified diff."""
+        import difflib  # a dry run alone needs it
+
         old, new = (os.devnull if each is None else str(self.file) for each in self[1:3])
         sides = _lines(self.before), _lines(self.after)
         return "".join(difflib.unified_diff(*sides, old, new))
