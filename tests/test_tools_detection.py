@@ -183,6 +183,19 @@ def test_an_older_release_than_is_meant_is_another_tool(machine: Machine) -> Non
     assert find(machine, {**NPM, "minimum": "3"}).executable == machine.folder / "other" / "tool"
 
 
+def test_an_older_tool_of_the_same_name_is_seen_by_its_own_package(machine: Machine) -> None:
+    """Yarn 1 is the package `yarn`, Yarn 2 and later another one; Debian has no `node_modules`."""
+    detect = {**NPM, "minimum": "2"}
+    classic = npm_package(machine.folder / "share" / "nodejs", "tool", "1.22.22")
+    link(machine.bin / "tool", program(classic / "lib" / "cli.js"))
+    assert not find(machine, detect).is_found
+    (classic / "package.json").write_text('{"name": "tool", "version": "2.4.3"}')
+    assert find(machine, detect).version == "2.4.3"
+    (classic / "package.json").write_text('{"name": "manager", "version": "0.34.0"}')
+    found = find(machine, detect)
+    assert (found.is_found, found.version) == (True, None)
+
+
 def test_a_trace_shows_earlier_use(machine: Machine) -> None:
     """Where nothing is installed, a file that only its use leaves behind is named."""
     assert not find(machine, ALONE).is_found

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _LARGEST_MANIFEST = 1 << 20
 """A `package.json` is a few kilobytes long; from a larger one no version is read."""
 
+_DEEPEST_PROGRAM = 4
+"""How far below its package a program lies at most."""
+
 
 def found(
     environment: Environment, names: Sequence[str] | None = None, *, stock: Inventory
@@ -107,7 +110,7 @@ def _candidates(detect: Detect, stock: Inventory) -> Iterator[Installation]:
     for program in stock.programs(frozenset(detect.executables)):
         version, folder = _package_of(program, detect, stock)
         packages = Path(folder) if folder else None
-        version = version or _version_in_cellar(program)
+        version = version or _version_in_cellar(program) or _version_of_namesake(program, detect)
         yield Installation(True, Path(program), version, packages)  # noqa: FBT003
     packages_here = dict(reversed([*stock.packages(frozenset(detect.npm))]))
     for name in filter(packages_here.__contains__, detect.npm):
@@ -144,14 +147,32 @@ def _npm_folder(program: str, name: str, stock: Inventory) -> str:
 
 def _npm_version(folder: str, name: str, detect: Detect) -> str | None:
     """Read the version in a package; only the first of an entry's packages tells the tool's."""
-    if name != detect.npm[0]:
-        return None
+    manifest = _manifest(folder) if name == detect.npm[0] else {}
+    return plausible_version(manifest.get("version"))
+
+
+def _manifest(folder: str) -> Mapping[str, object]:
+    """Read a `package.json`; what cannot be read or is none has no members."""
     try:
         data = files.read_bytes(Path(folder) / "package.json", limit=_LARGEST_MANIFEST)
         manifest = json.loads(data or b"")
     except (FileUnreadableError, ValueError, RecursionError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _version_of_namesake(program: str, detect: Detect) -> str | None:
+    """Read the version of the package around a program that is called like it: that of `yarn` 1.
+
+    It matters where an older tool of the same name is another one.
+    """
+    if not detect.minimum:
         return None
-    return plausible_version(manifest.get("version")) if isinstance(manifest, dict) else None
+    above = Path(_real(program)).parents[:_DEEPEST_PROGRAM]
+    manifests = (_manifest(str(folder)) for folder in above)
+    nearest = next((each for each in manifests if each.get("name")), {})
+    is_namesake = nearest.get("name") in detect.executables
+    return plausible_version(nearest.get("version")) if is_namesake else None
 
 
 def _python_version(found: Distribution, detect: Detect) -> str | None:
