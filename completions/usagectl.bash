@@ -222,12 +222,16 @@ _usagectl_options() {
         'usagectl disable')
             reply=(--keep-spool
                 --project
+                --shell
+                --system
                 --dry-run
                 --json
                 --help,-h)
             ;;
         'usagectl enable')
             reply=(--project
+                --shell
+                --system
                 --dry-run
                 --json
                 --help,-h)
@@ -459,7 +463,8 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl env')
-            reply=(--json
+            reply=(+--tool
+                --json
                 --help,-h)
             ;;
         'usagectl run')
@@ -1046,6 +1051,12 @@ _usagectl_values() {
             ;;
         'usagectl cache-dir set 1')
             reply=(folder)
+            ;;
+        'usagectl env --tool')
+            reply=(choice
+                localstack
+                lstk
+                usagectl)
             ;;
         'usagectl env 1')
             reply=(choice

@@ -177,11 +177,15 @@ function __usagectl_options
         case 'usagectl disable'
             printf '%s\n' '--keep-spool	Keep the events that wait in the spool.' \
                 '--project	Write files of this folder\'s project too, before your own.' \
+                '--shell	Also the start-up files of your shells: every known opt-out.' \
+                '--system	Every user of this machine, its services, its policy; as root.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl enable'
             printf '%s\n' '--project	Write files of this folder\'s project too, before your own.' \
+                '--shell	Also the start-up files of your shells: every known opt-out.' \
+                '--system	Every user of this machine, its services, its policy; as root.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -388,7 +392,8 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl env'
-            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+            printf '%s\n' '+--tool	What this tool heeds; can be repeated.' \
+                '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl run'
             printf '%s\n' '--help,-h	Show this message and exit.'
@@ -879,6 +884,11 @@ function __usagectl_values
                 usagectl
         case 'usagectl cache-dir set 1'
             printf '%s\n' folder
+        case 'usagectl env --tool'
+            printf '%s\n' choice \
+                localstack \
+                lstk \
+                usagectl
         case 'usagectl env 1'
             printf '%s\n' choice \
                 bash \

@@ -66,12 +66,16 @@ function global:__usagectl_options([string]$key) {
         'usagectl disable' {
             '--keep-spool|Keep the events that wait in the spool.',
                 '--project|Write files of this folder''s project too, before your own.',
+                '--shell|Also the start-up files of your shells: every known opt-out.',
+                '--system|Every user of this machine, its services, its policy; as root.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl enable' {
             '--project|Write files of this folder''s project too, before your own.',
+                '--shell|Also the start-up files of your shells: every known opt-out.',
+                '--system|Every user of this machine, its services, its policy; as root.',
                 '--dry-run|Say what would change; change nothing.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -303,7 +307,8 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl env' {
-            '--json|Answer as one JSON object on stdout.',
+            '+--tool|What this tool heeds; can be repeated.',
+                '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
         }
         'usagectl run' {
@@ -888,6 +893,12 @@ function global:__usagectl_values([string]$key) {
         }
         'usagectl cache-dir set 1' {
             'folder'
+        }
+        'usagectl env --tool' {
+            'choice',
+                'localstack',
+                'lstk',
+                'usagectl'
         }
         'usagectl env 1' {
             'choice',

@@ -7,9 +7,10 @@ import tomllib
 from typing import TYPE_CHECKING
 
 import jsonschema  # type: ignore[import-untyped]
+import pytest
 
 from usagectl import catalogue
-from usagectl.catalogue import versions
+from usagectl.catalogue import compiling, versions
 from usagectl.catalogue.entry import FORMS, from_data
 
 if TYPE_CHECKING:
@@ -75,3 +76,39 @@ def test_versions_are_compared_by_number() -> None:
     outside = [("16.4.6", ">=17"), ("1.10", "<1.9"), ("3", "<=2.99"), ("unknown", ">=1")]
     assert [each for each in within if not versions.is_within(*each)] == []
     assert [each for each in outside if versions.is_within(*each)] == []
+
+
+def test_the_compiled_file_is_made_of_the_entries() -> None:
+    """`python -m usagectl.catalogue.compiling` was run after the last change of an entry."""
+    assert catalogue.COMPILED.read_bytes() == compiling.compiled()
+
+
+def test_each_entry_is_read_back_as_it_was_written() -> None:
+    """The offsets of the index lead to the entries, whole and in their order."""
+    written = [tomllib.loads(file.read_text(encoding="utf-8")) for file in FILES]
+    assert [catalogue.data(name) for name in catalogue.names()] == written
+    assert [catalogue.entry(data["name"]) for data in written] == [*map(from_data, written)]
+    with pytest.raises(KeyError):
+        catalogue.entry("no-such-tool")
+
+
+def test_the_index_leads_from_names_to_tools() -> None:
+    """Two tools may go by one command; distributions are found by their normalised names."""
+    detects = [
+        {"executables": ["x", "y"], "python": ["A.b_C"], "traces": ["id"]},
+        {"executables": ["x"], "npm": ["@x/y"]},
+    ]
+    files = [{"name": "id", "places": []}, {"name": "other", "places": []}]
+    entries = [
+        {"name": name, "detect": detect, "file": files, "module": f"of_{name}"}
+        for name, detect in zip("ab", detects, strict=True)
+    ]
+    del entries[0]["module"]
+    line = compiling.compile_entries(entries).partition(b"\n")[0]
+    assert catalogue.Index(**json.loads(line))[1:] == (
+        {"x": ["a", "b"], "y": ["a"]},
+        {"@x/y": ["b"]},
+        {"a-b-c": ["a"]},
+        {"a": files[:1]},
+        {"b": "of_b"},
+    )

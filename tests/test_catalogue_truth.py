@@ -47,7 +47,7 @@ def verdict_of(entry: Entry, evidence: Evidence, run: Run, folder: Path) -> Cons
     environment = environment_of(run, folder)
     write({**(entry.consent if run.consented else {}), **run.files}, environment)
     there = Installation(installed=True, version=evidence.version)
-    tool = Catalogued(entry, lambda _entry, _environment: there)
+    tool = Catalogued(entry, there)
     return consent.evaluate_tool(environment, tool)[0]
 
 

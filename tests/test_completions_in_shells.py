@@ -75,7 +75,7 @@ CASES = {
     "usagectl preview --localstack-version ": set(),
     "usagectl preview --localstack-version 4.1 lo": {"localstack"},
     "usagectl env ": set(shells.FORMATS),
-    "usagectl env bash ": {"--json", "--help", "-h"},
+    "usagectl env bash ": {"--tool", "--json", "--help", "-h"},
     "usagectl completion ": set(completion.SHELLS),
     "usagectl explain ses": {"session"},
     "usagectl explain session.mach": {"session.machine_id"},

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAYERS = """
-_version errors
+_version errors values
 machine sensitive homes
 settings endpoint
 notice
@@ -22,7 +22,7 @@ tools
 identity consent
 spool
 delivery emitting botocore
-preview live switching status
+preview live switching shell_files system_files status
 capture
 audit
 conformance

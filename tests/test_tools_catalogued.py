@@ -44,7 +44,7 @@ def verdict(
 ) -> Consent:
     """Give the verdict on a machine with these variables, where the release is there."""
     machine.variables = dict(variables)
-    tool = Catalogued(entry, lambda _entry, _environment: Installation(installed, None, version))
+    tool = Catalogued(entry, Installation(installed, None, version))
     return consent.evaluate_tool(machine.environment(uid=1000), tool, is_named=True)[0]
 
 

@@ -6,21 +6,23 @@ The one place where switches become a verdict; status and the sender both ask he
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from usagectl.settings import load
-from usagectl.tools.base import RANK, first_heeded, is_no, select
+from usagectl.settings import load, read_policy
+from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no, select
 from usagectl.tools.instrumented import Instrumented
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
+    from usagectl.settings import SettingsFile
+    from usagectl.tools.base import Installation, PartReading, Telemetry, Tool
     from usagectl.tools.instrumented import Registration
 
 
-class Consent(NamedTuple):
+class Consent(Value):
     """The verdict on one tool part."""
 
     tool: str  # Whose.
@@ -65,21 +67,66 @@ def evaluate(
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
+    policy = read_policy(environment)
     return tuple(
         verdict
         for tool in select(environment, names, everything=everything)
-        for verdict in evaluate_tool(environment, tool, is_named=tool.name in names)
+        for verdict in evaluate_tool(environment, tool, is_named=tool.name in names, policy=policy)
     )
 
 
 def evaluate_tool(
-    environment: Environment, tool: Tool, *, is_named: bool = False
+    environment: Environment,
+    tool: Tool,
+    *,
+    is_named: bool = False,
+    policy: SettingsFile | None = None,
 ) -> tuple[Consent, ...]:
     """Decide on every part of a tool; one that is asked for by name counts wherever it is."""
     installation = tool.find(environment)
-    counts = is_named or installation.installed
+    counts = is_named or installation.is_found
     readings = tool.read(environment)
-    return tuple(decide(tool, each, installation, counts=counts) for each in readings)
+    found = tuple(decide(tool, each, installation, counts=counts) for each in readings)
+    if tool.is_ours:  # Those read the policy themselves.
+        return found
+    wishes = policy or read_policy(environment)
+    return tuple(_under_policy(each, wishes) for each in found)
+
+
+def _under_policy(found: Consent, policy: SettingsFile) -> Consent:
+    """Add what the machine's policy wants of a tool that does not read it.
+
+    The verdict stays: it is what the tool does.
+    """
+    mode = policy.of_tool(found.tool).mode
+    if mode not in ("off", "local"):
+        return found
+    name = f"tools.{found.tool}.mode"
+    wish = Switch("policy", name, mode, str(policy.file), None)
+    found = found._replace(considered=(*found.considered, wish))
+    if RANK[found.telemetry] <= RANK[mode] or not found.counts:
+        return found
+    return found._replace(
+        overridden=(*found.overridden, wish),
+        cautions=(*found.cautions, _not_obeyed(found, wish)),
+    )
+
+
+def _not_obeyed(found: Consent, wish: Switch) -> Caution:
+    """Warn that a tool does not read the policy, and say what makes it do as that says."""
+    from usagectl.tools.opt_outs import opt_out_of  # few machines have a policy
+
+    variables = opt_out_of(found.tool)
+    ways = [f"`usagectl disable {found.tool}`"] if not found.is_out_of_reach else []
+    ways += ["`usagectl disable --system`, for every user"] if variables else []
+    helps = f" What switches it off: {' or '.join(ways)}." if ways else " Nothing switches it off."
+    state = (
+        "what it sends is unknown" if found.telemetry == "unknown" else f"it is {found.telemetry}"
+    )
+    message = f"{wish.origin} wants {found.name} {wish.value}, but it does not read that: {state}."
+    exports = " ".join(f"{name}={value}" for name, value in variables.items())
+    hint = f"export {exports}" if exports else f"usagectl disable {found.tool}" if ways else ""
+    return Caution("policy-not-obeyed", message + helps, hint)
 
 
 def of_emitter(environment: Environment, registration: Registration) -> Consent:

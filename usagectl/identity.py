@@ -12,7 +12,7 @@ import re
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from usagectl.errors import (
     FileUnreadableError,
@@ -23,6 +23,7 @@ from usagectl.errors import (
 )
 from usagectl.machine import files
 from usagectl.tools.base import known, new_random_id
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ _SHARED_MODE = 0o644
 """The container reads the file of the command line, perhaps as another user."""
 
 
-class MachineId(NamedTuple):
+class MachineId(Value):
     """What one place holds."""
 
     place: IdentityFile  # The file.
@@ -64,7 +65,7 @@ class MachineId(NamedTuple):
         return self.kind != "missing"
 
 
-class Replacement(NamedTuple):
+class Replacement(Value):
     """What was done (or is planned) at one place."""
 
     place: IdentityFile  # The file.

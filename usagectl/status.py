@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.consent import evaluate
 from usagectl.errors import count_of
@@ -11,6 +11,7 @@ from usagectl.machine.environment import is_ci, is_container
 from usagectl.settings import OWN_NAME
 from usagectl.spool import state as spool_state
 from usagectl.tools.base import Caution
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Source, Telemetry
 
 
-class Report(NamedTuple):
+class Report(Value):
     """Everything that `status` shows."""
 
     consents: tuple[Consent, ...]  # One verdict a tool part.

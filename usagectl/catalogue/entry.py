@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +46,7 @@ Scope = Literal["user", "machine", "project"]
 Condition = Literal["root", "not-root", "container", "not-container", "ci", "not-ci"]
 
 
-class Match(NamedTuple):
+class Match(Value):
     """A test of one value."""
 
     form: Form
@@ -53,7 +55,7 @@ class Match(NamedTuple):
     trim: bool = False  # Whether spaces around the value are left out.
 
 
-class Place(NamedTuple):
+class Place(Value):
     """One path at which a file may lie, and when it lies there."""
 
     path: str  # `~`, `${NAME}` and `${NAME:-default}` are filled in; relative: the project.
@@ -64,7 +66,7 @@ class Place(NamedTuple):
     how: How | None = None  # How it was seen, where other than the entry.
 
 
-class File(NamedTuple):
+class File(Value):
     """A file that the tool reads."""
 
     name: str  # By which switches and IDs name it.
@@ -76,7 +78,7 @@ class File(NamedTuple):
     dialect: Dialect = ""  # JSON without comments, or YAML 1.2; empty: as most tools read it.
 
 
-class Need(NamedTuple):
+class Need(Value):
     """Something else in the same file that has to hold for a switch to be heeded."""
 
     key: tuple[str, ...]
@@ -84,7 +86,7 @@ class Need(NamedTuple):
     write: object = None  # What to write with the switch where it does not hold.
 
 
-class SwitchRule(NamedTuple):
+class SwitchRule(Value):
     """One switch as the tool reads it: a variable, or a key of a file."""
 
     variables: tuple[str, ...] = ()  # The first that says something is the switch.
@@ -107,7 +109,7 @@ class SwitchRule(NamedTuple):
     note: str = ""  # What a person should know of it.
 
 
-class Command(NamedTuple):
+class Command(Value):
     """The tool's own command or option that switches it off."""
 
     run: str
@@ -115,7 +117,7 @@ class Command(NamedTuple):
     sends: bool = False  # Whether the command itself reports.
 
 
-class Identity(NamedTuple):
+class Identity(Value):
     """A machine ID of the tool."""
 
     made: Literal["random", "derived", "account"]
@@ -126,7 +128,7 @@ class Identity(NamedTuple):
     how: How | None = None
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Value):
     """Where the tool posts to."""
 
     url: str
@@ -134,7 +136,7 @@ class Endpoint(NamedTuple):
     how: How | None = None
 
 
-class Redirect(NamedTuple):
+class Redirect(Value):
     """The variable that leads the telemetry elsewhere."""
 
     variable: str
@@ -142,14 +144,14 @@ class Redirect(NamedTuple):
     how: How | None = None
 
 
-class Silent(NamedTuple):
+class Silent(Value):
     """Releases that send nothing whatever the switches say."""
 
     versions: str
     text: str
 
 
-class Remark(NamedTuple):
+class Remark(Value):
     """A peculiarity of some releases, or what no switch covers."""
 
     text: str
@@ -158,7 +160,7 @@ class Remark(NamedTuple):
     how: How | None = None
 
 
-class Run(NamedTuple):
+class Run(Value):
     """What the tool did under given switches."""
 
     requests: int | None = None  # To telemetry hosts; None where it was read, not counted.
@@ -177,7 +179,7 @@ class Run(NamedTuple):
         return bool(self.sends if self.requests is None else self.requests)
 
 
-class Evidence(NamedTuple):
+class Evidence(Value):
     """What shows that the entry is true: one version, one day, one way of looking."""
 
     how: How
@@ -186,7 +188,7 @@ class Evidence(NamedTuple):
     runs: tuple[Run, ...] = ()
 
 
-class Verify(NamedTuple):
+class Verify(Value):
     """The smallest commands that send, for a run that counts."""
 
     prepare: tuple[str, ...] = ()
@@ -194,7 +196,7 @@ class Verify(NamedTuple):
     note: str = ""
 
 
-class Detect(NamedTuple):
+class Detect(Value):
     """What shows that the tool is on this machine."""
 
     executables: tuple[str, ...] = ()
@@ -204,7 +206,7 @@ class Detect(NamedTuple):
     minimum: str = ""  # The oldest release that is meant.
 
 
-class Entry(NamedTuple):
+class Entry(Value):
     """All that is known of one tool."""
 
     name: str
@@ -297,7 +299,8 @@ def _match(data: Mapping[str, Any] | None) -> Match | None:
     return None if data is None else _plain(Match, data)
 
 
-def _file(data: Mapping[str, Any]) -> File:
+def file_from_data(data: Mapping[str, Any]) -> File:
+    """Build a file of an entry from its parsed data."""
     places = tuple(_plain(Place, each) for each in data["places"])
     return _plain(File, {**data, "places": places})  # type: ignore[no-any-return]
 
@@ -318,7 +321,7 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
 
 
 _BLOCKS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
-    "file": ("files", _file),
+    "file": ("files", file_from_data),
     "switch": ("switches", _switch),
     "command": ("commands", partial(_plain, Command)),
     "id": ("identities", partial(_plain, Identity)),

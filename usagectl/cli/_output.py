@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -22,6 +22,7 @@ from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
 from usagectl.machine.file_errors import hint_of_home, reason_of
 from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +55,7 @@ class OutputUnwritableError(UsagectlError):
         super().__init__(f"The answer cannot be written to stdout: {reason}.", hint="df -h")
 
 
-class Answer(NamedTuple):
+class Answer(Value):
     """What a command answers, for a machine and for a person.
 
     Attributes:
@@ -351,7 +352,7 @@ def part_data(
 
 @cache
 def _members(kind: type) -> Mapping[str, str]:
-    """Map public names to paths; empty for a class that is no NamedTuple or dataclass."""
+    """Map public names to paths; empty for a class that is no Value or dataclass."""
     if form := _FORMS.get(kind.__name__):
         pairs = (word.partition("=") for word in form.split())
         return {name: path or name for name, _, path in pairs}

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl.cli import _output
+from usagectl import shell_files
+from usagectl.cli import _everywhere, _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._everywhere import Shell, System  # noqa: TC001  (Typer reads them)
 from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
 from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe
@@ -20,6 +22,7 @@ from usagectl.switching import enable as switch_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from usagectl.cli._everywhere import Everywhere
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
 
@@ -42,6 +45,8 @@ def disable(
         bool, typer.Option("--keep-spool", help="Keep the events that wait in the spool.")
     ] = False,
     project: Project = False,
+    shell: Shell = False,
+    system: System = False,
     dry_run: DryRun = False,
 ) -> _output.Answer:
     """Switch telemetry off, in the tools' own files, and check that it is off.
@@ -51,17 +56,25 @@ def disable(
     For usagectl, and for what records through it, recording stops and waiting
     events are removed.
 
+    With --shell every known opt-out also goes into one file that bash, zsh, fish,
+    PowerShell and desktop sessions of yours read, for tools installed later too.
+    With --system they go where the shells and services of all users read them, and
+    the policy wants each tool off; no file of a user is written unless a TOOL is
+    named or --shell is given.
+
     Exits with 1 when a part stays on, and says what to do. Sends nothing.
     """
     invocation: Invocation = ctx.obj
-    result = switch_off(
-        invocation.environment,
-        names or (),
-        keep_spool=keep_spool,
-        project=project,
-        dry_run=dry_run,
-    )
-    return _answer(invocation, result, names or (), dry_run=dry_run)
+    environment = invocation.environment
+    places = _everywhere.chosen(shell=shell, system=system)
+    chosen = names or ()
+    files = _everywhere.switch(environment, "off", places, names=chosen, dry_run=dry_run)
+    later = _everywhere.in_new_shells(environment) if places else environment
+    if system and not shell and not chosen:
+        result = _everywhere.look(later, wants_off=True)
+    else:
+        result = switch_off(later, chosen, keep_spool=keep_spool, project=project, dry_run=dry_run)
+    return _answer(invocation, result, chosen, dry_run=dry_run, files=files)
 
 
 @enable_app.command(cls=AnsweringCommand)
@@ -70,35 +83,60 @@ def enable(
     names: Tools = None,
     *,
     project: Project = False,
+    shell: Shell = False,
+    system: System = False,
     dry_run: DryRun = False,
 ) -> _output.Answer:
     """Undo what `usagectl disable` did, and no more.
 
     With a TOOL, its file is made to say on, whoever made it say off; a variable or
     a policy that says off still wins. Sending usagectl's own events is switched
-    on only by name: usagectl enable usagectl.
+    on only by name: usagectl enable usagectl. What --shell or --system wrote is
+    taken out again by the same option.
     """
     invocation: Invocation = ctx.obj
-    result = switch_on(invocation.environment, names or (), project=project, dry_run=dry_run)
-    return _answer(invocation, result, names or (), dry_run=dry_run)
+    environment = invocation.environment
+    places = _everywhere.chosen(shell=shell, system=system)
+    chosen = names or ()
+    files = _everywhere.switch(environment, "undo", places, names=chosen, dry_run=dry_run)
+    if system and not shell and not chosen:
+        result = _everywhere.look(environment, wants_off=False)
+    else:
+        result = switch_on(environment, chosen, project=project, dry_run=dry_run)
+    if not shell and shell_files.is_on(environment) and not invocation.as_json:
+        hint = "usagectl enable --shell"
+        _output.print_remark("Your shells get every opt-out as before.", hint=hint)
+    return _answer(invocation, result, chosen, dry_run=dry_run, files=files, is_off=False)
 
 
 def _answer(
-    invocation: Invocation, result: SwitchResult, names: Sequence[str], *, dry_run: bool
+    invocation: Invocation,
+    result: SwitchResult,
+    names: Sequence[str],
+    *,
+    dry_run: bool,
+    files: Everywhere,
+    is_off: bool = True,
 ) -> _output.Answer:
+    def show() -> None:
+        _everywhere.show(files, is_off=is_off, dry_run=dry_run)
+        _show(result, names, dry_run=dry_run, is_later=is_off and bool(files.files))
+
     def data() -> dict[str, object]:
         ids = read_all(invocation.environment)
         return {
             "dry_run": dry_run,
-            "changes": as_data(result.changes),
+            "changes": as_data((*files.changes(is_off=is_off), *result.changes)),
             "purged": result.purged,
             "tools": [part_data(part, ids) for part in result.consents],
         }
 
-    return _output.Answer(data, lambda: _show(result, names, dry_run=dry_run), result.problems)
+    return _output.Answer(data, show, (*files.problems, *result.problems))
 
 
-def _show(result: SwitchResult, names: Sequence[str], *, dry_run: bool) -> None:
+def _show(
+    result: SwitchResult, names: Sequence[str], *, dry_run: bool, is_later: bool = False
+) -> None:
     page = _output.new_page()
     for change in result.changes:
         page.line(_sentence(change, dry_run=dry_run))
@@ -117,7 +155,11 @@ def _show(result: SwitchResult, names: Sequence[str], *, dry_run: bool) -> None:
         page.line(f"{missing}: not found on this machine, so there is nothing to switch.")
     if not shown:
         return
-    page.heading("As it stands now (nothing was changed)" if dry_run else "Read back")
+    if is_later:
+        heading = f"As new shells {'would have' if dry_run else 'have'} it"
+    else:
+        heading = "As it stands now (nothing was changed)" if dry_run else "Read back"
+    page.heading(heading)
     rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
     page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
     for part in shown:

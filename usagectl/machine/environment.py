@@ -11,9 +11,10 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.machine import owners, runners
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ _CI_VARIABLES = (
 _CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
 
 
-class Environment(NamedTuple):
+class Environment(Value):
     """Everything that a process can see of its machine.
 
     Attributes:
@@ -122,7 +123,8 @@ def is_container(environment: Environment) -> bool:
     """True if this runs inside a container, by the marks that engines leave."""
     if environment.variables.get("KUBERNETES_SERVICE_HOST"):
         return True
-    return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
+    # `Path.exists` raises where a folder may not be entered.
+    return any(os.path.exists(environment.at_root(each)) for each in _CONTAINER_MARKERS)  # noqa: PTH110
 
 
 def _uname() -> Sequence[str]:

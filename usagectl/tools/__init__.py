@@ -7,7 +7,6 @@ from usagectl.tools.base import (
     known,
     names,
     not_covered,
-    opt_out_variables,
     select,
     sender_of,
 )
@@ -17,7 +16,6 @@ __all__ = [
     "known",
     "names",
     "not_covered",
-    "opt_out_variables",
     "select",
     "sender_of",
 ]

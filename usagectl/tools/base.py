@@ -14,11 +14,12 @@ from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from usagectl import catalogue
 from usagectl.errors import UnknownToolError
 from usagectl.settings import is_http_url
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -60,7 +61,7 @@ LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 
 
-class Switch(NamedTuple):
+class Switch(Value):
     """One place that can turn telemetry on or off, and what it says."""
 
     source: Source  # What kind of place it is.
@@ -70,7 +71,7 @@ class Switch(NamedTuple):
     says: Telemetry | None  # What the tool makes of it; None when the tool ignores it.
 
 
-class Caution(NamedTuple):
+class Caution(Value):
     """Something that a person should know about a part: code, sentence, next step."""
 
     code: str
@@ -79,16 +80,22 @@ class Caution(NamedTuple):
     level: Literal["warning", "error"] = "warning"  # An error: the tool itself does not work.
 
 
-class Installation(NamedTuple):
+class Installation(Value):
     """What was found of a tool: on this machine or not, its program, version and packages."""
 
     installed: bool
     executable: Path | None = None
     version: str | None = None
-    packages: Path | None = None
+    packages: Path | None = None  # The folder of its packages, or of its npm package.
+    trace: Path | None = None  # A file that its use left behind, where nothing else is here.
+
+    @property
+    def is_found(self) -> bool:
+        """True if the tool is on this machine, or was used on it."""
+        return self.installed or self.trace is not None
 
 
-class PartReading(NamedTuple):
+class PartReading(Value):
     """Everything that one part of a tool would look at before it sends."""
 
     part: str  # The part's name, such as `cli`.
@@ -99,7 +106,7 @@ class PartReading(NamedTuple):
     senders: Mapping[str, Telemetry] = MappingProxyType({})  # What is switched apart in the part.
 
 
-class IdentityFile(NamedTuple):
+class IdentityFile(Value):
     """One place in which a tool keeps its machine ID."""
 
     tool: str  # Whose it is.
@@ -111,7 +118,7 @@ class IdentityFile(NamedTuple):
     is_shared: bool = False  # True if every part of the tool reads this file while it exists.
 
 
-class Change(NamedTuple):
+class Change(Value):
     """What switching wrote (or would write) in one file."""
 
     tool: str  # Whose switch.
@@ -122,7 +129,7 @@ class Change(NamedTuple):
     set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
-class Uncovered(NamedTuple):
+class Uncovered(Value):
     """Something that a tool does, or sends, whatever its switches say."""
 
     text: str  # One or two sentences.
@@ -245,11 +252,6 @@ def not_covered() -> list[tuple[str, Uncovered]]:
     return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
 
 
-def opt_out_variables() -> dict[str, str]:
-    """Return the variables that silence every one of them."""
-    return {name: value for tool in built_in() for name, value in tool.opt_out.items()}
-
-
 def known(environment: Environment) -> tuple[Tool, ...]:
     """List every tool that is known on this machine: the built-in ones, then the registered."""
     from usagectl.tools import instrumented  # it is described in the words above
@@ -289,15 +291,20 @@ def select(
 
 
 def _catalogued(
-    environment: Environment, names: Iterable[str], *, is_wanted: bool
+    environment: Environment, names: Sequence[str], *, is_wanted: bool
 ) -> Iterator[Tool]:
     """Yield tools of the catalogue: all of those that are wanted, else those that are here."""
-    from usagectl.tools.catalogued import Catalogued  # it is described in the words above
+    if not names:
+        return
+    from usagectl.machine import inventory
+    from usagectl.tools import detection  # they are described in the words above
+    from usagectl.tools.catalogued import Catalogued
 
-    for name in names:
-        tool = Catalogued(catalogue.entry(name))
-        if is_wanted or tool.find(environment).installed:
-            yield tool
+    stock = inventory.take(environment)
+    found = detection.found(environment, names if is_wanted else None, stock=stock)
+    for name, installation in found.items():
+        if name in names:
+            yield Catalogued(catalogue.entry(name), installation)
 
 
 def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:

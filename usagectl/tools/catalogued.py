@@ -6,7 +6,7 @@ loudest of its parts is the tool's verdict.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.catalogue.versions import is_within, numbers_of
 from usagectl.tools import catalogued_cautions as cautions
@@ -14,22 +14,21 @@ from usagectl.tools import file_values, forms, places
 from usagectl.tools.base import (
     RANK,
     IdentityFile,
-    Installation,
     PartReading,
     Source,
     Switch,
     Telemetry,
     Tool,
-    find_executable,
 )
+from usagectl.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.catalogue.entry import Entry, Match, Outcome, SwitchRule
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Change, Wish
+    from usagectl.tools.base import Change, Installation, Wish
     from usagectl.tools.file_values import Content
 
 PART = "tool"
@@ -45,7 +44,7 @@ _SAYS: Mapping[Outcome, Telemetry | None] = {
 }
 
 
-class Tried(NamedTuple):
+class Tried(Value):
     """A switch of an entry, and what was found of it here."""
 
     rule: SwitchRule
@@ -53,7 +52,7 @@ class Tried(NamedTuple):
     outcome: Outcome
 
 
-class Verdict(NamedTuple):
+class Verdict(Value):
     """What the switches of an entry come to."""
 
     telemetry: Telemetry
@@ -61,7 +60,7 @@ class Verdict(NamedTuple):
     senders: Mapping[str, Telemetry]  # By the name of a part; empty without parts.
 
 
-class Reading(NamedTuple):
+class Reading(Value):
     """An entry as read on this machine, for one release."""
 
     entry: Entry
@@ -71,27 +70,15 @@ class Reading(NamedTuple):
     problems: tuple[tuple[Path, str], ...] = ()  # Files that cannot be read, and why.
 
 
-def find_by_name(entry: Entry, environment: Environment) -> Installation:
-    """Find a tool by its commands on PATH alone."""
-    for name in entry.detect.executables:
-        if executable := find_executable(name, environment):
-            return Installation(installed=True, executable=executable)
-    return Installation(installed=False)
-
-
 class Catalogued(Tool):
     """A tool that the catalogue describes."""
 
     parts = (PART,)
 
-    def __init__(
-        self,
-        entry: Entry,
-        find: Callable[[Entry, Environment], Installation] = find_by_name,
-    ) -> None:
+    def __init__(self, entry: Entry, installation: Installation) -> None:
         self.name = entry.name
         self._entry = entry
-        self._find = find
+        self._installation = installation
 
     @property
     def entry(self) -> Entry:
@@ -107,9 +94,9 @@ class Catalogued(Tool):
             for rule in self.entry.switches
         )
 
-    def find(self, environment: Environment) -> Installation:
-        """Find it as it was told to be found."""
-        return self._find(self.entry, environment)
+    def find(self, environment: Environment) -> Installation:  # noqa: ARG002
+        """Return what was found of it."""
+        return self._installation
 
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches by the rules of the release that is here, else of the newest one."""

@@ -8,12 +8,13 @@ the tool. Parsers are imported where a file of their format is there, and not be
 from __future__ import annotations
 
 import re
-from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.machine import files
 from usagectl.tools.forms import MISSING
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
-class Content(NamedTuple):
+class Content(Value):
     """What stands in a file."""
 
     values: object = MISSING  # Mappings, lists and values; MISSING where there is no file.
@@ -81,7 +82,7 @@ def _walk(value: object, path: Sequence[str]) -> object:
     return value
 
 
-class _Code(NamedTuple):
+class _Code(Value):
     """A program that holds settings."""
 
     text: str
@@ -125,16 +126,19 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-_JSONC = re.compile(r'("(?:[^"\\\n]|\\.)*"?)|//[^\n]*|/\*(?:.*?\*/|.*)|,(?=\s*[}\]])', re.DOTALL)
-"""A text, a comment, or a comma too many. One without an end goes on to the end of the file, so
-that nothing is searched twice.
-"""
+@cache
+def _jsonc() -> re.Pattern[str]:
+    """Return what finds a text, a comment, or a comma too many; few files have a comment.
+
+    One without an end goes on to the end of the file, so that nothing is searched twice.
+    """
+    return re.compile(r'("(?:[^"\\\n]|\\.)*"?)|//[^\n]*|/\*(?:.*?\*/|.*)|,(?=\s*[}\]])', re.DOTALL)
 
 
 def _without_comments(text: str) -> str:
     """Take comments out, then commas before a closing bracket; texts stay as they are."""
-    bare = _JSONC.sub(lambda found: found[1] or ("," if found[0] == "," else " "), text)
-    return _JSONC.sub(lambda found: found[1] or " ", bare)
+    bare = _jsonc().sub(lambda found: found[1] or ("," if found[0] == "," else " "), text)
+    return _jsonc().sub(lambda found: found[1] or " ", bare)
 
 
 def _parse_toml(path: Path, data: bytes) -> object:

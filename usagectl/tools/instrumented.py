@@ -13,7 +13,7 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl import catalogue, settings
 from usagectl.errors import (
@@ -36,6 +36,7 @@ from usagectl.tools.base import (
     find_executable,
     glob_quietly,
 )
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ _MOST_BYTES = 1024 * 1024
 _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
 
 
-class Registration(NamedTuple):
+class Registration(Value):
     """What a program says about itself."""
 
     name: str  # The tool, as a person types it.

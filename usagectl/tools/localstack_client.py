@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
@@ -24,6 +24,7 @@ from usagectl.tools.base import (
     is_file,
 )
 from usagectl.tools.python_programs import find_python_program, releases_of
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +117,7 @@ def parse_boolean(value: str | None) -> bool | None:
     return False if text in _FALSE else None
 
 
-class ProfileFile(NamedTuple):
+class ProfileFile(Value):
     """One profile: its file and what it sets."""
 
     file: Path  # Where it is looked for.
@@ -125,7 +126,7 @@ class ProfileFile(NamedTuple):
     unread: str = ""  # Why its content is not known, as the end of a sentence, else empty.
 
 
-class Profiles(NamedTuple):
+class Profiles(Value):
     """The active profiles in the order in which the client reads them, and their folder."""
 
     folder: Path

@@ -8,12 +8,13 @@ Tags mean nothing here. An alias is the value that it names, never a copy, so th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
 
 from usagectl.errors import FileCorruptError
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +55,7 @@ def _first_document(text: str) -> Iterator[Any]:
             return
 
 
-class _Open(NamedTuple):
+class _Open(Value):
     """A mapping or a list whose end has not been read yet."""
 
     value: dict[str, object] | list[object]
