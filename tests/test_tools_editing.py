@@ -70,6 +70,7 @@ EDITS: tuple[Case, ...] = (
     ("xml", b"<t>\n  <a/><!-- <u> -->\n</t>", KEY, 0, b"<t>\n  <a/><!-- <u> -->\n  <u>0</u>\n</t>"),
     ("xml", b'<t x="1"><u >1</u ></t>', KEY, 0, b'<t x="1"><u >0</u ></t>'),
     ("xml", b'<t u = "1"/>', ("t", "@u"), 0, b'<t u = "0"/>'),
+    ("xml", b"<t/>", ("t", "@u"), '<"&', b'<t u="&lt;&quot;&amp;"/>'),
     ("text", None, (), "off", b"off"),
     ("text", b"on\r\n", (), "off", b"off\r\n"),
 )  # fmt: skip
