@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support import confined
 from usagectl import catalogue, consent, switching
 from usagectl.catalogue.entry import Entry, from_data
+from usagectl.machine import files
 from usagectl.tools import undoing
 from usagectl.tools.catalogued_switching import Asked, switch
 
@@ -279,6 +282,11 @@ def test_two_at_once(machine: Machine) -> None:
     assert not [problem for run in runs for problem in run.result().problems]
     switching.enable(machine.environment())
     assert file.read_bytes() == b'{"a": 1}'
+    with ThreadPoolExecutor() as pool, files.lock(machine.state_dir):
+        run = pool.submit(switching.disable, machine.environment(), ["next"])
+        with pytest.raises(TimeoutError):
+            run.result(timeout=0.1)
+        assert file.read_bytes() == b'{"a": 1}'
 
 
 def test_walls(machine: Machine) -> None:

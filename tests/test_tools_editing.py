@@ -60,6 +60,7 @@ EDITS: tuple[Case, ...] = (
     ("ini", None, KEY, False, b"[t]\nu = false\n"),
     ("ini", b"; n\n[t]\n    a=1\n\n[b]\n", KEY, 0, b"; n\n[t]\n    a=1\n    u=0\n\n[b]\n"),
     ("ini", b"[t]\r\nu: yes\r\nb: 1", KEY, False, b"[t]\r\nu: false\r\nb: 1"),
+    ("ini", b"[DEFAULT]\na = 1\n[b]\n", ("DEFAULT", "u"), 0, b"[DEFAULT]\na = 1\nu = 0\n[b]\n"),
     ("ini", b"[b]\na = 1", KEY, 0, b"[b]\na = 1\n[t]\nu = 0"),
     ("dotenv", None, ("T",), "1", b"T=1\n"),
     ("dotenv", b"# T=0\nexport T='a b' # n\nB=1", ("T",), 1, b"# T=0\nexport T=1 # n\nB=1"),
@@ -69,6 +70,7 @@ EDITS: tuple[Case, ...] = (
     ("xml", b"<t>\n  <a/><!-- <u> -->\n</t>", KEY, 0, b"<t>\n  <a/><!-- <u> -->\n  <u>0</u>\n</t>"),
     ("xml", b'<t x="1"><u >1</u ></t>', KEY, 0, b'<t x="1"><u >0</u ></t>'),
     ("xml", b'<t u = "1"/>', ("t", "@u"), 0, b'<t u = "0"/>'),
+    ("xml", b"<t/>", ("t", "@u"), '<"&', b'<t u="&lt;&quot;&amp;"/>'),
     ("text", None, (), "off", b"off"),
     ("text", b"on\r\n", (), "off", b"off\r\n"),
 )  # fmt: skip
@@ -122,6 +124,8 @@ def test_what_cannot_be_edited_is_refused() -> None:
         ("json", b'{"t": null}', FileUneditableError),
         ("json", b'{"t": {"u": {"a": 1}}}', FileUneditableError),
         ("toml", b"t = 1\n", FileUneditableError),
+        ("toml", b"[t.u]\na = 1\n", FileUneditableError),
+        ("yaml", b"a: &a true\nt:\n  u: *a\n", FileUneditableError),
         ("toml", b"t = \n", FileCorruptError),
         ("yaml", b"t: [1]\n", FileUneditableError),
         ("yaml", b"a: b: c\n", FileCorruptError),
@@ -229,7 +233,7 @@ def bare(values: Any, key: tuple[str, ...]) -> Any:  # noqa: ANN401
 
 
 def _ini(text: str) -> object:
-    parser = configparser.RawConfigParser(strict=False)
+    parser = configparser.RawConfigParser(strict=False, default_section="")
     parser.read_string(text)
     return {name: dict(parser[name]) for name in parser.sections()}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from usagectl import catalogue, consent
-from usagectl.catalogue.entry import Match, SwitchRule
+from usagectl.catalogue.entry import from_data
 from usagectl.errors import UnknownToolError
 from usagectl.machine import shells
 from usagectl.tools import opt_outs
@@ -49,10 +49,12 @@ def test_a_variable_has_one_value() -> None:
 
 def test_two_tools_that_want_different_values() -> None:
     """The value that silences both is taken; without one the later takes another switch."""
-    any_text = SwitchRule(("X",), off=Match("non-empty"), write="1")
-    true_alone = SwitchRule(("X",), off=Match("equals", ("true",)), write="true")
-    false_alone = SwitchRule(("X",), off=Match("equals", ("false",)), other="on", write="false")
-    other = SwitchRule(("Y",), off=Match("set"), write="1")
+    any_text = {"variables": ["X"], "off": {"form": "non-empty"}, "write": "1"}
+    true_alone = {"variables": ["X"], "off": {"form": "equals", "values": ["true"]}}
+    true_alone |= {"write": "true"}
+    false_alone = {"variables": ["X"], "off": {"form": "equals", "values": ["false"]}}
+    false_alone |= {"other": "on", "write": "false"}
+    other = {"variables": ["Y"], "off": {"form": "set"}, "write": "1"}
     cases = (
         ([[any_text], [true_alone]], {"X": "true"}),
         ([[true_alone], [any_text]], {"X": "true"}),
@@ -68,9 +70,9 @@ def test_two_tools_that_want_different_values() -> None:
     assert wrong == []
 
 
-def made(switches: list[SwitchRule]) -> Entry:
+def made(switches: list[dict[str, Any]]) -> Entry:
     """Make an entry that has these switches."""
-    return catalogue.entry("next")._replace(switches=tuple(switches))
+    return from_data({**catalogue.data("next"), "switch": switches})
 
 
 def is_reached(name: str, every: Mapping[str, str]) -> bool:

@@ -13,7 +13,7 @@ from usagectl.errors import FileCorruptError, FileUneditableError, quote
 from usagectl.tools import file_values
 from usagectl.tools.editing import json_text, line_text, toml_text, xml_text, yaml_text
 from usagectl.tools.file_values import Content, value_at
-from usagectl.tools.forms import MISSING
+from usagectl.tools.forms import MISSING, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 TYPED = ("json", "toml", "yaml")
 """Formats whose values have types; in all others each is a text."""
+
+
+_SCALARS = (str, bool, int, float, Missing, type(None))
+"""What may stand where a key is written; a list or a table is somebody's work."""
 
 
 class Syntax(NamedTuple):
@@ -69,6 +73,9 @@ def edit(
     """
     before = Content({}) if data is None else _parse(file, syntax, data)
     place = _place(before, key)
+    standing = _walk(before.values, place)
+    if place and standing and not isinstance(standing, _SCALARS):
+        raise FileUneditableError(file, name=".".join(key))
     body = (data or b"").removeprefix(_BOM)
     head = _BOM if data and data.startswith(_BOM) else b""
     try:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_BLANK = " \t\r\n"
+_MOST_CHARACTERS = 1 << 17
+"""Of a file with an error a line, Python's parser builds a message in the square of its length."""
+
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _SECTION = re.compile(r"[ \t]*\[(.*)\]")
-_SETTING = re.compile(
-    r"(?P<indent>[ \t]*)(?P<export>export[ \t]+)?(?P<name>[^\s=:;#][^=:\r\n]*?)"
-    r"(?P<sign>[ \t]*[=:][ \t]*|(?=\r?\n?$))(?P<value>[^\r\n]*?)(?P<end>[ \t]*\r?\n?)$"
-)
-_COMMENT = re.compile(r"[ \t]+[;#].*$")
 _QUOTED = re.compile(r"(?P<quote>[\"'])(?P<inner>(?:\\.|(?!(?P=quote)).)*)(?P=quote)", re.DOTALL)
 
 
@@ -34,7 +33,7 @@ class _Section(NamedTuple):
     """A section of an ini file; the one without a name is what stands before the first."""
 
     name: str
-    settings: tuple[_Setting, ...]
+    settings: list[_Setting]
     end: int  # After its last line that is not blank.
     body: int  # After its header.
 
@@ -92,7 +91,10 @@ def standard_values(text: str) -> dict[str, object] | None:
     """
     import configparser  # only a tool's ini file needs it
 
-    parser = configparser.RawConfigParser(strict=False)
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    # What stands in its default section would be found in every other one too.
+    parser = configparser.RawConfigParser(strict=False, default_section="")
     try:
         parser.read_string(text)
     except (configparser.Error, ValueError, AttributeError):
@@ -115,42 +117,54 @@ def _text(value: object) -> str:
 
 def _sections(text: str, *, has_sections: bool) -> list[_Section]:
     """Read the sections, and the settings with the lines that continue them."""
-    found = [_Section("", (), 0, 0)]
+    found = [_Section("", [], 0, 0)]
     at = 0
     while (line := _LINE.match(text, at)) is not None:
         end = line.end()
         header = _SECTION.match(line[0]) if has_sections else None
-        setting = None if header else _SETTING.match(line[0])
+        setting = None if header else _setting(text, at, line[0], has_sections=has_sections)
+        settings = found[-1].settings
         if header:
-            found.append(_Section(_section_name(header[1]), (), end, end))
-        elif setting and has_sections and _continues(found[-1], setting, at):
-            last = found[-1].settings[-1]
-            longer = last._replace(value_end=at + setting.end("value"), end=end)
-            found[-1] = found[-1]._replace(settings=(*found[-1].settings[:-1], longer), end=end)
+            found.append(_Section(_section_name(header[1]), [], end, end))
+        elif setting and has_sections and _continues(settings, setting):
+            settings[-1] = settings[-1]._replace(value_end=setting.value_end, end=end)
         elif setting:
-            read = _setting(text, at, setting, is_quoted=not has_sections)
-            end = read.end
-            found[-1] = found[-1]._replace(settings=(*found[-1].settings, read), end=end)
-        elif line[0].strip():
+            settings.append(setting)
+            end = setting.end
+        if line[0].strip() and not header:
             found[-1] = found[-1]._replace(end=end)
         at = end
     return found
 
 
-def _continues(section: _Section, setting: re.Match[str], at: int) -> bool:
+def _continues(settings: Sequence[_Setting], setting: _Setting) -> bool:
     """True for a line that is indented more than the setting straight before it."""
-    last = section.settings[-1] if section.settings else None
-    return last is not None and last.end == at and len(setting["indent"]) > len(last.indent)
+    last = settings[-1] if settings else None
+    return last is not None and last.end == setting.start and len(setting.indent) > len(last.indent)
 
 
-def _setting(text: str, at: int, line: re.Match[str], *, is_quoted: bool) -> _Setting:
-    start, value_end, end = at + line.start("value"), at + line.end("value"), at + line.end()
-    quoted = _QUOTED.match(text, start) if is_quoted else None
+def _setting(text: str, at: int, line: str, *, has_sections: bool) -> _Setting | None:
+    """Read a line; None for an empty one and a comment. A quoted value may go over several."""
+    body = line.strip(_BLANK)
+    if not body or body[0] in "#;":
+        return None
+    indent = line[: line.index(body[0])]
+    signs = "=:" if has_sections else "="
+    place = min((line.index(sign) for sign in signs if sign in line), default=-1)
+    name = line[:place] if place >= 0 else line
+    rest = line[place + 1 :] if place >= 0 else ""
+    sign = name[len(name.rstrip(_BLANK)) :] + line[place : place + 1] if place >= 0 else ""
+    sign += rest[: len(rest) - len(rest.lstrip(" \t"))]
+    bare = name.strip(_BLANK)
+    start = at + len(indent) + len(bare) + len(sign)
+    value_end, end = max(start, at + len(line.rstrip(_BLANK))), at + len(line)
+    quoted = None if has_sections else _QUOTED.match(text, start)
     if quoted and "\n" in quoted[0]:
         value_end = quoted.end()
-        rest = text.find("\n", value_end)
-        end = len(text) if rest < 0 else rest + 1
-    return _Setting(line["name"], line["indent"], line["sign"], at, start, value_end, end)
+        after = text.find("\n", value_end)
+        end = len(text) if after < 0 else after + 1
+    bare = bare.removeprefix("export").lstrip(_BLANK) if bare.startswith("export ") else bare
+    return _Setting(bare, indent, sign, at, start, value_end, end)
 
 
 def _find(
@@ -176,19 +190,28 @@ def _replace(text: str, found: _Setting, value: str) -> Iterator[str]:
     old = text[found.value : found.value_end]
     head = text[: found.value] + ("" if found.sign else " = ")
     quoted = _QUOTED.match(old)
-    comment = _COMMENT.search(old, quoted.end() if quoted else 0)
+    comment = _comment_in(old, quoted.end() if quoted else 0)
     if comment and "\n" not in old:
-        yield head + value + comment[0] + text[found.value_end :]
+        yield head + value + comment + text[found.value_end :]
     yield head + value + text[found.value_end :]
 
 
+def _comment_in(value: str, start: int) -> str:
+    """Return a comment behind a value, with the blanks before it; empty without one."""
+    for at in range(max(start, 1), len(value)):
+        if value[at] in ";#" and value[at - 1] in " \t":
+            return value[len(value[:at].rstrip(" \t")) :]
+    return ""
+
+
 def _without(text: str, settings: Sequence[_Setting], name: str, *, is_exact: bool = False) -> str:
-    for each in reversed(_named(settings, name, is_exact=is_exact)):
-        start = each.start
-        if each.end == len(text) and not text.endswith("\n"):
-            start = len(text[:start].removesuffix("\n").removesuffix("\r"))
-        text = text[:start] + text[each.end :]
-    return text
+    kept, at = [], 0
+    for each in _named(settings, name, is_exact=is_exact):
+        kept.append(text[at : each.start])
+        at = each.end
+    rest = "".join((*kept, text[at:]))
+    is_last = kept and at == len(text) and not text.endswith("\n")
+    return rest.removesuffix("\n").removesuffix("\r") if is_last else rest
 
 
 def _any_setting(sections: Sequence[_Section]) -> _Setting | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape  # that of xml.sax loads urllib with it
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def put(text: str, key: Sequence[str], value: object) -> str:
     *path, last = key
     attribute = last[1:] if last.startswith("@") else ""
     wanted = tuple(path) if attribute else tuple(key)
-    new = escape(_text(value), quote=False)
+    new = _text(value)
     if not text.strip():
         return f'<?xml version="1.0" encoding="utf-8"?>\n{_element(wanted, new, attribute)}\n'
     depth, found = _nearest(_elements(text), wanted)
@@ -155,4 +154,8 @@ def _put_attribute(text: str, found: _Element, name: str, value: str) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """Write a value as XML has it, also between quotes."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    for mark, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(mark, name)
+    return text
