@@ -32,6 +32,7 @@ from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
+from usagectl.system_files import RootNeededError, SystemUnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ SAMPLES: list[UsagectlError] = [
     errors.UnknownEventError("x", known=["session"]),
     errors.InvalidValueError("mode", "x", wanted="use on, off"),
     errors.StateError("This cannot be read.", hint="x"),
+    RootNeededError("disable"),
+    SystemUnsupportedError(),
     errors.FolderUnknownError("the spool", variable="USAGECTL_STATE_DIR"),
     errors.FileUnreadableError(FILE, reason="permission denied"),
     errors.FileUnwritableError(FILE, reason="permission denied"),

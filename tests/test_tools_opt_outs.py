@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.machine import Machine
-    from usagectl.catalogue.entry import Entry
+    from usagectl.catalogue.entry import Entry, SwitchRule
 
 
 def heeded(name: str, every: Mapping[str, str]) -> list[SwitchRule]:
