@@ -239,6 +239,9 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     switching.disable(machine.environment(), ["streamlit"], project=True)
     assert tree(machine.cwd) == [".streamlit", ".streamlit/config.toml", "redocly.yaml"]
     assert not (machine.home / ".streamlit").exists()
+    put(machine, "./.streamlit/config.toml", b"[browser]\ngatherUsageStats = true\n")
+    (problem,) = switching.disable(machine.environment(), ["streamlit"]).problems
+    assert problem.hint == "usagectl disable --project streamlit"
 
 
 def test_tools_that_only_a_variable_reaches(machine: Machine) -> None:

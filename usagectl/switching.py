@@ -198,6 +198,8 @@ def _why(environment: Environment, done: _Switched, decider: Switch) -> tuple[st
     if decider.origin:
         has_file = decider.source != "process"
         hint = f"cat {quote(decider.origin)}" if has_file and not is_off else "usagectl status"
+        if is_off and decider.source == "project" and not tool.is_ours:
+            hint = f"usagectl disable --project {tool.name}"
         return f"{decider.name} in {decider.origin} decides", hint
     return f"nothing switches it {done.wish}", "usagectl status"
 
