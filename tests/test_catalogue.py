@@ -46,6 +46,8 @@ def loose_ends(entry: Entry, file: Path) -> Iterator[str]:
         if not (switch.off or switch.on or switch.local) and switch.other == "ignored":
             yield f"{switch.variables or switch.file} says nothing"
         yield from (f"covers no part {part}" for part in switch.covers if part not in entry.parts)
+    seen = {run.part for evidence in entry.evidence for run in evidence.runs}
+    yield from (f"has no part {part}" for part in seen - {"", *entry.parts})
     if entry.default == "asks" and not entry.consent and entry.how == "wire":
         yield "was seen to send without a [consent]"
 

@@ -46,14 +46,16 @@ def verdict_of(entry: Entry, evidence: Evidence, run: Run, folder: Path) -> Cons
     """Ask `consent` what the release that was seen does on the machine of a run."""
     environment = environment_of(run, folder)
     write({**(entry.consent if run.consented else {}), **run.files}, environment)
+    if entry.module:
+        found = consent.evaluate(environment, [entry.name])
+        return next(each for each in found if run.part in ("", each.part))
     there = Installation(installed=True, version=evidence.version)
-    tool = Catalogued(entry, there)
-    return consent.evaluate_tool(environment, tool)[0]
+    return consent.evaluate_tool(environment, Catalogued(entry, there))[0]
 
 
 def faults_of(run: Run, found: Consent) -> Iterator[str]:
     """Yield what a verdict says other than what was seen."""
-    telemetry = found.senders[run.part] if run.part else found.telemetry
+    telemetry = found.senders.get(run.part, found.telemetry)
     is_open = telemetry == "unknown" and found.decided_by.source == "default"
     if telemetry not in (("on",) if run.is_loud else ("off", "local")) and not is_open:
         yield f"is {telemetry} by {consent.describe(found.decided_by)}"
