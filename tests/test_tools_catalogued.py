@@ -232,7 +232,8 @@ def test_files(machines: Machines) -> None:
         ('{"telemetry": false, "version": 1}', None, "on", "default"),
         ('{"telemetry": true, "version": 2}', "telemetry: false", "on", "file"),
         ('{"telemetry": ', None, "off", "file"),
-        (None, "telemetry: false", "unknown", "project"),
+        (None, "telemetry: isOff", "unknown", "project"),
+        (None, "telemetry: false", "off", "project"),
         (None, "other: false", "on", "default"),
     ]
     wrong = []

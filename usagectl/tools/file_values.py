@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from usagectl.catalogue.entry import Dialect, Format
 
+_FLAT = ("dotenv", "key-value")
+
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 100
 
@@ -42,6 +44,7 @@ class Content(Value):
 
     values: object = MISSING  # Mappings, lists and values; MISSING where there is no file.
     problem: str = ""  # A sentence where it cannot be read or understood, else empty.
+    is_flat: bool = False  # Whether a path is one name with dots in it.
 
 
 def load(path: Path, form: Format, dialect: Dialect = "") -> Content:
@@ -56,7 +59,8 @@ def load(path: Path, form: Format, dialect: Dialect = "") -> Content:
 def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Content:
     """Understand the bytes of a file as its tool does; the path is for what is said of it."""
     try:
-        return Content((_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data))
+        values = (_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data)
+        return Content(values, is_flat=form in _FLAT)
     except FileCorruptError as error:
         return Content(problem=error.message)
 
@@ -64,14 +68,12 @@ def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Conte
 def value_at(content: Content, key: Sequence[str], *, section: str = "") -> object:
     """Return the value at a key path; MISSING without one.
 
-    Without a key it is the whole file. Where a path leads nowhere, a name with dots is tried:
-    `["a", "b"]` finds `a.b` too, as tools with flat files have it.
+    Without a key it is the whole file. In a file of lines `["a", "b"]` is the name `a.b`.
     """
     if isinstance(content.values, _Code):
         return content.values.value_of(key)
     path = [section, *key] if section and len(key) == 1 else list(key)
-    found = _walk(content.values, path)
-    return _walk(content.values, [".".join(key)]) if found is MISSING and len(key) > 1 else found
+    return _walk(content.values, [".".join(path)] if content.is_flat and path else path)
 
 
 def _walk(value: object, path: Sequence[str]) -> object:
@@ -88,8 +90,23 @@ class _Code(Value):
     text: str
 
     def value_of(self, key: Sequence[str]) -> object:
-        """Say that a value is not known where its name stands in the program."""
-        return UNKNOWN if not key or key[-1] in self.text else MISSING
+        """Return the true or false that is written behind a name, if it stands there once.
+
+        Any other use of the name leaves its value unknown: only running the program would tell.
+        """
+        name = key[-1] if key else ""
+        if name not in self.text:
+            return MISSING
+        literal = rf"^(.*)\b{re.escape(name)}{_LITERAL}"
+        written = re.search(literal, self.text, re.MULTILINE)
+        if self.text.count(name) > 1 or not written or _REMARK.search(written[1]):
+            return UNKNOWN
+        return written[2].lower() == "true"
+
+
+_LITERAL = r"\s*[:=]\s*([Tt]rue|[Ff]alse)\s*(?:[,;})\]]|$)"
+_REMARK = re.compile(r"//|#|/?\*")
+"""What may begin a remark before a name; a program that has it there is not understood."""
 
 
 def _decode(path: Path, data: bytes) -> str:
