@@ -57,8 +57,10 @@ def catalogue_pages() -> str:
 
 def do_not_track_table() -> str:
     """Write what DO_NOT_TRACK does to each tool that reads it."""
-    rows = ["| tool | `1` | `true` | `yes` | `0` | empty |", "|---|---|---|---|---|---|"]
-    readers = (row for row in do_not_track.rows() if row.is_read)
+    found = do_not_track.rows()
+    rows = [do_not_track.summary(found), ""]
+    rows += ["| tool | `1` | `true` | `yes` | `0` | empty |", "|---|---|---|---|---|---|"]
+    readers = (row for row in found if row.is_read)
     rows += [f"| {row.tool} | {' | '.join(row.effects.values())} |" for row in readers]
     return "\n".join(rows)
 

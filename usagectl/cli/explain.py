@@ -116,9 +116,8 @@ def _explain_do_not_track() -> _output.Answer:
     found = do_not_track.rows()
 
     def show() -> None:
-        page, name = _page(), do_not_track.NAME
-        obeying = [row for row in found if row.effects["1"] == "off"]
-        page.line(f"{name}=1 switches off {len(obeying)} of {len(found)} tools.", style="bold")
+        page = _page()
+        page.line(do_not_track.summary(found), style="bold")
         page.line("It has no single meaning: what a value does is up to each tool.")
         page.heading("What each value does")
         heads = ("", *(f"={value or '(empty)'}" for value in do_not_track.VALUES))
