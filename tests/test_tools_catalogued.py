@@ -348,6 +348,7 @@ def test_a_preview_says_in_words_what_is_sent(machine: Machine) -> None:
     """The bytes are shown by running the tool alone: the command that does is named."""
     done = machine.run("preview", "next")
     assert done.stdout.startswith("next would send events if it were on this machine.")
-    assert "usagectl capture -- next build" in done.stdout
+    assert "usagectl explain next" in done.stdout
+    assert "usagectl capture" not in done.stdout  # It would let the events of Next.js go out.
     quiet = machine.run("preview", "next", variables={"NEXT_TELEMETRY_DISABLED": "1"})
     assert quiet.stdout.startswith("next: off; nothing would be sent.")

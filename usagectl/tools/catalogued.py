@@ -94,13 +94,16 @@ class Catalogued(Tool):
         return {each.variables[0]: str(each.write) for each in rules[:1]}
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
-        """Say what it sends in words, and what shows the bytes: only running it does."""
+        """Say what it sends in words: only running it shows the bytes.
+
+        No `capture` line is named: that leads LocalStack's clients alone to this machine, and
+        the events of any other tool would go out.
+        """
         from usagectl.tools.previews import PartPreview  # of no use to status
 
         sent = self.entry.payload or self.entry.summary
-        run = next(iter((*self.entry.verify.commands, *self.entry.detect.executables)), self.name)
         message = f"Only running {self.entry.title} shows its bytes. It sends {sent}."
-        caution = Caution("bytes-not-known", message, f"usagectl capture -- {run}")
+        caution = Caution("bytes-not-known", message, f"usagectl explain {self.name}")
         shown = (caution,) if wish.shows(PART) else ()
         return (PartPreview(PART, (), shown, is_unknown=True),)
 
