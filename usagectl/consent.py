@@ -56,11 +56,16 @@ class Consent(Value):
 
 
 def evaluate(
-    environment: Environment, names: Sequence[str] = (), *, everything: bool = False
+    environment: Environment,
+    names: Sequence[str] = (),
+    *,
+    everything: bool = False,
+    only_here: bool = False,
 ) -> tuple[Consent, ...]:
     """Decide on every part of the named tools; without a name of those that are known or here.
 
-    With `everything` the whole catalogue is judged.
+    With `everything` the whole catalogue is judged; with `only_here` no client that is neither
+    found on this machine nor named.
 
     Opens no socket, runs no program, writes nothing.
 
@@ -71,6 +76,7 @@ def evaluate(
     return tuple(
         verdict
         for tool in select(environment, names, everything=everything)
+        if not only_here or tool.is_ours or tool.name in names or tool.find(environment).is_found
         for verdict in evaluate_tool(environment, tool, is_named=tool.name in names, policy=policy)
     )
 

@@ -48,13 +48,9 @@ def collect(
     """
     queue = spool_state(environment)
     machine_ids = read_all(environment)
-    judged = evaluate(environment, names, everything=everything)
+    judged = evaluate(environment, names, everything=everything, only_here=not everything)
     return Report(
-        consents=tuple(
-            _with_cautions(environment, found, queue)
-            for found in judged
-            if found.counts or found.is_ours or everything
-        ),
+        consents=tuple(_with_cautions(environment, found, queue) for found in judged),
         machine_ids=machine_ids,
         cache_dir=folder_of([mid.place for mid in machine_ids]),
         is_ci=is_ci(environment),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usagectl import catalogue
-from usagectl.catalogue.page import sections
 from usagectl.cli import _output
 from usagectl.cli.status import way_off
 from usagectl.consent import describe
@@ -154,6 +153,8 @@ def _show_tool(page: Page, environment: Environment, found: Report, name: str) -
     """Draw what is known of a tool that was asked for by name."""
     if name not in catalogue.names():
         return
+    from usagectl.catalogue.page import sections  # of no use without a name
+
     part = next(each for each in found.consents if each.tool == name)
     entry, version = catalogue.entry(name), part.installation.version
     for section in sections(entry, version):
