@@ -12,8 +12,9 @@ import pytest
 from tests.support.machine import REPOSITORY, codes
 from usagectl import consent
 from usagectl.tools import opt_outs
-from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry, built_in
+from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry
 from usagectl.tools.instrumented import TOOL as OURS
+from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine

@@ -10,8 +10,8 @@ from tests.support.machine import codes
 from usagectl.preview import preview
 from usagectl.settings import save
 from usagectl.spool import append
-from usagectl.tools.base import select
 from usagectl.tools.previews import Live, PreviewWish
+from usagectl.tools.registry import select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ from tests.support.machine import REPOSITORY
 from usagectl import catalogue, tools
 from usagectl.errors import UnknownToolError
 from usagectl.tools import instrumented, opt_outs
-from usagectl.tools.base import built_in, endpoint_caution, is_version
+from usagectl.tools.base import endpoint_caution, is_version
 from usagectl.tools.instrumented import Registration
+from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

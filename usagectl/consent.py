@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from usagectl.settings import load, read_policy
-from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no, select
+from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no
 from usagectl.tools.instrumented import Instrumented
+from usagectl.tools.registry import select
 from usagectl.values import Value
 
 if TYPE_CHECKING:

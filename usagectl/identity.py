@@ -22,7 +22,8 @@ from usagectl.errors import (
     StateError,
 )
 from usagectl.machine import files
-from usagectl.tools.base import known, new_random_id
+from usagectl.tools.base import new_random_id
+from usagectl.tools.registry import known
 from usagectl.values import Value
 
 if TYPE_CHECKING:

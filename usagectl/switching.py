@@ -12,7 +12,7 @@ from usagectl.consent import describe, evaluate_tool, way_off_of
 from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools import undoing
-from usagectl.tools.base import emitters, select
+from usagectl.tools.registry import emitters, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,8 +11,9 @@ from usagectl.cli import _output
 from usagectl.consent import describe, evaluate
 from usagectl.errors import SwitchIneffectiveError
 from usagectl.switching import SwitchResult
-from usagectl.tools.base import Change, select
+from usagectl.tools.base import Change
 from usagectl.tools.opt_outs import opt_out_variables
+from usagectl.tools.registry import select
 from usagectl.values import Value
 
 if TYPE_CHECKING:

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from usagectl.tools.base import (
-    emitters,
-    known,
-    names,
-    not_covered,
-    select,
-    sender_of,
-)
+from usagectl.tools.registry import emitters, known, names, not_covered, select, sender_of
 
 __all__ = [
     "emitters",

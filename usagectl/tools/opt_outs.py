@@ -12,7 +12,6 @@ from usagectl import catalogue
 from usagectl.catalogue.entry import Match, SwitchRule
 from usagectl.catalogue.versions import is_within
 from usagectl.errors import UnknownToolError
-from usagectl.tools import base
 from usagectl.tools.forms import outcome
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def known_names() -> tuple[str, ...]:
     """Name every tool that is known on any machine, those of a class first."""
-    return tuple(dict.fromkeys((*base.names(), *catalogue.names())))
+    return tuple(dict.fromkeys((*catalogue.modules(), *catalogue.names())))
 
 
 def opt_out_variables(names: Sequence[str] = ()) -> dict[str, str]:
