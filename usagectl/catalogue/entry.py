@@ -159,6 +159,12 @@ class Remark(Value):
     hosts: tuple[str, ...] = ()
     how: How | None = None
 
+    @property
+    def seen(self) -> str:
+        """Where it was seen or read, such as `seen in 4.12.0`; empty where it holds for all."""
+        verb = "seen" if self.how == "wire" else "read"
+        return f"{verb} in {self.versions.removeprefix('==')}" if self.versions else ""
+
 
 class Run(Value):
     """What the tool did under given switches."""

@@ -220,9 +220,7 @@ def _ends_alike(path: str, paths: Iterable[str]) -> bool:
 
 def describe_remark(remark: Remark) -> str:
     """Say a remark in one line, with its hosts and the releases that it holds for."""
-    seen = "seen" if remark.how == "wire" else "read"
-    versions = f"{seen} in {remark.versions.removeprefix('==')}" if remark.versions else ""
-    marks = "; ".join(filter(None, (", ".join(remark.hosts), versions)))
+    marks = "; ".join(filter(None, (", ".join(remark.hosts), remark.seen)))
     return f"{remark.text} [{marks}]" if marks else remark.text
 
 

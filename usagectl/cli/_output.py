@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
-    from usagectl.tools.base import Uncovered
 
 SCHEMA = 1
 STYLES = {
@@ -266,6 +265,7 @@ _FORMS: Mapping[str, str] = {
         "declared_events"
     ),
     "MachineId": "value kind path=place.path",
+    "Remark": "text hosts versions=seen",
     "Replacement": (
         "tool=place.tool part=place.part path=place.path before after changed set_aside "
         "problem=problem.code"
@@ -332,12 +332,6 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
     if isinstance(value, tuple | list):
         return [as_data(each, reveal=reveal) for each in value]
     return value
-
-
-def describe_uncovered(found: Uncovered) -> str:
-    """Say what no opt-out reaches in one line, with its hosts and versions."""
-    marks = "; ".join(filter(None, (", ".join(found.hosts), found.versions)))
-    return f"{found.text} [{marks}]" if marks else found.text
 
 
 def part_data(

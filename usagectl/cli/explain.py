@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import catalogue, notice, tools
+from usagectl import catalogue, notice
 from usagectl.catalogue.page import markdown, sections
+from usagectl.catalogue.wording import describe_remark
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
@@ -18,9 +19,9 @@ from usagectl.tools import do_not_track, instrumented
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from usagectl.catalogue.entry import Remark
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
-    from usagectl.tools.base import Uncovered
 
 app = new_app()
 apps = {"explain": app}
@@ -103,10 +104,9 @@ def _explain_tool(name: str) -> _output.Answer:
             page.section(*section)
         page.next_step(f"usagectl status {name}")
 
-    uncovered = [each for tool, each in tools.not_covered() if tool == name]
     data = {
         "events": [each.name for each in events],
-        "not_covered": as_data(uncovered),
+        "not_covered": as_data(entry.uncovered),
         "tool": catalogue.data(name),
     }
     return _output.Answer(lambda: data, show)
@@ -141,11 +141,16 @@ def _markdown(name: str | None) -> _output.Answer:
     return _output.Answer(lambda: {"markdown": text}, lambda: typer.echo(text, nl=False))
 
 
-def _show_uncovered(page: Page, uncovered: Sequence[Uncovered]) -> None:
+def _uncovered() -> list[Remark]:
+    """List what no opt-out of the notice's own tools reaches."""
+    return [each for name in catalogue.modules() for each in catalogue.entry(name).uncovered]
+
+
+def _show_uncovered(page: Page, uncovered: Sequence[Remark]) -> None:
     """List traffic and traces beside usage events; nothing where none are known."""
     if uncovered:
         page.heading("What no opt-out covers")
-        page.bullets([_output.describe_uncovered(each) for each in uncovered])
+        page.bullets([describe_remark(each) for each in uncovered])
 
 
 def _notice_data(found: Notice) -> dict[str, object]:
@@ -154,7 +159,7 @@ def _notice_data(found: Notice) -> dict[str, object]:
         data[member] = [_event_data(event) for event in getattr(found, member)]
     for member in ("switch", "licence"):
         del data[member]["id"]
-    data["not_covered"] = as_data([each for _, each in tools.not_covered()])
+    data["not_covered"] = as_data(_uncovered())
     return data
 
 
@@ -180,7 +185,7 @@ def _show_all(found: Notice) -> None:
     page.rows([(event.name, event.meaning) for event in found.undocumented_events])
     page.heading("Where real clients depart from it")
     page.rows([(d.id, f"{d.title} ({_versions(d.since, d.until)})") for d in found.departures])
-    _show_uncovered(page, [each for _, each in tools.not_covered()])
+    _show_uncovered(page, _uncovered())
     page.heading("Opting out")
     page.indented(found.switch.meaning)
     page.indented(found.licence.meaning)

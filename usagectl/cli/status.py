@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from usagectl import catalogue
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Reveal, Tools  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli._output import as_data, describe_uncovered, part_data
+from usagectl.cli._output import as_data, part_data
 from usagectl.consent import way_off_of
 from usagectl.errors import ExpectationFailedError
 from usagectl.status import collect, offending
-from usagectl.tools import not_covered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,8 +90,11 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
 
 def _not_covered(found: Report) -> list[str]:
     """Say of the tools in the answer what no opt-out of theirs reaches."""
-    shown = {part.tool for part in found.consents}
-    return [describe_uncovered(each) for name, each in not_covered() if name in shown]
+    from usagectl.catalogue.wording import describe_remark  # the JSON alone says it here
+
+    shown = dict.fromkeys(part.tool for part in found.consents)
+    entries = [catalogue.entry(name) for name in shown if name in catalogue.names()]
+    return [describe_remark(each) for entry in entries for each in entry.uncovered]
 
 
 def way_off(loud: Sequence[Consent]) -> str:

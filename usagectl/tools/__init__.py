@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from usagectl.tools.registry import emitters, known, names, not_covered, select, sender_of
+from usagectl.tools.registry import emitters, known, names, select, sender_of
 
 __all__ = [
     "emitters",
     "known",
     "names",
-    "not_covered",
     "select",
     "sender_of",
 ]

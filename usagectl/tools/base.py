@@ -22,7 +22,7 @@ from usagectl.values import Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from usagectl.catalogue.entry import Entry, Remark
+    from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
     from usagectl.tools.previews import PartPreview, PreviewWish
 
@@ -127,14 +127,6 @@ class Change(Value):
     set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
-class Uncovered(Value):
-    """Something that a tool does, or sends, whatever its switches say."""
-
-    text: str  # One or two sentences.
-    hosts: tuple[str, ...] = ()  # The hosts that it asks.
-    versions: str = ""  # Those it is known of, and how; empty where it holds for all.
-
-
 class Tool(ABC):
     """A program whose telemetry usagectl knows."""
 
@@ -163,12 +155,6 @@ class Tool(ABC):
     def event_prefix(self) -> str:
         """How its events' names begin; empty without a prefix."""
         return self.entry.event_prefix if self.entry else ""
-
-    @property
-    def not_covered(self) -> tuple[Uncovered, ...]:
-        """What no opt-out of its own reaches."""
-        found = self.entry.uncovered if self.entry else ()
-        return tuple(map(_uncovered, found))
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -223,12 +209,6 @@ class Tool(ABC):
     def instance_urls(self, _environment: Environment, /) -> tuple[str, ...]:
         """Name the loopback URLs at which a running instance may describe itself."""
         return ()
-
-
-def _uncovered(remark: Remark) -> Uncovered:
-    seen = "seen" if remark.how == "wire" else "read"
-    versions = f"{seen} in {remark.versions.removeprefix('==')}" if remark.versions else ""
-    return Uncovered(remark.text, remark.hosts, versions)
 
 
 def endpoint_caution(tool: str, endpoint: str, *, variable: str) -> Caution | None:

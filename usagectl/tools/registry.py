@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Tool, Uncovered
+    from usagectl.tools.base import Tool
 
 
 @cache
@@ -29,11 +29,6 @@ def built_in() -> tuple[Tool, ...]:
 def names() -> tuple[str, ...]:
     """Name the tools that have a module of their own."""
     return tuple(catalogue.modules())
-
-
-def not_covered() -> list[tuple[str, Uncovered]]:
-    """List what no opt-out reaches, each with the name of the tool that does it."""
-    return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
 
 
 def known(environment: Environment) -> tuple[Tool, ...]:
