@@ -78,7 +78,8 @@ def _of_switch(rule: SwitchRule) -> str:
 def _files(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:
     for file in entry.files:
         owner = {"user": "yours", "machine": "the machine's", "project": "the project's"}
-        yield (f"{file.name} ({owner[file.scope]}, {file.format})", wording.describe_file(file))
+        name = f"{file.name} ({owner[file.scope]}, {wording.describe_format(file)})"
+        yield (name, wording.describe_file(file))
 
 
 def _identities(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:

@@ -91,6 +91,8 @@ def describe_switch(rule: SwitchRule) -> str:
     is_total = any(match and match.form in ("set", "anything-but") for _, match in tests)
     if not is_total:
         parts.append(f"any other value {_OUTCOMES[rule.other]}")
+    if rule.broken != "ignored":
+        parts.append(f"a file that cannot be parsed {_OUTCOMES[rule.broken]}")
     if rule.covers:
         parts.append(f"covers {' and '.join(rule.covers)} alone")
     return "; ".join(parts)
@@ -136,7 +138,16 @@ def describe_place(place: Place) -> str:
 
 def describe_file(file: File) -> str:
     """List the places of a file in one line."""
-    return "; ".join(describe_place(place) for place in file.places)
+    places = "; ".join(describe_place(place) for place in file.places)
+    return f"{places}; here or in the nearest folder above" if file.search == "up" else places
+
+
+def describe_format(file: File) -> str:
+    """Name a file's format, with what differs from the usual one."""
+    return f"{file.format}{_DIALECTS[file.dialect]}"
+
+
+_DIALECTS: Mapping[str, str] = {"": "", "strict": " without comments", "1.2": " 1.2"}
 
 
 def describe_identity(entry: Entry, identity: Identity) -> str:
