@@ -130,7 +130,8 @@ def _shown(value: object) -> str:
 def describe_place(place: Place) -> str:
     """Say where a file lies, and when it lies there."""
     marks = [*place.system, *(each.replace("-", " ") for each in place.when)]
-    marks += [f"where {place.exists} exists"] if place.exists else []
+    if place.exists:
+        marks.append("if it exists" if place.exists == place.path else f"if {place.exists} exists")
     marks += [place.versions] if place.versions else []
     marks += ["not checked"] if place.how == "memory" else []
     return f"{place.path} ({', '.join(marks)})" if marks else place.path
