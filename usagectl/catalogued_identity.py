@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.catalogue.wording import describe_identity
 from usagectl.errors import StateError
 from usagectl.identity import MachineId, Replacement, locked
 from usagectl.machine import files
@@ -20,7 +19,7 @@ from usagectl.tools.forms import MISSING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from usagectl.catalogue.entry import Entry, File, Identity
+    from usagectl.catalogue.entry import File, Identity
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
 
@@ -38,10 +37,10 @@ def read(environment: Environment, tool: Tool) -> tuple[MachineId, ...]:
     return tuple(_read(each) for each in _places(environment, tool))
 
 
-def cautions(tools: Iterable[Tool]) -> list[tuple[str, Caution]]:
+def cautions(environment: Environment, tools: Iterable[Tool]) -> list[tuple[str, Caution]]:
     """Warn of IDs that no file holds, or that come back, beside the tool's name."""
-    found = ((tool.name, tool.entry) for tool in tools if isinstance(tool, Catalogued))
-    return [(name, caution) for name, entry in found for caution in _cautions(entry)]
+    found = (tool for tool in tools if isinstance(tool, Catalogued))
+    return [(tool.name, caution) for tool in found for caution in _cautions(environment, tool)]
 
 
 def take_out(
@@ -70,7 +69,8 @@ def _places(environment: Environment, tool: Tool) -> Iterator[_Place]:
             continue
         file = entry.file(identity.file)
         if path := places.path_of(file, environment, version):
-            yield _Place(identity, file, IdentityFile(tool.name, PART, path, "entry"))
+            part = ".".join(identity.key) or PART
+            yield _Place(identity, file, IdentityFile(tool.name, part, path, "entry"))
 
 
 def _read(found: _Place) -> MachineId:
@@ -108,12 +108,13 @@ def _remove(found: _Place) -> None:
         files.replace_bytes(path, editing.edit(path, syntax, data, found.identity.key, MISSING))
 
 
-def _cautions(entry: Entry) -> Iterator[Caution]:
-    for identity in entry.identities:
-        text = describe_identity(entry, identity)
+def _cautions(environment: Environment, tool: Catalogued) -> Iterator[Caution]:
+    title, way_off = tool.entry.title, tool.way_off(environment)
+    for identity in tool.entry.identities:
         if identity.made == "derived":
-            message = f"Only switching off helps against an ID of {entry.title}: {text}."
-            yield Caution("derived-anyway", message, f"usagectl disable {entry.name}")
+            message = f"{title} derives an ID from this machine, so that it comes back: "
+            message += f"{identity.text}. Only switching off helps."
+            yield Caution("derived-anyway", message, way_off)
         elif identity.made == "account":
-            message = f"{entry.title} keeps an ID with your account: {text}."
-            yield Caution("kept-by-account", message, f"usagectl explain {entry.name}")
+            message = f"{title} keeps an ID with your account: {identity.text}."
+            yield Caution("kept-by-account", message, f"usagectl explain {tool.name}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from usagectl.identity import MachineId, Replacement
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Caution, Tool
+    from usagectl.tools.base import Caution, IdentityFile, Tool
 
 reset_app = new_app()
 cache_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
@@ -88,7 +88,7 @@ def _show_ids(environment: Environment, names: Sequence[str], *, reveal: bool) -
 def _cautions(environment: Environment, chosen: Sequence[Tool]) -> list[tuple[str, Caution]]:
     named = {tool.name for tool in chosen}
     own = [pair for pair in identity.cautions(environment) if pair[0] in named]
-    return [*own, *catalogued_identity.cautions(chosen)]
+    return [*own, *catalogued_identity.cautions(environment, chosen)]
 
 
 @show_app.command("set", cls=AnsweringCommand)
@@ -217,7 +217,7 @@ def _show_places(
     if not rows:
         page.line(f"No file holds a machine ID of {', '.join(names)}.")
     page.cautions(cautions)
-    if rows:
+    if any(mid.kind not in ("derived", "missing") for mid in found) or not names:
         page.next_step(" ".join(("usagectl reset-machine-id", *names, "takes care of a new one.")))
 
 
@@ -245,12 +245,19 @@ def _show_replacements(
     page.cautions(cautions)
 
 
+def _key_of(place: IdentityFile) -> str:
+    is_key = place.form == "entry" and place.part != PART
+    return f" at {place.part}" if is_key else ""
+
+
 def _sentence(
     found: Replacement, *, dry_run: bool, reveal: bool = False, is_typed: bool = False
 ) -> str:
     """Say what happened at a place; an ID that was typed is no secret."""
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
     what = f"{found.place.path}: {before} ({found.before.kind})"
+    if found.after is None and not found.changed:
+        return f"{found.place.path}: holds no ID{_key_of(found.place)}; it stays as it is"
     if found.after is None:
         return f"{what} {'would be' if dry_run else 'was'} removed"
     after = _shown(found.after, reveal=reveal or is_typed)
