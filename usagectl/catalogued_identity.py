@@ -112,7 +112,10 @@ def _cautions(entry: Entry) -> Iterator[Caution]:
     for identity in entry.identities:
         text = describe_identity(entry, identity)
         if identity.made == "derived":
-            message = f"Only switching off helps against an ID of {entry.title}: {text}."
+            message = (
+                f"{entry.title} derives an ID from this machine, which comes back when it is "
+                f"deleted; only switching off helps: {identity.text}."
+            )
             yield Caution("derived-anyway", message, f"usagectl disable {entry.name}")
         elif identity.made == "account":
             message = f"{entry.title} keeps an ID with your account: {text}."

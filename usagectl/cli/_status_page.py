@@ -44,6 +44,9 @@ _OF_THE_TOOL = ("What it sends", "Machine IDs", "What no switch covers", "Of not
 
 _SHARED_OPT_OUT = "do-not-track-ignored"
 
+_MOST_WARNINGS = 10
+"""As many warnings a person reads who asked for no tool; the rest are shown by name."""
+
 
 def show(environment: Environment, found: Report, names: Sequence[str], *, reveal: bool) -> None:
     """Draw the whole answer."""
@@ -53,7 +56,7 @@ def show(environment: Environment, found: Report, names: Sequence[str], *, revea
         if parts := [part for part in found.consents if part.state == state]:
             page.heading(heading)
             _show_rows(page, parts)
-    page.cautions(list(_cautions(found.consents)))
+    _show_cautions(page, found.consents, is_brief=not names)
     for name in names:
         _show_tool(page, environment, found, name)
     page.heading("On this machine")
@@ -131,8 +134,15 @@ def _row(part: Consent) -> tuple[str, str, str, str]:
     said = describe(part.decided_by)
     if not part.counts:
         return (part.name, "-", "", "")
-    version = part.installation.version or ("" if part.installation.installed else "not found")
-    return (part.name, part.telemetry, version, said)
+    return (part.name, part.telemetry, part.installation.version or _trace(part), said)
+
+
+def _trace(part: Consent) -> str:
+    """Say what shows that a tool without a program here was used here; nothing of one with."""
+    if part.installation.installed:
+        return ""
+    trace = part.installation.trace
+    return f"used here: {trace}" if trace else "not found"
 
 
 def _what(part: Consent) -> str:
@@ -148,6 +158,17 @@ def _cautions(consents: Sequence[Consent]) -> Iterator[tuple[str, Caution]]:
     if is_told_once:
         message = "DO_NOT_TRACK is set, and not read: each has an opt-out of its own."
         yield (", ".join(deaf), Caution(_SHARED_OPT_OUT, message, 'eval "$(usagectl env)"'))
+
+
+def _show_cautions(page: Page, consents: Sequence[Consent], *, is_brief: bool) -> None:
+    """Draw the warnings; where no tool was named the gravest alone, and which tools have more."""
+    found = sorted(_cautions(consents), key=lambda pair: pair[1].level != "error")
+    shown = found[:_MOST_WARNINGS] if is_brief else found
+    page.cautions(shown)
+    left = dict.fromkeys(name for name, _ in found[len(shown) :])
+    if left:
+        way_on = f": usagectl status {next(iter(left))} shows those of one tool ({', '.join(left)})"
+        page.more(len(found) - len(shown), way_on)
 
 
 def _show_tool(page: Page, environment: Environment, found: Report, name: str) -> None:
@@ -223,7 +244,7 @@ def _next_step(consents: Sequence[Consent], names: Sequence[str]) -> str:
     loud = [part for part in consents if part.counts and part.telemetry in ("on", "unknown")]
     if loud:
         told = f"usagectl explain {loud[0].tool} has the evidence"
-        return f"{way_off(loud)} switches off what it can; {told}."
+        return f"{way_off(loud, names)} switches off what it can; {told}."
     if names:
         return f"usagectl explain {names[0]} has the evidence."
     return "usagectl preview --if-enabled shows what would be sent if it were on."
