@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.support.commands import run_inside
+from tests.support.terminals import ESCAPE, draw_all, needs_terminal
 from usagectl import catalogue
 from usagectl.tools.places import path_of
 
@@ -75,3 +76,15 @@ def test_a_file_that_breaks_a_tool_is_told_of_once(machine: Machine) -> None:
     assert (told["code"], told["level"]) == ("value-breaks-tool", "error")
     assert told["message"].startswith(f"ZenML stops with an error: {file} cannot be read")
     assert told["hint"] == f"ls -l {file}"
+
+
+@needs_terminal
+def test_a_long_switch_stands_below_its_row(machine: Machine) -> None:
+    """A path that does not fit beside the tool is never broken to the edge of the window."""
+    machine.install_program("turbo")
+    file = machine.home / ".config" / "turborepo" / "telemetry.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"telemetry_enabled": false}')
+    drawn = ESCAPE.sub("", draw_all(machine, [("status", 60)])[0])
+    _, _, quiet = drawn.partition("\nQuiet\n")
+    assert quiet.startswith("  turbo  off\n      telemetry_enabled=false\n      (/")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from usagectl.catalogue.entry import (
         Entry,
@@ -98,7 +98,9 @@ def describe_switch(rule: SwitchRule) -> str:
 
 def describe_match(match: Match) -> str:
     """Say which values a test takes."""
-    text = _FORMS[match.form].format(" or ".join(_shown(each) for each in match.values))
+    # A file has values with types and texts: false and "false" are one word.
+    values = dict.fromkeys(_shown(each) for each in match.values)
+    text = _FORMS[match.form].format(" or ".join(values))
     marks = [] if match.case else ["in any case"]
     marks += ["spaces around it do not count"] if match.trim else []
     return ", ".join([text, *marks])
@@ -200,11 +202,16 @@ def _said_alone(entry: Entry, rule: SwitchRule, run: Run) -> str:
         named = [name for name in run.variables if name in rule.variables]
         is_alone = len(run.variables) == len(named) == 1 and not run.files
         return f"={run.variables[named[0]] or '(empty)'}" if is_alone else ""
-    paths = {place.path for place in entry.file(rule.file).places}
+    file = entry.file(rule.file)
     is_alone = len(run.files) == 1 and not run.variables
     text = next(iter(run.files.values())) if is_alone else ""
-    is_meant = is_alone and _ends_alike(next(iter(run.files)), paths) and rule.key[-1:]
-    return _one_line(text) if is_meant and rule.key[-1] in text else ""
+    is_meant = is_alone and _is_of(next(iter(run.files)), file) and rule.key[-1:]
+    return _one_line(text) if is_meant and _has_word(text, rule.key[-1]) else ""
+
+
+def _has_word(text: str, word: str) -> bool:
+    """True if a key stands in a text, and not as a part of another one."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text))
 
 
 def _under(run: Run) -> str:
@@ -213,9 +220,15 @@ def _under(run: Run) -> str:
     return f" ({', '.join(conditions)})" if conditions else ""
 
 
-def _ends_alike(path: str, paths: Iterable[str]) -> bool:
-    """True if a path of a run is one of the places, whatever folder variables stand in it."""
-    return any(each.rpartition("}")[2].endswith(path.rpartition("/")[2]) for each in paths)
+def _is_of(path: str, file: File) -> bool:
+    """True if a path of a run is one of a file's places, whatever folder variables stand in it.
+
+    What lies in a home or below the root is not the project's file of the same name.
+    """
+    if file.scope == "project" and path.startswith(("~", "/")):
+        return False
+    paths = (place.path.rpartition("}")[2] for place in file.places)
+    return any(each.endswith(path.rpartition("/")[2]) for each in paths)
 
 
 def describe_remark(remark: Remark) -> str:

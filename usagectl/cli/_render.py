@@ -225,12 +225,18 @@ class Page:
         self.heading(heading)
         if any(len(row) == 1 for row in rows):
             self.bullets([row[0] for row in rows])
-        elif any(max(map(len, cells)) <= _TERM_WIDTH for cells in zip(*rows, strict=True)):
+        elif self._fit_beside(rows):
             self.rows(rows)
         else:
             for term, text in rows:
                 self.indented(term)
                 self.indented(text, "dim", by=6)
+
+    def _fit_beside(self, rows: Sequence[tuple[str, ...]]) -> bool:
+        """True if the terms are short, or the texts are and stand beside the terms unbroken."""
+        terms, *texts = (max(map(len, cells)) for cells in zip(*rows, strict=True))
+        is_short = sum(texts) <= _TERM_WIDTH and 2 + terms + 2 + sum(texts) <= self.width
+        return terms <= _TERM_WIDTH or is_short
 
     def next_step(self, text: str) -> None:
         """Draw what a person may do next, after an empty line."""

@@ -126,7 +126,13 @@ def _show_rows(page: Page, parts: Sequence[Consent]) -> None:
         page.rows([(*_row(part), _what(part)) for part in parts], styles=[style] * len(parts))
         return
     for part in parts:
-        page.line("  " + "  ".join(filter(None, _row(part))), style)
+        *cells, said = filter(None, _row(part))
+        row = "  ".join((*cells, said))
+        if 2 + len(row) <= page.width:
+            page.indented(row, style)
+        else:  # A long path below the row, not broken within it.
+            page.indented("  ".join(cells), style)
+            page.indented(said, style, by=6)
         page.indented(_what(part), "dim", by=6)
 
 
