@@ -88,3 +88,16 @@ def test_a_long_switch_stands_below_its_row(machine: Machine) -> None:
     drawn = ESCAPE.sub("", draw_all(machine, [("status", 60)])[0])
     _, _, quiet = drawn.partition("\nQuiet\n")
     assert quiet.startswith("  turbo  off\n      telemetry_enabled=false\n      (/")
+
+
+def test_a_policy_that_nobody_reads_is_told_of_once(machine: Machine) -> None:
+    """Two tools are one warning with one command for both; by name it is said in full."""
+    for name in ("turbo", "storybook"):
+        machine.install_program(name)
+    policy = machine.root / "etc" / "usagectl" / "policy.toml"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('[tools.turbo]\nmode = "off"\n[tools.storybook]\nmode = "off"\n')
+    page = shown(machine, "status")
+    assert "  storybook, turbo: This machine's policy wants them off, and they do not" in page
+    assert page.count("try: ") == 1
+    assert f"{policy} wants turbo off" in shown(machine, "status turbo")

@@ -16,7 +16,7 @@ from usagectl.tools import places
 from usagectl.tools.base import Caution, exists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from usagectl.cli._render import Page
     from usagectl.consent import Consent
@@ -42,7 +42,12 @@ _ONE_LINE = 110
 _OF_THE_TOOL = ("What it sends", "Machine IDs", "What no switch covers", "Of note")
 """Sections of a tool's page that status by name shows; `explain` has the others."""
 
-_SHARED_OPT_OUT = "do-not-track-ignored"
+_TOLD_ONCE = {
+    "do-not-track-ignored": "DO_NOT_TRACK is set, and not read: each has an opt-out of its own.",
+    "policy-not-obeyed": "This machine's policy wants them off, and they do not read it: each has "
+    "an opt-out of its own.",
+}
+"""By code: what is said of several tools at once."""
 
 _MOST_WARNINGS = 10
 """As many warnings a person reads who asked for no tool; the rest are shown by name."""
@@ -155,15 +160,16 @@ def _what(part: Consent) -> str:
     return f"{part.summary} ({part.evidence})" if part.evidence else part.summary
 
 
-def _cautions(consents: Sequence[Consent]) -> Iterator[tuple[str, Caution]]:
-    """Yield the warnings; who relies on one variable for all tools is warned once."""
+def _cautions(consents: Sequence[Consent]) -> list[tuple[str, Caution]]:
+    """List the warnings; what holds for several tools alike is said once."""
     said = [(part.name, each) for part in consents if part.counts for each in part.cautions]
-    deaf = [name for name, each in said if each.code == _SHARED_OPT_OUT]
-    is_told_once = len({each for _, each in said if each.code == _SHARED_OPT_OUT}) > 1
-    yield from (pair for pair in said if pair[1].code != _SHARED_OPT_OUT or not is_told_once)
-    if is_told_once:
-        message = "DO_NOT_TRACK is set, and not read: each has an opt-out of its own."
-        yield (", ".join(deaf), Caution(_SHARED_OPT_OUT, message, 'eval "$(usagectl env)"'))
+    for code, message in _TOLD_ONCE.items():
+        alike = [name for name, each in said if each.code == code]
+        if len({each for _, each in said if each.code == code}) > 1:
+            shared = Caution(code, message, 'eval "$(usagectl env)"')
+            others = [pair for pair in said if pair[1].code != code]
+            said = [*others, (", ".join(dict.fromkeys(alike)), shared)]
+    return said
 
 
 def _show_cautions(page: Page, consents: Sequence[Consent], *, is_brief: bool) -> None:
