@@ -97,10 +97,11 @@ class Catalogued(Tool):
         """Say what it sends in words, and what shows the bytes: only running it does."""
         from usagectl.tools.previews import PartPreview  # of no use to status
 
-        sent = self.entry.payload or self.entry.summary
-        run = next(iter((*self.entry.verify.commands, *self.entry.detect.executables)), self.name)
+        sent, debug = self.entry.payload or self.entry.summary, self.entry.debug
         message = f"Only running {self.entry.title} shows its bytes. It sends {sent}."
-        caution = Caution("bytes-not-known", message, f"usagectl capture -- {run}")
+        message += f" How to see that: {debug}." if debug else ""
+        # Not `usagectl capture`: no variable leads its events there, so they would go out.
+        caution = Caution("bytes-not-known", message, f"usagectl explain {self.name}")
         shown = (caution,) if wish.shows(PART) else ()
         return (PartPreview(PART, (), shown, is_unknown=True),)
 
