@@ -45,7 +45,6 @@ _OUTCOMES: Mapping[Outcome, str] = {
 }
 
 _MADE: Mapping[str, str] = {
-    "random": "random",
     "derived": "derived from this machine, so that deleting it brings the same one back",
     "account": "kept by its maker with your account",
 }
@@ -148,7 +147,8 @@ def describe_identity(entry: Entry, identity: Identity) -> str:
         key = ".".join(identity.key)
         path = usual_path(entry.file(identity.file))
         place = f", {key} in {path}" if key else f", {path}"
-    made = "" if identity.made in identity.text else f" ({_MADE[identity.made]})"
+    made = _MADE.get(identity.made, "") if identity.made not in identity.text else ""
+    made = f" ({made})" if made else ""
     again = "" if identity.remade or identity.made != "random" else "; not made anew once deleted"
     return f"{identity.text}{made}{place}{again}"
 
