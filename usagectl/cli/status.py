@@ -51,6 +51,10 @@ def status(
     the files that earlier use left; one that is not here is judged only by name, with all
     that is known of it: usagectl status localstack.
 
+    What each sends is followed by how that is known, and of which release: `wire` where it
+    was run and its requests counted, `source` where its code was read, `docs` where only its
+    maker says so.
+
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
