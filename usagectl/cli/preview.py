@@ -231,7 +231,8 @@ def _why_nothing(found: Preview) -> str:
         return f"{part.name} would send events{absent}. {found.cautions[0].message}"
     if found.is_unknown and found.cautions:
         reason = found.cautions[0].message
-        return f"{part.name} is off. If it were on, it would send events. {reason}"
+        state = "is off" if part.telemetry == "off" else "sends nothing"
+        return f"{part.name} {state}. If it were on, it would send events. {reason}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
     return f"{part.name}: {part.telemetry}; nothing would be sent. {_reason(part, 'Decided by')}"

@@ -98,7 +98,7 @@ class Catalogued(Tool):
         from usagectl.tools.previews import PartPreview  # of no use to status
 
         sent, debug = self.entry.payload or self.entry.summary, self.entry.debug
-        message = f"Only running {self.entry.title} shows its bytes. It sends {sent}."
+        message = f"Only running {self.entry.title} shows its bytes. What it sends: {sent}."
         message += f" How to see that: {debug}." if debug else ""
         # Not `usagectl capture`: no variable leads its events there, so they would go out.
         caution = Caution("bytes-not-known", message, f"usagectl explain {self.name}")
