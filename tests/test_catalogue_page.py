@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tests.support.commands import run_inside
@@ -43,9 +44,10 @@ def test_every_statement_of_an_entry_is_on_its_page() -> None:
     lost = []
     for name in catalogue.names():
         data = {key: each for key, each in catalogue.data(name).items() if key not in left_out}
-        shown = flat(page.markdown([catalogue.entry(name)]).replace("\\", ""))
+        shown = flat(page.markdown([catalogue.entry(name)]).replace("\\", "")).lower()
         for text in texts_of(data):
-            words = flat(text.replace("\\", "")).removeprefix("==")
+            words = flat(text.replace("\\", "")).lower().removeprefix("==")
+            words = words.removeprefix("random").strip(" ,:.")  # It stands in a column of its own.
             if words not in shown and words.replace("-", " ") not in shown:
                 lost.append((name, text))
     assert lost == []
@@ -83,3 +85,40 @@ def test_the_markdown_is_that_of_one_tool_or_all(machine: Machine) -> None:
     assert "\n## next\n" in one
     done = run_inside(machine.environment(), "explain", "nope", "--markdown")
     assert (done.status, "[unknown-tool]" in done.stderr) == (2, True)
+
+
+def rows_of(name: str, heading: str) -> dict[str, str]:
+    """Return the rows of a section of a tool's page, by their first cells."""
+    (found,) = (each for each in page.sections(catalogue.entry(name)) if each.heading == heading)
+    return {row[0]: row[-1] for row in found.rows}
+
+
+def lists_twice(text: str) -> bool:
+    """True if one value stands twice in an enumeration."""
+    enumerations = (found.split(" or ") for found in re.findall(r"(?:[^ ,;]+ or )+[^ ,;]+", text))
+    return any(len(values) != len(set(values)) for values in enumerations)
+
+
+def test_no_row_of_any_page_stammers() -> None:
+    """No value is listed twice, no sentence ends in two marks, no term opens its own text."""
+    odd = [
+        f"{name}: {row}"
+        for name in catalogue.names()
+        for section in page.sections(catalogue.entry(name))
+        for row in section.rows
+        if lists_twice(row[-1])
+        or re.search(r"\.[;.](?!\S)", row[-1])
+        or (section.heading == "Machine IDs" and re.search(rf"^{row[0]}|\({row[0]}\)", row[-1]))
+    ]
+    assert odd == []
+
+
+def test_what_was_seen_stands_beside_the_switch_that_it_was_seen_of() -> None:
+    """A run with the file of a home tells nothing of the project's, nor one key of a longer one."""
+    heading = "Switches, in the order in which it asks them"
+    dlt = rows_of("dlt", heading)
+    assert "(root): sends" not in dlt["runtime.dlthub_telemetry in ./.dlt/config.toml"]
+    assert "(root): sends" in dlt["runtime.dlthub_telemetry in ~/.dlt/config.toml"]
+    aider = rows_of("aider", heading)
+    assert "analytics-disable: true" not in aider["analytics in ~/.aider.conf.yml"]
+    assert "analytics-disable: true" in aider["analytics-disable in ~/.aider.conf.yml"]

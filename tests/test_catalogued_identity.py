@@ -87,3 +87,22 @@ def test_a_file_that_cannot_be_understood_stays(machine: Machine) -> None:
     outcome = run(machine, "reset-machine-id", "next", "--yes", "--json")
     assert outcome.status == 3
     assert file.read_bytes() == b'{"telemetry": '
+
+
+def test_what_is_not_there_is_said_once(machine: Machine) -> None:
+    """A file that would hold two IDs is one row; none is removed, and no next step would help."""
+    page = run(machine, "machine-id", "next").stdout
+    assert page.startswith("No file holds a machine ID of next yet.\n")
+    assert (page.count("config.json"), "Next:" in page) == (1, False)
+    done = run(machine, "reset-machine-id", "next", "--yes").stdout
+    assert done.endswith("config.json: holds no ID\n")
+    assert done.count("\n") == 1
+    next_file(machine)
+    assert "reset-machine-id next replaces it" in run(machine, "machine-id", "next").stdout
+
+
+def test_a_derived_id_is_explained_once(machine: Machine) -> None:
+    """That it comes back is said in one place, and how it is made in another."""
+    (told,) = run(machine, "machine-id", "dotnet", "--json").data["warnings"]
+    assert told["message"].startswith(".NET SDK derives an ID from this machine, which comes back")
+    assert told["message"].count("derive") == 1

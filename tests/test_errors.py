@@ -49,6 +49,7 @@ SAMPLES: list[UsagectlError] = [
     errors.SwitchIneffectiveError("lstk cli", state="on", because="it reads no file", hint="x"),
     errors.UsageError("This does not fit.", hint="x"),
     errors.UnknownToolError("x", known=["localstack", "lstk"]),
+    errors.UnknownToolError("nexd", known=["next", *map(str, range(90))]),
     errors.UnknownEventError("x", known=["session"]),
     errors.InvalidValueError("mode", "x", wanted="use on, off"),
     errors.StateError("This cannot be read.", hint="x"),

@@ -117,3 +117,11 @@ def test_one_tool_alone(machine: Machine) -> None:
     done = machine.run("env", "--tool", "next", "--tool", "lstk")
     text = "export LOCALSTACK_DISABLE_EVENTS=1\nexport NEXT_TELEMETRY_DISABLED=1\n"
     assert (done.status, done.stdout) == (0, text)
+
+
+def test_a_tool_without_a_variable_is_answered_in_words(machine: Machine) -> None:
+    """An empty answer leaves a person alone; stdout stays blank for the shell that reads it."""
+    done = machine.run("env", "--tool", "airflow")
+    assert (done.status, done.stdout.strip()) == (0, "")
+    assert done.stderr.startswith("No variable switches off what was asked for.\n")
+    assert "try: usagectl explain airflow\n" in done.stderr

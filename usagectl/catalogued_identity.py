@@ -112,8 +112,10 @@ def _cautions(environment: Environment, tool: Catalogued) -> Iterator[Caution]:
     title, way_off = tool.entry.title, tool.way_off(environment)
     for identity in tool.entry.identities:
         if identity.made == "derived":
-            message = f"{title} derives an ID from this machine, so that it comes back: "
-            message += f"{identity.text}. Only switching off helps."
+            message = (
+                f"{title} derives an ID from this machine, which comes back when it is "
+                f"deleted; only switching off helps: {identity.text}."
+            )
             yield Caution("derived-anyway", message, way_off)
         elif identity.made == "account":
             message = f"{title} keeps an ID with your account: {identity.text}."

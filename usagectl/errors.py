@@ -126,16 +126,20 @@ def _guess(name: str, candidates: Sequence[str]) -> str:
     return f" Did you mean {near}?" if near else ""
 
 
+_MOST_NAMES = 12
+"""As many names of tools a person reads in a sentence; more are a list of their own."""
+
+
 class UnknownToolError(UsageError):
     """No tool goes by that name."""
 
     code = "unknown-tool"
 
     def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        listed = f"{len(known)} tools" if len(known) > _MOST_NAMES else ", ".join(known)
         super().__init__(
-            f"{name!r} is not a tool that usagectl knows.{_guess(name, known)} "
-            f"It knows {', '.join(known)}.",
-            hint="usagectl status",
+            f"{name!r} is not a tool that usagectl knows.{_guess(name, known)} It knows {listed}.",
+            hint="usagectl status --all",
         )
 
 

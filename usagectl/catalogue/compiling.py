@@ -15,6 +15,7 @@ from usagectl.machine.inventory import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     Data = Mapping[str, Any]
 
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 def compiled() -> bytes:
     """Compile the TOML files of the catalogue."""
     files = sorted(FOLDER.glob("*.toml"), key=lambda file: file.stem)
-    return compile_entries([tomllib.loads(file.read_text(encoding="utf-8")) for file in files])
+    return compile_entries([_parse(file) for file in files])
+
+
+def _parse(file: Path) -> Data:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        error.add_note(f"in {file}")  # Its author has several open.
+        raise
 
 
 def compile_entries(entries: Sequence[Data]) -> bytes:

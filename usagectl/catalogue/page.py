@@ -58,8 +58,9 @@ def _switches(entry: Entry, version: str | None) -> Iterator[tuple[str, ...]]:
             seen = wording.describe_seen(entry, rule)
             yield (wording.name_of_switch(entry, rule), f"{_of_switch(rule)} [{seen}]")
     for command in entry.commands:
-        reports = "it reports itself" if command.sends else ""
-        yield (command.run, "; ".join(filter(None, (command.note, reports))) or "its own command")
+        said = [command.note, "it reports itself"] if command.sends else [command.note]
+        texts = filter(None, (*(each.rstrip(".") for each in said[:-1]), said[-1]))
+        yield (command.run, "; ".join(texts) or "its own command")
     if entry.combine == "any-off" and len(entry.switches) > 1:
         yield ("order", "an off wins wherever it stands")
     elif len(entry.switches) > 1:
@@ -84,7 +85,8 @@ def _files(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:
 
 def _identities(entry: Entry, _version: str | None) -> Iterator[tuple[str, ...]]:
     for identity in entry.identities:
-        yield (identity.made, wording.describe_identity(entry, identity) + _mark(identity.how))
+        text = wording.describe_identity(entry, identity).removeprefix(identity.made)
+        yield (identity.made, text.lstrip(" ,:") + _mark(identity.how))
 
 
 def _remarks(member: str) -> Callable[[Entry, str | None], Iterator[tuple[str, ...]]]:

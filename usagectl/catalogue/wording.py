@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from usagectl.catalogue.entry import (
         Entry,
@@ -45,7 +45,6 @@ _OUTCOMES: Mapping[Outcome, str] = {
 }
 
 _MADE: Mapping[str, str] = {
-    "random": "random",
     "derived": "derived from this machine, so that deleting it brings the same one back",
     "account": "kept by its maker with your account",
 }
@@ -100,7 +99,9 @@ def describe_switch(rule: SwitchRule) -> str:
 
 def describe_match(match: Match) -> str:
     """Say which values a test takes."""
-    text = _FORMS[match.form].format(" or ".join(_shown(each) for each in match.values))
+    # A file has values with types and texts: false and "false" are one word.
+    values = dict.fromkeys(_shown(each) for each in match.values)
+    text = _FORMS[match.form].format(" or ".join(values))
     marks = [] if match.case else ["in any case"]
     marks += ["spaces around it do not count"] if match.trim else []
     return ", ".join([text, *marks])
@@ -158,7 +159,8 @@ def describe_identity(entry: Entry, identity: Identity) -> str:
         key = ".".join(identity.key)
         path = usual_path(entry.file(identity.file))
         place = f", {key} in {path}" if key else f", {path}"
-    made = "" if identity.made in identity.text else f" ({_MADE[identity.made]})"
+    made = _MADE.get(identity.made, "") if identity.made not in identity.text else ""
+    made = f" ({made})" if made else ""
     again = "" if identity.remade or identity.made != "random" else "; not made anew once deleted"
     return f"{identity.text}{made}{place}{again}"
 
@@ -212,11 +214,16 @@ def _said_alone(entry: Entry, rule: SwitchRule, run: Run) -> str:
         named = [name for name in run.variables if name in rule.variables]
         is_alone = len(run.variables) == len(named) == 1 and not run.files
         return f"={run.variables[named[0]] or '(empty)'}" if is_alone else ""
-    paths = {place.path for place in entry.file(rule.file).places}
+    file = entry.file(rule.file)
     is_alone = len(run.files) == 1 and not run.variables
     text = next(iter(run.files.values())) if is_alone else ""
-    is_meant = is_alone and _ends_alike(next(iter(run.files)), paths) and rule.key[-1:]
-    return _one_line(text) if is_meant and rule.key[-1] in text else ""
+    is_meant = is_alone and _is_of(next(iter(run.files)), file) and rule.key[-1:]
+    return _one_line(text) if is_meant and _has_word(text, rule.key[-1]) else ""
+
+
+def _has_word(text: str, word: str) -> bool:
+    """True if a key stands in a text, and not as a part of another one."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text))
 
 
 def _under(run: Run) -> str:
@@ -225,9 +232,15 @@ def _under(run: Run) -> str:
     return f" ({', '.join(conditions)})" if conditions else ""
 
 
-def _ends_alike(path: str, paths: Iterable[str]) -> bool:
-    """True if a path of a run is one of the places, whatever folder variables stand in it."""
-    return any(each.rpartition("}")[2].endswith(path.rpartition("/")[2]) for each in paths)
+def _is_of(path: str, file: File) -> bool:
+    """True if a path of a run is one of a file's places, whatever folder variables stand in it.
+
+    What lies in a home or below the root is not the project's file of the same name.
+    """
+    if file.scope == "project" and path.startswith(("~", "/")):
+        return False
+    paths = (place.path.rpartition("}")[2] for place in file.places)
+    return any(each.endswith(path.rpartition("/")[2]) for each in paths)
 
 
 def describe_remark(remark: Remark) -> str:

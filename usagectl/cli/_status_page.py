@@ -15,7 +15,7 @@ from usagectl.tools import places
 from usagectl.tools.base import Caution, exists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from usagectl.cli._render import Page
     from usagectl.consent import Consent
@@ -41,7 +41,15 @@ _ONE_LINE = 110
 _OF_THE_TOOL = ("What it sends", "Machine IDs", "What no switch covers", "Of note")
 """Sections of a tool's page that status by name shows; `explain` has the others."""
 
-_SHARED_OPT_OUT = "do-not-track-ignored"
+_TOLD_ONCE = {
+    "do-not-track-ignored": "DO_NOT_TRACK is set, and not read: each has an opt-out of its own.",
+    "policy-not-obeyed": "This machine's policy wants them off, and they do not read it: each has "
+    "an opt-out of its own.",
+}
+"""By code: what is said of several tools at once."""
+
+_MOST_WARNINGS = 10
+"""As many warnings a person reads who asked for no tool; the rest are shown by name."""
 
 
 def show(environment: Environment, found: Report, names: Sequence[str], *, reveal: bool) -> None:
@@ -52,7 +60,7 @@ def show(environment: Environment, found: Report, names: Sequence[str], *, revea
         if parts := [part for part in found.consents if part.state == state]:
             page.heading(heading)
             _show_rows(page, parts)
-    page.cautions(list(_cautions(found.consents)))
+    _show_cautions(page, found.consents, is_brief=not names)
     for name in names:
         _show_tool(page, environment, found, name)
     page.heading("On this machine")
@@ -122,7 +130,13 @@ def _show_rows(page: Page, parts: Sequence[Consent]) -> None:
         page.rows([(*_row(part), _what(part)) for part in parts], styles=[style] * len(parts))
         return
     for part in parts:
-        page.line("  " + "  ".join(filter(None, _row(part))), style)
+        *cells, said = filter(None, _row(part))
+        row = "  ".join((*cells, said))
+        if 2 + len(row) <= page.width:
+            page.indented(row, style)
+        else:  # A long path below the row, not broken within it.
+            page.indented("  ".join(cells), style)
+            page.indented(said, style, by=6)
         page.indented(_what(part), "dim", by=6)
 
 
@@ -130,23 +144,42 @@ def _row(part: Consent) -> tuple[str, str, str, str]:
     said = describe(part.decided_by)
     if not part.counts:
         return (part.name, "-", "", "")
-    version = part.installation.version or ("" if part.installation.installed else "not found")
-    return (part.name, part.telemetry, version, said)
+    return (part.name, part.telemetry, part.installation.version or _trace(part), said)
+
+
+def _trace(part: Consent) -> str:
+    """Say what shows that a tool without a program here was used here; nothing of one with."""
+    if part.installation.installed:
+        return ""
+    trace = part.installation.trace
+    return f"used here: {trace}" if trace else "not found"
 
 
 def _what(part: Consent) -> str:
     return f"{part.summary} ({part.evidence})" if part.evidence else part.summary
 
 
-def _cautions(consents: Sequence[Consent]) -> Iterator[tuple[str, Caution]]:
-    """Yield the warnings; who relies on one variable for all tools is warned once."""
+def _cautions(consents: Sequence[Consent]) -> list[tuple[str, Caution]]:
+    """List the warnings; what holds for several tools alike is said once."""
     said = [(part.name, each) for part in consents if part.counts for each in part.cautions]
-    deaf = [name for name, each in said if each.code == _SHARED_OPT_OUT]
-    is_told_once = len({each for _, each in said if each.code == _SHARED_OPT_OUT}) > 1
-    yield from (pair for pair in said if pair[1].code != _SHARED_OPT_OUT or not is_told_once)
-    if is_told_once:
-        message = "DO_NOT_TRACK is set, and not read: each has an opt-out of its own."
-        yield (", ".join(deaf), Caution(_SHARED_OPT_OUT, message, 'eval "$(usagectl env)"'))
+    for code, message in _TOLD_ONCE.items():
+        alike = [name for name, each in said if each.code == code]
+        if len({each for _, each in said if each.code == code}) > 1:
+            shared = Caution(code, message, 'eval "$(usagectl env)"')
+            others = [pair for pair in said if pair[1].code != code]
+            said = [*others, (", ".join(dict.fromkeys(alike)), shared)]
+    return said
+
+
+def _show_cautions(page: Page, consents: Sequence[Consent], *, is_brief: bool) -> None:
+    """Draw the warnings; where no tool was named the gravest alone, and which tools have more."""
+    found = sorted(_cautions(consents), key=lambda pair: pair[1].level != "error")
+    shown = found[:_MOST_WARNINGS] if is_brief else found
+    page.cautions(shown)
+    left = dict.fromkeys(name for name, _ in found[len(shown) :])
+    if left:
+        way_on = f": usagectl status {next(iter(left))} shows those of one tool ({', '.join(left)})"
+        page.more(len(found) - len(shown), way_on)
 
 
 def _show_tool(page: Page, environment: Environment, found: Report, name: str) -> None:
@@ -224,7 +257,7 @@ def _next_step(consents: Sequence[Consent], names: Sequence[str]) -> str:
     loud = [part for part in consents if part.counts and part.telemetry in ("on", "unknown")]
     if loud:
         told = f"usagectl explain {loud[0].tool} has the evidence"
-        return f"{way_off(loud)} switches off what it can; {told}."
+        return f"{way_off(loud, names)} switches off what it can; {told}."
     if names:
         return f"usagectl explain {names[0]} has the evidence."
     return "usagectl preview --if-enabled shows what would be sent if it were on."

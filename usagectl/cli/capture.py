@@ -208,6 +208,12 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
+    for name in _not_led(words):
+        _output.print_remark(
+            f"{name} posts to an address of its own, which this capture does not move: what it "
+            "sends goes out, and nothing is seen of it here.",
+            hint=f"usagectl explain {name}",
+        )
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
     with page.watch(is_wanted=live, has_table=not words) as watcher:
@@ -222,6 +228,14 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         status=outcome.status or 0,
         heeds_columns=True,
     )
+
+
+def _not_led(words: Sequence[str]) -> list[str]:
+    """Name the tools that go by the command's name and post where no variable of ours leads."""
+    from usagectl import catalogue
+
+    names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
+    return [name for name in names if not catalogue.entry(name).module]
 
 
 def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:

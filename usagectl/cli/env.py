@@ -62,6 +62,9 @@ def env(
     variables = opt_out_variables(names or ())
     text = shells.render(variables, chosen)
     defeats = _defeats(environment, names or ())
+    if not variables and not invocation.as_json:
+        hint = f"usagectl explain {next(iter(names or ()))}"
+        _output.print_remark("No variable switches off what was asked for.", hint=hint)
     for caution in () if invocation.as_json else defeats:
         _output.print_remark(caution.message, hint=caution.hint)
     data = {

@@ -13,7 +13,7 @@ from usagectl.catalogue.wording import describe_remark
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
-from usagectl.errors import UnknownEventError, UnknownToolError
+from usagectl.errors import UnknownEventError, UnknownToolError, nearest
 from usagectl.tools import do_not_track, instrumented
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _explain_name(name: str) -> _output.Answer:
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
         raise UnknownEventError(name, known=[f"{known[0]} to {known[-1]}"], what=what)
+    _refuse_near_tool(name)
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:
@@ -85,6 +86,18 @@ def _explain_name(name: str) -> _output.Answer:
         lambda: as_data({"field": field, "departures": departures}),
         lambda: _show_field(field, departures),
     )
+
+
+def _refuse_near_tool(name: str) -> None:
+    """Refuse a name that is no event's, and nearly that of a tool.
+
+    Raises:
+        UnknownToolError: it is.
+    """
+    events = [each.name for each in notice.all_events()]
+    is_event = name.partition(".")[0] in events or nearest(name.lower(), events)
+    if not is_event and nearest(name.lower(), catalogue.names()):
+        raise UnknownToolError(name, known=catalogue.names())
 
 
 def _explain_tool(name: str) -> _output.Answer:

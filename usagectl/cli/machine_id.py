@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from usagectl.identity import MachineId, Replacement
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Caution, IdentityFile, Tool
+    from usagectl.tools.base import Caution, Tool
 
 reset_app = new_app()
 cache_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
@@ -210,15 +210,17 @@ def _show_places(
     page, rows = _output.new_page(), []
     for mid in found:
         value = _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-"
-        part = "" if mid.place.part == PART else f" {mid.place.part}"
+        is_whole = mid.place.part == PART or (mid.place.form == "entry" and not mid.exists)
+        part = "" if is_whole else f" {mid.place.part}"
         place = f"{mid.place.tool}{part}"
         rows.append((place, value, mid.kind, mid.problem or str(mid.place.path)))
-    page.rows(rows)
-    if not rows:
-        page.line(f"No file holds a machine ID of {', '.join(names)}.")
+    if not any(mid.exists for mid in found):
+        whose = f" of {', '.join(names)}" if names else ""
+        page.line(f"No file holds a machine ID{whose} yet.")
+    page.rows([*dict.fromkeys(rows)])  # Of one file with several IDs that are not there, one row.
     page.cautions(cautions)
-    if any(mid.kind not in ("derived", "missing") for mid in found) or not names:
-        page.next_step(" ".join(("usagectl reset-machine-id", *names, "takes care of a new one.")))
+    if any(mid.exists and mid.kind != "derived" for mid in found):
+        page.next_step(" ".join(("usagectl reset-machine-id", *names, "replaces it by a new one.")))
 
 
 def _shown(value: object, *, reveal: bool) -> str:
@@ -235,19 +237,16 @@ def _show_replacements(
     cautions: Sequence[tuple[str, Caution]] = (),
 ) -> None:
     page = _output.new_page()
+    told: set[str] = set()  # A file that holds none of several IDs is named once.
     for found in replacements:
-        if found.problem is None:
-            page.line(sentence(found))
+        if found.problem is None and (text := sentence(found)) not in told:
+            told.add(text)
+            page.line(text)
         if found.set_aside:
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
         page.line("No tool keeps a machine ID here; nothing was changed.")
     page.cautions(cautions)
-
-
-def _key_of(place: IdentityFile) -> str:
-    is_key = place.form == "entry" and place.part != PART
-    return f" at {place.part}" if is_key else ""
 
 
 def _sentence(
@@ -257,7 +256,7 @@ def _sentence(
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
     what = f"{found.place.path}: {before} ({found.before.kind})"
     if found.after is None and not found.changed:
-        return f"{found.place.path}: holds no ID{_key_of(found.place)}; it stays as it is"
+        return f"{found.place.path}: holds no ID"
     if found.after is None:
         return f"{what} {'would be' if dry_run else 'was'} removed"
     after = _shown(found.after, reveal=reveal or is_typed)

@@ -51,6 +51,10 @@ def status(
     the files that earlier use left; one that is not here is judged only by name, with all
     that is known of it: usagectl status localstack.
 
+    What each sends is followed by how that is known, and of which release: `wire` where it
+    was run and its requests counted, `source` where its code was read, `docs` where only its
+    maker says so.
+
     Machine IDs are masked, so that the output can go into a bug report.
     """
     invocation: Invocation = ctx.obj
@@ -72,9 +76,9 @@ def _failures(
     loud = offending(found.consents, expect, names) if expect else ()
     if not loud:
         return []
-    names = [f"{part.name} is {part.telemetry}" for part in loud]
+    said = [f"{part.name} is {part.telemetry}" for part in loud]
     wanted = "off" if expect == "off" else "off or local"
-    return [ExpectationFailedError(wanted, offending=names, hint=way_off(loud))]
+    return [ExpectationFailedError(wanted, offending=said, hint=way_off(loud, names))]
 
 
 def _data(found: Report, *, reveal: bool) -> dict[str, object]:
@@ -97,11 +101,12 @@ def _not_covered(found: Report) -> list[str]:
     return [describe_remark(each) for entry in entries for each in entry.uncovered]
 
 
-def way_off(loud: Sequence[Consent]) -> str:
+def way_off(loud: Sequence[Consent], names: Sequence[str] = ()) -> str:
     """Name the command that helps: one that writes files, or where none can, one for the shell."""
     by_flags = [way for part in loud if (way := way_off_of(part))]
     if by_flags and len(by_flags) == len(loud):
         return by_flags[0]
     if all(part.is_out_of_reach for part in loud):
         return 'eval "$(usagectl env)"'
-    return "usagectl disable"
+    is_mixed = any(part.is_out_of_reach for part in loud)
+    return " ".join(("usagectl disable", *(["--shell"] if is_mixed else names)))

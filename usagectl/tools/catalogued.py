@@ -101,8 +101,9 @@ class Catalogued(Tool):
         """
         from usagectl.tools.previews import PartPreview  # of no use to status
 
-        sent = self.entry.payload or self.entry.summary
-        message = f"Only running {self.entry.title} shows its bytes. It sends {sent}."
+        sent, debug = self.entry.payload or self.entry.summary, self.entry.debug
+        message = f"Only running {self.entry.title} shows its bytes. What it sends: {sent}."
+        message += f" How to see that: {debug}." if debug else ""
         caution = Caution("bytes-not-known", message, f"usagectl explain {self.name}")
         shown = (caution,) if wish.shows(PART) else ()
         return (PartPreview(PART, (), shown, is_unknown=True),)

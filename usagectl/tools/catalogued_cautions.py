@@ -97,12 +97,16 @@ def _is_loud(reading: Reading) -> bool:
 
 
 def _breaking(reading: Reading) -> Iterator[Caution]:
+    title, problems = reading.entry.title, {str(path): why for path, why in reading.problems}
     for each in reading.speaking:
-        if each.outcome == "breaks":
-            title = reading.entry.title
+        if each.outcome != "breaks":
+            continue
+        if problem := problems.get(each.switch.origin):  # No key of that file can be written.
+            message, hint = f"{title} stops with an error: {problem}", _look_at(each.switch.origin)
+        else:
             message = f"{title} stops with an error because of {_said(each.switch)}."
             hint = _repair_of(each, reading.entry)
-            yield Caution("value-breaks-tool", message, hint, "error")
+        yield Caution("value-breaks-tool", message, hint, "error")
 
 
 def _misread(reading: Reading) -> Iterator[Caution]:
@@ -167,5 +171,12 @@ def _do_not_track(reading: Reading, environment: Environment) -> Iterator[Cautio
 
 
 def _unreadable(reading: Reading) -> Iterator[Caution]:
+    """Warn of files that cannot be read or understood, unless the tool stops because of them."""
+    told = {each.switch.origin for each in reading.speaking if each.outcome == "breaks"}
     for path, problem in reading.problems:
-        yield Caution("file-unreadable", problem, f"ls -l {quote(str(path))}")
+        if str(path) not in told:
+            yield Caution("file-unreadable", problem, _look_at(str(path)))
+
+
+def _look_at(path: str) -> str:
+    return f"ls -l {quote(path)}"

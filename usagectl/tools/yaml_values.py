@@ -41,11 +41,27 @@ def parse(path: Path, text: str, *, has_words: bool = True) -> object:
     """
     if len(text) > MAX_CHARACTERS:
         raise FileCorruptError(path, reason=f"it has more than {MAX_CHARACTERS} characters")
+    if _is_too_deep(text):
+        raise FileCorruptError(path, reason="it is nested too deep")
     try:
         return _Builder(path, has_words=has_words).build(_first_document(text))
     # The parser lets errors of Python's own escape where a file is odd enough.
     except (YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise FileCorruptError(path, reason="it is not YAML") from error
+
+
+def _is_too_deep(text: str) -> bool:
+    """True if more brackets are open at once than a file of settings has.
+
+    The parser looks at every open bracket for each new one, so that a kilobyte of them takes
+    it a second; whoever unpacks a stranger's project and asks for status would wait.
+    """
+    depth = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket[0] in "[{" else max(depth - 1, 0)
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _first_document(text: str) -> Iterator[Any]:
