@@ -106,7 +106,7 @@ def enable(
         for each in done
         if each.wish == "on" and not dry_run
         for found in _concerned(each)
-        if found.telemetry != "on"
+        if found.telemetry != "on" and not _is_as_shipped(each.tool, found)
     ]
     return _result(done, 0, problems)
 
@@ -157,6 +157,13 @@ def _concerned(done: _Switched) -> Iterable[Consent]:
 def _is_quiet(found: Consent) -> bool:
     """True if a part is off; another's that keeps its events here sends nothing either."""
     return found.telemetry == "off" or (found.telemetry == "local" and not found.is_ours)
+
+
+def _is_as_shipped(tool: Tool, found: Consent) -> bool:
+    """True if no switch holds a tool back that asks first, keeps events here, or is not known."""
+    default = tool.entry.default if tool.entry and not tool.entry.module else "on"
+    is_undecided = found.decided_by.source == "default" or found.telemetry == default
+    return default in ("asks", "local", "unknown") and is_undecided
 
 
 def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -> int:

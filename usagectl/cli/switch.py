@@ -160,8 +160,8 @@ def _show(
     else:
         heading = "As it stands now (nothing was changed)" if dry_run else "Read back"
     page.heading(heading)
-    rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
-    page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
+    rows = [(part.name, part.state, describe(part.decided_by)) for part in shown]
+    page.rows(rows, styles=[_output.STYLES[part.state] for part in shown])
     for part in shown:
         if part.is_ours and part.telemetry == "on" and part.endpoint:
             page.line(f"{part.name} sends to {mask_url_credentials(part.endpoint)}.")

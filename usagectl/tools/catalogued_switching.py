@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, File, Format, Need, Scope, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Format, Need, Outcome, Scope, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
 
@@ -146,8 +146,18 @@ class _Work:
     def switch_off(self, targets: Sequence[Target]) -> tuple[Change, ...]:
         """Write the first switch that silences the whole tool, or those that do so together."""
         able = [each for each in targets if self._can_be_written(each)]
-        whole = [each for each in able if not each.rule.covers][:1]
+        whole = self._best([each for each in able if not each.rule.covers])
         return tuple(map(self._switch_off, whole or _together(able, self.entry.parts)))
+
+    def _best(self, whole: Sequence[Target]) -> Sequence[Target]:
+        """Pick the switch that says off already, unless one before it beats it; else the first."""
+        for each in whole:
+            said = self._said(each)
+            if said == "off":
+                return [each]
+            if said != "ignored" and self.entry.combine == "first":
+                break
+        return whole[:1]
 
     def _switch_off(self, target: Target) -> Change:
         before = self._read(target.path)
@@ -231,8 +241,11 @@ class _Work:
             raise
 
     def _undo(self, written: Written) -> Iterator[Change]:
+        undoing.refuse_foreign(self.environment, self.entry.name, written.path)
         before = self._read(written.path)
         if before is None:
+            if not self.dry_run:
+                undoing.remove_folders(written)
             return
         after = undoing.undo(written, before)
         self._write(written.path, before, after)
@@ -249,8 +262,7 @@ class _Work:
 
     def _switch_on(self, target: Target) -> Change | None:
         before, rule = self._read(target.path), target.rule
-        value = _value_of(target, before)
-        said = "ignored" if _unmet(target, before) else forms.outcome(rule, value)
+        value, said = _value_of(target, before), self._said(target)
         is_quiet = self.entry.default in ("off", "asks") and said != "on"
         if said != "off" and not (is_quiet and rule.write_on is not None):
             return None
@@ -263,6 +275,12 @@ class _Work:
         gone = None if target.file.format in ("marker", "text") else _take_out(target, before)
         self._write(target.path, before, gone)
         return self._change(target, MISSING, changed=True)
+
+    def _said(self, target: Target) -> Outcome:
+        """Return what the tool makes of a switch as it stands."""
+        data = self._read(target.path)
+        ignored = _unmet(target, data)
+        return "ignored" if ignored else forms.outcome(target.rule, _value_of(target, data))
 
     def _read(self, path: Path) -> bytes | None:
         if path in self._planned:

@@ -14,8 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from usagectl.errors import FileCorruptError, FolderUnknownError, quote
-from usagectl.machine import files
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnwritableError,
+    FolderUnknownError,
+    quote,
+)
+from usagectl.machine import files, owners
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 from usagectl.tools import editing
 from usagectl.tools.editing import Splice, Syntax
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 _FOLDER = "switched"
+_SCHEMA = 1
 _MAX_BYTES = 1024 * 1024
 
 
@@ -79,9 +85,12 @@ def load(environment: Environment, tool: str) -> tuple[Written, ...]:
     if file is None or data is None:
         return ()
     try:
-        return tuple(map(_from_data, json.loads(data)["files"]))
+        record = json.loads(data)
+        _require_ours(record)
+        written = tuple(map(_from_data, record["files"]))
+        return tuple(_moved(each, record.get("home"), environment.home) for each in written)
     except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
-        hint = f"rm {quote(str(file))}"
+        hint = f"rm {quote(str(file))} && usagectl enable {tool}"
         raise FileCorruptError(file, reason="it is no record of disable", hint=hint) from error
 
 
@@ -100,7 +109,8 @@ def save(environment: Environment, tool: str, written: Sequence[Written]) -> Non
         with suppress(OSError):
             file.parent.rmdir()
         return
-    record = {"schema": 1, "files": [_as_data(each) for each in written]}
+    home = str(environment.home) if environment.home else None
+    record = {"schema": _SCHEMA, "home": home, "files": [_as_data(each) for each in written]}
     files.replace_bytes(file, json.dumps(record, indent=1).encode() + b"\n")
 
 
@@ -112,11 +122,7 @@ def undo(written: Written, data: bytes) -> bytes | None:
         FileUneditableError: it was changed into a form that allows no edit.
     """
     if digest_of(data) == written.digest:
-        if written.is_new:
-            return None
-        for step in reversed(written.steps):
-            data = step.splice.undo(data)
-        return data
+        return None if written.is_new else _undo_bytes(written, data)
     for step in reversed(written.steps):
         data = _undo_key(written, step, data)
     is_empty = written.is_new and not editing.value_of(written.path, written.syntax, data, ())
@@ -127,12 +133,37 @@ def remove_folders(written: Written) -> None:
     """Remove the folders that were made for a file, as far as they are empty."""
     with suppress(OSError):
         for folder in reversed(written.folders):
-            folder.rmdir()
+            if folder in written.path.parents:
+                folder.rmdir()
+
+
+def refuse_foreign(environment: Environment, tool: str, path: Path) -> None:
+    """Refuse to let a user's record lead root's hand to files of others.
+
+    Raises:
+        FileUnwritableError: as root, of a file that does not belong to the record's owner.
+    """
+    record = _file(environment, tool)
+    if environment.uid != owners.ROOT or record is None:
+        return
+    with suppress(OSError, ValueError):
+        owner = record.stat().st_uid
+        there = next(each for each in (path, *path.parents) if os.path.lexists(each))
+        if owner not in (owners.ROOT, found := there.lstat().st_uid):
+            names = owners.name_of(found), owners.name_of(owner)
+            reason = "it belongs to {}, and {} alone kept the record of it".format(*names)
+            raise FileUnwritableError(path, reason=reason, hint=f"ls -l {quote(str(record))}")
 
 
 def missing_folders(file: Path) -> tuple[Path, ...]:
     """Name the folders that have to be made for a file, the outermost first."""
     return tuple(reversed([each for each in file.parents if not os.path.lexists(each)]))
+
+
+def _undo_bytes(written: Written, data: bytes) -> bytes:
+    for step in reversed(written.steps):
+        data = step.splice.undo(data)
+    return data
 
 
 def _undo_key(written: Written, step: Step, data: bytes) -> bytes:
@@ -156,6 +187,23 @@ def _is_same(found: object, wrote: object) -> bool:
 def _file(environment: Environment, tool: str) -> Path | None:
     folder = environment.state_dir
     return folder / _FOLDER / f"{tool}.json" if folder else None
+
+
+def _require_ours(record: dict[str, object]) -> None:
+    """Raise ValueError for a record of another release, whose members may mean something else."""
+    if record["schema"] != _SCHEMA:
+        raise ValueError(record["schema"])
+
+
+def _moved(written: Written, old: str | None, home: Path | None) -> Written:
+    """Find a file again whose home has another name since."""
+    path = written.path
+    if old is None or home is None or os.path.lexists(path) or not path.is_relative_to(old):
+        return written
+    here = home / path.relative_to(old)
+    folders = (home / each.relative_to(old) for each in written.folders if each.is_relative_to(old))
+    is_there = os.path.lexists(here)
+    return written._replace(path=here, folders=tuple(folders)) if is_there else written
 
 
 def _as_data(written: Written) -> dict[str, object]:
