@@ -317,6 +317,28 @@ def test_links_and_modes_stay(machine: Machine) -> None:
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
+def test_links_that_lead_nowhere_and_to_another(machine: Machine) -> None:
+    """What was made at the end of a link goes again; the link to another's file is shown."""
+    file = machine.home / NEXT
+    file.parent.mkdir(parents=True)
+    file.symlink_to(machine.home / "dotfiles/next.json")
+    before = tree(machine.home)
+    switching.disable(machine.environment(), ["next"])
+    assert state_of(machine, "next") == "off"
+    switching.enable(machine.environment())
+    assert tree(machine.home) == before
+    link, foreign = machine.home / ".ionic/config.json", put(machine, "foreign.json", b"{}")
+    link.parent.mkdir()
+    link.symlink_to(foreign)
+    wall = confined.powerless()
+    if not wall:
+        pytest.skip("only root can give a file away")
+    os.chown(foreign, confined.STRANGER, confined.STRANGER)
+    done = confined.run_behind(wall, machine, "disable", "ionic", "--json")
+    hints = [each["hint"] for each in done.envelope["errors"] if each["code"] == "file-unwritable"]
+    assert hints == [f"ls -lL {link}"]
+
+
 def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     """Without --project a tool that has no other file is told of, with the command that helps."""
     file = put(machine, "./redocly.yaml", b"a: 1\n")

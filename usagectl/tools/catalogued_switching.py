@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.catalogue.versions import is_within
 from usagectl.errors import FileUnwritableError, StateError, quote
-from usagectl.machine import file_errors, files
+from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
 from usagectl.tools.catalogued_cautions import own_switches
@@ -358,5 +358,7 @@ def _refuse_read_only(path: Path) -> None:
     if is_closed and os.access(path.resolve().parent, os.W_OK):
         denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         reason, hint = file_errors.explain(path, denied)
-        hint = hint or f"chmod u+w {quote(str(path))}"
+        uid = owners.effective_uid()
+        is_foreign = uid is not None and path.stat().st_uid != uid  # A link may lead anywhere.
+        hint = hint or f"{'ls -lL' if is_foreign else 'chmod u+w'} {quote(str(path))}"
         raise FileUnwritableError(path, reason=reason, hint=hint)

@@ -133,7 +133,7 @@ def remove_folders(written: Written) -> None:
     """Remove the folders that were made for a file, as far as they are empty."""
     with suppress(OSError):
         for folder in reversed(written.folders):
-            if folder in written.path.parents:
+            if folder in Path(os.path.realpath(written.path)).parents:
                 folder.rmdir()
 
 
@@ -156,8 +156,9 @@ def refuse_foreign(environment: Environment, tool: str, path: Path) -> None:
 
 
 def missing_folders(file: Path) -> tuple[Path, ...]:
-    """Name the folders that have to be made for a file, the outermost first."""
-    return tuple(reversed([each for each in file.parents if not os.path.lexists(each)]))
+    """Name the folders that have to be made for a file, or a link's target, the outermost first."""
+    parents = Path(os.path.realpath(file)).parents
+    return tuple(reversed([each for each in parents if not os.path.lexists(each)]))
 
 
 def _undo_bytes(written: Written, data: bytes) -> bytes:
