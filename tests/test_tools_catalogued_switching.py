@@ -475,3 +475,20 @@ def test_folders_go_where_a_crash_left_no_file(machine: Machine) -> None:
     file.unlink()
     switching.enable(machine.environment())
     assert tree(machine.home) == []
+
+
+def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> None:
+    """A project's file, a variable set to the contrary: the hint is not to look at the status."""
+    for name in ("gemini", "gradio", "dbt"):
+        machine.install_program(name)
+    put(machine, "./.gemini/settings.json", b'{"privacy": {"usageStatisticsEnabled": true}}')
+    machine.variables = {"GRADIO_ANALYTICS_ENABLED": "True"}
+    problems = switching.disable(machine.environment()).problems
+    told = {str(each).split()[0]: (str(each), each.hint) for each in problems}
+    assert told["gemini"][1] == "usagectl disable --project gemini"
+    assert "'True' in the environment beats" in told["gradio"][0]
+    assert told["gradio"][1] == "export GRADIO_ANALYTICS_ENABLED=False"
+    assert "no file of yours switches it off, a variable does" in told["dbt"][0]
+    assert "Next: 2 of them take a variable alone" in machine.run("disable").stdout
+    assert "Next: " not in machine.run("disable", "dbt").stdout
+    assert not switching.disable(machine.environment(), ["gemini"], project=True).problems

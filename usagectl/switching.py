@@ -45,6 +45,7 @@ class _Switched(NamedTuple):
 
     tool: Tool
     wish: Wish
+    is_project: bool  # Whether files of the project could be written.
     changes: tuple[Change, ...] = ()
     failure: UsagectlError | None = None
     consents: tuple[Consent, ...] = ()
@@ -136,9 +137,9 @@ def _carry_out(
     for tool, wish in wishes.items():
         try:
             found = tool.switch(environment, wish, dry_run=asked.dry_run, project=asked.project)
-            done.append(_Switched(tool, wish, found))
+            done.append(_Switched(tool, wish, asked.project, found))
         except StateError as error:
-            done.append(_Switched(tool, wish, failure=error))
+            done.append(_Switched(tool, wish, asked.project, failure=error))
     names = asked.names
     return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
 
@@ -190,31 +191,41 @@ def _stays(environment: Environment, done: _Switched, found: Consent) -> SwitchI
 def _why(environment: Environment, done: _Switched, decider: Switch) -> tuple[str, str]:
     """Say why a part did not follow, and what helps."""
     is_off, tool = done.wish == "off", done.tool
-    if is_off and not done.changes and not done.failure:
+    if decider.source == "environment" and not done.failure:
+        because = f"{decider.name}={decider.value!r} in the environment"
+        if not is_off:
+            return f"{because} decides", f"unset {decider.name}"
+        way = _way_off(environment, done, decider) or f"export {decider.name}=1"
+        return f"{because} beats every file", way
+    if is_off and not done.changes and not done.failure and decider.source != "project":
         return _without_file(tool, tool.way_off(environment))
     if done.failure:
         hint = 'eval "$(usagectl env)"' if is_off else "usagectl status"
         return "its file could not be written", hint
-    if decider.source == "environment":
-        because = f"{decider.name}={decider.value!r} in the environment"
-        if is_off:
-            is_described = tool.entry is not None and not tool.entry.module
-            way = tool.way_off(environment) if is_described else f"export {decider.name}=1"
-            return f"{because} beats every file", way
-        return f"{because} decides", f"unset {decider.name}"
     if decider.origin:
-        has_file = decider.source != "process"
-        hint = f"cat {quote(decider.origin)}" if has_file and not is_off else "usagectl status"
-        return f"{decider.name} in {decider.origin} decides", hint
+        has_file = decider.source != "process" and not is_off
+        shown = f"cat {quote(decider.origin)}" if has_file else "usagectl status"
+        way = _way_off(environment, done, decider) if is_off else ""
+        return f"{decider.name} in {decider.origin} decides", way or shown
     return f"nothing switches it {done.wish}", "usagectl status"
+
+
+def _way_off(environment: Environment, done: _Switched, decider: Switch) -> str:
+    """Return what switches a tool of the catalogue off although a switch says on; else nothing."""
+    tool = done.tool
+    if tool.entry is None or tool.entry.module:
+        return ""
+    if decider.source == "project" and not done.is_project:
+        return f"usagectl disable --project {tool.name}"
+    return tool.way_off(environment)
 
 
 def _without_file(tool: Tool, way: str) -> tuple[str, str]:
     """Say why no file was written for a tool that sends, and what helps instead."""
-    no_file = f"usagectl writes no file of {tool.name}"
     if way.startswith("export "):
-        because = f"{no_file}, which takes only the environment's word"
+        because = "no file of yours switches it off, a variable does"
         return f"{because}; usagectl disable --shell sets it in every new shell", way
     if way.startswith("usagectl "):
         return f"{tool.name} reads it from a file of the project, written only if asked for", way
-    return (f"{no_file}, its own command does" if way else "no switch of it is known"), way
+    because = f"usagectl writes no file of {tool.name}, its own command does"
+    return (because if way else "no switch of it is known"), way

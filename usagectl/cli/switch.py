@@ -31,6 +31,11 @@ Project = Annotated[
     typer.Option("--project", help="Write files of this folder's project too, before your own."),
 ]
 
+_NEXT = (
+    "{} of them take a variable alone: usagectl disable --shell sets all for new shells, "
+    'eval "$(usagectl env)" for this one.'
+)
+
 disable_app = new_app()
 enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
@@ -121,6 +126,9 @@ def _answer(
     def show() -> None:
         _everywhere.show(files, is_off=is_off, dry_run=dry_run)
         _show(result, names, dry_run=dry_run, is_later=is_off and bool(files.files))
+        needing = [each for each in result.problems if each.hint.startswith("export ")]
+        if is_off and len(needing) > 1:
+            _output.new_page().next_step(_NEXT.format(len(needing)))
 
     def data() -> dict[str, object]:
         ids = read_all(invocation.environment)
