@@ -74,7 +74,7 @@ def disable(
     places = _everywhere.chosen(shell=shell, system=system)
     chosen = names or ()
     files = _everywhere.switch(environment, "off", places, names=chosen, dry_run=dry_run)
-    later = _everywhere.in_new_shells(environment) if places else environment
+    later = _everywhere.in_new_shells(environment, files) if places else environment
     if system and not shell and not chosen:
         result = _everywhere.look(later, wants_off=True)
     else:
