@@ -15,6 +15,7 @@ from tests.support import confined
 from usagectl import catalogue, consent, switching
 from usagectl.catalogue.entry import Entry, from_data
 from usagectl.machine import files
+from usagectl.tools import catalogued_cautions as cautions
 from usagectl.tools import places, undoing
 from usagectl.tools.catalogued_switching import Asked, switch
 
@@ -492,3 +493,17 @@ def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> N
     assert "Next: 2 of them take a variable alone" in machine.run("disable").stdout
     assert "Next: " not in machine.run("disable", "dbt").stdout
     assert not switching.disable(machine.environment(), ["gemini"], project=True).problems
+
+
+def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machine) -> None:
+    """Who asks what switches it off is told so, under a policy too."""
+    machine.install_program("syncthing")
+    policy = files.policy_file(machine.environment())
+    put(machine, str(policy), b'[tools.syncthing]\nmode = "off"\n')
+    (found,) = consent.evaluate(machine.environment(), ["syncthing"])
+    (caution,) = found.cautions
+    assert "What switches it off: `usagectl disable syncthing`" in caution.message
+    assert not switching.disable(machine.environment(), ["syncthing"]).problems
+    names = [name for name in catalogue.names() if not catalogue.entry(name).module]
+    told = [cautions.way_off(catalogue.entry(name)) for name in names]
+    assert "usagectl explain syncthing" not in told
