@@ -178,7 +178,9 @@ def _without(data: bytes, author: str) -> tuple[bytes | None, int]:
     if is_inside:
         return data, 0
     if kept and joined_at == len(kept):
-        kept[-1] = kept[-1].removesuffix(b"\n").removesuffix(b"\r")
+        kept = [b"".join(kept).removesuffix(b"\n")]
+        if _line_end(kept[0]) == b"\r\n":  # Else a CR at its end is the file's own.
+            kept[0] = kept[0].removesuffix(b"\r")
     is_ours = made.startswith(b"file") and not kept
     return (None, _folders_of(made)) if is_ours else (b"".join(kept), 0)
 
