@@ -352,6 +352,17 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     assert not (machine.home / ".streamlit").exists()
 
 
+def test_what_makes_a_folder_a_project_is_never_made(machine: Machine) -> None:
+    """A new `wrangler.json` would beat the file that is there; `gx` alone breaks its tool."""
+    toml = put(machine, "./wrangler.toml", b'name = "w"\n\n[vars]\nA = "b"\n')
+    names = [name for name in catalogue.names() if not catalogue.entry(name).module]
+    switching.disable(machine.environment(), names, project=True)
+    assert toml.read_bytes() == b'name = "w"\nsend_metrics = false\n\n[vars]\nA = "b"\n'
+    hidden = {".dlt", ".env", ".env.local", ".gemini", ".nuxtrc", ".streamlit"}
+    assert {each.name for each in machine.cwd.iterdir()} == {"wrangler.toml", *hidden}
+    assert switching.disable(machine.environment(), ["wrangler"], project=True).problems == ()
+
+
 def test_tools_that_only_a_variable_reaches(machine: Machine) -> None:
     """The line to set is said, with the value that this tool understands."""
     (machine.bin / "semgrep").write_bytes(b"")
