@@ -461,9 +461,15 @@ def test_records_of_other_places_and_times(machine: Machine) -> None:
     assert (new / ".ionic/config.json").read_bytes() == b'{"tokens": 1}'
     switching.disable(machine.environment(), ["ionic"])
     record = machine.state_dir / "switched/ionic.json"
-    record.write_bytes(record.read_bytes().replace(b'"schema": 1', b'"schema": 2'))
-    (problem,) = switching.enable(machine.environment()).problems
-    assert (problem.code, problem.hint) == ("file-corrupt", f"rm {record} && usagectl enable ionic")
+    good = record.read_bytes()
+    for old_word, new_word in ((b'"schema": 1', b'"schema": 2'), (b'"strict"', b'"json5"')):
+        record.write_bytes(good.replace(old_word, new_word))
+        (problem,) = switching.enable(machine.environment()).problems
+        way = f"rm {record} && usagectl enable ionic"
+        assert (problem.code, problem.hint) == ("file-corrupt", way)
+    record.write_bytes(good.replace(b'"at": ', b'"at": -'))
+    assert switching.enable(machine.environment()).problems == ()
+    assert (new / ".ionic/config.json").read_bytes() == b'{"tokens": 1}'
 
 
 def test_root_is_not_led_by_the_record_of_a_user(machine: Machine) -> None:

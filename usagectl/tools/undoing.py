@@ -12,8 +12,9 @@ from base64 import b64decode, b64encode
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from usagectl.catalogue.entry import Dialect, Format
 from usagectl.errors import (
     FileCorruptError,
     FileUnwritableError,
@@ -29,7 +30,6 @@ from usagectl.tools.forms import MISSING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.catalogue.entry import Dialect, Format
     from usagectl.machine.environment import Environment
 
 _FOLDER = "switched"
@@ -122,7 +122,10 @@ def undo(written: Written, data: bytes) -> bytes | None:
         FileUneditableError: it was changed into a form that allows no edit.
     """
     if digest_of(data) == written.digest:
-        return None if written.is_new else _undo_bytes(written, data)
+        if written.is_new:
+            return None
+        if (before := _undo_bytes(written, data)) is not None:
+            return before
     for step in reversed(written.steps):
         data = _undo_key(written, step, data)
     is_empty = written.is_new and not editing.value_of(written.path, written.syntax, data, ())
@@ -161,9 +164,13 @@ def missing_folders(file: Path) -> tuple[Path, ...]:
     return tuple(reversed([each for each in parents if not os.path.lexists(each)]))
 
 
-def _undo_bytes(written: Written, data: bytes) -> bytes:
+def _undo_bytes(written: Written, data: bytes) -> bytes | None:
+    """Take every splice back; None where one does not fit, as in a record that was damaged."""
     for step in reversed(written.steps):
-        data = step.splice.undo(data)
+        splice = step.splice
+        if splice.at < 0 or not data.startswith(splice.inserted, splice.at):
+            return None
+        data = splice.undo(data)
     return data
 
 
@@ -233,9 +240,11 @@ def _step_data(step: Step) -> dict[str, object]:
 
 
 def _from_data(data: dict[str, Any]) -> Written:
+    if data["form"] not in get_args(Format) or data["dialect"] not in get_args(Dialect):
+        raise ValueError(data["form"])
     return Written(
         path=Path(data["path"]),
-        syntax=Syntax(cast("Format", data["form"]), cast("Dialect", data["dialect"])),
+        syntax=Syntax(data["form"], data["dialect"]),
         digest=str(data["digest"]),
         is_new=bool(data["is_new"]),
         folders=tuple(map(Path, data["folders"])),
