@@ -486,6 +486,16 @@ def test_root_is_not_led_by_the_record_of_a_user(machine: Machine) -> None:
     assert (file.read_bytes(), file.stat().st_uid) == (b"{}", confined.STRANGER)
 
 
+def test_two_tools_in_one_file_are_undone_in_turn(machine: Machine) -> None:
+    """A file that the first of them made is gone again, whichever that was."""
+    for tools in (("chromadb", "prefect"), ("prefect", "chromadb")):
+        for tool in tools:
+            switching.disable(machine.environment(), [tool], project=True)
+        assert (machine.cwd / ".env").read_bytes().count(b"false") == 2
+        switching.enable(machine.environment())
+        assert not (machine.cwd / ".env").exists()
+
+
 def test_folders_go_where_a_crash_left_no_file(machine: Machine) -> None:
     """The record is there before the file: what was made for it is taken back all the same."""
     file = put(machine, NEXT, None)

@@ -100,8 +100,11 @@ def enable(
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = select(environment, names) if names else _all_written(environment)
-    wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
+    wishes: dict[Tool, Wish] = {
+        tool: "on" if tool.name in names else "undo" for tool in _last_first(environment, chosen)
+    }
     done = _carry_out(environment, wishes, _Asked(names, project, dry_run))
+    done.sort(key=lambda each: chosen.index(each.tool))
     problems = [
         _stays(environment, each, found)
         for each in done
@@ -127,6 +130,13 @@ def _all_written(environment: Environment) -> tuple[Tool, ...]:
     gone = set(undoing.recorded(environment)) & set(catalogue.names())
     gone -= {tool.name for tool in here}
     return (*here, *(select(environment, sorted(gone)) if gone else ()))
+
+
+def _last_first(environment: Environment, chosen: Sequence[Tool]) -> list[Tool]:
+    """Order tools as they are undone: where two wrote to one file, the second goes first."""
+    written = undoing.recorded(environment)
+    rank = {name: number for number, name in enumerate(written)}
+    return sorted(chosen, key=lambda tool: rank.get(tool.name, len(rank)))
 
 
 def _carry_out(

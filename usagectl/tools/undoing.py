@@ -64,12 +64,13 @@ def digest_of(data: bytes) -> str:
 
 
 def recorded(environment: Environment) -> tuple[str, ...]:
-    """Name the tools of which a record is kept."""
+    """Name the tools of which a record is kept, the one that was written last first."""
     folder = environment.state_dir
     if folder is None:
         return ()
     with suppress(OSError):
-        return tuple(sorted(each.stem for each in (folder / _FOLDER).glob("*.json")))
+        found = [(each.stat().st_mtime_ns, each.stem) for each in (folder / _FOLDER).glob("*.json")]
+        return tuple(name for _, name in sorted(found, reverse=True))
     return ()
 
 
