@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from usagectl.machine.marked_files import Piece, carry_out, plan_adding, plan_removing
@@ -29,6 +29,8 @@ PIECES = st.tuples(st.sampled_from(("line", "block")), st.sampled_from(("one", "
 
 
 @given(CONTENTS, PIECES, st.booleans())
+@example(b"a\n\r", ("line", "one"), False)  # noqa: FBT003  (hypothesis gives it so)
+@example(b"a\r\nb", ("block", "one"), False)  # noqa: FBT003
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_added_is_taken_back(
     machine: Machine,

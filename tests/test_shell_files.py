@@ -257,3 +257,36 @@ def test_the_command(machine: Machine) -> None:
     assert "Your shells" not in undone.stderr
     assert f"shell: {machine.home}/.bashrc is removed now\n" in undone.stdout
     assert (undone.status, machine.config_dir.exists()) == (0, False)
+
+
+def test_what_is_set_otherwise_below_our_line_is_said(machine: Machine) -> None:
+    """Of a later line of the same file the last word is a person's: the verdict follows it."""
+    with_shells(machine)
+    machine.install_program("streamlit")
+    shell_files.disable(machine.environment())
+    name = "STREAMLIT_BROWSER_GATHER_USAGE_STATS"
+    for file, line in (
+        (".bashrc", f"export {name}='true' # mine"),
+        (".config/fish/config.fish", f"set -gx {name} true"),
+        (".config/powershell/profile.ps1", f'$env:{name} = "true"'),
+    ):
+        place = machine.home / file
+        before = place.read_bytes()
+        place.write_bytes(before + f"# {line}\necho {name}=true\n{line}\n".encode())
+        done = machine.run("disable", "--shell", "streamlit")
+        number = place.read_bytes().count(b"\n")
+        assert f"{place}:{number} sets {name}=true after that: there it wins." in done.stdout
+        assert (done.status, f"export {name}=false" in done.stderr) == (1, True)
+        place.write_bytes(before)
+    assert machine.run("disable", "--shell", "streamlit").status == 0
+
+
+def test_a_line_that_was_commented_out_is_added_again(machine: Machine) -> None:
+    """It is there as text, and no shell reads it."""
+    with_shells(machine)
+    shell_files.disable(machine.environment())
+    file = machine.home / ".bashrc"
+    off = file.read_bytes()
+    file.write_bytes(off.replace(b"\nif [", b"\n# if ["))
+    shell_files.disable(machine.environment())
+    assert file.read_bytes() == off

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,16 @@ from tests.support import confined
 from usagectl import catalogue, consent, switching
 from usagectl.catalogue.entry import Entry, from_data
 from usagectl.machine import files
-from usagectl.tools import undoing
+from usagectl.tools import catalogued_cautions as cautions
+from usagectl.tools import places, undoing
 from usagectl.tools.catalogued_switching import Asked, switch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.support.machine import Machine
+    from usagectl.catalogue.entry import File
+    from usagectl.switching import SwitchResult
     from usagectl.tools.base import Wish
 
 NEXT = ".config/nextjs-nodejs/config.json"
@@ -120,6 +126,86 @@ def test_every_tool_whose_file_is_written_is_off_and_comes_back(machine: Machine
     assert not wrong
 
 
+OTHERS: dict[str, bytes] = {
+    # What else stands in a file of each format, with line ends and marks that have to stay.
+    "json": b'\xef\xbb\xbf{\r\n\t"a": {"id": [1, "x"]},\r\n\t"z": null\r\n}',
+    "toml": b"\xef\xbb\xbf# mine\r\na = 'x' # n\r\n[z] # n\r\nid = [1,\r\n 2]",
+    "yaml": b"\xef\xbb\xbf# mine\r\na: 'x'  # n\r\nz:\r\n    id: [1,\r\n      2]",
+    "ini": b"; mine\r\n[a]\r\n    id=1\r\n\r\n[z]\r\n    id: 2\r\n",
+    "dotenv": b"# mine\r\nexport A='x y' # n\r\nZ=1",
+    "key-value": b"# mine\r\na = 1\r\nz = 2",
+    "xml": b"<configuration>\r\n    <!-- mine --><id>1</id>\r\n</configuration>",
+    "text": b"on 2024-05-01\r\n",
+}
+
+
+def places_of(machine: Machine) -> Iterator[tuple[Entry, File, Path]]:
+    """Yield every file that switches of the catalogue are written to."""
+    for entry in map(catalogue.entry, catalogue.names()):
+        written = {rule.file for rule in entry.switches if rule.write is not None}
+        for file in entry.files:
+            path = places.path_of(file, machine.environment(), entry.version)
+            if path and file.name in written and file.format in OTHERS:
+                yield entry, file, path
+
+
+def rewritten(data: bytes, form: str) -> bytes:
+    """Return a file as its tool might write it later: another order, a key of its own."""
+    text = data.decode("utf-8-sig")
+    if form == "json":
+        return json.dumps({"own": 1, **dict(reversed(json.loads(text).items()))}).encode()
+    if form == "ini":
+        parts = [part.strip() for part in text.replace("\r\n", "\n").split("[")[1:]]
+        return "".join(f"[{part}\n\n" for part in ("own]\nown = 1", *reversed(parts))).encode()
+    return text.replace("\r\n", "\n").encode() + b"\n"
+
+
+def words_of(data: bytes) -> set[bytes]:
+    """Return what stands in a file, whatever its order and layout; empty tables are nothing."""
+    return set(data.replace(b"\xef\xbb\xbf", b"").split()) - {b"{}"}
+
+
+def trip(machine: Machine, tool: str, path: Path, form: str, *, project: bool) -> list[bool]:
+    """Switch a tool that has a file off and back in several ways; tell which of them held."""
+
+    def switched(change: Callable[..., SwitchResult], before: bytes | None, *names: str) -> bytes:
+        if before is not None:
+            path.write_bytes(before)
+        result = change(machine.environment(), names, project=project)
+        assert not result.problems, result.problems
+        return path.read_bytes()
+
+    others, disable, enable = OTHERS[form], switching.disable, switching.enable
+    off = switched(disable, others, tool)
+    held = [state_of(machine, tool) == "off", switched(disable, None, tool) == off]
+    held += [switched(enable, None) == others]
+    for names in ((), (tool,)):
+        switched(disable, others, tool)
+        back = switched(enable, rewritten(off, form), *names)
+        held += [words_of(back) == words_of(rewritten(others, form))]
+    return held
+
+
+def test_every_file_of_the_catalogue_keeps_what_else_is_in_it(machine: Machine) -> None:
+    """Off twice, back to the byte, on by name; and once more with a tool that wrote meanwhile."""
+    machine.variables = {"DAGSTER_HOME": str(machine.home), "APP_ENV": "x"}
+    wrong, seen = [], set()
+    for entry, file, path in places_of(machine):
+        project = file.scope == "project"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(OTHERS[file.format])
+        planned = switching.disable(
+            machine.environment(), [entry.name], project=project, dry_run=True
+        )
+        if path in [change.file for change in planned.changes]:
+            held = trip(machine, entry.name, path, file.format, project=project)
+            wrong += [] if all(held) else [(entry.name, file.name, held)]
+            seen.add(file.format)
+        path.unlink()
+    assert not wrong
+    assert seen == set(OTHERS)
+
+
 def test_markers_and_xml(machine: Machine) -> None:
     """What no tool of the catalogue has yet: a file whose presence says off, and XML."""
     marker = entry_of("marker", off={"form": "set"}, write=True)
@@ -187,7 +273,10 @@ def test_the_record_holds_no_copy(machine: Machine) -> None:
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
     record.write_bytes(b"[]")
     (problem,) = switching.enable(machine.environment()).problems
-    assert (problem.code, problem.hint) == ("file-corrupt", f"rm {record}")
+    assert (problem.code, problem.hint) == (
+        "file-corrupt",
+        f"rm {record} && usagectl enable next",
+    )
 
 
 def test_files_in_odd_states_stay_as_they_are(machine: Machine) -> None:
@@ -229,6 +318,28 @@ def test_links_and_modes_stay(machine: Machine) -> None:
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
+def test_links_that_lead_nowhere_and_to_another(machine: Machine) -> None:
+    """What was made at the end of a link goes again; the link to another's file is shown."""
+    file = machine.home / NEXT
+    file.parent.mkdir(parents=True)
+    file.symlink_to(machine.home / "dotfiles/next.json")
+    before = tree(machine.home)
+    switching.disable(machine.environment(), ["next"])
+    assert state_of(machine, "next") == "off"
+    switching.enable(machine.environment())
+    assert tree(machine.home) == before
+    link, foreign = machine.home / ".ionic/config.json", put(machine, "foreign.json", b"{}")
+    link.parent.mkdir()
+    link.symlink_to(foreign)
+    wall = confined.powerless()
+    if not wall:
+        pytest.skip("only root can give a file away")
+    os.chown(foreign, confined.STRANGER, confined.STRANGER)
+    done = confined.run_behind(wall, machine, "disable", "ionic", "--json")
+    hints = [each["hint"] for each in done.envelope["errors"] if each["code"] == "file-unwritable"]
+    assert hints == [f"ls -lL {link}"]
+
+
 def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     """Without --project a tool that has no other file is told of, with the command that helps."""
     file = put(machine, "./redocly.yaml", b"a: 1\n")
@@ -242,6 +353,17 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     put(machine, "./.streamlit/config.toml", b"[browser]\ngatherUsageStats = true\n")
     (problem,) = switching.disable(machine.environment(), ["streamlit"]).problems
     assert problem.hint == "usagectl disable --project streamlit"
+
+
+def test_what_makes_a_folder_a_project_is_never_made(machine: Machine) -> None:
+    """A new `wrangler.json` would beat the file that is there; `gx` alone breaks its tool."""
+    toml = put(machine, "./wrangler.toml", b'name = "w"\n\n[vars]\nA = "b"\n')
+    names = [name for name in catalogue.names() if not catalogue.entry(name).module]
+    switching.disable(machine.environment(), names, project=True)
+    assert toml.read_bytes() == b'name = "w"\nsend_metrics = false\n\n[vars]\nA = "b"\n'
+    hidden = {".dlt", ".env", ".env.local", ".gemini", ".nuxtrc", ".streamlit"}
+    assert {each.name for each in machine.cwd.iterdir()} == {"wrangler.toml", *hidden}
+    assert switching.disable(machine.environment(), ["wrangler"], project=True).problems == ()
 
 
 def test_tools_that_only_a_variable_reaches(machine: Machine) -> None:
@@ -306,3 +428,112 @@ def test_walls(machine: Machine) -> None:
         error = next(each for each in done.envelope["errors"] if each["code"] == "file-unwritable")
         assert error["hint"].startswith(hint)
         assert (place / file.relative_to(machine.folder)).read_bytes() == b"{}"
+
+
+def test_enable_by_name_is_done_where_a_tool_asks_or_keeps_events_here(machine: Machine) -> None:
+    """Nothing says off any more: that is all a file can say to a tool that then asks."""
+    for tool, state in (("aider", "asks"), ("yarn", "local"), ("codex", "unknown")):
+        for _ in range(2):
+            result = switching.enable(machine.environment(), [tool])
+            assert (result.problems, [each.state for each in result.consents]) == ((), [state])
+            switching.disable(machine.environment(), [tool])
+        assert not switching.enable(machine.environment(), [tool]).problems
+    assert "asks  no switch" in machine.run("enable", "aider").stdout
+    metrics = ".config/.wrangler/metrics.json"
+    put(machine, metrics, b'{"permission": {"enabled": false, "date": "2026-11-28T00:00:00.000Z"}}')
+    assert not switching.enable(machine.environment(), ["wrangler"]).problems
+
+
+def test_a_second_disable_leaves_a_tool_that_is_off(machine: Machine) -> None:
+    """Also where what the first one wrote would let an earlier switch be written."""
+    file = put(machine, ".supabase/telemetry.json", None)
+    switching.disable(machine.environment(), ["supabase"])
+    before = file.read_bytes()
+    (change,) = switching.disable(machine.environment(), ["supabase"]).changes
+    assert (change.changed, file.read_bytes()) == (False, before)
+
+
+def test_records_of_other_places_and_times(machine: Machine) -> None:
+    """A home that moved is found again; a record of another release is left, with a way out."""
+    put(machine, ".ionic/config.json", b'{"tokens": 1}')
+    switching.disable(machine.environment(), ["ionic"])
+    old, new = machine.home, machine.folder / "moved"
+    old.rename(new)
+    machine.home = new
+    assert switching.enable(machine.environment()).problems == ()
+    assert (new / ".ionic/config.json").read_bytes() == b'{"tokens": 1}'
+    switching.disable(machine.environment(), ["ionic"])
+    record = machine.state_dir / "switched/ionic.json"
+    good = record.read_bytes()
+    for old_word, new_word in ((b'"schema": 1', b'"schema": 2'), (b'"strict"', b'"json5"')):
+        record.write_bytes(good.replace(old_word, new_word))
+        (problem,) = switching.enable(machine.environment()).problems
+        way = f"rm {record} && usagectl enable ionic"
+        assert (problem.code, problem.hint) == ("file-corrupt", way)
+    record.write_bytes(good.replace(b'"at": ', b'"at": -'))
+    assert switching.enable(machine.environment()).problems == ()
+    assert (new / ".ionic/config.json").read_bytes() == b'{"tokens": 1}'
+
+
+def test_root_is_not_led_by_the_record_of_a_user(machine: Machine) -> None:
+    """`sudo usagectl enable` with a user's state folder edits that user's files alone."""
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root is led")
+    file = put(machine, ".ionic/config.json", b"{}")
+    switching.disable(machine.environment(), ["ionic"])
+    os.chown(machine.state_dir / "switched/ionic.json", confined.STRANGER, confined.STRANGER)
+    (problem,) = switching.enable(machine.environment()).problems
+    assert (problem.code, file.read_bytes()) == ("file-unwritable", b'{"telemetry": false}')
+    os.chown(file, confined.STRANGER, confined.STRANGER)
+    assert not switching.enable(machine.environment()).problems
+    assert (file.read_bytes(), file.stat().st_uid) == (b"{}", confined.STRANGER)
+
+
+def test_two_tools_in_one_file_are_undone_in_turn(machine: Machine) -> None:
+    """A file that the first of them made is gone again, whichever that was."""
+    for tools in (("chromadb", "prefect"), ("prefect", "chromadb")):
+        for tool in tools:
+            switching.disable(machine.environment(), [tool], project=True)
+        assert (machine.cwd / ".env").read_bytes().count(b"false") == 2
+        switching.enable(machine.environment())
+        assert not (machine.cwd / ".env").exists()
+
+
+def test_folders_go_where_a_crash_left_no_file(machine: Machine) -> None:
+    """The record is there before the file: what was made for it is taken back all the same."""
+    file = put(machine, NEXT, None)
+    switching.disable(machine.environment(), ["next"])
+    file.unlink()
+    switching.enable(machine.environment())
+    assert tree(machine.home) == []
+
+
+def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> None:
+    """A project's file, a variable set to the contrary: the hint is not to look at the status."""
+    for name in ("gemini", "gradio", "dbt"):
+        machine.install_program(name)
+    put(machine, "./.gemini/settings.json", b'{"privacy": {"usageStatisticsEnabled": true}}')
+    machine.variables = {"GRADIO_ANALYTICS_ENABLED": "True"}
+    problems = switching.disable(machine.environment()).problems
+    told = {str(each).split()[0]: (str(each), each.hint) for each in problems}
+    assert told["gemini"][1] == "usagectl disable --project gemini"
+    assert "'True' in the environment beats" in told["gradio"][0]
+    assert told["gradio"][1] == "export GRADIO_ANALYTICS_ENABLED=False"
+    assert "no file of yours switches it off, a variable does" in told["dbt"][0]
+    assert "Next: 2 of them take a variable alone" in machine.run("disable").stdout
+    assert "Next: " not in machine.run("disable", "dbt").stdout
+    assert not switching.disable(machine.environment(), ["gemini"], project=True).problems
+
+
+def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machine) -> None:
+    """Who asks what switches it off is told so, under a policy too."""
+    machine.install_program("syncthing")
+    policy = files.policy_file(machine.environment())
+    put(machine, str(policy), b'[tools.syncthing]\nmode = "off"\n')
+    (found,) = consent.evaluate(machine.environment(), ["syncthing"])
+    (caution,) = found.cautions
+    assert "What switches it off: `usagectl disable syncthing`" in caution.message
+    assert not switching.disable(machine.environment(), ["syncthing"]).problems
+    names = [name for name in catalogue.names() if not catalogue.entry(name).module]
+    told = [cautions.way_off(catalogue.entry(name)) for name in names]
+    assert "usagectl explain syncthing" not in told

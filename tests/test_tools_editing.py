@@ -32,6 +32,8 @@ KEY = ("t", "u")
 EDITS: tuple[Case, ...] = (
     # A new member stands where its object ends, in the lines and marks that the file has.
     ("json", None, KEY, False, b'{\n  "t": {\n    "u": false\n  }\n}\n'),
+    ("json", b"", ("t",), False, b'{\n  "t": false\n}\n'),
+    ("json", b"\xef\xbb\xbf\r\n", ("t",), 0, b'\xef\xbb\xbf\r\n{\n  "t": 0\n}\n'),
     ("json", b"{}", KEY, False, b'{"t": {"u": false}}'),
     ("json", b'{"a":1}', KEY, False, b'{"a":1,"t":{"u":false}}'),
     ("json", b'{"a": [1, {"t": 2}]}', ("t",), "no", b'{"a": [1, {"t": 2}], "t": "no"}'),
@@ -67,6 +69,7 @@ EDITS: tuple[Case, ...] = (
     ("dotenv", b"A=1\r\n", ("T",), 1, b"A=1\r\nT=1\r\n"),
     ("key-value", b"a = 1\n", ("t",), 1, b"a = 1\nt = 1\n"),
     ("xml", None, KEY, -1, b'<?xml version="1.0" encoding="utf-8"?>\n<t><u>-1</u></t>\n'),
+    ("xml", b"\n", KEY, 0, b'<?xml version="1.0" encoding="utf-8"?>\n<t><u>0</u></t>\n'),
     ("xml", b"<t>\n  <a/><!-- <u> -->\n</t>", KEY, 0, b"<t>\n  <a/><!-- <u> -->\n  <u>0</u>\n</t>"),
     ("xml", b'<t x="1"><u >1</u ></t>', KEY, 0, b'<t x="1"><u >0</u ></t>'),
     ("xml", b'<t u = "1"/>', ("t", "@u"), 0, b'<t u = "0"/>'),
@@ -105,6 +108,11 @@ def test_taking_out_leaves_what_others_wrote() -> None:
         ("yaml", b"a: 1 # n\nt:\n  u: 1\nb: 2", 1, b"a: 1 # n\nb: 2"),
         ("yaml", b"{a: 1, t: {u: 1}}", 1, b"{a: 1}"),
         ("ini", b"[t]\nu = 1\n; n\na = 1\n", 1, b"[t]\n; n\na = 1\n"),
+        ("ini", b"[t]\nu = 1\n\n[b]\na = 1\n", 1, b"[b]\na = 1\n"),
+        ("ini", b"[b]\r\na = 1\r\n\r\n[t] ; n\r\nu = 1\r\n", 1, b"[b]\r\na = 1\r\n\r\n"),
+        ("ini", b"[b]\na = 1\n\n[t]\nu = 1\n\n[c]", 1, b"[b]\na = 1\n\n[c]"),
+        ("ini", b"[t]\n; mine\nu = 1", 1, b"; mine"),
+        ("yaml", b"a: 1\nt: # mine\n  u: 1\n", 1, b"a: 1\n"),
         ("xml", b"<t>\n  <u>1</u>\n  <a/>\n</t>", 0, b"<t>\n  <a/>\n</t>"),
     )
     wrong = [
@@ -119,7 +127,6 @@ def test_what_cannot_be_edited_is_refused() -> None:
     """A file that is broken, or that has something else on the way, is told apart by its code."""
     cases: tuple[tuple[Format, bytes, type[Exception]], ...] = (
         ("json", b'{"t": ', FileCorruptError),
-        ("json", b"", FileCorruptError),
         ("json", b"[]", FileUneditableError),
         ("json", b'{"t": null}', FileUneditableError),
         ("json", b'{"t": {"u": {"a": 1}}}', FileUneditableError),

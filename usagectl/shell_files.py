@@ -14,6 +14,7 @@ The start-up files, and why these:
 from __future__ import annotations
 
 import os
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -46,6 +47,10 @@ _LINES: Mapping[str, tuple[Callable[[str], str], str]] = {
         "if (Test-Path -LiteralPath ({0}) -PathType Leaf) {{ . ({0}) }}",
     ),
 }
+_ASSIGNMENT = re.compile(
+    r"\s*(?:(?:export\s+)?(?P<sh>\w+)=|set(?:\s+-\S+)+\s+(?P<fish>\w+)\s+|\$env:(?P<ps1>\w+)\s*=\s*)"
+    r"(?P<quote>[\"']?)(?P<value>[^\"'$`\\;#\s]*)(?P=quote)\s*(?:[;#]|$)"
+)
 _FORMATS = {"sh": "bash", "fish": "fish", "ps1": "powershell"}
 
 
@@ -54,6 +59,15 @@ class FilesResult(Value):
 
     changes: tuple[FileChange, ...]
     problems: tuple[UsagectlError, ...] = ()
+
+
+class Contrary(Value):
+    """A line of a start-up file that sets an opt-out otherwise after it was set."""
+
+    file: Path
+    number: int
+    name: str
+    value: str
 
 
 def disable(environment: Environment, *, dry_run: bool = False) -> FilesResult:
@@ -137,6 +151,17 @@ def write(
         except StateError as error:
             problems.append(error)
     return FilesResult(tuple(changes), tuple(problems))
+
+
+def contraries(changes: Iterable[FileChange], *, author: str) -> Iterator[Contrary]:
+    """Yield the plain assignments below our line that say something else of an opt-out."""
+    wanted = opt_out_variables()
+    for change in changes:
+        for number, line in marked_files.after_mark(change.after or b"", author):
+            found = _ASSIGNMENT.match(line)
+            name = (found["sh"] or found["fish"] or found["ps1"]) if found else ""
+            if found and found["value"] != wanted.get(name, found["value"]):
+                yield Contrary(change.file, number, name, found["value"])
 
 
 def line_for(file: Path, syntax: str) -> str:

@@ -45,6 +45,7 @@ class _Switched(NamedTuple):
 
     tool: Tool
     wish: Wish
+    is_project: bool  # Whether files of the project could be written.
     changes: tuple[Change, ...] = ()
     failure: UsagectlError | None = None
     consents: tuple[Consent, ...] = ()
@@ -99,14 +100,17 @@ def enable(
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = select(environment, names) if names else _all_written(environment)
-    wishes: dict[Tool, Wish] = {tool: "on" if tool.name in names else "undo" for tool in chosen}
+    wishes: dict[Tool, Wish] = {
+        tool: "on" if tool.name in names else "undo" for tool in _last_first(environment, chosen)
+    }
     done = _carry_out(environment, wishes, _Asked(names, project, dry_run))
+    done.sort(key=lambda each: chosen.index(each.tool))
     problems = [
         _stays(environment, each, found)
         for each in done
         if each.wish == "on" and not dry_run
         for found in _concerned(each)
-        if found.telemetry != "on"
+        if found.telemetry != "on" and not _is_as_shipped(each.tool, found)
     ]
     return _result(done, 0, problems)
 
@@ -128,6 +132,13 @@ def _all_written(environment: Environment) -> tuple[Tool, ...]:
     return (*here, *(select(environment, sorted(gone)) if gone else ()))
 
 
+def _last_first(environment: Environment, chosen: Sequence[Tool]) -> list[Tool]:
+    """Order tools as they are undone: where two wrote to one file, the second goes first."""
+    written = undoing.recorded(environment)
+    rank = {name: number for number, name in enumerate(written)}
+    return sorted(chosen, key=lambda tool: rank.get(tool.name, len(rank)))
+
+
 def _carry_out(
     environment: Environment, wishes: Mapping[Tool, Wish], asked: _Asked
 ) -> list[_Switched]:
@@ -136,9 +147,9 @@ def _carry_out(
     for tool, wish in wishes.items():
         try:
             found = tool.switch(environment, wish, dry_run=asked.dry_run, project=asked.project)
-            done.append(_Switched(tool, wish, found))
+            done.append(_Switched(tool, wish, asked.project, found))
         except StateError as error:
-            done.append(_Switched(tool, wish, failure=error))
+            done.append(_Switched(tool, wish, asked.project, failure=error))
     names = asked.names
     return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
 
@@ -157,6 +168,13 @@ def _concerned(done: _Switched) -> Iterable[Consent]:
 def _is_quiet(found: Consent) -> bool:
     """True if a part is off; another's that keeps its events here sends nothing either."""
     return found.telemetry == "off" or (found.telemetry == "local" and not found.is_ours)
+
+
+def _is_as_shipped(tool: Tool, found: Consent) -> bool:
+    """True if no switch holds a tool back that asks first, keeps events here, or is not known."""
+    default = tool.entry.default if tool.entry and not tool.entry.module else "on"
+    is_undecided = found.decided_by.source == "default" or found.telemetry == default
+    return default in ("asks", "local", "unknown") and is_undecided
 
 
 def _purge(environment: Environment, chosen: Sequence[Tool], *, dry_run: bool) -> int:
@@ -183,33 +201,41 @@ def _stays(environment: Environment, done: _Switched, found: Consent) -> SwitchI
 def _why(environment: Environment, done: _Switched, decider: Switch) -> tuple[str, str]:
     """Say why a part did not follow, and what helps."""
     is_off, tool = done.wish == "off", done.tool
-    if is_off and not done.changes and not done.failure:
+    if decider.source == "environment" and not done.failure:
+        because = f"{decider.name}={decider.value!r} in the environment"
+        if not is_off:
+            return f"{because} decides", f"unset {decider.name}"
+        way = _way_off(environment, done, decider) or f"export {decider.name}=1"
+        return f"{because} beats every file", way
+    if is_off and not done.changes and not done.failure and decider.source != "project":
         return _without_file(tool, tool.way_off(environment))
     if done.failure:
         hint = 'eval "$(usagectl env)"' if is_off else "usagectl status"
         return "its file could not be written", hint
-    if decider.source == "environment":
-        because = f"{decider.name}={decider.value!r} in the environment"
-        if is_off:
-            is_described = tool.entry is not None and not tool.entry.module
-            way = tool.way_off(environment) if is_described else f"export {decider.name}=1"
-            return f"{because} beats every file", way
-        return f"{because} decides", f"unset {decider.name}"
     if decider.origin:
-        has_file = decider.source != "process"
-        hint = f"cat {quote(decider.origin)}" if has_file and not is_off else "usagectl status"
-        if is_off and decider.source == "project" and not tool.is_ours:
-            hint = f"usagectl disable --project {tool.name}"
-        return f"{decider.name} in {decider.origin} decides", hint
+        has_file = decider.source != "process" and not is_off
+        shown = f"cat {quote(decider.origin)}" if has_file else "usagectl status"
+        way = _way_off(environment, done, decider) if is_off else ""
+        return f"{decider.name} in {decider.origin} decides", way or shown
     return f"nothing switches it {done.wish}", "usagectl status"
+
+
+def _way_off(environment: Environment, done: _Switched, decider: Switch) -> str:
+    """Return what switches a tool of the catalogue off although a switch says on; else nothing."""
+    tool = done.tool
+    if tool.entry is None or tool.entry.module:
+        return ""
+    if decider.source == "project" and not done.is_project:
+        return f"usagectl disable --project {tool.name}"
+    return tool.way_off(environment)
 
 
 def _without_file(tool: Tool, way: str) -> tuple[str, str]:
     """Say why no file was written for a tool that sends, and what helps instead."""
-    no_file = f"usagectl writes no file of {tool.name}"
     if way.startswith("export "):
-        because = f"{no_file}, which takes only the environment's word"
+        because = "no file of yours switches it off, a variable does"
         return f"{because}; usagectl disable --shell sets it in every new shell", way
     if way.startswith("usagectl "):
         return f"{tool.name} reads it from a file of the project, written only if asked for", way
-    return (f"{no_file}, its own command does" if way else "no switch of it is known"), way
+    because = f"usagectl writes no file of {tool.name}, its own command does"
+    return (because if way else "no switch of it is known"), way

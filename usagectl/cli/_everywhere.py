@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
     from usagectl.machine.marked_files import FileChange
+    from usagectl.shell_files import Contrary
 
 Shell = Annotated[
     bool,
@@ -41,6 +42,16 @@ class Everywhere(Value):
 
     files: tuple[tuple[Where, FileChange], ...] = ()
     problems: tuple[UsagectlError, ...] = ()
+
+    def contraries(self) -> list[Contrary]:
+        """List what start-up files set otherwise below the line that sets every opt-out."""
+        return [
+            each
+            for where, module in _MODULES.items()
+            for each in shell_files.contraries(
+                (change for place, change in self.files if place == where), author=module.AUTHOR
+            )
+        ]
 
     def changes(self, *, is_off: bool) -> list[Change]:
         """Return the files in the form of any other switch."""
@@ -83,9 +94,11 @@ def chosen(*, shell: bool, system: bool) -> list[Where]:
     return [*(["system"] if system else []), *(["shell"] if shell else [])]  # type: ignore[list-item]
 
 
-def in_new_shells(environment: Environment) -> Environment:
+def in_new_shells(environment: Environment, done: Everywhere) -> Environment:
     """Return the environment as a shell has it that was started after `disable --shell`."""
-    return environment._replace(variables={**environment.variables, **opt_out_variables()})
+    contrary = {each.name: each.value for each in done.contraries()}
+    variables = {**environment.variables, **opt_out_variables(), **contrary}
+    return environment._replace(variables=variables)
 
 
 def look(environment: Environment, *, wants_off: bool) -> SwitchResult:
@@ -135,6 +148,8 @@ def _remarks(
     for where in dict.fromkeys(where for where, _ in done.files):
         if all(each != where for each, _ in changed):
             yield f"{where}: nothing had to be {'added' if is_off else 'taken out'}."
+    for each in done.contraries() if is_off else ():
+        yield f"{each.file}:{each.number} sets {each.name}={each.value} after that: there it wins."
     if dry_run or not changed:
         return
     count = len(opt_out_variables())

@@ -31,6 +31,11 @@ Project = Annotated[
     typer.Option("--project", help="Write files of this folder's project too, before your own."),
 ]
 
+_NEXT = (
+    "{} of them take a variable alone: usagectl disable --shell sets all for new shells, "
+    'eval "$(usagectl env)" for this one.'
+)
+
 disable_app = new_app()
 enable_app = new_app()
 apps = {"disable": disable_app, "enable": enable_app}
@@ -69,7 +74,7 @@ def disable(
     places = _everywhere.chosen(shell=shell, system=system)
     chosen = names or ()
     files = _everywhere.switch(environment, "off", places, names=chosen, dry_run=dry_run)
-    later = _everywhere.in_new_shells(environment) if places else environment
+    later = _everywhere.in_new_shells(environment, files) if places else environment
     if system and not shell and not chosen:
         result = _everywhere.look(later, wants_off=True)
     else:
@@ -121,6 +126,9 @@ def _answer(
     def show() -> None:
         _everywhere.show(files, is_off=is_off, dry_run=dry_run)
         _show(result, names, dry_run=dry_run, is_later=is_off and bool(files.files))
+        needing = [each for each in result.problems if each.hint.startswith("export ")]
+        if is_off and len(needing) > 1:
+            _output.new_page().next_step(_NEXT.format(len(needing)))
 
     def data() -> dict[str, object]:
         ids = read_all(invocation.environment)
@@ -160,8 +168,8 @@ def _show(
     else:
         heading = "As it stands now (nothing was changed)" if dry_run else "Read back"
     page.heading(heading)
-    rows = [(part.name, part.telemetry, describe(part.decided_by)) for part in shown]
-    page.rows(rows, styles=[_output.STYLES[part.telemetry] for part in shown])
+    rows = [(part.name, part.state, describe(part.decided_by)) for part in shown]
+    page.rows(rows, styles=[_output.STYLES[part.state] for part in shown])
     for part in shown:
         if part.is_ours and part.telemetry == "on" and part.endpoint:
             page.line(f"{part.name} sends to {mask_url_credentials(part.endpoint)}.")

@@ -19,6 +19,8 @@ from usagectl.machine import files, owners
 from usagectl.values import Value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from usagectl.machine.environment import Environment
 
 
@@ -114,6 +116,14 @@ def carry_out(change: FileChange, *, mode: int = 0o600, folder_mode: int = 0o700
             folder.rmdir()
 
 
+def after_mark(data: bytes, author: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that stand below the author's last mark in a file, each with its number."""
+    lines = data.split(b"\n")
+    marked = [number for number, line in enumerate(lines) if _mark(author) in line]
+    for number in range(marked[-1] + 1, len(lines)) if marked else ():
+        yield number + 1, os.fsdecode(lines[number])
+
+
 def _mark(author: str) -> bytes:
     return f"# added by {author}".encode()
 
@@ -138,10 +148,11 @@ def _written(piece: Piece, author: str, *, made: str, end: bytes) -> bytes:
 
 
 def _holds(data: bytes, piece: Piece, author: str) -> bool:
-    """True if a file holds a piece already, wherever it stands."""
+    """True if a file holds a piece already, wherever it stands; not where it is commented out."""
     text, mark = os.fsencode(piece.text), _mark(author)
     if piece.form == "line":
-        return text + b"  " + mark in data
+        line = re.escape(text + b"  " + mark)
+        return re.search(rb"^[ \t]*" + line, data, re.MULTILINE) is not None
     return mark in data and text + b"\n" in data.replace(b"\r\n", b"\n")
 
 
@@ -167,7 +178,9 @@ def _without(data: bytes, author: str) -> tuple[bytes | None, int]:
     if is_inside:
         return data, 0
     if kept and joined_at == len(kept):
-        kept[-1] = kept[-1].removesuffix(b"\n").removesuffix(b"\r")
+        kept = [b"".join(kept).removesuffix(b"\n")]
+        if _line_end(kept[0]) == b"\r\n":  # Else a CR at its end is the file's own.
+            kept[0] = kept[0].removesuffix(b"\r")
     is_ours = made.startswith(b"file") and not kept
     return (None, _folders_of(made)) if is_ours else (b"".join(kept), 0)
 

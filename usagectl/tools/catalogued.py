@@ -111,11 +111,7 @@ class Catalogued(Tool):
     @property
     def can_be_written(self) -> bool:  # type: ignore[override]
         """Whether a file of the user's switches it off."""
-        scopes = {file.name: file.scope for file in self.entry.files}
-        return any(
-            rule.write is not None and not rule.covers and scopes.get(rule.file) == "user"
-            for rule in self.entry.switches
-        )
+        return cautions.can_be_written(self.entry)
 
     def find(self, environment: Environment) -> Installation:  # noqa: ARG002
         """Return what was found of it."""

@@ -61,11 +61,22 @@ def own_switches(entry: Entry) -> Iterator[SwitchRule]:
     yield from (each for each in whole if each.reach != "own")
 
 
+def can_be_written(entry: Entry) -> bool:
+    """True if files of the user's switch a whole tool off, one of them or several together."""
+    scopes = {file.name: file.scope for file in entry.files}
+    rules = [each for each in entry.switches if each.write is not None]
+    rules = [each for each in rules if scopes.get(each.file) == "user"]
+    covered = {part for rule in rules for part in rule.covers}
+    return any(not each.covers for each in rules) or bool(covered and covered >= set(entry.parts))
+
+
 def way_off(entry: Entry) -> str:
     """Return a command that silences a tool: a variable, its file, or its own command."""
     for rule in own_switches(entry):
         if rule.variables:
             return f"export {rule.variables[0]}={quote(str(rule.write))}"
+        return f"usagectl disable {entry.name}"
+    if can_be_written(entry):
         return f"usagectl disable {entry.name}"
     return next((each.run for each in entry.commands), f"usagectl explain {entry.name}")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.catalogue.versions import is_within
 from usagectl.errors import FileUnwritableError, StateError, quote
-from usagectl.machine import file_errors, files
+from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
 from usagectl.tools.catalogued_cautions import own_switches
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, File, Format, Need, Scope, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Format, Need, Outcome, Scope, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
 
@@ -117,7 +117,7 @@ def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
             if path is None or file.format == "code":
                 continue
             found = "project" if _is_in_project(file, path, environment) else file.scope
-            if found == scope:
+            if found == scope and not (_marks_project(file, path) and not os.path.lexists(path)):
                 yield Target(rule, file, path, scope)
 
 
@@ -125,6 +125,16 @@ def _is_in_project(file: File, path: Path, environment: Environment) -> bool:
     """True for a user's file that lies in the working folder, as in a container it may."""
     relative = (each.path for each in file.places if not each.path.startswith("/"))
     return any(environment.cwd / each == path for each in relative)
+
+
+def _marks_project(file: File, path: Path) -> bool:
+    """True if a file makes a project of its folder, which one with our key alone would spoil.
+
+    Wrangler would read a new `wrangler.json` instead of the `wrangler.toml` that is there, and
+    DVC take any folder with `.dvc` for a repository.
+    """
+    is_hidden = path.name.startswith(".") or path.parent.name.startswith(".")
+    return file.scope == "project" and (file.search == "up" or not is_hidden)
 
 
 def _can_silence(rule: SwitchRule, form: Format) -> bool:
@@ -146,8 +156,18 @@ class _Work:
     def switch_off(self, targets: Sequence[Target]) -> tuple[Change, ...]:
         """Write the first switch that silences the whole tool, or those that do so together."""
         able = [each for each in targets if self._can_be_written(each)]
-        whole = [each for each in able if not each.rule.covers][:1]
+        whole = self._best([each for each in able if not each.rule.covers])
         return tuple(map(self._switch_off, whole or _together(able, self.entry.parts)))
+
+    def _best(self, whole: Sequence[Target]) -> Sequence[Target]:
+        """Pick the switch that says off already, unless one before it beats it; else the first."""
+        for each in whole:
+            said = self._said(each)
+            if said == "off":
+                return [each]
+            if said != "ignored" and self.entry.combine == "first":
+                break
+        return whole[:1]
 
     def _switch_off(self, target: Target) -> Change:
         before = self._read(target.path)
@@ -231,8 +251,11 @@ class _Work:
             raise
 
     def _undo(self, written: Written) -> Iterator[Change]:
+        undoing.refuse_foreign(self.environment, self.entry.name, written.path)
         before = self._read(written.path)
         if before is None:
+            if not self.dry_run:
+                undoing.remove_folders(written)
             return
         after = undoing.undo(written, before)
         self._write(written.path, before, after)
@@ -249,8 +272,7 @@ class _Work:
 
     def _switch_on(self, target: Target) -> Change | None:
         before, rule = self._read(target.path), target.rule
-        value = _value_of(target, before)
-        said = "ignored" if _unmet(target, before) else forms.outcome(rule, value)
+        value, said = _value_of(target, before), self._said(target)
         is_quiet = self.entry.default in ("off", "asks") and said != "on"
         if said != "off" and not (is_quiet and rule.write_on is not None):
             return None
@@ -263,6 +285,12 @@ class _Work:
         gone = None if target.file.format in ("marker", "text") else _take_out(target, before)
         self._write(target.path, before, gone)
         return self._change(target, MISSING, changed=True)
+
+    def _said(self, target: Target) -> Outcome:
+        """Return what the tool makes of a switch as it stands."""
+        data = self._read(target.path)
+        ignored = _unmet(target, data)
+        return "ignored" if ignored else forms.outcome(target.rule, _value_of(target, data))
 
     def _read(self, path: Path) -> bytes | None:
         if path in self._planned:
@@ -340,5 +368,7 @@ def _refuse_read_only(path: Path) -> None:
     if is_closed and os.access(path.resolve().parent, os.W_OK):
         denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         reason, hint = file_errors.explain(path, denied)
-        hint = hint or f"chmod u+w {quote(str(path))}"
+        uid = owners.effective_uid()
+        is_foreign = uid is not None and path.stat().st_uid != uid  # A link may lead anywhere.
+        hint = hint or f"{'ls -lL' if is_foreign else 'chmod u+w'} {quote(str(path))}"
         raise FileUnwritableError(path, reason=reason, hint=hint)

@@ -12,10 +12,16 @@ from base64 import b64decode, b64encode
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from usagectl.errors import FileCorruptError, FolderUnknownError, quote
-from usagectl.machine import files
+from usagectl.catalogue.entry import Dialect, Format
+from usagectl.errors import (
+    FileCorruptError,
+    FileUnwritableError,
+    FolderUnknownError,
+    quote,
+)
+from usagectl.machine import files, owners
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 from usagectl.tools import editing
 from usagectl.tools.editing import Splice, Syntax
@@ -24,10 +30,10 @@ from usagectl.tools.forms import MISSING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.catalogue.entry import Dialect, Format
     from usagectl.machine.environment import Environment
 
 _FOLDER = "switched"
+_SCHEMA = 1
 _MAX_BYTES = 1024 * 1024
 
 
@@ -58,12 +64,13 @@ def digest_of(data: bytes) -> str:
 
 
 def recorded(environment: Environment) -> tuple[str, ...]:
-    """Name the tools of which a record is kept."""
+    """Name the tools of which a record is kept, the one that was written last first."""
     folder = environment.state_dir
     if folder is None:
         return ()
     with suppress(OSError):
-        return tuple(sorted(each.stem for each in (folder / _FOLDER).glob("*.json")))
+        found = [(each.stat().st_mtime_ns, each.stem) for each in (folder / _FOLDER).glob("*.json")]
+        return tuple(name for _, name in sorted(found, reverse=True))
     return ()
 
 
@@ -79,9 +86,12 @@ def load(environment: Environment, tool: str) -> tuple[Written, ...]:
     if file is None or data is None:
         return ()
     try:
-        return tuple(map(_from_data, json.loads(data)["files"]))
+        record = json.loads(data)
+        _require_ours(record)
+        written = tuple(map(_from_data, record["files"]))
+        return tuple(_moved(each, record.get("home"), environment.home) for each in written)
     except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
-        hint = f"rm {quote(str(file))}"
+        hint = f"rm {quote(str(file))} && usagectl enable {tool}"
         raise FileCorruptError(file, reason="it is no record of disable", hint=hint) from error
 
 
@@ -100,7 +110,8 @@ def save(environment: Environment, tool: str, written: Sequence[Written]) -> Non
         with suppress(OSError):
             file.parent.rmdir()
         return
-    record = {"schema": 1, "files": [_as_data(each) for each in written]}
+    home = str(environment.home) if environment.home else None
+    record = {"schema": _SCHEMA, "home": home, "files": [_as_data(each) for each in written]}
     files.replace_bytes(file, json.dumps(record, indent=1).encode() + b"\n")
 
 
@@ -114,9 +125,8 @@ def undo(written: Written, data: bytes) -> bytes | None:
     if digest_of(data) == written.digest:
         if written.is_new:
             return None
-        for step in reversed(written.steps):
-            data = step.splice.undo(data)
-        return data
+        if (before := _undo_bytes(written, data)) is not None:
+            return before
     for step in reversed(written.steps):
         data = _undo_key(written, step, data)
     is_empty = written.is_new and not editing.value_of(written.path, written.syntax, data, ())
@@ -127,12 +137,42 @@ def remove_folders(written: Written) -> None:
     """Remove the folders that were made for a file, as far as they are empty."""
     with suppress(OSError):
         for folder in reversed(written.folders):
-            folder.rmdir()
+            if folder in Path(os.path.realpath(written.path)).parents:
+                folder.rmdir()
+
+
+def refuse_foreign(environment: Environment, tool: str, path: Path) -> None:
+    """Refuse to let a user's record lead root's hand to files of others.
+
+    Raises:
+        FileUnwritableError: as root, of a file that does not belong to the record's owner.
+    """
+    record = _file(environment, tool)
+    if environment.uid != owners.ROOT or record is None:
+        return
+    with suppress(OSError, ValueError):
+        owner = record.stat().st_uid
+        there = next(each for each in (path, *path.parents) if os.path.lexists(each))
+        if owner not in (owners.ROOT, found := there.lstat().st_uid):
+            names = owners.name_of(found), owners.name_of(owner)
+            reason = "it belongs to {}, and {} alone kept the record of it".format(*names)
+            raise FileUnwritableError(path, reason=reason, hint=f"ls -l {quote(str(record))}")
 
 
 def missing_folders(file: Path) -> tuple[Path, ...]:
-    """Name the folders that have to be made for a file, the outermost first."""
-    return tuple(reversed([each for each in file.parents if not os.path.lexists(each)]))
+    """Name the folders that have to be made for a file, or a link's target, the outermost first."""
+    parents = Path(os.path.realpath(file)).parents
+    return tuple(reversed([each for each in parents if not os.path.lexists(each)]))
+
+
+def _undo_bytes(written: Written, data: bytes) -> bytes | None:
+    """Take every splice back; None where one does not fit, as in a record that was damaged."""
+    for step in reversed(written.steps):
+        splice = step.splice
+        if splice.at < 0 or not data.startswith(splice.inserted, splice.at):
+            return None
+        data = splice.undo(data)
+    return data
 
 
 def _undo_key(written: Written, step: Step, data: bytes) -> bytes:
@@ -156,6 +196,23 @@ def _is_same(found: object, wrote: object) -> bool:
 def _file(environment: Environment, tool: str) -> Path | None:
     folder = environment.state_dir
     return folder / _FOLDER / f"{tool}.json" if folder else None
+
+
+def _require_ours(record: dict[str, object]) -> None:
+    """Raise ValueError for a record of another release, whose members may mean something else."""
+    if record["schema"] != _SCHEMA:
+        raise ValueError(record["schema"])
+
+
+def _moved(written: Written, old: str | None, home: Path | None) -> Written:
+    """Find a file again whose home has another name since."""
+    path = written.path
+    if old is None or home is None or os.path.lexists(path) or not path.is_relative_to(old):
+        return written
+    here = home / path.relative_to(old)
+    folders = (home / each.relative_to(old) for each in written.folders if each.is_relative_to(old))
+    is_there = os.path.lexists(here)
+    return written._replace(path=here, folders=tuple(folders)) if is_there else written
 
 
 def _as_data(written: Written) -> dict[str, object]:
@@ -184,9 +241,11 @@ def _step_data(step: Step) -> dict[str, object]:
 
 
 def _from_data(data: dict[str, Any]) -> Written:
+    if data["form"] not in get_args(Format) or data["dialect"] not in get_args(Dialect):
+        raise ValueError(data["form"])
     return Written(
         path=Path(data["path"]),
-        syntax=Syntax(cast("Format", data["form"]), cast("Dialect", data["dialect"])),
+        syntax=Syntax(data["form"], data["dialect"]),
         digest=str(data["digest"]),
         is_new=bool(data["is_new"]),
         folders=tuple(map(Path, data["folders"])),

@@ -7,6 +7,7 @@ anything but that key is refused, and so is one that the tool itself could not r
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import FileCorruptError, FileUneditableError, quote
@@ -98,10 +99,11 @@ def take_out(file: Path, syntax: Syntax, data: bytes, key: Sequence[str], *, mad
         FileUneditableError: its form allows no such change.
     """
     after = edit(file, syntax, data, key, MISSING)
-    for depth in range(len(key) - 1, len(key) - 1 - made, -1):
-        if value_of(file, syntax, after, key[:depth]):
-            break
-        after = edit(file, syntax, after, key[:depth], MISSING)
+    with suppress(FileUneditableError):  # Somebody wrote around the parent, so it stays, empty.
+        for depth in range(len(key) - 1, len(key) - 1 - made, -1):
+            if value_of(file, syntax, after, key[:depth]):
+                break
+            after = edit(file, syntax, after, key[:depth], MISSING)
     return after
 
 
@@ -122,6 +124,9 @@ def as_text(value: object) -> str:
 
 
 def _parse(file: Path, syntax: Syntax, data: bytes) -> Content:
+    """Understand a file; one without a word, as a crash leaves it, holds no key and is filled."""
+    if syntax.form in ("json", "xml") and not data.removeprefix(_BOM).strip():
+        return Content({})
     content = file_values.parse(file, data, syntax.form, syntax.dialect)
     if content.problem:
         reason = f"it is not valid {syntax.form}, so it is as it was"
@@ -147,7 +152,7 @@ def _candidates(form: Format, text: str, key: Sequence[str], value: object) -> I
 def _put_all(text: str, _key: Sequence[str], value: object) -> str:
     """Make a value the whole text; a line end that was there stays."""
     bare = text.rstrip("\r\n")
-    return as_text(value) + text[len(bare) :]
+    return as_text(value).rstrip("\r\n") + text[len(bare) :]
 
 
 _Editor = tuple["Callable[..., str | Iterator[str]]", "Callable[..., str | Iterator[str]]"]
@@ -174,7 +179,7 @@ def _is_right(
         return False
     wanted = value if syntax.form in TYPED or value is MISSING else as_text(value)
     if syntax.form == "text":
-        return str(read.values).strip() == ("" if value is MISSING else wanted)
+        return str(read.values).strip() == ("" if value is MISSING else str(wanted).strip())
     found = _walk(read.values, key)
     is_there = type(found) is type(wanted) and found == wanted
     return is_there and repr(_without(before.values, key)) == repr(_without(read.values, key))

@@ -61,9 +61,16 @@ def put_in_section(text: str, key: Sequence[str], value: object) -> Iterator[str
 
 
 def take_out_of_section(text: str, key: Sequence[str]) -> Iterator[str]:
-    """Take every line of a key out of an ini file, with those that continue it."""
+    """Take every line of a key out of an ini file, with those that continue it.
+
+    A name alone may be that of a section without a key: its header goes.
+    """
     section, name = _split(key)
-    parts = (each for each in _sections(text, has_sections=True) if each.name == section)
+    sections = _sections(text, has_sections=True)
+    if not section and (empty := [each for each in sections[1:] if each.name == name]):
+        yield _without_headers(text, empty)
+        return
+    parts = (each for each in sections if each.name == section)
     yield _without(text, [each for part in parts for each in part.settings], name)
 
 
@@ -212,6 +219,18 @@ def _without(text: str, settings: Sequence[_Setting], name: str, *, is_exact: bo
     rest = "".join((*kept, text[at:]))
     is_last = kept and at == len(text) and not text.endswith("\n")
     return rest.removesuffix("\n").removesuffix("\r") if is_last else rest
+
+
+def _without_headers(text: str, sections: Sequence[_Section]) -> str:
+    """Take the headers of sections out; the blank line before each of them goes with it."""
+    for each in reversed(sections):
+        head = text[: text.rfind("\n", 0, each.body - 1) + 1]
+        line = _line_break(text)
+        rest = text[each.body :]
+        if head.endswith(line * 2) or not head:
+            rest = rest.removeprefix(line)
+        text = head + rest
+    return text
 
 
 def _any_setting(sections: Sequence[_Section]) -> _Setting | None:
