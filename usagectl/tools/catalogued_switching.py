@@ -118,7 +118,7 @@ def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
                 continue
             found = "project" if _is_in_project(file, path, environment) else file.scope
             if found == scope:
-                yield Target(rule, file, path, scope)
+                yield Target(rule, places.as_at(file, path), path, scope)
 
 
 def _is_in_project(file: File, path: Path, environment: Environment) -> bool:
