@@ -64,14 +64,12 @@ def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Conte
 def value_at(content: Content, key: Sequence[str], *, section: str = "") -> object:
     """Return the value at a key path; MISSING without one.
 
-    Without a key it is the whole file. Where a path leads nowhere, a name with dots is tried:
-    `["a", "b"]` finds `a.b` too, as tools with flat files have it.
+    Without a key it is the whole file.
     """
     if isinstance(content.values, _Code):
         return content.values.value_of(key)
     path = [section, *key] if section and len(key) == 1 else list(key)
-    found = _walk(content.values, path)
-    return _walk(content.values, [".".join(key)]) if found is MISSING and len(key) > 1 else found
+    return _walk(content.values, path)
 
 
 def _walk(value: object, path: Sequence[str]) -> object:
