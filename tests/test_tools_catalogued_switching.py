@@ -242,6 +242,29 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
     assert not (machine.home / ".streamlit").exists()
 
 
+OF_NO_PROJECT = {
+    "./.dlt/config.toml", "./.env", "./.env.local", "./.gemini/settings.json", "./.nuxtrc",
+    "./.sf/config.json", "./.streamlit/config.toml", "./.telemetry", "./.yarnrc.yml",
+    "./dagster.yaml",
+}  # fmt: skip
+
+
+def test_no_file_is_made_that_a_project_begins_with(machine: Machine) -> None:
+    """Redocly knows no rules beside a new redocly.yaml, and a wrangler.json hides all others."""
+    made = {
+        f"./{change.file.relative_to(machine.cwd)}"
+        for name in catalogue.names()
+        if not catalogue.entry(name).module
+        for change in switching.disable(machine.environment(), [name], project=True).changes
+        if change.file.is_relative_to(machine.cwd)
+    }
+    assert made <= OF_NO_PROJECT
+    put(machine, "./.dvc/x", b"")
+    below = machine.environment()._replace(cwd=machine.cwd / "below")
+    changes = switching.disable(below, ["dvc"], project=True).changes
+    assert [each.file for each in changes] == [machine.cwd / ".dvc/config.local"]
+
+
 def test_tools_that_only_a_variable_reaches(machine: Machine) -> None:
     """The line to set is said, with the value that this tool understands."""
     (machine.bin / "semgrep").write_bytes(b"")

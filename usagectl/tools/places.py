@@ -90,11 +90,13 @@ def _at(place: Place, file: File, environment: Environment, version: str | None)
         return None
     if not is_within(version, place.versions) or not holds(place.when, environment):
         return None
-    if place.exists:
-        wanted = _find(place.exists, file, environment)
-        if wanted is None or not os.path.lexists(wanted):
-            return None
-    return _find(place.path, file, environment)
+    wanted = _find(place.exists, file, environment) if place.exists else None
+    if place.exists and (wanted is None or not os.path.lexists(wanted)):
+        return None
+    path = _find(place.path, file, environment)
+    if wanted and path and file.search == "up" and not os.path.lexists(path):
+        return wanted.parents[place.exists.count("/")] / place.path  # Beside what marks a project.
+    return path
 
 
 def _find(text: str, file: File, environment: Environment) -> Path | None:
