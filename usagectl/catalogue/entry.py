@@ -34,6 +34,7 @@ Form = Literal[
     "truthy",
     "falsy",
     "later-than",
+    "debug-names",
     "missing",
 ]
 FORMS: tuple[str, ...] = get_args(Form)

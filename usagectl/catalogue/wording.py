@@ -115,6 +115,7 @@ _FORMS: Mapping[str, str] = {
     "truthy": "anything that counts as true",
     "falsy": "anything that counts as false",
     "later-than": "a date after {}",
+    "debug-names": "a list that names {}, as `*` does",
     "missing": "not there",
 }
 
