@@ -261,3 +261,10 @@ def test_switching_what_is_not_there_says_so(machine: Machine) -> None:
         outcome = run_inside(machine.environment(), path, "lstk")
         wanted = "lstk: not found on this machine, so there is nothing to switch.\n"
         assert (outcome.stdout, outcome.stderr) == (wanted, "")
+
+
+def test_what_was_switched_is_not_said_to_be_missing(machine: Machine) -> None:
+    """A project's file is written for a tool that is not found here; no more is said of it."""
+    outcome = run_inside(machine.environment(), "disable", "--project", "kedro")
+    assert "has consent=false now" in outcome.stdout
+    assert "not found" not in outcome.stdout

@@ -251,6 +251,35 @@ def test_files(machines: Machines) -> None:
     assert wrong == []
 
 
+ALTERNATIVES = """
+[[file]]
+name = "project"
+format = "toml"
+scope = "project"
+search = "up"
+places = [
+    { path = "tool.json", exists = "tool.json", format = "json" },
+    { path = "tool.toml" },
+]
+
+[[switch]]
+file = "project"
+key = ["send"]
+off = { form = "equals", values = [false] }
+"""
+
+
+def test_one_file_in_several_formats(machine: Machine) -> None:
+    """The first that is there hides the others, even from the folder above."""
+    entry, above = entry_of(ALTERNATIVES), machine.cwd.parent / "tool.json"
+    (machine.cwd / "tool.toml").write_text("send = false")
+    assert verdict(entry, machine, {}).telemetry == "off"
+    above.write_text("{}")
+    assert verdict(entry, machine, {}).telemetry == "on"
+    above.write_text('{"send": false}')
+    assert verdict(entry, machine, {}).decided_by.origin == str(above)
+
+
 def test_a_file_that_cannot_be_read_is_said(machine: Machine) -> None:
     """What is wrong with a file is said with its name."""
     (machine.home / ".tool.json").write_text("{")

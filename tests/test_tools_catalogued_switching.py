@@ -37,6 +37,7 @@ ROUND_TRIPS: tuple[tuple[str, str, bytes | None, bytes], ...] = (
      b'{"installationId": "i", "telemetryEnabled": false}'),
     ("wrangler", ".config/.wrangler/metrics.json", None,
      b'{\n  "permission": {\n    "date": "2026-11-28T00:00:00.000Z",\n    "enabled": false\n  }\n}\n'),  # noqa: E501
+    ("wrangler", "./wrangler.toml", b'name = "w"\n', b'name = "w"\nsend_metrics = false\n'),
     ("streamlit", ".streamlit/config.toml", b"# mine\r\n[browser]\r\nserverPort = 1 # n\r\n",
      b"# mine\r\n[browser]\r\nserverPort = 1 # n\r\ngatherUsageStats = false\r\n"),
     ("yarn", ".yarnrc.yml", b"\xef\xbb\xbf# mine\nnodeLinker: 'x' # n\nenableTelemetry: true # n",
@@ -361,9 +362,33 @@ def test_what_makes_a_folder_a_project_is_never_made(machine: Machine) -> None:
     names = [name for name in catalogue.names() if not catalogue.entry(name).module]
     switching.disable(machine.environment(), names, project=True)
     assert toml.read_bytes() == b'name = "w"\nsend_metrics = false\n\n[vars]\nA = "b"\n'
-    hidden = {".dlt", ".env", ".env.local", ".gemini", ".nuxtrc", ".streamlit"}
-    assert {each.name for each in machine.cwd.iterdir()} == {"wrangler.toml", *hidden}
+    unasked = (".dvc", "angular.json", "nx.json", "gx", "wrangler.json", "meltano.yml")
+    assert [name for name in unasked if (machine.cwd / name).exists()] == []
     assert switching.disable(machine.environment(), ["wrangler"], project=True).problems == ()
+
+
+OF_NO_PROJECT = {
+    "./.dlt/config.toml", "./.env", "./.env.local", "./.gemini/settings.json", "./.nuxtrc",
+    "./.sf/config.json", "./.streamlit/config.toml", "./.telemetry", "./.yarnrc.yml",
+    "./dagster.yaml",
+}  # fmt: skip
+
+
+def test_no_file_is_made_that_a_project_begins_with(machine: Machine) -> None:
+    """Redocly knows no rules beside a new redocly.yaml, and a wrangler.json hides all others."""
+    made = {
+        f"./{change.file.relative_to(machine.cwd)}"
+        for name in catalogue.names()
+        if not catalogue.entry(name).module
+        for change in switching.disable(machine.environment(), [name], project=True).changes
+        if change.file.is_relative_to(machine.cwd)
+    }
+    assert made <= OF_NO_PROJECT
+    switching.enable(machine.environment(), ["dvc"])
+    put(machine, "./.dvc/x", b"")
+    below = machine.environment()._replace(cwd=machine.cwd / "below")
+    changes = switching.disable(below, ["dvc"], project=True).changes
+    assert [each.file for each in changes] == [machine.cwd / ".dvc/config.local"]
 
 
 def test_tools_that_only_a_variable_reaches(machine: Machine) -> None:

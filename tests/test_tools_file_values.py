@@ -26,7 +26,7 @@ GOOD: list[tuple[Format, str, str, object]] = [
     ("json", '{"a": "x//y,}", /* c */ "b": [1, 2,], // d\n}', "a", "x//y,}"),
     ("json", '{"a": 1, "a": 2}', "a", 2),
     ("json", '\ufeff{"a": null}', "a", None),
-    ("json", '{"a.b": 1}', "a.b", 1),
+    ("json", '{"x.y": 1}', "x.y", MISSING),
     ("json", '{"a": [1]}', "a.0", MISSING),
     ("toml", "\ufeff[a]\r\nb = false\r\n", "a.b", False),
     ("toml", 'a.b = "false"', "a.b", "false"),

@@ -312,3 +312,13 @@ def test_the_tests_are_tried_in_their_order() -> None:
     found = {value: outcome(rule, value) for value in ("", " ", "a", " b", "b", "c", "d", "e")}
     wanted = ["breaks", "breaks", "off", "off", "off", "on", "local", "ignored"]
     assert list(found.values()) == wanted
+
+
+def test_debug_lists() -> None:
+    """As npm's debug reads them: stars, commas or spaces between, and what is left out."""
+    named = words("debug-names", "a:b")
+    assert [
+        each for each in ("a:b", "*", "a*", "x,a:*", " x a:b ", "*b") if not matches(named, each)
+    ] == []
+    others = ("", "a", "A:B", "a:b:c", "x:*", "*,-a:b", "a:b -a*", True)
+    assert [each for each in others if matches(named, each)] == []

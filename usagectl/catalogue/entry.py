@@ -34,6 +34,7 @@ Form = Literal[
     "truthy",
     "falsy",
     "later-than",
+    "debug-names",
     "missing",
 ]
 FORMS: tuple[str, ...] = get_args(Form)
@@ -62,6 +63,7 @@ class Place(Value):
     system: tuple[str, ...] = ()  # linux, macos, windows; empty: every one.
     when: tuple[Condition, ...] = ()  # All of them have to hold.
     exists: str = ""  # A path that has to be there for this place to be taken.
+    format: Format | None = None  # How the file is written here, where other than elsewhere.
     versions: str = ""  # Releases that look here; empty: every one.
     how: How | None = None  # How it was seen, where other than the entry.
 

@@ -90,6 +90,9 @@ def describe_switch(rule: SwitchRule) -> str:
     is_total = any(match and match.form in ("set", "anything-but") for _, match in tests)
     if not is_total:
         parts.append(f"any other value {_OUTCOMES[rule.other]}")
+    parts += [
+        f"heeded where {'.'.join(need.key)} is {describe_match(need.match)}" for need in rule.needs
+    ]
     if rule.broken != "ignored":
         parts.append(f"a file that cannot be parsed {_OUTCOMES[rule.broken]}")
     if rule.covers:
@@ -118,6 +121,7 @@ _FORMS: Mapping[str, str] = {
     "truthy": "anything that counts as true",
     "falsy": "anything that counts as false",
     "later-than": "a date after {}",
+    "debug-names": "a list that names {}, as `*` does",
     "missing": "not there",
 }
 

@@ -157,7 +157,8 @@ def _show(
         owners = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
         page.line(f"{', '.join(owners)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
-    absent = [part.tool for part in result.consents if not part.counts and part.tool in names]
+    named = set(names) - {change.tool for change in result.changes}
+    absent = [part.tool for part in result.consents if not part.counts and part.tool in named]
     if absent:
         missing = ", ".join(dict.fromkeys(absent))
         page.line(f"{missing}: not found on this machine, so there is nothing to switch.")

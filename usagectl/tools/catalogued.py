@@ -303,9 +303,8 @@ class _Reader:
         if name not in self.contents:
             file = self.entry.file(name)
             path = places.path_of(file, self.environment, self.version)
-            found = (
-                file_values.load(path, file.format, file.dialect) if path else file_values.Content()
-            )
+            form = places.as_at(file, path).format if path else file.format
+            found = file_values.load(path, form, file.dialect) if path else file_values.Content()
             self.contents[name] = path, found
             if path and found.problem:
                 self.problems[path] = found.problem

@@ -117,24 +117,14 @@ def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:
             if path is None or file.format == "code":
                 continue
             found = "project" if _is_in_project(file, path, environment) else file.scope
-            if found == scope and not (_marks_project(file, path) and not os.path.lexists(path)):
-                yield Target(rule, file, path, scope)
+            if found == scope:
+                yield Target(rule, places.as_at(file, path), path, scope)
 
 
 def _is_in_project(file: File, path: Path, environment: Environment) -> bool:
     """True for a user's file that lies in the working folder, as in a container it may."""
     relative = (each.path for each in file.places if not each.path.startswith("/"))
     return any(environment.cwd / each == path for each in relative)
-
-
-def _marks_project(file: File, path: Path) -> bool:
-    """True if a file makes a project of its folder, which one with our key alone would spoil.
-
-    Wrangler would read a new `wrangler.json` instead of the `wrangler.toml` that is there, and
-    DVC take any folder with `.dvc` for a repository.
-    """
-    is_hidden = path.name.startswith(".") or path.parent.name.startswith(".")
-    return file.scope == "project" and (file.search == "up" or not is_hidden)
 
 
 def _can_silence(rule: SwitchRule, form: Format) -> bool:

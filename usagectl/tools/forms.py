@@ -122,6 +122,21 @@ def _is_later(test: Match, value: object) -> bool:
     return instant is not None and all(bound is None or instant > bound for bound in bounds)
 
 
+def _is_debugged(test: Match, value: object) -> bool:
+    """True if a list as npm's `debug` reads it names one of the values: `a:*,-a:b c`."""
+    names = re.split(r"[\s,]+", value) if isinstance(value, str) else []
+    out = [name[1:] for name in names if name.startswith("-")]
+    return any(
+        _names_one(names, wanted) and not _names_one(out, wanted)
+        for wanted in map(str, test.values)
+    )
+
+
+def _names_one(names: list[str], wanted: str) -> bool:
+    patterns = (re.escape(name).replace(r"\*", ".*") for name in names)
+    return any(re.fullmatch(pattern, wanted) for pattern in patterns)
+
+
 def _instant_of(value: object) -> datetime | None:
     """Read a date: ISO 8601, TOML's, or JavaScript's milliseconds since 1970."""
     try:
@@ -149,5 +164,6 @@ _FORMS: Mapping[Form, Callable[[Match, object], bool]] = {
     "truthy": _is_truthy,
     "falsy": _is_falsy,
     "later-than": _is_later,
+    "debug-names": _is_debugged,
 }
 """By form, the test of a value that is there; `missing` is the one that is not."""

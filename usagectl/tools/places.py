@@ -34,10 +34,15 @@ def path_of(file: File, environment: Environment, version: str | None = None) ->
     and otherwise that of the working folder.
     """
     for place in file.places:
-        if (path := _at(place, environment, version)) is not None:
-            relative = place.path if file.search == "up" and not _is_absolute(place.path) else ""
-            return _nearest(path, relative, environment) if relative else path
+        if (path := _at(place, file, environment, version)) is not None:
+            return path
     return None
+
+
+def as_at(file: File, path: Path) -> File:
+    """Return a file in the format that it has at one of its places."""
+    there = (each.format for each in file.places if each.path.endswith(path.name))
+    return file._replace(format=next(there, None) or file.format)
 
 
 def holds(conditions: Iterable[str], environment: Environment) -> bool:
@@ -79,17 +84,25 @@ class QuickLook:
         return any(os.path.lexists(f"{each}/{filled}") for each in self._folders)
 
 
-def _at(place: Place, environment: Environment, version: str | None) -> Path | None:
+def _at(place: Place, file: File, environment: Environment, version: str | None) -> Path | None:
     system = _SYSTEMS.get(environment.system, "linux")
     if place.system and system not in place.system:
         return None
     if not is_within(version, place.versions) or not holds(place.when, environment):
         return None
-    if place.exists:
-        wanted = expand(place.exists, environment)
-        if wanted is None or not os.path.lexists(wanted):
-            return None
-    return expand(place.path, environment)
+    wanted = _find(place.exists, file, environment) if place.exists else None
+    if place.exists and (wanted is None or not os.path.lexists(wanted)):
+        return None
+    path = _find(place.path, file, environment)
+    if wanted and path and file.search == "up" and not os.path.lexists(path):
+        return wanted.parents[place.exists.count("/")] / place.path  # Beside what marks a project.
+    return path
+
+
+def _find(text: str, file: File, environment: Environment) -> Path | None:
+    path = expand(text, environment)
+    is_above = path is not None and file.search == "up" and not _is_absolute(text)
+    return _nearest(path, text, environment) if path and is_above else path
 
 
 def _fill(text: str, variables: Mapping[str, str]) -> str | None:

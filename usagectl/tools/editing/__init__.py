@@ -73,18 +73,17 @@ def edit(
         FileUneditableError: its form allows no such change.
     """
     before = Content({}) if data is None else _parse(file, syntax, data)
-    place = _place(before, key)
-    standing = _walk(before.values, place)
-    if place and standing and not isinstance(standing, _SCALARS):
+    standing = _walk(before.values, key)
+    if key and standing and not isinstance(standing, _SCALARS):
         raise FileUneditableError(file, name=".".join(key))
     body = (data or b"").removeprefix(_BOM)
     head = _BOM if data and data.startswith(_BOM) else b""
     try:
-        for text in _candidates(syntax.form, body.decode("utf-8", "surrogateescape"), place, value):
+        for text in _candidates(syntax.form, body.decode("utf-8", "surrogateescape"), key, value):
             after = head + text.encode("utf-8", "surrogateescape")
-            if syntax.form == "ini" and not _is_right_for_python(body, after, place):
+            if syntax.form == "ini" and not _is_right_for_python(body, after, key):
                 continue
-            if _is_right(file, syntax, before, after, place, value):
+            if _is_right(file, syntax, before, after, key, value):
                 return after
     except (ValueError, IndexError, RecursionError) as error:
         raise FileUneditableError(file, name=".".join(key)) from error
@@ -132,13 +131,6 @@ def _parse(file: Path, syntax: Syntax, data: bytes) -> Content:
         reason = f"it is not valid {syntax.form}, so it is as it was"
         raise FileCorruptError(file, reason=reason, hint=f"cat {quote(str(file))}")
     return content
-
-
-def _place(content: Content, key: Sequence[str]) -> Sequence[str]:
-    """Return the path of a key; a flat file has it as one name with dots."""
-    dotted = (".".join(key),)
-    is_flat = value_at(content, dotted) is not MISSING
-    return dotted if is_flat and _walk(content.values, key) is MISSING else key
 
 
 def _candidates(form: Format, text: str, key: Sequence[str], value: object) -> Iterable[str]:
