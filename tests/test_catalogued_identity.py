@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WAYS_OFF = {
     "skypilot": "export SKYPILOT_DISABLE_USAGE_COLLECTION=1",
     "shopify": "export SHOPIFY_CLI_NO_ANALYTICS=1",
-    "nx": "usagectl disable --project nx",
+    "nx": "usagectl explain nx",  # Its file is the project's, and there is no project.
 }
 ID = "c2b1d2cde9f0a1b2c3d4e5f60718293a"
 

@@ -110,13 +110,14 @@ def _remove(found: _Place) -> None:
 
 def _cautions(environment: Environment, tool: Catalogued) -> Iterator[Caution]:
     title, way_off = tool.entry.title, tool.way_off(environment)
+    explained = f"usagectl explain {tool.name}"
     for identity in tool.entry.identities:
         if identity.made == "derived":
             message = (
                 f"{title} derives an ID from this machine, which comes back when it is "
                 f"deleted; only switching off helps: {identity.text}."
             )
-            yield Caution("derived-anyway", message, way_off)
+            yield Caution("derived-anyway", message, way_off or explained)
         elif identity.made == "account":
             message = f"{title} keeps an ID with your account: {identity.text}."
-            yield Caution("kept-by-account", message, f"usagectl explain {tool.name}")
+            yield Caution("kept-by-account", message, explained)
