@@ -37,7 +37,6 @@ ROUND_TRIPS: tuple[tuple[str, str, bytes | None, bytes], ...] = (
      b'{"installationId": "i", "telemetryEnabled": false}'),
     ("wrangler", ".config/.wrangler/metrics.json", None,
      b'{\n  "permission": {\n    "date": "2026-11-28T00:00:00.000Z",\n    "enabled": false\n  }\n}\n'),  # noqa: E501
-    ("wrangler", "./wrangler.toml", b'name = "w"\n', b'name = "w"\nsend_metrics = false\n'),
     ("streamlit", ".streamlit/config.toml", b"# mine\r\n[browser]\r\nserverPort = 1 # n\r\n",
      b"# mine\r\n[browser]\r\nserverPort = 1 # n\r\ngatherUsageStats = false\r\n"),
     ("yarn", ".yarnrc.yml", b"\xef\xbb\xbf# mine\nnodeLinker: 'x' # n\nenableTelemetry: true # n",
