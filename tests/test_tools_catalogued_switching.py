@@ -520,6 +520,11 @@ def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> N
     assert "Next: 2 of them take a variable alone" in machine.run("disable").stdout
     assert "Next: " not in machine.run("disable", "dbt").stdout
     assert not switching.disable(machine.environment(), ["gemini"], project=True).problems
+    assert not switching.enable(machine.environment(), ["gemini"]).problems
+    put(machine, "./.gemini/settings.json", b'{"privacy": {"usageStatisticsEnabled": false}}')
+    (problem,) = switching.enable(machine.environment(), ["gemini"]).problems
+    assert problem.hint == "usagectl enable --project gemini"
+    assert not switching.enable(machine.environment(), ["gemini"], project=True).problems
 
 
 def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machine) -> None:
