@@ -525,6 +525,15 @@ def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> N
     (problem,) = switching.enable(machine.environment(), ["gemini"]).problems
     assert problem.hint == "usagectl enable --project gemini"
     assert not switching.enable(machine.environment(), ["gemini"], project=True).problems
+    machine.install_program("wrangler")
+    put(machine, "./.env", b"WRANGLER_SEND_METRICS=true\n")  # A file that is never written.
+    (problem,) = switching.disable(machine.environment(), ["wrangler"]).problems
+    assert problem.hint == "export WRANGLER_SEND_METRICS=false"
+    desktop = ".docker/desktop/settings-store.json"
+    put(machine, desktop, b'{"AnalyticsEnabled": true}')
+    machine.install_program("docker")
+    (problem,) = switching.disable(machine.environment(), ["docker"]).problems
+    assert problem.hint == "usagectl explain docker"
 
 
 def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machine) -> None:

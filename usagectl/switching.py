@@ -5,6 +5,7 @@ Nothing here opens a socket, runs a program or makes a machine ID.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
@@ -225,9 +226,18 @@ def _way_on_or_off(environment: Environment, done: _Switched, decider: Switch) -
     tool, is_off = done.tool, done.wish == "off"
     if tool.entry is None or tool.entry.module:
         return ""
-    if decider.source == "project" and not done.is_project:
+    if decider.source == "project" and _is_written(environment, done, decider):
         return f"usagectl {'disable' if is_off else 'enable'} --project {tool.name}"
     return tool.way_off(environment) if is_off else ""
+
+
+def _is_written(environment: Environment, done: _Switched, decider: Switch) -> bool:
+    """True if the switch in a project's file is one that would be written, if asked for."""
+    planned: tuple[Change, ...] = ()
+    if not done.is_project:
+        with suppress(StateError):
+            planned = done.tool.switch(environment, done.wish, dry_run=True, project=True)
+    return (decider.origin, decider.name) in [(str(each.file), each.name) for each in planned]
 
 
 def _without_file(tool: Tool, way: str) -> tuple[str, str]:
@@ -237,5 +247,6 @@ def _without_file(tool: Tool, way: str) -> tuple[str, str]:
         return f"{because}; usagectl disable --shell sets it in every new shell", way
     if way.startswith("usagectl "):
         return f"{tool.name} reads it from a file of the project, written only if asked for", way
-    because = f"usagectl writes no file of {tool.name}, its own command does"
-    return (because if way else "no switch of it is known"), way
+    if way:
+        return f"usagectl writes no file of {tool.name}, its own command does", way
+    return "usagectl sets none of its switches", f"usagectl explain {tool.name}"
