@@ -544,6 +544,9 @@ def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machi
     (found,) = consent.evaluate(machine.environment(), ["syncthing"])
     (caution,) = found.cautions
     assert "What switches it off: `usagectl disable syncthing`" in caution.message
+    (problem,) = switching.disable(machine.environment(), ["syncthing"]).problems
+    assert (problem.hint, tree(machine.home)) == ("usagectl explain syncthing", [])
+    put(machine, ".config/syncthing/config.xml", b"<configuration/>")
     assert not switching.disable(machine.environment(), ["syncthing"]).problems
     names = [name for name in catalogue.names() if not catalogue.entry(name).module]
     told = [cautions.way_off(catalogue.entry(name)) for name in names]

@@ -249,4 +249,4 @@ def _without_file(tool: Tool, way: str) -> tuple[str, str]:
         return f"{tool.name} reads it from a file of the project, written only if asked for", way
     if way:
         return f"usagectl writes no file of {tool.name}, its own command does", way
-    return "usagectl sets none of its switches", f"usagectl explain {tool.name}"
+    return "usagectl sets none of its switches here", f"usagectl explain {tool.name}"
