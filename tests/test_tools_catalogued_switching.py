@@ -496,6 +496,18 @@ def test_two_tools_in_one_file_are_undone_in_turn(machine: Machine) -> None:
         assert not (machine.cwd / ".env").exists()
 
 
+def test_sudo_with_roots_home_says_whose_files_those_are(machine: Machine) -> None:
+    """Who types sudo means their own tools; where the home is theirs, nothing is said."""
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root is meant")
+    machine.variables = {"SUDO_USER": "alice"}
+    remark = f"These are root's files, in {machine.home}: those of alice are as they were."
+    done = machine.run("disable", "ionic")
+    assert (remark in done.stderr, "try: usagectl disable" in done.stderr) == (True, True)
+    os.chown(machine.home, confined.STRANGER, confined.STRANGER)
+    assert remark not in machine.run("disable", "ionic").stderr
+
+
 def test_folders_go_where_a_crash_left_no_file(machine: Machine) -> None:
     """The record is there before the file: what was made for it is taken back all the same."""
     file = put(machine, NEXT, None)
