@@ -113,6 +113,16 @@ def test_no_shell_gets_a_file_that_it_lacks(machine: Machine) -> None:
     assert os.listdir(machine.config_dir) == ["opt-out.sh"]  # noqa: PTH208
 
 
+def test_a_plain_sh_reads_them_as_a_login_shell(machine: Machine) -> None:
+    """Where it is the only shell, as on Alpine, no file of another one is made."""
+    machine.install_program("sh")
+    shell_files.disable(machine.environment())
+    assert [each.name for each in machine.home.iterdir()] == [".profile"]
+    assert "DO_NOT_TRACK=1" in started(machine.home, "sh", "-lc", "env")
+    shell_files.enable(machine.environment())
+    assert not list(machine.home.iterdir())
+
+
 def test_which_files_are_taken(machines: Machines) -> None:
     """Bash's first login file; zsh's in ZDOTDIR, and the home's that may set it."""
     cases = {

@@ -357,10 +357,10 @@ def test_a_project_is_written_only_if_asked(machine: Machine) -> None:
 
 def test_what_makes_a_folder_a_project_is_never_made(machine: Machine) -> None:
     """A new `wrangler.json` would beat the file that is there; `gx` alone breaks its tool."""
-    toml = put(machine, "./wrangler.toml", b'name = "w"\n\n[vars]\nA = "b"\n')
+    toml = put(machine, "./wrangler.toml", text := b'name = "w"\n\n[vars]\nA = "b"\n')
     names = [name for name in catalogue.names() if not catalogue.entry(name).module]
     switching.disable(machine.environment(), names, project=True)
-    assert toml.read_bytes() == b'name = "w"\nsend_metrics = false\n\n[vars]\nA = "b"\n'
+    assert toml.read_bytes() == text  # Its key would silence a part alone.
     unasked = (".dvc", "angular.json", "nx.json", "gx", "wrangler.json", "meltano.yml")
     assert [name for name in unasked if (machine.cwd / name).exists()] == []
     assert switching.disable(machine.environment(), ["wrangler"], project=True).problems == ()
@@ -523,6 +523,18 @@ def test_two_tools_in_one_file_are_undone_in_turn(machine: Machine) -> None:
         assert not (machine.cwd / ".env").exists()
 
 
+def test_sudo_with_roots_home_says_whose_files_those_are(machine: Machine) -> None:
+    """Who types sudo means their own tools; where the home is theirs, nothing is said."""
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root is meant")
+    machine.variables = {"SUDO_USER": "alice"}
+    remark = f"These are root's files, in {machine.home}: those of alice are as they were."
+    done = machine.run("disable", "ionic")
+    assert (remark in done.stderr, "try: usagectl disable" in done.stderr) == (True, True)
+    os.chown(machine.home, confined.STRANGER, confined.STRANGER)
+    assert remark not in machine.run("disable", "ionic").stderr
+
+
 def test_folders_go_where_a_crash_left_no_file(machine: Machine) -> None:
     """The record is there before the file: what was made for it is taken back all the same."""
     file = put(machine, NEXT, None)
@@ -547,6 +559,20 @@ def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> N
     assert "Next: 2 of them take a variable alone" in machine.run("disable").stdout
     assert "Next: " not in machine.run("disable", "dbt").stdout
     assert not switching.disable(machine.environment(), ["gemini"], project=True).problems
+    assert not switching.enable(machine.environment(), ["gemini"]).problems
+    put(machine, "./.gemini/settings.json", b'{"privacy": {"usageStatisticsEnabled": false}}')
+    (problem,) = switching.enable(machine.environment(), ["gemini"]).problems
+    assert problem.hint == "usagectl enable --project gemini"
+    assert not switching.enable(machine.environment(), ["gemini"], project=True).problems
+    machine.install_program("wrangler")
+    put(machine, "./.env", b"WRANGLER_SEND_METRICS=true\n")  # A file that is never written.
+    (problem,) = switching.disable(machine.environment(), ["wrangler"]).problems
+    assert problem.hint == "export WRANGLER_SEND_METRICS=false"
+    desktop = ".docker/desktop/settings-store.json"
+    put(machine, desktop, b'{"AnalyticsEnabled": true}')
+    machine.install_program("docker")
+    (problem,) = switching.disable(machine.environment(), ["docker"]).problems
+    assert problem.hint == "usagectl explain docker"
 
 
 def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machine) -> None:
@@ -557,6 +583,9 @@ def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machi
     (found,) = consent.evaluate(machine.environment(), ["syncthing"])
     (caution,) = found.cautions
     assert "What switches it off: `usagectl disable syncthing`" in caution.message
+    (problem,) = switching.disable(machine.environment(), ["syncthing"]).problems
+    assert (problem.hint, tree(machine.home)) == ("usagectl explain syncthing", [])
+    put(machine, ".config/syncthing/config.xml", b"<configuration/>")
     assert not switching.disable(machine.environment(), ["syncthing"]).problems
     names = [name for name in catalogue.names() if not catalogue.entry(name).module]
     told = [cautions.way_off(catalogue.entry(name)) for name in names]

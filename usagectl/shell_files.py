@@ -224,7 +224,8 @@ def _shells(
     """Yield each shell: its programs, its syntax, its files and whether a missing one is made."""
     home, settings = environment.home or Path("/"), _settings_dir(environment)
     login = next((n for n in _LOGIN_FILES if os.path.lexists(home / n)), _LOGIN_FILES[-1])
-    yield ("bash",), "sh", [(home / ".bashrc", True), (home / login, True)]
+    yield ("bash",), "sh", [(home / ".bashrc", True)]
+    yield ("bash", "sh"), "sh", [(home / login, True)]  # Alpine, for one, has no bash.
     chosen = environment.variables.get("ZDOTDIR", "")
     moved = [(environment.cwd / chosen / ".zshenv", True)] if chosen else []
     yield ("zsh",), "sh", [*moved, (home / ".zshenv", not moved)]

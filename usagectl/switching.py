@@ -5,6 +5,7 @@ Nothing here opens a socket, runs a program or makes a machine ID.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
@@ -205,7 +206,7 @@ def _why(environment: Environment, done: _Switched, decider: Switch) -> tuple[st
         because = f"{decider.name}={decider.value!r} in the environment"
         if not is_off:
             return f"{because} decides", f"unset {decider.name}"
-        way = _way_off(environment, done, decider) or f"export {decider.name}=1"
+        way = _way_on_or_off(environment, done, decider) or f"export {decider.name}=1"
         return f"{because} beats every file", way
     if is_off and not done.changes and not done.failure and decider.source != "project":
         return _without_file(tool, tool.way_off(environment))
@@ -215,19 +216,28 @@ def _why(environment: Environment, done: _Switched, decider: Switch) -> tuple[st
     if decider.origin:
         has_file = decider.source != "process" and not is_off
         shown = f"cat {quote(decider.origin)}" if has_file else "usagectl status"
-        way = _way_off(environment, done, decider) if is_off else ""
+        way = _way_on_or_off(environment, done, decider)
         return f"{decider.name} in {decider.origin} decides", way or shown
     return f"nothing switches it {done.wish}", "usagectl status"
 
 
-def _way_off(environment: Environment, done: _Switched, decider: Switch) -> str:
-    """Return what switches a tool of the catalogue off although a switch says on; else nothing."""
-    tool = done.tool
+def _way_on_or_off(environment: Environment, done: _Switched, decider: Switch) -> str:
+    """Return what beats a switch that says otherwise, of a tool of the catalogue; else nothing."""
+    tool, is_off = done.tool, done.wish == "off"
     if tool.entry is None or tool.entry.module:
         return ""
-    if decider.source == "project" and not done.is_project:
-        return f"usagectl disable --project {tool.name}"
-    return tool.way_off(environment)
+    if decider.source == "project" and _is_written(environment, done, decider):
+        return f"usagectl {'disable' if is_off else 'enable'} --project {tool.name}"
+    return tool.way_off(environment) if is_off else ""
+
+
+def _is_written(environment: Environment, done: _Switched, decider: Switch) -> bool:
+    """True if the switch in a project's file is one that would be written, if asked for."""
+    planned: tuple[Change, ...] = ()
+    if not done.is_project:
+        with suppress(StateError):
+            planned = done.tool.switch(environment, done.wish, dry_run=True, project=True)
+    return (decider.origin, decider.name) in [(str(each.file), each.name) for each in planned]
 
 
 def _without_file(tool: Tool, way: str) -> tuple[str, str]:
@@ -237,5 +247,6 @@ def _without_file(tool: Tool, way: str) -> tuple[str, str]:
         return f"{because}; usagectl disable --shell sets it in every new shell", way
     if way.startswith("usagectl "):
         return f"{tool.name} reads it from a file of the project, written only if asked for", way
-    because = f"usagectl writes no file of {tool.name}, its own command does"
-    return (because if way else "no switch of it is known"), way
+    if way:
+        return f"usagectl writes no file of {tool.name}, its own command does", way
+    return "usagectl sets none of its switches here", f"usagectl explain {tool.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe
 from usagectl.errors import count_of
 from usagectl.identity import read_all
+from usagectl.machine import owners
 from usagectl.sensitive import mask_url_credentials
 from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.cli._everywhere import Everywhere
+    from usagectl.machine.environment import Environment
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
 
@@ -126,6 +129,8 @@ def _answer(
     def show() -> None:
         _everywhere.show(files, is_off=is_off, dry_run=dry_run)
         _show(result, names, dry_run=dry_run, is_later=is_off and bool(files.files))
+        if result.changes:
+            _remark_on_sudo(invocation.environment, verb="disable" if is_off else "enable")
         needing = [each for each in result.problems if each.hint.startswith("export ")]
         if is_off and len(needing) > 1:
             _output.new_page().next_step(_NEXT.format(len(needing)))
@@ -140,6 +145,16 @@ def _answer(
         }
 
     return _output.Answer(data, show, (*files.problems, *result.problems))
+
+
+def _remark_on_sudo(environment: Environment, *, verb: str) -> None:
+    """Say whose files these are where a user became root and has a home elsewhere."""
+    user, home = environment.variables.get("SUDO_USER", ""), environment.home
+    if environment.uid == owners.ROOT and user not in ("", "root") and home is not None:
+        with suppress(OSError, ValueError):
+            if home.stat().st_uid == owners.ROOT:
+                text = f"These are root's files, in {home}: those of {user} are as they were."
+                _output.print_remark(text, hint=f"usagectl {verb}")
 
 
 def _show(

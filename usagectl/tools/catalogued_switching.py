@@ -200,7 +200,10 @@ class _Work:
         """True if a switch silences the tool, and what it needs is there or can be written."""
         if not _can_silence(target.rule, target.file.format):
             return False
-        missing = _unmet(target, self._read(target.path)) if target.rule.needs else []
+        data = self._read(target.path)
+        if target.file.format == "xml" and data is None:
+            return False  # It is a whole configuration: the tool makes it, where it wants it.
+        missing = _unmet(target, data) if target.rule.needs else []
         return all(need.write is not None for need in missing)
 
     def _steps(self, target: Target, before: bytes | None) -> tuple[list[Step], bytes | None]:
