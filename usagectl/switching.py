@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
 from usagectl.consent import describe, evaluate_tool, way_off_of
-from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
+from usagectl.errors import (
+    FolderUnknownError,
+    StateError,
+    SwitchIneffectiveError,
+    UsagectlError,
+    quote,
+)
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools import undoing
 from usagectl.tools.base import emitters, select
@@ -134,6 +140,9 @@ def _carry_out(
     """Have each tool write its switch, then read all verdicts anew."""
     done = []
     for tool, wish in wishes.items():
+        if wish == "off" and not _is_wanted(environment, tool, asked.names):
+            done.append(_Switched(tool, wish))
+            continue
         try:
             found = tool.switch(environment, wish, dry_run=asked.dry_run, project=asked.project)
             done.append(_Switched(tool, wish, found))
@@ -141,6 +150,24 @@ def _carry_out(
             done.append(_Switched(tool, wish, failure=error))
     names = asked.names
     return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
+
+
+def _is_wanted(environment: Environment, tool: Tool, names: Sequence[str]) -> bool:
+    """True if a tool is to be switched off: named, here, or one that records through us."""
+    if names or tool.is_ours or tool.find(environment).is_found:
+        return True
+    return _has_folder(environment, tool)
+
+
+def _has_folder(environment: Environment, tool: Tool) -> bool:
+    """True if the folder of a tool's own file is there: it may be in an environment not active."""
+    try:
+        planned = tool.switch(environment, "off", dry_run=True)
+    except FolderUnknownError:
+        return False
+    except StateError:  # What is wrong with its file is said by switching.
+        return True
+    return any(change.file.parent.is_dir() for change in planned)
 
 
 def _read_back(environment: Environment, tool: Tool, names: Sequence[str]) -> tuple[Consent, ...]:
