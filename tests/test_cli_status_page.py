@@ -38,7 +38,9 @@ def test_a_tool_that_is_not_here_is_called_used_here(machine: Machine) -> None:
     page = shown(machine, "status")
     assert f"  turbo  on  used here: {file}  no switch is set" in page
     assert "not found" not in page
-    assert f"used here: {file}" in shown(machine, "status turbo")
+    named = shown(machine, "status turbo")
+    assert named.startswith("Telemetry is ON: turbo.\n")
+    assert f"used here: {file}" in named
 
 
 def test_the_next_step_helps(machine: Machine) -> None:

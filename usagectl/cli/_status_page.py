@@ -93,7 +93,7 @@ def _headline_of_named(
     consents: Sequence[Consent], loud: Sequence[Consent], unsure: Sequence[Consent]
 ) -> str:
     names = ", ".join(part.name for part in loud)
-    if any(part.installation.installed for part in loud):
+    if any(part.installation.is_found for part in loud):
         return f"Telemetry is ON: {names}."
     if loud:
         return f"Telemetry would be ON: {names} (not found on this machine)."
