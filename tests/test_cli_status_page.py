@@ -43,6 +43,16 @@ def test_a_tool_that_is_not_here_is_called_used_here(machine: Machine) -> None:
     assert f"used here: {file}" in named
 
 
+def test_a_switch_that_is_ignored_is_named(machine: Machine) -> None:
+    """That no switch is set would not be true, and its author would look for the typing error."""
+    machine.install_program("turbo")
+    assert "turbo  on    no switch is set  " in shown(machine, "status")
+    machine.variables["TURBO_TELEMETRY_DISABLED"] = "yes"
+    page = shown(machine, "status")
+    assert "turbo  on    TURBO_TELEMETRY_DISABLED=yes (environment) is ignored  " in page
+    assert page.startswith("The one tool found here sends: turbo.\n")
+
+
 def test_the_next_step_helps(machine: Machine) -> None:
     """It names the tool that was asked for, and where one heeds a variable alone, the shells."""
     machine.install_program("turbo")
