@@ -71,7 +71,7 @@ def disable(
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
-    chosen = select(environment, names)
+    chosen = [each for each in select(environment, names) if names or _is_wanted(environment, each)]
     asked = _Asked(names, project, dry_run)
     done = _carry_out(environment, dict.fromkeys(chosen, "off"), asked)
     problems: list[UsagectlError] = []
@@ -140,9 +140,6 @@ def _carry_out(
     """Have each tool write its switch, then read all verdicts anew."""
     done = []
     for tool, wish in wishes.items():
-        if wish == "off" and not _is_wanted(environment, tool, asked.names):
-            done.append(_Switched(tool, wish))
-            continue
         try:
             found = tool.switch(environment, wish, dry_run=asked.dry_run, project=asked.project)
             done.append(_Switched(tool, wish, found))
@@ -152,9 +149,9 @@ def _carry_out(
     return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
 
 
-def _is_wanted(environment: Environment, tool: Tool, names: Sequence[str]) -> bool:
-    """True if a tool is to be switched off: named, here, or one that records through us."""
-    if names or tool.is_ours or tool.find(environment).is_found:
+def _is_wanted(environment: Environment, tool: Tool) -> bool:
+    """True if a tool is switched off without its name: it is here, or records through us."""
+    if tool.is_ours or tool.find(environment).is_found:
         return True
     return _has_folder(environment, tool)
 
