@@ -38,7 +38,19 @@ def test_a_tool_that_is_not_here_is_called_used_here(machine: Machine) -> None:
     page = shown(machine, "status")
     assert f"  turbo  on  used here: {file}  no switch is set" in page
     assert "not found" not in page
-    assert f"used here: {file}" in shown(machine, "status turbo")
+    named = shown(machine, "status turbo")
+    assert named.startswith("Telemetry is ON: turbo.\n")
+    assert f"used here: {file}" in named
+
+
+def test_a_switch_that_is_ignored_is_named(machine: Machine) -> None:
+    """That no switch is set would not be true, and its author would look for the typing error."""
+    machine.install_program("turbo")
+    assert "turbo  on    no switch is set  " in shown(machine, "status")
+    machine.variables["TURBO_TELEMETRY_DISABLED"] = "yes"
+    page = shown(machine, "status")
+    assert "turbo  on    TURBO_TELEMETRY_DISABLED=yes (environment) is ignored  " in page
+    assert page.startswith("The one tool found here sends: turbo.\n")
 
 
 def test_the_next_step_helps(machine: Machine) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl import catalogue
 from usagectl.consent import describe, evaluate_tool, way_off_of
-from usagectl.errors import StateError, SwitchIneffectiveError, UsagectlError, quote
+from usagectl.errors import (
+    FolderUnknownError,
+    StateError,
+    SwitchIneffectiveError,
+    UsagectlError,
+    quote,
+)
 from usagectl.spool import ALL, UNSENT, Selection, open_spool, purge
 from usagectl.tools import undoing
 from usagectl.tools.registry import emitters, select
@@ -67,7 +73,7 @@ def disable(
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
-    chosen = select(environment, names)
+    chosen = [each for each in select(environment, names) if names or _is_wanted(environment, each)]
     asked = _Asked(names, project, dry_run)
     done = _carry_out(environment, dict.fromkeys(chosen, "off"), asked)
     problems: list[UsagectlError] = []
@@ -153,6 +159,24 @@ def _carry_out(
             done.append(_Switched(tool, wish, asked.project, failure=error))
     names = asked.names
     return [each._replace(consents=_read_back(environment, each.tool, names)) for each in done]
+
+
+def _is_wanted(environment: Environment, tool: Tool) -> bool:
+    """True if a tool is switched off without its name: it is here, or records through us."""
+    if tool.is_ours or tool.find(environment).is_found:
+        return True
+    return _has_folder(environment, tool)
+
+
+def _has_folder(environment: Environment, tool: Tool) -> bool:
+    """True if the folder of a tool's own file is there: it may be in an environment not active."""
+    try:
+        planned = tool.switch(environment, "off", dry_run=True)
+    except FolderUnknownError:
+        return False
+    except StateError:  # What is wrong with its file is said by switching.
+        return True
+    return any(change.file.parent.is_dir() for change in planned)
 
 
 def _read_back(environment: Environment, tool: Tool, names: Sequence[str]) -> tuple[Consent, ...]:

@@ -77,7 +77,7 @@ def _headline(consents: Sequence[Consent], names: Sequence[str]) -> str:
     if loud:
         senders = _tools_of(loud)
         verb = "sends" if len(senders) == 1 else "send"
-        return f"{len(senders)} of {_count(others, loud)} found here {verb}: {', '.join(senders)}."
+        return f"{_share(len(senders), others, loud)} found here {verb}: {', '.join(senders)}."
     if unsure:
         return f"Nothing found here is known to send; of {_listed(unsure)} it cannot be told."
     local = [part for part in consents if part.counts and part.telemetry == "local"]
@@ -92,7 +92,7 @@ def _headline_of_named(
     consents: Sequence[Consent], loud: Sequence[Consent], unsure: Sequence[Consent]
 ) -> str:
     names = ", ".join(part.name for part in loud)
-    if any(part.installation.installed for part in loud):
+    if any(part.installation.is_found for part in loud):
         return f"Telemetry is ON: {names}."
     if loud:
         return f"Telemetry would be ON: {names} (not found on this machine)."
@@ -106,9 +106,9 @@ def _headline_of_named(
     return "Telemetry is off."
 
 
-def _count(others: set[str], loud: Sequence[Consent]) -> str:
+def _share(count: int, others: set[str], loud: Sequence[Consent]) -> str:
     total = len(others | {part.tool for part in loud})
-    return f"{total} tool{'' if total == 1 else 's'}"
+    return f"{count} of {total} tools" if total > 1 else "The one tool"
 
 
 def _all_of(tools: set[str]) -> str:
@@ -141,10 +141,18 @@ def _show_rows(page: Page, parts: Sequence[Consent]) -> None:
 
 
 def _row(part: Consent) -> tuple[str, str, str, str]:
-    said = describe(part.decided_by)
+    said = _decider(part)
     if not part.counts:
         return (part.name, "-", "", "")
     return (part.name, part.telemetry, part.installation.version or _trace(part), said)
+
+
+def _decider(part: Consent) -> str:
+    """Name the switch that decided; where none did, one that is set and means nothing to it."""
+    is_default = part.decided_by.source == "default"
+    ignored = [each for each in part.considered if each.says is None and each.value is not None]
+    told = next((each for each in ignored if each.source in ("environment", "file")), None)
+    return f"{describe(told)} is ignored" if is_default and told else describe(part.decided_by)
 
 
 def _trace(part: Consent) -> str:
