@@ -1,11 +1,14 @@
-"""Tests of the machine IDs of the catalogue's tools: read, masked, taken out of their files."""
+"""Tests of the machine IDs of the catalogue's tools: read, masked, replaced in their files."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 from typing import TYPE_CHECKING
 
 from tests.support.commands import run_inside
+from usagectl import catalogued_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +20,14 @@ WAYS_OFF = {
     "shopify": "export SHOPIFY_CLI_NO_ANALYTICS=1",
     "nx": "usagectl explain nx",  # Its file is the project's, and there is no project.
 }
+FORMS = {
+    "9f1c2d3e-4b5a-4c6d-8e7f-001122334455": r"[0-9a-f]{8}-\w{4}-4\w{3}-8\w{3}-\w{12}",
+    "9F1C2D3E4B5A": r"[0-9A-F]{12}",
+    "1234567890": r"[1-9]\d{9}",
+    "0a1b2c3d4e\n": r"[0-9a-f]{10}\n",
+}
+"""An old ID, and what a new one looks like."""
+
 ID = "c2b1d2cde9f0a1b2c3d4e5f60718293a"
 
 
@@ -36,8 +47,8 @@ def next_file(machine: Machine) -> Path:
     return file
 
 
-def test_an_id_is_shown_masked_and_taken_out(machine: Machine) -> None:
-    """The opt-out beside it stays, a dry run changes nothing, a second run finds nothing."""
+def test_an_id_is_shown_masked_and_replaced(machine: Machine) -> None:
+    """The opt-out beside it stays, a dry run changes nothing, and no two IDs become the same."""
     file = next_file(machine)
     before = file.read_bytes()
     shown = run(machine, "machine-id", "next", "--json").data["places"]
@@ -46,17 +57,31 @@ def test_an_id_is_shown_masked_and_taken_out(machine: Machine) -> None:
     planned = run(machine, "reset-machine-id", "next", "--dry-run", "--json").data["replaced"]
     assert ([each["changed"] for each in planned], file.read_bytes()) == ([True, True], before)
     done = run(machine, "reset-machine-id", "next", "--yes", "--json")
-    assert (done.status, [each["after"] for each in done.data["replaced"]]) == (0, [None, None])
-    assert json.loads(file.read_text()) == {"telemetry": {"enabled": False}}
-    again = run(machine, "reset-machine-id", "next", "--yes", "--json").data["replaced"]
-    assert [each["changed"] for each in again] == [False, False]
+    new = json.loads(file.read_text())["telemetry"]
+    assert (done.status, new.pop("enabled"), sorted(new)) == (0, False, ["anonymousId", "salt"])
+    assert len({ID, *new.values()}) == 3
+    assert not [value for value in new.values() if value in done.stdout]
+    assert file.read_bytes() == before.replace(ID.encode(), new["anonymousId"].encode(), 1).replace(
+        ID.encode(), new["salt"].encode(), 1
+    )
+
+
+def test_a_new_id_has_the_form_of_the_old() -> None:
+    """A UUID keeps version and variant, a number its first digit above 0; texts have no form."""
+    for old, pattern in FORMS.items():
+        new = catalogued_identity.fresh(old, os.urandom)
+        assert new is not None
+        assert new != old
+        assert re.fullmatch(pattern, new), (old, new)
+    for other in ("", "ann_01HX", "a-0123456789abcdef", 1764000000, None, "0123", True):
+        assert catalogued_identity.fresh(other, os.urandom) is None
 
 
 def test_a_file_that_holds_an_id_alone_goes(machine: Machine) -> None:
     """What stands beside it in the folder stays; a file that cannot be removed is an error."""
     folder = machine.home / ".gemini"
     folder.mkdir()
-    (folder / "installation_id").write_text(ID)
+    (folder / "installation_id").write_text("ann_01HX")
     (folder / "settings.json").write_text("{}")
     assert run(machine, "reset-machine-id", "gemini", "--yes").status == 0
     assert [file.name for file in folder.iterdir()] == ["settings.json"]

@@ -1,11 +1,14 @@
-"""Machine IDs of the catalogue's tools: what their files hold, and taking them out.
+"""Machine IDs of the catalogue's tools: what their files hold, and a new one in its place.
 
-An ID that its tool draws anew is reset by taking it out of its file; one that is derived from
-this machine comes back, so that only switching off helps. A project's file is not touched.
+An ID of digits, such as a UUID, is replaced by a random one of its form: a file without it
+is a broken one to some tools. Any other is taken out, and its tool draws a new one. One that is
+derived from this machine comes back, so that only switching off helps. A project's file is not
+touched.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.errors import StateError
@@ -17,7 +20,7 @@ from usagectl.tools.catalogued import PART, Catalogued
 from usagectl.tools.forms import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from usagectl.catalogue.entry import File, Identity
     from usagectl.machine.environment import Environment
@@ -43,10 +46,10 @@ def cautions(environment: Environment, tools: Iterable[Tool]) -> list[tuple[str,
     return [(tool.name, caution) for tool in found for caution in _cautions(environment, tool)]
 
 
-def take_out(
+def reset(
     environment: Environment, tool: Tool, *, dry_run: bool = False
 ) -> tuple[Replacement, ...]:
-    """Take the IDs of a tool out of the user's files; what else is in them stays.
+    """Replace the IDs of a tool in the user's files; what else is in them stays.
 
     Raises:
         LockTimeoutError: another process kept usagectl's state locked.
@@ -57,7 +60,7 @@ def take_out(
         if each.identity.made == "random" and each.file.scope == "user"
     ]
     with locked(environment, dry_run=dry_run or not found):
-        return tuple(_take_out(each, dry_run=dry_run) for each in found)
+        return tuple(_reset(environment, each, dry_run=dry_run) for each in found)
 
 
 def _places(environment: Environment, tool: Tool) -> Iterator[_Place]:
@@ -84,28 +87,54 @@ def _read(found: _Place) -> MachineId:
     return MachineId(place, value, identity.made)
 
 
-def _take_out(found: _Place, *, dry_run: bool) -> Replacement:
+def _reset(environment: Environment, found: _Place, *, dry_run: bool) -> Replacement:
     before = _read(found)
+    after = fresh(before.value, environment.entropy)
     try:
         if before.kind == "missing":
             return Replacement(found.place, before, None, changed=False)
         if not dry_run:
-            _remove(found)
+            _write(found, after)
     except StateError as error:
         return Replacement(found.place, before, None, changed=False, problem=error)
-    return Replacement(found.place, before, None, changed=True)
+    return Replacement(found.place, before, after, changed=True)
 
 
-def _remove(found: _Place) -> None:
-    """Remove an ID's file, or its key from a file that holds more."""
-    path, file = found.place.path, found.file
-    if not found.identity.key:
-        files.remove(path)
-        return
+def fresh(value: object, entropy: Callable[[int], bytes]) -> str | None:
+    """Return a random ID of the same form; None for one that is not made of digits alone.
+
+    Of a UUID the digits stay that name its version and variant.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    if not re.fullmatch(rf"{_UUID}|[0-9A-Fa-f]{{8,128}}", text):
+        return None
+    drawn = entropy(len(text)).hex()[: len(text)]
+    if text.isdecimal():  # A number that begins with 0 would be another one.
+        drawn = "".join(str(int(digit, 16) % 9 + 1) for digit in drawn)
+    kept = (14, 19) if re.fullmatch(_UUID, text) else ()
+    new = "".join(
+        old if old == "-" or place in kept else digit
+        for place, (old, digit) in enumerate(zip(text, drawn, strict=True))
+    )
+    return str(value).replace(text, new.upper() if text.isupper() else new)
+
+
+_UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+
+def _write(found: _Place, value: str | None) -> None:
+    """Put an ID into its file; without one, remove its key, or the file that holds no more."""
+    path, file, key = found.place.path, found.file, found.identity.key
+    key = (file.section, *key) if file.section and len(key) == 1 else key
     data = files.read_bytes(path, limit=file_values.MAX_BYTES)
-    syntax = editing.Syntax(file.format, file.dialect)
-    if data is not None:
-        files.replace_bytes(path, editing.edit(path, syntax, data, found.identity.key, MISSING))
+    if key and data is not None:
+        syntax = editing.Syntax(file.format, file.dialect)
+        put = MISSING if value is None else value
+        files.replace_bytes(path, editing.edit(path, syntax, data, key, put))
+    elif value is not None:
+        files.replace_bytes(path, value.encode())
+    else:
+        files.remove(path)
 
 
 def _cautions(environment: Environment, tool: Catalogued) -> Iterator[Caution]:

@@ -140,8 +140,9 @@ def reset_machine_id(
     """Replace the machine ID by a new random one, everywhere a tool keeps it.
 
     For LocalStack, deleting the file would not do: the client would derive the same ID from
-    this machine again, so a new one is written. LocalStack and lstk get different IDs. From
-    the file of any other tool the ID is taken out, and the tool draws a new one. Other keys
+    this machine again, so a new one is written. LocalStack and lstk get different IDs. In the
+    file of any other tool an ID of digits is replaced by a random one of its form; any other
+    is taken out, and the tool draws a new one. Other keys
     of a file stay. Where an ID is derived from this machine, that is said: only switching
     off helps.
     """
@@ -159,12 +160,12 @@ def reset_machine_id(
 def _reset(
     environment: Environment, chosen: Sequence[Tool], *, dry_run: bool
 ) -> tuple[Replacement, ...]:
-    """Write new IDs where usagectl draws them, and take out those that their tools draw."""
+    """Write new IDs, and take out those that only their tools can draw."""
     named = {tool.name for tool in chosen}
     bodies = {n: body for n, body in identity.plan_reset(environment).items() if n in named}
     replaced = identity.replace(environment, bodies, dry_run=dry_run)
-    taken = (catalogued_identity.take_out(environment, each, dry_run=dry_run) for each in chosen)
-    return (*replaced, *(found for each in taken for found in each))
+    others = (catalogued_identity.reset(environment, each, dry_run=dry_run) for each in chosen)
+    return (*replaced, *(found for each in others for found in each))
 
 
 def _whose(replacements: Sequence[Replacement]) -> str:
