@@ -96,7 +96,7 @@ def test_a_long_switch_stands_below_its_row(machine: Machine) -> None:
     machine.install_program("turbo")
     file = machine.home / ".config" / "turborepo" / "telemetry.json"
     file.parent.mkdir(parents=True)
-    file.write_text('{"telemetry_enabled": false}')
+    file.write_text('{"telemetry_enabled": false, "telemetry_id": "a", "telemetry_salt": "b"}')
     drawn = ESCAPE.sub("", draw_all(machine, [("status", 60)])[0])
     _, _, quiet = drawn.partition("\nQuiet\n")
     assert quiet.startswith("  turbo  off\n      telemetry_enabled=false\n      (/")
