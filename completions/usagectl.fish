@@ -121,7 +121,7 @@ end
 function __usagectl_commands
     switch "$argv[1]"
         case usagectl
-            printf '%s\n' 'status	Show for each tool whether its telemetry is on, and which switch decided.' \
+            printf '%s\n' 'status	Show which of the tools on this machine send telemetry, and which switch decided.' \
                 'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
@@ -130,8 +130,8 @@ function __usagectl_commands
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
                 'emit	Record one event of the notice from a shell script, under its tool\'s switches.' \
-                'explain	Read the notice in plain words: which events, which fields, what is never collected.' \
-                'machine-id	Show the machine ID in every place where a tool keeps it.' \
+                'explain	Read the notice, or what is known of a tool, in plain words.' \
+                'machine-id	Show the machine ID in every place where a tool that is here keeps it.' \
                 'reset-machine-id	Replace the machine ID by a new random one, everywhere a tool keeps it.' \
                 'cache-dir	Show the folder of LocalStack\'s machine ID, and what chose it.' \
                 'env	Print every opt-out variable, ready for a shell or a file.' \
@@ -151,7 +151,8 @@ function __usagectl_commands
                 'cli_cmd	Record cli_cmd: that a command of the CLI was invoked, with the names of its parameters and never their values. By the notice it cannot be tied to a session or token.' \
                 'run_init	Record run_init: that init scripts were executed. The notice gives the three facts; the names of the event and of its fields are those that real clients use.'
         case 'usagectl machine-id'
-            printf '%s\n' 'set	Write an ID of your own into every place where LocalStack and lstk keep one.'
+            printf '%s\n' 'show	Show the machine ID of a tool, in every place where it keeps it.' \
+                'set	Write an ID of your own into every place where LocalStack and lstk keep one.'
         case 'usagectl cache-dir'
             printf '%s\n' 'set	Choose the folder that holds the ID, such as ./volume/cache of a Docker Compose project.' \
                 'unset	Undo `usagectl cache-dir set`; no machine ID and no folder is touched.' \
@@ -170,17 +171,24 @@ function __usagectl_options
             printf '%s\n' '--version	Print the version and exit.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl status'
-            printf '%s\n' '--expect	Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.' \
+            printf '%s\n' '--all	Each tool that is known, also those that are not here.' \
+                '--expect	Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.' \
                 '--reveal	Show machine IDs and tokens whole instead of masked.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl disable'
             printf '%s\n' '--keep-spool	Keep the events that wait in the spool.' \
+                '--project	Write files of this folder\'s project too, before your own.' \
+                '--shell	Also the start-up files of your shells: every known opt-out.' \
+                '--system	Every user of this machine, its services, its policy; as root.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl enable'
-            printf '%s\n' '--dry-run	Say what would change; change nothing.' \
+            printf '%s\n' '--project	Write files of this folder\'s project too, before your own.' \
+                '--shell	Also the start-up files of your shells: every known opt-out.' \
+                '--system	Every user of this machine, its services, its policy; as root.' \
+                '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl preview'
@@ -352,9 +360,14 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl explain'
-            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+            printf '%s\n' '--markdown	Write what is known of the tools as a Markdown page.' \
+                '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl machine-id'
+            printf '%s\n' '--reveal	Show machine IDs and tokens whole instead of masked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl machine-id show'
             printf '%s\n' '--reveal	Show machine IDs and tokens whole instead of masked.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -386,7 +399,8 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl env'
-            printf '%s\n' '--json	Answer as one JSON object on stdout.' \
+            printf '%s\n' '+--tool	What this tool heeds; can be repeated.' \
+                '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl run'
             printf '%s\n' '--help,-h	Show this message and exit.'
@@ -419,26 +433,398 @@ function __usagectl_values
                 local
         case 'usagectl status +'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl disable +'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl enable +'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl preview --localstack-version'
             printf '%s\n' text
         case 'usagectl preview 1'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl capture --expect'
             printf '%s\n' choice \
                 none \
@@ -558,9 +944,102 @@ function __usagectl_values
             printf '%s\n' file
         case 'usagectl spool list --tool'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl spool list --event'
             printf '%s\n' choice \
                 session \
@@ -597,9 +1076,102 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl spool show --tool'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl spool show --event'
             printf '%s\n' choice \
                 session \
@@ -636,9 +1208,102 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl spool stats --tool'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl spool stats --event'
             printf '%s\n' choice \
                 session \
@@ -673,9 +1338,102 @@ function __usagectl_values
                 rejected
         case 'usagectl spool export --tool'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl spool export --event'
             printf '%s\n' choice \
                 session \
@@ -712,9 +1470,102 @@ function __usagectl_values
             printf '%s\n' file
         case 'usagectl spool purge --tool'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl spool purge --event'
             printf '%s\n' choice \
                 session \
@@ -753,9 +1604,102 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl replay --tool'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl replay --event'
             printf '%s\n' choice \
                 session \
@@ -847,6 +1791,103 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl explain 1'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
+                localstack \
+                lstk \
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml \
+                DO_NOT_TRACK \
                 session \
                 aws_request \
                 aws_request_agg \
@@ -868,15 +1909,402 @@ function __usagectl_values
                 ls_shutdown \
                 lstk_command \
                 lstk_lifecycle
+        case 'usagectl machine-id show +'
+            printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
+                localstack \
+                lstk \
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl machine-id set 1'
             printf '%s\n' text
         case 'usagectl machine-id set +'
             printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
                 localstack \
                 lstk \
-                usagectl
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
+        case 'usagectl reset-machine-id +'
+            printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
+                localstack \
+                lstk \
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl cache-dir set 1'
             printf '%s\n' folder
+        case 'usagectl env --tool'
+            printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
+                localstack \
+                lstk \
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl env 1'
             printf '%s\n' choice \
                 bash \

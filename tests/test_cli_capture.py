@@ -237,6 +237,18 @@ def test_containers_are_spoken_of_where_a_command_starts_some(machine: Machine) 
     assert not page.has_containers(environment, ["docker"])
 
 
+def test_a_tool_that_no_variable_leads_here_is_named(machine: Machine) -> None:
+    """Silence here says nothing of it: what it sends goes out, which is said before it runs."""
+    machine.install_program("turbo")
+    done = machine.run("capture", "--expect", "none", "--", "turbo", "run", "build")
+    assert done.stderr.startswith("turbo posts to an address of its own, which this capture does")
+    assert "try: usagectl explain turbo\n" in done.stderr
+    assert (done.status, "[silence-unproven]" in done.stderr) == (1, True)
+    machine.install_program("other")
+    done = machine.run("capture", "--expect", "none", "--", "other")
+    assert (done.status, "posts to" in done.stderr) == (0, False)
+
+
 def test_what_ran_before_the_command_is_not_of_it(tool: Machine) -> None:
     """In a program that captures, its other children are neither named nor waited for at the end.
 

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 ENVELOPE = ["schema", "command", "data", "errors"]
 ERROR = ["code", "message", "hint"]
 SWITCH = "source name value origin"
-CAUTION = "code message hint"
+CAUTION = "code message hint level"
 IDENTITY = "value kind path"
-PART = "name part telemetry installed version endpoint decided_by overridden warnings machine_id"
+PART = (
+    "name part telemetry installed version endpoint decided_by overridden warnings machine_id "
+    "senders asks summary evidence"
+)
 EVENT = (
     "name documented meaning when endpoint sentence tools since until fields undocumented_fields "
     "example departures"
@@ -92,6 +95,10 @@ KEYS: dict[str, dict[str, str]] = {
         "": "places warnings",
         "places[]": f"tool part {IDENTITY} source problem",
         "warnings[]": CAUTION,
+    },
+    "machine-id show": {
+        "": "places warnings",
+        "places[]": f"tool part {IDENTITY} source problem",
     },
     "machine-id set": {
         "": "dry_run replaced warnings",
@@ -220,7 +227,7 @@ def test_json_is_one_envelope_with_exact_keys(
     for name, keys in (
         ("session", EVENT),
         ("session.machine_id", "field departures"),
-        ("localstack", "events not_covered"),
+        ("localstack", "events not_covered tool"),
     ):
         found_data = run_inside(machines().environment(), "explain", name, "--json").data
         assert set(found_data) == set(keys.split())
@@ -283,7 +290,9 @@ SLIPS = [
     ("help", "--help, after any command", "usagectl --help"),
     ("help status", "--help, after any command", "usagectl status --help"),
     ("replay localstack", "usagectl replay takes no name", "usagectl replay --help"),
-    ("disable nope", "is not a tool that usagectl knows", "usagectl status"),
+    ("disable nope", "is not a tool that usagectl knows", "usagectl status --all"),
+    ("explain nextjs", "Did you mean next? It knows ", "usagectl status --all"),
+    ("explain sesion", "Did you mean session?", "usagectl explain"),
     ("settings set telemetry.mode x", "'x' is not a valid", "usagectl settings set --help"),
     ("--dry-run disable", "--dry-run goes after the command", "usagectl disable --dry-run"),
     ("replay --batch-size x", "a whole number from 1 to 100000.", "usagectl replay --help"),

@@ -83,6 +83,7 @@ def test_a_narrow_terminal_breaks_between_words(furnished: Machine) -> None:
 @needs_terminal
 def test_a_long_path_breaks_behind_a_slash(machine: Machine, subtests: pytest.Subtests) -> None:
     """A path that is longer than its column is broken between names, so that each can be read."""
+    machine.install_localstack()
     machine.variables["XDG_CACHE_HOME"] = str(machine.folder / "a-folder" / "another-folder")
     run_inside(machine.environment(), "machine-id", "set", "custom-1")
     for words in ("status", "machine-id", "cache-dir clear --dry-run"):
@@ -196,6 +197,8 @@ def test_each_warning_shows_a_next_step(machines: Machines, subtests: pytest.Sub
             assert warnings
             for warning in warnings:
                 assert warning["hint"]
+                if warning["code"] == "do-not-track-ignored":
+                    continue  # Said once for all of them: test_one_opt_out_is_warned_of_once.
                 assert f": {warning['message']}\n    try: {warning['hint']}\n" in shown
 
 
@@ -258,3 +261,10 @@ def test_switching_what_is_not_there_says_so(machine: Machine) -> None:
         outcome = run_inside(machine.environment(), path, "lstk")
         wanted = "lstk: not found on this machine, so there is nothing to switch.\n"
         assert (outcome.stdout, outcome.stderr) == (wanted, "")
+
+
+def test_what_was_switched_is_not_said_to_be_missing(machine: Machine) -> None:
+    """A project's file is written for a tool that is not found here; no more is said of it."""
+    outcome = run_inside(machine.environment(), "disable", "--project", "kedro")
+    assert "has consent=false now" in outcome.stdout
+    assert "not found" not in outcome.stdout

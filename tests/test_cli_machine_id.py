@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.support.machine import Machine
 
 QUIET = {"USAGECTL_TELEMETRY": "off"}
+NAMES = ("localstack", "lstk")
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_every_command_names_the_same_machine_id(owner: Machine) -> None:
     """The container reads the command line's mounted file, whichever command is asked."""
     answers = [
         run_inside(owner.environment(), *words, "--json").data
-        for words in (["status"], ["enable", "--dry-run"])
+        for words in (["status", *NAMES], ["enable", "--dry-run", *NAMES])
     ]
     seen = [[part["machine_id"] for part in answer["tools"]] for answer in answers]
     assert seen[0] == seen[1]

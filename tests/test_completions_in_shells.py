@@ -22,7 +22,7 @@ from tests.support.desks import (
     sit_down,
     write_scripts,
 )
-from usagectl import tools
+from usagectl import catalogue
 from usagectl.cli import completion
 from usagectl.machine import shells
 
@@ -59,7 +59,7 @@ def desk(request: pytest.FixtureRequest, place: Place) -> Iterator[Desk]:
 CASES = {
     "usagectl sta": {"status"},
     "./bin/usagectl sta": {"status"},
-    "usagectl machine-id ": {"set"},
+    "usagectl machine-id ": {"set", "show"},
     "usagectl cache-dir ": {"set", "unset", "clear"},
     "usagectl settings un": {"unset"},
     "usagectl nonsense ": set(),
@@ -75,16 +75,16 @@ CASES = {
     "usagectl preview --localstack-version ": set(),
     "usagectl preview --localstack-version 4.1 lo": {"localstack"},
     "usagectl env ": set(shells.FORMATS),
-    "usagectl env bash ": {"--json", "--help", "-h"},
+    "usagectl env bash ": {"--tool", "--json", "--help", "-h"},
     "usagectl completion ": set(completion.SHELLS),
     "usagectl explain ses": {"session"},
     "usagectl explain session.mach": {"session.machine_id"},
     "usagectl explain lambda:co": {"lambda:config"},
     "usagectl explain lambda:config.exec": {"lambda:config.executor_mode"},
-    "usagectl disable ": set(tools.names()),
-    "usagectl enable ": set(tools.names()),
-    "usagectl preview ": set(tools.names()),
-    "usagectl disable --dry-run lstk ": set(tools.names()) - {"lstk"},
+    "usagectl disable ": set(catalogue.names()),
+    "usagectl enable ": set(catalogue.names()),
+    "usagectl preview ": set(catalogue.names()),
+    "usagectl disable --dry-run lstk ": set(catalogue.names()) - {"lstk"},
     "usagectl disable -- us": {"usagectl"},
     "usagectl disable -- -": set(),
     "usagectl settings set loc": {"localstack.cache_dir"},
@@ -122,8 +122,8 @@ def test_every_command_offers_its_options(desk: Desk) -> None:
 
 
 def test_fields_wait_for_their_event(desk: Desk) -> None:
-    """`explain` offers the events alone, then the fields of the one that is typed."""
-    names = completion.word_values()["EVENT"].choices
+    """`explain` offers events and tools, then the fields of the event that is typed."""
+    names = completion.word_values()["TOPIC"].choices
     events = {name for name in names if "." not in name}
     assert set(desk.offers("usagectl explain ")) == events
     of_session = {name for name in names if name.startswith("session.")}
@@ -203,7 +203,7 @@ def test_bash_completion_is_used_where_it_is_loaded(place: Place) -> None:
 
 TYPED = [
     ("usagectl stat", "usagectl status "),
-    ("./bin/usagectl machine-id s", "machine-id set "),
+    ("./bin/usagectl machine-id se", "machine-id set "),
     ("usagectl status --expect=l", "status --expect=local "),
     ("usagectl explain lambda:con", "explain lambda:config"),
     ("usagectl cache-dir set fold\\ ", r"set fold\ it/"),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.machine import REPOSITORY
-from usagectl import consent, tools
-from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry, built_in
+from tests.support.machine import REPOSITORY, codes
+from usagectl import consent
+from usagectl.tools import opt_outs
+from usagectl.tools.base import Installation, PartReading, Source, Switch, Telemetry
 from usagectl.tools.instrumented import TOOL as OURS
+from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine
@@ -99,7 +101,7 @@ def test_what_a_file_can_reach(machine: Machine) -> None:
 def test_the_opt_out_variables_silence_every_part(machine: Machine) -> None:
     """What `env` and `run` set leaves every part of every tool off."""
     machine.install_program("lstk")
-    machine.variables = tools.opt_out_variables()
+    machine.variables = opt_outs.opt_out_variables()
     assert {one.telemetry for one in consent.evaluate(machine.environment())} == {"off"}
 
 
@@ -140,3 +142,54 @@ def test_a_home_that_may_not_be_entered(machine: Machine) -> None:
     machine.folder.chmod(0o700)
     assert done.stderr == b""
     assert done.stdout == b"['on', 'on', 'on', 'on', 'off']\n"
+
+
+def policy(machine: Machine, text: str) -> str:
+    """Write the machine's policy; return its name."""
+    file = machine.root / "etc/usagectl/policy.toml"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    file.write_text(text)
+    return str(file)
+
+
+def test_a_policy_that_a_tool_does_not_read_is_a_wish(machine: Machine) -> None:
+    """The verdict stays; the wish is among the switches, and what would grant it is said."""
+    machine.install_program("lstk")
+    machine.install_program("next")
+    tools_named = ("localstack", "lstk", "next")
+    before = consent.evaluate(machine.environment(), tools_named)
+    text = "".join(f'[tools.{name}]\nmode = "off"\n' for name in tools_named)
+    file = policy(machine, text)
+    after = consent.evaluate(machine.environment(), tools_named)
+    assert [each.telemetry for each in after] == [each.telemetry for each in before]
+    assert {each.telemetry for each in after} == {"on"}
+    wishes = {Switch("policy", f"tools.{name}.mode", "off", file, None) for name in tools_named}
+    assert {each.considered[-1] for each in after} == wishes
+    assert {each.overridden[-1] for each in after} == wishes
+    said = {each.tool: caution for each in after for caution in each.cautions[-1:]}
+    assert {caution.code for caution in said.values()} == {"policy-not-obeyed"}
+    assert {name: caution.hint for name, caution in said.items()} == {
+        "localstack": "export DISABLE_EVENTS=1 LOCALSTACK_DISABLE_EVENTS=1",
+        "lstk": "export LOCALSTACK_DISABLE_EVENTS=1",
+        "next": "export NEXT_TELEMETRY_DISABLED=1",
+    }
+    assert "`usagectl disable next` or `usagectl disable --system`" in said["next"].message
+    assert "`usagectl disable lstk`" not in said["lstk"].message  # It reads no file.
+
+
+def test_a_policy_that_is_met_is_no_warning(machine: Machine) -> None:
+    """Where the tool is off, the policy is a switch that was looked at, and no more."""
+    policy(
+        machine,
+        '[tools.next]\nmode = "off"\n[tools.lstk]\nmode = "on"\n[tools.other]\nmode = "off"\n',
+    )
+    machine.variables = {"NEXT_TELEMETRY_DISABLED": "1"}
+    found, lstk, *_ = consent.evaluate(machine.environment(), ["next", "lstk"])[::-1]
+    assert (found.telemetry, found.considered[-1].source) == ("off", "policy")
+    assert (codes(found), codes(lstk)) == ([], [])
+    assert "policy" not in {each.source for each in lstk.considered}
+    machine.variables = {}
+    hidden = next(
+        c for c in consent.evaluate(machine.environment(), everything=True) if c.tool == "next"
+    )
+    assert (hidden.counts, codes(hidden)) == (False, [])

@@ -219,8 +219,8 @@ def test_after_a_failure_it_rests(machine: Machine) -> None:
         machine.variables["ANALYTICS_API"] = there.base
         machine.run("env")
         assert not children(machine)
-        warnings = machine.run("status", "--json").data["tools"][-1]["warnings"]
-    assert [each["code"] for each in warnings] == ["sending-paused"]
+        parts = machine.run("status", "usagectl", "--json").data["tools"]
+    assert [each["code"] for each in parts[0]["warnings"]] == ["sending-paused"]
     assert there.accepted == 0
     with Endpoint() as there:
         assert send(machine, there.base).progress.sent == 3

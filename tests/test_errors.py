@@ -32,6 +32,7 @@ from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
+from usagectl.system_files import RootNeededError, SystemUnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +49,17 @@ SAMPLES: list[UsagectlError] = [
     errors.SwitchIneffectiveError("lstk cli", state="on", because="it reads no file", hint="x"),
     errors.UsageError("This does not fit.", hint="x"),
     errors.UnknownToolError("x", known=["localstack", "lstk"]),
+    errors.UnknownToolError("nexd", known=["next", *map(str, range(90))]),
     errors.UnknownEventError("x", known=["session"]),
     errors.InvalidValueError("mode", "x", wanted="use on, off"),
     errors.StateError("This cannot be read.", hint="x"),
+    RootNeededError("disable"),
+    SystemUnsupportedError(),
     errors.FolderUnknownError("the spool", variable="USAGECTL_STATE_DIR"),
     errors.FileUnreadableError(FILE, reason="permission denied"),
     errors.FileUnwritableError(FILE, reason="permission denied"),
     errors.FileCorruptError(FILE, reason="it is not TOML"),
+    errors.FileUneditableError(FILE, name="telemetry.enabled"),
     errors.FileExistsAlreadyError(FILE),
     errors.LinkOutsideError(FILE, target=Path("/b")),
     errors.LockTimeoutError(FILE, seconds=10),

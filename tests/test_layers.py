@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LAYERS = """
-_version errors
+_version errors values
 machine sensitive homes
 settings endpoint
 notice
+catalogue
 events
 tools
-identity consent
+identity catalogued_identity consent
 spool
 delivery emitting botocore
-preview live switching status
+preview live switching shell_files system_files status
 capture
 audit
 conformance

@@ -10,8 +10,8 @@ from tests.support.machine import codes
 from usagectl.preview import preview
 from usagectl.settings import save
 from usagectl.spool import append
-from usagectl.tools.base import select
 from usagectl.tools.previews import Live, PreviewWish
+from usagectl.tools.registry import select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,10 @@ def test_raw_bytes_or_the_reason_why_there_are_none(machine: Machine) -> None:
     assert (off.status, off.stdout) == (1, "")
     assert "off; nothing would be sent. Decided by DISABLE_EVENTS=1" in off.stderr
     assert "try: usagectl preview localstack --raw --if-enabled" in off.stderr
+    local = run_inside(machine.environment(), "preview", "go", "--if-enabled")
+    assert local.stdout.startswith("go sends nothing. If it were on, it would send events.")
+    asks = run_inside(machine.environment(), "preview", "gcloud")
+    assert asks.stdout.startswith("gcloud: off; nothing would be sent. No switch is set.\n")
     shown = ("preview", "lstk", "--raw", "--if-enabled")
     for words in (shown, (*shown[:2], "--if-enabled")):
         done = run_inside(machine.environment(), *words)

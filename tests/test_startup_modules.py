@@ -40,6 +40,7 @@ for words in json.loads(sys.argv[1]):
 """
 HEAVY = {
     *("rich", "httpx", "httpcore", "uvicorn", "pydantic", "tomlkit", "msgspec", "requests"),
+    "ruamel.yaml",
     *("asyncio", "anyio", "ssl", "socket", "http.client", "urllib.request", "socketserver"),
 }
 TYPER_ALONE = """

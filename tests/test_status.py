@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from usagectl import status
 
 if TYPE_CHECKING:
-    from tests.support.machine import Machine
+    from tests.support.machine import Machine, Outcome
     from usagectl.tools.base import Telemetry
 
 FUZZ = settings(
@@ -99,16 +99,24 @@ def test_what_is_louder_than_expected(machine: Machine) -> None:
     assert loud("off") == [*parts, "usagectl"]
 
 
+def states_of(outcome: Outcome) -> list[str]:
+    """Return the verdicts of an answer."""
+    return [part["telemetry"] for part in outcome.data["tools"]]
+
+
 def test_what_is_not_here_is_neither_on_nor_off(machine: Machine) -> None:
     """In words, in JSON and for an expectation, whatever its switches say; by name it is judged."""
+    alone = {"PATH": str(machine.bin)}  # The tools of the real machine are on the usual one.
     for value in ("", "1"):
-        variables = {"DISABLE_EVENTS": value} if value else {}
+        variables = alone | ({"DISABLE_EVENTS": value} if value else {})
         found = machine.run("status", "--expect", "off", variables=variables)
         assert found.status == 0
         assert found.stdout.startswith("Nothing here sends: no tool that does was found")
-        parts = machine.run("status", "--json", variables=variables).data["tools"]
-        states = [part["telemetry"] for part in parts]
-        assert states == [*["absent"] * 4, "off" if value else "local"]
+        own = "off" if value else "local"
+        assert states_of(machine.run("status", "--json", variables=variables)) == [own]
+        everything = states_of(machine.run("status", "--all", "--json", variables=variables))
+        assert set(everything) == {"absent", own}
+        assert everything.count(own) == 1
         named = machine.run("status", "localstack", "--json", variables=variables).data["tools"]
         assert [part["telemetry"] for part in named] == ["off" if value else "on"] * 2
         preview = machine.run("preview", "--json", variables=variables).data
@@ -123,7 +131,8 @@ def test_what_is_not_here_is_neither_on_nor_off(machine: Machine) -> None:
 def test_traffic_that_no_opt_out_covers_is_listed(machine: Machine) -> None:
     """`status` and `explain` name the hosts, and the version in which they were seen."""
     hosts = "[api.localstack.cloud, assets.localstack.cloud; seen in 4.12.0]"
-    listed = machine.run("status", "--json").data["not_covered"]
+    assert machine.run("status", "--json").data["not_covered"] == []  # It is not here.
+    listed = machine.run("status", "localstack", "--json").data["not_covered"]
     assert [text.partition(":")[0] for text in listed if hosts in text] == ["A certificate"]
     assert machine.run("status", "lstk", "--json").data["not_covered"] == []
     for words in (("explain",), ("explain", "localstack"), ("status", "localstack")):
@@ -133,10 +142,8 @@ def test_traffic_that_no_opt_out_covers_is_listed(machine: Machine) -> None:
     assert "assets.localstack.cloud" in {
         host for each in found["not_covered"] for host in each["hosts"]
     }
-    assert machine.run("explain", "usagectl", "--json").data == {
-        "events": ["cli_cmd"],
-        "not_covered": [],
-    }
+    own = machine.run("explain", "usagectl", "--json").data
+    assert (own["events"], own["not_covered"]) == (["cli_cmd"], [])
 
 
 FILES = {
@@ -158,7 +165,7 @@ def test_any_bytes_in_a_file(machine: Machine, name: str, data: st.DataObject) -
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content := data.draw(drawn))
     before = sorted(os.listdir(file.parent)), file.stat().st_mtime_ns  # noqa: PTH208
-    found = status.collect(machine.environment()).consents
+    found = status.collect(machine.environment(), ("localstack", "lstk", "usagectl")).consents
     assert len(found) == 5
     assert {consent.telemetry for consent in found} <= {"on", "local", "off"}
     assert found[-1].telemetry != "on" or name not in ("policy", "project")

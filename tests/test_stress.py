@@ -91,8 +91,8 @@ def test_corrupt_files_are_set_aside_once_among_many(machine: Machine) -> None:
 @pytest.mark.parametrize("exists", [True, False], ids=["profile", "no profile"])
 def test_disables_at_once_write_one_block(machine: Machine, *, exists: bool) -> None:
     """All succeed; the profile has the opt-out once, after the lines that were there."""
+    machine.default_profile.parent.mkdir()
     if exists:
-        machine.default_profile.parent.mkdir()
         machine.default_profile.write_bytes(PROFILE)
     ends = run_crowd(machine, [("disable", "--json")] * CROWD, machine.home)
     assert Counter((status, err) for status, _, err in ends).keys() == {(0, b"")}

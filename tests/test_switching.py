@@ -45,6 +45,7 @@ def test_disable_all_and_its_undoing(machine: Machine) -> None:
 
     Enable then takes out what disable made, down to the files.
     """
+    machine.install_localstack()
     result = switching.disable(machine.environment())
     assert not result.problems
     assert {found.telemetry for found in result.consents if found.counts} == {"off"}
@@ -213,13 +214,37 @@ def test_an_unknown_tool_is_refused_before_anything_is_written(machine: Machine)
     """A wrong name is an error of usage, and no file is touched."""
     before = snapshot(machine.folder)
     for switch in (switching.disable, switching.enable):
-        with pytest.raises(UnknownToolError, match="'docker'"):
-            switch(machine.environment(), ["localstack", "docker"])
+        with pytest.raises(UnknownToolError, match="'nothing'"):
+            switch(machine.environment(), ["localstack", "nothing"])
     assert snapshot(machine.folder) == before
+
+
+def test_a_tool_that_is_not_here_gets_no_file_without_its_name(machine: Machine) -> None:
+    """Who never had LocalStack gets no folder of it, and an account without a home no error of it.
+
+    With its name the file is written for later.
+    """
+    result = switching.disable(machine.environment())
+    assert [change.tool for change in result.changes] == ["usagectl"]
+    assert not machine.default_profile.parent.exists()
+    homeless = {**machine.environment().variables}
+    del homeless["HOME"]
+    result = switching.disable(machine.environment(variables=homeless, account_home=None))
+    assert not result.problems
+    result = switching.disable(machine.environment(), ["localstack"])
+    assert [change.file for change in result.changes] == [machine.default_profile]
+
+
+def test_a_tool_that_has_a_folder_here_is_switched_off_too(machine: Machine) -> None:
+    """LocalStack may be in an environment that is not active; its folder tells of it."""
+    machine.default_profile.parent.mkdir()
+    changes = switching.disable(machine.environment()).changes
+    assert machine.default_profile in [change.file for change in changes]
 
 
 def test_one_failure_does_not_stop_the_others(machine: Machine) -> None:
     """A profile that cannot be written leaves usagectl's own switch thrown."""
+    machine.install_localstack()
     machine.default_profile.mkdir(parents=True)
     result = switching.disable(machine.environment())
     assert "file-unreadable" in [problem.code for problem in result.problems]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tests.support.machine import NOW, codes
 from usagectl.preview import preview
 from usagectl.sensitive import MASK
-from usagectl.tools.base import select
 from usagectl.tools.previews import Live, PreviewWish
+from usagectl.tools.registry import select
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Machines

@@ -5,29 +5,33 @@ The one place where switches become a verdict; status and the sender both ask he
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from usagectl.settings import load
-from usagectl.tools.base import first_heeded, is_no, select
+from usagectl.settings import load, read_policy
+from usagectl.tools.base import RANK, Caution, Switch, first_heeded, is_no
 from usagectl.tools.instrumented import Instrumented
+from usagectl.tools.registry import select
+from usagectl.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
-    from usagectl.tools.base import Caution, Installation, PartReading, Switch, Telemetry, Tool
+    from usagectl.settings import SettingsFile
+    from usagectl.tools.base import Installation, PartReading, Telemetry, Tool
     from usagectl.tools.instrumented import Registration
 
-_RANK: dict[str, int] = {"off": 0, "local": 1, "on": 2}
 
-
-class Consent(NamedTuple):
+class Consent(Value):
     """The verdict on one tool part."""
 
     tool: str  # Whose.
     part: str  # Which part.
     name: str  # The part as a person reads it.
-    telemetry: Telemetry  # `on` sends, `local` records and sends nothing, `off` does neither.
+    # `on` sends, `local` records and sends nothing, `off` does neither; `unknown` cannot be told.
+    telemetry: Telemetry
     decided_by: Switch  # The switch that decided.
     overridden: tuple[Switch, ...]  # Switches that said something else and were not obeyed.
     considered: tuple[Switch, ...]  # Every switch looked at, in order, ignored ones too.
@@ -37,36 +41,100 @@ class Consent(NamedTuple):
     counts: bool  # Whether it is on this machine or was asked for by name.
     is_ours: bool  # Whether the tool records its events through usagectl.
     is_out_of_reach: bool  # Whether no file that usagectl writes can switch it off.
+    senders: Mapping[str, Telemetry] = MappingProxyType({})  # What is switched apart in the part.
+    asks: bool = False  # Whether it is off because nobody has answered its question yet.
+    summary: str = ""  # What it sends, in a few words; empty where the catalogue does not know it.
+    evidence: str = ""  # How that was seen, and of which release, such as `wire 16.4.6`.
+
+    @property
+    def shown(self) -> str:
+        """Its telemetry for a program; `absent` where it is neither here nor asked for."""
+        return self.telemetry if self.counts else "absent"
 
     @property
     def state(self) -> str:
-        """What is said of it: its telemetry; `absent` where it is neither here nor asked for."""
-        return self.telemetry if self.counts else "absent"
+        """Its telemetry for a person: `asks` where it is off until somebody answers."""
+        return "asks" if self.counts and self.asks else self.shown
 
 
-def evaluate(environment: Environment, names: Sequence[str] = ()) -> tuple[Consent, ...]:
-    """Decide on every part of the named tools, or of all.
+def evaluate(
+    environment: Environment,
+    names: Sequence[str] = (),
+    *,
+    everything: bool = False,
+    only_here: bool = False,
+) -> tuple[Consent, ...]:
+    """Decide on every part of the named tools; without a name of those that are known or here.
+
+    With `everything` the whole catalogue is judged; with `only_here` no client that is neither
+    found on this machine nor named.
 
     Opens no socket, runs no program, writes nothing.
 
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
+    policy = read_policy(environment)
     return tuple(
         verdict
-        for tool in select(environment, names)
-        for verdict in evaluate_tool(environment, tool, is_named=tool.name in names)
+        for tool in select(environment, names, everything=everything)
+        if not only_here or tool.is_ours or tool.name in names or tool.find(environment).is_found
+        for verdict in evaluate_tool(environment, tool, is_named=tool.name in names, policy=policy)
     )
 
 
 def evaluate_tool(
-    environment: Environment, tool: Tool, *, is_named: bool = False
+    environment: Environment,
+    tool: Tool,
+    *,
+    is_named: bool = False,
+    policy: SettingsFile | None = None,
 ) -> tuple[Consent, ...]:
     """Decide on every part of a tool; one that is asked for by name counts wherever it is."""
     installation = tool.find(environment)
-    counts = is_named or installation.installed
+    counts = is_named or installation.is_found
     readings = tool.read(environment)
-    return tuple(decide(tool, each, installation, counts=counts) for each in readings)
+    found = tuple(decide(tool, each, installation, counts=counts) for each in readings)
+    if tool.is_ours:  # Those read the policy themselves.
+        return found
+    wishes = policy or read_policy(environment)
+    return tuple(_under_policy(each, wishes) for each in found)
+
+
+def _under_policy(found: Consent, policy: SettingsFile) -> Consent:
+    """Add what the machine's policy wants of a tool that does not read it.
+
+    The verdict stays: it is what the tool does.
+    """
+    mode = policy.of_tool(found.tool).mode
+    if mode not in ("off", "local"):
+        return found
+    name = f"tools.{found.tool}.mode"
+    wish = Switch("policy", name, mode, str(policy.file), None)
+    found = found._replace(considered=(*found.considered, wish))
+    if RANK[found.telemetry] <= RANK[mode] or not found.counts:
+        return found
+    return found._replace(
+        overridden=(*found.overridden, wish),
+        cautions=(*found.cautions, _not_obeyed(found, wish)),
+    )
+
+
+def _not_obeyed(found: Consent, wish: Switch) -> Caution:
+    """Warn that a tool does not read the policy, and say what makes it do as that says."""
+    from usagectl.tools.opt_outs import opt_out_of  # few machines have a policy
+
+    variables = opt_out_of(found.tool)
+    ways = [f"`usagectl disable {found.tool}`"] if not found.is_out_of_reach else []
+    ways += ["`usagectl disable --system`, for every user"] if variables else []
+    helps = f" What switches it off: {' or '.join(ways)}." if ways else " Nothing switches it off."
+    state = (
+        "what it sends is unknown" if found.telemetry == "unknown" else f"it is {found.telemetry}"
+    )
+    message = f"{wish.origin} wants {found.name} {wish.value}, but it does not read that: {state}."
+    exports = " ".join(f"{name}={value}" for name, value in variables.items())
+    hint = f"export {exports}" if exports else f"usagectl disable {found.tool}" if ways else ""
+    return Caution("policy-not-obeyed", message + helps, hint)
 
 
 def of_emitter(environment: Environment, registration: Registration) -> Consent:
@@ -78,8 +146,9 @@ def decide(
     tool: Tool, reading: PartReading, installation: Installation, *, counts: bool
 ) -> Consent:
     """Turn the switches of one part into a verdict."""
-    decider = (_strictest if tool.is_ours else first_heeded)(reading.switches)
-    telemetry = decider.says or "on"
+    decide_by = _strictest if tool.is_ours else first_heeded
+    decider = reading.decider or decide_by(reading.switches)
+    telemetry, entry = decider.says or "on", tool.entry
     return Consent(
         tool=tool.name,
         part=reading.part,
@@ -94,7 +163,16 @@ def decide(
         counts=counts,
         is_ours=tool.is_ours,
         is_out_of_reach=not tool.can_be_written or decider.source in ("environment", "flags"),
+        senders=reading.senders,
+        asks=decider.source == "default" and entry is not None and entry.default == "asks",
+        summary=entry.summary if entry else "",
+        evidence=_evidence(entry) if entry else "",
     )
+
+
+def _evidence(entry: Entry) -> str:
+    """Say how the entry was seen and of which release; a page of documentation has none."""
+    return entry.how if entry.how == "docs" else f"{entry.how} {entry.version}"
 
 
 def _is_beaten(switch: Switch, telemetry: Telemetry) -> bool:
@@ -116,7 +194,7 @@ def _strictest(switches: Sequence[Switch]) -> Switch:
         for switch in speaking
         if switch is choice or switch.says == "off" or switch.source in ("policy", "project")
     ]
-    return min(candidates, key=lambda switch: _RANK[switch.says or "on"])
+    return min(candidates, key=lambda switch: RANK[switch.says or "on"])
 
 
 def way_off_of(found: Consent) -> str:
@@ -131,7 +209,7 @@ def describe(switch: Switch) -> str:
     if switch.source == "default":
         return "no switch is set"
     value = "" if switch.value is None else f"={switch.value}"
-    place = "environment" if switch.source == "environment" else switch.origin
+    place = "environment" if switch.source in ("environment", "ci") else switch.origin
     return f"{switch.name}{value} ({place})" if place else f"{switch.name}{value}"
 
 

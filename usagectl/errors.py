@@ -17,6 +17,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   ├── FileUnwritableError
     │   ├── FileExistsAlreadyError
     │   ├── FileCorruptError
+    │   ├── FileUneditableError
     │   ├── LinkOutsideError
     │   ├── NoEventsError
     │   └── LockTimeoutError
@@ -125,16 +126,20 @@ def _guess(name: str, candidates: Sequence[str]) -> str:
     return f" Did you mean {near}?" if near else ""
 
 
+_MOST_NAMES = 12
+"""As many names of tools a person reads in a sentence; more are a list of their own."""
+
+
 class UnknownToolError(UsageError):
     """No tool goes by that name."""
 
     code = "unknown-tool"
 
     def __init__(self, name: str, *, known: Sequence[str]) -> None:
+        listed = f"{len(known)} tools" if len(known) > _MOST_NAMES else ", ".join(known)
         super().__init__(
-            f"{name!r} is not a tool that usagectl knows.{_guess(name, known)} "
-            f"It knows {', '.join(known)}.",
-            hint="usagectl status",
+            f"{name!r} is not a tool that usagectl knows.{_guess(name, known)} It knows {listed}.",
+            hint="usagectl status --all",
         )
 
 
@@ -231,6 +236,19 @@ class FileCorruptError(_FileError):
 
     code = "file-corrupt"
     verb = "cannot be understood"
+
+
+class FileUneditableError(_FileError):
+    """A tool's own file cannot be changed in one key alone; it is as it was."""
+
+    code = "file-uneditable"
+    verb = "cannot be edited"
+
+    def __init__(self, file: Path, *, name: str, hint: str = "") -> None:
+        reason = (
+            f"{name} cannot be changed in it without changing something else, so it is as it was"
+        )
+        super().__init__(file, reason=reason, hint=hint or f"cat {quote(str(file))}")
 
 
 class NoEventsError(StateError):

@@ -12,7 +12,7 @@ import re
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from usagectl.errors import (
     FileUnreadableError,
@@ -22,7 +22,9 @@ from usagectl.errors import (
     StateError,
 )
 from usagectl.machine import files
-from usagectl.tools.base import known, new_random_id
+from usagectl.tools.base import new_random_id
+from usagectl.tools.registry import known
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +35,15 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Caution, IdentityFile, Source
 
 Kind = Literal[
-    "random", "docker-derived", "system-derived", "short", "custom", "missing", "unreadable"
+    "random",
+    "docker-derived",
+    "system-derived",
+    "short",
+    "custom",
+    "derived",
+    "account",
+    "missing",
+    "unreadable",
 ]
 
 _KINDS: Mapping[str, Kind] = {
@@ -50,7 +60,7 @@ _SHARED_MODE = 0o644
 """The container reads the file of the command line, perhaps as another user."""
 
 
-class MachineId(NamedTuple):
+class MachineId(Value):
     """What one place holds."""
 
     place: IdentityFile  # The file.
@@ -64,7 +74,7 @@ class MachineId(NamedTuple):
         return self.kind != "missing"
 
 
-class Replacement(NamedTuple):
+class Replacement(Value):
     """What was done (or is planned) at one place."""
 
     place: IdentityFile  # The file.
@@ -210,7 +220,7 @@ def replace(
     Raises:
         LockTimeoutError: another process kept the places locked.
     """
-    with _locked(environment, dry_run=dry_run):
+    with locked(environment, dry_run=dry_run):
         return tuple(
             _put(environment, place, _whole(place, bodies, prefix), dry_run=dry_run)
             for place in places(environment)
@@ -224,7 +234,7 @@ def clear(environment: Environment, *, dry_run: bool = False) -> tuple[Replaceme
     Raises:
         LockTimeoutError: another process kept the places locked.
     """
-    with _locked(environment, dry_run=dry_run):
+    with locked(environment, dry_run=dry_run):
         return tuple(
             _put(environment, place, None, dry_run=dry_run)
             for place in places(environment)
@@ -237,7 +247,7 @@ def failures(replacements: Sequence[Replacement]) -> list[StateError]:
     return [found.problem for found in replacements if found.problem is not None]
 
 
-def _locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
+def locked(environment: Environment, *, dry_run: bool) -> AbstractContextManager[object]:
     """Lock one folder that every process of this user locks, before any place is touched."""
     folder = environment.state_dir
     return nullcontext() if dry_run or folder is None else files.lock(folder)

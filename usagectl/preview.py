@@ -17,8 +17,9 @@ from usagectl.identity import read_all
 from usagectl.sensitive import MASK, mask_url_credentials
 from usagectl.settings import OWN_NAME
 from usagectl.spool import ALL, Selection, open_spool
-from usagectl.tools.base import Caution, emitters, endpoint_caution
+from usagectl.tools.base import Caution, endpoint_caution
 from usagectl.tools.previews import Request
+from usagectl.tools.registry import emitters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

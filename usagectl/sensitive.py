@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -210,7 +212,7 @@ _PATH = (
 _TYPES = {int: "number", float: "number", bool: "boolean", list: "list", dict: "object"}
 
 
-class Secret(NamedTuple):
+class Secret(Value):
     """A secret in a text: its kind, and where it begins and ends."""
 
     # `cloud-key`, `emulator-token`, `token`, `private-key`; or by its place `header`, `cookie`,

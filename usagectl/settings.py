@@ -11,7 +11,7 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeGuard, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, get_args
 
 from usagectl.errors import (
     FileCorruptError,
@@ -20,6 +20,7 @@ from usagectl.errors import (
     InvalidValueError,
 )
 from usagectl.machine import file_errors, files, owners
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +63,7 @@ PLACES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-class ToolSettings(NamedTuple):
+class ToolSettings(Value):
     """Settings of one tool that records its events through usagectl."""
 
     mode: Mode | None = None  # The telemetry mode it asks for.
@@ -72,7 +73,7 @@ class ToolSettings(NamedTuple):
     endpoint: str | None = None  # Base URL for the tool's events.
 
 
-class SettingsFile(NamedTuple):
+class SettingsFile(Value):
     """Content of one settings, policy or project file, and what is wrong with it."""
 
     file: Path | None  # Its path, None without a folder for it.
@@ -307,7 +308,7 @@ def is_http_url(url: str) -> bool:
         return False
 
 
-class SaveResult(NamedTuple):
+class SaveResult(Value):
     """Result of saving: the file, whether it changed, what was set aside."""
 
     file: Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.consent import evaluate
 from usagectl.errors import count_of
@@ -11,6 +11,7 @@ from usagectl.machine.environment import is_ci, is_container
 from usagectl.settings import OWN_NAME
 from usagectl.spool import state as spool_state
 from usagectl.tools.base import Caution
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from usagectl.tools.base import Source, Telemetry
 
 
-class Report(NamedTuple):
+class Report(Value):
     """Everything that `status` shows."""
 
     consents: tuple[Consent, ...]  # One verdict a tool part.
@@ -35,18 +36,21 @@ class Report(NamedTuple):
     spool: SpoolState  # The size of the queue.
 
 
-def collect(environment: Environment, names: Sequence[str] = ()) -> Report:
-    """Collect the whole status, or that of the named tools; asks nobody and writes nothing.
+def collect(
+    environment: Environment, names: Sequence[str] = (), *, everything: bool = False
+) -> Report:
+    """Collect the status of the tools that are here, of the named ones, or of all that are known.
+
+    Asks nobody and writes nothing.
 
     Raises:
         UnknownToolError: no tool goes by one of the names.
     """
     queue = spool_state(environment)
     machine_ids = read_all(environment)
+    judged = evaluate(environment, names, everything=everything, only_here=not everything)
     return Report(
-        consents=tuple(
-            _with_cautions(environment, found, queue) for found in evaluate(environment, names)
-        ),
+        consents=tuple(_with_cautions(environment, found, queue) for found in judged),
         machine_ids=machine_ids,
         cache_dir=folder_of([mid.place for mid in machine_ids]),
         is_ci=is_ci(environment),
@@ -102,7 +106,8 @@ def offending(
 ) -> tuple[Consent, ...]:
     """List the parts that are louder than expected, of tools that are here or were named.
 
-    `off` wants every part off; `local` wants that nothing is sent. What usagectl records here
+    `off` wants every part off; `local` wants that nothing is sent: what is not known is louder
+    than both. What usagectl records here
     by default, and sends to nobody, is no offence unless it was named.
     """
     fine = ("off",) if expected == "off" else ("off", "local")

@@ -145,12 +145,12 @@ class UsageCapture:
         """Return the variables of now, without what is the person's who runs the tests."""
         import site
 
-        from usagectl import tools
+        from usagectl.tools.opt_outs import opt_out_variables
 
         # A program that `pip install --user` installed is found by its home.
         users = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
         own = {name: str(self._home / place) for name, place in _HOMES.items()}
-        dropped = {*own, *tools.opt_out_variables()}
+        dropped = {*own, *opt_out_variables()}
         ours = {
             name: value
             for name, value in os.environ.items()

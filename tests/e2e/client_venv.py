@@ -59,6 +59,23 @@ def find_or_make_client(release: Release) -> Client:
     return Client(_prepare(f"localstack-{release.version}-{python}", install))
 
 
+def find_or_make_python_tool(name: str, version: str) -> Path:
+    """Return the Python in whose environment a distribution is installed."""
+    python = f"py{sys.version_info.major}.{sys.version_info.minor}"
+
+    def install(folder: Path) -> None:
+        _run_step([sys.executable, "-m", "venv", "--clear", str(folder)])
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        _run_step([*pip, f"{name}=={version}"])
+
+    return _prepare(f"{name}-{version}-{python}", install) / "bin" / "python"
+
+
+def find_or_make_node_tool(name: str, version: str) -> Path:
+    """Return the folder of modules in which an npm package is installed."""
+    return _prepare(f"{name}-{version}", _installer_of(name, version)) / "node_modules"
+
+
 def find_node() -> Path:
     """Return Node's program."""
     return Path(_which("node"))
@@ -66,17 +83,19 @@ def find_node() -> Path:
 
 def find_or_make_node_package() -> Path:
     """Return the folder that a script can `require` the Node tool's package from."""
+    return find_or_make_node_tool(NODE_PACKAGE, NODE_PACKAGE_VERSION) / NODE_PACKAGE
+
+
+def _installer_of(name: str, version: str) -> Callable[[Path], None]:
     npm = _which("npm")
 
     def install(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-        package = f"{NODE_PACKAGE}@{NODE_PACKAGE_VERSION}"
-        _run_step([npm, "install", *flags, "--prefix", str(folder), package])
+        _run_step([npm, "install", *flags, "--prefix", str(folder), f"{name}@{version}"])
 
-    name = f"{NODE_PACKAGE}-{NODE_PACKAGE_VERSION}"
-    return _prepare(name, install) / "node_modules" / NODE_PACKAGE
+    return install
 
 
 def _which(name: str) -> str:

@@ -53,6 +53,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "emit run_init": ("--stage", "READY", "--scripts", "2", "--duration", "3.5"),
     "explain": (),
     "machine-id": (),
+    "machine-id show": ("localstack",),
     "machine-id set": ("custom-1",),
     "reset-machine-id": ("--yes",),
     "cache-dir": (),

@@ -159,6 +159,8 @@ class Machine:
             "HTTPS_PROXY": DEAD_PROXY,
             # LocalStack 1.x kept its file below the real /tmp: a developer may have one.
             "CACHE_DIR": str(self.folder / "old-cache"),
+            # As root dlt has its files below the real /var.
+            "DLT_DATA_DIR": str(self.home / ".dlt"),
             "PYTHONPATH": str(REPOSITORY),
             **self.variables,
         }

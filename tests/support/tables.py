@@ -1,18 +1,25 @@
-"""Tables of README and CONTRIBUTING that repeat what stands elsewhere.
+"""Tables of README, CONTRIBUTING and docs that repeat what stands elsewhere.
 
-`python -m tests.support.tables` writes both anew.
+`python -m tests.support.tables` writes them anew.
 """
 
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
-from usagectl import notice
+from usagectl import catalogue, notice
+from usagectl.catalogue.page import markdown
+from usagectl.tools import do_not_track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 README, CONTRIBUTING = REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"
-_BEGIN = "<!-- table:begin (written by python -m tests.support.tables) -->\n"
-_END = "\n<!-- table:end -->"
+CATALOGUE = REPOSITORY / "docs" / "catalogue.md"
+_HOW = "(written by python -m tests.support.tables)"
 
 
 def field_table() -> str:
@@ -43,17 +50,45 @@ def module_table() -> str:
     return "\n".join(rows)
 
 
-TABLES = {README: field_table, CONTRIBUTING: module_table}
+def catalogue_pages() -> str:
+    """Write the pages of all tools, as `usagectl explain --markdown` prints them."""
+    return markdown([catalogue.entry(name) for name in catalogue.names()]).rstrip("\n")
 
 
-def with_table(text: str, table: str) -> str:
-    """Put a table between the marks of a text."""
-    head, _, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    assert end, "the marks of the table are lost"
-    return f"{head}{_BEGIN}{table}{end}{tail}"
+def do_not_track_table() -> str:
+    """Write what DO_NOT_TRACK does to each tool that reads it."""
+    found = do_not_track.rows()
+    rows = [do_not_track.summary(found), ""]
+    rows += ["| tool | `1` | `true` | `yes` | `0` | empty |", "|---|---|---|---|---|---|"]
+    readers = (row for row in found if row.is_read)
+    rows += [f"| {row.tool} | {' | '.join(row.effects.values())} |" for row in readers]
+    return "\n".join(rows)
+
+
+TABLES: dict[tuple[Path, str], Callable[[], str]] = {
+    (README, "fields"): field_table,
+    (README, "do-not-track"): do_not_track_table,
+    (CONTRIBUTING, "modules"): module_table,
+    (CATALOGUE, "tools"): catalogue_pages,
+}
+"""By file and mark: what writes the table."""
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """Put a table between its marks in a text."""
+    head, begin, rest = text.partition(f"<!-- {name}:begin {_HOW} -->\n")
+    _, end, tail = rest.partition(f"\n<!-- {name}:end -->")
+    assert begin, f"the first mark of {name} is lost"
+    assert end, f"the second mark of {name} is lost"
+    return f"{head}{begin}{table}{end}{tail}"
+
+
+def write_all() -> None:
+    """Write every table anew."""
+    for (file, name), write in TABLES.items():
+        text = with_table(file.read_text("utf-8"), name, write())
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for _file, _write in TABLES.items():
-        _file.write_text(with_table(_file.read_text("utf-8"), _write()), encoding="utf-8")
+    write_all()

@@ -20,7 +20,7 @@ from usagectl.cli import _output
 from usagectl.cli._output import as_data
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
 from usagectl.machine import files
-from usagectl.tools.base import built_in
+from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

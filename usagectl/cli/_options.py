@@ -14,7 +14,6 @@ import typer
 from usagectl.errors import InvalidValueError
 from usagectl.events.record import parse_time
 from usagectl.spool import STATES, Selection, State
-from usagectl.tools import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,8 @@ Tools = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="TOOL",
-        help=f"Which tools: {', '.join(names())}. All of them without a name.",
+        help="Which tools, such as next or localstack; usagectl status --all lists their names. "
+        "Without a name, those that are found here.",
     ),
 ]
 

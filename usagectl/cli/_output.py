@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -22,6 +22,7 @@ from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
 from usagectl.machine.file_errors import hint_of_home, reason_of
 from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from usagectl.cli._render import Page
     from usagectl.consent import Consent
     from usagectl.identity import MachineId
-    from usagectl.tools.base import Uncovered
 
 SCHEMA = 1
 STYLES = {
     "on": "bold red",
     "local": "yellow",
     "off": "green",
+    "asks": "green",
     "unknown": "bold red",
     "absent": "dim",
 }
@@ -53,7 +54,7 @@ class OutputUnwritableError(UsagectlError):
         super().__init__(f"The answer cannot be written to stdout: {reason}.", hint="df -h")
 
 
-class Answer(NamedTuple):
+class Answer(Value):
     """What a command answers, for a machine and for a person.
 
     Attributes:
@@ -245,8 +246,9 @@ _FORMS: Mapping[str, str] = {
         "baseline_written=written dry_run"
     ),
     "Consent": (
-        "name=tool part telemetry=state installed=installation.installed "
-        "version=installation.version endpoint decided_by overridden warnings=cautions"
+        "name=tool part telemetry=shown installed=installation.installed "
+        "version=installation.version endpoint decided_by overridden warnings=cautions "
+        "senders asks summary evidence"
     ),
     "Entry": (
         "uid time tool event state bytes=size at=handover.at to=handover.to "
@@ -263,12 +265,13 @@ _FORMS: Mapping[str, str] = {
         "declared_events"
     ),
     "MachineId": "value kind path=place.path",
+    "Remark": "text hosts versions=seen",
     "Replacement": (
         "tool=place.tool part=place.part path=place.path before after changed set_aside "
         "problem=problem.code"
     ),
     "Preview": (
-        "tool=consent.tool part=consent.part telemetry=consent.state "
+        "tool=consent.tool part=consent.part telemetry=consent.shown "
         "decided_by=consent.decided_by would_send"
     ),
     "ReplayResult": (
@@ -331,12 +334,6 @@ def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JS
     return value
 
 
-def describe_uncovered(found: Uncovered) -> str:
-    """Say what no opt-out reaches in one line, with its hosts and versions."""
-    marks = "; ".join(filter(None, (", ".join(found.hosts), found.versions)))
-    return f"{found.text} [{marks}]" if marks else found.text
-
-
 def part_data(
     part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
 ) -> dict[str, object]:
@@ -349,7 +346,7 @@ def part_data(
 
 @cache
 def _members(kind: type) -> Mapping[str, str]:
-    """Map public names to paths; empty for a class that is no NamedTuple or dataclass."""
+    """Map public names to paths; empty for a class that is no Value or dataclass."""
     if form := _FORMS.get(kind.__name__):
         pairs = (word.partition("=") for word in form.split())
         return {name: path or name for name, _, path in pairs}

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 100_000
 _PROSE_WIDTH = 80
+_TERM_WIDTH = 24
+"""Terms up to here stand beside their texts, longer ones above, unless the texts are short."""
+
 _LAST_WIDTH = 16
 _BARS_WIDTH = 100
 _BAR_MARKS = "#=+-*o"
@@ -202,13 +205,11 @@ class Page:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Draw a line of text; a long one wraps at words."""
-        folded = _fold_paths(printable_line(text), self.width)
-        self._draw_stripped(Text(folded, style=style))
+        self._draw_text(text, style)
 
     def indented(self, text: str, style: str = "", *, by: int = 2) -> None:
         """Draw indented text, also where it wraps."""
-        folded = _fold_paths(printable_line(text), self.width - by)
-        self._draw_stripped(Padding(Text(folded, style=style), (0, 0, 0, by)))
+        self._draw_text(text, style, by=by)
 
     def bullets(self, texts: Sequence[str]) -> None:
         """Draw a list; a wrapped item stays indented."""
@@ -218,6 +219,24 @@ class Page:
         """Draw a heading after an empty line."""
         self.line()
         self.line(text, style="bold")
+
+    def section(self, heading: str, rows: Sequence[tuple[str, ...]]) -> None:
+        """Draw a heading and rows of a term and a text, or of a sentence each."""
+        self.heading(heading)
+        if any(len(row) == 1 for row in rows):
+            self.bullets([row[0] for row in rows])
+        elif self._fit_beside(rows):
+            self.rows(rows)
+        else:
+            for term, text in rows:
+                self.indented(term)
+                self.indented(text, "dim", by=6)
+
+    def _fit_beside(self, rows: Sequence[tuple[str, ...]]) -> bool:
+        """True if the terms are short, or the texts are and stand beside the terms unbroken."""
+        terms, *texts = (max(map(len, cells)) for cells in zip(*rows, strict=True))
+        is_short = sum(texts) <= _TERM_WIDTH and 2 + terms + 2 + sum(texts) <= self.width
+        return terms <= _TERM_WIDTH or is_short
 
     def next_step(self, text: str) -> None:
         """Draw what a person may do next, after an empty line."""
@@ -242,7 +261,7 @@ class Page:
         *fixed, _last = (max(map(len, column)) + 2 for column in columns)
         room = self.width - 2 - sum(fixed)
         is_wide = room + 2 >= max(_LAST_WIDTH, _least_width(columns[-1]) + 2)
-        if is_wide and not any(styles) and self._write_plain(cells):
+        if is_wide and not self._is_coloured(*styles) and self._write_plain(cells):
             return
         if self._is_piped_prose and len(fixed) > 1:
             self._write_plain(cells, is_bounded=False)
@@ -285,6 +304,22 @@ class Page:
             )
             self._console.file.write(f"  {''.join(padded)}".rstrip() + "\n")
         return True
+
+    def _draw_text(self, text: str, style: str, *, by: int = 0) -> None:
+        """Draw text; without rich where nothing is coloured or wrapped, as for dozens of warnings.
+
+        Rich fills each line up to the width, which in a pipe is that of the longest line.
+        """
+        shown = printable_line(text)
+        if not self._is_coloured(style) and by + cell_len(shown) <= self.width:
+            self._console.file.write(f"{' ' * by}{shown}".rstrip() + "\n")
+            return
+        folded = Text(_fold_paths(shown, self.width - by), style=style)
+        self._draw_stripped(Padding(folded, (0, 0, 0, by)) if by else folded)
+
+    def _is_coloured(self, *styles: str) -> bool:
+        """True if one of the styles is seen on this page."""
+        return any(styles) and self._console.color_system is not None
 
     def _draw_stripped(self, drawing: Text | Table | Padding) -> None:
         """Draw without the blanks that fill the last column or stand before a wrap."""

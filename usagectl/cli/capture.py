@@ -47,13 +47,20 @@ class UnexpectedEventsError(UsagectlError):
 class SilenceUnprovenError(UsagectlError):
     """Nobody knows whether the command sent something.
 
-    A request was turned away, or came by an address that the command was not given.
+    A request was turned away, came by an address that the command was not given, or the command
+    is a tool that posts to an address of its own.
     """
 
     code = "silence-unproven"
     exit_status = 1
 
-    def __init__(self, turned_away: Mapping[Refusal, int], *, foreign: int = 0) -> None:
+    def __init__(
+        self,
+        turned_away: Mapping[Refusal, int],
+        *,
+        foreign: int = 0,
+        not_led: Sequence[str] = (),
+    ) -> None:
         first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
         told = [f"{count} {refusal.what}" for refusal, count in first]
         rest = sum(turned_away.values()) - sum(count for _, count in first)
@@ -61,10 +68,11 @@ class SilenceUnprovenError(UsagectlError):
         reasons = [f"turned away: {', '.join(told)}"] if told else []
         if foreign:
             reasons.append(f"{count_of(foreign, 'request')} by another address than CMD's")
+        reasons += [f"{name} posts to an address of its own" for name in not_led]
         helps = f" To mend the first: {first[0][0].advice}." if first else ""
         super().__init__(
             f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
-            hint="usagectl capture --live -- CMD",
+            hint=f"usagectl status {not_led[0]}" if not_led else "usagectl capture --live -- CMD",
         )
 
 
@@ -208,11 +216,18 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
             "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
+    not_led = _not_led(words)
+    for name in not_led:
+        _output.print_remark(
+            f"{name} posts to an address of its own, which this capture does not move: what it "
+            "sends goes out, and nothing is seen of it here.",
+            hint=f"usagectl explain {name}",
+        )
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
     with page.watch(is_wanted=live, has_table=not words) as watcher:
         outcome = _capture(ctx, options, words, watcher)._replace(output=output)
-    errors = _errors(outcome, expect)
+    errors = _errors(outcome, expect, not_led)
     if summary is not None:
         errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
     return _output.Answer(
@@ -222,6 +237,14 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         status=outcome.status or 0,
         heeds_columns=True,
     )
+
+
+def _not_led(words: Sequence[str]) -> list[str]:
+    """Name the tools that go by the command's name and post where no variable of ours leads."""
+    from usagectl import catalogue
+
+    names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
+    return [name for name in names if not catalogue.entry(name).module]
 
 
 def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:
@@ -321,7 +344,9 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
     capture.wait_for_late()
 
 
-def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[UsagectlError]:
+def _errors(
+    outcome: Outcome, expect: Literal["none", "notice"] | None, not_led: Sequence[str]
+) -> list[UsagectlError]:
     """List the expectations that failed; what could not be written proves nothing."""
     found: list[UsagectlError] = []
     sums = outcome.sums
@@ -329,8 +354,9 @@ def _errors(outcome: Outcome, expect: Literal["none", "notice"] | None) -> list[
     if expect == "none" and own:
         shown = [_describe(each) for each in outcome.first]
         found.append(UnexpectedEventsError(own, first=shown))
-    if expect and (sums.refused or sums.foreign) and not found:
-        found.append(SilenceUnprovenError(sums.turned_away, foreign=sums.foreign))
+    if expect and (sums.refused or sums.foreign or not_led) and not found:
+        unproven = SilenceUnprovenError(sums.turned_away, foreign=sums.foreign, not_led=not_led)
+        found.append(unproven)
     if expect == "notice" and (outcome.loud or outcome.unread):
         found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
     if outcome.capture.file.problem is not None:

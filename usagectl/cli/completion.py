@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from usagectl import notice, tools
+from usagectl import catalogue, notice
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
@@ -22,6 +22,7 @@ from usagectl.cli._output import as_data
 from usagectl.cli.settings import NAMES as SETTING_NAMES
 from usagectl.errors import InvalidValueError
 from usagectl.machine import files, shells
+from usagectl.tools import do_not_track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -330,7 +331,8 @@ def word_values() -> Mapping[str, Values]:
         "RULE": tuple(rule.id for rule in RULES),
         "SHELL": tuple(SHELLS),
         "STATE": ("waiting", "sent", "rejected"),
-        "TOOL": tools.names(),
+        "TOOL": catalogue.names(),
+        "TOPIC": (*catalogue.names(), do_not_track.NAME, *events),
         "WORD": tuple(name for name in events if "." not in name),
     }
     return {

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, tools
+from usagectl import consent
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
 from usagectl.machine import processes, shells
+from usagectl.tools.opt_outs import opt_out_variables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Caution
 
@@ -31,8 +34,16 @@ def env(
             help=f"{', '.join(shells.FORMATS)}. What bash and zsh read, without a name.",
         ),
     ] = None,
+    *,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--tool", metavar="TOOL", help="What this tool heeds; can be repeated."),
+    ] = None,
 ) -> _output.Answer:
     """Print every opt-out variable, ready for a shell or a file.
+
+    Each known tool is silenced, here or not yet, by its own variable and the one
+    value that is safe for it; `usagectl disable --shell` keeps them for good.
 
     For this shell:      eval "$(usagectl env)"
 
@@ -48,25 +59,29 @@ def env(
     # $SHELL is not always the shell that runs `eval "$(usagectl env)"`.
     default = found if found == "zsh" or environment.system == "Windows" else "bash"
     chosen = format_name or default
-    text = shells.render(tools.opt_out_variables(), chosen)
-    defeats = _defeats(environment)
+    variables = opt_out_variables(names or ())
+    text = shells.render(variables, chosen)
+    defeats = _defeats(environment, names or ())
+    if not variables and not invocation.as_json:
+        hint = f"usagectl explain {next(iter(names or ()))}"
+        _output.print_remark("No variable switches off what was asked for.", hint=hint)
     for caution in () if invocation.as_json else defeats:
         _output.print_remark(caution.message, hint=caution.hint)
     data = {
         "format": chosen,
-        "variables": tools.opt_out_variables(),
+        "variables": variables,
         "text": text,
         "warnings": as_data(defeats),
     }
     return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
 
 
-def _defeats(environment: Environment) -> list[Caution]:
+def _defeats(environment: Environment, names: Sequence[str]) -> list[Caution]:
     """List what keeps a tool on, or would but for one of the variables, when all are set."""
-    changed = {**environment.variables, **tools.opt_out_variables()}
+    changed = {**environment.variables, **opt_out_variables()}
     return [
         caution
-        for part in consent.evaluate(environment._replace(variables=changed))
+        for part in consent.evaluate(environment._replace(variables=changed), names)
         for caution in part.cautions
         if caution.code.startswith("flags-")
     ]
@@ -91,5 +106,5 @@ def run(
     when there is no such command, 126 when it cannot be run.
     """
     invocation: Invocation = ctx.obj
-    variables = {**invocation.environment.variables, **tools.opt_out_variables()}
+    variables = {**invocation.environment.variables, **opt_out_variables()}
     raise typer.Exit(processes.run_child(command, variables))

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import notice, tools
+from usagectl import catalogue, notice
+from usagectl.catalogue.page import markdown, sections
+from usagectl.catalogue.wording import describe_remark
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
-from usagectl.errors import UnknownEventError
-from usagectl.tools import instrumented
+from usagectl.errors import UnknownEventError, UnknownToolError, nearest
+from usagectl.tools import do_not_track, instrumented
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from usagectl.catalogue.entry import Remark
     from usagectl.cli._render import Page
     from usagectl.notice import Departure, Event, Field, Notice
-    from usagectl.tools.base import Uncovered
 
 app = new_app()
 apps = {"explain": app}
@@ -31,17 +33,26 @@ def explain(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="EVENT[.FIELD]|TOOL",
-            help="An event, a field of one such as session.machine_id, a departure such as D03, "
-            "or a tool such as localstack.",
+            metavar="TOPIC",
+            help="A tool such as next, DO_NOT_TRACK, an event, a field of one such as "
+            "session.machine_id, or a departure such as D03.",
         ),
     ] = None,
+    *,
+    as_markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Write what is known of the tools as a Markdown page."),
+    ] = False,
 ) -> _output.Answer:
-    """Read the notice in plain words: which events, which fields, what is never collected.
+    """Read the notice, or what is known of a tool, in plain words.
 
-    Where real clients are known to go beyond the notice, that is said too, with
-    the versions it was seen in.
+    Of an event: its fields, and where real clients are known to go beyond the notice. Of a
+    tool: what it sends and where to, its switches and which values they take, its files and
+    IDs, what no switch covers, and the evidence for each claim. DO_NOT_TRACK is a name as
+    well: what it does to each tool.
     """
+    if as_markdown:
+        return _markdown(name)
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     if name is not None:
@@ -56,12 +67,15 @@ def _explain_name(name: str) -> _output.Answer:
         return _output.Answer(
             lambda: {"departures": as_data(named)}, lambda: _show_departures(_page(), named)
         )
-    if name in tools.names():
+    if name in catalogue.names():
         return _explain_tool(name)
+    if name.upper() == do_not_track.NAME:
+        return _explain_do_not_track()
     if re.fullmatch(r"D\d+", name, re.IGNORECASE):
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
         raise UnknownEventError(name, known=[f"{known[0]} to {known[-1]}"], what=what)
+    _refuse_near_tool(name)
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:
@@ -74,28 +88,82 @@ def _explain_name(name: str) -> _output.Answer:
     )
 
 
+def _refuse_near_tool(name: str) -> None:
+    """Refuse a name that is no event's, and nearly that of a tool.
+
+    Raises:
+        UnknownToolError: it is.
+    """
+    events = [each.name for each in notice.all_events()]
+    is_event = name.partition(".")[0] in events or nearest(name.lower(), events)
+    if not is_event and nearest(name.lower(), catalogue.names()):
+        raise UnknownToolError(name, known=catalogue.names())
+
+
 def _explain_tool(name: str) -> _output.Answer:
+    entry = catalogue.entry(name)
     found = notice.load()
     events = [each for each in (*found.events, *found.undocumented_events) if name in each.tools]
-    events = events or [notice.find_event("cli_cmd")]  # What records through us records that.
-    uncovered = [each for tool, each in tools.not_covered() if tool == name]
+    if entry.module == "instrumented":
+        events = [notice.find_event("cli_cmd")]
 
     def show() -> None:
         page = _page()
-        page.line(f"What {name} sends", style="bold")
-        page.rows([(event.name, event.meaning) for event in events])
-        _show_uncovered(page, uncovered)
-        page.next_step(f"usagectl status {name}, usagectl explain {events[0].name}")
+        page.line(f"{entry.title}: {entry.summary}", style="bold")
+        if events:
+            page.heading("Events of the notice")
+            page.rows([(event.name, event.meaning) for event in events])
+        for section in sections(entry):
+            page.section(*section)
+        page.next_step(f"usagectl status {name}")
 
-    data = {"events": [each.name for each in events], "not_covered": as_data(uncovered)}
+    data = {
+        "events": [each.name for each in events],
+        "not_covered": as_data(entry.uncovered),
+        "tool": catalogue.data(name),
+    }
     return _output.Answer(lambda: data, show)
 
 
-def _show_uncovered(page: Page, uncovered: Sequence[Uncovered]) -> None:
+def _explain_do_not_track() -> _output.Answer:
+    found = do_not_track.rows()
+
+    def show() -> None:
+        page = _page()
+        page.line(do_not_track.summary(found), style="bold")
+        page.line("It has no single meaning: what a value does is up to each tool.")
+        page.heading("What each value does")
+        heads = ("", *(f"={value or '(empty)'}" for value in do_not_track.VALUES))
+        readers = [row for row in found if row.is_read]
+        page.rows([heads, *((row.tool, *row.effects.values()) for row in readers)])
+        page.heading("Which values they take")
+        page.rows([(row.tool, row.meaning) for row in readers])
+        page.heading("Not read by")
+        page.indented(", ".join(row.tool for row in found if not row.is_read))
+        page.next_step('eval "$(usagectl env)" sets each tool\'s own opt-out.')
+
+    return _output.Answer(lambda: {"tools": as_data(found)}, show)
+
+
+def _markdown(name: str | None) -> _output.Answer:
+    names = [name] if name else catalogue.names()
+    for each in names:
+        if each not in catalogue.names():
+            raise UnknownToolError(each, known=catalogue.names())
+    text = markdown([catalogue.entry(each) for each in names])
+    return _output.Answer(lambda: {"markdown": text}, lambda: typer.echo(text, nl=False))
+
+
+def _uncovered() -> list[Remark]:
+    """List what no opt-out of the notice's own tools reaches."""
+    return [each for name in catalogue.modules() for each in catalogue.entry(name).uncovered]
+
+
+def _show_uncovered(page: Page, uncovered: Sequence[Remark]) -> None:
     """List traffic and traces beside usage events; nothing where none are known."""
     if uncovered:
         page.heading("What no opt-out covers")
-        page.bullets([_output.describe_uncovered(each) for each in uncovered])
+        page.bullets([describe_remark(each) for each in uncovered])
 
 
 def _notice_data(found: Notice) -> dict[str, object]:
@@ -104,7 +172,7 @@ def _notice_data(found: Notice) -> dict[str, object]:
         data[member] = [_event_data(event) for event in getattr(found, member)]
     for member in ("switch", "licence"):
         del data[member]["id"]
-    data["not_covered"] = as_data([each for _, each in tools.not_covered()])
+    data["not_covered"] = as_data(_uncovered())
     return data
 
 
@@ -130,7 +198,7 @@ def _show_all(found: Notice) -> None:
     page.rows([(event.name, event.meaning) for event in found.undocumented_events])
     page.heading("Where real clients depart from it")
     page.rows([(d.id, f"{d.title} ({_versions(d.since, d.until)})") for d in found.departures])
-    _show_uncovered(page, [each for _, each in tools.not_covered()])
+    _show_uncovered(page, _uncovered())
     page.heading("Opting out")
     page.indented(found.switch.meaning)
     page.indented(found.licence.meaning)

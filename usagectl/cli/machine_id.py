@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import identity, settings, tools
+from usagectl import catalogue, catalogued_identity, identity, settings, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
-from usagectl.cli._options import DryRun, Reveal, Yes  # noqa: TC001  (Typer reads them)
+from usagectl.cli._options import DryRun, Reveal, Tools, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.cli._output import as_data
 from usagectl.errors import ConfirmationNeededError, count_of
 from usagectl.sensitive import redact
+from usagectl.tools.catalogued import PART
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from usagectl.identity import MachineId, Replacement
-    from usagectl.tools.base import Caution
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Caution, Tool
 
-show_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
 reset_app = new_app()
 cache_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
-apps = {"machine-id": show_app, "reset-machine-id": reset_app, "cache-dir": cache_app}
-
 _SHOWN_CHARACTERS = 200
 _WHY = {
     "setting": "chosen with usagectl cache-dir set; usagectl cache-dir unset takes it back",
@@ -36,25 +35,60 @@ _WHY = {
 }
 
 
+class _ShowGroup(AnsweringGroup):
+    """The group whose sub-command `show` need not be typed before the name of a tool."""
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
+        """Take a first word that is a tool for that of `show`."""
+        if args[0] in catalogue.names():
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+show_app = new_app(cls=_ShowGroup, invoke_without_command=True)
+apps = {"machine-id": show_app, "reset-machine-id": reset_app, "cache-dir": cache_app}
+
+
 @show_app.callback()
 def machine_id(ctx: typer.Context, *, reveal: Reveal = False) -> _output.Answer | None:
-    """Show the machine ID in every place where a tool keeps it.
+    """Show the machine ID in every place where a tool that is here keeps it.
 
     The kind tells how it came about: random, or derived from this machine, so
-    that it comes back when the file is deleted.
+    that it comes back when the file is deleted. With a TOOL, that of the tool alone:
+    usagectl machine-id next.
     """
     if ctx.invoked_subcommand is not None:
         return None
     invocation: Invocation = ctx.obj
-    found = identity.read_all(invocation.environment)
-    cautions = identity.cautions(invocation.environment)
+    return _show_ids(invocation.environment, (), reveal=reveal)
+
+
+@show_app.command("show", cls=AnsweringCommand)
+def show_id(ctx: typer.Context, names: Tools = None, *, reveal: Reveal = False) -> _output.Answer:
+    """Show the machine ID of a tool, in every place where it keeps it."""
+    invocation: Invocation = ctx.obj
+    return _show_ids(invocation.environment, names or (), reveal=reveal)
+
+
+def _show_ids(environment: Environment, names: Sequence[str], *, reveal: bool) -> _output.Answer:
+    chosen = tools.select(environment, names)
+    named = {tool.name for tool in chosen}
+    found = [mid for mid in identity.read_all(environment) if mid.place.tool in named]
+    found += [mid for tool in chosen for mid in catalogued_identity.read(environment, tool)]
+    cautions = _cautions(environment, chosen)
     return _output.Answer(
         lambda: {
             "places": [_place_data(mid, reveal=reveal) for mid in found],
             "warnings": as_data([caution for _, caution in cautions]),
         },
-        lambda: _show_places(found, cautions, reveal=reveal),
+        lambda: _show_places(found, cautions, names, reveal=reveal),
     )
+
+
+def _cautions(environment: Environment, chosen: Sequence[Tool]) -> list[tuple[str, Caution]]:
+    named = {tool.name for tool in chosen}
+    own = [pair for pair in identity.cautions(environment) if pair[0] in named]
+    return [*own, *catalogued_identity.cautions(environment, chosen)]
 
 
 @show_app.command("set", cls=AnsweringCommand)
@@ -90,12 +124,14 @@ def set_id(
     if is_lost and not (yes or dry_run or invocation.as_json):
         _output.confirm(f"Replace the machine ID of {_whose(planned)} by {whole}?")
     replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
-    return _answer(invocation, replacements, dry_run=dry_run, is_typed=True)
+    cautions = identity.cautions(environment)
+    return _answer(replacements, cautions, dry_run=dry_run, is_typed=True)
 
 
 @reset_app.command(cls=AnsweringCommand)
 def reset_machine_id(
     ctx: typer.Context,
+    names: Tools = None,
     *,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -103,17 +139,33 @@ def reset_machine_id(
 ) -> _output.Answer:
     """Replace the machine ID by a new random one, everywhere a tool keeps it.
 
-    Deleting the file would not do: the client would derive the same ID from
-    this machine again. Other keys of a file stay; a file that cannot be
-    understood is set aside. LocalStack and lstk get different IDs.
+    For LocalStack, deleting the file would not do: the client would derive the same ID from
+    this machine again, so a new one is written. LocalStack and lstk get different IDs. In the
+    file of any other tool an ID of digits is replaced by a random one of its form; any other
+    is taken out, and the tool draws a new one. Other keys
+    of a file stay. Where an ID is derived from this machine, that is said: only switching
+    off helps.
     """
     invocation: Invocation = ctx.obj
-    bodies = identity.plan_reset(invocation.environment)
+    environment = invocation.environment
+    chosen = tools.select(environment, names or ())
     if not (yes or dry_run or invocation.as_json):
-        planned = identity.replace(invocation.environment, bodies, dry_run=True)
+        planned = _reset(environment, chosen, dry_run=True)
         _output.confirm(f"Replace the machine ID of {_whose(planned)}?")
-    replacements = identity.replace(invocation.environment, bodies, dry_run=dry_run)
-    return _answer(invocation, replacements, dry_run=dry_run, reveal=reveal)
+    replacements = _reset(environment, chosen, dry_run=dry_run)
+    cautions = _cautions(environment, chosen)
+    return _answer(replacements, cautions, dry_run=dry_run, reveal=reveal)
+
+
+def _reset(
+    environment: Environment, chosen: Sequence[Tool], *, dry_run: bool
+) -> tuple[Replacement, ...]:
+    """Write new IDs, and take out those that only their tools can draw."""
+    named = {tool.name for tool in chosen}
+    bodies = {n: body for n, body in identity.plan_reset(environment).items() if n in named}
+    replaced = identity.replace(environment, bodies, dry_run=dry_run)
+    others = (catalogued_identity.reset(environment, each, dry_run=dry_run) for each in chosen)
+    return (*replaced, *(found for each in others for found in each))
 
 
 def _whose(replacements: Sequence[Replacement]) -> str:
@@ -123,14 +175,13 @@ def _whose(replacements: Sequence[Replacement]) -> str:
 
 
 def _answer(
-    invocation: Invocation,
     replacements: Sequence[Replacement],
+    cautions: Sequence[tuple[str, Caution]],
     *,
     dry_run: bool,
     reveal: bool = False,
     is_typed: bool = False,
 ) -> _output.Answer:
-    cautions = identity.cautions(invocation.environment)
     data = [as_data(found, reveal=reveal) for found in replacements]
     if is_typed:
         for each, found in zip(data, replacements, strict=True):
@@ -151,16 +202,26 @@ def _place_data(found: MachineId, *, reveal: bool) -> dict[str, object]:
 
 
 def _show_places(
-    found: Sequence[MachineId], cautions: Sequence[tuple[str, Caution]], *, reveal: bool
+    found: Sequence[MachineId],
+    cautions: Sequence[tuple[str, Caution]],
+    names: Sequence[str],
+    *,
+    reveal: bool,
 ) -> None:
     page, rows = _output.new_page(), []
     for mid in found:
         value = _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-"
-        place = f"{mid.place.tool} {mid.place.part}"
+        is_whole = mid.place.part == PART or (mid.place.form == "entry" and not mid.exists)
+        part = "" if is_whole else f" {mid.place.part}"
+        place = f"{mid.place.tool}{part}"
         rows.append((place, value, mid.kind, mid.problem or str(mid.place.path)))
-    page.rows(rows)
+    if not any(mid.exists for mid in found):
+        whose = f" of {', '.join(names)}" if names else ""
+        page.line(f"No file holds a machine ID{whose} yet.")
+    page.rows([*dict.fromkeys(rows)])  # Of one file with several IDs that are not there, one row.
     page.cautions(cautions)
-    page.next_step("usagectl reset-machine-id writes a new random one.")
+    if any(mid.exists and mid.kind != "derived" for mid in found):
+        page.next_step(" ".join(("usagectl reset-machine-id", *names, "replaces it by a new one.")))
 
 
 def _shown(value: object, *, reveal: bool) -> str:
@@ -177,9 +238,11 @@ def _show_replacements(
     cautions: Sequence[tuple[str, Caution]] = (),
 ) -> None:
     page = _output.new_page()
+    told: set[str] = set()  # A file that holds none of several IDs is named once.
     for found in replacements:
-        if found.problem is None:
-            page.line(sentence(found))
+        if found.problem is None and (text := sentence(found)) not in told:
+            told.add(text)
+            page.line(text)
         if found.set_aside:
             page.indented(f"What could not be understood is now {found.set_aside}.")
     if not replacements:
@@ -193,6 +256,8 @@ def _sentence(
     """Say what happened at a place; an ID that was typed is no secret."""
     before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
     what = f"{found.place.path}: {before} ({found.before.kind})"
+    if found.after is None and not found.changed:
+        return f"{found.place.path}: holds no ID"
     if found.after is None:
         return f"{what} {'would be' if dry_run else 'was'} removed"
     after = _shown(found.after, reveal=reveal or is_typed)

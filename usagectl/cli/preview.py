@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from usagectl.cli._render import Page
+    from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
     from usagectl.tools.base import Tool
@@ -230,26 +231,32 @@ def _why_nothing(found: Preview) -> str:
         return f"{part.name} would send events{absent}. {found.cautions[0].message}"
     if found.is_unknown and found.cautions:
         reason = found.cautions[0].message
-        return f"{part.name} is off. If it were on, it would send events. {reason}"
+        state = "is off" if part.telemetry == "off" else "sends nothing"
+        return f"{part.name} {state}. If it were on, it would send events. {reason}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
-    decider = consent.describe(part.decided_by)
-    return f"{part.name}: {part.telemetry}; nothing would be sent. Decided by {decider}."
+    return f"{part.name}: {part.telemetry}; nothing would be sent. {_reason(part, 'Decided by')}"
+
+
+def _reason(part: Consent, words: str = "Decided by:") -> str:
+    """Say in a sentence which switch decided, or that none is set."""
+    if part.decided_by.source == "default":
+        return "No switch is set."
+    return f"{words} {consent.describe(part.decided_by)}."
 
 
 def _headline(found: Preview) -> str:
     part = found.consent
-    decider = consent.describe(part.decided_by)
     if not part.counts:
         how = "" if part.telemetry == "on" else " with telemetry on"
         return f"{part.name} is not on this machine. If it were{how}, it would send this."
     if found.would_send:
-        return f"{part.name} would send this. Decided by: {decider}."
+        return f"{part.name} would send this. {_reason(part)}"
     if part.telemetry == "unknown":
         return f"{part.name} runs. Whether it sends is unknown; if it does, it sent this."
     if part.telemetry == "local":
-        return f"{part.name} records this here and sends nothing. Decided by: {decider}."
-    return f"{part.name} is off. If it were on, it would send this. Decided by: {decider}."
+        return f"{part.name} records this here and sends nothing. {_reason(part)}"
+    return f"{part.name} is off. If it were on, it would send this. {_reason(part)}"
 
 
 def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:

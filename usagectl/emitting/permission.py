@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from usagectl.tools.instrumented import Registration
 
 
-class Emitter(NamedTuple):
+class Emitter(Value):
     """What a program that records its events says about itself."""
 
     name: str  # The tool's name, as a person types it.
@@ -38,7 +39,7 @@ class Emitter(NamedTuple):
     delivers: bool = True  # Whether it can start the process that sends.
 
 
-class Permit(NamedTuple):
+class Permit(Value):
     """Permission to record events."""
 
     verdict: Consent  # Of the tool's switches.

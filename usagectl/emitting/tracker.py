@@ -297,7 +297,7 @@ class Client:
             try:
                 environment = self._present_environment()
                 permit = permission.permit(environment, self._emitter)
-                self.recorder = permit and self._new_recorder(environment, permit)
+                self.recorder = self._new_recorder(environment, permit) if permit else None
             finally:
                 self._is_opening = False
                 self._is_off = self.recorder is None

@@ -16,7 +16,9 @@ import json
 import re
 from datetime import UTC, datetime
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,7 +74,7 @@ def format_client_time(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-class Record(NamedTuple):
+class Record(Value):
     """One recorded event: its labels and its exact bytes."""
 
     uid: str  # A UUIDv7.

@@ -11,9 +11,10 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.machine import owners, runners
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +29,15 @@ _CI_VARIABLES = (
 )
 """Variables that a CI service sets, non-empty (facts, part 6: lstk's own list)."""
 
+_XDG_DIRS = {
+    "user_config_path": ("XDG_CONFIG_HOME", ".config"),
+    "user_state_path": ("XDG_STATE_HOME", ".local/state"),
+}
+
 _CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
 
 
-class Environment(NamedTuple):
+class Environment(Value):
     """Everything that a process can see of its machine.
 
     Attributes:
@@ -122,7 +128,8 @@ def is_container(environment: Environment) -> bool:
     """True if this runs inside a container, by the marks that engines leave."""
     if environment.variables.get("KUBERNETES_SERVICE_HOST"):
         return True
-    return any(environment.at_root(marker).exists() for marker in _CONTAINER_MARKERS)
+    # `Path.exists` raises where a folder may not be entered.
+    return any(os.path.exists(environment.at_root(each)) for each in _CONTAINER_MARKERS)  # noqa: PTH110
 
 
 def _uname() -> Sequence[str]:
@@ -156,7 +163,9 @@ def _own_dir(variables: Mapping[str, str], name: str, *, kind: str) -> Path | No
     chosen = variables.get(name, "")
     if chosen:
         return _cwd() / chosen
-    import platformdirs  # not needed when both folders are chosen
+    if plain := _xdg_dir(variables, kind):
+        return plain
+    import platformdirs  # knows every system
 
     try:
         found = Path(getattr(platformdirs, kind)("usagectl", appauthor=False))
@@ -164,3 +173,19 @@ def _own_dir(variables: Mapping[str, str], name: str, *, kind: str) -> Path | No
         return None
     # Before, it answered "~/.config/...": a folder named "~" is no answer either.
     return found if found.is_absolute() else None
+
+
+def _xdg_dir(variables: Mapping[str, str], kind: str) -> Path | None:
+    """Name the folder on a Linux where XDG's variable or HOME names it plainly; else None.
+
+    It is what platformdirs answers, whose import costs whoever types `status` a fifteenth of
+    their time.
+    """
+    if sys.platform != "linux" or "ANDROID_ROOT" in variables:
+        return None
+    variable, below = _XDG_DIRS[kind]
+    home = variables.get("HOME", "")
+    below_home = f"{home.rstrip('/')}/{below}" if home else ""
+    base = variables.get(variable) or below_home
+    is_plain = base.startswith("/") and base == base.strip()
+    return Path(base) / "usagectl" if is_plain else None

@@ -10,9 +10,10 @@ import stat
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.errors import quote
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,7 +48,7 @@ def trusted(environment: Environment) -> frozenset[int]:
     return frozenset(found)
 
 
-class Doubt(NamedTuple):
+class Doubt(Value):
     """Why a file may not be the user's own word, and a command that mends it."""
 
     reason: str

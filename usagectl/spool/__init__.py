@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from usagectl import settings
 from usagectl.errors import FileUnreadableError, SpoolUnwritableError, quote
@@ -19,6 +19,7 @@ from usagectl.events.record import Record, new_record, parse_time
 from usagectl.machine import file_errors, files, owners
 from usagectl.spool import database
 from usagectl.spool.database import BRIEF, SpoolSetAsideError
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     import sqlite3
@@ -63,14 +64,14 @@ _OLD = (  # Of the oldest hundred: one with an odd time keeps none behind it fro
 )
 
 
-class Bounds(NamedTuple):
+class Bounds(Value):
     """The limits of what may wait: bytes of all events, days of each."""
 
     max_bytes: int = 32 * 1024 * 1024
     max_days: int = 90
 
 
-class Losses(NamedTuple):
+class Losses(Value):
     """Numbers of events that were lost since the store was made, by reason."""
 
     full: int = 0  # Dropped, the oldest first: the spool had reached its size.
@@ -83,7 +84,7 @@ class Losses(NamedTuple):
         return sum(self)
 
 
-class SpoolState(NamedTuple):
+class SpoolState(Value):
     """The events of the spool in numbers, and what is wrong with it."""
 
     path: Path | None  # The file; None when there is no home.
@@ -98,7 +99,7 @@ class SpoolState(NamedTuple):
     hint: str = ""  # A command that helps with either.
 
 
-class Selection(NamedTuple):
+class Selection(Value):
     """A choice of events; a field that is empty or None leaves none out."""
 
     tools: tuple[str, ...] = ()
@@ -113,7 +114,7 @@ class Selection(NamedTuple):
 ALL = Selection()
 
 
-class Handover(NamedTuple):
+class Handover(Value):
     """One answer of an endpoint: when, from where, its status and first words."""
 
     at: str
@@ -122,7 +123,7 @@ class Handover(NamedTuple):
     answer: str = ""
 
 
-class Entry(NamedTuple):
+class Entry(Value):
     """One event of the store and what became of it."""
 
     uid: str
@@ -141,7 +142,7 @@ class Entry(NamedTuple):
         return Record(self.uid, self.time, self.tool, self.event, self.body, self.consent)
 
 
-class Group(NamedTuple):
+class Group(Value):
     """Labels that events are counted by; the day is that of UTC, or `unknown`."""
 
     day: str
@@ -150,7 +151,7 @@ class Group(NamedTuple):
     state: State
 
 
-class Stats(NamedTuple):
+class Stats(Value):
     """The number of events of each group, and the bytes of all of them."""
 
     groups: dict[Group, int]
@@ -162,7 +163,7 @@ class Stats(NamedTuple):
         return sum(self.groups.values())
 
 
-class Batch(NamedTuple):
+class Batch(Value):
     """Events of one request: rows of the store, and the exact bytes of their events."""
 
     ids: tuple[int, ...]

@@ -1,23 +1,13 @@
-"""The tools whose telemetry usagectl knows; a new one is a module and a line in `tools.txt`."""
+"""The tools whose telemetry usagectl knows; a new one is a file of the catalogue."""
 
 from __future__ import annotations
 
-from usagectl.tools.base import (
-    emitters,
-    known,
-    names,
-    not_covered,
-    opt_out_variables,
-    select,
-    sender_of,
-)
+from usagectl.tools.registry import emitters, known, names, select, sender_of
 
 __all__ = [
     "emitters",
     "known",
     "names",
-    "not_covered",
-    "opt_out_variables",
     "select",
     "sender_of",
 ]

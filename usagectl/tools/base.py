@@ -1,6 +1,7 @@
-"""Words in which every tool is described: parts, switches, files, requests; and the known tools.
+"""Words in which every tool is described: parts, switches, files, requests.
 
-A tool is one small module beside this one. It says which switches each of its
+A tool is an entry of the catalogue, read by `catalogued`; where no form covers its switches it
+is one small module beside this one. It says which switches each of its
 parts reads, in the order in which that program obeys them; it writes and undoes
 its own switches, names the places of its machine ID and builds its own preview.
 The verdict on its switches is given by `consent`.
@@ -10,18 +11,19 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from usagectl.errors import UnknownToolError
+from usagectl import catalogue
 from usagectl.settings import is_http_url
+from usagectl.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
+    from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
-    from usagectl.tools.instrumented import Instrumented
     from usagectl.tools.previews import PartPreview, PreviewWish
 
 Telemetry = Literal["on", "local", "off", "unknown"]
@@ -37,17 +39,26 @@ Source = Literal[
     "setting",
     "default",
     "state",
+    "file",
+    "machine",
+    "ci",
+    "release",
 ]
+"""What kind of place a switch is: `file` and `machine` are the tool's own files, a user's and a
+machine's; `ci` a sign of a CI service; `release` a release that sends nothing at all.
+"""
+
+RANK: Mapping[str, int] = {"off": 0, "local": 1, "unknown": 2, "on": 3}
+"""How loud a verdict is: what is not known counts as louder than off."""
+
 Wish = Literal["off", "undo", "on"]
 """What switching is asked for: off, back to what was before disable, or on whatever was before."""
 
 LOCALSTACK_ENDPOINT = "https://analytics.localstack.cloud/v1"
 """Where LocalStack's clients post when nothing else is set (facts, part 1)."""
 
-_LIST = "tools.txt"
 
-
-class Switch(NamedTuple):
+class Switch(Value):
     """One place that can turn telemetry on or off, and what it says."""
 
     source: Source  # What kind of place it is.
@@ -57,45 +68,55 @@ class Switch(NamedTuple):
     says: Telemetry | None  # What the tool makes of it; None when the tool ignores it.
 
 
-class Caution(NamedTuple):
+class Caution(Value):
     """Something that a person should know about a part: code, sentence, next step."""
 
     code: str
     message: str
     hint: str = ""
+    level: Literal["warning", "error"] = "warning"  # An error: the tool itself does not work.
 
 
-class Installation(NamedTuple):
+class Installation(Value):
     """What was found of a tool: on this machine or not, its program, version and packages."""
 
     installed: bool
     executable: Path | None = None
     version: str | None = None
-    packages: Path | None = None
+    packages: Path | None = None  # The folder of its packages, or of its npm package.
+    trace: Path | None = None  # A file that its use left behind, where nothing else is here.
+
+    @property
+    def is_found(self) -> bool:
+        """True if the tool is on this machine, or was used on it."""
+        return self.installed or self.trace is not None
 
 
-class PartReading(NamedTuple):
+class PartReading(Value):
     """Everything that one part of a tool would look at before it sends."""
 
     part: str  # The part's name, such as `cli`.
     endpoint: str  # The URL it would post to.
     switches: tuple[Switch, ...]  # First the one that is obeyed first; ignored ones say None.
     cautions: tuple[Caution, ...] = ()  # What is odd about this configuration.
+    decider: Switch | None = None  # The switch that decides, where their order does not tell.
+    senders: Mapping[str, Telemetry] = MappingProxyType({})  # What is switched apart in the part.
 
 
-class IdentityFile(NamedTuple):
+class IdentityFile(Value):
     """One place in which a tool keeps its machine ID."""
 
     tool: str  # Whose it is.
     part: str  # Which part reads it.
     path: Path
-    form: Literal["json", "bare"]  # `{"machine_id": …}`, or the 12 characters alone.
+    # `{"machine_id": …}`, the 12 characters alone, or as the catalogue's entry says.
+    form: Literal["json", "bare", "entry"]
     is_primary: bool = False  # True for the file that is made when it is missing.
     source: Source = "default"  # What chose the folder.
     is_shared: bool = False  # True if every part of the tool reads this file while it exists.
 
 
-class Change(NamedTuple):
+class Change(Value):
     """What switching wrote (or would write) in one file."""
 
     tool: str  # Whose switch.
@@ -106,26 +127,34 @@ class Change(NamedTuple):
     set_aside: Path | None = None  # Where a file that could not be understood went.
 
 
-class Uncovered(NamedTuple):
-    """Something that a tool does, or sends, whatever its switches say."""
-
-    text: str  # One or two sentences.
-    hosts: tuple[str, ...] = ()  # The hosts that it asks.
-    versions: str = ""  # Those it is known of, and how; empty where it holds for all.
-
-
 class Tool(ABC):
     """A program whose telemetry usagectl knows."""
 
     name: str  # As a person types it.
     parts: ClassVar[tuple[str, ...]]
-    opt_out: ClassVar[Mapping[str, str]]  # What silences every part; the first is to be exported.
     is_previewed_absent: ClassVar[bool] = False  # Whether preview shows it although it is not here.
     is_ours: ClassVar[bool] = False  # Whether it records through usagectl; any No then wins.
-    can_be_written: ClassVar[bool] = True  # Whether a file that usagectl writes can switch it off.
-    user_agents: ClassVar[tuple[str, ...]] = ()  # How the `User-Agent` of its requests begins.
-    event_prefix: ClassVar[str] = ""  # How its events' names begin; empty without a prefix.
-    not_covered: ClassVar[tuple[Uncovered, ...]] = ()  # What no opt-out of its own reaches.
+    can_be_written: bool = True  # Whether a file that usagectl writes can switch it off.
+
+    @property
+    def entry(self) -> Entry | None:
+        """What the catalogue knows of it; None for a program that records through usagectl."""
+        return catalogue.entry(self.name)
+
+    @property
+    def opt_out(self) -> Mapping[str, str]:
+        """What silences every part; the first is to be exported."""
+        return self.entry.opt_out if self.entry else {}
+
+    @property
+    def user_agents(self) -> tuple[str, ...]:
+        """How the `User-Agent` of its requests begins."""
+        return self.entry.user_agents if self.entry else ()
+
+    @property
+    def event_prefix(self) -> str:
+        """How its events' names begin; empty without a prefix."""
+        return self.entry.event_prefix if self.entry else ""
 
     @abstractmethod
     def find(self, environment: Environment) -> Installation:
@@ -150,13 +179,20 @@ class Tool(ABC):
         /,
         *,
         dry_run: bool,  # noqa: ARG002
+        project: bool = False,  # noqa: ARG002
     ) -> tuple[Change, ...]:
         """Write the tool's own switch; a tool whose files cannot be written has no changes.
+
+        A file of the working folder's project is written only where `project` is true.
 
         Raises:
             StateError: its file cannot be read, understood or written.
         """
         return ()
+
+    def way_off(self, _environment: Environment, /) -> str:
+        """Return a command that silences a tool whose files cannot be written; empty without."""
+        return next((f"export {name}={value}" for name, value in self.opt_out.items()), "")
 
     def identity_cautions(self, _environment: Environment, /) -> tuple[Caution, ...]:
         """Warn where the tool does not heed what its identity file says."""
@@ -173,67 +209,6 @@ class Tool(ABC):
     def instance_urls(self, _environment: Environment, /) -> tuple[str, ...]:
         """Name the loopback URLs at which a running instance may describe itself."""
         return ()
-
-
-@cache
-def built_in() -> tuple[Tool, ...]:
-    """Load the tools that are known on every machine: TOOL of each module in the data file."""
-    from importlib import import_module
-
-    names = Path(__file__).with_name(_LIST).read_text(encoding="utf-8").split()
-    return tuple(import_module(f"{__package__}.{name}").TOOL for name in names)
-
-
-def names() -> tuple[str, ...]:
-    """Name the tools that are known on every machine."""
-    return tuple(tool.name for tool in built_in())
-
-
-def not_covered() -> list[tuple[str, Uncovered]]:
-    """List what no opt-out reaches, each with the name of the tool that does it."""
-    return [(tool.name, each) for tool in built_in() for each in tool.not_covered]
-
-
-def opt_out_variables() -> dict[str, str]:
-    """Return the variables that silence every one of them."""
-    return {name: value for tool in built_in() for name, value in tool.opt_out.items()}
-
-
-def known(environment: Environment) -> tuple[Tool, ...]:
-    """List every tool that is known on this machine: the built-in ones, then the registered."""
-    from usagectl.tools import instrumented  # it is described in the words above
-
-    registered = instrumented.read_all(environment)
-    return (*built_in(), *map(instrumented.Instrumented, registered))
-
-
-def emitters(environment: Environment) -> tuple[Instrumented, ...]:
-    """List the tools that record their events through usagectl, usagectl first."""
-    from usagectl.tools.instrumented import Instrumented
-
-    return tuple(tool for tool in known(environment) if isinstance(tool, Instrumented))
-
-
-def select(environment: Environment, names: Sequence[str] = ()) -> tuple[Tool, ...]:
-    """Return the named tools in usagectl's own order; all of them without a name.
-
-    Raises:
-        UnknownToolError: no tool goes by one of the names.
-    """
-    found = known(environment)
-    for name in names:
-        if all(name != tool.name for tool in found):
-            raise UnknownToolError(name, known=[tool.name for tool in found])
-    return tuple(tool for tool in found if not names or tool.name in names)
-
-
-def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:
-    """Name the tool that sent a request, by its events and what it calls itself (facts, part 1)."""
-    for tool in built_in():
-        if tool.event_prefix and any(name.startswith(tool.event_prefix) for name in event_names):
-            return tool.name
-    agents = [(agent, tool.name) for tool in built_in() for agent in tool.user_agents]
-    return next((name for agent, name in agents if user_agent.startswith(agent)), "unknown")
 
 
 def endpoint_caution(tool: str, endpoint: str, *, variable: str) -> Caution | None:
@@ -278,6 +253,14 @@ def find_executable(name: str, environment: Environment) -> Path | None:
 
     found = shutil.which(name, path=environment.variables.get("PATH", ""))
     return Path(found) if found else None
+
+
+def files_ending(folder: Path, suffix: str) -> list[Path]:
+    """List what has such a name in a folder, sorted; nothing where the folder cannot be listed."""
+    try:
+        return sorted(folder / name for name in os.listdir(folder) if name.endswith(suffix))  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def glob_quietly(folder: Path, pattern: str) -> list[Path]:

@@ -13,9 +13,9 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING
 
-from usagectl import settings
+from usagectl import catalogue, settings
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -33,14 +33,16 @@ from usagectl.tools.base import (
     Source,
     Tool,
     exists,
+    files_ending,
     find_executable,
-    glob_quietly,
 )
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
+    from usagectl.catalogue.entry import Entry
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
     from usagectl.notice import Declaration
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 
 NAME = settings.OWN_NAME
 
-NAME_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+NAME_PATTERN = r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*"
 NAME_LENGTH = 64
 TAKEN = ("localstack", "lstk", NAME)
 """Tools that usagectl knows by itself; no program can register as one."""
@@ -64,7 +66,7 @@ _MOST_BYTES = 1024 * 1024
 _MODES: Mapping[Wish, settings.Mode | None] = {"off": "off", "on": "on", "undo": None}
 
 
-class Registration(NamedTuple):
+class Registration(Value):
     """What a program says about itself."""
 
     name: str  # The tool, as a person types it.
@@ -91,13 +93,21 @@ class Instrumented(Tool):
     """A tool that records its events through usagectl: one part, `cli`."""
 
     parts = ("cli",)
-    opt_out: ClassVar[Mapping[str, str]] = {"DO_NOT_TRACK": "1", settings.MODE_VARIABLE: "off"}
     is_ours = True
-    user_agents = (f"{NAME}/",)
 
     def __init__(self, registration: Registration) -> None:
         self.registration = registration
         self.name = registration.name
+
+    @property
+    def entry(self) -> Entry | None:
+        """What the catalogue knows of usagectl; nothing of any other program."""
+        return catalogue.entry(NAME) if self.name == NAME else None
+
+    @property
+    def opt_out(self) -> Mapping[str, str]:
+        """What silences usagectl silences every program that records through it."""
+        return catalogue.entry(NAME).opt_out
 
     def find(self, environment: Environment) -> Installation:
         """Find its program; usagectl is always here, and so is a script that named no file."""
@@ -152,7 +162,14 @@ class Instrumented(Tool):
             return ()
         return (identity_file(environment.state_dir, self.name),)
 
-    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+    def switch(
+        self,
+        environment: Environment,
+        wish: Wish,
+        *,
+        dry_run: bool,
+        project: bool = False,  # noqa: ARG002  (a person keeps that file, and it is in git)
+    ) -> tuple[Change, ...]:
         """Set its mode in the user's settings; undo takes out only what disable wrote."""
         user = settings.load(environment)
         before = user.of_tool(self.name)
@@ -201,7 +218,7 @@ def validate_name(name: str) -> str:
     Raises:
         InvalidValueError: the name is invalid, or usagectl knows it as another tool.
     """
-    if not NAME_PATTERN.fullmatch(name) or len(name) > NAME_LENGTH:
+    if not re.fullmatch(NAME_PATTERN, name) or len(name) > NAME_LENGTH:
         wanted = "use lower-case letters and digits, with single '-' or '_' between them"
         raise InvalidValueError("tool name", name[:NAME_LENGTH], wanted=wanted)
     if name in TAKEN[:2]:
@@ -214,7 +231,7 @@ def read_all(environment: Environment) -> tuple[Registration, ...]:
     """Read every registered program, ordered by name; one that cannot be read has a `problem`."""
     if environment.state_dir is None:
         return ()
-    there = glob_quietly(environment.state_dir / "tools", f"*{_SUFFIX}")
+    there = files_ending(environment.state_dir / "tools", _SUFFIX)
     found = (_read(environment, file) for file in there if _is_free(file.stem))
     return tuple(each for each in found if each is not None)
 
@@ -227,7 +244,7 @@ def read(environment: Environment, name: str) -> Registration | None:
 
 
 def _is_free(name: str) -> bool:
-    return bool(NAME_PATTERN.fullmatch(name)) and len(name) <= NAME_LENGTH and name not in TAKEN
+    return bool(re.fullmatch(NAME_PATTERN, name)) and len(name) <= NAME_LENGTH and name not in TAKEN
 
 
 def _read(environment: Environment, file: Path) -> Registration | None:

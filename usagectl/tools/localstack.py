@@ -6,7 +6,7 @@ Facts, parts 1, 4 and 5.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from usagectl import settings
 from usagectl.errors import quote
@@ -21,7 +21,6 @@ from usagectl.tools.base import (
     is_no,
     variable_switches,
 )
-from usagectl.tools.localstack_beyond import NOT_COVERED
 from usagectl.tools.localstack_client import (
     DEFAULT,
     FLAGS,
@@ -57,10 +56,7 @@ class LocalStack(Tool):
 
     name = NAME
     parts = ("cli", "container")
-    opt_out: ClassVar[Mapping[str, str]] = {PLAIN: "1", PREFIXED: "1"}
     is_previewed_absent = True
-    user_agents = ("localstack/",)
-    not_covered = NOT_COVERED
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH and its version in its packages' metadata."""
@@ -71,7 +67,14 @@ class LocalStack(Tool):
         clients = possible_clients(environment)
         return tuple(_read_as_any(clients, part) for part in self.parts)
 
-    def switch(self, environment: Environment, wish: Wish, *, dry_run: bool) -> tuple[Change, ...]:
+    def switch(
+        self,
+        environment: Environment,
+        wish: Wish,
+        *,
+        dry_run: bool,
+        project: bool = False,  # noqa: ARG002  (it has no such file)
+    ) -> tuple[Change, ...]:
         """Write DISABLE_EVENTS into the active profiles, or take it out."""
         from usagectl.tools import localstack_profiles  # of no use to status
 

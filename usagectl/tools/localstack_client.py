@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from usagectl.errors import FileUnreadableError
 from usagectl.machine import files
@@ -19,11 +19,12 @@ from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
     Switch,
     exists,
-    glob_quietly,
+    files_ending,
     is_dir,
     is_file,
 )
 from usagectl.tools.python_programs import find_python_program, releases_of
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +117,7 @@ def parse_boolean(value: str | None) -> bool | None:
     return False if text in _FALSE else None
 
 
-class ProfileFile(NamedTuple):
+class ProfileFile(Value):
     """One profile: its file and what it sets."""
 
     file: Path  # Where it is looked for.
@@ -125,7 +126,7 @@ class ProfileFile(NamedTuple):
     unread: str = ""  # Why its content is not known, as the end of a sentence, else empty.
 
 
-class Profiles(NamedTuple):
+class Profiles(Value):
     """The active profiles in the order in which the client reads them, and their folder."""
 
     folder: Path
@@ -308,7 +309,7 @@ def _mark_unholdable(
 def other_files(profiles: Profiles) -> tuple[Path, ...]:
     """List the profiles in the folder that are not active."""
     active = {profile.file for profile in profiles.active}
-    return tuple(f for f in glob_quietly(profiles.folder, f"*{_SUFFIX}") if f not in active)
+    return tuple(f for f in files_ending(profiles.folder, _SUFFIX) if f not in active)
 
 
 def _read_profile(file: Path, variables: Mapping[str, str], dialect: Dialect) -> ProfileFile:

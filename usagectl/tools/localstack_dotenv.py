@@ -11,7 +11,9 @@ import codecs
 import io
 import re
 from collections import ChainMap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +22,7 @@ _MOST_CHARACTERS = 1024 * 1024
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-class Dialect(NamedTuple):
+class Dialect(Value):
     """What the releases of python-dotenv do differently, as the first one that has it."""
 
     since: str  # The first release with these rules.

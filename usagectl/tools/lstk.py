@@ -6,7 +6,7 @@ Facts, parts 1, 4 and 5, and lstk's public source for its configuration file.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.tools.base import (
@@ -46,10 +46,7 @@ class Lstk(Tool):
 
     name = NAME
     parts = ("cli", "container")
-    opt_out: ClassVar[Mapping[str, str]] = {PREFIXED: "1"}
     can_be_written = False
-    user_agents = ("localstack lstk/",)
-    event_prefix = "lstk_"
 
     def find(self, environment: Environment) -> Installation:
         """Find the command on PATH; a Go program's version cannot be read without running it."""

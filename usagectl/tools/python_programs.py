@@ -61,7 +61,7 @@ def releases_of(
 
 
 def _package_folders(executable: Path, environment: Environment) -> Iterator[Path]:
-    for prefix in dict.fromkeys(_prefixes(executable)):
+    for prefix in dict.fromkeys(prefixes_of(executable)):
         yield from glob_quietly(prefix, "lib/python*/site-packages")
         yield from glob_quietly(prefix, "lib/python3/dist-packages")
         yield from glob_quietly(prefix, "local/lib/python*/dist-packages")
@@ -70,7 +70,8 @@ def _package_folders(executable: Path, environment: Environment) -> Iterator[Pat
         yield from glob_quietly(environment.home, ".local/lib/python*/site-packages")
 
 
-def _prefixes(executable: Path) -> Iterator[Path]:
+def prefixes_of(executable: Path) -> Iterator[Path]:
+    """Yield the folders below which a program's packages may lie, the interpreter's first."""
     # The interpreter decides what is imported; the folder of a link on PATH says least.
     for program in (_interpreter(executable), executable.resolve(), executable):
         if program is not None:

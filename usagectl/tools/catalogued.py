@@ -1,0 +1,338 @@
+"""A tool of the catalogue: what its entry's switches say on this machine.
+
+The entry is data; here its switches are tried in the order in which the tool asks them, and the
+loudest of its parts is the tool's verdict.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usagectl.catalogue.versions import is_within, numbers_of
+from usagectl.tools import catalogued_cautions as cautions
+from usagectl.tools import file_values, forms, places
+from usagectl.tools.base import (
+    RANK,
+    Caution,
+    IdentityFile,
+    PartReading,
+    Source,
+    Switch,
+    Telemetry,
+    Tool,
+)
+from usagectl.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from usagectl.catalogue.entry import Entry, Match, Outcome, SwitchRule
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Change, Installation, Wish
+    from usagectl.tools.file_values import Content
+    from usagectl.tools.previews import PartPreview, PreviewWish
+
+PART = "tool"
+"""The one part of each: what is switched apart in it is told as its senders."""
+
+_SOURCES: Mapping[str, Source] = {"user": "file", "machine": "machine", "project": "project"}
+_SAYS: Mapping[Outcome, Telemetry | None] = {
+    "ignored": None,
+    "off": "off",
+    "on": "on",
+    "local": "local",
+    "breaks": "off",  # It stops before it sends.
+}
+
+
+class Tried(Value):
+    """A switch of an entry, and what was found of it here."""
+
+    rule: SwitchRule
+    switch: Switch
+    outcome: Outcome
+
+
+class Verdict(Value):
+    """What the switches of an entry come to."""
+
+    telemetry: Telemetry
+    decider: Switch
+    senders: Mapping[str, Telemetry]  # By the name of a part; empty without parts.
+
+
+class Reading(Value):
+    """An entry as read on this machine, for one release."""
+
+    entry: Entry
+    tried: tuple[Tried, ...]  # Every switch that is there, in the order in which they are asked.
+    speaking: tuple[Tried, ...]  # The one of each rule that is heeded.
+    verdict: Verdict
+    problems: tuple[tuple[Path, str], ...] = ()  # Files that cannot be read, and why.
+
+
+class Catalogued(Tool):
+    """A tool that the catalogue describes."""
+
+    parts = (PART,)
+
+    def __init__(self, entry: Entry, installation: Installation) -> None:
+        self.name = entry.name
+        self._entry = entry
+        self._installation = installation
+
+    @property
+    def entry(self) -> Entry:
+        """What the catalogue knows of it."""
+        return self._entry
+
+    @property
+    def opt_out(self) -> Mapping[str, str]:
+        """The variable that silences it; nothing where only a file does."""
+        rules = [each for each in cautions.own_switches(self.entry) if each.variables]
+        return {each.variables[0]: str(each.write) for each in rules[:1]}
+
+    def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
+        """Say what it sends in words: only running it shows the bytes.
+
+        No `capture` line is named: that leads LocalStack's clients alone to this machine, and
+        the events of any other tool would go out.
+        """
+        from usagectl.tools.previews import PartPreview  # of no use to status
+
+        sent, debug = self.entry.payload or self.entry.summary, self.entry.debug
+        message = f"Only running {self.entry.title} shows its bytes. What it sends: {sent}."
+        message += f" How to see that: {debug}." if debug else ""
+        caution = Caution("bytes-not-known", message, f"usagectl explain {self.name}")
+        shown = (caution,) if wish.shows(PART) else ()
+        return (PartPreview(PART, (), shown, is_unknown=True),)
+
+    @property
+    def can_be_written(self) -> bool:  # type: ignore[override]
+        """Whether a file of the user's switches it off."""
+        return cautions.can_be_written(self.entry)
+
+    def find(self, environment: Environment) -> Installation:  # noqa: ARG002
+        """Return what was found of it."""
+        return self._installation
+
+    def read(self, environment: Environment) -> tuple[PartReading, ...]:
+        """Read its switches by the rules of the release that is here, else of the newest one."""
+        installation = self.find(environment)
+        found = [read(self.entry, environment, each) for each in self._versions(installation)]
+        loudest = max(found, key=lambda each: RANK[each.verdict.telemetry])
+        said = cautions.of(loudest, environment)
+        if len({each.verdict.telemetry for each in found}) > 1:
+            said = (*said, cautions.version_unknown(self.entry))
+        return (
+            PartReading(
+                PART,
+                next((each.url for each in self.entry.endpoints if each.kind == "telemetry"), ""),
+                (*(each.switch for each in loudest.tried), default_of(self.entry)),
+                said,
+                loudest.verdict.decider,
+                loudest.verdict.senders,
+            ),
+        )
+
+    def switch(
+        self,
+        environment: Environment,
+        wish: Wish,
+        *,
+        dry_run: bool,
+        project: bool = False,
+    ) -> tuple[Change, ...]:
+        """Write its switch into its own file, or take back what was written."""
+        from usagectl.tools import catalogued_switching as switching  # of no use to status
+
+        version = self.find(environment).version
+        is_silent = version and any(is_within(version, e.versions) for e in self.entry.silent)
+        if wish == "off" and is_silent:
+            return ()  # There is nothing to switch off.
+        asked = switching.Asked(environment, version or self.entry.version, project, dry_run)
+        return switching.switch(self.entry, asked, wish)
+
+    def way_off(self, environment: Environment) -> str:
+        """Return the line that silences it: a variable, a project's file, its own command."""
+        from usagectl.tools import catalogued_switching as switching  # of no use to status
+
+        return switching.way_off(self.entry, environment, self._release(environment))
+
+    def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:  # noqa: ARG002
+        """Name none: where its IDs lie is said by name alone."""
+        return ()
+
+    def _release(self, environment: Environment) -> str:
+        return self.find(environment).version or self.entry.version
+
+    def _versions(self, installation: Installation) -> Sequence[str]:
+        """Name the releases whose rules may hold: one of each kind where it is not known which."""
+        if not installation.installed:
+            return [newest(self.entry)]
+        known = installation.version or ""
+        return [known] if numbers_of(known) else representatives(self.entry)
+
+
+def newest(entry: Entry) -> str:
+    """Name the newest release: the one that was looked at, where it has a number."""
+    return entry.version if numbers_of(entry.version) else "999999"
+
+
+def representatives(entry: Entry) -> list[str]:
+    """Name a release of each kind that the entry tells apart, the newest first."""
+    ranges = [
+        *(rule.versions for rule in entry.switches),
+        *(silent.versions for silent in entry.silent),
+        *(place.versions for file in entry.files for place in file.places),
+    ]
+    bounds = {test.strip().lstrip("<>=") for each in ranges if each for test in each.split(",")}
+    around = {each for bound in bounds for each in (bound, f"{bound}.0.0.0.1")}
+    oldest = numbers_of(entry.detect.minimum)
+    older = [each for each in {*around, "0"} if bounds and numbers_of(each) >= oldest]
+    return [newest(entry), *sorted(older, key=numbers_of, reverse=True)]
+
+
+def default_of(entry: Entry) -> Switch:
+    """Return what decides where no switch is set; a tool that asks is off until then."""
+    says: Telemetry = "off" if entry.default == "asks" else entry.default
+    return Switch("default", "no switch", None, "", says)
+
+
+def read(entry: Entry, environment: Environment, version: str) -> Reading:
+    """Try every switch of an entry, by the rules of a release."""
+    reader = _Reader(entry, environment, version)
+    by_rule = [list(reader.tries_of(rule)) for rule in entry.switches if reader.holds(rule)]
+    heeded = [next((one for one in each if _speaks(one)), None) for each in by_rule]
+    speaking = tuple(each for each in heeded if each)
+    silent = next((each for each in entry.silent if is_within(version, each.versions)), None)
+    verdict = judge(entry, speaking)
+    if silent and not _first(speaking, "breaks"):
+        switch = Switch("release", f"{entry.title} {version}", None, "", "off")
+        verdict = Verdict("off", switch, dict.fromkeys(entry.parts, "off"))
+    tried = tuple(one for each in by_rule for one in each)
+    return Reading(entry, tried, speaking, verdict, tuple(reader.problems.items()))
+
+
+def judge(entry: Entry, speaking: Sequence[Tried]) -> Verdict:
+    """Decide on every part; the loudest is the tool's verdict."""
+    if breaking := _first(speaking, "breaks"):
+        return Verdict("off", breaking.switch, dict.fromkeys(entry.parts, "off"))
+    by_part = {part: _decide(entry, speaking, part) for part in entry.parts or ("",)}
+    loudest = max(by_part.values(), key=lambda each: RANK[each.says or "on"])
+    senders = {part: each.says or "on" for part, each in by_part.items() if part}
+    return Verdict(loudest.says or "on", loudest, senders)
+
+
+def _decide(entry: Entry, speaking: Sequence[Tried], part: str) -> Switch:
+    """Return the switch that decides on a part."""
+    own = [each for each in speaking if not each.rule.covers or part in each.rule.covers]
+    off = _first(own, "off") if entry.combine == "any-off" else None
+    decider = off or next(iter(own), None)
+    return decider.switch if decider else default_of(entry)
+
+
+def _first(speaking: Sequence[Tried], outcome: Outcome) -> Tried | None:
+    return next((each for each in speaking if each.outcome == outcome), None)
+
+
+def _speaks(tried: Tried) -> bool:
+    return tried.switch.says is not None
+
+
+class _Reader:
+    """The switches of an entry on this machine; each file is read once, when it is asked for."""
+
+    def __init__(self, entry: Entry, environment: Environment, version: str) -> None:
+        self.entry = entry
+        self.environment = environment
+        self.version = version
+        self.contents: dict[str, tuple[Path | None, Content]] = {}
+        self.problems: dict[Path, str] = {}
+
+    def holds(self, rule: SwitchRule) -> bool:
+        """True if a switch is one of this release, and of this machine."""
+        return is_within(self.version, rule.versions) and places.holds(rule.when, self.environment)
+
+    def tries_of(self, rule: SwitchRule) -> Iterator[Tried]:
+        """Yield what stands in each variable that is set, or in the file."""
+        if rule.file:
+            yield from self._try_file(rule)
+            return
+        variables = self.environment.variables
+        source: Source = "ci" if rule.reach == "ci" else "environment"
+        there = [name for name in rule.variables if name in variables]
+        for name in there:
+            value = variables[name]
+            yield _tried(rule, source, name, value, "environment", forms.outcome(rule, value))
+        if not there:
+            yield from self._try_missing(rule, source, " or ".join(rule.variables), "environment")
+
+    def _try_missing(
+        self, rule: SwitchRule, source: Source, name: str, origin: str
+    ) -> Iterator[Tried]:
+        """Yield what it does that a value is not there, if anything."""
+        outcome = forms.outcome(rule, forms.MISSING)
+        if outcome != "ignored":
+            yield _tried(rule, source, f"no {name}", forms.MISSING, origin, outcome)
+
+    def _try_file(self, rule: SwitchRule) -> Iterator[Tried]:
+        path, content = self.content(rule.file)
+        file = self.entry.file(rule.file)
+        source, name = _SOURCES[file.scope], ".".join(rule.key) or file.name
+        origin = str(path) if path else ""
+        if content.problem:
+            if rule.broken != "ignored":
+                yield _tried(rule, source, name, forms.MISSING, origin, rule.broken)
+            return
+        if not all(self._has(content, file.section, need.key, need.match) for need in rule.needs):
+            return
+        value = file_values.value_at(content, rule.key, section=file.section)
+        if value is forms.MISSING:
+            yield from self._try_missing(rule, source, name, origin)
+        elif value is file_values.UNKNOWN:
+            yield Tried(rule, Switch(source, name, None, origin, "unknown"), "ignored")
+        else:
+            tried = _tried(rule, source, name, value, origin, forms.outcome(rule, value))
+            is_marker = file.format == "marker"
+            yield tried._replace(switch=tried.switch._replace(value=None)) if is_marker else tried
+
+    def content(self, name: str) -> tuple[Path | None, Content]:
+        """Read a file of the entry."""
+        if name not in self.contents:
+            file = self.entry.file(name)
+            path = places.path_of(file, self.environment, self.version)
+            form = places.as_at(file, path).format if path else file.format
+            found = file_values.load(path, form, file.dialect) if path else file_values.Content()
+            self.contents[name] = path, found
+            if path and found.problem:
+                self.problems[path] = found.problem
+        return self.contents[name]
+
+    @staticmethod
+    def _has(content: Content, section: str, key: Sequence[str], match: Match) -> bool:
+        return forms.matches(match, file_values.value_at(content, key, section=section))
+
+
+def _tried(
+    rule: SwitchRule, source: Source, name: str, value: object, origin: str, outcome: Outcome
+) -> Tried:
+    return Tried(rule, Switch(source, name, shown(value), origin, _SAYS[outcome]), outcome)
+
+
+def shown(value: object) -> str | None:
+    """Return a value as text, short and without credentials; None where it has none."""
+    from usagectl.sensitive import mask_url_credentials
+
+    if value is forms.MISSING:
+        return None
+    if isinstance(value, bool | None):
+        text = {True: "true", False: "false", None: "null"}[value]
+    else:
+        text = str(value)
+    text = mask_url_credentials(text) if "://" in text else text
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+_MOST_SHOWN = 80
