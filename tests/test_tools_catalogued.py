@@ -7,7 +7,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from usagectl import consent
-from usagectl.catalogue.entry import from_data
+from usagectl.catalogue.entry import Entry
 from usagectl.tools.base import Installation
 from usagectl.tools.catalogued import Catalogued, representatives
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.machine import Machine, Machines
-    from usagectl.catalogue.entry import Entry
     from usagectl.consent import Consent
 
 HEAD = """
@@ -31,7 +30,7 @@ source = "tool.py"
 
 def entry_of(text: str, default: str = "on") -> Entry:
     """Make an entry of its switches."""
-    return from_data({"detect": {}, "default": default, **tomllib.loads(HEAD + text)})
+    return Entry({"detect": {}, "default": default, **tomllib.loads(HEAD + text)})
 
 
 def verdict(

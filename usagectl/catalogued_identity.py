@@ -81,7 +81,7 @@ def _read(found: _Place) -> MachineId:
     content = file_values.load(place.path, file.format, file.dialect)
     if content.problem:
         return MachineId(place, None, "unreadable", content.problem)
-    value = file_values.value_at(content, identity.key, section=file.section)
+    value = file_values.value_at(content, file.path_to(identity.key))
     if value is MISSING or value in (None, ""):
         return MachineId(place, None, "missing")
     return MachineId(place, value, identity.made)
@@ -124,8 +124,8 @@ _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 def _write(found: _Place, value: str | None) -> None:
     """Put an ID into its file; without one, remove its key, or the file that holds no more."""
-    path, file, key = found.place.path, found.file, found.identity.key
-    key = (file.section, *key) if file.section and len(key) == 1 else key
+    path, file = found.place.path, found.file
+    key = file.path_to(found.identity.key)
     data = files.read_bytes(path, limit=file_values.MAX_BYTES)
     if key and data is not None:
         syntax = editing.Syntax(file.format, file.dialect)

@@ -55,11 +55,6 @@ def describe_default(entry: Entry) -> str:
     return _DEFAULTS[entry.default]
 
 
-def describe_evidence(entry: Entry) -> str:
-    """Name the best evidence of an entry in two words, such as `wire 16.4.6`."""
-    return entry.how if entry.how == "docs" else f"{entry.how} {entry.version}"
-
-
 def name_of_switch(entry: Entry, rule: SwitchRule) -> str:
     """Name a switch: its variables, or the key and the file."""
     if rule.variables:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, Match, Outcome, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Need, Outcome, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Change, Installation, Wish
     from usagectl.tools.file_values import Content
@@ -286,9 +286,9 @@ class _Reader:
             if rule.broken != "ignored":
                 yield _tried(rule, source, name, forms.MISSING, origin, rule.broken)
             return
-        if not all(self._has(content, file.section, need.key, need.match) for need in rule.needs):
+        if not all(self._has(content, file, need) for need in rule.needs):
             return
-        value = file_values.value_at(content, rule.key, section=file.section)
+        value = file_values.value_at(content, file.path_to(rule.key))
         if value is forms.MISSING:
             yield from self._try_missing(rule, source, name, origin)
         elif value is file_values.UNKNOWN:
@@ -311,8 +311,8 @@ class _Reader:
         return self.contents[name]
 
     @staticmethod
-    def _has(content: Content, section: str, key: Sequence[str], match: Match) -> bool:
-        return forms.matches(match, file_values.value_at(content, key, section=section))
+    def _has(content: Content, file: File, need: Need) -> bool:
+        return forms.matches(need.match, file_values.value_at(content, file.path_to(need.key)))
 
 
 def _tried(

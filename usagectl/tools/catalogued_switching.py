@@ -44,7 +44,7 @@ class Target(NamedTuple):
     @property
     def key(self) -> tuple[str, ...]:
         """The path to the value, with the section in which it stands."""
-        return self.place_of(self.rule.key)
+        return self.file.path_to(self.rule.key)
 
     @property
     def syntax(self) -> Syntax:
@@ -55,10 +55,6 @@ class Target(NamedTuple):
     def name(self) -> str:
         """What a person knows the switch by."""
         return ".".join(self.rule.key) or self.path.name
-
-    def place_of(self, key: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the path to a key of the file."""
-        return (self.file.section, *key) if self.file.section and len(key) == 1 else key
 
 
 class Asked(NamedTuple):
@@ -210,7 +206,7 @@ class _Work:
         """Plan what has to be written: what the switch needs, then the switch."""
         rule, steps, data = target.rule, [], before
         for need in _unmet(target, before):
-            step, data = _put(target, data, target.place_of(need.key), need.write)
+            step, data = _put(target, data, target.file.path_to(need.key), need.write)
             steps.append(step)
         if forms.outcome(rule, _value_of(target, data)) != "off":
             step, data = _put(target, data, target.key, rule.write)
@@ -222,7 +218,7 @@ class _Work:
     ) -> None:
         """Keep what will be written, then write it: a crash between the two costs nothing."""
         is_new = before is None
-        folders = undoing.missing_folders(target.path) if is_new else ()
+        folders = tuple(reversed(files.missing_folders(target.path))) if is_new else ()
         digest = undoing.digest_of(after)
         new = Written(target.path, target.syntax, digest, is_new, folders, tuple(steps))
         kept = undoing.load(self.environment, self.entry.name)
@@ -323,7 +319,7 @@ def _unmet(target: Target, data: bytes | None) -> list[Need]:
     return [
         need
         for need in target.rule.needs
-        if not forms.matches(need.match, _value_at(target, data, target.place_of(need.key)))
+        if not forms.matches(need.match, _value_at(target, data, target.file.path_to(need.key)))
     ]
 
 
