@@ -155,6 +155,7 @@ RELEASES = """
 variables = ["OLD"]
 off = { form = "set" }
 versions = "<2"
+write = "1"
 
 [[switch]]
 variables = ["NEW"]
@@ -345,6 +346,35 @@ def test_values_that_are_not_what_they_look_like(machine: Machine) -> None:
         if said != expected:
             wrong.append((variables, said))
     assert wrong == []
+
+
+def test_what_repairs_a_file_that_breaks_its_tool(machine: Machine) -> None:
+    """A key that usagectl writes is written; of any other the tool's page tells the values."""
+    (machine.cwd / ".yarnrc.yml").write_text("enableTelemetry: odd\n")
+    profiles = 'active = "local"\n[profiles.local]\nPREFECT_SERVER_ANALYTICS_ENABLED = "odd"\n'
+    (machine.home / ".prefect").mkdir()
+    (machine.home / ".prefect" / "profiles.toml").write_text(profiles)
+    (machine.home / ".streamlit").mkdir()
+    (machine.home / ".streamlit" / "config.toml").write_text('[browser]\ngatherUsageStats = "x"\n')
+    hints = {
+        each.tool: caution.hint
+        for each in consent.evaluate(machine.environment(), ["yarn", "prefect", "streamlit"])
+        for caution in each.cautions
+        if caution.code == "value-breaks-tool"
+    }
+    assert hints == {
+        "yarn": "usagectl disable --project yarn",
+        "prefect": "usagectl explain prefect",
+        "streamlit": "usagectl disable streamlit",
+    }
+
+
+def test_a_hint_names_what_this_release_reads(machine: Machine) -> None:
+    """A variable that came later helps nobody who has an older release."""
+    entry = entry_of(RELEASES)
+    for version, hint in (("1.9", "export OLD=1"), ("3.0", "export NEW=1")):
+        (caution,) = verdict(entry, machine, {"DO_NOT_TRACK": "1"}, version=version).cautions
+        assert (caution.code, caution.hint) == ("do-not-track-ignored", hint)
 
 
 def test_values_are_shown_short_and_without_credentials(machine: Machine) -> None:

@@ -66,6 +66,7 @@ class Reading(Value):
     """An entry as read on this machine, for one release."""
 
     entry: Entry
+    version: str  # The release whose rules were followed.
     tried: tuple[Tried, ...]  # Every switch that is there, in the order in which they are asked.
     speaking: tuple[Tried, ...]  # The one of each rule that is heeded.
     verdict: Verdict
@@ -86,12 +87,6 @@ class Catalogued(Tool):
     def entry(self) -> Entry:
         """What the catalogue knows of it."""
         return self._entry
-
-    @property
-    def opt_out(self) -> Mapping[str, str]:
-        """The variable that silences it; nothing where only a file does."""
-        rules = [each for each in cautions.own_switches(self.entry) if each.variables]
-        return {each.variables[0]: str(each.write) for each in rules[:1]}
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say what it sends in words: only running it shows the bytes.
@@ -212,7 +207,7 @@ def read(entry: Entry, environment: Environment, version: str) -> Reading:
         switch = Switch("release", f"{entry.title} {version}", None, "", "off")
         verdict = Verdict("off", switch, dict.fromkeys(entry.parts, "off"))
     tried = tuple(one for each in by_rule for one in each)
-    return Reading(entry, tried, speaking, verdict, tuple(reader.problems.items()))
+    return Reading(entry, version, tried, speaking, verdict, tuple(reader.problems.items()))
 
 
 def judge(entry: Entry, speaking: Sequence[Tried]) -> Verdict:

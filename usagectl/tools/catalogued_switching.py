@@ -89,8 +89,8 @@ def switch(entry: Entry, asked: Asked, wish: Wish) -> tuple[Change, ...]:
 
 def way_off(entry: Entry, environment: Environment, version: str) -> str:
     """Return a command that silences a tool without a file of the user's; empty without one."""
-    for rule in own_switches(entry):
-        if rule.variables and is_within(version, rule.versions):
+    for rule in own_switches(entry, version):
+        if rule.variables:
             return f"export {rule.variables[0]}={quote(editing.as_text(rule.write))}"
     asked = Asked(environment, version, project=True)
     targets = [each for each in _targets(entry, asked) if _can_silence(each.rule, each.file.format)]
