@@ -388,6 +388,32 @@ def test_values_are_shown_short_and_without_credentials(machine: Machine) -> Non
     assert "secret" not in shown[1]
 
 
+def test_tokens_and_ids_are_masked(machine: Machine) -> None:
+    """A token can be a switch, and so can an ID; what a switch knows by name is shown."""
+    token, own_id = "hubtoken_0123456789abcdef", "6d1bd3c5-2b4c-4bb1-a6a2-3f1cbb3ab2f0"
+    (machine.home / ".angular-config.json").write_text(f'{{"cli": {{"analytics": "{own_id}"}}}}')
+    (machine.cwd / "redocly.yaml").write_text(f"telemetry: {{token: {token}}}\n")
+    machine.variables = {
+        "GH_ENTERPRISE_TOKEN": token,
+        "LANGFLOW_SEGMENT_WRITE_KEY": token,
+        "MELTANO_SNOWPLOW_COLLECTOR_ENDPOINTS": f'["http://a:{token}@h", "http://b:{token}@h"]',
+    }
+    names = ("gh", "langflow", "meltano", "angular", "redocly")
+    found = consent.evaluate(machine.environment(uid=1000), names)
+    assert {
+        each.tool: each.decided_by.name for each in found if each.tool in ("gh", "angular")
+    } == {
+        "gh": "GH_ENTERPRISE_TOKEN",
+        "angular": "cli.analytics",
+    }
+    shown = machine.run("status", *names, "--json").stdout + machine.run("status", *names).stdout
+    shown += machine.run("enable", "angular", "--json").stdout
+    assert not [secret for secret in (token, own_id) if secret in shown]
+    (machine.home / ".angular-config.json").write_text('{"cli": {"analytics": false}}')
+    (angular,) = consent.evaluate(machine.environment(uid=1000), ["angular"])
+    assert angular.decided_by.value == "false"
+
+
 def test_the_command_line_knows_them(machine: Machine) -> None:
     """A tool of the catalogue is judged by its name, and without one where its command is here."""
     by_name = json.loads(machine.run("status", "next", "--json").stdout)["data"]["tools"]

@@ -16,6 +16,7 @@ from usagectl.errors import FileUnwritableError, StateError, quote
 from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
+from usagectl.tools.catalogued import shown
 from usagectl.tools.catalogued_cautions import own_switches
 from usagectl.tools.editing import Syntax
 from usagectl.tools.forms import MISSING
@@ -256,8 +257,8 @@ class _Work:
         if after is not None and written.syntax.form != "marker":
             value = editing.value_of(written.path, written.syntax, after, key)
         name = ".".join(key) or written.path.name
-        shown = None if value is MISSING else editing.as_text(value)
-        yield Change(self.entry.name, written.path, name, shown, changed=after != before)
+        text = shown(self.entry, key, name, value)
+        yield Change(self.entry.name, written.path, name, text, changed=after != before)
 
     def _switch_on(self, target: Target) -> Change | None:
         before, rule = self._read(target.path), target.rule
@@ -297,10 +298,10 @@ class _Work:
             files.replace_bytes(path, after)
 
     def _change(self, target: Target, value: object, *, changed: bool) -> Change:
-        shown = None if value is MISSING else editing.as_text(value)
-        if target.file.format == "marker" and shown is not None:
-            shown = "present"
-        return Change(self.entry.name, target.path, target.name, shown, changed=changed)
+        text = shown(self.entry, target.rule.key, target.name, value)
+        if target.file.format == "marker" and text is not None:
+            text = "present"
+        return Change(self.entry.name, target.path, target.name, text, changed=changed)
 
 
 def _together(targets: Sequence[Target], parts: Collection[str]) -> list[Target]:
