@@ -44,20 +44,16 @@ _OUTCOMES: Mapping[Outcome, str] = {
     "breaks": "makes the tool stop with an error",
 }
 
-_MADE: Mapping[str, str] = {
-    "derived": "derived from this machine, so that deleting it brings the same one back",
-    "account": "kept by its maker with your account",
+_DERIVED: Mapping[bool, str] = {
+    True: " (deleting it brings the same one back)",
+    False: " (computed each time; there is no file to delete)",
 }
+"""What to know of an ID that is derived, by whether a file holds it."""
 
 
 def describe_default(entry: Entry) -> str:
     """Say what the tool does where no switch says anything."""
     return _DEFAULTS[entry.default]
-
-
-def describe_evidence(entry: Entry) -> str:
-    """Name the best evidence of an entry in two words, such as `wire 16.4.6`."""
-    return entry.how if entry.how == "docs" else f"{entry.how} {entry.version}"
 
 
 def name_of_switch(entry: Entry, rule: SwitchRule) -> str:
@@ -163,8 +159,7 @@ def describe_identity(entry: Entry, identity: Identity) -> str:
         key = ".".join(identity.key)
         path = usual_path(entry.file(identity.file))
         place = f", {key} in {path}" if key else f", {path}"
-    made = _MADE.get(identity.made, "") if identity.made not in identity.text else ""
-    made = f" ({made})" if made else ""
+    made = _DERIVED[bool(identity.file)] if identity.made == "derived" else ""
     again = "" if identity.remade or identity.made != "random" else "; not made anew once deleted"
     return f"{identity.text}{made}{place}{again}"
 
