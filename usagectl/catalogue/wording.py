@@ -166,7 +166,7 @@ def describe_identity(entry: Entry, identity: Identity) -> str:
 
 def describe_run(run: Run) -> tuple[str, str]:
     """Say under what a tool was seen, and what it did."""
-    circumstances = [f"{name}={value or '(empty)'}" for name, value in run.variables.items()]
+    circumstances = [f"{name}={_as_typed(value)}" for name, value in run.variables.items()]
     circumstances += [f"{file}: {_one_line(text)}" for file, text in run.files.items()]
     circumstances += [each.replace("-", " ") for each in run.conditions]
     circumstances += ["after a yes"] if run.consented else []
@@ -190,8 +190,13 @@ def describe_look(evidence: Evidence) -> str:
     return f"{evidence.version}, {evidence.date}, {HOW[evidence.how]}"
 
 
+def _as_typed(value: str) -> str:
+    """Show the value of a variable, in quotes where spaces around it would not be seen."""
+    return (value if value == value.strip() else repr(value)) or "(empty)"
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.split()) or "(empty)"
 
 
 def describe_seen(entry: Entry, rule: SwitchRule) -> str:
@@ -212,7 +217,7 @@ def _said_alone(entry: Entry, rule: SwitchRule, run: Run) -> str:
     if rule.variables:
         named = [name for name in run.variables if name in rule.variables]
         is_alone = len(run.variables) == len(named) == 1 and not run.files
-        return f"={run.variables[named[0]] or '(empty)'}" if is_alone else ""
+        return f"={_as_typed(run.variables[named[0]])}" if is_alone else ""
     file = entry.file(rule.file)
     is_alone = len(run.files) == 1 and not run.variables
     text = next(iter(run.files.values())) if is_alone else ""

@@ -52,12 +52,15 @@ class FileChange(Value):
         return self.before == self.after
 
     def diff(self) -> str:
-        """Return the difference as a unified diff."""
+        """Return the difference as a unified diff, without the lines around it.
+
+        Those may hold tokens: people export them at the end of a start-up file.
+        """
         import difflib  # a dry run alone needs it
 
         old, new = (os.devnull if each is None else str(self.file) for each in self[1:3])
         sides = _lines(self.before), _lines(self.after)
-        return "".join(difflib.unified_diff(*sides, old, new))
+        return "".join(difflib.unified_diff(*sides, old, new, n=0))
 
 
 def plan_adding(environment: Environment, piece: Piece, *, author: str) -> FileChange:
