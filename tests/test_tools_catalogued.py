@@ -251,6 +251,28 @@ def test_files(machines: Machines) -> None:
     assert wrong == []
 
 
+def test_a_value_that_is_not_asked_for_breaks_nothing(machine: Machine) -> None:
+    """A variable beats the odd value in a file; alone, or in a file without form, it breaks."""
+    switch = ('off = { form = "equals", values = [false] }\n', 'other = "breaks"\n')
+    text = 'variables = ["V"]\noff = { form = "set" }\n\n[[switch]]\nfile = "f"\nkey = ["k"]\n'
+    text = f'[[switch]]\n{text}{"".join(switch)}broken = "breaks"\n'
+    text += '[[file]]\nname = "f"\nformat = "json"\nplaces = [{ path = "~/f" }]\n'
+    rows = [
+        ("first", '{"k": 1}', {"V": "x"}, ("V", 0)),
+        ("first", '{"k": 1}', {}, ("k", 1)),
+        ("first", '{"k": ', {"V": "x"}, ("k", 1)),
+        ("any-off", '{"k": 1}', {"V": "x"}, ("k", 1)),
+    ]
+    wrong = []
+    for combine, data, variables, expected in rows:
+        (machine.home / "f").write_text(data)
+        found = verdict(entry_of(f'combine = "{combine}"\n{text}'), machine, variables)
+        broken = sum(each.code == "value-breaks-tool" for each in found.cautions)
+        if (found.decided_by.name, broken) != expected:
+            wrong.append((combine, data, variables, found.decided_by, broken))
+    assert wrong == []
+
+
 ALTERNATIVES = """
 [[file]]
 name = "project"

@@ -68,7 +68,7 @@ class Reading(Value):
     entry: Entry
     version: str  # The release whose rules were followed.
     tried: tuple[Tried, ...]  # Every switch that is there, in the order in which they are asked.
-    speaking: tuple[Tried, ...]  # The one of each rule that is heeded.
+    speaking: tuple[Tried, ...]  # The one of each rule that is heeded, as far as they are read.
     verdict: Verdict
     problems: tuple[tuple[Path, str], ...] = ()  # Files that cannot be read, and why.
 
@@ -200,7 +200,7 @@ def read(entry: Entry, environment: Environment, version: str) -> Reading:
     reader = _Reader(entry, environment, version)
     by_rule = [list(reader.tries_of(rule)) for rule in entry.switches if reader.holds(rule)]
     heeded = [next((one for one in each if _speaks(one)), None) for each in by_rule]
-    speaking = tuple(each for each in heeded if each)
+    speaking = _reached(entry, [each for each in heeded if each])
     silent = next((each for each in entry.silent if is_within(version, each.versions)), None)
     verdict = judge(entry, speaking)
     if silent and not _first(speaking, "breaks"):
@@ -208,6 +208,24 @@ def read(entry: Entry, environment: Environment, version: str) -> Reading:
         verdict = Verdict("off", switch, dict.fromkeys(entry.parts, "off"))
     tried = tuple(one for each in by_rule for one in each)
     return Reading(entry, version, tried, speaking, verdict, tuple(reader.problems.items()))
+
+
+def _reached(entry: Entry, speaking: Sequence[Tried]) -> tuple[Tried, ...]:
+    """Leave out the values that would break the tool in a file that it does not come to ask.
+
+    dlt takes what a variable says and never sees the odd value behind it. A file that cannot
+    be parsed breaks it all the same.
+    """
+    if entry.combine != "first":
+        return tuple(speaking)
+    parts = set(entry.parts)
+    beaten = [
+        each
+        for number, each in enumerate(speaking)
+        if each.outcome == "breaks" and each.rule.file and each.switch.value is not None
+        if any(parts <= set(one.rule.covers or parts) for one in speaking[:number])
+    ]
+    return tuple(each for each in speaking if each not in beaten)
 
 
 def judge(entry: Entry, speaking: Sequence[Tried]) -> Verdict:
