@@ -11,13 +11,12 @@ import pytest
 
 from usagectl import catalogue
 from usagectl.catalogue import compiling, versions
-from usagectl.catalogue.entry import FORMS, from_data
+from usagectl.catalogue.entry import FORMS, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry
 
 SCHEMA = json.loads((catalogue.FOLDER / "schema.json").read_text(encoding="utf-8"))
 FILES = sorted(catalogue.FOLDER.glob("*.toml"))
@@ -29,7 +28,7 @@ def faults_of(file: Path) -> Iterator[str]:
     errors = [*jsonschema.Draft202012Validator(SCHEMA).iter_errors(data)]
     yield from (f"{error.json_path}: {error.message}" for error in errors)
     if not errors:
-        yield from loose_ends(from_data(data), file)
+        yield from loose_ends(Entry(data), file)
 
 
 def loose_ends(entry: Entry, file: Path) -> Iterator[str]:
@@ -89,7 +88,7 @@ def test_each_entry_is_read_back_as_it_was_written() -> None:
     """The offsets of the index lead to the entries, whole and in their order."""
     written = [tomllib.loads(file.read_text(encoding="utf-8")) for file in FILES]
     assert [catalogue.data(name) for name in catalogue.names()] == written
-    assert [catalogue.entry(data["name"]) for data in written] == [*map(from_data, written)]
+    assert [catalogue.entry(data["name"]) for data in written] == [*map(Entry, written)]
     with pytest.raises(KeyError):
         catalogue.entry("no-such-tool")
 

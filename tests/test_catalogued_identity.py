@@ -109,9 +109,20 @@ def test_a_file_that_cannot_be_understood_stays(machine: Machine) -> None:
     file.write_bytes(b'{"telemetry": ')
     found = run(machine, "machine-id", "next", "--json").data["places"]
     assert {each["kind"] for each in found} == {"unreadable"}
-    outcome = run(machine, "reset-machine-id", "next", "--yes", "--json")
-    assert outcome.status == 3
-    assert file.read_bytes() == b'{"telemetry": '
+    for how in ("--yes", "--dry-run"):
+        outcome = run(machine, "reset-machine-id", "next", how, "--json")
+        assert outcome.status == 3
+        assert not any(each["changed"] for each in outcome.data["replaced"])
+        assert file.read_bytes() == b'{"telemetry": '
+
+
+def test_a_no_in_the_place_of_an_id_stays(machine: Machine) -> None:
+    """Angular's ID is its switch: whoever asks for a new one has not said yes."""
+    file = machine.home / ".angular-config.json"
+    file.write_text(no := '{"cli": {"analytics": false}}')
+    done = run(machine, "reset-machine-id", "angular", "--yes", "--json")
+    assert (done.status, [each["changed"] for each in done.data["replaced"]]) == (0, [False])
+    assert file.read_text() == no
 
 
 def test_what_is_not_there_is_said_once(machine: Machine) -> None:

@@ -80,6 +80,23 @@ def test_set_leaves_other_programs_alone_unless_named(owner: Machine) -> None:
     assert "custom-1" in owner.machine_json.read_text()
 
 
+def test_set_refuses_a_tool_that_would_not_take_any_id(owner: Machine) -> None:
+    """The form of an ID of another tool is its own; nothing is written, and the hint helps."""
+    before = snapshot(owner.folder)
+    done = owner.run("machine-id", "set", "custom-1", "next", variables=QUIET)
+    assert (done.status, snapshot(owner.folder)) == (2, before)
+    assert "an ID of your own can be set for localstack, lstk" in done.stderr
+    assert "try: usagectl reset-machine-id next\n" in done.stderr
+
+
+def test_a_first_word_is_a_tool_unless_it_is_a_sub_command(owner: Machine) -> None:
+    """A program that records through usagectl is one, too; a slip names what was meant."""
+    register(owner)
+    assert owner.run("machine-id", "mytool").stdout.startswith("  mytool cli  gen_")
+    assert "Did you mean sqlmesh?" in owner.run("machine-id", "sqlmsh").stderr
+    assert "did you mean set?" in owner.run("machine-id", "sett").stderr
+
+
 def test_nothing_is_cleared_where_nobody_can_be_asked(owner: Machine) -> None:
     """A removed ID is lost, so a pipe or a program has to say --yes; else no file changes."""
     before = snapshot(owner.folder)

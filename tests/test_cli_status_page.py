@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.commands import run_inside
 from tests.support.terminals import ESCAPE, draw_all, needs_terminal
 from usagectl import catalogue
+from usagectl.emitting import permission
 from usagectl.tools.places import path_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ def test_the_next_step_helps(machine: Machine) -> None:
     assert "try: usagectl disable turbo\n" in shown(machine, "status turbo --expect off")
     machine.install_program("storybook")
     assert "Next: usagectl disable --shell switches off" in shown(machine, "status")
+    both = shown(machine, "status turbo storybook")
+    assert "Next: usagectl disable --shell turbo storybook switches off" in both
+
+
+def test_a_program_that_records_here_has_no_page_to_explain_it(machine: Machine) -> None:
+    """The next step is to look at what it records, which `explain` knows nothing of."""
+    emitter = permission.Emitter("mytool", endpoint="https://example.org/v1")
+    assert permission.permit(machine.environment(), emitter)
+    assert "Next: usagectl preview mytool shows" in shown(machine, "status mytool")
+    machine.variables["MYTOOL_TELEMETRY"] = "on"
+    assert "; usagectl preview mytool shows what it records." in shown(machine, "status mytool")
 
 
 def test_dozens_of_warnings_are_not_all_shown(machine: Machine) -> None:

@@ -53,7 +53,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 def started(home: Path, *command: str, variables: Mapping[str, str] | None = None) -> str:
     """Start a shell in a home of its own; return what it prints, with any complaint."""
-    given = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TERM": "dumb", **(variables or {})}
+    given = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "dumb", **(variables or {})}
     done = subprocess.run(
         command, env=given, cwd=home, capture_output=True, check=True, stdin=subprocess.DEVNULL
     )
@@ -253,8 +253,12 @@ def test_a_file_of_another_program_is_left(machine: Machine) -> None:
 def test_the_command(machine: Machine) -> None:
     """`disable --shell` answers with its files, shows a dry run as a diff, and undoes it all."""
     machine.install_program("bash")
+    last = "export TOKEN=tok-0123456789abcdef\n"
+    (machine.home / ".profile").write_text(last)
     planned = machine.run("disable", "--shell", "--dry-run").stdout
     assert f"+++ {machine.home}/.bashrc\n" in planned
+    assert f"+++ {machine.home}/.profile\n" in planned
+    assert last not in planned
     assert "\n+export NEXT_TELEMETRY_DISABLED=1\n" in planned
     done = machine.run("disable", "--shell", "--json")
     changes = [each for each in done.data["changes"] if each["tool"] == "shell"]

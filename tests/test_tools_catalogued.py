@@ -7,7 +7,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from usagectl import consent
-from usagectl.catalogue.entry import from_data
+from usagectl.catalogue.entry import Entry
 from usagectl.tools.base import Installation
 from usagectl.tools.catalogued import Catalogued, representatives
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.machine import Machine, Machines
-    from usagectl.catalogue.entry import Entry
     from usagectl.consent import Consent
 
 HEAD = """
@@ -31,7 +30,7 @@ source = "tool.py"
 
 def entry_of(text: str, default: str = "on") -> Entry:
     """Make an entry of its switches."""
-    return from_data({"detect": {}, "default": default, **tomllib.loads(HEAD + text)})
+    return Entry({"detect": {}, "default": default, **tomllib.loads(HEAD + text)})
 
 
 def verdict(
@@ -156,6 +155,7 @@ RELEASES = """
 variables = ["OLD"]
 off = { form = "set" }
 versions = "<2"
+write = "1"
 
 [[switch]]
 variables = ["NEW"]
@@ -248,6 +248,28 @@ def test_files(machines: Machines) -> None:
         found = verdict(entry_of(FILES), machine, {})
         if (found.telemetry, found.decided_by.source) != (telemetry, source):
             wrong.append((user, code, found.telemetry, found.decided_by))
+    assert wrong == []
+
+
+def test_a_value_that_is_not_asked_for_breaks_nothing(machine: Machine) -> None:
+    """A variable beats the odd value in a file; alone, or in a file without form, it breaks."""
+    switch = ('off = { form = "equals", values = [false] }\n', 'other = "breaks"\n')
+    text = 'variables = ["V"]\noff = { form = "set" }\n\n[[switch]]\nfile = "f"\nkey = ["k"]\n'
+    text = f'[[switch]]\n{text}{"".join(switch)}broken = "breaks"\n'
+    text += '[[file]]\nname = "f"\nformat = "json"\nplaces = [{ path = "~/f" }]\n'
+    rows = [
+        ("first", '{"k": 1}', {"V": "x"}, ("V", 0)),
+        ("first", '{"k": 1}', {}, ("k", 1)),
+        ("first", '{"k": ', {"V": "x"}, ("k", 1)),
+        ("any-off", '{"k": 1}', {"V": "x"}, ("k", 1)),
+    ]
+    wrong = []
+    for combine, data, variables, expected in rows:
+        (machine.home / "f").write_text(data)
+        found = verdict(entry_of(f'combine = "{combine}"\n{text}'), machine, variables)
+        broken = sum(each.code == "value-breaks-tool" for each in found.cautions)
+        if (found.decided_by.name, broken) != expected:
+            wrong.append((combine, data, variables, found.decided_by, broken))
     assert wrong == []
 
 
@@ -348,6 +370,35 @@ def test_values_that_are_not_what_they_look_like(machine: Machine) -> None:
     assert wrong == []
 
 
+def test_what_repairs_a_file_that_breaks_its_tool(machine: Machine) -> None:
+    """A key that usagectl writes is written; of any other the tool's page tells the values."""
+    (machine.cwd / ".yarnrc.yml").write_text("enableTelemetry: odd\n")
+    profiles = 'active = "local"\n[profiles.local]\nPREFECT_SERVER_ANALYTICS_ENABLED = "odd"\n'
+    (machine.home / ".prefect").mkdir()
+    (machine.home / ".prefect" / "profiles.toml").write_text(profiles)
+    (machine.home / ".streamlit").mkdir()
+    (machine.home / ".streamlit" / "config.toml").write_text('[browser]\ngatherUsageStats = "x"\n')
+    hints = {
+        each.tool: caution.hint
+        for each in consent.evaluate(machine.environment(), ["yarn", "prefect", "streamlit"])
+        for caution in each.cautions
+        if caution.code == "value-breaks-tool"
+    }
+    assert hints == {
+        "yarn": "usagectl disable --project yarn",
+        "prefect": "usagectl explain prefect",
+        "streamlit": "usagectl disable streamlit",
+    }
+
+
+def test_a_hint_names_what_this_release_reads(machine: Machine) -> None:
+    """A variable that came later helps nobody who has an older release."""
+    entry = entry_of(RELEASES)
+    for version, hint in (("1.9", "export OLD=1"), ("3.0", "export NEW=1")):
+        (caution,) = verdict(entry, machine, {"DO_NOT_TRACK": "1"}, version=version).cautions
+        assert (caution.code, caution.hint) == ("do-not-track-ignored", hint)
+
+
 def test_values_are_shown_short_and_without_credentials(machine: Machine) -> None:
     """A variable may hold anything: a long text is cut, and a URL loses its password."""
     entry = entry_of('[[switch]]\nvariables = ["A"]\noff = { form = "set" }\n')
@@ -357,6 +408,32 @@ def test_values_are_shown_short_and_without_credentials(machine: Machine) -> Non
     ]
     assert len(shown[0]) < 100
     assert "secret" not in shown[1]
+
+
+def test_tokens_and_ids_are_masked(machine: Machine) -> None:
+    """A token can be a switch, and so can an ID; what a switch knows by name is shown."""
+    token, own_id = "hubtoken_0123456789abcdef", "6d1bd3c5-2b4c-4bb1-a6a2-3f1cbb3ab2f0"
+    (machine.home / ".angular-config.json").write_text(f'{{"cli": {{"analytics": "{own_id}"}}}}')
+    (machine.cwd / "redocly.yaml").write_text(f"telemetry: {{token: {token}}}\n")
+    machine.variables = {
+        "GH_ENTERPRISE_TOKEN": token,
+        "LANGFLOW_SEGMENT_WRITE_KEY": token,
+        "MELTANO_SNOWPLOW_COLLECTOR_ENDPOINTS": f'["http://a:{token}@h", "http://b:{token}@h"]',
+    }
+    names = ("gh", "langflow", "meltano", "angular", "redocly")
+    found = consent.evaluate(machine.environment(uid=1000), names)
+    assert {
+        each.tool: each.decided_by.name for each in found if each.tool in ("gh", "angular")
+    } == {
+        "gh": "GH_ENTERPRISE_TOKEN",
+        "angular": "cli.analytics",
+    }
+    shown = machine.run("status", *names, "--json").stdout + machine.run("status", *names).stdout
+    shown += machine.run("enable", "angular", "--json").stdout
+    assert not [secret for secret in (token, own_id) if secret in shown]
+    (machine.home / ".angular-config.json").write_text('{"cli": {"analytics": false}}')
+    (angular,) = consent.evaluate(machine.environment(uid=1000), ["angular"])
+    assert angular.decided_by.value == "false"
 
 
 def test_the_command_line_knows_them(machine: Machine) -> None:

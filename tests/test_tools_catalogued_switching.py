@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import confined
 from usagectl import catalogue, consent, switching
-from usagectl.catalogue.entry import Entry, from_data
+from usagectl.catalogue.entry import Entry
 from usagectl.machine import files
 from usagectl.tools import catalogued_cautions as cautions
 from usagectl.tools import places, undoing
@@ -69,7 +69,7 @@ SYNTHETIC: dict[str, Any] = {
 def entry_of(form: str, **rule: object) -> Entry:
     """Build an entry with one file in the home and one switch in it."""
     file = {"name": "f", "format": form, "places": [{"path": "~/deep/er/file"}]}
-    return from_data({**SYNTHETIC, "file": [file], "switch": [{"file": "f", **rule}]})
+    return Entry({**SYNTHETIC, "file": [file], "switch": [{"file": "f", **rule}]})
 
 
 def put(machine: Machine, name: str, data: bytes | None) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.installed import distribution, link, npm_package, program
 from usagectl import catalogue
-from usagectl.catalogue.entry import from_data
+from usagectl.catalogue.entry import Entry
 from usagectl.machine.inventory import take
 from usagectl.tools import detection
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.support.machine import Machine, Machines
-    from usagectl.catalogue.entry import Entry
     from usagectl.tools.base import Installation
 
 NPM = {"executables": ["tool"], "npm": ["@some/tool", "tool-old"]}
@@ -29,7 +28,7 @@ LIBRARY = {"python": ["some-tool"]}
 def entry_of(detect: Mapping[str, object]) -> Entry:
     """Make an entry that is detected so, with a file that its use leaves behind."""
     places = [{"path": "${TOOL_DIR}/id"}, {"path": "~/.tool/id"}]
-    return from_data(
+    return Entry(
         {
             **dict.fromkeys(("title", "summary", "version", "date", "source"), ""),
             "name": "tool",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from usagectl.catalogue.entry import Format
+from usagectl.catalogue.entry import File, Format
 from usagectl.tools.file_values import MAX_BYTES, UNKNOWN, Content, load, parse, value_at
 from usagectl.tools.forms import MISSING
 
@@ -216,10 +216,10 @@ def test_dialects() -> None:
     assert parse(file, b"a: [off, yes, true]", "yaml", "1.2").values == {"a": ["off", "yes", True]}
 
 
-def test_the_section_of_keys_without_one(tmp_path: Path) -> None:
+def test_the_section_of_keys_without_one() -> None:
     """A key that is named alone stands in the section that the file's entry gives."""
-    file = tmp_path / "file"
-    file.write_text("[core]\na = 1\n")
-    content = load(file, "ini")
-    assert value_at(content, ["a"], section="core") == "1"
-    assert value_at(content, ["a"]) is MISSING
+    file = File("git", "ini", (), section="core")
+    content = parse(Path("file"), b"[core]\na = 1\n", "ini")
+    assert value_at(content, file.path_to(("a",))) == "1"
+    assert value_at(content, file.path_to(("core", "a"))) == "1"
+    assert value_at(content, ("a",)) is MISSING

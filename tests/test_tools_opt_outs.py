@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from usagectl import catalogue, consent
-from usagectl.catalogue.entry import from_data
+from usagectl.catalogue.entry import Entry
 from usagectl.errors import UnknownToolError
 from usagectl.machine import shells
 from usagectl.tools import opt_outs
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.machine import Machine
-    from usagectl.catalogue.entry import Entry, SwitchRule
+    from usagectl.catalogue.entry import SwitchRule
 
 
 def heeded(name: str, every: Mapping[str, str]) -> list[SwitchRule]:
@@ -72,7 +72,7 @@ def test_two_tools_that_want_different_values() -> None:
 
 def made(switches: list[dict[str, Any]]) -> Entry:
     """Make an entry that has these switches."""
-    return from_data({**catalogue.data("next"), "switch": switches})
+    return Entry({**catalogue.data("next"), "switch": switches})
 
 
 def is_reached(name: str, every: Mapping[str, str]) -> bool:

@@ -16,13 +16,13 @@ from usagectl.identity import MachineId, Replacement, locked
 from usagectl.machine import files
 from usagectl.tools import editing, file_values, places
 from usagectl.tools.base import Caution, IdentityFile
-from usagectl.tools.catalogued import PART, Catalogued
+from usagectl.tools.catalogued import PART, Catalogued, is_word
 from usagectl.tools.forms import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from usagectl.catalogue.entry import File, Identity
+    from usagectl.catalogue.entry import Entry, File, Identity
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class _Place(NamedTuple):
     """An ID of an entry, in a file of this machine."""
 
+    entry: Entry
     identity: Identity
     file: File
     place: IdentityFile
@@ -73,16 +74,18 @@ def _places(environment: Environment, tool: Tool) -> Iterator[_Place]:
         file = entry.file(identity.file)
         if path := places.path_of(file, environment, version):
             part = ".".join(identity.key) or PART
-            yield _Place(identity, file, IdentityFile(tool.name, part, path, "entry"))
+            place = IdentityFile(tool.name, part, path, "entry")
+            yield _Place(entry, identity, places.as_at(file, path), place)
 
 
 def _read(found: _Place) -> MachineId:
-    identity, file, place = found
+    entry, identity, file, place = found
     content = file_values.load(place.path, file.format, file.dialect)
     if content.problem:
         return MachineId(place, None, "unreadable", content.problem)
-    value = file_values.value_at(content, identity.key, section=file.section)
-    if value is MISSING or value in (None, ""):
+    value = file_values.value_at(content, file.path_to(identity.key))
+    is_none = value is MISSING or value in (None, "")
+    if is_none or is_word(entry, identity.key, str(value)):
         return MachineId(place, None, "missing")
     return MachineId(place, value, identity.made)
 
@@ -93,8 +96,9 @@ def _reset(environment: Environment, found: _Place, *, dry_run: bool) -> Replace
     try:
         if before.kind == "missing":
             return Replacement(found.place, before, None, changed=False)
+        data = _plan_write(found, after)
         if not dry_run:
-            _write(found, after)
+            _write(found, data)
     except StateError as error:
         return Replacement(found.place, before, None, changed=False, problem=error)
     return Replacement(found.place, before, after, changed=True)
@@ -122,19 +126,22 @@ def fresh(value: object, entropy: Callable[[int], bytes]) -> str | None:
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
-def _write(found: _Place, value: str | None) -> None:
-    """Put an ID into its file; without one, remove its key, or the file that holds no more."""
-    path, file, key = found.place.path, found.file, found.identity.key
-    key = (file.section, *key) if file.section and len(key) == 1 else key
+def _plan_write(found: _Place, value: str | None) -> bytes | None:
+    """Return a file's bytes with an ID, or without its key; None where it holds no more."""
+    path, file = found.place.path, found.file
+    key = file.path_to(found.identity.key)
     data = files.read_bytes(path, limit=file_values.MAX_BYTES)
     if key and data is not None:
         syntax = editing.Syntax(file.format, file.dialect)
-        put = MISSING if value is None else value
-        files.replace_bytes(path, editing.edit(path, syntax, data, key, put))
-    elif value is not None:
-        files.replace_bytes(path, value.encode())
+        return editing.edit(path, syntax, data, key, MISSING if value is None else value)
+    return None if value is None else value.encode()
+
+
+def _write(found: _Place, data: bytes | None) -> None:
+    if data is None:
+        files.remove(found.place.path)
     else:
-        files.remove(path)
+        files.replace_bytes(found.place.path, data)
 
 
 def _cautions(environment: Environment, tool: Catalogued) -> Iterator[Caution]:

@@ -17,7 +17,6 @@ from usagectl.values import Value
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.catalogue.entry import Entry
     from usagectl.machine.environment import Environment
     from usagectl.settings import SettingsFile
     from usagectl.tools.base import Installation, PartReading, Telemetry, Tool
@@ -166,13 +165,8 @@ def decide(
         senders=reading.senders,
         asks=decider.source == "default" and entry is not None and entry.default == "asks",
         summary=entry.summary if entry else "",
-        evidence=_evidence(entry) if entry else "",
+        evidence=entry.basis if entry else "",
     )
-
-
-def _evidence(entry: Entry) -> str:
-    """Say how the entry was seen and of which release; a page of documentation has none."""
-    return entry.how if entry.how == "docs" else f"{entry.how} {entry.version}"
 
 
 def _is_beaten(switch: Switch, telemetry: Telemetry) -> bool:

@@ -78,10 +78,9 @@ def disable(environment: Environment, *, dry_run: bool = False) -> FilesResult:
         LockTimeoutError: another process writes the same files.
     """
     folder = _require_folder(environment)
-    pieces = _pieces(environment, folder)
     with _locked(environment, folder, dry_run=dry_run):
         return write(
-            pieces,
+            _pieces(environment, folder),
             lambda piece: marked_files.plan_adding(environment, piece, author=AUTHOR),
             dry_run=dry_run,
         )
@@ -96,8 +95,8 @@ def enable(environment: Environment, *, dry_run: bool = False) -> FilesResult:
     """
     folder = _require_folder(environment)
     own = [folder / f"opt-out.{syntax}" for syntax in ("ps1", "fish", "sh")]
-    written = [*map(Path, _recorded(folder)), *_possible_files(environment)]
     with _locked(environment, folder, dry_run=dry_run):
+        written = [*map(Path, _recorded(folder)), *_possible_files(environment)]
         return write(
             dict.fromkeys([*reversed(written), *own]),
             lambda file: marked_files.plan_removing(environment, file, author=AUTHOR),

@@ -107,8 +107,8 @@ def offending(
     """List the parts that are louder than expected, of tools that are here or were named.
 
     `off` wants every part off; `local` wants that nothing is sent: what is not known is louder
-    than both. What usagectl records here
-    by default, and sends to nobody, is no offence unless it was named.
+    than both. What usagectl records here by default, and sends to nobody, is no offence unless
+    it was named.
     """
     fine = ("off",) if expected == "off" else ("off", "local")
     return tuple(

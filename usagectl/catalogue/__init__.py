@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usagectl.catalogue.entry import Entry, from_data
+from usagectl.catalogue.entry import Entry
 from usagectl.values import Value
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def modules() -> Mapping[str, str]:
 @cache
 def entry(name: str) -> Entry:
     """Return the entry of a tool; raises KeyError for one that is not known."""
-    return from_data(data(name))
+    return Entry(data(name))
 
 
 def data(name: str) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class File(Value):
     section: str = ""  # A table before which keys without one stand, as in git's files.
     dialect: Dialect = ""  # JSON without comments, or YAML 1.2; empty: as most tools read it.
 
+    def path_to(self, key: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the path to a key; one that is named alone stands in the file's section."""
+        return (self.section, *key) if self.section and len(key) == 1 else key
+
 
 class Need(Value):
     """Something else in the same file that has to hold for a switch to be heeded."""
@@ -215,7 +219,7 @@ class Detect(Value):
 
 
 class Entry:
-    """All that is known of one tool.
+    """All that is known of one tool, from its parsed data, which obey the schema.
 
     A block, such as the switches, is built when it is first asked for: a verdict needs few, and
     most of an entry is evidence.
@@ -278,6 +282,11 @@ class Entry:
     def __hash__(self) -> int:
         return hash(self.name)
 
+    @property
+    def basis(self) -> str:
+        """How it was seen, and of which release, such as `wire 16.4.6`; a page has none."""
+        return self.how if self.how == "docs" else f"{self.how} {self.version}"
+
     def file(self, name: str) -> File:
         """Return a file by its name; raises KeyError without one."""
         return {file.name: file for file in self.files}[name]
@@ -302,11 +311,6 @@ _TUPLES = (
     "user_agents",
     "hosts",
 )
-
-
-def from_data(data: Mapping[str, Any]) -> Entry:
-    """Build an entry from its parsed data, which obeys the schema."""
-    return Entry(data)
 
 
 def _plain(kind: type[Any], data: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -130,8 +130,7 @@ def markdown(entries: Sequence[Entry]) -> str:
     rows = ["| tool | sends | evidence |", "|---|---|---|"]
     for entry in entries:
         link = f"[{entry.name}](#{entry.name})"
-        evidence = f"{wording.describe_evidence(entry)}, {entry.date}"
-        rows.append(f"| {link} | {_cell(entry.summary)} | {evidence} |")
+        rows.append(f"| {link} | {_cell(entry.summary)} | {entry.basis}, {entry.date} |")
     pages = [_tool_markdown(entry) for entry in entries]
     return "\n\n".join(["\n".join(rows), *pages]) + "\n"
 

@@ -44,20 +44,16 @@ _OUTCOMES: Mapping[Outcome, str] = {
     "breaks": "makes the tool stop with an error",
 }
 
-_MADE: Mapping[str, str] = {
-    "derived": "derived from this machine, so that deleting it brings the same one back",
-    "account": "kept by its maker with your account",
+_DERIVED: Mapping[bool, str] = {
+    True: " (deleting it brings the same one back)",
+    False: " (computed each time; there is no file to delete)",
 }
+"""What to know of an ID that is derived, by whether a file holds it."""
 
 
 def describe_default(entry: Entry) -> str:
     """Say what the tool does where no switch says anything."""
     return _DEFAULTS[entry.default]
-
-
-def describe_evidence(entry: Entry) -> str:
-    """Name the best evidence of an entry in two words, such as `wire 16.4.6`."""
-    return entry.how if entry.how == "docs" else f"{entry.how} {entry.version}"
 
 
 def name_of_switch(entry: Entry, rule: SwitchRule) -> str:
@@ -163,15 +159,14 @@ def describe_identity(entry: Entry, identity: Identity) -> str:
         key = ".".join(identity.key)
         path = usual_path(entry.file(identity.file))
         place = f", {key} in {path}" if key else f", {path}"
-    made = _MADE.get(identity.made, "") if identity.made not in identity.text else ""
-    made = f" ({made})" if made else ""
+    made = _DERIVED[bool(identity.file)] if identity.made == "derived" else ""
     again = "" if identity.remade or identity.made != "random" else "; not made anew once deleted"
     return f"{identity.text}{made}{place}{again}"
 
 
 def describe_run(run: Run) -> tuple[str, str]:
     """Say under what a tool was seen, and what it did."""
-    circumstances = [f"{name}={value or '(empty)'}" for name, value in run.variables.items()]
+    circumstances = [f"{name}={_as_typed(value)}" for name, value in run.variables.items()]
     circumstances += [f"{file}: {_one_line(text)}" for file, text in run.files.items()]
     circumstances += [each.replace("-", " ") for each in run.conditions]
     circumstances += ["after a yes"] if run.consented else []
@@ -195,8 +190,13 @@ def describe_look(evidence: Evidence) -> str:
     return f"{evidence.version}, {evidence.date}, {HOW[evidence.how]}"
 
 
+def _as_typed(value: str) -> str:
+    """Show the value of a variable, in quotes where spaces around it would not be seen."""
+    return (value if value == value.strip() else repr(value)) or "(empty)"
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.split()) or "(empty)"
 
 
 def describe_seen(entry: Entry, rule: SwitchRule) -> str:
@@ -217,7 +217,7 @@ def _said_alone(entry: Entry, rule: SwitchRule, run: Run) -> str:
     if rule.variables:
         named = [name for name in run.variables if name in rule.variables]
         is_alone = len(run.variables) == len(named) == 1 and not run.files
-        return f"={run.variables[named[0]] or '(empty)'}" if is_alone else ""
+        return f"={_as_typed(run.variables[named[0]])}" if is_alone else ""
     file = entry.file(rule.file)
     is_alone = len(run.files) == 1 and not run.variables
     text = next(iter(run.files.values())) if is_alone else ""

@@ -91,7 +91,8 @@ def switch(
 
 def chosen(*, shell: bool, system: bool) -> list[Where]:
     """Return the places that were asked for; what only root may write comes first."""
-    return [*(["system"] if system else []), *(["shell"] if shell else [])]  # type: ignore[list-item]
+    asked: dict[Where, bool] = {"system": system, "shell": shell}
+    return [place for place, is_wanted in asked.items() if is_wanted]
 
 
 def in_new_shells(environment: Environment, done: Everywhere) -> Environment:
@@ -150,7 +151,7 @@ def _remarks(
             yield f"{where}: nothing had to be {'added' if is_off else 'taken out'}."
     for each in done.contraries() if is_off else ():
         yield f"{each.file}:{each.number} sets {each.name}={each.value} after that: there it wins."
-    if dry_run or not changed:
+    if dry_run or not changed or done.problems:  # What is wrong is said as an error.
         return
     count = len(opt_out_variables())
     if not is_off:

@@ -264,8 +264,14 @@ def _yes_or_no(value: bool) -> str:  # noqa: FBT001
 def _next_step(consents: Sequence[Consent], names: Sequence[str]) -> str:
     loud = [part for part in consents if part.counts and part.telemetry in ("on", "unknown")]
     if loud:
-        told = f"usagectl explain {loud[0].tool} has the evidence"
-        return f"{way_off(loud, names)} switches off what it can; {told}."
+        return f"{way_off(loud, names)} switches off what it can; {_more_on(loud[0].tool)}."
     if names:
-        return f"usagectl explain {names[0]} has the evidence."
+        return f"{_more_on(names[0])}."
     return "usagectl preview --if-enabled shows what would be sent if it were on."
+
+
+def _more_on(tool: str) -> str:
+    """Name the command that tells more of a tool; a program that records through us has no page."""
+    if tool in catalogue.names():
+        return f"usagectl explain {tool} has the evidence"
+    return f"usagectl preview {tool} shows what it records"

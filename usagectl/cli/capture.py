@@ -244,7 +244,8 @@ def _not_led(words: Sequence[str]) -> list[str]:
     from usagectl import catalogue
 
     names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
-    return [name for name in names if not catalogue.entry(name).module]
+    entries = map(catalogue.entry, names)
+    return [each.name for each in entries if not each.module and each.default != "off"]
 
 
 def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:

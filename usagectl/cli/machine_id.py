@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usagectl import catalogue, catalogued_identity, identity, settings, tools
+from usagectl import catalogued_identity, identity, settings, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun, Reveal, Tools, Yes  # noqa: TC001  (Typer reads them)
 from usagectl.cli._output import as_data
-from usagectl.errors import ConfirmationNeededError, count_of
+from usagectl.errors import ConfirmationNeededError, InvalidValueError, count_of, nearest
 from usagectl.sensitive import redact
 from usagectl.tools.catalogued import PART
 
@@ -39,8 +39,8 @@ class _ShowGroup(AnsweringGroup):
     """The group whose sub-command `show` need not be typed before the name of a tool."""
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """Take a first word that is a tool for that of `show`."""
-        if args[0] in catalogue.names():
+        """Take a first word that is no sub-command, nor nearly one, for a tool of `show`."""
+        if not nearest(args[0], self.list_commands(ctx), cutoff=0.7):
             args = ["show", *args]
         return super().resolve_command(ctx, args)
 
@@ -118,14 +118,29 @@ def set_id(
     whole = identity.validate(machine_id)
     own = {tool.name for tool in tools.emitters(environment)}
     chosen = [tool.name for tool in tools.select(environment, names or ())]
+    _refuse_other_forms(environment, names or ())
     bodies = {name: whole for name in chosen if names or name not in own}
     planned = identity.replace(environment, bodies, prefix="", dry_run=True)
     is_lost = any(found.changed and found.before.exists for found in planned)
     if is_lost and not (yes or dry_run or invocation.as_json):
         _output.confirm(f"Replace the machine ID of {_whose(planned)} by {whole}?")
     replacements = identity.replace(environment, bodies, prefix="", dry_run=dry_run)
-    cautions = identity.cautions(environment)
+    cautions = [pair for pair in identity.cautions(environment) if pair[0] in bodies]
     return _answer(replacements, cautions, dry_run=dry_run, is_typed=True)
+
+
+def _refuse_other_forms(environment: Environment, names: Sequence[str]) -> None:
+    """Refuse tools that would not take an ID of any form.
+
+    Raises:
+        InvalidValueError: one of them is such a tool.
+    """
+    able = [*dict.fromkeys(place.tool for place in identity.places(environment))]
+    for name in names:
+        if name not in able:
+            wanted = f"an ID of your own can be set for {', '.join(able)}"
+            hint = f"usagectl reset-machine-id {name}"
+            raise InvalidValueError("tool", name, wanted=wanted, hint=hint)
 
 
 @reset_app.command(cls=AnsweringCommand)

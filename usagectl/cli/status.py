@@ -109,4 +109,4 @@ def way_off(loud: Sequence[Consent], names: Sequence[str] = ()) -> str:
     if all(part.is_out_of_reach for part in loud):
         return 'eval "$(usagectl env)"'
     is_mixed = any(part.is_out_of_reach for part in loud)
-    return " ".join(("usagectl disable", *(["--shell"] if is_mixed else names)))
+    return " ".join(("usagectl disable", *(["--shell"] if is_mixed else []), *names))

@@ -64,8 +64,8 @@ def disable(
     For usagectl, and for what records through it, recording stops and waiting
     events are removed.
 
-    With --shell every known opt-out also goes into one file that bash, zsh, fish,
-    PowerShell and desktop sessions of yours read, for tools installed later too.
+    With --shell every known opt-out also goes into files of usagectl's own, which bash,
+    zsh, fish, PowerShell and desktop sessions of yours read, for tools installed later too.
     With --system they go where the shells and services of all users read them, and
     the policy wants each tool off; no file of a user is written unless a TOOL is
     named or --shell is given.
@@ -169,8 +169,8 @@ def _show(
         verb = "would be removed" if dry_run else "removed"
         events = count_of(result.purged, "waiting event")
         # Only tools of ours keep events here.
-        owners = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
-        page.line(f"{', '.join(owners)}: {events} {verb}, unsent.")
+        recording = dict.fromkeys(part.tool for part in result.consents if part.is_ours)
+        page.line(f"{', '.join(recording)}: {events} {verb}, unsent.")
     shown = [part for part in result.consents if part.counts]
     named = set(names) - {change.tool for change in result.changes}
     absent = [part.tool for part in result.consents if not part.counts and part.tool in named]

@@ -153,6 +153,12 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
 
 
+def missing_folders(file: Path) -> list[Path]:
+    """Name the folders that have to be made for a file, or a link's target, the innermost first."""
+    parents = Path(os.path.realpath(file)).parents
+    return [each for each in parents if not os.path.lexists(each)]
+
+
 def create(file: Path) -> int:
     """Make a file for its owner alone, open for writing; return the descriptor.
 

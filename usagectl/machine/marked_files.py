@@ -52,12 +52,15 @@ class FileChange(Value):
         return self.before == self.after
 
     def diff(self) -> str:
-        """Return the difference as a unified diff."""
+        """Return the difference as a unified diff, without the lines around it.
+
+        Those may hold tokens: people export them at the end of a start-up file.
+        """
         import difflib  # a dry run alone needs it
 
         old, new = (os.devnull if each is None else str(self.file) for each in self[1:3])
         sides = _lines(self.before), _lines(self.after)
-        return "".join(difflib.unified_diff(*sides, old, new))
+        return "".join(difflib.unified_diff(*sides, old, new, n=0))
 
 
 def plan_adding(environment: Environment, piece: Piece, *, author: str) -> FileChange:
@@ -71,7 +74,7 @@ def plan_adding(environment: Environment, piece: Piece, *, author: str) -> FileC
     _refuse_unfit(environment, piece.file, is_there=before is not None)
     if piece.form == "line" and "\n" in piece.text:
         raise FileUnwritableError(piece.file, reason="what it has to name holds a line end")
-    base, folders = before, len(_missing_folders(piece.file))
+    base, folders = before, len(files.missing_folders(piece.file))
     if before is not None:
         if _holds(before, piece, author):
             return FileChange(piece.file, before, before)
@@ -105,7 +108,7 @@ def carry_out(change: FileChange, *, mode: int = 0o600, folder_mode: int = 0o700
         return
     target = Path(os.path.realpath(change.file))
     if change.after is not None:
-        missing = _missing_folders(target)
+        missing = files.missing_folders(target)
         files.replace_bytes(change.file, change.after, new_mode=mode)
         for folder in missing:
             folder.chmod(folder_mode)
@@ -200,11 +203,6 @@ def _lines(data: bytes | None) -> list[str]:
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n\\ No newline at end of file\n"
     return lines
-
-
-def _missing_folders(file: Path) -> list[Path]:
-    parents = Path(os.path.realpath(file)).parents
-    return [each for each in parents if not os.path.lexists(each)]
 
 
 def _refuse_unfit(environment: Environment, file: Path, *, is_there: bool) -> None:

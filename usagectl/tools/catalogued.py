@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from usagectl.catalogue.entry import Entry, Match, Outcome, SwitchRule
+    from usagectl.catalogue.entry import Entry, File, Need, Outcome, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Change, Installation, Wish
     from usagectl.tools.file_values import Content
@@ -66,8 +66,9 @@ class Reading(Value):
     """An entry as read on this machine, for one release."""
 
     entry: Entry
+    version: str  # The release whose rules were followed.
     tried: tuple[Tried, ...]  # Every switch that is there, in the order in which they are asked.
-    speaking: tuple[Tried, ...]  # The one of each rule that is heeded.
+    speaking: tuple[Tried, ...]  # The one of each rule that is heeded, as far as they are read.
     verdict: Verdict
     problems: tuple[tuple[Path, str], ...] = ()  # Files that cannot be read, and why.
 
@@ -86,12 +87,6 @@ class Catalogued(Tool):
     def entry(self) -> Entry:
         """What the catalogue knows of it."""
         return self._entry
-
-    @property
-    def opt_out(self) -> Mapping[str, str]:
-        """The variable that silences it; nothing where only a file does."""
-        rules = [each for each in cautions.own_switches(self.entry) if each.variables]
-        return {each.variables[0]: str(each.write) for each in rules[:1]}
 
     def preview(self, _environment: Environment, wish: PreviewWish, /) -> tuple[PartPreview, ...]:
         """Say what it sends in words: only running it shows the bytes.
@@ -205,14 +200,32 @@ def read(entry: Entry, environment: Environment, version: str) -> Reading:
     reader = _Reader(entry, environment, version)
     by_rule = [list(reader.tries_of(rule)) for rule in entry.switches if reader.holds(rule)]
     heeded = [next((one for one in each if _speaks(one)), None) for each in by_rule]
-    speaking = tuple(each for each in heeded if each)
+    speaking = _reached(entry, [each for each in heeded if each])
     silent = next((each for each in entry.silent if is_within(version, each.versions)), None)
     verdict = judge(entry, speaking)
     if silent and not _first(speaking, "breaks"):
         switch = Switch("release", f"{entry.title} {version}", None, "", "off")
         verdict = Verdict("off", switch, dict.fromkeys(entry.parts, "off"))
     tried = tuple(one for each in by_rule for one in each)
-    return Reading(entry, tried, speaking, verdict, tuple(reader.problems.items()))
+    return Reading(entry, version, tried, speaking, verdict, tuple(reader.problems.items()))
+
+
+def _reached(entry: Entry, speaking: Sequence[Tried]) -> tuple[Tried, ...]:
+    """Leave out the values that would break the tool in a file that it does not come to ask.
+
+    dlt takes what a variable says and never sees the odd value behind it. A file that cannot
+    be parsed breaks it all the same.
+    """
+    if entry.combine != "first":
+        return tuple(speaking)
+    parts = set(entry.parts)
+    beaten = [
+        each
+        for number, each in enumerate(speaking)
+        if each.outcome == "breaks" and each.rule.file and each.switch.value is not None
+        if any(parts <= set(one.rule.covers or parts) for one in speaking[:number])
+    ]
+    return tuple(each for each in speaking if each not in beaten)
 
 
 def judge(entry: Entry, speaking: Sequence[Tried]) -> Verdict:
@@ -265,7 +278,8 @@ class _Reader:
         there = [name for name in rule.variables if name in variables]
         for name in there:
             value = variables[name]
-            yield _tried(rule, source, name, value, "environment", forms.outcome(rule, value))
+            outcome = forms.outcome(rule, value)
+            yield self._tried(rule, source, name, value, "environment", outcome)
         if not there:
             yield from self._try_missing(rule, source, " or ".join(rule.variables), "environment")
 
@@ -275,7 +289,7 @@ class _Reader:
         """Yield what it does that a value is not there, if anything."""
         outcome = forms.outcome(rule, forms.MISSING)
         if outcome != "ignored":
-            yield _tried(rule, source, f"no {name}", forms.MISSING, origin, outcome)
+            yield self._tried(rule, source, f"no {name}", forms.MISSING, origin, outcome)
 
     def _try_file(self, rule: SwitchRule) -> Iterator[Tried]:
         path, content = self.content(rule.file)
@@ -284,17 +298,17 @@ class _Reader:
         origin = str(path) if path else ""
         if content.problem:
             if rule.broken != "ignored":
-                yield _tried(rule, source, name, forms.MISSING, origin, rule.broken)
+                yield self._tried(rule, source, name, forms.MISSING, origin, rule.broken)
             return
-        if not all(self._has(content, file.section, need.key, need.match) for need in rule.needs):
+        if not all(self._has(content, file, need) for need in rule.needs):
             return
-        value = file_values.value_at(content, rule.key, section=file.section)
+        value = file_values.value_at(content, file.path_to(rule.key))
         if value is forms.MISSING:
             yield from self._try_missing(rule, source, name, origin)
         elif value is file_values.UNKNOWN:
             yield Tried(rule, Switch(source, name, None, origin, "unknown"), "ignored")
         else:
-            tried = _tried(rule, source, name, value, origin, forms.outcome(rule, value))
+            tried = self._tried(rule, source, name, value, origin, forms.outcome(rule, value))
             is_marker = file.format == "marker"
             yield tried._replace(switch=tried.switch._replace(value=None)) if is_marker else tried
 
@@ -310,29 +324,51 @@ class _Reader:
                 self.problems[path] = found.problem
         return self.contents[name]
 
+    def _tried(
+        self,
+        rule: SwitchRule,
+        source: Source,
+        name: str,
+        value: object,
+        origin: str,
+        outcome: Outcome,
+    ) -> Tried:
+        text = shown(self.entry, rule.key, name, value)
+        return Tried(rule, Switch(source, name, text, origin, _SAYS[outcome]), outcome)
+
     @staticmethod
-    def _has(content: Content, section: str, key: Sequence[str], match: Match) -> bool:
-        return forms.matches(match, file_values.value_at(content, key, section=section))
+    def _has(content: Content, file: File, need: Need) -> bool:
+        return forms.matches(need.match, file_values.value_at(content, file.path_to(need.key)))
 
 
-def _tried(
-    rule: SwitchRule, source: Source, name: str, value: object, origin: str, outcome: Outcome
-) -> Tried:
-    return Tried(rule, Switch(source, name, shown(value), origin, _SAYS[outcome]), outcome)
+def shown(entry: Entry, key: tuple[str, ...], name: str, value: object) -> str | None:
+    """Return a switch's value as text, short, credentials and machine IDs masked; None without.
 
-
-def shown(value: object) -> str | None:
-    """Return a value as text, short and without credentials; None where it has none."""
-    from usagectl.sensitive import mask_url_credentials
+    A token of GitHub Enterprise silences gh, and Angular's ID is its switch.
+    """
+    from usagectl.sensitive import MASK, mask_url_credentials, redact, secrets_of
 
     if value is forms.MISSING:
         return None
     if isinstance(value, bool | None):
-        text = {True: "true", False: "false", None: "null"}[value]
-    else:
-        text = str(value)
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, dict | list):  # Nobody knows what stands in it.
+        return "{…}" if isinstance(value, dict) else "[…]"
+    text = str(value)
+    is_id = key and any(each.key == key for each in entry.identities)
+    if is_id and not is_word(entry, key, text):
+        return redact(text)
+    for secret in secrets_of({name: text}):
+        text = text.replace(secret, MASK)
     text = mask_url_credentials(text) if "://" in text else text
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def is_word(entry: Entry, key: tuple[str, ...], text: str) -> bool:
+    """True if a switch knows a text at a key, such as the `false` in the place of Angular's ID."""
+    rules = [each for each in entry.switches if key and each.key == key]
+    tests = [test for each in rules for test in (each.off, each.on, each.local) if test]
+    return text.lower() in {str(word).lower() for test in tests for word in test.values}
 
 
 _MOST_SHOWN = 80

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from usagectl.catalogue.versions import is_within
 from usagectl.errors import quote
 from usagectl.tools.base import Caution, is_no
 
@@ -53,9 +54,10 @@ def version_unknown(entry: Entry) -> Caution:
     return Caution("version-unknown", message, way_off(entry))
 
 
-def own_switches(entry: Entry) -> Iterator[SwitchRule]:
+def own_switches(entry: Entry, version: str | None = None) -> Iterator[SwitchRule]:
     """Yield the switches that may be written and silence the whole tool, its own ones first."""
     rules = [each for each in entry.switches if each.write is not None and each.reach != "ci"]
+    rules = [each for each in rules if is_within(version, each.versions)]
     whole = [each for each in rules if not each.covers]
     yield from (each for each in whole if each.reach == "own")
     yield from (each for each in whole if each.reach != "own")
@@ -70,9 +72,9 @@ def can_be_written(entry: Entry) -> bool:
     return any(not each.covers for each in rules) or bool(covered and covered >= set(entry.parts))
 
 
-def way_off(entry: Entry) -> str:
+def way_off(entry: Entry, version: str | None = None) -> str:
     """Return a command that silences a tool: a variable, its file, or its own command."""
-    for rule in own_switches(entry):
+    for rule in own_switches(entry, version):
         if rule.variables:
             return f"export {rule.variables[0]}={quote(str(rule.write))}"
         return f"usagectl disable {entry.name}"
@@ -81,20 +83,22 @@ def way_off(entry: Entry) -> str:
     return next((each.run for each in entry.commands), f"usagectl explain {entry.name}")
 
 
-def _way_of(rule: SwitchRule, entry: Entry) -> str:
+def _way_of(rule: SwitchRule, reading: Reading) -> str:
     """Return what says with one switch what was meant; another one's where it is not written."""
     if rule.variables and rule.write is not None:
         return f"export {rule.variables[0]}={quote(str(rule.write))}"
-    return way_off(entry)
+    return way_off(reading.entry, reading.version)
 
 
-def _repair_of(tried: Tried, entry: Entry) -> str:
+def _repair_of(tried: Tried, reading: Reading) -> str:
     """Return what lets a tool run again that a value breaks."""
-    if tried.rule.variables:
-        return (
-            f"unset {tried.switch.name}" if tried.rule.write is None else _way_of(tried.rule, entry)
-        )
-    return f"usagectl disable {entry.name}"
+    rule, entry = tried.rule, reading.entry
+    if rule.variables:
+        return f"unset {tried.switch.name}" if rule.write is None else _way_of(rule, reading)
+    scope = entry.file(rule.file).scope
+    if rule.write is None or scope == "machine":
+        return f"usagectl explain {entry.name}"  # It says which values the tool takes.
+    return f"usagectl disable {'--project ' if scope == 'project' else ''}{entry.name}"
 
 
 def _said(switch: Switch) -> str:
@@ -116,7 +120,7 @@ def _breaking(reading: Reading) -> Iterator[Caution]:
             message, hint = f"{title} stops with an error: {problem}", _look_at(each.switch.origin)
         else:
             message = f"{title} stops with an error because of {_said(each.switch)}."
-            hint = _repair_of(each, reading.entry)
+            hint = _repair_of(each, reading)
         yield Caution("value-breaks-tool", message, hint, "error")
 
 
@@ -126,7 +130,7 @@ def _misread(reading: Reading) -> Iterator[Caution]:
     for each in reading.tried:
         if each.rule.reach == "ci" or each.outcome == "breaks":
             continue
-        wish, way = _wish_of(each), _way_of(each.rule, reading.entry)
+        wish, way = _wish_of(each), _way_of(each.rule, reading)
         said = _said(each.switch)
         if wish == "off" and each.outcome in ("ignored", "on") and is_loud:
             message = f"{said} does not switch {title} off, although it reads so."
@@ -166,7 +170,7 @@ def _partial(reading: Reading) -> Iterator[Caution]:
         if each.outcome == "off" and each.rule.covers and each.switch.value is not None:
             quiet = _in_words([entry.parts[part] for part in each.rule.covers])
             message = f"{_said(each.switch)} silences only {quiet}. Still sent: {_in_words(loud)}."
-            yield Caution("covers-part", message, way_off(entry))
+            yield Caution("covers-part", message, way_off(entry, reading.version))
 
 
 def _in_words(names: list[str]) -> str:
@@ -178,7 +182,7 @@ def _do_not_track(reading: Reading, environment: Environment) -> Iterator[Cautio
     knows_it = any(_SHARED in rule.variables for rule in entry.switches)
     if _is_loud(reading) and not knows_it and is_no(environment.variables.get(_SHARED)):
         message = f"{_SHARED} is set, but {entry.title} does not read it."
-        yield Caution("do-not-track-ignored", message, way_off(entry))
+        yield Caution("do-not-track-ignored", message, way_off(entry, reading.version))
 
 
 def _unreadable(reading: Reading) -> Iterator[Caution]:

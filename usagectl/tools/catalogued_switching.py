@@ -16,6 +16,7 @@ from usagectl.errors import FileUnwritableError, StateError, quote
 from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
+from usagectl.tools.catalogued import shown
 from usagectl.tools.catalogued_cautions import own_switches
 from usagectl.tools.editing import Syntax
 from usagectl.tools.forms import MISSING
@@ -44,7 +45,7 @@ class Target(NamedTuple):
     @property
     def key(self) -> tuple[str, ...]:
         """The path to the value, with the section in which it stands."""
-        return self.place_of(self.rule.key)
+        return self.file.path_to(self.rule.key)
 
     @property
     def syntax(self) -> Syntax:
@@ -55,10 +56,6 @@ class Target(NamedTuple):
     def name(self) -> str:
         """What a person knows the switch by."""
         return ".".join(self.rule.key) or self.path.name
-
-    def place_of(self, key: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the path to a key of the file."""
-        return (self.file.section, *key) if self.file.section and len(key) == 1 else key
 
 
 class Asked(NamedTuple):
@@ -93,8 +90,8 @@ def switch(entry: Entry, asked: Asked, wish: Wish) -> tuple[Change, ...]:
 
 def way_off(entry: Entry, environment: Environment, version: str) -> str:
     """Return a command that silences a tool without a file of the user's; empty without one."""
-    for rule in own_switches(entry):
-        if rule.variables and is_within(version, rule.versions):
+    for rule in own_switches(entry, version):
+        if rule.variables:
             return f"export {rule.variables[0]}={quote(editing.as_text(rule.write))}"
     asked = Asked(environment, version, project=True)
     targets = [each for each in _targets(entry, asked) if _can_silence(each.rule, each.file.format)]
@@ -210,7 +207,7 @@ class _Work:
         """Plan what has to be written: what the switch needs, then the switch."""
         rule, steps, data = target.rule, [], before
         for need in _unmet(target, before):
-            step, data = _put(target, data, target.place_of(need.key), need.write)
+            step, data = _put(target, data, target.file.path_to(need.key), need.write)
             steps.append(step)
         if forms.outcome(rule, _value_of(target, data)) != "off":
             step, data = _put(target, data, target.key, rule.write)
@@ -222,7 +219,7 @@ class _Work:
     ) -> None:
         """Keep what will be written, then write it: a crash between the two costs nothing."""
         is_new = before is None
-        folders = undoing.missing_folders(target.path) if is_new else ()
+        folders = tuple(reversed(files.missing_folders(target.path))) if is_new else ()
         digest = undoing.digest_of(after)
         new = Written(target.path, target.syntax, digest, is_new, folders, tuple(steps))
         kept = undoing.load(self.environment, self.entry.name)
@@ -260,8 +257,8 @@ class _Work:
         if after is not None and written.syntax.form != "marker":
             value = editing.value_of(written.path, written.syntax, after, key)
         name = ".".join(key) or written.path.name
-        shown = None if value is MISSING else editing.as_text(value)
-        yield Change(self.entry.name, written.path, name, shown, changed=after != before)
+        text = shown(self.entry, key, name, value)
+        yield Change(self.entry.name, written.path, name, text, changed=after != before)
 
     def _switch_on(self, target: Target) -> Change | None:
         before, rule = self._read(target.path), target.rule
@@ -301,10 +298,10 @@ class _Work:
             files.replace_bytes(path, after)
 
     def _change(self, target: Target, value: object, *, changed: bool) -> Change:
-        shown = None if value is MISSING else editing.as_text(value)
-        if target.file.format == "marker" and shown is not None:
-            shown = "present"
-        return Change(self.entry.name, target.path, target.name, shown, changed=changed)
+        text = shown(self.entry, target.rule.key, target.name, value)
+        if target.file.format == "marker" and text is not None:
+            text = "present"
+        return Change(self.entry.name, target.path, target.name, text, changed=changed)
 
 
 def _together(targets: Sequence[Target], parts: Collection[str]) -> list[Target]:
@@ -323,7 +320,7 @@ def _unmet(target: Target, data: bytes | None) -> list[Need]:
     return [
         need
         for need in target.rule.needs
-        if not forms.matches(need.match, _value_at(target, data, target.place_of(need.key)))
+        if not forms.matches(need.match, _value_at(target, data, target.file.path_to(need.key)))
     ]
 
 

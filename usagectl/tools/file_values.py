@@ -65,15 +65,14 @@ def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Conte
         return Content(problem=error.message)
 
 
-def value_at(content: Content, key: Sequence[str], *, section: str = "") -> object:
+def value_at(content: Content, key: Sequence[str]) -> object:
     """Return the value at a key path; MISSING without one.
 
     Without a key it is the whole file. In a file of lines `["a", "b"]` is the name `a.b`.
     """
     if isinstance(content.values, _Code):
         return content.values.value_of(key)
-    path = [section, *key] if section and len(key) == 1 else list(key)
-    return _walk(content.values, [".".join(path)] if content.is_flat and path else path)
+    return _walk(content.values, [".".join(key)] if content.is_flat and key else key)
 
 
 def _walk(value: object, path: Sequence[str]) -> object:
@@ -179,7 +178,7 @@ def _parse_ini(_path: Path, data: bytes) -> object:
     section: dict[str, object] = found
     for line in _lines(data, comments=("#", ";")):
         if line.startswith("[") and "]" in line:
-            name = _section_name(line[1 : line.rindex("]")])
+            name = section_name(line[1 : line.rindex("]")])
             kept = found.setdefault(name, {})
             section = kept if isinstance(kept, dict) else {}
             continue
@@ -188,7 +187,7 @@ def _parse_ini(_path: Path, data: bytes) -> object:
     return found
 
 
-def _section_name(text: str) -> str:
+def section_name(text: str) -> str:
     """Read `core` and git's `remote "origin"`; DVC's quotes around a name are left out too."""
     name = text.strip()
     is_quoted = len(name) > 1 and name[0] == name[-1] and name[0] in "'\""

@@ -41,7 +41,7 @@ def path_of(file: File, environment: Environment, version: str | None = None) ->
 
 def as_at(file: File, path: Path) -> File:
     """Return a file in the format that it has at one of its places."""
-    there = (each.format for each in file.places if each.path.endswith(path.name))
+    there = (each.format for each in file.places if each.path.rpartition("/")[2] == path.name)
     return file._replace(format=next(there, None) or file.format)
 
 

@@ -159,12 +159,6 @@ def refuse_foreign(environment: Environment, tool: str, path: Path) -> None:
             raise FileUnwritableError(path, reason=reason, hint=f"ls -l {quote(str(record))}")
 
 
-def missing_folders(file: Path) -> tuple[Path, ...]:
-    """Name the folders that have to be made for a file, or a link's target, the outermost first."""
-    parents = Path(os.path.realpath(file)).parents
-    return tuple(reversed([each for each in parents if not os.path.lexists(each)]))
-
-
 def _undo_bytes(written: Written, data: bytes) -> bytes | None:
     """Take every splice back; None where one does not fit, as in a record that was damaged."""
     for step in reversed(written.steps):

@@ -137,14 +137,15 @@ def _candidates(form: Format, text: str, key: Sequence[str], value: object) -> I
     if form not in _EDITORS:
         return ()
     put, take_out = _EDITORS[form]
-    found = take_out(text, key) if value is MISSING else put(text, key, value)
+    written = value if form in TYPED else as_text(value)
+    found = take_out(text, key) if value is MISSING else put(text, key, written)
     return (found,) if isinstance(found, str) else found
 
 
-def _put_all(text: str, _key: Sequence[str], value: object) -> str:
+def _put_all(text: str, _key: Sequence[str], value: str) -> str:
     """Make a value the whole text; a line end that was there stays."""
     bare = text.rstrip("\r\n")
-    return as_text(value).rstrip("\r\n") + text[len(bare) :]
+    return value.rstrip("\r\n") + text[len(bare) :]
 
 
 _Editor = tuple["Callable[..., str | Iterator[str]]", "Callable[..., str | Iterator[str]]"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.tools.file_values import section_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -38,7 +40,7 @@ class _Section(NamedTuple):
     body: int  # After its header.
 
 
-def put_in_section(text: str, key: Sequence[str], value: object) -> Iterator[str]:
+def put_in_section(text: str, key: Sequence[str], value: str) -> Iterator[str]:
     """Set a key of an ini file; the path before it names the section.
 
     A comment behind the old value is kept where the reader takes it for one: that result
@@ -49,15 +51,15 @@ def put_in_section(text: str, key: Sequence[str], value: object) -> Iterator[str
     wanted = [each for each in sections if each.name == section]
     found = _find((each for part in wanted for each in part.settings), name)
     if found:
-        yield from _replace(text, found, _text(value))
+        yield from _replace(text, found, value)
         return
     if not wanted or (not section and not wanted[-1].settings):
-        yield _new_section(text, section, name, _text(value), sections)
+        yield _new_section(text, section, name, value, sections)
         return
     last = wanted[-1]
     like = last.settings[-1] if last.settings else _any_setting(sections)
     indent, sign = (like.indent, like.sign or " = ") if like else ("", " = ")
-    yield _insert_line(text, last.end, f"{indent}{name}{sign}{_text(value)}")
+    yield _insert_line(text, last.end, f"{indent}{name}{sign}{value}")
 
 
 def take_out_of_section(text: str, key: Sequence[str]) -> Iterator[str]:
@@ -74,15 +76,15 @@ def take_out_of_section(text: str, key: Sequence[str]) -> Iterator[str]:
     yield _without(text, [each for part in parts for each in part.settings], name)
 
 
-def put_line(text: str, key: Sequence[str], value: object) -> Iterator[str]:
+def put_line(text: str, key: Sequence[str], value: str) -> Iterator[str]:
     """Set a key of a file without sections."""
     (only,) = _sections(text, has_sections=False)
     found = _find(only.settings, key[-1], is_exact=True)
     if found:
-        yield from _replace(text, found, _text(value))
+        yield from _replace(text, found, value)
         return
     sign = only.settings[-1].sign if only.settings else "="
-    yield _insert_line(text, len(text), f"{key[-1]}{sign or '='}{_text(value)}")
+    yield _insert_line(text, len(text), f"{key[-1]}{sign or '='}{value}")
 
 
 def take_line_out(text: str, key: Sequence[str]) -> Iterator[str]:
@@ -113,15 +115,6 @@ def _split(key: Sequence[str]) -> tuple[str, str]:
     return ".".join(key[:-1]), key[-1]
 
 
-def _section_name(text: str) -> str:
-    name = text.strip()
-    return name.strip("'\"") if name[:1] in ("'", '"') else name
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _sections(text: str, *, has_sections: bool) -> list[_Section]:
     """Read the sections, and the settings with the lines that continue them."""
     found = [_Section("", [], 0, 0)]
@@ -132,7 +125,7 @@ def _sections(text: str, *, has_sections: bool) -> list[_Section]:
         setting = None if header else _setting(text, at, line[0], has_sections=has_sections)
         settings = found[-1].settings
         if header:
-            found.append(_Section(_section_name(header[1]), [], end, end))
+            found.append(_Section(section_name(header[1]), [], end, end))
         elif setting and has_sections and _continues(settings, setting):
             settings[-1] = settings[-1]._replace(value_end=setting.value_end, end=end)
         elif setting:

@@ -28,7 +28,7 @@ class _Element(NamedTuple):
     end: int
 
 
-def put(text: str, key: Sequence[str], value: object) -> str:
+def put(text: str, key: Sequence[str], value: str) -> str:
     """Set an element's text, or an attribute (`@name`), and make the elements on the way.
 
     Raises:
@@ -37,7 +37,7 @@ def put(text: str, key: Sequence[str], value: object) -> str:
     *path, last = key
     attribute = last[1:] if last.startswith("@") else ""
     wanted = tuple(path) if attribute else tuple(key)
-    new = _text(value)
+    new = _escaped(value)
     if not text.strip():
         return f'<?xml version="1.0" encoding="utf-8"?>\n{_element(wanted, new, attribute)}\n'
     depth, found = _nearest(_elements(text), wanted)
@@ -153,9 +153,8 @@ def _put_attribute(text: str, found: _Element, name: str, value: str) -> str:
     return f'{text[: found.attributes]} {name}="{value}"{text[found.attributes :]}'
 
 
-def _text(value: object) -> str:
-    """Write a value as XML has it, also between quotes."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+def _escaped(text: str) -> str:
+    """Write a text as XML has it, also between quotes."""
     for mark, name in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         text = text.replace(mark, name)
     return text
