@@ -171,6 +171,12 @@ class Remark(Value):
         verb = "seen" if self.how == "wire" else "read"
         return f"{verb} in {self.versions.removeprefix('==')}" if self.versions else ""
 
+    @property
+    def whole(self) -> str:
+        """The remark in one line, with its hosts and the releases that it holds for."""
+        marks = "; ".join(filter(None, (", ".join(self.hosts), self.seen)))
+        return f"{self.text} [{marks}]" if marks else self.text
+
 
 class Run(Value):
     """What the tool did under given switches."""

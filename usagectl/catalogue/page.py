@@ -94,7 +94,7 @@ def _remarks(member: str) -> Callable[[Entry, str | None], Iterator[tuple[str, .
         remarks: Sequence[Remark] = getattr(entry, member)
         for remark in remarks:
             if is_within(version, remark.versions):
-                yield (wording.describe_remark(remark) + _mark(remark.how),)
+                yield (remark.whole + _mark(remark.how),)
 
     return write
 

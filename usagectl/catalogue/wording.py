@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         Match,
         Outcome,
         Place,
-        Remark,
         Run,
         SwitchRule,
     )
@@ -245,12 +244,6 @@ def _is_of(path: str, file: File) -> bool:
         return False
     paths = (place.path.rpartition("}")[2] for place in file.places)
     return any(each.endswith(path.rpartition("/")[2]) for each in paths)
-
-
-def describe_remark(remark: Remark) -> str:
-    """Say a remark in one line, with its hosts and the releases that it holds for."""
-    marks = "; ".join(filter(None, (", ".join(remark.hosts), remark.seen)))
-    return f"{remark.text} [{marks}]" if marks else remark.text
 
 
 def rules_of(entry: Entry, variable: str) -> Sequence[SwitchRule]:

@@ -9,7 +9,6 @@ import typer
 
 from usagectl import catalogue, notice
 from usagectl.catalogue.page import markdown, sections
-from usagectl.catalogue.wording import describe_remark
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
@@ -163,7 +162,7 @@ def _show_uncovered(page: Page, uncovered: Sequence[Remark]) -> None:
     """List traffic and traces beside usage events; nothing where none are known."""
     if uncovered:
         page.heading("What no opt-out covers")
-        page.bullets([describe_remark(each) for each in uncovered])
+        page.bullets([each.whole for each in uncovered])
 
 
 def _notice_data(found: Notice) -> dict[str, object]:

@@ -94,11 +94,9 @@ def _data(found: Report, *, reveal: bool) -> dict[str, object]:
 
 def _not_covered(found: Report) -> list[str]:
     """Say of the tools in the answer what no opt-out of theirs reaches."""
-    from usagectl.catalogue.wording import describe_remark  # the JSON alone says it here
-
     shown = dict.fromkeys(part.tool for part in found.consents)
     entries = [catalogue.entry(name) for name in shown if name in catalogue.names()]
-    return [describe_remark(each) for entry in entries for each in entry.uncovered]
+    return [each.whole for entry in entries for each in entry.uncovered]
 
 
 def way_off(loud: Sequence[Consent], names: Sequence[str] = ()) -> str:
