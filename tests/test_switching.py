@@ -235,6 +235,23 @@ def test_a_tool_that_is_not_here_gets_no_file_without_its_name(machine: Machine)
     assert [change.file for change in result.changes] == [machine.default_profile]
 
 
+def test_a_plan_that_would_work_is_no_failure(machine: Machine) -> None:
+    """A project's file that would be written switches off a tool that has no other file."""
+    machine.install_program("meltano")
+    (machine.cwd / "meltano.yml").touch()
+    planned = switching.disable(machine.environment(), project=True, dry_run=True)
+    assert machine.cwd / ".env" in [change.file for change in planned.changes]
+    assert not planned.problems
+    (problem,) = switching.disable(machine.environment(), dry_run=True).problems
+    assert problem.message.startswith("meltano stays on: no file of yours")
+
+
+def test_enable_speaks_of_no_file_of_a_tool_that_was_never_here(machine: Machine) -> None:
+    """What disable leaves out without a name, enable leaves out as well."""
+    result = switching.enable(machine.environment())
+    assert [change.tool for change in result.changes] == ["usagectl"]
+
+
 def test_a_tool_that_has_a_folder_here_is_switched_off_too(machine: Machine) -> None:
     """LocalStack may be in an environment that is not active; its folder tells of it."""
     machine.default_profile.parent.mkdir()

@@ -87,7 +87,7 @@ def disable(
         _stays(environment, each, found)
         for each in done
         for found in _concerned(each)
-        if not _is_quiet(found) and (not dry_run or found.is_out_of_reach)
+        if not _is_quiet(found) and (not dry_run or _is_out_of_reach(each, found))
     ]
     return _result(done, purged, problems)
 
@@ -133,7 +133,7 @@ def _result(
 
 def _all_written(environment: Environment) -> tuple[Tool, ...]:
     """List the tools that are here, and those whose files disable wrote before they went."""
-    here = select(environment)
+    here = tuple(each for each in select(environment) if _is_wanted(environment, each))
     gone = set(undoing.recorded(environment)) & set(catalogue.names())
     gone -= {tool.name for tool in here}
     return (*here, *(select(environment, sorted(gone)) if gone else ()))
@@ -162,7 +162,7 @@ def _carry_out(
 
 
 def _is_wanted(environment: Environment, tool: Tool) -> bool:
-    """True if a tool is switched off without its name: it is here, or records through us."""
+    """True if a tool is switched without its name: it is here, or records through us."""
     if tool.is_ours or tool.find(environment).is_found:
         return True
     return _has_folder(environment, tool)
@@ -193,6 +193,12 @@ def _concerned(done: _Switched) -> Iterable[Consent]:
 def _is_quiet(found: Consent) -> bool:
     """True if a part is off; another's that keeps its events here sends nothing either."""
     return found.telemetry == "off" or (found.telemetry == "local" and not found.is_ours)
+
+
+def _is_out_of_reach(done: _Switched, found: Consent) -> bool:
+    """True if what is planned for a tool would not switch it off."""
+    is_beaten = found.decided_by.source in ("environment", "flags")
+    return found.is_out_of_reach and (is_beaten or not done.changes)
 
 
 def _is_as_shipped(tool: Tool, found: Consent) -> bool:
