@@ -17,6 +17,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from usagectl.capture import records
+from usagectl.capture.observations import Observations
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
 from usagectl.machine import owners
 from usagectl.machine.file_errors import unwritable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival, Privacy, Request
     from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
@@ -48,6 +50,7 @@ class Sums:
     refused: int = 0  # What was turned away and not recorded: browsers, other hosts, no HTTP.
     turned_away: Counter[Refusal] = field(default_factory=Counter)  # The same by reason and host.
     unstored: int = 0  # Requests that could not be written to the file.
+    observed: Observations = field(default_factory=Observations)  # By a recorder, beside these.
 
 
 class CaptureFile:
@@ -112,6 +115,11 @@ class CaptureFile:
             known[refusal if is_known else refusal._replace(host=OTHERS)] += 1
             self.sums.refused += 1
         self._on_refusal(refusal)
+
+    def observe(self, observed: Observation) -> None:
+        """Count something that a recorder saw beside the requests; safe to call from any thread."""
+        with self._lock:
+            self.sums.observed.add(observed, now=self._environment.now())
 
     def close(self) -> None:
         """Close the file."""

@@ -55,6 +55,9 @@ class Request(NamedTuple):
     body: bytes  # Its bytes, chunks joined, content coding still on.
     problem: str = ""  # Why the body is incomplete, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where it was to go, as a recorder knows it; empty at the endpoint.
+    port: int = 0
+    scheme: str = ""  # `http` or `https`, for a recorder.
 
 
 class Privacy(NamedTuple):

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
+from usagectl.capture.observations import Observations
 from usagectl.capture.refusals import Refusal
 from usagectl.cli import _output
 from usagectl.cli._output import as_data
@@ -122,8 +123,9 @@ def has_containers(environment: Environment, words: Sequence[str]) -> bool:
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
+    sums = as_data(replace(outcome.sums, turned_away=Counter(), observed=Observations()))
     return {
-        **as_data(replace(outcome.sums, turned_away=Counter())),
+        **{name: value for name, value in sums.items() if name != "observed"},
         "turned_away": [
             {**each._asdict(), "count": count, "advice": each.advice}
             for each, count in outcome.sums.turned_away.most_common()
