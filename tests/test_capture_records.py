@@ -339,3 +339,13 @@ def test_no_secret_stands_beside_the_events() -> None:
     assert SECRET.encode() not in line
     assert b"geheim" not in line
     assert json.loads(line)["path"].startswith("http://127.0.0.1/***")
+
+
+def test_a_recorder_knows_where_a_request_was_to_go() -> None:
+    """Host, port and scheme stand in the line, masked as the path is; elsewhere they do not."""
+    where = {"host": "t.example", "port": 443, "scheme": "https"}
+    found = record_of(b'{"name":"a"}', **where)
+    assert {name: found.get(name) for name in where} == where
+    assert not where.keys() & record_of(b'{"name":"a"}').keys()
+    privacy = Privacy(secrets=(SECRET,))
+    assert SECRET.encode() not in build(b"{}", privacy=privacy, host=f"{SECRET}.example")[0]

@@ -5,28 +5,44 @@ before the event: `request`, `method`, `path`, `headers`, and `foreign` if it ca
 secret path of its capture. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
 line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
-any form that an audit reads in a file.
+any form that an audit reads in a file. A recorder, which knows where a request was to go, adds
+`host`, `port` and `scheme`. What it saw beside the requests follows at the end, a line for each
+observation: `observed` (its kind), `time` (of the first), `host`, `address`, `port`, `detail`,
+`count`.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from usagectl import sensitive
 from usagectl.capture import decoding, masking
 from usagectl.capture.decoding import UndecodableError
+from usagectl.capture.observations import Observation, Seen
 from usagectl.events import record, slicing
-from usagectl.events.reading import BESIDE, EMPTY, NO_EVENTS, NO_OBJECT, NOT_JSON, UNPARSED, Reader
+from usagectl.events.reading import (
+    BESIDE,
+    EMPTY,
+    NO_EVENTS,
+    NO_OBJECT,
+    NOT_JSON,
+    OBSERVED,
+    UNPARSED,
+    Reader,
+    is_observation,
+)
 from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
     from pathlib import Path
+
+_Line = TypeVar("_Line")
 
 MOST_EVENTS = 20_000
 """No client sends more in one request; each becomes a line with the request's headers."""
@@ -65,7 +81,7 @@ class Privacy(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in, its method and path masked."""
+    """One request as it is shown the moment it comes in; method, path and host are masked."""
 
     method: str
     path: str
@@ -74,6 +90,8 @@ class Arrival(NamedTuple):
     bytes: int  # The size of its body, as it came.
     problem: str  # Why it is incomplete or holds no event, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where it was to go, as a recorder knows it.
+    port: int = 0
 
 
 class _Body(NamedTuple):
@@ -112,7 +130,17 @@ def build(
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     lines += [unparsed(beside, BESIDE, is_coded=False) for beside in parsed.beside]
     problem = request.problem or ("" if names else parsed.problem)
-    arrival = Arrival(method, path, tool, names, len(request.body), problem, request.is_foreign)
+    arrival = Arrival(
+        method,
+        path,
+        tool,
+        names,
+        len(request.body),
+        problem,
+        is_foreign=request.is_foreign,
+        host=_cut(_masked(request.host, privacy)),
+        port=request.port,
+    )
     return b"".join(each + b"\n" for each in lines), arrival
 
 
@@ -199,12 +227,38 @@ def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
         "path": _cut(path),
         "headers": {_cut(name): _cut(_masked(text, privacy)) for name, text in kept.items()},
     }
+    if request.host:
+        about["host"] = _cut(_masked(request.host, privacy))
+        about |= {"port": request.port, "scheme": request.scheme}
     if request.is_foreign:
         about["foreign"] = True
     withheld = sorted(request.headers.keys() - kept.keys())[:_MOST_HEADERS]
     if withheld and not privacy.reveal:
         about["withheld"] = [_cut(_masked(name, privacy)) for name in withheld]
     return about
+
+
+def build_observation(seen: Seen, *, privacy: Privacy) -> bytes:
+    """Build the line of what was seen beside the requests; masked as a request is."""
+    observed = masked_observation(seen.observation, privacy)
+    members = {
+        OBSERVED: observed.kind,
+        "time": seen.first.isoformat(),
+        "host": observed.host,
+        "address": observed.address,
+        "port": observed.port,
+        "detail": observed.detail,
+        "count": seen.times,
+    }
+    return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def masked_observation(observed: Observation, privacy: Privacy) -> Observation:
+    """Mask the texts of an observation, which are a program's or its peer's, unless revealed."""
+    host, address, detail = (
+        _cut(_masked(text, privacy)) for text in (observed.host, observed.address, observed.detail)
+    )
+    return Observation(observed.kind, host, address, observed.port, detail)
 
 
 def _masked(text: str, privacy: Privacy) -> str:
@@ -241,6 +295,9 @@ class Captured(NamedTuple):
     request: str  # The same for all events of one request.
     problem: str = ""  # Why no event was found, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where the request was to go, where a recorder knew it.
+    port: int = 0
+    scheme: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -256,16 +313,40 @@ class Captured(NamedTuple):
 
 
 def load(file: Path) -> Iterator[Captured]:
-    """Read a capture file, oldest first; skip lines of another form.
+    """Read the requests of a capture file, oldest first; skip lines of another form.
 
     Raises:
         OSError: it cannot be read.
     """
+    return _load(file, _parse_line)
+
+
+def load_observations(file: Path) -> Iterator[Seen]:
+    """Read what a capture file tells of beside requests, in the order of first seen.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _load(file, _parse_observation)
+
+
+def _load(file: Path, parse: Callable[[bytes], _Line | None]) -> Iterator[_Line]:
     with file.open("rb") as stream:
         for line in stream:
-            found = _parse_line(line.rstrip(b"\n"))
+            found = parse(line.rstrip(b"\n"))
             if found is not None:
                 yield found
+
+
+def _parse_observation(line: bytes) -> Seen | None:
+    try:
+        members = json.loads(line)
+        if not is_observation(members):
+            return None
+        texts = [members[name] for name in (OBSERVED, "host", "address", "port", "detail")]
+        return Seen(Observation(*texts), members["count"], datetime.fromisoformat(members["time"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _parse_line(line: bytes) -> Captured | None:
@@ -286,6 +367,9 @@ def _parse_line(line: bytes) -> Captured | None:
             request=members["request"],
             problem=members.get("problem", ""),
             is_foreign=members.get("foreign") is True,
+            host=members.get("host", ""),
+            port=members.get("port", 0),
+            scheme=members.get("scheme", ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
