@@ -24,7 +24,6 @@ from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
 from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
-from usagectl.conformance.spec import SpecInvalidError
 from usagectl.delivery import attempts, replay
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
@@ -33,6 +32,7 @@ from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
 from usagectl.system_files import RootNeededError, SystemUnsupportedError
+from usagectl.verify.spec import SpecInvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ The program gets a home and a state of its own, and no opt-out of whoever runs t
 what it does is the same on each machine. What a test or its fixtures set counts.
 
 pytest loads it where usagectl is installed, with the option of the conformance kit
-(`usagectl.conformance`). It is no part of the package `usagectl`, which programs import before
+(`usagectl.verify`). It is no part of the package `usagectl`, which programs import before
 pytest starts: pytest warns of a plugin's package that it comes too late to rewrite. Here
 nothing is asserted (PYTEST_DONT_REWRITE).
 """
@@ -53,11 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of `--pyargs usagectl.conformance`: the description of a tool."""
+    """Add the option of `--pyargs usagectl.verify`: the description of a tool."""
     parser.getgroup("usagectl").addoption(
         "--usagectl-conformance",
         metavar="FILE",
-        help="the tool that `--pyargs usagectl.conformance` checks, described in TOML",
+        help="the tool that `--pyargs usagectl.verify` checks, described in TOML",
     )
 
 

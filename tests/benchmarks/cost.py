@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.support.endpoint import Endpoint, hang
 from tests.support.machine import Machine
-from usagectl.conformance.endpoint import Wire
+from usagectl.verify.endpoint import Wire
 
 OURS = "import sys; from usagectl.__main__ import main; main()"
 DEAD = "http://127.0.0.1:9/v1"

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from usagectl import conformance
-from usagectl.conformance import Check, Kit, Report, Spec, Switch
+from usagectl import verify as conformance
 from usagectl.machine import environment
+from usagectl.verify import Check, Kit, Report, Spec, Switch
 
 from .support import DEAD_ENDPOINT, Client
 

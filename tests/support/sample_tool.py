@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
-from usagectl.conformance import Spec, Switch
+from usagectl.verify import Spec, Switch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import pytest
 
-from usagectl import conformance
-from usagectl.conformance import Switch, canaries, verdicts
-from usagectl.conformance.endpoint import ANSWERS, Wire
+from usagectl import verify as conformance
+from usagectl.verify import Switch, canaries, verdicts
+from usagectl.verify.endpoint import ANSWERS, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

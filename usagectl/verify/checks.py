@@ -8,21 +8,21 @@ import shutil
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from usagectl import audit
-from usagectl.conformance import canaries, verdicts
-from usagectl.conformance.endpoint import ANSWERS
-from usagectl.conformance.sandbox import Sandbox, Step
-from usagectl.conformance.verdicts import Compared
 from usagectl.machine.environment import with_account_home
 from usagectl.machine.processes import CommandNotFoundError
+from usagectl.verify import canaries, verdicts
+from usagectl.verify.endpoint import ANSWERS
+from usagectl.verify.sandbox import Sandbox, Step
+from usagectl.verify.verdicts import Compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from usagectl.conformance.endpoint import Answer
-    from usagectl.conformance.sandbox import Done, Meets, Run
-    from usagectl.conformance.spec import Spec, Switch, Words
-    from usagectl.conformance.verdicts import Outcome, Verdict
     from usagectl.machine.environment import Environment
+    from usagectl.verify.endpoint import Answer
+    from usagectl.verify.sandbox import Done, Meets, Run
+    from usagectl.verify.spec import Spec, Switch, Words
+    from usagectl.verify.verdicts import Outcome, Verdict
 
     Fact = TypeVar("Fact")
 

@@ -13,16 +13,16 @@ import pytest
 
 from tests.support import sample_tool
 from tests.support.machine import REPOSITORY
-from usagectl import conformance
-from usagectl.conformance import Check, Kit, Report, Result, Spec, Switch
+from usagectl import verify as conformance
 from usagectl.machine import environment
 from usagectl.machine.processes import CommandNotFoundError
+from usagectl.verify import Check, Kit, Report, Result, Spec, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OWN = REPOSITORY / "tests" / "data" / "conformance.toml"
-KIT = ("--pyargs", "usagectl.conformance")
+KIT = ("--pyargs", "usagectl.verify")
 BUILD = " ".join(sample_tool.BUILD)
 ANSWERS = ("on", "error", "hang", "drip", "refuse", "drop")
 OFF = ("DO_NOT_TRACK=1", "MYTOOL_TELEMETRY=off", "telemetry off")

@@ -10,15 +10,15 @@ import json
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.conformance import canaries
 from usagectl.errors import count_of
+from usagectl.verify import canaries
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
-    from usagectl.conformance.canaries import Canary
-    from usagectl.conformance.sandbox import Done, Run
+    from usagectl.verify.canaries import Canary
+    from usagectl.verify.sandbox import Done, Run
 
 Outcome = Literal["passed", "failed", "not-proved"]
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from usagectl.capture import Address, children, variables_for_child
-from usagectl.conformance import endpoint
-from usagectl.conformance.spec import Switch
+from usagectl.verify import endpoint
+from usagectl.verify.spec import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from usagectl.conformance.canaries import Planted
-    from usagectl.conformance.endpoint import Answer, Traffic
-    from usagectl.conformance.spec import Spec, Words
     from usagectl.machine.environment import Environment
+    from usagectl.verify.canaries import Planted
+    from usagectl.verify.endpoint import Answer, Traffic
+    from usagectl.verify.spec import Spec, Words
 
 Afterwards = Literal["wait", "kill", "leave"]
 Meets = Literal["endpoint", "nobody", "other"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from usagectl.capture import Captured
-    from usagectl.conformance.endpoint import Traffic
+    from usagectl.verify.endpoint import Traffic
 
 _LETTERS = "abcdefghijkmnop"
 _LENGTH = 14

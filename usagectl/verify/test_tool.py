@@ -1,6 +1,6 @@
 """Tests of a tool by the conformance kit: one for each rule, switch and command line.
 
-$ python -m pytest --pyargs usagectl.conformance --usagectl-conformance mytool.toml
+$ python -m pytest --pyargs usagectl.verify --usagectl-conformance mytool.toml
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from usagectl.conformance import Check, Kit, Spec, load, plan
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment
+from usagectl.verify import Check, Kit, Spec, load, plan
 
 OPTION = "--usagectl-conformance"
 """As `usagectl_pytest` declares it."""
