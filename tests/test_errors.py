@@ -24,6 +24,7 @@ from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
 from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
+from usagectl.cli.verify import NotProvedError, WordBrokenError
 from usagectl.delivery import attempts, replay
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
@@ -32,7 +33,9 @@ from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
 from usagectl.system_files import RootNeededError, SystemUnsupportedError
-from usagectl.verify.spec import SpecInvalidError
+from usagectl.verify import Result, Row
+from usagectl.verify.homes import OutsideError
+from usagectl.verify.subject import CommandNotHereError, NothingToRunError, VerifyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +97,12 @@ SAMPLES: list[UsagectlError] = [
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),
-    SpecInvalidError(FILE, "command", wanted="has to be a list of words"),
+    VerifyFileError(FILE, "verify.seconds", found="0", wanted="number"),
+    CommandNotHereError("Next.js", hint="npm install next"),
+    NothingToRunError("go"),
+    OutsideError(FILE),
+    WordBrokenError("Next.js", [Result(Row("on"), "on", "x", "breaks")] * 7),
+    NotProvedError("Next.js", [Result(Row("on"), "on", "x", "not-proved", "y")] * 2, hint="x"),
 ]
 """One of every class; the base alone is never raised."""
 

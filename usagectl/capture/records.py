@@ -289,6 +289,7 @@ class Captured(NamedTuple):
     request: str  # The same for all events of one request.
     problem: str = ""  # Why no event was found, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where it was to go, as a recorder knows it.
 
     @property
     def document(self) -> dict[str, Any]:
@@ -334,6 +335,7 @@ def _parse_line(line: bytes) -> Captured | None:
             request=members["request"],
             problem=members.get("problem", ""),
             is_foreign=members.get("foreign") is True,
+            host=members.get("host", ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,27 +1,17 @@
-"""The conformance kit: rules that any command line with telemetry can be held to.
+"""Verification of a tool: which of its switches keep their word on this machine.
 
-    $ python -m pytest --pyargs usagectl.verify --usagectl-conformance mytool.toml
+    subject = find("mytool.toml", environment)
+    report = Trials(subject, environment).run(plan(subject, environment))
 
-The same as values: `check(load(Path("mytool.toml")), current_environment())`. The tool
-may be written in any language; its events go to an endpoint on loopback, and it runs in
-a home of its own. The kit does not see a connection to another host that ignores every
-proxy and every variable that leads to the endpoint.
+The tool is run sealed, in fresh homes, with telemetry on and with each of its switches. What is
+expected of each run is the verdict of `consent` in that very home.
 """
 
 from __future__ import annotations
 
-from usagectl.verify.checks import Check, Kit, Report, Result, check, plan
-from usagectl.verify.spec import Spec, SpecInvalidError, Switch, load
+from usagectl.verify.rows import ON, Row, plan
+from usagectl.verify.subject import Subject, find
+from usagectl.verify.trials import Report, Trials
+from usagectl.verify.verdicts import Result
 
-__all__ = [
-    "Check",
-    "Kit",
-    "Report",
-    "Result",
-    "Spec",
-    "SpecInvalidError",
-    "Switch",
-    "check",
-    "load",
-    "plan",
-]
+__all__ = ["ON", "Report", "Result", "Row", "Subject", "Trials", "find", "plan"]

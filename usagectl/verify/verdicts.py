@@ -1,242 +1,169 @@
-"""The verdict of each rule on what a tool did; a silent tool proves nothing.
+"""Verdicts of a verification: what was expected of each row, what came, and whether that holds.
 
-Outputs are compared with those of two runs with telemetry off: what differs between
-those, such as a printed time, is not telemetry's doing.
+A silent tool proves nothing: where nothing is sent with telemetry on, no switch is judged.
 """
 
 from __future__ import annotations
 
-import json
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.errors import count_of
-from usagectl.verify import canaries
+from usagectl.verify.outputs import IncomparableError, difference
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Sequence
 
-    from usagectl.verify.canaries import Canary
-    from usagectl.verify.sandbox import Done, Run
+    from usagectl.verify.canaries import Leak
+    from usagectl.verify.rows import Row
+    from usagectl.verify.runs import Ended, Ran
+    from usagectl.verify.traffic import Sent
 
-Outcome = Literal["passed", "failed", "not-proved"]
+Verdict = Literal["keeps", "breaks", "quieter", "not-proved"]
+"""`breaks`: it does not keep its word; `quieter`: it sent nothing where it was expected to."""
 
-NEVER_SENT = "with telemetry on nothing was sent either"
-NO_SILENCER = "no switch silences this command line, so there is nothing to compare with"
-NO_END = "with telemetry off it did not end either"
-_ENDED = "it did not end in time, and was ended"
-_OUTPUT_CHARACTERS = 300
-_LINE_CHARACTERS = 100
-_THREAD_SECONDS = 0.05
+WORDS: dict[Verdict, str] = {
+    "keeps": "keeps its word",
+    "breaks": "breaks its word",
+    "quieter": "quieter than expected",
+    "not-proved": "not proved",
+}
+
+NEVER_SENT = "nothing was sent with telemetry on, so silence proves nothing"
+NO_SILENCER = "no switch silences these commands, so there is nothing to compare with"
 
 
-class Compared(NamedTuple):
-    """Results of a command line with telemetry off and on."""
+class Result(NamedTuple):
+    """One row, and what became of it."""
 
-    first_off: tuple[Done, ...] = ()  # In a new home, with telemetry off.
-    first_on: tuple[Done, ...] = ()  # The same with telemetry on.
-    off: tuple[Done, ...] = ()  # With telemetry off, after other runs; empty: it did not end.
-    on: tuple[Done, ...] = ()  # The same with telemetry on.
-    fresh: tuple[Done, ...] = ()  # As `first_off`; others ran: its duration means nothing.
-
-    @property
-    def delay_seconds(self) -> float:
-        """How much longer it took with telemetry on, the first time or later.
-
-        The shortest durations are compared: other programs can make a run longer, never
-        shorter. The first time counts too, since a tool may pause after a failure.
-        """
-        return max(
-            _least(self.first_on) - _least(self.first_off),
-            _least(self.on) - _least(self.off),
-        )
+    row: Row
+    expected: str  # `on`, `off`, `local`, `breaks` or `unknown`; or the rule, in a few words.
+    came: str  # What came, in words.
+    verdict: Verdict
+    why: str = ""  # What the verdict rests on, where the counts do not say it.
+    evidence: tuple[str, ...] = ()  # The same, line by line.
+    requests: int | None = None  # To telemetry hosts; None where nothing was run.
+    ran: Ran | None = None
 
     @property
-    def is_late(self) -> bool:
-        """True if it took too long with telemetry on and was ended."""
-        return not self.on or any(done.is_late for done in (*self.first_on, *self.on))
+    def text(self) -> str:
+        """The result in lines for a person."""
+        lines = (f"expected: {self.expected}", f"came: {self.came}", self.why, *self.evidence)
+        return "\n  ".join([f"{self.row.name}: {WORDS[self.verdict]}", *filter(None, lines)])
+
+    @property
+    def is_bad(self) -> bool:
+        """True if the row does not show what has to be shown."""
+        return self.verdict in ("breaks", "not-proved")
 
 
-class Verdict(NamedTuple):
-    """Outcome of a rule, what was found, and the evidence."""
-
-    outcome: Outcome
-    found: str
-    evidence: tuple[str, ...] = ()
-
-
-def has_sent(run: Run) -> bool:
-    """True if a run sent something that could be recorded."""
-    return run.traffic.requests > 0
+def on(row: Row, ran: Ran, sent: Sent) -> Result:
+    """Judge the run with telemetry on: something has to come, or nothing is proved."""
+    why = ran.problem or _told(ran)
+    if sent.is_silent:
+        why = why or "its commands sent nothing at all"
+        return Result(row, "on", "nothing", "not-proved", why, (), 0, ran)
+    return Result(row, "on", sent.text, "keeps", why, sent.lines, sent.requests, ran)
 
 
-def on(run: Run) -> Verdict:
-    """Judge whether telemetry sends when it is on: all else rests on it."""
-    traffic = run.traffic
-    if has_sent(run):
-        return Verdict("passed", f"{count_of(traffic.requests, 'request')} came", traffic.lines)
-    last = run.done[-1]
-    if traffic.connections:
-        found = f"{count_of(traffic.connections, 'connection')} came that spoke no HTTP (TLS?)"
-    else:
-        found = "nothing came"
-    told = last.stderr.decode("utf-8", "replace").strip()[-_OUTPUT_CHARACTERS:]
-    evidence = (f"its exit status is {last.status}", *told.splitlines())
-    return Verdict("not-proved", found, evidence)
+def switch(row: Row, ran: Ran, sent: Sent, *, loud: Result) -> Result:
+    """Judge a run with a switch, or of a command that never sends."""
+    expected = "silent" if row.kind == "silent" else ran.expected
+    verdict, why = _verdict(expected, ran, sent, loud)
+    return Result(row, expected, sent.text, verdict, why, sent.lines, sent.requests, ran)
 
 
-def silence(runs: Sequence[Run], *, could_send: bool) -> Verdict:
-    """Judge whether nothing reached the endpoint, in a new home and where events wait."""
-    when = ("in a new home", "after a command whose events had to wait")
-    loud = [(state, run) for state, run in zip(when, runs, strict=True) if run.traffic.connections]
-    if loud:
-        number = sum(run.traffic.connections for _, run in loud)
-        evidence = [f"{state}: {line}" for state, run in loud for line in run.traffic.lines]
-        return Verdict("failed", f"{count_of(number, 'connection')} came", tuple(evidence))
-    unfinished = [done for run in runs for done in run.done if done.is_late or done.is_left]
-    if unfinished:
-        return Verdict("not-proved", "it did not end, and had to be ended before it might send")
-    if not could_send:
-        return Verdict("not-proved", NEVER_SENT)
-    return Verdict("passed", "nothing came")
+def _verdict(expected: str, ran: Ran, sent: Sent, loud: Result) -> tuple[Verdict, str]:
+    is_to_be_silent = expected in ("off", "local", "breaks", "silent")
+    if not sent.is_silent:
+        return ("breaks", "") if is_to_be_silent else ("keeps", "")
+    if doubt := ran.problem or _doubt(expected, ran, loud):
+        return "not-proved", doubt
+    if expected == "breaks" and ran.status:
+        return "keeps", "the tool stops with an error"
+    return ("keeps", "") if is_to_be_silent else ("quieter", "")
 
 
-def values(run: Run, planted: tuple[Canary, ...], machine: re.Pattern[str] | None) -> Verdict:
-    """Judge whether a value of the run stands in anything that came."""
-    if not run.traffic.connections:
-        return Verdict("not-proved", NEVER_SENT)
-    leaks, unreadable = canaries.search(run.traffic, planted, machine)
+def _doubt(expected: str, ran: Ran, loud: Result) -> str:
+    """Say why the silence of a run proves nothing; empty where it does."""
+    if any(each.is_late for each in ran.ended):
+        return _told(ran)
+    if loud.verdict != "keeps":
+        return NEVER_SENT
+    is_same = loud.ran is not None and ran.status == loud.ran.status
+    if is_same or expected in ("silent", "breaks"):
+        return ""
+    return f"{_told(ran) or 'the command ended well'}, other than with telemetry on"
+
+
+def _told(ran: Ran) -> str:
+    problem = next((each.problem for each in ran.ended if each.problem), "")
+    return f"the command {problem}" if problem else ""
+
+
+def values(row: Row, leaks: Sequence[Leak], unreadable: int, *, loud: Result) -> Result:
+    """Judge whether a typed value, or another that was planted, is in anything that was sent."""
+    expected = "no value"
+    if loud.verdict != "keeps":
+        return Result(row, expected, "nothing", "not-proved", NEVER_SENT)
     if leaks:
-        evidence = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in leaks)
-        return Verdict("failed", f"{count_of(len(evidence), 'value')} came", evidence)
+        lines = tuple(f"{leak.place}, {leak.form}, in {leak.where}" for leak in leaks)
+        return Result(row, expected, count_of(len(leaks), "value"), "breaks", "", lines)
     if unreadable:
-        what = count_of(unreadable, "message")
-        return Verdict("not-proved", f"{what} could not be searched (TLS, or an unknown coding)")
-    return Verdict("passed", f"no value in {count_of(run.traffic.requests, 'request')}")
+        why = f"{count_of(unreadable, 'message')} could not be searched"
+        return Result(row, expected, "no value", "not-proved", why)
+    return Result(row, expected, "no value", "keeps")
 
 
-def delay(compared: Compared | str, limit: float) -> Verdict:
-    """Judge by how much telemetry delays a command, or why that cannot be compared."""
-    if isinstance(compared, str):
-        return Verdict("not-proved", compared)
-    if compared.is_late:
-        return Verdict("failed", _ENDED)
-    found = compared.delay_seconds
-    evidence = (
-        _duration_line("in a new home", compared.first_off, compared.first_on),
-        _duration_line("later", compared.off, compared.on),
-    )
-    return Verdict("passed" if found <= limit else "failed", f"{found:+.3f} s", evidence)
+def dead(row: Row, off: Sequence[Ran], on: Sequence[Ran], *, limit: float) -> Result:
+    """Judge whether commands take longer, or say or end otherwise, while the endpoint is dead.
 
-
-def output(compared: Compared | str, complete: Sequence[Done]) -> Verdict:
-    """Judge whether telemetry shows in output or exit status, on the first run and later.
-
-    The senders of `complete` runs were waited for.
+    Each run is of commands in a new home, and once more in the same. The shortest durations are
+    compared: other programs make a run longer, never shorter.
     """
-    if isinstance(compared, str):
-        return Verdict("not-proved", compared)
-    withs = (*compared.on, *complete)
+    expected = f"at most {limit:g} s, no trace"
+    if not off or not on:
+        return Result(row, expected, "nothing", "not-proved", NO_SILENCER)
+    if any(each.is_late for ran in off for each in ran.ended):
+        return Result(row, expected, "nothing", "not-proved", "with telemetry off it did not end")
+    if any(each.is_late for ran in on for each in ran.ended):
+        return Result(row, expected, "no end", "breaks", "it did not end in time, and was ended")
+    pairs = [_shortest(off, on, time) for time in range(len(off[0].ended))]
+    longest = max(with_ - without for without, with_ in pairs)
+    lines = [
+        f"{when}: off {without:.2f} s, on {with_:.2f} s"
+        for when, (without, with_) in zip(("in a new home", "later"), pairs, strict=False)
+    ]
+    found, why = _differences(off, on)
+    verdict: Verdict = "breaks" if found or longest > limit else "keeps"
+    evidence = (*(lines if longest > limit else ()), *dict.fromkeys(found))
+    return Result(row, expected, f"{longest:+.2f} s", verdict, why, evidence)
+
+
+def _shortest(off: Sequence[Ran], on: Sequence[Ran], time: int) -> tuple[float, float]:
+    short, long = (min(ran.ended[time].seconds for ran in every) for every in (off, on))
+    return short, long
+
+
+def _differences(off: Sequence[Ran], on: Sequence[Ran]) -> tuple[list[str], str]:
+    """List what telemetry changes in output and status; a first run may mention it on stderr."""
+    found: list[str] = []
     try:
-        # A first run may mention telemetry on stderr.
-        firsts = (*compared.first_off, *compared.fresh)
-        found = _differences(firsts, compared.first_on, ("stdout",))
-        found += _differences(compared.off, withs, ("stdout", "stderr"))
+        for time in range(len(off[0].ended)):
+            without, withs = ([ran.ended[time] for ran in every] for every in (off, on))
+            for ended in withs:
+                found += _differs(without, ended, ("stdout", "stderr")[: time + 1])
     except IncomparableError:
-        return Verdict("not-proved", "its output differs from run to run with telemetry off too")
-    if found:
-        return Verdict("failed", "they differ", tuple(dict.fromkeys(found))[:10])
-    return Verdict("passed", "they are the same")
+        return found, "its output differs from run to run with telemetry off too"
+    return found, ""
 
 
-def _differences(
-    without: Sequence[Done], withs: Sequence[Done], streams: Sequence[str]
-) -> list[str]:
+def _differs(without: Sequence[Ended], ended: Ended, streams: Sequence[str]) -> list[str]:
+    statuses = sorted({each.status for each in without})
     found = []
-    statuses = {done.status for done in without}
-    for done in withs:
-        if done.is_late:
-            found.append(_ENDED)
-            continue
-        if done.status not in statuses:
-            wanted = " or ".join(map(str, sorted(statuses)))
-            found.append(f"its exit status is {done.status} instead of {wanted}")
-        for stream in streams:
-            told = difference([getattr(each, stream) for each in without], getattr(done, stream))
-            found += [f"{stream}: {told}"] if told else []
+    if ended.status not in statuses:
+        wanted = " or ".join(map(str, statuses))
+        found.append(f"its exit status is {ended.status} instead of {wanted}")
+    for stream in streams:
+        told = difference([getattr(each, stream) for each in without], getattr(ended, stream))
+        found += [f"{stream}: {told}"] if told else []
     return found
-
-
-def _duration_line(when: str, off: tuple[Done, ...], on: tuple[Done, ...]) -> str:
-    text = f"{when}: off {_least(off):.3f} s (of {len(off)}), "
-    text += f"on {_least(on):.3f} s (of {len(on)})"
-    held = min(done.seconds - done.own_seconds for done in on)
-    if held > max(done.seconds - done.own_seconds for done in off) + _THREAD_SECONDS:
-        text += f"; its output was held open for {held:.3f} s after its end"
-    return text
-
-
-def _least(done: tuple[Done, ...]) -> float:
-    """Return the shortest duration."""
-    return min(each.seconds for each in done)
-
-
-class IncomparableError(Exception):
-    """The output differs so much without telemetry that nothing can be compared."""
-
-
-def difference(without: Sequence[bytes], found: bytes) -> str:
-    """Say where an output differs from those without telemetry; empty if it does not.
-
-    Raises:
-        IncomparableError: those have different numbers of lines.
-    """
-    if found in without:
-        return ""
-    shapes = {shape for each in without if (shape := _shape(each))}
-    if len(shapes) == 1 and all(map(_shape, without)):
-        shape = _shape(found)
-        if not shape:
-            return "it is not JSON any more"
-        if shape not in shapes:
-            return "its JSON has other members"
-    sets = [each.split(b"\n") for each in without]
-    if len({len(lines) for lines in sets}) > 1:
-        if len(shapes) == 1:
-            return ""
-        raise IncomparableError
-    return _first_other_line(sets, found.split(b"\n"))
-
-
-def _first_other_line(sets: Sequence[Sequence[bytes]], found: Sequence[bytes]) -> str:
-    for number, (mine, *others) in enumerate(zip_longest(found, *sets), start=1):
-        is_steady = len(set(others)) == 1
-        is_missing = mine is None or others[0] is None
-        if is_missing or (is_steady and mine != others[0]):
-            return f"line {number} is {_shown(mine)} instead of {_shown(others[0])}"
-    return ""
-
-
-def _shown(line: bytes | None) -> str:
-    if line is None:
-        return "missing"
-    text = repr(line.decode("utf-8", "replace"))
-    return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]}…"
-
-
-def _shape(output: bytes) -> str:
-    """Return the form of a JSON answer, without its values; empty for another text."""
-    try:
-        document = json.loads(output)
-    except (ValueError, RecursionError):
-        return ""
-    return json.dumps(_form(document), sort_keys=True) if isinstance(document, dict | list) else ""
-
-
-def _form(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _form(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_form(value[0])] if value else []
-    return type(value).__name__
