@@ -25,7 +25,7 @@ delivery emitting botocore
 preview live switching shell_files system_files status
 capture
 audit
-conformance
+verify
 __init__
 cli
 __main__

@@ -204,7 +204,7 @@ def _has_children() -> bool:
 def run_step(step: dict[str, Any]) -> dict[str, Any]:
     """Run one command line to its end and to the end of its output, as `$(command)` waits.
 
-    Returns members of `conformance.sandbox.Done`, each byte of the output as a character.
+    Returns members of `verify.sandbox.Done`, each byte of the output as a character.
     """
     for name, text in step["files"].items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)

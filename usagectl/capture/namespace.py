@@ -185,9 +185,12 @@ class Namespace:
             CommandNotExecutableError: there is one, but it cannot be started.
             SealBrokenError: the namespace was ended from outside.
         """
-        return processes.run_started(
-            lambda: self.start(command, variables, cwd=cwd, streams=streams)
-        )
+
+        def start() -> Namespace:
+            self.start(command, variables, cwd=cwd, streams=streams)
+            return self
+
+        return processes.run_started(start)
 
     def start(
         self,
@@ -196,8 +199,8 @@ class Namespace:
         *,
         cwd: Path | None = None,
         streams: tuple[int, int, int] = (0, 1, 2),
-    ) -> Namespace:
-        """Start a command, and return what can be waited for.
+    ) -> None:
+        """Start a command, which can then be waited for.
 
         Raises:
             CommandNotFoundError: no such program.
@@ -210,7 +213,7 @@ class Namespace:
         while True:
             message = self._next()
             if "started" in message:
-                return self
+                return
             if "failed" in message:
                 error = OSError(message["failed"], os.strerror(message["failed"]))
                 raise processes.translated(error, command[0], variables)
@@ -219,6 +222,11 @@ class Namespace:
         """Send a signal to the command."""
         with suppress(OSError):
             self._control.send(json.dumps({"signal": int(number)}).encode())
+
+    def kill(self) -> None:
+        """Kill all that runs in it."""
+        with suppress(OSError):
+            self._control.send(b'{"kill": true}')
 
     def wait(self) -> int:
         """Wait until the command has ended; return its status, negative for a signal."""

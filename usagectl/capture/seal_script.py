@@ -354,6 +354,9 @@ class _Init:
     def _obey(self, message: dict[str, Any], streams: list[int]) -> None:
         if "command" in message:
             self._run(message, streams)
+        elif "kill" in message:
+            with suppress(ProcessLookupError):  # There is nobody but this process.
+                os.kill(-1, signal.SIGKILL)
         elif self._command:
             with suppress(ProcessLookupError):
                 os.kill(self._command, message["signal"])
