@@ -163,6 +163,7 @@ _usagectl_commands() {
                 enable
                 preview
                 capture
+                verify
                 audit
                 spool
                 replay
@@ -265,6 +266,14 @@ _usagectl_options() {
                 --grace
                 --live
                 --reveal
+                --json
+                --help,-h)
+            ;;
+        'usagectl verify')
+            reply=(--quick
+                +--switch
+                --evidence
+                --keep
                 --json
                 --help,-h)
             ;;
@@ -955,6 +964,116 @@ _usagectl_values() {
             ;;
         'usagectl capture +')
             reply=(command)
+            ;;
+        'usagectl verify --switch')
+            reply=(choice
+                telemetry.mode
+                telemetry.endpoint
+                localstack.cache_dir
+                spool.max_bytes
+                spool.max_days)
+            ;;
+        'usagectl verify --keep')
+            reply=(file)
+            ;;
+        'usagectl verify 1')
+            reply=(choice
+                agno
+                aider
+                airflow
+                amplify
+                angular
+                astro
+                azure-cli
+                bentoml
+                browser-use
+                cdk
+                checkov
+                chromadb
+                claude-code
+                codex
+                crewai
+                dagster
+                dart
+                dbt
+                deepeval
+                dlt
+                docker
+                dotnet
+                dvc
+                eas
+                evidently
+                expo
+                feast
+                firebase
+                gatsby
+                gcloud
+                gemini
+                gh
+                giskard
+                go
+                gradio
+                great-expectations
+                guardrails
+                hardhat
+                haystack
+                homebrew
+                huggingface
+                influxdb
+                ionic
+                kedro
+                label-studio
+                langflow
+                litellm
+                localstack
+                lstk
+                medusa
+                meltano
+                mem0
+                mlflow
+                netdata
+                netlify
+                next
+                nuxt
+                nx
+                open-interpreter
+                packer
+                pandasai
+                ploomber
+                popularity-contest
+                powershell
+                prefect
+                prisma
+                ragas
+                ray
+                redocly
+                reflex
+                sagemaker
+                salesforce
+                sam
+                sanity
+                semgrep
+                serverless
+                sf-hamilton
+                shopify
+                skypilot
+                snowflake-cli
+                sqlmesh
+                storybook
+                streamlit
+                supabase
+                syncthing
+                terraform
+                turbo
+                unstructured
+                usagectl
+                vercel
+                vizro
+                vllm
+                vscode
+                wrangler
+                yarn
+                zenml)
             ;;
         'usagectl audit --state')
             reply=(choice

@@ -126,6 +126,7 @@ function __usagectl_commands
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
                 'capture	Run a command and record what it tries to send, by one of three ways.' \
+                'verify	Run a tool with each of its switches, and say which keep their word.' \
                 'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
@@ -217,6 +218,13 @@ function __usagectl_options
                 '--grace	Time to wait at most for what CMD leaves running behind it.' \
                 '--live	Show each request, and each look-up, on stderr as it comes.' \
                 '--reveal	Keep tokens, home paths and all headers in clear.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl verify'
+            printf '%s\n' '--quick	Try each switch\'s own value for off alone.' \
+                '+--switch	Try this variable, key or command; can be repeated.' \
+                '--evidence	Print an [[evidence]] block for the catalogue instead.' \
+                '--keep	Keep every captured request in this new file, unmasked.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl audit'
@@ -861,6 +869,113 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl capture +'
             printf '%s\n' command
+        case 'usagectl verify --switch'
+            printf '%s\n' choice \
+                telemetry.mode \
+                telemetry.endpoint \
+                localstack.cache_dir \
+                spool.max_bytes \
+                spool.max_days
+        case 'usagectl verify --keep'
+            printf '%s\n' file
+        case 'usagectl verify 1'
+            printf '%s\n' choice \
+                agno \
+                aider \
+                airflow \
+                amplify \
+                angular \
+                astro \
+                azure-cli \
+                bentoml \
+                browser-use \
+                cdk \
+                checkov \
+                chromadb \
+                claude-code \
+                codex \
+                crewai \
+                dagster \
+                dart \
+                dbt \
+                deepeval \
+                dlt \
+                docker \
+                dotnet \
+                dvc \
+                eas \
+                evidently \
+                expo \
+                feast \
+                firebase \
+                gatsby \
+                gcloud \
+                gemini \
+                gh \
+                giskard \
+                go \
+                gradio \
+                great-expectations \
+                guardrails \
+                hardhat \
+                haystack \
+                homebrew \
+                huggingface \
+                influxdb \
+                ionic \
+                kedro \
+                label-studio \
+                langflow \
+                litellm \
+                localstack \
+                lstk \
+                medusa \
+                meltano \
+                mem0 \
+                mlflow \
+                netdata \
+                netlify \
+                next \
+                nuxt \
+                nx \
+                open-interpreter \
+                packer \
+                pandasai \
+                ploomber \
+                popularity-contest \
+                powershell \
+                prefect \
+                prisma \
+                ragas \
+                ray \
+                redocly \
+                reflex \
+                sagemaker \
+                salesforce \
+                sam \
+                sanity \
+                semgrep \
+                serverless \
+                sf-hamilton \
+                shopify \
+                skypilot \
+                snowflake-cli \
+                sqlmesh \
+                storybook \
+                streamlit \
+                supabase \
+                syncthing \
+                terraform \
+                turbo \
+                unstructured \
+                usagectl \
+                vercel \
+                vizro \
+                vllm \
+                vscode \
+                wrangler \
+                yarn \
+                zenml
         case 'usagectl audit --state'
             printf '%s\n' choice \
                 waiting \

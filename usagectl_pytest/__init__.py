@@ -7,10 +7,10 @@
 The program gets a home and a state of its own, and no opt-out of whoever runs the tests:
 what it does is the same on each machine. What a test or its fixtures set counts.
 
-pytest loads it where usagectl is installed, with the option of the conformance kit
-(`usagectl.conformance`). It is no part of the package `usagectl`, which programs import before
-pytest starts: pytest warns of a plugin's package that it comes too late to rewrite. Here
-nothing is asserted (PYTEST_DONT_REWRITE).
+pytest loads it where usagectl is installed, with a collector of files that end in
+`.usagectl.toml` (`usagectl_pytest.tools`). It is no part of the package `usagectl`, which programs
+import before pytest starts: pytest warns of a plugin's package that it comes too late to
+rewrite. Here nothing is asserted (PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEFORE] = dict(os.environ)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of `--pyargs usagectl.conformance`: the description of a tool."""
-    parser.getgroup("usagectl").addoption(
-        "--usagectl-conformance",
-        metavar="FILE",
-        help="the tool that `--pyargs usagectl.conformance` checks, described in TOML",
-    )
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the file in which an author describes a tool: a test for each row of `verify`."""
+    if not file_path.name.endswith(".usagectl.toml"):
+        return None
+    from usagectl_pytest.tools import ToolFile
+
+    return ToolFile.from_parent(parent, path=file_path)
 
 
 class UsageCapture:

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from usagectl import sensitive
-from usagectl.capture import masking
+from usagectl.capture import decoding, masking
+from usagectl.capture.decoding import UndecodableError
 from usagectl.capture.observations import Observation, Seen
 from usagectl.events import record, slicing
 from usagectl.events.reading import (
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 _Line = TypeVar("_Line")
 
-MAX_DECODED_BYTES = 32 * 1024 * 1024
-"""A larger body is not unpacked, however small it came in: a decompression bomb ends here."""
-
 MOST_EVENTS = 20_000
 """No client sends more in one request; each becomes a line with the request's headers."""
 
@@ -55,10 +52,6 @@ UNNAMED = "unnamed"
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
 """Each event repeats what is known of its request: that must not fill the disk."""
-
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_MOST_CODINGS = 4
-_MOST_MEMBERS = 1000
 
 
 class Request(NamedTuple):
@@ -109,10 +102,6 @@ class _Body(NamedTuple):
     beside: list[bytes] = []  # noqa: RUF012  (a tuple's default, which nobody changes)
 
 
-class UndecodableError(Exception):
-    """The coding of a body is unknown or broken, or the body becomes too large."""
-
-
 def build(
     request: Request, *, now: datetime, entropy: Callable[[int], bytes], privacy: Privacy
 ) -> tuple[bytes, Arrival]:
@@ -157,8 +146,13 @@ def build(
 
 def _parse_body(request: Request) -> _Body:
     """Cut the exact bytes of the events out of a body."""
+    signal = decoding.otlp_signal(request.path, request.headers)
     try:
-        decoded = decode(request.body, request.headers.get("content-encoding", ""))
+        decoded = decoding.decode(request.body, request.headers.get("content-encoding", ""))
+        if signal:
+            is_grpc = not request.path.endswith(f"/{signal}")
+            shown = decoding.otlp_as_json(decoded, signal, is_grpc=is_grpc)
+            return _Body([], f"it is OTLP in protobuf ({signal})", [shown])
     except UndecodableError as error:
         return _Body([], str(error))
     # Lines without an event are bounded too: the client waits until all are looked at.
@@ -186,48 +180,6 @@ def _parse_value(text: bytes) -> _Body:
     problem = NO_OBJECT if len(events) < len(values) else "" if values else NO_EVENTS
     beside = slicing.beside_events(text)
     return _Body(events, problem, [beside] if beside else [])
-
-
-def decode(body: bytes, content_encoding: str) -> bytes:
-    """Take off the codings of a `Content-Encoding`, the last one first (RFC 9110, 8.4).
-
-    Raises:
-        UndecodableError: a coding is unknown or broken, or more than `MAX_DECODED_BYTES` come out.
-    """
-    codings = [each.strip().lower() for each in content_encoding.split(",") if each.strip()]
-    if len(codings) > _MOST_CODINGS:
-        raise UndecodableError("it is coded more than four times")
-    for coding in reversed(codings):
-        if coding in ("gzip", "x-gzip", "deflate"):
-            body = _inflate(body, is_deflate=coding == "deflate")
-        elif coding != "identity":
-            raise UndecodableError("its coding is not known")
-    return body
-
-
-def _inflate(body: bytes, *, is_deflate: bool) -> bytes:
-    """Decompress every member; `deflate` means zlib's form, which some send without its frame."""
-    window = _GZIP_OR_ZLIB
-    found = b""
-    rest = body
-    for _ in range(_MOST_MEMBERS):
-        if not rest:
-            return found
-        inflater = zlib.decompressobj(window)
-        try:
-            found += inflater.decompress(rest, MAX_DECODED_BYTES + 1 - len(found))
-        except zlib.error as error:
-            if is_deflate and not found and window == _GZIP_OR_ZLIB:
-                window = -zlib.MAX_WBITS
-                continue
-            raise UndecodableError("its compression is broken") from error
-        if len(found) > MAX_DECODED_BYTES:
-            message = f"it becomes larger than {MAX_DECODED_BYTES} bytes"
-            raise UndecodableError(message)
-        if not inflater.eof:
-            raise UndecodableError("its compression ends too soon")
-        rest = inflater.unused_data.lstrip(b"\0")
-    raise UndecodableError("its compression has too many parts")
 
 
 def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:

@@ -15,13 +15,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from usagectl.capture.records import UndecodableError, decode
+from usagectl.capture.decoding import UndecodableError, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from usagectl.capture import Captured
-    from usagectl.conformance.endpoint import Traffic
+    from usagectl.verify.traffic import Traffic
 
 _LETTERS = "abcdefghijkmnop"
 _LENGTH = 14
@@ -120,7 +120,7 @@ def _hashes(whole: str) -> Iterator[tuple[str, bytes]]:
 
 
 class Planted(NamedTuple):
-    """The canaries of one kit (see `canaries`), and the variables and files that hold them."""
+    """The canaries of one verification, and the variables and files that hold them."""
 
     value: str
     user: str
@@ -140,7 +140,7 @@ class Planted(NamedTuple):
         return {
             **dict.fromkeys(("USER", "LOGNAME", "USERNAME"), self.user),
             **dict.fromkeys(("HOSTNAME", "COMPUTERNAME"), self.host),
-            "CONFORMANCE_NOTE": self.note,
+            "VERIFY_NOTE": self.note,
             "GITHUB_TOKEN": f"ghp_{self.token:x<36}",
             "AWS_SECRET_ACCESS_KEY": self.token,
             "DATABASE_URL": f"postgres://someone:{self.login}@127.0.0.1:9/some",
@@ -166,7 +166,7 @@ class Planted(NamedTuple):
 
     def canaries(self, home: str, work: str) -> tuple[Canary, ...]:
         """List the canaries with their places."""
-        note, token = "the variable CONFORMANCE_NOTE", "a token in a variable"
+        note, token = "the variable VERIFY_NOTE", "a token in a variable"
         return (
             Canary("what was typed for {value}", self.value),
             Canary("the user's name", self.user),
@@ -183,19 +183,19 @@ class Planted(NamedTuple):
 
 
 def plant(entropy: Callable[[int], bytes]) -> Planted:
-    """Draw the canaries of one kit."""
+    """Draw the canaries of one verification."""
     return Planted(*(draw(entropy) for _ in Planted._fields))
 
 
 def search(
     traffic: Traffic, planted: tuple[Canary, ...], machine: re.Pattern[str] | None
 ) -> tuple[list[Leak], int]:
-    """Search every part of every request, and every byte of every connection.
+    """Search every part of every request, and every name that was asked for.
 
     Returns what was found, once for each place, and how many messages cannot be searched.
     `machine` finds values of this machine, with a group for each rule of the audit.
     """
-    unreadable = traffic.refused
+    unreadable = 0
     found: dict[Leak, None] = {}
     for each in traffic.captured:
         try:
@@ -206,11 +206,9 @@ def search(
         for where, data in parts:
             found |= dict.fromkeys(find(planted, data, where=where))
             found |= dict.fromkeys(_of_machine(machine, data, where))
-    known = {leak.place for leak in found}
-    for heard in traffic.heard:  # Only here is what was not a request.
-        for leak in find(planted, heard, where="the bytes of a connection"):
-            if leak.place not in known:
-                found[leak] = None
+    for observed, count in traffic.observed:
+        found |= dict.fromkeys(find(planted, observed.host.encode(), where="a name of a host"))
+        unreadable += count if observed.kind == "tls-refused" else 0
     return list(found), unreadable
 
 
@@ -221,7 +219,7 @@ def _parts(request: Captured) -> Iterator[tuple[str, bytes]]:
         UndecodableError: the coding of its body is unknown or broken.
     """
     path = request.path.partition("?")[0]
-    yield "the address", request.path.encode()
+    yield "the address", f"{request.host}{request.path}".encode()
     for name, value in request.headers.items():
         yield f"the header {name}", f"{name}: {value}".encode()
     body = request.body

@@ -1,0 +1,173 @@
+"""The home and project of one run, made anew: its files, its variables, its switch, its verdict."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from usagectl import consent
+from usagectl.errors import StateError
+from usagectl.machine.environment import is_ci, is_container
+from usagectl.tools import places
+from usagectl.tools.catalogued import Catalogued
+from usagectl.tools.editing import Syntax, edit
+from usagectl.tools.registry import select
+from usagectl.verify.subject import filled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from usagectl.catalogue.entry import File, SwitchRule
+    from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Tool
+    from usagectl.verify.canaries import Planted
+    from usagectl.verify.rows import Edit, Row
+    from usagectl.verify.subject import Subject
+
+_HANDED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "JAVA_HOME")
+"""Variables that programs need to start; a run gets no other of this person's."""
+
+BREAKS = "value-breaks-tool"
+
+
+class OutsideError(StateError):
+    """A file of the tool lies outside of the folders of a run, or nowhere."""
+
+    code = "outside"
+
+    def __init__(self, file: object) -> None:
+        super().__init__(f"{file} is no file of a fresh home, so it is not written.")
+
+
+class Home:
+    """Fresh folders of one run, made below `root`, and the machine that its commands see."""
+
+    def __init__(
+        self, root: Path, subject: Subject, planted: Planted, given: Environment, row: Row
+    ) -> None:
+        self.home = root / "home" / planted.home
+        self.work = root / "work" / planted.work
+        self._root = root
+        self._subject = subject
+        self._planted = planted
+        config, state = (self.home / each / "usagectl" for each in (".config", ".local/state"))
+        self.environment = given._replace(
+            variables={**self._variables(given), **row.variables},
+            cwd=self.work,
+            account_home=self.home,
+            config_dir=config,
+            state_dir=state,
+            test_runner="",
+        )
+
+    def _variables(self, given: Environment) -> dict[str, str]:
+        entry, known = self._subject.entry, given.variables
+        switches = {name for rule in entry.switches for name in rule.variables}
+        folders = [*map(str, self._subject.programs), known.get("PATH", os.defpath)]
+        return {
+            **{name: known[name] for name in _HANDED_ON if name in known},
+            **{n: v for n, v in self._planted.variables.items() if n not in switches},
+            **dict.fromkeys(("HOME", "USERPROFILE"), str(self.home)),
+            **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self._root / "tmp")),
+            "PATH": os.pathsep.join(folders),
+            "PWD": str(self.work),
+            **{name: self.fill(value) for name, value in entry.verify.variables.items()},
+        }
+
+    def make(self) -> None:
+        """Make the folders, with the files that the tool needs and those that hold canaries.
+
+        Raises:
+            OutsideError: a file would lie elsewhere.
+        """
+        for folder in (self.home, self.work, self._root / "tmp"):
+            folder.mkdir(parents=True, mode=0o700)
+        entry = self._subject.entry
+        for name, text in {**self._planted.files, **entry.consent, **entry.verify.files}.items():
+            self._write(places.expand(name, self.environment), self.fill(text).encode())
+        if (modules := self._subject.node_modules) and not (self.work / modules.name).exists():
+            (self.work / modules.name).symlink_to(modules)
+
+    def fill(self, text: str) -> str:
+        """Put the folder of the file and the typed value in their places."""
+        return filled(text, self._subject.folder, self._planted.value)
+
+    def apply(self, wanted: Edit) -> None:
+        """Write to the tool's own file.
+
+        Raises:
+            StateError: the file cannot hold that, or lies elsewhere.
+        """
+        if wanted.rule is None:
+            tool = self._tool()
+            for change in tool.switch(self.environment, "off", dry_run=True, project=True):
+                self._refuse_outside(change.file)
+            tool.switch(self.environment, "off", dry_run=False, project=True)
+        else:
+            file = self._subject.entry.file(wanted.rule.file)
+            path = places.path_of(file, self.environment, self._subject.version)
+            self._write(path, wanted.broken.encode() or _edited(wanted, file, path))
+
+    def texts(self) -> dict[str, str]:
+        """Read the tool's own files below home and project, by the path that an entry writes."""
+        return dict(self._texts())
+
+    def verdict(self) -> str:
+        """Return what `consent` says of the tool in this home; of several parts, of the first."""
+        found = consent.evaluate_tool(self.environment, self._tool(), is_named=True)[0]
+        is_broken = any(each.code == BREAKS and each.level == "error" for each in found.cautions)
+        return "breaks" if is_broken else found.telemetry
+
+    def conditions(self) -> tuple[str, ...]:
+        """Name what this machine is, as far as the entry tells such machines apart."""
+        entry = self._subject.entry
+        told = {each for rule in entry.switches for each in rule.when}
+        told |= {each for file in entry.files for place in file.places for each in place.when}
+        known = {each.removeprefix("not-") for each in told}
+        holds = {
+            "root": self.environment.uid == 0 and "root" in known,
+            "container": is_container(self.environment) and "container" in known,
+            "ci": is_ci(self.environment),
+        }
+        return tuple(name for name, is_so in holds.items() if is_so)
+
+    def _tool(self) -> Tool:
+        entry = self._subject.entry
+        if entry.module:
+            return select(self.environment, [entry.name])[0]
+        return Catalogued(entry, self._subject.installation)
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        for file in self._subject.entry.files:
+            path = places.path_of(file, self.environment, self._subject.version)
+            for head, folder in (("~/", self.home), ("", self.work)):
+                if path and path.is_relative_to(folder) and path.is_file():
+                    yield f"{head}{path.relative_to(folder)}", path.read_text("utf-8", "replace")
+
+    def _write(self, path: Path | None, data: bytes) -> None:
+        self._refuse_outside(path)
+        assert path is not None  # noqa: S101  (the line above refuses it)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def _refuse_outside(self, path: Path | None) -> None:
+        """Refuse what is not this run's: as root some tools have their files below /var."""
+        if path is None or not path.parent.resolve().is_relative_to(self._root):
+            raise OutsideError(path or "That")
+
+
+def _edited(wanted: Edit, file: File, path: Path | None) -> bytes:
+    """Return a file with a switch set, and what the switch needs beside it."""
+    if path is None:
+        raise OutsideError(file.name)
+    rule: SwitchRule = wanted.rule  # type: ignore[assignment]  # `apply` has asked
+    there = places.as_at(file, path)
+    if there.format == "marker":
+        return b""
+    data = path.read_bytes() if path.is_file() else None
+    needed = [(need.key, need.write) for need in rule.needs if need.write is not None]
+    for key, value in (*needed, (rule.key, wanted.value)):
+        syntax = Syntax(there.format, there.dialect)
+        data = edit(path, syntax, data, there.path_to(tuple(key)), value)
+    return data or b""
