@@ -259,16 +259,30 @@ class Namespace:
         self._is_empty = message.get("is_empty", self._is_empty)
         return message
 
-    def close(self) -> None:
-        """Kill what runs in it, and let the kernel take it away; closing twice is fine."""
+    def close(self) -> int:
+        """Kill what runs in it, and let the kernel take it away; return how many that were.
+
+        Closing twice is fine.
+        """
         if self._keeper.fileno() < 0:
-            return
+            return 0
+        left = 0 if self.is_empty else self._count()
         with suppress(OSError):
             self._keeper.send(b"end")
         for each in (self._keeper, self._control):
             each.close()
         self._process.wait()
         self._is_empty = True
+        return left
+
+    def _count(self) -> int:
+        """Count the processes that still run, beside the first."""
+        with suppress(OSError, SealBrokenError):
+            self._control.send(b'{"count": true}')
+            while "count" not in (message := self._next()):
+                pass
+            return int(message["count"])
+        return 0
 
 
 def can_seal() -> str:
