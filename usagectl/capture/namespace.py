@@ -115,8 +115,10 @@ class Namespace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """End it, and close its sockets."""
         self.close()
+        for each in (*self.sockets.web, *self.sockets.names, self.sockets.packets):
+            each.close()
 
     def _make(self, user: str) -> None:
         self._keeper, keepers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
