@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from tests.support import sealing
 from tests.support.commands import run_inside
 from tests.support.machine import NOW
 from usagectl.audit import AuditResult
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
     from tests.support.machine import Machine
 
+TOOL = f"""#!{sys.executable}
+import urllib.request as u
+u.build_opener(u.ProxyHandler({{}})).open("http://api.t.example/v1", b"{{}}").read()
+"""
 NEXT = HostTraffic(
     *("telemetry.nextjs.org", 443, "next", "telemetry", ""),
     *(1, 2, 8, 3120),
@@ -132,7 +138,7 @@ def test_what_was_not_seen_is_said() -> None:
     ]
     lacks = ("no-brotli", "no-http2", "no-ipv6", "no-packets", "no-redirect", "no-zstandard")
     whole = sight(
-        ODD, HERE, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), killed=1
+        ODD, HERE, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), has_killed=True
     )
     found = {gap.code: gap.sentence for gap in hosts.gaps(whole)}
     assert found.keys() == {
@@ -184,7 +190,7 @@ def test_the_page_fits_and_leads_on(
 def test_the_answer_for_a_program() -> None:
     """Beside the keys of today it has the way, the hosts, what was observed, and the gaps."""
     look_up = Seen(Observation("look-up", "cdp.expo.dev", detail="A"), 2, NOW)
-    data = page.outcome_data(outcome(sight(NEXT, ASKED, seen=[look_up], killed=2)))
+    data = page.outcome_data(outcome(sight(NEXT, ASKED, seen=[look_up], has_killed=True)))
     json.dumps(data)
     assert (data["mode"], data["not_seen"]) == ("sealed", ["killed", "no-network"])
     counts = {"requests": 8, "bytes": 3120, "tls_refused": 0, "packets": 0}
@@ -232,3 +238,31 @@ def test_ways_that_do_not_go_together(machine: Machine) -> None:
         assert (found.status, found.stdout) == (2, ""), line
         assert told in found.stderr, (line, found.stderr)
         assert "try:" in found.stderr
+
+
+def test_a_sealed_run_answers_by_host(machine: Machine) -> None:
+    """A real run: what it shows as it comes, what it says at the end, and what is expected.
+
+    A host that the notice says nothing of is no departure from it; its own is named by --own.
+    """
+    sealing.require()
+    machine.install_program("tool", TOOL)
+    sealed = ("capture", "--sealed", "--summary", "sum.json", "--force")
+    for more, status, code in (
+        (("--expect", "none", "--live"), 1, "unexpected-events"),
+        (("--expect", "silence", "--own", "t.example"), 1, "unexpected-events"),
+        (("--expect", "none", "--own", "t.example"), 0, ""),
+        (("--expect", "notice"), 0, ""),
+    ):
+        done = machine.run(*sealed, *more, "--", "tool")
+        document = json.loads((machine.cwd / "sum.json").read_text())
+        assert done.status == status, done.stderr
+        assert [each["code"] for each in document["errors"]] == ([code] if code else []), more
+        assert document["data"]["status"] == 0
+        (host,) = document["data"]["hosts"]
+        assert (host["host"], host["port"], host["requests"]) == ("api.t.example", 80, 1)
+        assert ("look-up: api.t.example (A)" in done.stderr) == ("--live" in more)
+        assert "Nothing left this machine." in done.stderr
+        own = set(document["data"]["variables"]) & set(machine.process_variables())
+        assert own <= {"SSL_CERT_FILE"}, own
+    assert machine.run("capture", "--sealed", "--expect", "silence", "--", "/bin/true").status == 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from usagectl.capture import Options
+    from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival
     from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
@@ -64,7 +65,16 @@ class SealedCapture:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment of a command: the user's own, and what hands the certificate over."""
+        """The variables that hand the certificate over; none is the user's own."""
+        return self.namespace.variables
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The sockets of daemons that are hidden from the command."""
+        return self.namespace.hidden
+
+    def child_variables(self) -> Mapping[str, str]:
+        """Build the environment of a command: the user's own, and what hands over."""
         own = variables_when_sealed(
             self._environment.variables,
             state_dir=self._state_dir,
@@ -90,7 +100,7 @@ class SealedCapture:
             CommandNotExecutableError: there is one, but it cannot be started.
         """
         try:
-            status = self.namespace.run(command, self.variables)
+            status = self.namespace.run(command, self.child_variables())
         except UsagectlError:
             self.file.discard()
             raise
@@ -127,8 +137,11 @@ def opened(
     *,
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
     on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
+    on_observed: Callable[[Observation], None] = lambda _observed: None,
 ) -> Iterator[SealedCapture]:
     """Open a sealed capture; `on_arrival` is called with each request, in the recorder's thread.
+
+    So is `on_observed` with each new thing that is seen beside them.
 
     Raises:
         SealUnavailableError: this system refuses a step of it.
@@ -146,6 +159,7 @@ def opened(
             privacy=privacy_of(environment, reveal=options.reveal),
             on_arrival=on_arrival,
             on_refusal=on_refusal,
+            on_observed=on_observed,
             overwrite=options.overwrite,
         )
         stack.callback(file.close)

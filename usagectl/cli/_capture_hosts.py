@@ -53,7 +53,7 @@ class Sight(NamedTuple):
         seen: what was observed beside the requests, oldest first.
         lacks: codes of what this machine has not got for a recorder.
         hidden: sockets of daemons that were hidden from the command.
-        killed: how many processes had to be ended.
+        has_killed: whether something of the command had to be ended.
         is_offline: whether nothing that came was passed on.
     """
 
@@ -63,7 +63,7 @@ class Sight(NamedTuple):
     seen: Sequence[Seen] = ()
     lacks: Sequence[str] = ()
     hidden: Sequence[str] = ()
-    killed: int = 0
+    has_killed: bool = False
     is_offline: bool = True
 
     @property
@@ -144,6 +144,11 @@ def place_of(row: HostTraffic) -> str:
     return row.host if row.port in (0, 80, 443) else f"{host}:{row.port}"
 
 
+def tool_of(rows: Sequence[HostTraffic]) -> str:
+    """Name the first tool that is known to send to one of these hosts; empty for none."""
+    return next((row.tool.partition(",")[0] for row in rows if row.tool), "")
+
+
 def first_sentence(sight: Sight) -> str:
     """Say the answer in a sentence."""
     end = "" if sight.mode == "proxy" and not sight.is_offline else " Nothing left this machine."
@@ -193,8 +198,7 @@ def show(sight: Sight, page: Page) -> None:
 
 def next_step(sight: Sight) -> str:
     """Say what a person may do next; empty where nothing is left to do."""
-    tool = next((row.tool.partition(",")[0] for row in sight.loud if row.tool), "")
-    if tool:
+    if tool := tool_of(sight.loud):
         return f"usagectl status {tool} says which switch decides."
     if sight.loud:
         return "name with --own HOST what CMD is for; --output FILE keeps what it sent."
@@ -247,9 +251,8 @@ def _unrecorded(sight: Sight) -> Iterator[Gap]:
 
 def _ended(sight: Sight) -> Iterator[Gap]:
     """Yield what might have sent more, had it been let."""
-    if sight.killed:
-        what = count_of(sight.killed, "process", "processes")
-        yield Gap("killed", f"{what} that still ran had to be ended (--grace SECONDS waits).")
+    if sight.has_killed:
+        yield Gap("killed", "What still ran at the end was ended; --grace SECONDS waits longer.")
     if sight.hidden:
         named = ", ".join(sight.hidden[:_MOST_SOCKETS])
         rest = len(sight.hidden) - _MOST_SOCKETS

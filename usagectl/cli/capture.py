@@ -204,9 +204,10 @@ def _sight(
     run: Recorded, chosen: Chosen, words: Sequence[str], name: Callable[[str], str]
 ) -> Sight:
     """Say what a recorder saw, and how it looked."""
+    from usagectl.capture import hosts
     from usagectl.cli import _capture_hosts
 
-    owner_of = import_module("usagectl.capture.hosts").known(own=tuple(chosen.own or ())).owner
+    owner_of = hosts.known(own=tuple(chosen.own or ())).owner
     rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
     return _capture_hosts.Sight(
         chosen.mode,
@@ -215,7 +216,7 @@ def _sight(
         seen,
         lacks=run.lacks,
         hidden=run.hidden,
-        killed=run.killed,
+        has_killed=run.has_killed,
         is_offline=chosen.sealed or chosen.offline,
     )
 
