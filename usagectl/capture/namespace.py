@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
 
+_SYSTEM_PROGRAMS = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/run/current-system/sw/bin"
+"""Not the user's PATH: a package of npm, `@vercel/nft`, brings a program of the same name."""
+
 _RESOLV = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n"
 _NSSWITCH = Path("/etc/nsswitch.conf")
 _MOST_MESSAGE_BYTES = 65536
@@ -144,7 +147,6 @@ class Namespace:
         if _NSSWITCH.exists():
             files["nsswitch.conf"] = _with_plain_hosts(_NSSWITCH)
             mounts.append(("nsswitch.conf", os.path.realpath(_NSSWITCH)))
-        search = f"{self._own.get('PATH', '')}:/usr/sbin:/sbin"
         return {
             "user": user,
             "uid": os.getuid(),
@@ -154,7 +156,7 @@ class Namespace:
             "files": files,
             "mounts": mounts,
             "hidden": self.hidden,
-            "nft": shutil.which("nft", path=search) or "",
+            "nft": shutil.which("nft", path=_SYSTEM_PROGRAMS) or "",
         }
 
     def _hear(self, control: socket.socket) -> tuple[dict[str, Any], list[socket.socket]]:
@@ -257,16 +259,30 @@ class Namespace:
         self._is_empty = message.get("is_empty", self._is_empty)
         return message
 
-    def close(self) -> None:
-        """Kill what runs in it, and let the kernel take it away; closing twice is fine."""
+    def close(self) -> int:
+        """Kill what runs in it, and let the kernel take it away; return how many that were.
+
+        Closing twice is fine.
+        """
         if self._keeper.fileno() < 0:
-            return
+            return 0
+        left = 0 if self.is_empty else self._count()
         with suppress(OSError):
             self._keeper.send(b"end")
         for each in (self._keeper, self._control):
             each.close()
         self._process.wait()
         self._is_empty = True
+        return left
+
+    def _count(self) -> int:
+        """Count the processes that still run, beside the first."""
+        with suppress(OSError, SealBrokenError):
+            self._control.send(b'{"count": true}')
+            while "count" not in (message := self._next()):
+                pass
+            return int(message["count"])
+        return 0
 
 
 def can_seal() -> str:

@@ -25,6 +25,7 @@ from usagectl.capture.recorder import Destination, Recorder
 from usagectl.capture.server import Behaviour
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
+from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +58,7 @@ class SealedCapture:
         self.options = options
         self.file = file
         self.namespace = namespace
-        self.has_killed = False  # At the end: whether something of the command had to be ended.
+        self.killed = 0  # At the end: how many processes of the command had to be ended.
         self.left: tuple[int, ...] = ()  # Nothing of a sealed run can be left.
         self._environment = environment
         self._recorder = recorder
@@ -65,22 +66,13 @@ class SealedCapture:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The variables that hand the certificate over; none is the user's own."""
-        return self.namespace.variables
+        """The variables that hand the certificate over, and keep the user's spool away."""
+        return {**self.namespace.variables, STATE_DIR_VARIABLE: str(self._state_dir)}
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """The sockets of daemons that are hidden from the command."""
+        """Sockets of daemons in the file system that are hidden from the command."""
         return self.namespace.hidden
-
-    def child_variables(self) -> Mapping[str, str]:
-        """Build the environment of a command: the user's own, and what hands over."""
-        own = variables_when_sealed(
-            self._environment.variables,
-            state_dir=self._state_dir,
-            as_if_enabled=self.options.as_if_enabled,
-        )
-        return {**own, **self.namespace.variables}
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -99,8 +91,11 @@ class SealedCapture:
             CommandNotFoundError: no such program.
             CommandNotExecutableError: there is one, but it cannot be started.
         """
+        own = variables_when_sealed(
+            self._environment.variables, as_if_enabled=self.options.as_if_enabled
+        )
         try:
-            status = self.namespace.run(command, self.child_variables())
+            status = self.namespace.run(command, {**own, **self.variables})
         except UsagectlError:
             self.file.discard()
             raise
@@ -124,8 +119,7 @@ class SealedCapture:
 
     def finish(self) -> None:
         """End what still runs in the namespace, and the recording. Finishing twice is fine."""
-        self.has_killed = self.has_killed or not self.namespace.is_empty
-        self.namespace.close()
+        self.killed = self.killed or self.namespace.close()
         self._recorder.stop()
         self.file.close()
 

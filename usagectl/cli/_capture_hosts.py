@@ -53,7 +53,7 @@ class Sight(NamedTuple):
         seen: what was observed beside the requests, oldest first.
         lacks: codes of what this machine has not got for a recorder.
         hidden: sockets of daemons that were hidden from the command.
-        has_killed: whether something of the command had to be ended.
+        killed: how many processes had to be ended.
         is_offline: whether nothing that came was passed on.
     """
 
@@ -63,7 +63,7 @@ class Sight(NamedTuple):
     seen: Sequence[Seen] = ()
     lacks: Sequence[str] = ()
     hidden: Sequence[str] = ()
-    has_killed: bool = False
+    killed: int = 0
     is_offline: bool = True
 
     @property
@@ -251,8 +251,9 @@ def _unrecorded(sight: Sight) -> Iterator[Gap]:
 
 def _ended(sight: Sight) -> Iterator[Gap]:
     """Yield what might have sent more, had it been let."""
-    if sight.has_killed:
-        yield Gap("killed", "What still ran at the end was ended; --grace SECONDS waits longer.")
+    if sight.killed:
+        what = count_of(sight.killed, "process", "processes")
+        yield Gap("killed", f"{what} still ran and had to be ended; --grace SECONDS waits longer.")
     if sight.hidden:
         named = ", ".join(sight.hidden[:_MOST_SOCKETS])
         rest = len(sight.hidden) - _MOST_SOCKETS

@@ -83,8 +83,8 @@ class Recorded(Run, Protocol):
         """Sockets of daemons that were hidden from the command."""
 
     @property
-    def has_killed(self) -> bool:
-        """Whether something of the command had to be ended."""
+    def killed(self) -> int:
+        """How many processes had to be ended."""
 
 
 class Outcome(NamedTuple):
