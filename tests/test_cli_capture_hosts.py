@@ -127,6 +127,16 @@ def test_a_proxy_is_no_proof_for_a_tool_that_may_pass_it_by() -> None:
     assert codes(sight(NEXT, mode="proxy"), "none") == ["unexpected-events"]
 
 
+def test_a_host_of_many_is_of_nobody() -> None:
+    """A service that many tools post to is named by itself: who sent there is not known."""
+    shared = POSTHOG._replace(tool="chromadb, mem0")
+    assert hosts.tool_of((shared,)) == ""
+    assert hosts.tool_of((shared, NEXT)) == "next"
+    assert "status" not in hosts.next_step(sight(shared))
+    (error,) = expectations.failed(outcome(sight(shared)), "none", ("x",))
+    assert "--own HOST" in error.hint
+
+
 def test_what_was_not_seen_is_said() -> None:
     """Each gap has a code and a sentence; a run with none has no other than it had no network."""
     seen = [
@@ -170,7 +180,8 @@ def test_the_page_fits_and_leads_on(
     many = [INDEX._replace(host=f"{number}.example") for number in range(20)]
     for width in (80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
-        page.show_outcome(outcome(sight(NEXT, POSTHOG, ODD, *many)))
+        shared = POSTHOG._replace(tool="chromadb, mem0")
+        page.show_outcome(outcome(sight(NEXT, shared, ODD, *many)))
         lines = capsys.readouterr().out.splitlines()
         assert [line for line in lines if len(line) > width] == []
         table = [line.split() for line in lines if line.startswith("  ")]

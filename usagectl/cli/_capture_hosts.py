@@ -145,8 +145,8 @@ def place_of(row: HostTraffic) -> str:
 
 
 def tool_of(rows: Sequence[HostTraffic]) -> str:
-    """Name the first tool that is known to send to one of these hosts; empty for none."""
-    return next((row.tool.partition(",")[0] for row in rows if row.tool), "")
+    """Name the first tool that is known to send to one of these hosts, alone; else empty."""
+    return next((row.tool for row in rows if row.tool and "," not in row.tool), "")
 
 
 def first_sentence(sight: Sight) -> str:
@@ -180,9 +180,9 @@ def _did(row: HostTraffic) -> str:
 
 def _what(row: HostTraffic) -> str:
     unknown, known = _KINDS[row.kind]
-    if row.tool:
-        return known.format(row.tool)
-    return f"{unknown} ({row.service})" if row.service else unknown
+    if row.service and (not row.tool or "," in row.tool):
+        return f"{unknown} ({row.service})"
+    return known.format(row.tool) if row.tool else unknown
 
 
 def show(sight: Sight, page: Page) -> None:
@@ -246,7 +246,7 @@ def _unrecorded(sight: Sight) -> Iterator[Gap]:
     if "no-ipv6" in sight.lacks:
         yield Gap("no-ipv6", "This machine has no IPv6, so nothing could go by it.")
     if found := sight.count("datagram") + sight.count("packet"):
-        yield Gap("packets", f"{count_of(found, 'packet')} that are no TCP were counted, not kept.")
+        yield Gap("packets", f"Counted and not kept: {count_of(found, 'packet')} beside TCP.")
 
 
 def _ended(sight: Sight) -> Iterator[Gap]:
