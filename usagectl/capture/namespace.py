@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shutil
 import socket
@@ -35,6 +36,7 @@ _MOST_DESCRIPTORS = 16
 _MOST_ENTRIES = 20_000
 _LISTENS = 0x00010000  # __SO_ACCEPTCON, linux/net.h: the flag in /proc/net/unix.
 _CAP_SETUID = 1 << 7
+_UNIX_SOCKET = re.compile(r"\S+ \S+ \S+ (?P<flags>\S+) \S+ \S+ +\d+ (?P<path>/.*)")
 
 
 class SealUnavailableError(UsagectlError):
@@ -365,10 +367,9 @@ def _listening_here() -> Iterator[str]:
     """Yield those of this network namespace, from the kernel's own list."""
     with suppress(OSError), open("/proc/net/unix", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
         for line in lines:
-            fields = line.rstrip("\n").split(" ", 7)
-            path = fields[-1].lstrip().partition(" ")[2] if len(fields) > 7 else ""  # noqa: PLR2004
-            if path.startswith("/") and int(fields[3], 16) & _LISTENS:
-                yield path
+            found = _UNIX_SOCKET.match(line)
+            if found and int(found["flags"], 16) & _LISTENS:
+                yield found["path"]
 
 
 def _sockets_below(folder: str) -> Iterator[str]:
