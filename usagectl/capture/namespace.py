@@ -295,6 +295,10 @@ def can_seal() -> str:
         made = Namespace(Path(name), authority_pem=b"", environment=environments.from_process())
         try:
             with made:
+                given = made.sockets
+                for each in (*given.web, *given.names, given.packets):
+                    if each is not None:
+                        each.close()
                 return ""
         except SealUnavailableError as error:
             return str(error)
