@@ -12,7 +12,21 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from dnslib import AAAA, PTR, QTYPE, RCODE, RR, A, DNSError, DNSHeader, DNSRecord
+from dnslib import (
+    AAAA,
+    PTR,
+    QTYPE,
+    RCODE,
+    RR,
+    A,
+    DNSBuffer,
+    DNSError,
+    DNSHeader,
+    DNSQuestion,
+    DNSRecord,
+)
+from dnslib.buffer import BufferError as DNSBufferError
+from dnslib.label import DNSLabelError
 
 from usagectl.capture.observations import OTHERS, Observation
 
@@ -26,9 +40,13 @@ _FIRST = int(ipaddress.IPv4Address("198.18.0.1"))
 _MOST_NAMES = 65_536
 _MOST_CHARACTERS = 255
 _MOST_BYTES = 4096
+_HEAD_BYTES = 12
+_BATCH = 256
 _TTL_SECONDS = 60
 _QUERY = 0
 _IP_PKTINFO = 8
+_IPV6_FREEBIND = 78  # linux/in6.h
+_UNREADABLE = (DNSError, DNSLabelError, DNSBufferError, ValueError, IndexError, struct.error)
 
 
 class Names:
@@ -83,39 +101,43 @@ class NameServer:
         self._loop = loop
         for each in self._sockets:
             each.settimeout(0)
+            if each.family == socket.AF_INET6:  # To answer from any address (ipv6(7)).
+                each.setsockopt(socket.IPPROTO_IPV6, _IPV6_FREEBIND, 1)
             loop.add_reader(each, self._take, each)
 
     def detach(self) -> None:
-        """Stop answering, and close the sockets."""
+        """Answer what has come in, and close the sockets."""
         for each in self._sockets:
+            self._take(each)
             self._loop.remove_reader(each)
             each.close()
 
     def _take(self, server: socket.socket) -> None:
-        with suppress(OSError):  # The client has gone, or the packet has been taken back.
-            query, ancillary, _, client = server.recvmsg(_MOST_BYTES, 256)
-            if answer := self.answer(query):
+        with suppress(BlockingIOError):
+            for _ in range(_BATCH):
+                with suppress(ConnectionError):  # A client of an earlier answer has gone.
+                    self._take_one(server)
+
+    def _take_one(self, server: socket.socket) -> None:
+        query, ancillary, _, client = server.recvmsg(_MOST_BYTES, 256)
+        if answer := self.answer(query):
+            with suppress(OSError):  # The client has gone.
                 server.sendmsg([answer], _from_where_it_was_asked(ancillary), 0, client)
 
     def answer(self, query: bytes) -> bytes:
-        """Answer one look-up; empty for a packet that is none."""
+        """Answer one look-up; empty for a packet that is none. All that comes in is observed."""
         try:
-            asked = DNSRecord.parse(query)
-        except (DNSError, ValueError, IndexError, struct.error, UnicodeError):
+            header, question = _read(query)
+            return self._reply(header, question).pack()  # type: ignore[no-any-return]
+        except _UNREADABLE:
             self._on_observed(Observation("look-up", "", detail="malformed"))
             return _malformed(query)
-        if asked.header.qr != _QUERY or len(asked.questions) != 1:
-            return b""
-        try:
-            return self._reply(asked).pack()  # type: ignore[no-any-return]
-        except (DNSError, ValueError, struct.error, UnicodeError):
-            return _malformed(query)
 
-    def _reply(self, asked: DNSRecord) -> DNSRecord:
-        question = asked.questions[0]
-        name = _plain(str(question.qname))
+    def _reply(self, header: DNSHeader, question: DNSQuestion) -> DNSRecord:
+        name = _plain(question.qname.label)
         kind = QTYPE.get(question.qtype) or str(question.qtype)
-        reply = asked.reply()
+        head = DNSHeader(id=header.id, qr=1, aa=1, rd=header.rd, ra=1)
+        reply = DNSRecord(head, q=question)
         if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
             data = {"A": A("127.0.0.1"), "AAAA": AAAA("::1")}.get(kind)
         else:
@@ -133,16 +155,35 @@ class NameServer:
         return PTR(known) if known and known != OTHERS else None
 
 
-def _plain(name: str) -> str:
-    """Return a name in lower case without its last dot, in printable ASCII."""
-    plain = name.removesuffix(".").lower()
-    printable = plain if plain.isascii() and plain.isprintable() else ascii(plain)[1:-1]
-    return printable[:_MOST_CHARACTERS]
+def _read(query: bytes) -> tuple[DNSHeader, DNSQuestion]:
+    """Read a look-up up to its question: what follows, such as EDNS, changes no answer.
+
+    Raises:
+        DNSError: it is no look-up, or the name cannot be one. Other errors mean the same.
+    """
+    buffer = DNSBuffer(query)
+    header = DNSHeader.parse(buffer)
+    if (header.qr, header.opcode, header.q) != (_QUERY, _QUERY, 1):
+        raise DNSError
+    question = DNSQuestion.parse(buffer)
+    question.pack(DNSBuffer())  # A name of more than 253 bytes is read, but not written.
+    return header, question
+
+
+def _plain(labels: Sequence[bytes]) -> str:
+    """Return a name in lower case and printable ASCII, written as in RFC 1035, 5.1."""
+    return ".".join("".join(map(_escaped, each.lower())) for each in labels)[:_MOST_CHARACTERS]
+
+
+def _escaped(byte: int) -> str:
+    if byte in b".\\":
+        return f"\\{byte:c}"
+    return chr(byte) if 0x21 <= byte <= 0x7E else f"\\{byte:03}"  # noqa: PLR2004  (printable)
 
 
 def _malformed(query: bytes) -> bytes:
     """Answer a packet that cannot be read: the format is wrong (RFC 1035, 4.1.1)."""
-    if len(query) < 12 or query[2] & 0x80:  # noqa: PLR2004  (a whole head; not an answer)
+    if len(query) < _HEAD_BYTES or query[2] & 0x80:  # No whole head, or an answer.
         return b""
     header = DNSHeader(id=int.from_bytes(query[:2]), qr=1, rcode=RCODE.FORMERR)
     return DNSRecord(header).pack()  # type: ignore[no-any-return]
