@@ -152,6 +152,7 @@ def test_nothing_stays_of_a_killed_run(machine: Machine) -> None:
     process = start(machine, "capture", "--sealed", "--", "waits", start_new_session=True)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
+    assert wait_until(lambda: running(mark))  # The shell becomes it after its line.
     (sleeping,) = running(mark)
     network = Path(f"/proc/{sleeping}/ns/net").readlink()
     os.killpg(process.pid, signal.SIGKILL)
