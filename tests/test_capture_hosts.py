@@ -38,6 +38,41 @@ def test_the_path_decides_where_a_host_takes_other_things_too() -> None:
     assert known.owner("huggingface.co", "/api/models/x").kind == "unknown"
 
 
+def test_a_host_is_told_however_it_is_written() -> None:
+    """Ports, brackets, case, dots, other alphabets, and all ways to write this machine."""
+    known = hosts.known(own=("BÜCHER.example.", "*.mine.example"))
+    kinds = {
+        "loopback": ("127.9.9.9", "[::1]:80", "::ffff:127.0.0.1", "0.0.0.0", "::", "A.LocalHost:1"),  # noqa: S104
+        "own": ("xn--bcher-kva.example", "a.bücher.example:443", "x.mine.example", "mine.example"),
+        "telemetry": ("TELEMETRY.nextjs.org:443", "telemetry.nextjs.org.:443"),
+        "unknown": ("", ".", "[", ":", "a..b", "\ud800", "ü" * 80, "203.0.113.9:1", "2001:db8::1"),
+    }
+    wrong = {
+        host: found
+        for kind, each in kinds.items()
+        for host in each
+        if (found := known.owner(host).kind) != kind
+    }
+    assert wrong == {}
+
+
+def test_nobody_is_blamed_for_what_others_may_send() -> None:
+    """All that may post to a place are named; none for a service's host that each customer has."""
+    known = hosts.known()
+    cases = {
+        ("analytics.localstack.cloud", "/v1/events"): ("localstack, lstk, usagectl", "telemetry"),
+        ("analytics.localstack.cloud", "/v10"): ("", "unknown"),
+        ("o1.ingest.sentry.io", "/api/1/envelope/"): ("", "errors"),
+        ("api.sanity.io", "/v2021-03-25/intake/batch?tag=x"): ("sanity", "telemetry"),
+        ("api.sanity.io", "/v2021-03-25/data/query/production"): ("", "unknown"),
+    }
+    wrong = {
+        case: found for case, wanted in cases.items() if (found := known.owner(*case))[:2] != wanted
+    }
+    assert wrong == {}
+    assert "aider" in known.owner("us.i.posthog.com", "/batch/").tool
+
+
 def test_each_endpoint_of_the_catalogue_is_found() -> None:
     """Every entry's endpoint leads back to its tool, or to a service that many use."""
     known, wrong = hosts.known(), []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from usagectl import catalogue
 
@@ -42,7 +42,7 @@ class _Endpoint(NamedTuple):
     tool: str
     kind: Kind
     host: re.Pattern[str]
-    path: str  # How the path begins, up to what differs.
+    path: re.Pattern[str]  # It and what is below it; a client may add to what an entry says.
 
 
 class Hosts:
@@ -50,7 +50,7 @@ class Hosts:
 
     def __init__(self, entries: Iterable[Entry], *, own: Sequence[str] = ()) -> None:
         self._endpoints = [each for entry in entries for each in _endpoints(entry)]
-        self._own = tuple(each.lower().strip(".") for each in own)
+        self._own = tuple(_plain(each).removeprefix("*.").lstrip(".") for each in own)
 
     @property
     def knows_telemetry(self) -> bool:
@@ -62,16 +62,14 @@ class Hosts:
 
         Without a path, a host that takes telemetry among other things is called so.
         """
-        name = host.lower().rstrip(".").strip("[]")
+        name = _plain(host)
         if any(name == each or name.endswith(f".{each}") for each in self._own):
             return HostOwner("", "own")
         if _is_loopback(name):
             return HostOwner("", "loopback")
         service = service_of(name)
         here = [each for each in self._endpoints if each.host.fullmatch(name)]
-        fitting = [each for each in here if path.startswith(each.path)] if path else []
-        most = max((len(each.path) for each in fitting), default=0)
-        found = [each for each in fitting if len(each.path) == most] or ([] if path else here)
+        found = [each for each in here if each.path.fullmatch(path)] if path else here
         if not found:
             kind = service.kind if service else "unknown"
             return HostOwner("", kind, service.service if service else "")
@@ -83,10 +81,14 @@ class Hosts:
 
 def _endpoints(entry: Entry) -> Iterable[_Endpoint]:
     for each in entry.endpoints:
-        host = each.url.partition("://")[2].partition("/")[0].partition(":")[0]
-        if _PLACEHOLDER.sub("", host).strip("."):  # One that is all placeholder is any host.
-            path = urlsplit(each.url).path.partition("<")[0]
-            yield _Endpoint(entry.name, each.kind, _pattern(host), path)
+        host, _, rest = each.url.partition("://")[2].partition("/")
+        host = host.partition(":")[0]
+        sample, differs = _PLACEHOLDER.subn("x", host.lower())
+        if not _PLACEHOLDER.sub("", host).strip("."):  # One that is all placeholder is any host.
+            continue
+        if differs and service_of(sample):  # Each customer of it has one: Hardhat's is not known.
+            continue
+        yield _Endpoint(entry.name, each.kind, _pattern(host), _below(rest.partition("?")[0]))
 
 
 def known(*, own: Sequence[str] = ()) -> Hosts:
@@ -115,8 +117,30 @@ def _pattern(host: str) -> re.Pattern[str]:
     return re.compile("[^/]+".join(parts))
 
 
+def _below(path: str) -> re.Pattern[str]:
+    """Return what matches a path and what is below it, with any query."""
+    parts = map(re.escape, _PLACEHOLDER.split(f"/{path}".rstrip("/")))
+    return re.compile("[^/?]+".join(parts) + "(?:[/?].*)?", re.DOTALL)
+
+
+def _plain(host: str) -> str:
+    """Return a host in lower case and ASCII, without port, brackets and last dot."""
+    plain = host.lower().rstrip(".")
+    if plain.startswith("["):
+        plain = plain[1:].partition("]")[0]
+    elif plain.count(":") == 1:
+        plain = plain.partition(":")[0].rstrip(".")
+    if not plain.isascii():
+        with suppress(UnicodeError):  # It is no name then, and nobody's.
+            plain = plain.encode("idna").decode()
+    return plain
+
+
 def _is_loopback(host: str) -> bool:
+    """True for this machine; the address that is none leads there too (RFC 1122, 3.2.1.3)."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
