@@ -37,8 +37,11 @@ ORDER = {name: place for place, line in enumerate(LAYERS.split("\n")) for name i
 ONLY_IMPORTERS = {
     "httpx": {"delivery/transport.py"},
     "rich": {"cli/_capture_page.py", "cli/_render.py"},
-    "uvicorn": {"capture/server.py"},
-    "h11": {"capture/server.py"},
+    "uvicorn": {"capture/http1.py"},
+    "h11": {"capture/http1.py"},
+    "h2": {"capture/http2.py"},
+    "trustme": {"capture/certificates.py"},
+    "dnslib": {"capture/names.py"},
 }
 
 PACKAGE = REPOSITORY / "usagectl"

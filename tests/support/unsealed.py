@@ -7,7 +7,6 @@ What it hands over has the form of a `SealedCapture`. Commands find the endpoint
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -60,13 +59,12 @@ class Unsealed:
     def poll(self) -> int | None:
         """Return the exit status of the command that was started last; None while it runs."""
         assert self._child is not None
-        status = self._child.poll()
-        return 128 - status if status is not None and status < 0 else status
+        return self._child.poll()
 
-    def kill(self) -> None:
-        """End that command and its group."""
+    def send_signal(self, number: int) -> None:
+        """Send a signal to that command and its group."""
         assert self._child is not None
-        os.killpg(self._child.pid, signal.SIGKILL)
+        os.killpg(self._child.pid, number)
         self._child.wait()
 
     def wait_for_late(self) -> None:

@@ -139,6 +139,8 @@ class Auditor:
 
     def _add_item(self, item: Item) -> None:
         """Audit one value of a stream, or count its line as one that holds no event."""
+        if reading.is_observation(item.value):
+            return
         if not self.add(item.value, line=item.line):
             self.bad_lines += 1
             self.first_bad_line = self.first_bad_line or item.line

@@ -40,6 +40,7 @@ __all__ = [
     "Sums",
     "load",
     "opened",
+    "privacy_of",
     "variables_for_child",
 ]
 
@@ -184,7 +185,7 @@ def opened(
         file = CaptureFile(
             environment,
             options.file or folder / "capture.jsonl",
-            privacy=_privacy(environment, reveal=options.reveal),
+            privacy=privacy_of(environment, reveal=options.reveal),
             on_arrival=on_arrival,
             on_refusal=on_refusal,
             overwrite=options.overwrite,
@@ -207,7 +208,7 @@ def _server(environment: Environment, options: Options, file: CaptureFile) -> Ca
     )
 
 
-def _privacy(environment: Environment, *, reveal: bool) -> Privacy:
+def privacy_of(environment: Environment, *, reveal: bool) -> Privacy:
     """Return what is withheld on this machine; a home at the root would be every path."""
     known = with_account_home(environment)
     homes = {str(home) for home in (known.home, known.account_home) if home is not None}

@@ -34,6 +34,14 @@ class Observation(NamedTuple):
         return self.address in ("127.0.0.1", "::1") or self.address.startswith("127.")
 
 
+class Seen(NamedTuple):
+    """What was observed, how often, and when first."""
+
+    observation: Observation
+    times: int
+    first: datetime
+
+
 class Observations:
     """Observations of one run, counted, with the instant of the first; at most 1,000 of a kind.
 
@@ -45,20 +53,22 @@ class Observations:
         self._first: dict[Observation, datetime] = {}
         self._kinds: Counter[Kind] = Counter()
 
-    def add(self, observed: Observation, *, now: datetime) -> None:
-        """Count an observation."""
-        if observed not in self._counts:
+    def add(self, observed: Observation, *, now: datetime) -> bool:
+        """Count an observation; True if it is the first of its like."""
+        is_new = observed not in self._counts
+        if is_new:
             if self._kinds[observed.kind] >= _MOST_OF_A_KIND:
                 observed = Observation(observed.kind, OTHERS)
             else:
                 self._kinds[observed.kind] += 1
             self._first.setdefault(observed, now)
         self._counts[observed] += 1
+        return is_new and observed.host != OTHERS
 
-    def __iter__(self) -> Iterator[tuple[Observation, int, datetime]]:
-        """Yield each observation, its count and the instant of the first, oldest first."""
+    def __iter__(self) -> Iterator[Seen]:
+        """Yield each observation, the oldest first."""
         for observed, first in self._first.items():
-            yield observed, self._counts[observed], first
+            yield Seen(observed, self._counts[observed], first)
 
     def count(self, *kinds: Kind) -> int:
         """Return how many there were of these kinds; of all without one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 import time
@@ -13,15 +12,16 @@ import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
+from usagectl.cli._capture_options import Chosen, check, choosing
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_of
+from usagectl.errors import UsagectlError, UsageError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from usagectl.capture import Arrival, Capture, Options, Refusal
     from usagectl.cli._capture_page import Outcome, Watcher
+    from usagectl.machine.environment import Environment
 
 _MOST_FIRST = 5
 
@@ -95,7 +95,8 @@ class NoticeNotKeptError(UsagectlError):
     cls=AnsweringCommand,
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
-def capture(  # noqa: PLR0913  (each is an option of the command)
+@choosing
+def capture(
     ctx: typer.Context,
     command: Annotated[
         list[str] | None,
@@ -105,72 +106,7 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         ),
     ] = None,
     *,
-    expect: Annotated[
-        Literal["none", "notice"] | None,
-        typer.Option(
-            metavar="[none|notice]",
-            help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Keep what arrives in this file, for audit, spool and replay.",
-        ),
-    ] = None,
-    summary: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write the answer as one JSON object to this file, beside CMD."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
-    as_if_enabled: Annotated[
-        bool,
-        typer.Option(
-            "--as-if-enabled",
-            help="Lift the opt-outs of the tools that are caught, to see what CMD hides.",
-        ),
-    ] = False,
-    answer: Annotated[
-        Literal["on", "off", "error", "hang", "refuse", "slow"],
-        typer.Option(
-            metavar="[on|off|error|hang|refuse|slow]",
-            help="How the endpoint behaves: track_events true or false, status 500, no answer, "
-            "nothing listening, an answer after two seconds.",
-        ),
-    ] = "on",
-    bind: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Listen on this address, so that containers reach the endpoint.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(
-            min=0, max=65535, metavar="NUMBER", help="Listen on this port; 0 takes a free one."
-        ),
-    ] = 0,
-    grace: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=600,
-            metavar="SECONDS",
-            help="Time to wait at most for what CMD leaves running behind it.",
-        ),
-    ] = 10.0,
-    live: Annotated[
-        bool, typer.Option("--live", help="Show each request on stderr as it arrives.")
-    ] = False,
-    reveal: Annotated[
-        bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
-    ] = False,
+    chosen: Chosen,
 ) -> _output.Answer:
     """Run a command and record the usage events that variables lead here instead of out.
 
@@ -187,49 +123,25 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     usagectl capture --expect none -- localstack config show
     """
     invocation: Invocation = ctx.obj
-    words = command or []
-    _check(expect=expect, answer=answer, bind=bind)
-    _check_files(output, summary, force=force, cwd=invocation.environment.cwd)
+    words, environment = command or [], invocation.environment
+    check(chosen, cwd=environment.cwd)
     if words:
         _check_command(words, invocation)
-    from usagectl import capture as capturing
     from usagectl.cli import _capture_page as page
 
+    summary = None if chosen.summary is None else environment.cwd / chosen.summary
     if summary is not None:
-        page.check_summary(invocation.environment.cwd / summary, replaces=force)
-    options = capturing.Options(
-        file=None if output is None else invocation.environment.cwd / output,
-        overwrite=force,
-        answer=answer,
-        address="127.0.0.1" if bind == "localhost" else bind,
-        port=port,
-        as_if_enabled=as_if_enabled,
-        reveal=reveal,
-        has_secret=bool(words),
-        grace_seconds=grace,
-    )
-    is_reached = options.reaches_containers or not page.has_containers(
-        invocation.environment, words
-    )
-    if expect and words and not is_reached:
-        _output.print_remark(
-            "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
-            "172.17.0.1 or 0.0.0.0 lets them."
-        )
+        page.check_summary(summary, replaces=chosen.force)
+    options = _options(chosen, environment, has_command=bool(words))
     not_led = _not_led(words)
-    for name in not_led:
-        _output.print_remark(
-            f"{name} posts to an address of its own, which this capture does not move: what it "
-            "sends goes out, and nothing is seen of it here.",
-            hint=f"usagectl explain {name}",
-        )
+    _warn(chosen, options, words, not_led, environment)
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
-    with page.watch(is_wanted=live, has_table=not words) as watcher:
-        outcome = _capture(ctx, options, words, watcher)._replace(output=output)
-    errors = _errors(outcome, expect, not_led)
+    with page.watch(is_wanted=chosen.live, has_table=not words) as watcher:
+        outcome = _capture(ctx, options, words, watcher)._replace(output=chosen.output)
+    errors = _errors(outcome, chosen.expect, not_led)
     if summary is not None:
-        errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
+        errors += page.write_summary(outcome, errors, summary)
     return _output.Answer(
         lambda: page.outcome_data(outcome),
         lambda: page.show_outcome(outcome),
@@ -239,6 +151,46 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     )
 
 
+def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> Options:
+    from usagectl.capture import Options
+
+    return Options(
+        file=None if chosen.output is None else environment.cwd / chosen.output,
+        overwrite=chosen.force,
+        answer=chosen.answer,
+        address=chosen.address,
+        port=chosen.port,
+        as_if_enabled=chosen.as_if_enabled,
+        reveal=chosen.reveal,
+        has_secret=has_command,
+        grace_seconds=chosen.grace,
+    )
+
+
+def _warn(
+    chosen: Chosen,
+    options: Options,
+    words: Sequence[str],
+    not_led: Sequence[str],
+    environment: Environment,
+) -> None:
+    """Say before the command runs what of it will not be seen."""
+    from usagectl.cli import _capture_page as page
+
+    is_reached = options.reaches_containers or not page.has_containers(environment, words)
+    if chosen.expect and words and not is_reached:
+        _output.print_remark(
+            "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
+            "172.17.0.1 or 0.0.0.0 lets them."
+        )
+    for name in not_led:
+        _output.print_remark(
+            f"{name} posts to an address of its own, which this capture does not move: what it "
+            "sends goes out, and nothing is seen of it here.",
+            hint=f"usagectl explain {name}",
+        )
+
+
 def _not_led(words: Sequence[str]) -> list[str]:
     """Name the tools that go by the command's name and post where no variable of ours leads."""
     from usagectl import catalogue
@@ -246,21 +198,6 @@ def _not_led(words: Sequence[str]) -> list[str]:
     names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
     entries = map(catalogue.entry, names)
     return [each.name for each in entries if not each.module and each.default != "off"]
-
-
-def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:
-    """Refuse names that are no file's, and --force without a file to replace."""
-    if force and output is None and summary is None:
-        raise UsageError("--force goes with --output FILE or --summary FILE.")
-    for option, name in (("--output", output), ("--summary", summary)):
-        if name in ("", "-"):
-            sentence = f'{option} needs a file name; "-" and "" are not allowed.'
-            raise UsageError(sentence, hint=f"usagectl capture {option} FILE -- CMD")
-    if output is None or summary is None:
-        return
-    # However each is written: the one would replace the other.
-    if os.path.realpath(cwd / output) == os.path.realpath(cwd / summary):
-        raise UsageError("--output and --summary need a file each.")
 
 
 def _check_command(words: list[str], invocation: Invocation) -> None:
@@ -276,21 +213,6 @@ def _check_command(words: list[str], invocation: Invocation) -> None:
     from usagectl.machine import processes
 
     processes.require_program(words, invocation.environment.variables)
-
-
-def _check(*, expect: str | None, answer: str, bind: str) -> None:
-    """Refuse options that do not go together, and a host name for --bind.
-
-    A name may stand for another machine's address, and would be looked up.
-    """
-    if expect and answer == "refuse":
-        raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
-    try:
-        ipaddress.ip_address("127.0.0.1" if bind == "localhost" else bind)
-    except ValueError:
-        raise InvalidValueError(
-            "--bind", bind, wanted="use an IP address of this machine", hint="usagectl capture"
-        ) from None
 
 
 def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Watcher) -> Outcome:

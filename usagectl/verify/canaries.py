@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from usagectl.capture.records import UndecodableError, decode
+from usagectl.capture.decoding import UndecodableError, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import tempfile
 import time
 from contextlib import ExitStack
@@ -45,14 +46,14 @@ class Starting(Protocol):
         *,
         cwd: Path | None = None,
         streams: tuple[int, int, int] = (0, 1, 2),
-    ) -> None:
+    ) -> object:
         """Start a command."""
 
     def poll(self) -> int | None:
-        """Return its exit status; None while it runs."""
+        """Return its exit status, negative for a signal; None while it runs."""
 
-    def kill(self) -> None:
-        """End it."""
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
 
 
 class Sealed(Protocol):
@@ -202,9 +203,13 @@ class Bench:
         home: Home,
         variables: Mapping[str, str],
     ) -> Ended:
-        """Run command lines one after another, each whatever became of the one before."""
+        """Run command lines one after another, until one does not end."""
         seconds = float(self._subject.verify.seconds or DEFAULT_SECONDS)
-        every = [_run_line(sealed, home.fill(each), home, variables, seconds) for each in lines]
+        every: list[Ended] = []
+        for each in lines:
+            every.append(_run_line(sealed, home.fill(each), home, variables, seconds))
+            if every[-1].is_late:
+                break
         return Ended(
             next((each.status for each in every if each.status), 0),
             sum(each.seconds for each in every),
@@ -233,7 +238,8 @@ def _run_line(
                 os.close(writer)
         is_late, outputs = _await(namespace, [each.fileno() for each in readers], began + seconds)
         taken = time.monotonic() - began
-        status = namespace.poll() or 0
+        ended = namespace.poll() or 0
+        status = 128 - ended if ended < 0 else ended
         root = str(home.work.parents[1]).encode()
         out, err = (each.replace(root, b"{root}") for each in outputs)
         return Ended(status, taken, is_late, out, err)
@@ -247,7 +253,7 @@ def _await(namespace: Starting, readers: Sequence[int], end: float) -> tuple[boo
             selector.register(reader, selectors.EVENT_READ)
         while selector.get_map() or namespace.poll() is None:
             if time.monotonic() > end:
-                namespace.kill()
+                namespace.send_signal(signal.SIGKILL)
                 return True, list(outputs.values())
             for key, _ in selector.select(_STEP_SECONDS):
                 data = os.read(key.fd, 65536)
