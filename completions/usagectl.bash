@@ -250,7 +250,12 @@ _usagectl_options() {
                 --help,-h)
             ;;
         'usagectl capture')
-            reply=(--expect
+            reply=(--sealed
+                --proxy
+                --offline
+                +--own
+                +--allow
+                --expect
                 --output,-o
                 --summary
                 --force
@@ -918,10 +923,17 @@ _usagectl_values() {
                 yarn
                 zenml)
             ;;
+        'usagectl capture --own')
+            reply=(text)
+            ;;
+        'usagectl capture --allow')
+            reply=(text)
+            ;;
         'usagectl capture --expect')
             reply=(choice
                 none
-                notice)
+                notice
+                silence)
             ;;
         'usagectl capture --output')
             reply=(file)

@@ -125,7 +125,7 @@ function __usagectl_commands
                 'disable	Switch telemetry off, in the tools\' own files, and check that it is off.' \
                 'enable	Undo what `usagectl disable` did, and no more.' \
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
-                'capture	Run a command and record the usage events that variables lead here instead of out.' \
+                'capture	Run a command and record what it tries to send, by one of three ways.' \
                 'verify	Run a tool with each of its switches, and say which keep their word.' \
                 'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
@@ -202,7 +202,12 @@ function __usagectl_options
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl capture'
-            printf '%s\n' '--expect	Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.' \
+            printf '%s\n' '--sealed	Run CMD with no network but a recorder, which sees whatever it tries (Linux).' \
+                '--proxy	Lead CMD to the recorder as to a proxy; hosts of known telemetry are answered here, others are passed on.' \
+                '--offline	With --proxy: pass nothing on, answer all here.' \
+                '+--own	A host that CMD is for, sub-domains too: a package index, its own API. Can be repeated.' \
+                '+--allow	Refused: nothing leaves a sealed run; see --own.' \
+                '--expect	Exit with 1 if anything arrives (beside other hosts than telemetry\'s, with --sealed or --proxy); with `notice`, if what arrives breaks it; with `silence`, if CMD tries anything at all, a look-up too (--sealed).' \
                 '--output,-o	Keep what arrives in this file, for audit, spool and replay.' \
                 '--summary	Write the answer as one JSON object to this file, beside CMD.' \
                 '--force	Replace FILE if it is there.' \
@@ -211,7 +216,7 @@ function __usagectl_options
                 '--bind	Listen on this address, so that containers reach the endpoint.' \
                 '--port	Listen on this port; 0 takes a free one.' \
                 '--grace	Time to wait at most for what CMD leaves running behind it.' \
-                '--live	Show each request on stderr as it arrives.' \
+                '--live	Show each request, and each look-up, on stderr as it comes.' \
                 '--reveal	Keep tokens, home paths and all headers in clear.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -833,10 +838,15 @@ function __usagectl_values
                 wrangler \
                 yarn \
                 zenml
+        case 'usagectl capture --own'
+            printf '%s\n' text
+        case 'usagectl capture --allow'
+            printf '%s\n' text
         case 'usagectl capture --expect'
             printf '%s\n' choice \
                 none \
-                notice
+                notice \
+                silence
         case 'usagectl capture --output'
             printf '%s\n' file
         case 'usagectl capture -o'

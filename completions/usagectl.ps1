@@ -8,7 +8,7 @@ function global:__usagectl_commands([string]$key) {
                 'disable|Switch telemetry off, in the tools'' own files, and check that it is off.',
                 'enable|Undo what `usagectl disable` did, and no more.',
                 'preview|Show the exact requests that would be sent: method, URL, headers, body.',
-                'capture|Run a command and record the usage events that variables lead here instead of out.',
+                'capture|Run a command and record what it tries to send, by one of three ways.',
                 'verify|Run a tool with each of its switches, and say which keep their word.',
                 'audit|Compare events with the notice: what is undocumented, and what gives secrets away.',
                 'spool|Look into the spool: what waits, what was sent, what was refused or lost.',
@@ -94,7 +94,12 @@ function global:__usagectl_options([string]$key) {
                 '--help,-h|Show this message and exit.'
         }
         'usagectl capture' {
-            '--expect|Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.',
+            '--sealed|Run CMD with no network but a recorder, which sees whatever it tries (Linux).',
+                '--proxy|Lead CMD to the recorder as to a proxy; hosts of known telemetry are answered here, others are passed on.',
+                '--offline|With --proxy: pass nothing on, answer all here.',
+                '+--own|A host that CMD is for, sub-domains too: a package index, its own API. Can be repeated.',
+                '+--allow|Refused: nothing leaves a sealed run; see --own.',
+                '--expect|Exit with 1 if anything arrives (beside other hosts than telemetry''s, with --sealed or --proxy); with `notice`, if what arrives breaks it; with `silence`, if CMD tries anything at all, a look-up too (--sealed).',
                 '--output,-o|Keep what arrives in this file, for audit, spool and replay.',
                 '--summary|Write the answer as one JSON object to this file, beside CMD.',
                 '--force|Replace FILE if it is there.',
@@ -103,7 +108,7 @@ function global:__usagectl_options([string]$key) {
                 '--bind|Listen on this address, so that containers reach the endpoint.',
                 '--port|Listen on this port; 0 takes a free one.',
                 '--grace|Time to wait at most for what CMD leaves running behind it.',
-                '--live|Show each request on stderr as it arrives.',
+                '--live|Show each request, and each look-up, on stderr as it comes.',
                 '--reveal|Keep tokens, home paths and all headers in clear.',
                 '--json|Answer as one JSON object on stdout.',
                 '--help,-h|Show this message and exit.'
@@ -760,10 +765,17 @@ function global:__usagectl_values([string]$key) {
                 'yarn',
                 'zenml'
         }
+        'usagectl capture --own' {
+            'text'
+        }
+        'usagectl capture --allow' {
+            'text'
+        }
         'usagectl capture --expect' {
             'choice',
                 'none',
-                'notice'
+                'notice',
+                'silence'
         }
         'usagectl capture --output' {
             'file'

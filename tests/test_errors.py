@@ -17,11 +17,17 @@ import usagectl
 from usagectl import errors
 from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
+from usagectl.capture.namespace import SealBrokenError, SealUnavailableError
 from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import AddressUnavailableError
+from usagectl.cli._capture_expectations import (
+    NoticeNotKeptError,
+    ProxyPassedByError,
+    SilenceUnprovenError,
+    UnexpectedEventsError,
+)
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError, LinesUnreadError
-from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
 from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.cli.verify import NotProvedError, WordBrokenError
@@ -89,6 +95,8 @@ SAMPLES: list[UsagectlError] = [
     FindingsError(2, fail_on="error"),
     LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
+    UnexpectedEventsError(9, first=["t.example (1 look-up)"], of_hosts=True),
+    ProxyPassedByError("next", ignores=True),
     NoticeNotKeptError(2),
     SilenceUnprovenError({Refusal("tls", "h.example"): 2}),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
@@ -97,6 +105,8 @@ SAMPLES: list[UsagectlError] = [
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),
+    SealUnavailableError("a user namespace", reason="it ended at once", hint="uname -r"),
+    SealBrokenError(),
     VerifyFileError(FILE, "verify.seconds", found="0", wanted="number"),
     CommandNotHereError("Next.js", hint="npm install next"),
     NothingToRunError("go"),

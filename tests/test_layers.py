@@ -36,7 +36,7 @@ ORDER = {name: place for place, line in enumerate(LAYERS.split("\n")) for name i
 
 ONLY_IMPORTERS = {
     "httpx": {"delivery/transport.py"},
-    "rich": {"cli/_capture_page.py", "cli/_render.py"},
+    "rich": {"cli/_capture_live.py", "cli/_render.py"},
     "uvicorn": {"capture/http1.py"},
     "h11": {"capture/http1.py"},
     "h2": {"capture/http2.py"},

@@ -60,6 +60,8 @@ class Options:
     as_if_enabled: bool = False  # Lift the opt-outs of the tools that are led here.
     reveal: bool = False  # Keep tokens, home paths and all headers in clear.
     has_secret: bool = False  # Lead the command here by a path that no other program knows.
+    own: tuple[str, ...] = ()  # Hosts that the command is for: a proxy passes them on.
+    offline: bool = False  # Whether a proxy passes nothing on.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
     @property

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
 
+_SYSTEM_PROGRAMS = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/run/current-system/sw/bin"
+"""Not the user's PATH: a package of npm, `@vercel/nft`, brings a program of the same name."""
+
 _RESOLV = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n"
 _NSSWITCH = Path("/etc/nsswitch.conf")
 _MOST_MESSAGE_BYTES = 65536
@@ -144,7 +147,6 @@ class Namespace:
         if _NSSWITCH.exists():
             files["nsswitch.conf"] = _with_plain_hosts(_NSSWITCH)
             mounts.append(("nsswitch.conf", os.path.realpath(_NSSWITCH)))
-        search = f"{self._own.get('PATH', '')}:/usr/sbin:/sbin"
         return {
             "user": user,
             "uid": os.getuid(),
@@ -154,7 +156,7 @@ class Namespace:
             "files": files,
             "mounts": mounts,
             "hidden": self.hidden,
-            "nft": shutil.which("nft", path=search) or "",
+            "nft": shutil.which("nft", path=_SYSTEM_PROGRAMS) or "",
         }
 
     def _hear(self, control: socket.socket) -> tuple[dict[str, Any], list[socket.socket]]:
@@ -185,9 +187,12 @@ class Namespace:
             CommandNotExecutableError: there is one, but it cannot be started.
             SealBrokenError: the namespace was ended from outside.
         """
-        return processes.run_started(
-            lambda: self.start(command, variables, cwd=cwd, streams=streams)
-        )
+
+        def start() -> Namespace:
+            self.start(command, variables, cwd=cwd, streams=streams)
+            return self
+
+        return processes.run_started(start)
 
     def start(
         self,
@@ -196,8 +201,8 @@ class Namespace:
         *,
         cwd: Path | None = None,
         streams: tuple[int, int, int] = (0, 1, 2),
-    ) -> Namespace:
-        """Start a command, and return what can be waited for.
+    ) -> None:
+        """Start a command, which can then be waited for.
 
         Raises:
             CommandNotFoundError: no such program.
@@ -210,7 +215,7 @@ class Namespace:
         while True:
             message = self._next()
             if "started" in message:
-                return self
+                return
             if "failed" in message:
                 error = OSError(message["failed"], os.strerror(message["failed"]))
                 raise processes.translated(error, command[0], variables)
@@ -219,6 +224,11 @@ class Namespace:
         """Send a signal to the command."""
         with suppress(OSError):
             self._control.send(json.dumps({"signal": int(number)}).encode())
+
+    def kill(self) -> None:
+        """Kill all that runs in it."""
+        with suppress(OSError):
+            self._control.send(b'{"kill": true}')
 
     def wait(self) -> int:
         """Wait until the command has ended; return its status, negative for a signal."""

@@ -69,6 +69,7 @@ _REDIRECT = """table inet usagectl {{
 }}
 """
 _MOST_BYTES = 65536
+_PROBE_SECONDS = 2.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -226,12 +227,27 @@ def _redirected(nft: str) -> list[socket.socket]:
     first = _listener(socket.AF_INET, "127.0.0.1", 0)
     port = first.getsockname()[1] if first else 0
     both = [first, _listener(socket.AF_INET6, "::1", port)]
-    if _run_nft(nft, _REDIRECT.format(port=port)):
+    if _run_nft(nft, _REDIRECT.format(port=port)) and all(map(_arrives, both)):
         return [each for each in both if each]
     for each in both:
         if each:
             each.close()
     return []
+
+
+def _arrives(listening: socket.socket | None) -> bool:
+    """True if a connection to another address comes to a listener; without one there is none."""
+    if listening is None:
+        return True
+    address = "198.18.0.0" if listening.family == socket.AF_INET else "2001:db8::"
+    try:
+        socket.create_connection((address, 9), _PROBE_SECONDS).close()
+        listening.settimeout(_PROBE_SECONDS)
+        listening.accept()[0].close()
+        listening.settimeout(None)
+    except OSError:
+        return False
+    return True
 
 
 def _run_nft(nft: str, rules: str) -> bool:
@@ -354,6 +370,9 @@ class _Init:
     def _obey(self, message: dict[str, Any], streams: list[int]) -> None:
         if "command" in message:
             self._run(message, streams)
+        elif "kill" in message:
+            with suppress(ProcessLookupError):  # There is nobody but this process.
+                os.kill(-1, signal.SIGKILL)
         elif self._command:
             with suppress(ProcessLookupError):
                 os.kill(self._command, message["signal"])

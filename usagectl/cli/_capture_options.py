@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import ipaddress
 import os
+import re
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_type_hints
 
@@ -13,20 +14,59 @@ import typer
 from usagectl.errors import InvalidValueError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from usagectl.cli._capture_hosts import Mode
+
 LOOPBACK = "127.0.0.1"
+_HOST = re.compile(r"(?i)[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]+")
+_SEALED = "usagectl capture --sealed -- CMD"
 
 
 class Chosen(NamedTuple):
     """What was chosen for a capture; each member is an option of the command."""
 
-    expect: Annotated[
-        Literal["none", "notice"] | None,
+    sealed: Annotated[
+        bool,
         typer.Option(
-            metavar="[none|notice]",
-            help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
+            "--sealed",
+            help="Run CMD with no network but a recorder, which sees whatever it tries (Linux).",
+        ),
+    ] = False
+    proxy: Annotated[
+        bool,
+        typer.Option(
+            "--proxy",
+            help="Lead CMD to the recorder as to a proxy; hosts of known telemetry are answered "
+            "here, others are passed on.",
+        ),
+    ] = False
+    offline: Annotated[
+        bool, typer.Option("--offline", help="With --proxy: pass nothing on, answer all here.")
+    ] = False
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--own",
+            metavar="HOST",
+            help="A host that CMD is for, sub-domains too: a package index, its own API. "
+            "Can be repeated.",
+        ),
+    ] = None
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow", metavar="HOST", help="Refused: nothing leaves a sealed run; see --own."
+        ),
+    ] = None
+    expect: Annotated[
+        Literal["none", "notice", "silence"] | None,
+        typer.Option(
+            metavar="[none|notice|silence]",
+            help="Exit with 1 if anything arrives (beside other hosts than telemetry's, with "
+            "--sealed or --proxy); with `notice`, if what arrives breaks it; with `silence`, "
+            "if CMD tries anything at all, a look-up too (--sealed).",
         ),
     ] = None
     output: Annotated[
@@ -83,11 +123,17 @@ class Chosen(NamedTuple):
         ),
     ] = 10.0
     live: Annotated[
-        bool, typer.Option("--live", help="Show each request on stderr as it arrives.")
+        bool,
+        typer.Option("--live", help="Show each request, and each look-up, on stderr as it comes."),
     ] = False
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
     ] = False
+
+    @property
+    def mode(self) -> Mode:
+        """The way of the capture."""
+        return "sealed" if self.sealed else "proxy" if self.proxy else "redirect"
 
     @property
     def address(self) -> str:
@@ -120,20 +166,47 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def check(chosen: Chosen, *, cwd: Path) -> None:
+def check(chosen: Chosen, *, has_command: bool, cwd: Path) -> None:
     """Refuse options that do not go together, and files that are none.
 
     Raises:
         UsageError: two options, or an option and a name, do not fit.
         InvalidValueError: a value is none that the option takes.
     """
+    for reason in _misfits(chosen, has_command=has_command):
+        raise UsageError(reason, hint=_SEALED)
+    for host in chosen.own or ():
+        if not _HOST.fullmatch(host):
+            wanted = "use a host's name, such as pypi.org"
+            raise InvalidValueError("--own", host, wanted=wanted, hint=_SEALED)
     _check_address(chosen)
     _check_files(chosen, cwd=cwd)
 
 
+def _misfits(chosen: Chosen, *, has_command: bool) -> Iterator[str]:
+    """Yield why the ways of a capture and their options do not go together."""
+    if chosen.allow:
+        yield (
+            "Nothing leaves a sealed run, so no host can be allowed; --own HOST names what CMD "
+            "is for, and --proxy passes on what is no telemetry."
+        )
+    if chosen.sealed and chosen.proxy:
+        yield "--sealed and --proxy are two ways of a capture; give one of them."
+    if chosen.sealed and not has_command:
+        yield "--sealed needs a command: a program that runs already cannot be sealed."
+    if chosen.sealed and (chosen.bind != LOOPBACK or chosen.port):
+        yield "--sealed listens nowhere on this machine, so it takes neither --bind nor --port."
+    if chosen.offline and not chosen.proxy:
+        yield "--offline goes with --proxy; a sealed run is offline by itself."
+    if chosen.own and chosen.mode == "redirect":
+        yield "--own goes with --sealed or --proxy: without them other hosts are not seen."
+    if chosen.expect == "silence" and not chosen.sealed:
+        yield "--expect silence goes with --sealed: only a sealed run sees every look-up."
+
+
 def _check_address(chosen: Chosen) -> None:
     """Refuse a host name for --bind: it may stand for another machine, and would be looked up."""
-    if chosen.expect and chosen.answer == "refuse":
+    if chosen.expect and chosen.answer == "refuse" and not chosen.sealed:
         raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
     try:
         ipaddress.ip_address(chosen.address)

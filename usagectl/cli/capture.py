@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Literal
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,81 +15,27 @@ from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._capture_options import Chosen, check, choosing
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.errors import UsagectlError, UsageError, count_of
+from usagectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from usagectl.capture import Arrival, Capture, Options, Refusal
-    from usagectl.cli._capture_page import Outcome, Watcher
+    from usagectl.capture import Options
+    from usagectl.cli._capture_hosts import Mode, Sight
+    from usagectl.cli._capture_live import Watcher
+    from usagectl.cli._capture_page import Outcome, Recorded, Run
     from usagectl.machine.environment import Environment
 
-_MOST_FIRST = 5
+_WAYS = {
+    "redirect": "usagectl.capture",
+    "sealed": "usagectl.capture.sealed",
+    "proxy": "usagectl.capture.proxy",
+}
+"""By the way of a capture: the module whose `opened` opens it."""
 
 app = new_app()
 apps = {"capture": app}
-
-
-class UnexpectedEventsError(UsagectlError):
-    """Something arrived where nothing was expected."""
-
-    code = "unexpected-events"
-    exit_status = 1
-
-    def __init__(self, count: int, *, first: Sequence[str]) -> None:
-        more = f" and {count - len(first)} more" if count > len(first) else ""
-        super().__init__(
-            f"Nothing was to be sent, and {count_of(count, 'request')} arrived: "
-            f"{'; '.join(first)}{more}.",
-            hint="usagectl status",
-        )
-
-
-class SilenceUnprovenError(UsagectlError):
-    """Nobody knows whether the command sent something.
-
-    A request was turned away, came by an address that the command was not given, or the command
-    is a tool that posts to an address of its own.
-    """
-
-    code = "silence-unproven"
-    exit_status = 1
-
-    def __init__(
-        self,
-        turned_away: Mapping[Refusal, int],
-        *,
-        foreign: int = 0,
-        not_led: Sequence[str] = (),
-    ) -> None:
-        first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
-        told = [f"{count} {refusal.what}" for refusal, count in first]
-        rest = sum(turned_away.values()) - sum(count for _, count in first)
-        told += [f"{rest} more"] if rest else []
-        reasons = [f"turned away: {', '.join(told)}"] if told else []
-        if foreign:
-            reasons.append(f"{count_of(foreign, 'request')} by another address than CMD's")
-        reasons += [f"{name} posts to an address of its own" for name in not_led]
-        helps = f" To mend the first: {first[0][0].advice}." if first else ""
-        super().__init__(
-            f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
-            hint=f"usagectl status {not_led[0]}" if not_led else "usagectl capture --live -- CMD",
-        )
-
-
-class NoticeNotKeptError(UsagectlError):
-    """What arrived departs from the notice."""
-
-    code = "notice-not-kept"
-    exit_status = 1
-
-    def __init__(self, errors: int, *, unread: int = 0) -> None:
-        loud = f"{count_of(errors, 'finding')} of the level error" if errors else ""
-        dark = f"{unread} of what arrived could not be read" if unread else ""
-        super().__init__(
-            f"What arrived departs from the notice: {', '.join(filter(None, (loud, dark)))}.",
-            hint="usagectl audit --list-rules",
-        )
 
 
 @app.command(
@@ -108,38 +55,45 @@ def capture(
     *,
     chosen: Chosen,
 ) -> _output.Answer:
-    """Run a command and record the usage events that variables lead here instead of out.
+    """Run a command and record what it tries to send, by one of three ways.
 
-    CMD runs against an endpoint on loopback: its output and its exit status stay
-    its own, and the summary goes to stderr. Its events are held against the
-    notice. Without CMD the endpoint serves until Ctrl-C, and the variables that
-    lead a program to it are printed.
+    Without --sealed and --proxy, variables lead the usage events of known tools
+    here instead of out. A program that posts to a URL of its own, whatever these
+    variables say, is not caught: what it sends goes out, and nothing is seen of it
+    here. Without CMD the endpoint serves until Ctrl-C, and the variables that lead
+    a program to it are printed.
 
-    A program that posts to a URL of its own, whatever these variables say, is not
-    caught: what it sends goes out, and nothing is seen of it here.
+    With --sealed (Linux) CMD runs with no network but a recorder, whatever it is
+    written in: each look-up, connection and request is seen, and nothing leaves
+    this machine. With --proxy, CMD is told to use the recorder as its proxy; a
+    program may pass that by.
+
+    CMD's output and its exit status stay its own, and the summary goes to stderr.
+    Events that the notice knows are held against it.
 
     To prove in CI that an opt-out works:
 
-    usagectl capture --expect none -- localstack config show
+    usagectl capture --sealed --expect none -- localstack config show
     """
     invocation: Invocation = ctx.obj
     words, environment = command or [], invocation.environment
-    check(chosen, cwd=environment.cwd)
+    check(chosen, has_command=bool(words), cwd=environment.cwd)
     if words:
         _check_command(words, invocation)
+    from usagectl.cli import _capture_expectations, _capture_live
     from usagectl.cli import _capture_page as page
 
     summary = None if chosen.summary is None else environment.cwd / chosen.summary
     if summary is not None:
         page.check_summary(summary, replaces=chosen.force)
     options = _options(chosen, environment, has_command=bool(words))
-    not_led = _not_led(words)
-    _warn(chosen, options, words, not_led, environment)
+    if chosen.mode == "redirect":
+        _warn(chosen, options, words, environment)
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
-    with page.watch(is_wanted=chosen.live, has_table=not words) as watcher:
-        outcome = _capture(ctx, options, words, watcher)._replace(output=chosen.output)
-    errors = _errors(outcome, chosen.expect, not_led)
+    with _capture_live.watch(is_wanted=chosen.live, has_table=not words) as watcher:
+        outcome = _capture(ctx, chosen, options, words, watcher)
+    errors = _capture_expectations.failed(outcome, chosen.expect, words)
     if summary is not None:
         errors += page.write_summary(outcome, errors, summary)
     return _output.Answer(
@@ -163,19 +117,16 @@ def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> 
         as_if_enabled=chosen.as_if_enabled,
         reveal=chosen.reveal,
         has_secret=has_command,
+        own=tuple(chosen.own or ()),
+        offline=chosen.offline,
         grace_seconds=chosen.grace,
     )
 
 
-def _warn(
-    chosen: Chosen,
-    options: Options,
-    words: Sequence[str],
-    not_led: Sequence[str],
-    environment: Environment,
-) -> None:
-    """Say before the command runs what of it will not be seen."""
+def _warn(chosen: Chosen, options: Options, words: Sequence[str], environment: Environment) -> None:
+    """Say before the command runs what of it the endpoint will not see."""
     from usagectl.cli import _capture_page as page
+    from usagectl.cli._capture_expectations import entries_of
 
     is_reached = options.reaches_containers or not page.has_containers(environment, words)
     if chosen.expect and words and not is_reached:
@@ -183,21 +134,12 @@ def _warn(
             "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
             "172.17.0.1 or 0.0.0.0 lets them."
         )
-    for name in not_led:
+    for each in entries_of(words):
         _output.print_remark(
-            f"{name} posts to an address of its own, which this capture does not move: what it "
-            "sends goes out, and nothing is seen of it here.",
-            hint=f"usagectl explain {name}",
+            f"{each.name} posts to an address of its own, which this capture does not move: what "
+            "it sends goes out, and nothing is seen of it here.",
+            hint="usagectl capture --sealed -- CMD",
         )
-
-
-def _not_led(words: Sequence[str]) -> list[str]:
-    """Name the tools that go by the command's name and post where no variable of ours leads."""
-    from usagectl import catalogue
-
-    names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
-    entries = map(catalogue.entry, names)
-    return [each.name for each in entries if not each.module and each.default != "off"]
 
 
 def _check_command(words: list[str], invocation: Invocation) -> None:
@@ -215,45 +157,79 @@ def _check_command(words: list[str], invocation: Invocation) -> None:
     processes.require_program(words, invocation.environment.variables)
 
 
-def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Watcher) -> Outcome:
+def _capture(
+    ctx: typer.Context, chosen: Chosen, options: Options, words: list[str], watcher: Watcher
+) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
     from usagectl import audit
-    from usagectl import capture as capturing
     from usagectl.cli import _capture_page as page
 
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
-    first: list[Arrival] = []
-
-    def on_arrival(arrival: Arrival) -> None:
-        """Pass a request on, without the names in it that reveal something of this machine."""
-        shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
-        watcher.on_arrival(shown)
-        if len(first) < _MOST_FIRST and not (words and arrival.is_foreign):
-            first.append(shown)
-
-    def on_refusal(refusal: Refusal) -> None:
-        watcher.on_refusal(page.refusal_shown(refusal, name))
-
-    with capturing.opened(
-        environment, options, on_arrival=on_arrival, on_refusal=on_refusal
-    ) as capture:
-        host = f"[{options.address}]" if ":" in options.address else options.address
-        if not endpoint.is_loopback(f"http://{host}"):
-            _output.print_remark(
-                f"The endpoint listens on {options.address}: whoever reaches this machine there "
-                "can post to it."
-            )
-        status = capture.run(words) if words else None
+    heard, first = page.listening(watcher, name, only_own=bool(words))
+    with _opened(chosen.mode, environment, options, heard) as run:
+        if chosen.mode != "sealed":
+            _warn_of_address(options)
+        status = run.run(words) if words else None
         if not words:
-            _serve(capture, as_json=ctx.obj.as_json)
-        capture.finish()
-        found = audit.audit_capture(environment, capture.file.path, words)
-        sums = page.sums_shown(capture.file.sums, name)
-        return page.Outcome(capture, sums, first, page.judge(found), status)
+            _serve(run, as_json=ctx.obj.as_json)
+        run.finish()
+        has_sight = chosen.mode != "redirect"
+        found = audit.audit_capture(environment, run.file.path, words, only_known=has_sight)
+        return page.Outcome(
+            run,
+            page.sums_shown(run.file.sums, name),
+            first,
+            page.judge(found),
+            status,
+            chosen.output,
+            _sight(cast("Recorded", run), chosen, words, name) if has_sight else None,
+        )
 
 
-def _serve(capture: Capture, *, as_json: bool) -> None:
+def _opened(
+    mode: Mode, environment: Environment, options: Options, heard: Watcher
+) -> AbstractContextManager[Run]:
+    """Open a capture; the modules of its way alone are loaded."""
+    hearing = heard._asdict()
+    if mode == "redirect":  # It sees requests alone.
+        del hearing["on_observed"]
+    opened: AbstractContextManager[Run] = import_module(_WAYS[mode]).opened(
+        environment, options, **hearing
+    )
+    return opened
+
+
+def _sight(
+    run: Recorded, chosen: Chosen, words: Sequence[str], name: Callable[[str], str]
+) -> Sight:
+    """Say what a recorder saw, and how it looked."""
+    from usagectl.cli import _capture_hosts
+
+    owner_of = import_module("usagectl.capture.hosts").known(own=tuple(chosen.own or ())).owner
+    rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
+    return _capture_hosts.Sight(
+        chosen.mode,
+        name(Path(words[0]).name) if words else "The program",
+        rows,
+        seen,
+        lacks=run.lacks,
+        hidden=run.hidden,
+        killed=run.killed,
+        is_offline=chosen.sealed or chosen.offline,
+    )
+
+
+def _warn_of_address(options: Options) -> None:
+    host = f"[{options.address}]" if ":" in options.address else options.address
+    if not endpoint.is_loopback(f"http://{host}"):
+        _output.print_remark(
+            f"The endpoint listens on {options.address}: whoever reaches this machine there "
+            "can post to it."
+        )
+
+
+def _serve(capture: Run, *, as_json: bool) -> None:
     """Print how to lead a program here, and serve until a signal."""
     from usagectl.machine import processes, shells
 
@@ -265,28 +241,3 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
         while not ended:
             time.sleep(0.2)
     capture.wait_for_late()
-
-
-def _errors(
-    outcome: Outcome, expect: Literal["none", "notice"] | None, not_led: Sequence[str]
-) -> list[UsagectlError]:
-    """List the expectations that failed; what could not be written proves nothing."""
-    found: list[UsagectlError] = []
-    sums = outcome.sums
-    own = sums.requests - sums.foreign
-    if expect == "none" and own:
-        shown = [_describe(each) for each in outcome.first]
-        found.append(UnexpectedEventsError(own, first=shown))
-    if expect and (sums.refused or sums.foreign or not_led) and not found:
-        unproven = SilenceUnprovenError(sums.turned_away, foreign=sums.foreign, not_led=not_led)
-        found.append(unproven)
-    if expect == "notice" and (outcome.loud or outcome.unread):
-        found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
-    if outcome.capture.file.problem is not None:
-        found.append(outcome.capture.file.problem)
-    return found
-
-
-def _describe(arrival: Arrival) -> str:
-    names = ", ".join(sorted(set(arrival.names))) or arrival.problem
-    return f"{arrival.method} {arrival.path} ({names})"

@@ -310,7 +310,19 @@ class WrittenFile(NamedTuple):
 
 
 _TEXTS = (
-    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "SECONDS", "UID", "URL", "UUID"),
+    *(
+        "ADDRESS",
+        "FLOAT",
+        "HOST",
+        "ID",
+        "INT",
+        "NUMBER",
+        "PROGRAM",
+        "SECONDS",
+        "UID",
+        "URL",
+        "UUID",
+    ),
     *("VALUE", "VARIABLE", "VERSION", "WHEN"),
 )
 
