@@ -277,6 +277,9 @@ def can_seal() -> str:
         made = Namespace(Path(name), authority_pem=b"", environment=environments.from_process())
         try:
             with made:
+                web, names, packets = made.sockets
+                for each in filter(None, (*web, *names, packets)):
+                    each.close()
                 return ""
         except SealUnavailableError as error:
             return str(error)
