@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from tests.support import sample_tool, unsealed
+from tests.support import sample_tool, sealing
 from tests.test_catalogue import SCHEMA
 from tests.test_catalogue_truth import faults_of, verdict_of
 from usagectl import verify
@@ -47,7 +47,10 @@ DEFECTS: Mapping[str, Defect] = {
     "ignores help value": Defect(
         (DNT, OFF, HELP, VALUES),
         {DNT, HELP, VALUES},
-        ("POST /x", "what was typed for {value}, in base64, in the body of POST /x"),
+        (
+            "POST events.mytool.example/x",
+            "what was typed for {value}, in base64, in the body of POST /x",
+        ),
     ),
     "folder header": Defect(
         (VALUES,),
@@ -58,6 +61,8 @@ DEFECTS: Mapping[str, Defect] = {
         ),
     ),
     "farewell spool": Defect((OFF, WAITING, COMMAND), {WAITING, COMMAND}),
+    "detached": Defect((OFF, DNT), {DNT}, ("connection events.mytool.example unknown",)),
+    "knocks": Defect((OFF, DNT), {OFF, DNT}, ("connection events.mytool.example silent",)),
     "notice json": Defect((OFF, ERROR), {ERROR}, ("it is not JSON any more",)),
     "says warns fails": Defect(
         (OFF, ERROR, HANG, REFUSE),
@@ -73,6 +78,12 @@ DEFECTS: Mapping[str, Defect] = {
 """Defects that a tool has at once, the rows that show them, and neighbours that keep their word."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _sealing() -> None:
+    """Skip where this system seals nothing."""
+    sealing.require()
+
+
 def run(file: Path, names: Sequence[str] = ()) -> Report:
     """Run the rows of some names, and the one with telemetry on; without names all of them."""
     given = environment.from_process()
@@ -80,7 +91,7 @@ def run(file: Path, names: Sequence[str] = ()) -> Report:
     rows = verify.plan(subject, given)
     wanted = [row for row in rows if not names or row.kind == "on" or row.name in names]
     assert set(names) <= {row.name for row in wanted}
-    return Trials(subject, given, open_sealed=unsealed.opened, rounds=1).run(wanted)
+    return Trials(subject, given, rounds=1).run(wanted)
 
 
 def bad(report: Report) -> dict[str, tuple[str, ...]]:

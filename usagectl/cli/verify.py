@@ -194,12 +194,23 @@ def draw(report: Report, sentence: str) -> None:
     ]
     drawn = [styles.get(each.verdict, "") for each in report.results]
     page.rows([head, *rows], styles=["bold", *drawn])
-    for each in (one for one in report.results if one.is_bad):
-        page.heading(f"{each.row.name}: {WORDS[each.verdict]}")
-        page.bullets([*filter(None, [each.why]), *each.evidence])
+    for lines, names in _reasons(report).items():
+        more = f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
+        page.heading(f"{', '.join(names[:_MOST_LINES])}{more}")
+        page.bullets(lines)
     if report.others:
         page.heading("Also asked for, and not known to take telemetry")
         page.bullets(report.others)
+
+
+def _reasons(report: Report) -> dict[tuple[str, ...], list[str]]:
+    """Group rows by what their verdict rests on: those that are bad, and failures of commands."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in report.results:
+        lines = tuple(filter(None, (each.why, *(each.evidence if each.is_bad else ()))))
+        if lines:
+            found.setdefault(lines, []).append(each.row.name)
+    return found
 
 
 def _value(result: Result) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import tempfile
 import time
 from contextlib import ExitStack
@@ -52,8 +51,8 @@ class Starting(Protocol):
     def poll(self) -> int | None:
         """Return its exit status, negative for a signal; None while it runs."""
 
-    def send_signal(self, number: int) -> None:
-        """Send it a signal."""
+    def kill(self) -> None:
+        """Kill all that runs there."""
 
 
 class Sealed(Protocol):
@@ -136,6 +135,8 @@ class Bench:
     def run(self, row: Row, *, answer: str = "on", times: int = 1) -> Ran:
         """Run a row: its switch, then the tool's commands, and wait for what is sent late.
 
+        What meets a dead endpoint is not waited for: nobody asks what that would send.
+
         Raises:
             SealUnavailableError: this system seals nothing.
         """
@@ -155,12 +156,14 @@ class Bench:
 
     def _prepare(self, row: Row, home: Home) -> str:
         """Do what comes before and is not recorded; return why that cannot be done."""
-        verify = self._subject.verify
-        lines = [*verify.prepare, *([row.before] if row.before and row.sends_before else [])]
-        ended = self._unrecorded(lines, home, home.environment.variables, "on")
+        commands, variables = self._subject.verify.commands, home.environment.variables
+        lines = [*self._subject.verify.prepare, *([row.before] if row.sends_before else [])]
+        ended = self._unrecorded(lines, home, variables, "on")
         if row.has_waiting:  # With telemetry on and nobody there, so that events may be kept.
-            on = {n: v for n, v in home.environment.variables.items() if n not in row.variables}
-            self._unrecorded(verify.commands, home, on, "refuse")
+            on = {name: text for name, text in variables.items() if name not in row.variables}
+            self._unrecorded(commands, home, on, "refuse")
+        if row.edit and home.awaits_file(row.edit):
+            self._unrecorded(commands, home, variables, "on")
         return f"what comes before it {ended.problem}" if ended.problem else ""
 
     def _unrecorded(
@@ -182,7 +185,7 @@ class Bench:
             expected, conditions = home.verdict(), home.conditions()
             written = {n: text for n, text in home.texts().items() if before.get(n) != text}
             ended = [self._run_lines(sealed, commands, home, variables) for _ in range(times)]
-            if answer == "on":  # Of the others nobody asks what they sent.
+            if answer == "on" and not any(each.is_late for each in ended):
                 sealed.wait_for_late()
             sealed.finish()
             file = sealed.file
@@ -253,7 +256,7 @@ def _await(namespace: Starting, readers: Sequence[int], end: float) -> tuple[boo
             selector.register(reader, selectors.EVENT_READ)
         while selector.get_map() or namespace.poll() is None:
             if time.monotonic() > end:
-                namespace.send_signal(signal.SIGKILL)
+                namespace.kill()
                 return True, list(outputs.values())
             for key, _ in selector.select(_STEP_SECONDS):
                 data = os.read(key.fd, 65536)

@@ -146,7 +146,7 @@ def find(name: str, environment: Environment) -> Subject:
     if not entry.verify.commands:
         raise NothingToRunError(name)
     found = _installation(entry, environment, folder)
-    if not found.installed:
+    if not found.executable:
         raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
     return Subject(entry, found, folder, is_author)
 
