@@ -93,6 +93,10 @@ class Home:
         """Put the folder of the file and the typed value in their places."""
         return filled(text, self._subject.folder, self._planted.value)
 
+    def without_root(self, output: bytes) -> bytes:
+        """Put a placeholder for the folder of this run, which differs from run to run."""
+        return output.replace(str(self._root).encode(), b"{root}")
+
     def awaits_file(self, wanted: Edit) -> bool:
         """True if the tool has to run first, since its file holds what it alone can write.
 

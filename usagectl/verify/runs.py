@@ -210,22 +210,33 @@ class Bench:
         seconds = float(self._subject.verify.seconds or DEFAULT_SECONDS)
         every: list[Ended] = []
         for each in lines:
-            every.append(_run_line(sealed, home.fill(each), home, variables, seconds))
+            words = ["sh", "-c", home.fill(each)]
+            every.append(run_words(sealed, words, variables, cwd=home.work, seconds=seconds))
             if every[-1].is_late:
                 break
         return Ended(
             next((each.status for each in every if each.status), 0),
             sum(each.seconds for each in every),
             any(each.is_late for each in every),
-            b"".join(each.stdout for each in every),
-            b"".join(each.stderr for each in every),
+            home.without_root(b"".join(each.stdout for each in every)),
+            home.without_root(b"".join(each.stderr for each in every)),
         )
 
 
-def _run_line(
-    sealed: Sealed, line: str, home: Home, variables: Mapping[str, str], seconds: float
+def run_words(
+    sealed: Sealed,
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    cwd: Path | None,
+    seconds: float,
 ) -> Ended:
-    """Run one command line until it has ended and its output is closed."""
+    """Run one command until it has ended and its output is closed, or is ended after a time.
+
+    Raises:
+        CommandNotFoundError: no such program.
+        CommandNotExecutableError: there is one, but it cannot be started.
+    """
     namespace = sealed.namespace
     with ExitStack() as stack:
         nothing = stack.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
@@ -234,18 +245,14 @@ def _run_line(
         began = time.monotonic()
         try:
             streams = (nothing.fileno(), pipes[0][1], pipes[1][1])
-            words, given = ["sh", "-c", line], {**variables, **namespace.variables}
-            namespace.start(words, given, cwd=home.work, streams=streams)
+            namespace.start(words, {**variables, **namespace.variables}, cwd=cwd, streams=streams)
         finally:
             for _, writer in pipes:
                 os.close(writer)
         is_late, outputs = _await(namespace, [each.fileno() for each in readers], began + seconds)
         taken = time.monotonic() - began
         ended = namespace.poll() or 0
-        status = 128 - ended if ended < 0 else ended
-        root = str(home.work.parents[1]).encode()
-        out, err = (each.replace(root, b"{root}") for each in outputs)
-        return Ended(status, taken, is_late, out, err)
+        return Ended(128 - ended if ended < 0 else ended, taken, is_late, *outputs)
 
 
 def _await(namespace: Starting, readers: Sequence[int], end: float) -> tuple[bool, list[bytes]]:
