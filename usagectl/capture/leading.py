@@ -130,14 +130,14 @@ def variables_for_child(
 
 
 def variables_when_sealed(
-    variables: Mapping[str, str], *, state_dir: Path, as_if_enabled: bool = False
+    variables: Mapping[str, str], *, as_if_enabled: bool = False
 ) -> dict[str, str]:
     """Build the environment of a sealed command: the user's own, but in no test runner.
 
     With `as_if_enabled` every opt-out variable of every known tool is lifted, `DO_NOT_TRACK`
     too: nothing can leave.
     """
-    found = {**runners.without(variables), STATE_DIR_VARIABLE: str(state_dir)}
+    found = runners.without(variables)
     if not as_if_enabled:
         return found
     silencing = opt_outs.silencing(found)

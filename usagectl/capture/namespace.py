@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import shutil
 import socket
@@ -35,6 +36,7 @@ _MOST_DESCRIPTORS = 16
 _MOST_ENTRIES = 20_000
 _LISTENS = 0x00010000  # __SO_ACCEPTCON, linux/net.h: the flag in /proc/net/unix.
 _CAP_SETUID = 1 << 7
+_UNIX_SOCKET = re.compile(r"\S+ \S+ \S+ (?P<flags>\S+) \S+ \S+ +\d+ (?P<path>/.*)")
 
 
 class SealUnavailableError(UsagectlError):
@@ -259,16 +261,30 @@ class Namespace:
         self._is_empty = message.get("is_empty", self._is_empty)
         return message
 
-    def close(self) -> None:
-        """Kill what runs in it, and let the kernel take it away; closing twice is fine."""
+    def close(self) -> int:
+        """Kill what runs in it, and let the kernel take it away; return how many that were.
+
+        Closing twice is fine.
+        """
         if self._keeper.fileno() < 0:
-            return
+            return 0
+        left = 0 if self.is_empty else self._count()
         with suppress(OSError):
             self._keeper.send(b"end")
         for each in (self._keeper, self._control):
             each.close()
         self._process.wait()
         self._is_empty = True
+        return left
+
+    def _count(self) -> int:
+        """Count the processes that still run, beside the first."""
+        with suppress(OSError, SealBrokenError):
+            self._control.send(b'{"count": true}')
+            while "count" not in (message := self._next()):
+                pass
+            return int(message["count"])
+        return 0
 
 
 def can_seal() -> str:
@@ -350,10 +366,9 @@ def _listening_here() -> Iterator[str]:
     """Yield those of this network namespace, from the kernel's own list."""
     with suppress(OSError), open("/proc/net/unix", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
         for line in lines:
-            fields = line.rstrip("\n").split(" ", 7)
-            path = fields[-1].lstrip().partition(" ")[2] if len(fields) > 7 else ""  # noqa: PLR2004
-            if path.startswith("/") and int(fields[3], 16) & _LISTENS:
-                yield path
+            found = _UNIX_SOCKET.match(line)
+            if found and int(found["flags"], 16) & _LISTENS:
+                yield found["path"]
 
 
 def _sockets_below(folder: str) -> Iterator[str]:

@@ -370,6 +370,9 @@ class _Init:
     def _obey(self, message: dict[str, Any], streams: list[int]) -> None:
         if "command" in message:
             self._run(message, streams)
+        elif "count" in message:
+            others = [each for each in os.listdir("/proc") if each.isdecimal() and each != "1"]  # noqa: PTH208
+            _send(self._control, {"count": len(others)})
         elif "kill" in message:
             with suppress(ProcessLookupError):  # There is nobody but this process.
                 os.kill(-1, signal.SIGKILL)

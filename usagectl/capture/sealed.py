@@ -25,11 +25,13 @@ from usagectl.capture.recorder import Destination, Recorder
 from usagectl.capture.server import Behaviour
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
+from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from usagectl.capture import Options
+    from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival
     from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
@@ -56,7 +58,7 @@ class SealedCapture:
         self.options = options
         self.file = file
         self.namespace = namespace
-        self.has_killed = False  # At the end: whether something of the command had to be ended.
+        self.killed = 0  # At the end: how many processes of the command had to be ended.
         self.left: tuple[int, ...] = ()  # Nothing of a sealed run can be left.
         self._environment = environment
         self._recorder = recorder
@@ -64,13 +66,13 @@ class SealedCapture:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment of a command: the user's own, and what hands the certificate over."""
-        own = variables_when_sealed(
-            self._environment.variables,
-            state_dir=self._state_dir,
-            as_if_enabled=self.options.as_if_enabled,
-        )
-        return {**own, **self.namespace.variables}
+        """The variables that hand the certificate over, and keep the user's spool away."""
+        return {**self.namespace.variables, STATE_DIR_VARIABLE: str(self._state_dir)}
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Sockets of daemons in the file system that are hidden from the command."""
+        return self.namespace.hidden
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -89,8 +91,11 @@ class SealedCapture:
             CommandNotFoundError: no such program.
             CommandNotExecutableError: there is one, but it cannot be started.
         """
+        own = variables_when_sealed(
+            self._environment.variables, as_if_enabled=self.options.as_if_enabled
+        )
         try:
-            status = self.namespace.run(command, self.variables)
+            status = self.namespace.run(command, {**own, **self.variables})
         except UsagectlError:
             self.file.discard()
             raise
@@ -114,8 +119,7 @@ class SealedCapture:
 
     def finish(self) -> None:
         """End what still runs in the namespace, and the recording. Finishing twice is fine."""
-        self.has_killed = self.has_killed or not self.namespace.is_empty
-        self.namespace.close()
+        self.killed = self.killed or self.namespace.close()
         self._recorder.stop()
         self.file.close()
 
@@ -127,8 +131,11 @@ def opened(
     *,
     on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
     on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
+    on_observed: Callable[[Observation], None] = lambda _observed: None,
 ) -> Iterator[SealedCapture]:
     """Open a sealed capture; `on_arrival` is called with each request, in the recorder's thread.
+
+    So is `on_observed` with each new thing that is seen beside them.
 
     Raises:
         SealUnavailableError: this system refuses a step of it.
@@ -146,6 +153,7 @@ def opened(
             privacy=privacy_of(environment, reveal=options.reveal),
             on_arrival=on_arrival,
             on_refusal=on_refusal,
+            on_observed=on_observed,
             overwrite=options.overwrite,
         )
         stack.callback(file.close)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import redirect_stdout
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
     from usagectl.cli._capture_live import Watcher
     from usagectl.cli._capture_page import Outcome, Recorded, Run
     from usagectl.machine.environment import Environment
-
-_WAYS = {
-    "redirect": "usagectl.capture",
-    "sealed": "usagectl.capture.sealed",
-    "proxy": "usagectl.capture.proxy",
-}
-"""By the way of a capture: the module whose `opened` opens it."""
 
 app = new_app()
 apps = {"capture": app}
@@ -191,22 +183,25 @@ def _opened(
     mode: Mode, environment: Environment, options: Options, heard: Watcher
 ) -> AbstractContextManager[Run]:
     """Open a capture; the modules of its way alone are loaded."""
-    hearing = heard._asdict()
-    if mode == "redirect":  # It sees requests alone.
-        del hearing["on_observed"]
-    opened: AbstractContextManager[Run] = import_module(_WAYS[mode]).opened(
-        environment, options, **hearing
+    if mode == "sealed":
+        from usagectl.capture import sealed
+
+        return sealed.opened(environment, options, **heard._asdict())
+    from usagectl import capture
+
+    return capture.opened(
+        environment, options, on_arrival=heard.on_arrival, on_refusal=heard.on_refusal
     )
-    return opened
 
 
 def _sight(
     run: Recorded, chosen: Chosen, words: Sequence[str], name: Callable[[str], str]
 ) -> Sight:
     """Say what a recorder saw, and how it looked."""
+    from usagectl.capture import hosts
     from usagectl.cli import _capture_hosts
 
-    owner_of = import_module("usagectl.capture.hosts").known(own=tuple(chosen.own or ())).owner
+    owner_of = hosts.known(own=tuple(chosen.own or ())).owner
     rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
     return _capture_hosts.Sight(
         chosen.mode,
