@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003  (Typer reads the annotation)
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,6 +102,11 @@ def verify(
     environment = invocation.environment
     subject = find(name, environment)
     rows = plan(subject, environment, quick=quick, switches=switches or ())
+    if not invocation.as_json and sys.stderr.isatty():
+        told = (
+            f"Running {subject.entry.title} {len(rows)} times or so; nothing leaves this machine."
+        )
+        _output.print_remark(told)
     for need in () if invocation.as_json else subject.verify.needs:
         _output.print_remark(f"{subject.entry.title} needs {need} for all that it sends.")
     with _keeping(keep) as kept:

@@ -29,6 +29,7 @@ DEFAULT_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
 _STEP_SECONDS = 0.02
 _MOST_OUTPUT_BYTES = 1024 * 1024
+_MOST_TOLD = 160
 
 
 class Starting(Protocol):
@@ -89,6 +90,7 @@ class Ended(NamedTuple):
             return "did not end in time, and was ended"
         lines = (self.stderr or self.stdout).decode("utf-8", "replace").split("\n")
         told = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        told = told if len(told) <= _MOST_TOLD else f"{told[:_MOST_TOLD]}…"
         return f"failed with status {self.status}{f' ({told})' if told else ''}" * (self.status > 0)
 
 
