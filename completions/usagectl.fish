@@ -207,7 +207,7 @@ function __usagectl_options
                 '--offline	With --proxy: pass nothing on, answer all here.' \
                 '+--own	A host that CMD is for, sub-domains too: a package index, its own API. Can be repeated.' \
                 '+--allow	Refused: nothing leaves a sealed run; see --own.' \
-                '--expect	Exit with 1 if anything arrives (beside other hosts than telemetry\'s, with --sealed or --proxy); with `notice`, if what arrives breaks it; with `silence`, if CMD tries anything at all, a look-up too (--sealed).' \
+                '--expect	Exit with 1: `none` if anything arrives, with --sealed or --proxy at a host that may be telemetry\'s; `notice` if what arrives breaks it; `silence` if CMD tries anything at all, a look-up too (--sealed).' \
                 '--output,-o	Keep what arrives in this file, for audit, spool and replay.' \
                 '--summary	Write the answer as one JSON object to this file, beside CMD.' \
                 '--force	Replace FILE if it is there.' \

@@ -136,7 +136,8 @@ def test_statuses_and_signals_are_the_commands(machine: Machine) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 9
+    process.communicate(timeout=20)
+    assert process.returncode == 9
 
 
 def test_nothing_stays_of_a_killed_run(machine: Machine) -> None:
@@ -146,17 +147,19 @@ def test_nothing_stays_of_a_killed_run(machine: Machine) -> None:
     """
     sealing.require()
     before = Path("/proc/self/mountinfo").read_text()
-    machine.install_program("waits", "#!/bin/sh\necho ready\nexec sleep 61.25\n")
+    mark = f"sleep 60.{os.getpid()}"
+    machine.install_program("waits", f"#!/bin/sh\necho ready\nexec {mark}\n")
     process = start(machine, "capture", "--sealed", "--", "waits", start_new_session=True)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
-    (sleeping,) = running("sleep 61.25")
+    assert wait_until(lambda: running(mark))  # The shell becomes it after its line.
+    (sleeping,) = running(mark)
     network = Path(f"/proc/{sleeping}/ns/net").readlink()
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    wait_until(lambda: not list((machine.folder / "tmp").iterdir()))
-    wait_until(lambda: network not in networks())
-    assert (running("sleep 61.25"), Path("/proc/self/mountinfo").read_text()) == ([], before)
+    assert wait_until(lambda: not list((machine.folder / "tmp").iterdir()))
+    assert wait_until(lambda: network not in networks())
+    assert (running(mark), Path("/proc/self/mountinfo").read_text()) == ([], before)
 
 
 def networks() -> set[Path]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from tests.support import sealing
 from tests.support.commands import run_inside
 from tests.support.machine import NOW
 from usagectl.audit import AuditResult
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
     from tests.support.machine import Machine
 
+TOOL = f"""#!{sys.executable}
+import urllib.request as u
+u.build_opener(u.ProxyHandler({{}})).open("http://api.t.example/v1", b"{{}}").read()
+"""
 NEXT = HostTraffic(
     *("telemetry.nextjs.org", 443, "next", "telemetry", ""),
     *(1, 2, 8, 3120),
@@ -121,6 +127,16 @@ def test_a_proxy_is_no_proof_for_a_tool_that_may_pass_it_by() -> None:
     assert codes(sight(NEXT, mode="proxy"), "none") == ["unexpected-events"]
 
 
+def test_a_host_of_many_is_of_nobody() -> None:
+    """A service that many tools post to is named by itself: who sent there is not known."""
+    shared = POSTHOG._replace(tool="chromadb, mem0")
+    assert hosts.tool_of((shared,)) == ""
+    assert hosts.tool_of((shared, NEXT)) == "next"
+    assert "status" not in hosts.next_step(sight(shared))
+    (error,) = expectations.failed(outcome(sight(shared)), "none", ("x",))
+    assert "--own HOST" in error.hint
+
+
 def test_what_was_not_seen_is_said() -> None:
     """Each gap has a code and a sentence; a run with none has no other than it had no network."""
     seen = [
@@ -132,7 +148,7 @@ def test_what_was_not_seen_is_said() -> None:
     ]
     lacks = ("no-brotli", "no-http2", "no-ipv6", "no-packets", "no-redirect", "no-zstandard")
     whole = sight(
-        ODD, HERE, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), killed=1
+        ODD, HERE, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), killed=2
     )
     found = {gap.code: gap.sentence for gap in hosts.gaps(whole)}
     assert found.keys() == {
@@ -164,7 +180,8 @@ def test_the_page_fits_and_leads_on(
     many = [INDEX._replace(host=f"{number}.example") for number in range(20)]
     for width in (80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
-        page.show_outcome(outcome(sight(NEXT, POSTHOG, ODD, *many)))
+        shared = POSTHOG._replace(tool="chromadb, mem0")
+        page.show_outcome(outcome(sight(NEXT, shared, ODD, *many)))
         lines = capsys.readouterr().out.splitlines()
         assert [line for line in lines if len(line) > width] == []
         table = [line.split() for line in lines if line.startswith("  ")]
@@ -232,3 +249,31 @@ def test_ways_that_do_not_go_together(machine: Machine) -> None:
         assert (found.status, found.stdout) == (2, ""), line
         assert told in found.stderr, (line, found.stderr)
         assert "try:" in found.stderr
+
+
+def test_a_sealed_run_answers_by_host(machine: Machine) -> None:
+    """A real run: what it shows as it comes, what it says at the end, and what is expected.
+
+    A host that the notice says nothing of is no departure from it; its own is named by --own.
+    """
+    sealing.require()
+    machine.install_program("tool", TOOL)
+    sealed = ("capture", "--sealed", "--summary", "sum.json", "--force")
+    for more, status, code in (
+        (("--expect", "none", "--live"), 1, "unexpected-events"),
+        (("--expect", "silence", "--own", "t.example"), 1, "unexpected-events"),
+        (("--expect", "none", "--own", "t.example"), 0, ""),
+        (("--expect", "notice"), 0, ""),
+    ):
+        done = machine.run(*sealed, *more, "--", "tool")
+        document = json.loads((machine.cwd / "sum.json").read_text())
+        assert done.status == status, done.stderr
+        assert [each["code"] for each in document["errors"]] == ([code] if code else []), more
+        assert document["data"]["status"] == 0
+        (host,) = document["data"]["hosts"]
+        assert (host["host"], host["port"], host["requests"]) == ("api.t.example", 80, 1)
+        assert ("look-up: api.t.example (A)" in done.stderr) == ("--live" in more)
+        assert "Nothing left this machine." in done.stderr
+        variables = document["data"]["variables"]
+        assert ("SSL_CERT_FILE" in variables, "HOME" in variables) == (True, False)
+    assert machine.run("capture", "--sealed", "--expect", "silence", "--", "/bin/true").status == 0

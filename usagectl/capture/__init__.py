@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from usagectl import sensitive
 from usagectl.capture import children
@@ -27,6 +27,7 @@ from usagectl.machine.environment import with_account_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from usagectl.machine.environment import Environment
 
@@ -70,6 +71,30 @@ class Options:
         return bool(address_of(self.address, self.port).container_host)
 
 
+class Serving(Protocol):
+    """What takes the requests of a command in."""
+
+    secret: str  # The first step of its paths; empty without.
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a request is under way."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once it has stopped serving."""
+
+    def stop(self) -> None:
+        """Stop serving."""
+
+    def stop_and_keep(self) -> AbstractContextManager[int]:
+        """Stop serving, and keep the port by the descriptor that is given, up to the end."""
+
+
 class Capture:
     """A capture that is under way: the address of its endpoint, its file, what came in."""
 
@@ -78,7 +103,7 @@ class Capture:
         environment: Environment,
         options: Options,
         file: CaptureFile,
-        server: CaptureServer,
+        server: Serving,
         state_dir: Path,
     ) -> None:
         self.address = address_of(options.address, server.port, secret=server.secret)

@@ -115,8 +115,10 @@ class Namespace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """End it, and close its sockets."""
         self.close()
+        for each in (*self.sockets.web, *self.sockets.names, self.sockets.packets):
+            each.close()
 
     def _make(self, user: str) -> None:
         self._keeper, keepers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -293,9 +295,10 @@ def can_seal() -> str:
         made = Namespace(Path(name), authority_pem=b"", environment=environments.from_process())
         try:
             with made:
-                web, names, packets = made.sockets
-                for each in filter(None, (*web, *names, packets)):
-                    each.close()
+                given = made.sockets
+                for each in (*given.web, *given.names, given.packets):
+                    if each is not None:
+                        each.close()
                 return ""
         except SealUnavailableError as error:
             return str(error)

@@ -7,12 +7,14 @@ first byte: a TLS greeting, a request to a proxy, a look-up over TCP, else HTTP 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from usagectl.capture.forwarding import ESTABLISHED, read_head
 from usagectl.capture.http1 import HttpConnection, ServerState, build_config
 from usagectl.capture.http2 import http2_protocol
 from usagectl.capture.observations import Observation
@@ -20,10 +22,11 @@ from usagectl.capture.refusals import server_name
 from usagectl.capture.server import CaptureApp, split_authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from usagectl.capture.certificates import Authority
     from usagectl.capture.file import CaptureFile
+    from usagectl.capture.forwarding import Forwarder
     from usagectl.capture.http1 import Application
     from usagectl.capture.server import Behaviour
 
@@ -63,7 +66,7 @@ class Recorder:
     out for, else the address: what the program looked up, not what its `Host` header says.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is something that is served, or serves)
         self,
         file: CaptureFile,
         sockets: Sequence[socket.socket],
@@ -73,19 +76,42 @@ class Recorder:
         destination: Callable[[socket.socket], Destination],
         answer_name: Callable[[bytes], bytes] = lambda _query: b"",
         attached: Sequence[Attached] = (),
+        forwarder: Forwarder | None = None,
     ) -> None:
+        self.secret = ""  # Whatever comes is recorded, by whichever path.
         self._file = file
         self._sockets = sockets
         self._authority = authority
         self._destination = destination
         self._answer_name = answer_name
         self._attached = attached
+        self._forwarder = forwarder
         self._app = CaptureApp(file, behaviour, host="")
         self._protocols = _Protocols(self._app, file)
         self._opening = 0  # Connections of which nobody knows yet what they speak.
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._serve, name="usagectl-recorder", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port of its first socket."""
+        return int(self._sockets[0].getsockname()[1])
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once it has stopped serving."""
+        return self._sockets[0].fileno() < 0
+
+    @contextmanager
+    def stop_and_keep(self) -> Iterator[int]:
+        """Stop serving, and keep the first port by the descriptor that is given, up to the end."""
+        kept = os.dup(self._sockets[0].fileno())
+        try:
+            self.stop()
+            yield kept
+        finally:
+            os.close(kept)
 
     @property
     def is_busy(self) -> bool:
@@ -161,7 +187,9 @@ class Recorder:
                 self._observe(to, "silent")
                 client.close()
             elif first.startswith(_CONNECT):
-                await self._open(client, await self._connect(client, to))
+                await self._tunnel(client, to)
+            elif self._forwarder and await self._forwarder.forwards(client):
+                await self._forwarder.forward(client)
             elif first[0] == _TLS_HANDSHAKE:
                 await self._open_tls(client, to)
             elif to.port == _NAMES_PORT:
@@ -180,19 +208,18 @@ class Recorder:
                 return found
             await asyncio.sleep(_STEP_SECONDS)
 
-    async def _connect(self, client: socket.socket, to: Destination) -> Destination:
-        """Answer a request to a proxy for a tunnel (RFC 9110, 9.3.6); return where it leads."""
+    async def _tunnel(self, client: socket.socket, to: Destination) -> None:
+        """Answer a request to a proxy for a tunnel (RFC 9110, 9.3.6), and take what is in it."""
         async with asyncio.timeout(_HEAD_SECONDS):
-            head = b""
-            while b"\r\n\r\n" not in head and len(head) < _MOST_HEAD_BYTES:
-                chunk = await self._loop.sock_recv(client, 1)
-                if not chunk:
-                    raise ConnectionResetError
-                head += chunk
+            head = await read_head(self._loop, client)
         target = head.split(b" ", 2)[1].decode("latin-1")
         host, port = split_authority(target, to.port)
-        await self._loop.sock_sendall(client, b"HTTP/1.1 200 Connection established\r\n\r\n")
-        return Destination(host, to.address, port)
+        to = Destination(host, to.address, port)
+        if self._forwarder and self._forwarder.passes(to.host):
+            await self._forwarder.tunnel(client, to.host, to.port)
+            return
+        await self._loop.sock_sendall(client, ESTABLISHED)
+        await self._open(client, to)
 
     async def _open_tls(self, client: socket.socket, to: Destination) -> None:
         name = server_name(await self._greeting(client)) or to.host
@@ -306,7 +333,8 @@ class _Protocols:
             self._observe(to, "silent")
 
     def _observe(self, to: Destination, detail: str) -> None:
-        self._file.observe(Observation("connection", *to, detail))
+        if to.host:  # A client of a proxy names its host with each request.
+            self._file.observe(Observation("connection", *to, detail))
 
     def close(self) -> None:
         """Close every connection."""

@@ -307,13 +307,13 @@ def _name_socket(family: int) -> socket.socket | None:
 
 def _wait_for_the_end(keeper: socket.socket, init: int, folder: Path) -> None:
     """Wait until init ends or usagectl is gone; without its word, take its folder away too."""
-    ready, _, _ = select.select([keeper.fileno(), os.pidfd_open(init)], [], [])
+    select.select([keeper.fileno(), os.pidfd_open(init)], [], [])
     with suppress(ProcessLookupError):
         os.kill(init, signal.SIGKILL)
     os.waitpid(init, 0)
     said = b""
     with suppress(OSError):
-        said = keeper.recv(_MOST_BYTES) if keeper.fileno() in ready else b"init ended"
+        said = keeper.recv(_MOST_BYTES)
     if not said:
         # The file system in memory ends with this process; its place must be free before.
         _libc.umount2(os.fsencode(folder / "seal"), _MNT_DETACH)

@@ -255,7 +255,7 @@ class CaptureServer:
         self.secret = secret
         self._app = CaptureApp(file, behaviour, host=address, secret=secret)
         # Two sockets that may use it again share a port as long as none of them listens.
-        self._socket = _bind(address, port, again=behaviour.answer != "refuse")
+        self._socket = bind(address, port, again=behaviour.answer != "refuse")
         self._server = build_server(self._app, file.refuse)
         self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
 
@@ -307,7 +307,12 @@ class CaptureServer:
         asyncio.run(self._server.serve(sockets=[self._socket]))
 
 
-def _bind(address: str, port: int, *, again: bool = True) -> socket.socket:
+def bind(address: str, port: int, *, again: bool = True) -> socket.socket:
+    """Make a socket that is bound to an address, and does not listen yet.
+
+    Raises:
+        AddressUnavailableError: nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         made = socket.socket(family, socket.SOCK_STREAM)
@@ -327,7 +332,7 @@ def _bind(address: str, port: int, *, again: bool = True) -> socket.socket:
 def can_bind(address: str) -> bool:
     """True if an address is one of this machine's."""
     try:
-        _bind(address, 0).close()
+        bind(address, 0).close()
     except AddressUnavailableError:
         return False
     return True

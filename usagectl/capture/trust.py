@@ -46,8 +46,10 @@ class Trust(NamedTuple):
     variables: Mapping[str, str]
 
 
-def plan(pem: str, variables: Mapping[str, str], *, folder: Path) -> Trust:
+def plan(pem: str, variables: Mapping[str, str], *, folder: Path, is_mounted: bool = True) -> Trust:
     """Plan how a command is to trust a certificate; the files will lie in `folder`.
+
+    Where the system's own bundle can be mounted over, the variables name that.
 
     What the user's own variables name is trusted as before.
     """
@@ -56,7 +58,7 @@ def plan(pem: str, variables: Mapping[str, str], *, folder: Path) -> Trust:
     own = "".join(_read(each) for each in _named(variables))
     whole = f"{bundle}\n{own}\n{pem}"
     place = str(folder / "bundle.pem")
-    named = dict.fromkeys(_WHOLE, system[0] if system else place)
+    named = dict.fromkeys(_WHOLE, system[0] if system and is_mounted else place)
     added = dict.fromkeys(_ADDED, str(folder / "added.pem"))
     return Trust(
         {"bundle.pem": whole, "added.pem": f"{own}\n{pem}"},

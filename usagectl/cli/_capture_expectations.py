@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from usagectl.cli._capture_hosts import place_of, told
+from usagectl.cli._capture_hosts import place_of, told, tool_of
 from usagectl.errors import UsagectlError, count_of
 
 if TYPE_CHECKING:
@@ -28,14 +28,19 @@ class UnexpectedEventsError(UsagectlError):
     code = "unexpected-events"
     exit_status = 1
 
-    def __init__(self, count: int, *, first: Sequence[str], of_hosts: bool = False) -> None:
+    def __init__(
+        self, count: int, *, first: Sequence[str], of_hosts: bool = False, tool: str = ""
+    ) -> None:
         more = f" and {count - len(first)} more" if count > len(first) else ""
-        came = f"{count_of(count, 'request')} arrived"
+        came, hint = f"{count_of(count, 'request')} arrived", "usagectl status"
         if of_hosts:
             came = f"CMD tried {count_of(count, 'place')}"
+            hint = (
+                f"usagectl status {tool}" if tool else "usagectl capture --sealed --own HOST -- CMD"
+            )
         super().__init__(
             f"Nothing was to be sent, and {came}: {'; '.join(first)}{more}.",
-            hint="usagectl status",
+            hint=hint,
         )
 
 
@@ -147,7 +152,8 @@ def _failed_at_recorder(
     unwanted = {"none": sight.loud, "silence": sight.traffic, "notice": ()}[expect]
     if unwanted:
         first = [f"{place_of(row)} ({told(row)})" for row in unwanted[:_MOST_FIRST]]
-        return [UnexpectedEventsError(len(unwanted), first=first, of_hosts=True)]
+        tool = tool_of(unwanted)
+        return [UnexpectedEventsError(len(unwanted), first=first, of_hosts=True, tool=tool)]
     sums, is_blind = outcome.sums, "no-packets" in sight.lacks
     if sums.unstored or sums.refused or is_blind:
         unstored = sums.unstored

@@ -144,6 +144,11 @@ def place_of(row: HostTraffic) -> str:
     return row.host if row.port in (0, 80, 443) else f"{host}:{row.port}"
 
 
+def tool_of(rows: Sequence[HostTraffic]) -> str:
+    """Name the first tool that is known to send to one of these hosts, alone; else empty."""
+    return next((row.tool for row in rows if row.tool and "," not in row.tool), "")
+
+
 def first_sentence(sight: Sight) -> str:
     """Say the answer in a sentence."""
     end = "" if sight.mode == "proxy" and not sight.is_offline else " Nothing left this machine."
@@ -175,9 +180,9 @@ def _did(row: HostTraffic) -> str:
 
 def _what(row: HostTraffic) -> str:
     unknown, known = _KINDS[row.kind]
-    if row.tool:
-        return known.format(row.tool)
-    return f"{unknown} ({row.service})" if row.service else unknown
+    if row.service and (not row.tool or "," in row.tool):
+        return f"{unknown} ({row.service})"
+    return known.format(row.tool) if row.tool else unknown
 
 
 def show(sight: Sight, page: Page) -> None:
@@ -193,8 +198,7 @@ def show(sight: Sight, page: Page) -> None:
 
 def next_step(sight: Sight) -> str:
     """Say what a person may do next; empty where nothing is left to do."""
-    tool = next((row.tool.partition(",")[0] for row in sight.loud if row.tool), "")
-    if tool:
+    if tool := tool_of(sight.loud):
         return f"usagectl status {tool} says which switch decides."
     if sight.loud:
         return "name with --own HOST what CMD is for; --output FILE keeps what it sent."
@@ -242,14 +246,14 @@ def _unrecorded(sight: Sight) -> Iterator[Gap]:
     if "no-ipv6" in sight.lacks:
         yield Gap("no-ipv6", "This machine has no IPv6, so nothing could go by it.")
     if found := sight.count("datagram") + sight.count("packet"):
-        yield Gap("packets", f"{count_of(found, 'packet')} that are no TCP were counted, not kept.")
+        yield Gap("packets", f"Counted and not kept: {count_of(found, 'packet')} beside TCP.")
 
 
 def _ended(sight: Sight) -> Iterator[Gap]:
     """Yield what might have sent more, had it been let."""
     if sight.killed:
         what = count_of(sight.killed, "process", "processes")
-        yield Gap("killed", f"{what} that still ran had to be ended (--grace SECONDS waits).")
+        yield Gap("killed", f"{what} still ran and had to be ended; --grace SECONDS waits longer.")
     if sight.hidden:
         named = ", ".join(sight.hidden[:_MOST_SOCKETS])
         rest = len(sight.hidden) - _MOST_SOCKETS

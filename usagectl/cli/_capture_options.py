@@ -64,9 +64,9 @@ class Chosen(NamedTuple):
         Literal["none", "notice", "silence"] | None,
         typer.Option(
             metavar="[none|notice|silence]",
-            help="Exit with 1 if anything arrives (beside other hosts than telemetry's, with "
-            "--sealed or --proxy); with `notice`, if what arrives breaks it; with `silence`, "
-            "if CMD tries anything at all, a look-up too (--sealed).",
+            help="Exit with 1: `none` if anything arrives, with --sealed or --proxy at a host "
+            "that may be telemetry's; `notice` if what arrives breaks it; `silence` if CMD tries "
+            "anything at all, a look-up too (--sealed).",
         ),
     ] = None
     output: Annotated[

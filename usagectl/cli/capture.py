@@ -187,6 +187,10 @@ def _opened(
         from usagectl.capture import sealed
 
         return sealed.opened(environment, options, **heard._asdict())
+    if mode == "proxy":
+        from usagectl.capture import proxied
+
+        return proxied.opened(environment, options, **heard._asdict())
     from usagectl import capture
 
     return capture.opened(
