@@ -158,12 +158,12 @@ class UsageCapture:
         import subprocess
 
         from usagectl import capture
-        from usagectl.capture import sealed
+        from usagectl.capture import leading, sealed
         from usagectl.verify import runs
 
         environment = self._environment._replace(variables=variables)
         with sealed.opened(environment, capture.Options()) as opened:
-            given = opened.variables
+            given = {**leading.variables_when_sealed(variables), **opened.variables}
             done = runs.run_words(opened, command, given, cwd=cwd, seconds=seconds)
             if not done.is_late:
                 opened.wait_for_late()
