@@ -6,7 +6,7 @@ import io
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from tests.support import sample_tool, unsealed
+from tests.support import sample_tool, sealing
 from tests.support.commands import run_inside
 from usagectl import verify
 from usagectl.cli import verify as page
@@ -24,10 +24,11 @@ ROW = "kind switch value expected came requests verdict why evidence"
 
 def report_of(folder: Path, defects: str = "") -> Report:
     """Verify the sample tool by a few rows."""
+    sealing.require()
     given = environment.from_process()
     subject = verify.find(str(sample_tool.make(folder, defects)), given)
     rows = [row for row in verify.plan(subject, given, quick=True) if row.value != "off"]
-    return Trials(subject, given, open_sealed=unsealed.opened).run(rows)
+    return Trials(subject, given).run(rows)
 
 
 def test_what_cannot_be_verified_is_refused(machine: Machine) -> None:

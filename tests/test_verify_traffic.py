@@ -5,17 +5,18 @@ from __future__ import annotations
 from usagectl.capture import Captured
 from usagectl.capture.observations import Observation
 from usagectl.catalogue.entry import Entry
-from usagectl.verify.traffic import Hosts, Traffic
+from usagectl.verify.traffic import Telemetry, Traffic
 
 ENTRY = Entry(
     {
+        "name": "mytool",
         "endpoint": [
             {"url": "https://events.example/v1"},
             {"url": "https://<region>.sentry.example", "kind": "errors"},
             {"url": "https://shared.example/track"},
             {"url": "https://shared.example/latest", "kind": "update-check"},
             {"url": "https://updates.example", "kind": "update-check"},
-        ]
+        ],
     }
 )
 
@@ -26,30 +27,28 @@ def request(number: int, host: str, path: str) -> Captured:
 
 
 def test_a_host_is_telemetry_by_its_entry() -> None:
-    """Where a host takes several things the path decides; a look-up there proves nothing."""
-    hosts = Hosts(ENTRY)
-    telemetry = [
-        ("events.example", ""),
-        ("Events.Example.", "/v1/x"),
-        ("events.example", "/other"),
-        ("eu.sentry.example", "/api/1"),
-        ("shared.example", "/track?x=1"),
-    ]
-    others = [
-        ("shared.example", "/latest"),
-        ("shared.example", ""),
-        ("updates.example", "/"),
-        ("my-events.example", "/v1"),
-        ("registry.example", ""),
-    ]
-    assert [each for each in telemetry if not hosts.is_telemetry(*each)] == []
-    assert [each for each in others if hosts.is_telemetry(*each)] == []
-    assert Hosts(Entry({})).is_telemetry("any.example")
+    """Where a host takes several things the path decides; without hosts all is telemetry."""
+    telemetry = Telemetry(ENTRY)
+    counted = {
+        ("events.example", "/v1/x"): 1,
+        ("Events.Example", "/other"): 1,
+        ("eu.sentry.example", "/api/1"): 1,
+        ("shared.example", "/track?x=1"): 1,
+        ("shared.example", "/latest"): 0,
+        ("updates.example", "/"): 0,
+        ("my-events.example", "/v1"): 0,
+    }
+    for (host, path), count in counted.items():
+        traffic = Traffic((request(1, host, path),), ((Observation("look-up", host), 1),))
+        assert telemetry.sent(traffic).requests == count, host
+        assert telemetry.sent(traffic).is_silent == (not count), host
+    any_host = Traffic((request(1, "any.example", "/"),))
+    assert Telemetry(Entry({"name": "x"})).sent(any_host).requests == 1
 
 
 def test_what_was_sent_is_counted_by_request() -> None:
     """Events of one request count once; without a request a look-up or connection counts."""
-    hosts = Hosts(ENTRY)
+    telemetry = Telemetry(ENTRY)
     look_up = (Observation("look-up", "events.example", detail="A"), 2)
     silent = (Observation("connection", "events.example", "198.18.0.1", 443, "silent"), 1)
     refused = (Observation("tls-refused", "events.example", "198.18.0.1", 443), 1)
@@ -57,10 +56,10 @@ def test_what_was_sent_is_counted_by_request() -> None:
     own = (Observation("connection", "127.0.0.1", "127.0.0.1", 80, "silent"), 1)
     same = request(1, "events.example", "/v1/a")
     every = Traffic((same, same, request(2, "registry.example", "/")), (look_up, silent, foreign))
-    sent = hosts.sent(every)
+    sent = telemetry.sent(every)
     assert (sent.requests, sent.traces, sent.text) == (1, 0, "1 request")
     assert sent.lines == ("POST events.example/v1/a",)
-    assert hosts.others(every) == ("registry.example",)
-    assert hosts.sent(Traffic((), (look_up, silent))).text == "3 look-ups and connections"
-    assert hosts.sent(Traffic((), (look_up, refused))).text == "1 refused certificate"
-    assert hosts.sent(Traffic((), (foreign, own))).is_silent
+    assert telemetry.others(every) == ("registry.example",)
+    assert telemetry.sent(Traffic((), (look_up, silent))).text == "3 look-ups and connections"
+    assert telemetry.sent(Traffic((), (look_up, refused))).text == "1 refused certificate"
+    assert telemetry.sent(Traffic((), (foreign, own))).is_silent

@@ -18,7 +18,7 @@ TOOL = """#!{python} -S
 import os, sys, time
 DEFECTS = {defects!r}.split()
 HOME = os.environ["HOME"]
-ENDPOINT = os.environ.get("MYTOOL_ENDPOINT", "http://events.mytool.example")
+ENDPOINT = "http://events.mytool.example"
 names = ("waiting", "seen", "settings")
 WAITING, SEEN, SETTINGS = (os.path.join(HOME, name) for name in names)
 
@@ -32,7 +32,7 @@ def post(event, seconds=0.05, headers=""):
         with socket.create_connection((host, int(port or 80)), 0.5) as there:
             there.sendall(head.encode() + b"\\r\\n" + body)
             there.settimeout(seconds)
-            return there.recv(99)[9:12].decode() or "cut"
+            return there.recv(99)[9:12].decode() or "refused"
     except TimeoutError:
         return "hang"
     except OSError:
@@ -72,9 +72,8 @@ if is_off:
         except OSError:
             pass
     if "detached" in DEFECTS and os.environ.get("DO_NOT_TRACK"):
-        url = ENDPOINT.rpartition(":")
         code = "import time, socket; time.sleep(0.6);"
-        code += f"socket.create_connection(('127.0.0.1', {{url[2]}}), 1).sendall(b'x')"
+        code += f"socket.create_connection(('events.mytool.example', 80), 1).sendall(b'x')"
         nothing = -3  # DEVNULL of subprocess
         later(code, env={{}}, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/")
     if "spool" in DEFECTS and os.path.exists(WAITING):

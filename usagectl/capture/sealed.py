@@ -174,10 +174,15 @@ def _recorder(
     """Build what serves the sockets of a namespace: requests, look-ups and packets."""
     names = Names()
     sockets = namespace.sockets
+    web = sockets.web
+    if options.answer == "refuse":  # Then the kernel refuses what connects, and that is observed.
+        for each in web:
+            each.close()
+        web = ()
     server = NameServer(sockets.names, names, file.observe)
     return Recorder(
         file,
-        sockets.web,
+        web,
         authority=authority,
         behaviour=Behaviour(answer=options.answer),
         destination=lambda client: _destination(client, names),

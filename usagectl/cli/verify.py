@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003  (Typer reads the annotation)
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,6 +102,11 @@ def verify(
     environment = invocation.environment
     subject = find(name, environment)
     rows = plan(subject, environment, quick=quick, switches=switches or ())
+    if not invocation.as_json and sys.stderr.isatty():
+        told = (
+            f"Running {subject.entry.title} {len(rows)} times or so; nothing leaves this machine."
+        )
+        _output.print_remark(told)
     for need in () if invocation.as_json else subject.verify.needs:
         _output.print_remark(f"{subject.entry.title} needs {need} for all that it sends.")
     with _keeping(keep) as kept:
@@ -194,12 +200,23 @@ def draw(report: Report, sentence: str) -> None:
     ]
     drawn = [styles.get(each.verdict, "") for each in report.results]
     page.rows([head, *rows], styles=["bold", *drawn])
-    for each in (one for one in report.results if one.is_bad):
-        page.heading(f"{each.row.name}: {WORDS[each.verdict]}")
-        page.bullets([*filter(None, [each.why]), *each.evidence])
+    for lines, names in _reasons(report).items():
+        more = f" and {len(names) - _MOST_LINES} more" if len(names) > _MOST_LINES else ""
+        page.heading(f"{', '.join(names[:_MOST_LINES])}{more}")
+        page.bullets(lines)
     if report.others:
         page.heading("Also asked for, and not known to take telemetry")
         page.bullets(report.others)
+
+
+def _reasons(report: Report) -> dict[tuple[str, ...], list[str]]:
+    """Group rows by what their verdict rests on: those that are bad, and failures of commands."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in report.results:
+        lines = tuple(filter(None, (each.why, *(each.evidence if each.is_bad else ()))))
+        if lines:
+            found.setdefault(lines, []).append(each.row.name)
+    return found
 
 
 def _value(result: Result) -> str:

@@ -93,6 +93,23 @@ class Home:
         """Put the folder of the file and the typed value in their places."""
         return filled(text, self._subject.folder, self._planted.value)
 
+    def without_root(self, output: bytes) -> bytes:
+        """Put a placeholder for the folder of this run, which differs from run to run."""
+        return output.replace(str(self._root).encode(), b"{root}")
+
+    def awaits_file(self, wanted: Edit) -> bool:
+        """True if the tool has to run first, since its file holds what it alone can write.
+
+        Raises:
+            StateError: the file cannot be read, or lies elsewhere.
+        """
+        if wanted.rule is None:
+            return not self._tool().switch(self.environment, "off", dry_run=True, project=True)
+        file = self._subject.entry.file(wanted.rule.file)
+        path = places.path_of(file, self.environment, self._subject.version)
+        is_there = path is not None and path.exists()
+        return not is_there and any(need.write is None for need in wanted.rule.needs)
+
     def apply(self, wanted: Edit) -> None:
         """Write to the tool's own file.
 

@@ -115,8 +115,9 @@ def _switches(subject: Subject, environment: Environment, *, quick: bool) -> Ite
         return
     name, value = next(iter(tried))
     yield Row("switch", name, f"{value}, events waiting", {name: value}, has_waiting=True)
-    for rule in rules:
-        yield from _edits(entry, rule) if rule.file else ()
+    keys = [rule.key for rule in rules if rule.file]
+    for rule in (each for each in rules if each.file):
+        yield from _edits(entry, rule, is_alone=keys.count(rule.key) == 1)
     for each in entry.commands:
         yield Row("switch", each.run, before=each.run, sends_before=each.sends)
 
@@ -149,12 +150,16 @@ def _documented(rule: SwitchRule) -> Iterator[object]:
         yield from test.values if test else ()
 
 
-def _edits(entry: Entry, rule: SwitchRule) -> Iterator[Row]:
-    """Yield what a file is made to hold; a machine's file is not touched, a program not edited."""
+def _edits(entry: Entry, rule: SwitchRule, *, is_alone: bool) -> Iterator[Row]:
+    """Yield what a file is made to hold; a machine's file is not touched, a program not edited.
+
+    A key that stands in another file too is named with its file.
+    """
     file = entry.file(rule.file)
     if file.scope == "machine" or file.format == "code":
         return
     name = ".".join(rule.key) or file.name
+    name = name if is_alone else f"{name} in {file.name}"
     if file.format == "marker":
         yield Row("switch", name, "present", edit=Edit(rule, ""))
         return

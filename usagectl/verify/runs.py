@@ -29,6 +29,7 @@ DEFAULT_SECONDS = 120.0
 _GRACE_SECONDS = 10.0
 _STEP_SECONDS = 0.02
 _MOST_OUTPUT_BYTES = 1024 * 1024
+_MOST_TOLD = 160
 
 
 class Starting(Protocol):
@@ -45,14 +46,14 @@ class Starting(Protocol):
         *,
         cwd: Path | None = None,
         streams: tuple[int, int, int] = (0, 1, 2),
-    ) -> None:
+    ) -> object:
         """Start a command."""
 
     def poll(self) -> int | None:
-        """Return its exit status; None while it runs."""
+        """Return its exit status, negative for a signal; None while it runs."""
 
     def kill(self) -> None:
-        """End it."""
+        """Kill all that runs there."""
 
 
 class Sealed(Protocol):
@@ -89,6 +90,7 @@ class Ended(NamedTuple):
             return "did not end in time, and was ended"
         lines = (self.stderr or self.stdout).decode("utf-8", "replace").split("\n")
         told = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        told = told if len(told) <= _MOST_TOLD else f"{told[:_MOST_TOLD]}…"
         return f"failed with status {self.status}{f' ({told})' if told else ''}" * (self.status > 0)
 
 
@@ -135,6 +137,8 @@ class Bench:
     def run(self, row: Row, *, answer: str = "on", times: int = 1) -> Ran:
         """Run a row: its switch, then the tool's commands, and wait for what is sent late.
 
+        What meets a dead endpoint is not waited for: nobody asks what that would send.
+
         Raises:
             SealUnavailableError: this system seals nothing.
         """
@@ -154,12 +158,14 @@ class Bench:
 
     def _prepare(self, row: Row, home: Home) -> str:
         """Do what comes before and is not recorded; return why that cannot be done."""
-        verify = self._subject.verify
-        lines = [*verify.prepare, *([row.before] if row.before and row.sends_before else [])]
-        ended = self._unrecorded(lines, home, home.environment.variables, "on")
+        commands, variables = self._subject.verify.commands, home.environment.variables
+        lines = [*self._subject.verify.prepare, *([row.before] if row.sends_before else [])]
+        ended = self._unrecorded(lines, home, variables, "on")
         if row.has_waiting:  # With telemetry on and nobody there, so that events may be kept.
-            on = {n: v for n, v in home.environment.variables.items() if n not in row.variables}
-            self._unrecorded(verify.commands, home, on, "refuse")
+            on = {name: text for name, text in variables.items() if name not in row.variables}
+            self._unrecorded(commands, home, on, "refuse")
+        if row.edit and home.awaits_file(row.edit):
+            self._unrecorded(commands, home, variables, "on")
         return f"what comes before it {ended.problem}" if ended.problem else ""
 
     def _unrecorded(
@@ -181,7 +187,7 @@ class Bench:
             expected, conditions = home.verdict(), home.conditions()
             written = {n: text for n, text in home.texts().items() if before.get(n) != text}
             ended = [self._run_lines(sealed, commands, home, variables) for _ in range(times)]
-            if answer == "on":  # Of the others nobody asks what they sent.
+            if answer == "on" and not any(each.is_late for each in ended):
                 sealed.wait_for_late()
             sealed.finish()
             file = sealed.file
@@ -202,22 +208,37 @@ class Bench:
         home: Home,
         variables: Mapping[str, str],
     ) -> Ended:
-        """Run command lines one after another, each whatever became of the one before."""
+        """Run command lines one after another, until one does not end."""
         seconds = float(self._subject.verify.seconds or DEFAULT_SECONDS)
-        every = [_run_line(sealed, home.fill(each), home, variables, seconds) for each in lines]
+        every: list[Ended] = []
+        for each in lines:
+            words = ["sh", "-c", home.fill(each)]
+            every.append(run_words(sealed, words, variables, cwd=home.work, seconds=seconds))
+            if every[-1].is_late:
+                break
         return Ended(
             next((each.status for each in every if each.status), 0),
             sum(each.seconds for each in every),
             any(each.is_late for each in every),
-            b"".join(each.stdout for each in every),
-            b"".join(each.stderr for each in every),
+            home.without_root(b"".join(each.stdout for each in every)),
+            home.without_root(b"".join(each.stderr for each in every)),
         )
 
 
-def _run_line(
-    sealed: Sealed, line: str, home: Home, variables: Mapping[str, str], seconds: float
+def run_words(
+    sealed: Sealed,
+    words: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    cwd: Path | None,
+    seconds: float,
 ) -> Ended:
-    """Run one command line until it has ended and its output is closed."""
+    """Run one command until it has ended and its output is closed, or is ended after a time.
+
+    Raises:
+        CommandNotFoundError: no such program.
+        CommandNotExecutableError: there is one, but it cannot be started.
+    """
     namespace = sealed.namespace
     with ExitStack() as stack:
         nothing = stack.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
@@ -226,17 +247,14 @@ def _run_line(
         began = time.monotonic()
         try:
             streams = (nothing.fileno(), pipes[0][1], pipes[1][1])
-            words, given = ["sh", "-c", line], {**variables, **namespace.variables}
-            namespace.start(words, given, cwd=home.work, streams=streams)
+            namespace.start(words, {**variables, **namespace.variables}, cwd=cwd, streams=streams)
         finally:
             for _, writer in pipes:
                 os.close(writer)
         is_late, outputs = _await(namespace, [each.fileno() for each in readers], began + seconds)
         taken = time.monotonic() - began
-        status = namespace.poll() or 0
-        root = str(home.work.parents[1]).encode()
-        out, err = (each.replace(root, b"{root}") for each in outputs)
-        return Ended(status, taken, is_late, out, err)
+        ended = namespace.poll() or 0
+        return Ended(128 - ended if ended < 0 else ended, taken, is_late, *outputs)
 
 
 def _await(namespace: Starting, readers: Sequence[int], end: float) -> tuple[bool, list[bytes]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shlex
 import shutil
 import tomllib
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl import catalogue
+from usagectl.catalogue import checking
 from usagectl.catalogue.entry import Entry
 from usagectl.errors import FileUnreadableError, UnknownToolError, UsagectlError
 from usagectl.machine import inventory
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
 
 SUFFIX = ".toml"
-_MOST_SHOWN = 60
 
 _DEFAULTS: Mapping[str, object] = {
     "summary": "what its author says",
@@ -37,16 +35,6 @@ _DEFAULTS: Mapping[str, object] = {
     "default": "on",
 }
 """What the catalogue demands of an entry and an author need not write."""
-
-_KINDS: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "null": type(None),
-}
 
 
 class VerifyFileError(UsagectlError):
@@ -146,7 +134,7 @@ def find(name: str, environment: Environment) -> Subject:
     if not entry.verify.commands:
         raise NothingToRunError(name)
     found = _installation(entry, environment, folder)
-    if not found.installed:
+    if not found.executable:
         raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
     return Subject(entry, found, folder, is_author)
 
@@ -195,17 +183,12 @@ def read(file: Path) -> Entry:
     if "module" in data:
         raise VerifyFileError(file, "module", found="there", wanted="the forms of [[switch]]")
     whole = {**_DEFAULTS, **data}
-    schema = json.loads((catalogue.FOLDER / "schema.json").read_text(encoding="utf-8"))
-    for key, found, wanted in chain(faults(whole, schema, schema["$defs"]), _loose_ends(whole)):
+    for key, found, wanted in chain(checking.faults_of(whole), _loose_ends(whole)):
         raise VerifyFileError(file, key, found=found, wanted=wanted)
     return Entry(whole)
 
 
-Fault = tuple[str, str, str]
-"""A key, what was found there, and what is wanted."""
-
-
-def _loose_ends(data: Mapping[str, Any]) -> Iterator[Fault]:
+def _loose_ends(data: Mapping[str, Any]) -> Iterator[checking.Fault]:
     """Yield what the schema cannot say: what is needed to run it, and names that lead nowhere."""
     if not data["detect"].get("executables"):
         yield "detect.executables", "missing", 'the names of its programs: ["mytool"]'
@@ -218,75 +201,3 @@ def _loose_ends(data: Mapping[str, Any]) -> Iterator[Fault]:
         if each.get("file", "") not in ("", *known):
             wanted = f"the name of a [[file]] ({', '.join(known) or 'there is none'})"
             yield f"switch[{number}].file", repr(each["file"]), wanted
-
-
-def faults(
-    value: object, schema: Mapping[str, Any], definitions: Mapping[str, Any], key: str = ""
-) -> Iterator[Fault]:
-    """Yield what is wrong with a value by a schema, as far as the catalogue's schema goes."""
-    schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-    wanted = _wanted(schema)
-    if not _is_valid(value, schema):
-        yield key, _shown(value), wanted
-        return
-    if isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from faults(each, schema.get("items", {}), definitions, f"{key}[{number}]")
-    if isinstance(value, dict):
-        yield from _faults_of_table(value, schema, definitions, f"{key}." if key else "")
-
-
-def _faults_of_table(
-    table: Mapping[str, Any], schema: Mapping[str, Any], definitions: Mapping[str, Any], head: str
-) -> Iterator[Fault]:
-    known, others = schema.get("properties", {}), schema.get("additionalProperties", True)
-    for name in schema.get("required", ()):
-        if name not in table:
-            yield f"{head}{name}", "missing", _wanted(known[name])
-    choices = [" and ".join(each["required"]) for each in schema.get("oneOf", ())]
-    if choices and sum(name in table for name in choices) != 1:
-        yield head.removesuffix("."), "unclear", f"one of {', '.join(choices)}"
-    for name, value in table.items():
-        if name in known:
-            yield from faults(value, known[name], definitions, f"{head}{name}")
-        elif not others:
-            yield f"{head}{name}", "not known", f"one of {', '.join(known)}"
-        elif isinstance(others, dict):
-            yield from faults(value, others, definitions, f"{head}{name}")
-
-
-def _is_valid(value: object, schema: Mapping[str, Any]) -> bool:
-    """True if a value passes the tests of its own, those of its members aside."""
-    kinds = schema.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    is_kind = any(
-        isinstance(value, _KINDS[kind]) and (kind == "boolean" or not isinstance(value, bool))
-        for kind in kinds
-    )
-    if kinds and not is_kind:
-        return False
-    if value not in schema.get("enum", [value]):
-        return False
-    if isinstance(value, int | float):
-        return bool(value >= schema.get("minimum", float("-inf")))
-    if isinstance(value, str):
-        is_long = len(value) >= schema.get("minLength", 0)
-        return is_long and bool(re.search(schema.get("pattern", ""), value))
-    return not isinstance(value, list) or len(value) >= schema.get("minItems", 0)
-
-
-def _wanted(schema: Mapping[str, Any]) -> str:
-    """Say what a schema wants: its words, its choices or its kind."""
-    if "enum" in schema:
-        return f"one of {', '.join(map(str, schema['enum']))}"
-    kinds = schema.get("type", "a value")
-    kind = kinds if isinstance(kinds, str) else " or ".join(kinds)
-    kind = {"object": "table", "array": "list", "string": "text"}.get(kind, kind)
-    pattern = f" like {schema['pattern']}" if "pattern" in schema else ""
-    said = schema.get("description", "").partition(". ")[0].rstrip(".")
-    return f"{kind}{pattern}{f' ({said})' if said else ''}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

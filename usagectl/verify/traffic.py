@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
+from usagectl.capture.hosts import Hosts
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
     from usagectl.capture.observations import Observation
     from usagectl.catalogue.entry import Entry
 
-_TELEMETRY = ("telemetry", "errors")
-_PLACEHOLDER = re.compile(r"<[^<>]*>")
 _MOST_LINES = 6
 
 
@@ -51,42 +48,34 @@ class Sent(NamedTuple):
         return ", ".join(filter(None, parts)) or "nothing"
 
 
-class Hosts:
-    """The hosts of a tool's telemetry, by its entry; without any in it, every host is one."""
+class Telemetry:
+    """What of some traffic is telemetry of a tool, by its entry; without a host in it, all is."""
 
     def __init__(self, entry: Entry) -> None:
-        self._endpoints = [
-            (_pattern(host), urlsplit(each.url).path.partition("<")[0], each.kind in _TELEMETRY)
-            for each in entry.endpoints
-            if (host := each.url.partition("://")[2].partition("/")[0].partition(":")[0])
-        ]
-        self._knows_any = any(is_telemetry for _, _, is_telemetry in self._endpoints)
+        self._hosts = Hosts([entry])
 
-    def is_telemetry(self, host: str, path: str = "") -> bool:
-        """True if a host takes telemetry; where it takes other things too, the path decides."""
-        if not self._knows_any:
-            return True
-        name = host.lower().rstrip(".")
-        here = [each for each in self._endpoints if each[0].fullmatch(name)]
-        fitting = [each for each in here if path and path.startswith(each[1])]
-        longest = max((len(prefix) for _, prefix, _ in fitting), default=0)
-        said = [is_telemetry for _, prefix, is_telemetry in fitting if len(prefix) == longest]
-        if said:
-            return any(said)
-        kinds = {is_telemetry for _, _, is_telemetry in here}
-        return kinds == {True} or (bool(path) and True in kinds)
+    def _is_telemetry(self, host: str, path: str = "") -> bool:
+        """True if a host takes telemetry; a path that no entry knows counts there too."""
+        owner = self._hosts.owner(host, path)
+        if not self._hosts.knows_telemetry:
+            return owner.kind != "loopback"
+        return owner.is_telemetry or (
+            owner.kind == "unknown" and self._hosts.owner(host).is_telemetry
+        )
 
     def sent(self, traffic: Traffic) -> Sent:
         """Count what of a run is telemetry."""
         requests = {
             each.request: f"{each.method} {each.host}{each.path.partition('?')[0]}"
             for each in traffic.captured
-            if self.is_telemetry(each.host, each.path)
+            if self._is_telemetry(each.host, each.path)
         }
+        told = {each.host for each in traffic.captured}  # Of these the requests tell more.
         seen = [
             (observed, count)
             for observed, count in traffic.observed
-            if not observed.is_own and self.is_telemetry(observed.host)
+            if observed.kind == "tls-refused" or observed.host not in told
+            if not observed.is_own and self._is_telemetry(observed.host)
         ]
         refused = sum(count for observed, count in seen if observed.kind == "tls-refused")
         traces = 0 if requests or refused else sum(count for _, count in seen)
@@ -95,16 +84,10 @@ class Hosts:
 
     def others(self, traffic: Traffic) -> tuple[str, ...]:
         """List the hosts that were asked for and are not known to take telemetry."""
-        every = {each.host for each in traffic.captured if each.host}
-        every |= {each.host for each, _ in traffic.observed if not each.is_own}
-        ours = {each.host for each in traffic.captured if self.is_telemetry(each.host, each.path)}
-        return tuple(sorted(each for each in every - ours if not self.is_telemetry(each)))
-
-
-def _pattern(host: str) -> re.Pattern[str]:
-    """Return what matches a host, in which `<…>` stands for what differs."""
-    parts = map(re.escape, _PLACEHOLDER.split(host.lower()))
-    return re.compile("[^/]+".join(parts))
+        asked = {(each.host, each.path) for each in traffic.captured}
+        asked |= {(each.host, "") for each, _ in traffic.observed if not each.is_own}
+        ours = {host for host, path in asked if self._is_telemetry(host, path)}
+        return tuple(sorted({host for host, _ in asked} - ours - {""}))
 
 
 def _line(observed: Observation) -> str:

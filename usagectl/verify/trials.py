@@ -12,7 +12,7 @@ from usagectl.machine.environment import with_account_home
 from usagectl.verify import canaries, verdicts
 from usagectl.verify.rows import ON
 from usagectl.verify.runs import Bench
-from usagectl.verify.traffic import Hosts
+from usagectl.verify.traffic import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class Trials:
         self.subject = subject
         self._environment = environment
         self._planted = canaries.plant(environment.entropy)
-        self._hosts = Hosts(subject.entry)
+        self._telemetry = Telemetry(subject.entry)
         opener = open_sealed or _sealed_opener()
         self._bench = Bench(subject, environment, self._planted, open_sealed=opener, keep=keep)
         self._rounds = rounds  # How often what seems too slow is measured.
@@ -88,7 +88,7 @@ class Trials:
                 on_result(self.result(row))
         results = tuple(map(self.result, rows))
         ran = [each.ran for each in results if each.ran]
-        others = {host for each in ran for host in self._hosts.others(each.traffic)}
+        others = {host for each in ran for host in self._telemetry.others(each.traffic)}
         return Report(self.subject, results, tuple(sorted(others)))
 
     def loud(self, row: Row) -> Result:
@@ -96,7 +96,7 @@ class Trials:
         with self._lock:
             if self._loud is None:
                 ran = self._bench.run(row)
-                self._loud = verdicts.on(row, ran, self._hosts.sent(ran.traffic))
+                self._loud = verdicts.on(row, ran, self._telemetry.sent(ran.traffic))
             return self._loud
 
     def result(self, row: Row) -> Result:
@@ -114,7 +114,7 @@ class Trials:
         if row.kind == "delay":
             return self._dead(row, loud)
         ran = self._bench.run(row)
-        return verdicts.switch(row, ran, self._hosts.sent(ran.traffic), loud=loud)
+        return verdicts.switch(row, ran, self._telemetry.sent(ran.traffic), loud=loud)
 
     def _values(self, row: Row, loud: Result) -> Result:
         ran: Ran | None = loud.ran
@@ -149,6 +149,6 @@ class Trials:
 
 
 def _sealed_opener() -> Callable[..., AbstractContextManager[Sealed]]:
-    from usagectl.capture import sealed  # It loads many libraries.
+    from usagectl.capture import sealed  # loads the libraries of the recorder
 
     return sealed.opened
