@@ -35,7 +35,7 @@ __main__
 ORDER = {name: place for place, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
 ONLY_IMPORTERS = {
-    "httpx": {"delivery/transport.py"},
+    "httpx": {"capture/forwarding.py", "delivery/transport.py"},
     "rich": {"cli/_capture_live.py", "cli/_render.py"},
     "uvicorn": {"capture/http1.py"},
     "h11": {"capture/http1.py"},

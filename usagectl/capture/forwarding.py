@@ -8,21 +8,30 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import httpx  # noqa: TID253  (forwards what a proxy does not keep)
+
 from usagectl.capture.observations import Observation
-from usagectl.capture.server import split_authority
+from usagectl.capture.recorder import ESTABLISHED
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
-ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    from usagectl.capture.server import Receive, Scope, Send
+
 _REFUSED = b"HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _END = b"\r\n\r\n"
-_MOST_HEAD_BYTES = 64 * 1024
 _CHUNK_BYTES = 64 * 1024
 _CONNECT_SECONDS = 30.0
-_STEP_SECONDS = 0.01
-_HOP_BY_HOP = (b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive")
+_FORWARD_SECONDS = 300.0
+_PORT = 80
+_HOP_BY_HOP = (
+    *(b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive", b"upgrade"),
+    *(b"te", b"trailer", b"transfer-encoding", b"proxy-authenticate"),
+)
+"""Headers between two neighbours alone (RFC 9110, 7.6.1)."""
+
+_OF_BODIES = (b"content-length", b"transfer-encoding")
 
 
 class Upstream(NamedTuple):
@@ -42,6 +51,17 @@ class Upstream(NamedTuple):
                 return cls(parts.hostname, parts.port or 80, unquote(user))
         return None
 
+    @property
+    def url(self) -> str:
+        """Its URL, without the user."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """Name and password, as far as there are any."""
+        name, _, password = self.user.partition(":")
+        return (name, password) if self.user else None
+
     def request(self, host: str, port: int) -> bytes:
         """Build the request for a tunnel."""
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -53,7 +73,7 @@ class Upstream(NamedTuple):
 
 
 class Forwarder:
-    """Passes on what goes to hosts that `passes`, byte by byte, and notes each host."""
+    """Passes on what goes to hosts that `passes`, and notes each host."""
 
     def __init__(
         self,
@@ -65,31 +85,44 @@ class Forwarder:
         self.passes = passes
         self._on_observed = on_observed
         self._upstream = upstream
+        proxy = httpx.Proxy(upstream.url, auth=upstream.credentials) if upstream else None
+        self._client = httpx.AsyncClient(trust_env=False, proxy=proxy, timeout=_FORWARD_SECONDS)
 
-    async def forwards(self, client: socket.socket) -> bool:
-        """True if a client begins a request that a proxy is to pass on; it is left there."""
-        return self.passes(_target(await _peek_head(client))[0])
+    async def close(self) -> None:
+        """Close the connections that are kept for further requests."""
+        await self._client.aclose()
 
-    async def forward(self, client: socket.socket) -> None:
-        """Pass one request in clear on, and its answer back; the next one asks anew."""
-        head = await read_head(asyncio.get_running_loop(), client)
-        host, port = _target(head)
-        await self._relay(client, host, port, first=_for_origin(head))
+    def is_forwarded(self, scope: Scope) -> bool:
+        """True if a request is to be passed on."""
+        return self.passes(target_of(scope).host)
+
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request in clear on to the URL that is its target, and its answer back."""
+        url = target_of(scope)
+        self._note(url.host, url.port or _PORT)
+        kept = [each for each in scope["headers"] if each[0] not in _HOP_BY_HOP]
+        has_body = any(name in _OF_BODIES for name, _ in scope["headers"])
+        content = _body(receive) if has_body else None
+        request = httpx.Request(scope["method"], url, headers=kept, content=content)
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.HTTPError:
+            await send({"type": "http.response.start", "status": 502, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        headers = [(n.lower(), v) for n, v in response.headers.raw if n.lower() not in _HOP_BY_HOP]
+        start = {"status": response.status_code, "headers": headers}
+        await send({"type": "http.response.start", **start})
+        async for chunk in response.aiter_raw():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    def _note(self, host: str, port: int) -> None:
+        self._on_observed(Observation("connection", host, host, port, "passed on"))
 
     async def tunnel(self, client: socket.socket, host: str, port: int) -> None:
         """Pass all on that a client says, and back, until both have ended."""
-        await self._relay(client, host, port, answer=ESTABLISHED)
-
-    async def _relay(
-        self,
-        client: socket.socket,
-        host: str,
-        port: int,
-        *,
-        first: bytes = b"",
-        answer: bytes = b"",
-    ) -> None:
-        self._on_observed(Observation("connection", host, host, port, "passed on"))
+        self._note(host, port)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
@@ -99,9 +132,8 @@ class Forwarder:
                 await loop.sock_sendall(client, _REFUSED)
             client.close()
             return
-        await loop.sock_sendall(client, answer)
+        await loop.sock_sendall(client, ESTABLISHED)
         own_reader, own_writer = await asyncio.open_connection(sock=client)
-        writer.write(first)
         try:
             await asyncio.gather(_copy(own_reader, writer), _copy(reader, own_writer))
         finally:
@@ -132,55 +164,20 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write_eof()
 
 
-async def read_head(loop: asyncio.AbstractEventLoop, client: socket.socket) -> bytes:
-    """Read the head of a request, and no byte of what follows.
-
-    Raises:
-        ConnectionResetError: the client ended, or its head is too long.
-    """
-    head = b""
-    while not head.endswith(_END):
-        chunk = await loop.sock_recv(client, 1)
-        if not chunk or len(head) >= _MOST_HEAD_BYTES:
-            raise ConnectionResetError
-        head += chunk
-    return head
+def target_of(scope: Scope) -> httpx.URL:
+    """Return the URL that a request to a proxy is for; an empty one for any other request."""
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    with suppress(httpx.InvalidURL, UnicodeDecodeError):
+        url = httpx.URL(target.decode("ascii"))
+        if url.scheme == "http" and url.host:
+            return url
+    return httpx.URL("")
 
 
-async def _peek_head(client: socket.socket) -> bytes:
-    """Look at the line of a request, as far as it comes in time."""
-    import socket as sockets
-
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            while True:
-                found = client.recv(_MOST_HEAD_BYTES, sockets.MSG_PEEK)
-                if b"\n" in found or len(found) in (0, _MOST_HEAD_BYTES):
-                    return found
-                await asyncio.sleep(_STEP_SECONDS)
-    return b""
-
-
-def _target(head: bytes) -> tuple[str, int]:
-    """Return host and port of a request to a proxy; empty for one that names no other host."""
-    words = head.partition(b"\n")[0].split()
-    target = words[1].decode("latin-1") if len(words) > 1 else ""
-    scheme, found, rest = target.partition("://")
-    authority = rest.partition("/")[0].partition("?")[0]
-    return split_authority(authority, 80) if found and scheme.lower() == "http" else ("", 0)
-
-
-def _for_origin(head: bytes) -> bytes:
-    """Turn a request to a proxy into one to the host itself (RFC 9112, 3.2.1), its only one."""
-    line, _, rest = head.partition(b"\r\n")
-    method, target, version = line.split(b" ", 2)
-    below = target.partition(b"://")[2].partition(b"/")[2]
-    kept = [
-        each
-        for each in rest.removesuffix(_END).split(b"\r\n")
-        if each.partition(b":")[0].strip().lower() not in _HOP_BY_HOP
-    ]
-    return (
-        b"\r\n".join([b" ".join([method, b"/" + below, version]), *kept, b"Connection: close"])
-        + _END
-    )
+async def _body(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield the body of a request as it comes."""
+    while True:
+        message = await receive()
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return

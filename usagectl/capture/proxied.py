@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
 
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _NEVER = "localhost,127.0.0.1,::1"
 _SCRIPT_VARIABLES = {"NODE_USE_ENV_PROXY": "1"}
 """Node's own fetch heeds the variables of a proxy only with this (Node.js 24)."""

@@ -14,7 +14,6 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from usagectl.capture.forwarding import ESTABLISHED, read_head
 from usagectl.capture.http1 import HttpConnection, ServerState, build_config
 from usagectl.capture.http2 import http2_protocol
 from usagectl.capture.observations import Observation
@@ -39,6 +38,10 @@ _STEP_SECONDS = 0.01
 _STOP_SECONDS = 5.0
 _MOST_HEAD_BYTES = 16 * 1024
 _CONNECT = b"CONNECT "
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Destination(NamedTuple):
@@ -87,7 +90,7 @@ class Recorder:
         self._attached = attached
         self._forwarder = forwarder
         self._app = CaptureApp(file, behaviour, host="")
-        self._protocols = _Protocols(self._app, file)
+        self._protocols = _Protocols(self._app, file, forwarder)
         self._opening = 0  # Connections of which nobody knows yet what they speak.
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,6 +155,8 @@ class Recorder:
         for task in self._tasks:
             task.cancel()
         self._protocols.close()
+        if self._forwarder:
+            await self._forwarder.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)
 
@@ -188,8 +193,6 @@ class Recorder:
                 client.close()
             elif first.startswith(_CONNECT):
                 await self._tunnel(client, to)
-            elif self._forwarder and await self._forwarder.forwards(client):
-                await self._forwarder.forward(client)
             elif first[0] == _TLS_HANDSHAKE:
                 await self._open_tls(client, to)
             elif to.port == _NAMES_PORT:
@@ -211,7 +214,7 @@ class Recorder:
     async def _tunnel(self, client: socket.socket, to: Destination) -> None:
         """Answer a request to a proxy for a tunnel (RFC 9110, 9.3.6), and take what is in it."""
         async with asyncio.timeout(_HEAD_SECONDS):
-            head = await read_head(self._loop, client)
+            head = await _read_head(self._loop, client)
         target = head.split(b" ", 2)[1].decode("latin-1")
         host, port = split_authority(target, to.port)
         to = Destination(host, to.address, port)
@@ -288,12 +291,28 @@ async def _readable(loop: asyncio.AbstractEventLoop, client: socket.socket) -> N
         loop.remove_reader(client)
 
 
+async def _read_head(loop: asyncio.AbstractEventLoop, client: socket.socket) -> bytes:
+    """Read the head of a request, and no byte of what follows.
+
+    Raises:
+        ConnectionResetError: the client ended, or its head is too long.
+    """
+    head = b""
+    while not head.endswith(_END_OF_HEAD):
+        chunk = await loop.sock_recv(client, 1)
+        if not chunk or len(head) >= _MOST_HEAD_BYTES:
+            raise ConnectionResetError
+        head += chunk
+    return head
+
+
 class _Protocols:
     """What serves a connection once it is known what the client speaks."""
 
-    def __init__(self, app: CaptureApp, file: CaptureFile) -> None:
+    def __init__(self, app: CaptureApp, file: CaptureFile, forwarder: Forwarder | None) -> None:
         self._app = app
         self._file = file
+        self._forwarder = forwarder
         self._state = ServerState()
         self._config = build_config(app, HttpConnection)
         self._config.load()
@@ -318,6 +337,9 @@ class _Protocols:
 
         async def serve(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  (of ASGI)
             nonlocal is_noted
+            if self._forwarder and self._forwarder.is_forwarded(scope):
+                await self._forwarder.forward(scope, receive, send)
+                return
             if not is_noted:
                 is_noted = True
                 self._observe(to, spoken)
