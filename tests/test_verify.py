@@ -195,7 +195,7 @@ def test_usagectl_keeps_its_word() -> None:
     given = environment.from_process()
     path = f"{Path(sys.executable).parent}{os.pathsep}{given.variables['PATH']}"
     given = given._replace(variables={**given.variables, "PATH": path})
-    subject = verify.find(str(REPOSITORY / "tests" / "data" / "usagectl.usagectl.toml"), given)
+    subject = verify.find(str(REPOSITORY / "tests" / "data" / "usagectl.verify.toml"), given)
     rows = verify.plan(subject, given)
     names = (
         "telemetry on",
