@@ -91,4 +91,5 @@ def test_services_name_where_they_were_read() -> None:
     for about in json.loads(hosts.COLLECTORS.read_text()).values():
         assert about["hosts"]
         assert about["source"]
+        assert about["how"] in ("memory", "docs", "wire")
         assert about["kind"] in ("telemetry", "errors")

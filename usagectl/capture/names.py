@@ -144,7 +144,8 @@ class NameServer:
             self._on_observed(Observation("look-up", name, detail=kind))
             data = self._data(name, kind)
         if data is not None:
-            reply.add_answer(RR(question.qname, question.qtype, ttl=_TTL_SECONDS, rdata=data))
+            of_data = getattr(QTYPE, type(data).__name__)  # Of a question for ANY, another one.
+            reply.add_answer(RR(question.qname, of_data, ttl=_TTL_SECONDS, rdata=data))
         return reply
 
     def _data(self, name: str, kind: str) -> A | PTR | None:
