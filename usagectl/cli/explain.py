@@ -1,4 +1,4 @@
-"""`usagectl explain`: the notice in plain words, and where real clients depart from it."""
+"""`usagectl explain`: the notice, where real clients depart from it, and each tool, in words."""
 
 from __future__ import annotations
 
