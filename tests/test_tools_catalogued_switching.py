@@ -588,5 +588,22 @@ def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machi
     put(machine, ".config/syncthing/config.xml", b"<configuration/>")
     assert not switching.disable(machine.environment(), ["syncthing"]).problems
     names = [name for name in catalogue.names() if not catalogue.entry(name).module]
-    told = [cautions.way_off(catalogue.entry(name)) for name in names]
+    told = [cautions.way_off(catalogue.entry(name), machine.environment()) for name in names]
     assert "usagectl explain syncthing" not in told
+
+
+def test_a_way_off_is_one_that_can_be_gone(machine: Machine) -> None:
+    """A file of the project or of root is not said to be written where it would not be."""
+    environment = machine.environment()
+
+    def way_off(name: str, *, past_file: bool = False) -> str:
+        return cautions.way_off(catalogue.entry(name), environment, past_file=past_file)
+
+    assert way_off("gemini") == "usagectl disable gemini"
+    assert way_off("gemini", past_file=True) == "usagectl disable --project gemini"
+    assert way_off("aider") == "usagectl disable aider"
+    assert way_off("aider", past_file=True) == "export AIDER_ANALYTICS_DISABLE=true"
+    assert way_off("popularity-contest") == "usagectl explain popularity-contest"
+    assert way_off("nx") == "usagectl explain nx"
+    put(machine, "./nx.json", b"{}")
+    assert way_off("nx") == "usagectl disable --project nx"
