@@ -49,7 +49,8 @@ def preview(  # noqa: PLR0913  (each is an option)
         str | None,
         typer.Argument(
             metavar="TOOL",
-            help=f"Which tool: {', '.join(tools.names())}. All of them without a name.",
+            help="Which tool, such as localstack; usagectl status --all lists their names. "
+            "Without a name, those that are found here.",
         ),
     ] = None,
     *,
