@@ -16,9 +16,12 @@ PROTOCOLS = ("h2", "http/1.1") if find_spec("h2") else ("http/1.1",)
 _MOST_WINDOW_BYTES = 1024 * 1024
 
 
-def http2_protocol(app: Application) -> asyncio.Protocol:
-    """Build the protocol of one connection, whose requests `app` serves."""
-    return _Http2(app)
+def http2_protocol(app: Application, connections: set[Any]) -> asyncio.Protocol:
+    """Build the protocol of one connection, whose requests `app` serves.
+
+    It is one of the `connections` as long as it is open, and has a `transport`.
+    """
+    return _Http2(app, connections)
 
 
 class _Stream:
@@ -35,19 +38,21 @@ class _Stream:
 
 
 class _Http2(asyncio.Protocol):
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, connections: set[Any]) -> None:
         from h2.config import H2Configuration
         from h2.connection import H2Connection
 
         self._app = app
+        self._connections = connections
         self._streams: dict[int, _Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = H2Connection(H2Configuration(client_side=False, header_encoding=None))
-        self._transport: asyncio.Transport
+        self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  (for the type)
-        self._transport = transport
+        self.transport = transport
+        self._connections.add(self)
         self._connection.initiate_connection()
         self._connection.increment_flow_control_window(_MOST_WINDOW_BYTES)
         self._flush()
@@ -59,7 +64,7 @@ class _Http2(asyncio.Protocol):
             events = self._connection.receive_data(data)
         except ProtocolError:
             self._flush()
-            self._transport.close()
+            self.transport.close()
             return
         for event in events:
             self._take(event)
@@ -69,14 +74,15 @@ class _Http2(asyncio.Protocol):
         kind = type(event).__name__
         if kind == "RequestReceived":
             self._begin(event)
+        if kind == "DataReceived":  # For a request that was answered too.
+            self._connection.acknowledge_received_data(
+                event.flow_controlled_length, event.stream_id
+            )
         stream = self._streams.get(getattr(event, "stream_id", 0))
         if stream is None:
             return
         if kind == "DataReceived":
             stream.put(event.data, more=True)
-            self._connection.acknowledge_received_data(
-                event.flow_controlled_length, event.stream_id
-            )
         elif kind == "StreamEnded":
             stream.put(b"", more=False)
         elif kind == "StreamReset":
@@ -93,7 +99,7 @@ class _Http2(asyncio.Protocol):
         scope = {
             "type": "http",
             "method": pseudo.get(b":method", b"").decode("latin-1"),
-            "scheme": pseudo.get(b":scheme", b"https").decode("latin-1"),
+            "scheme": "https" if self.transport.get_extra_info("ssl_object") else "http",
             "path": path.decode("latin-1"),
             "raw_path": path,
             "query_string": query,
@@ -113,7 +119,8 @@ class _Http2(asyncio.Protocol):
                 kept = [each for each in headers if each[0] != b"connection"]
                 self._connection.send_headers(number, [status, *kept])
             else:  # Each answer is smaller than the smallest window.
-                self._connection.send_data(number, message["body"], end_stream=True)
+                body = b"" if scope["method"] == "HEAD" else message["body"]
+                self._connection.send_data(number, body, end_stream=True)
             self._flush()
 
         with suppress(H2Error):  # The client has taken the request back.
@@ -121,8 +128,9 @@ class _Http2(asyncio.Protocol):
         self._streams.pop(number, None)
 
     def _flush(self) -> None:
-        self._transport.write(self._connection.data_to_send())
+        self.transport.write(self._connection.data_to_send())
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (of the interface)
+        self._connections.discard(self)
         for stream in self._streams.values():
             stream.end()

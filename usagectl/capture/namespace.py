@@ -34,9 +34,8 @@ _NSSWITCH = Path("/etc/nsswitch.conf")
 _MOST_MESSAGE_BYTES = 65536
 _MOST_DESCRIPTORS = 16
 _MOST_ENTRIES = 20_000
-_LISTENS = 0x00010000  # __SO_ACCEPTCON, linux/net.h: the flag in /proc/net/unix.
 _CAP_SETUID = 1 << 7
-_UNIX_SOCKET = re.compile(r"\S+ \S+ \S+ (?P<flags>\S+) \S+ \S+ +\d+ (?P<path>/.*)")
+_UNIX_SOCKET = re.compile(r"(\S+ +){7}(?P<path>/.*)")
 
 
 class SealUnavailableError(UsagectlError):
@@ -75,15 +74,23 @@ class Namespace:
     """A user's own user, network, mount, IPC and PID namespaces, from `with` to its end.
 
     Every address leads to its sockets, and there is no other interface. Commands keep the user's
-    ID, terminal and process group, and hold no capability over the namespaces. At the end all
-    that runs in it is killed.
+    ID, terminal and process group, and hold no capability over the namespaces. Files that are
+    `kept` from them are empty to them. At the end all that runs in it is killed.
 
     Raises:
         SealUnavailableError: the system refuses a step.
     """
 
-    def __init__(self, folder: Path, *, authority_pem: bytes, environment: Environment) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        authority_pem: bytes,
+        environment: Environment,
+        kept: Sequence[Path] = (),
+    ) -> None:
         self._folder = folder
+        self._kept = kept
         self._inside = folder / "seal"
         self._own = environment.variables
         self._trust = trust.plan(authority_pem.decode(), environment.variables, folder=self._inside)
@@ -102,6 +109,12 @@ class Namespace:
         if sys.platform != "linux":
             raise SealUnavailableError(
                 "Linux", reason=f"this is {sys.platform}", hint="usagectl capture --proxy -- CMD"
+            )
+        if getattr(sys, "frozen", False) or not sys.executable:
+            raise SealUnavailableError(
+                "a Python to start",
+                reason="usagectl is a program that holds its own",
+                hint="pipx install usagectl",
             )
         is_root = _may_map_all()
         self._inside.mkdir(mode=0o700, exist_ok=True)
@@ -160,6 +173,7 @@ class Namespace:
             "files": files,
             "mounts": mounts,
             "hidden": self.hidden,
+            "kept": [str(each.absolute()) for each in self._kept],
             "nft": shutil.which("nft", path=_SYSTEM_PROGRAMS) or "",
         }
 
@@ -370,7 +384,7 @@ def _listening_here() -> Iterator[str]:
     with suppress(OSError), open("/proc/net/unix", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
         for line in lines:
             found = _UNIX_SOCKET.match(line)
-            if found and int(found["flags"], 16) & _LISTENS:
+            if found and _is_socket(found["path"]):
                 yield found["path"]
 
 
@@ -383,9 +397,14 @@ def _sockets_below(folder: str) -> Iterator[str]:
             return
         for name in names:
             path = os.path.join(parent, name)  # noqa: PTH118  (os.walk gives texts)
-            with suppress(OSError):
-                if stat.S_ISSOCK(os.lstat(path).st_mode):
-                    yield path
+            if _is_socket(path):
+                yield path
+
+
+def _is_socket(path: str) -> bool:
+    with suppress(OSError):
+        return stat.S_ISSOCK(os.lstat(path).st_mode)
+    return False
 
 
 def _advice() -> str:

@@ -15,13 +15,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from usagectl.capture.http1 import HttpConnection, ServerState, build_config
-from usagectl.capture.http2 import http2_protocol
+from usagectl.capture.http2 import PROTOCOLS, http2_protocol
 from usagectl.capture.observations import Observation
 from usagectl.capture.refusals import server_name
 from usagectl.capture.server import CaptureApp, split_authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from usagectl.capture.certificates import Authority
     from usagectl.capture.file import CaptureFile
@@ -35,9 +35,12 @@ _HANDSHAKE_SECONDS = 30.0
 _HEAD_SECONDS = 30.0
 _GREETING_SECONDS = 1.0
 _STEP_SECONDS = 0.01
-_STOP_SECONDS = 5.0
+_QUIET_SECONDS = 0.03
+_REST_SECONDS = 3.0
+_STOP_SECONDS = 10.0
 _MOST_HEAD_BYTES = 16 * 1024
 _CONNECT = b"CONNECT "
+_HTTP2 = b"PRI * HT"
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -94,6 +97,7 @@ class Recorder:
         self._opening = 0  # Connections of which nobody knows yet what they speak.
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._serve, name="usagectl-recorder", daemon=True)
 
     @property
@@ -142,23 +146,34 @@ class Recorder:
         asyncio.set_event_loop(self._loop)
         for listening in self._sockets:
             listening.setblocking(False)  # noqa: FBT003  (its only parameter)
-            self._keep(self._accept(listening))
+            self._listening.add(self._loop.create_task(self._accept(listening)))
         for each in self._attached:
             each.attach(self._loop)
         self._loop.run_forever()
-        for each in self._attached:
-            each.detach()
         self._loop.run_until_complete(self._end())
         self._loop.close()
 
     async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._protocols.close()
+        await self._take_in_the_rest()
+        for each in self._attached:
+            each.detach()
+        await _cancel(self._listening | self._tasks)
+        await self._protocols.close()
         if self._forwarder:
             await self._forwarder.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+
+    async def _take_in_the_rest(self) -> None:
+        """Take in what clients sent before their end: until nothing new comes of it."""
+        before: tuple[int, ...] = ()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REST_SECONDS):
+                while before != (before := self._progress()):  # noqa: ASYNC110  (it is polled)
+                    await asyncio.sleep(_QUIET_SECONDS)
+
+    def _progress(self) -> tuple[int, ...]:
+        sums = self._file.sums
+        seen = (sums.requests, sums.observed.count())
+        return (*seen, len(self._tasks), self._opening, self._app.open_requests)
 
     def _keep(self, work: Any) -> None:  # noqa: ANN401  (a coroutine)
         task = self._loop.create_task(work)
@@ -182,10 +197,18 @@ class Recorder:
             await self._open(client, destination)
         except (OSError, asyncio.CancelledError):
             client.close()
+        except Exception:  # A bug of ours must not look like silence.
+            self._observe(destination, "unknown")
+            client.close()
+            raise
 
     async def _open(self, client: socket.socket, to: Destination) -> None:
         """Find out what a client speaks, and hand it to what serves that."""
-        first = await self._peek(client)
+        try:
+            first = await self._peek(client)
+        except (OSError, asyncio.CancelledError):  # It was reset, or the capture has ended.
+            self._observe(to, "silent")
+            raise
         self._opening += 1
         try:
             if not first:
@@ -198,23 +221,29 @@ class Recorder:
             elif to.port == _NAMES_PORT:
                 await self._look_up(client)
             else:
-                await self._hand_over(client, to, None)
+                await self._hand_over(client, to, None, is_http2=first.startswith(_HTTP2))
         finally:
             self._opening -= 1
 
     async def _peek(self, client: socket.socket) -> bytes:
         """Wait for the first bytes of a client, and leave them there; empty at its end."""
-        while True:
+        found = b""
+        for _ in range(round(_GREETING_SECONDS / _STEP_SECONDS)):
             await _readable(self._loop, client)
             found = client.recv(len(_CONNECT), socket.MSG_PEEK)
             if len(found) in (0, len(_CONNECT)) or not _CONNECT.startswith(found):
-                return found
+                break
             await asyncio.sleep(_STEP_SECONDS)
+        return found
 
     async def _tunnel(self, client: socket.socket, to: Destination) -> None:
         """Answer a request to a proxy for a tunnel (RFC 9110, 9.3.6), and take what is in it."""
-        async with asyncio.timeout(_HEAD_SECONDS):
-            head = await _read_head(self._loop, client)
+        try:
+            async with asyncio.timeout(_HEAD_SECONDS):
+                head = await _read_head(self._loop, client)
+        except (OSError, asyncio.CancelledError):
+            self._observe(to, "unknown")
+            raise
         target = head.split(b" ", 2)[1].decode("latin-1")
         host, port = split_authority(target, to.port)
         to = Destination(host, to.address, port)
@@ -225,15 +254,19 @@ class Recorder:
         await self._open(client, to)
 
     async def _open_tls(self, client: socket.socket, to: Destination) -> None:
-        name = server_name(await self._greeting(client)) or to.host
-        named = to._replace(host=name)
+        named = to
         try:
+            name = server_name(await self._greeting(client)) or to.host
+            named = to._replace(host=name)
             await self._hand_over(client, named, self._authority.context(name))
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "reason", None) or "closed in the greeting"
             seen = Observation("tls-refused", *named, str(reason).lower().replace("_", " "))
             self._file.observe(seen)
             client.close()
+        except asyncio.CancelledError:
+            self._observe(named, "tls")
+            raise
 
     async def _greeting(self, client: socket.socket) -> bytes:
         """Look at a whole TLS greeting, as far as it comes in time, and leave it there."""
@@ -246,11 +279,16 @@ class Recorder:
         return found
 
     async def _hand_over(
-        self, client: socket.socket, to: Destination, context: ssl.SSLContext | None
+        self,
+        client: socket.socket,
+        to: Destination,
+        context: ssl.SSLContext | None,
+        *,
+        is_http2: bool = False,
     ) -> None:
-        """Let a protocol serve a client from now on."""
+        """Let a protocol serve a client from now on; that of HTTP/2 if it began so in clear."""
         await self._loop.connect_accepted_socket(
-            lambda: _Choice(self._protocols, to),
+            lambda: _Choice(self._protocols, to, is_http2=is_http2 and "h2" in PROTOCOLS),
             client,
             ssl=context,
             ssl_handshake_timeout=_HANDSHAKE_SECONDS if context else None,
@@ -278,7 +316,8 @@ class Recorder:
         return found
 
     def _observe(self, to: Destination, detail: str) -> None:
-        self._file.observe(Observation("connection", *to, detail))
+        if to.host:  # A client of a proxy names its host with each request.
+            self._file.observe(Observation("connection", *to, detail))
 
 
 async def _readable(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
@@ -289,6 +328,14 @@ async def _readable(loop: asyncio.AbstractEventLoop, client: socket.socket) -> N
         await ready.wait()
     finally:
         loop.remove_reader(client)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    ending = [*tasks]
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
 
 
 async def _read_head(loop: asyncio.AbstractEventLoop, client: socket.socket) -> bytes:
@@ -316,13 +363,15 @@ class _Protocols:
         self._state = ServerState()
         self._config = build_config(app, HttpConnection)
         self._config.load()
-        self._open: set[asyncio.BaseTransport] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
 
-    def speak(self, to: Destination, transport: asyncio.BaseTransport) -> asyncio.Protocol:
+    def speak(
+        self, to: Destination, transport: asyncio.BaseTransport, *, is_http2: bool
+    ) -> asyncio.Protocol:
         """Build the protocol for a client that has connected."""
         tls = transport.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == "h2":
-            return http2_protocol(self._app_for(to, "h2"))
+        if is_http2 or (tls is not None and tls.selected_alpn_protocol() == "h2"):
+            return http2_protocol(self._app_for(to, "h2"), self._state.connections)
         protocol = HttpConnection(self._config, self._state, {})
         protocol.app = self._app_for(to, "http/1.1")
         protocol.on_refusal = lambda refusal: self._observe(
@@ -345,7 +394,19 @@ class _Protocols:
                 self._observe(to, spoken)
             await self._app.serve_destination(scope, receive, send, host=to.host, port=to.port)
 
-        return serve
+        return self._noted(serve)
+
+    def _noted(self, serve: Application) -> Application:
+        """Note the tasks that serve: at the end of the capture they store what has come."""
+
+        async def noting(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101  (for the type)
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+            await serve(scope, receive, send)
+
+        return noting
 
     def _unused(self, to: Destination, *, is_tls: bool) -> None:
         """Note a client that left without a request: after a greeting, most often in distrust."""
@@ -358,21 +419,27 @@ class _Protocols:
         if to.host:  # A client of a proxy names its host with each request.
             self._file.observe(Observation("connection", *to, detail))
 
-    def close(self) -> None:
-        """Close every connection."""
+    async def close(self) -> None:
+        """Store what is under way, and close every connection."""
+        await _cancel(self._serving)
         for connection in [*self._state.connections]:
-            connection.transport.close()
+            connection.transport.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_QUIET_SECONDS):
+                while self._state.connections:  # noqa: ASYNC110  (uvicorn tells nobody)
+                    await asyncio.sleep(0)
 
 
 class _Choice(asyncio.Protocol):
     """The protocol of a connection until it is made, and its greeting is over."""
 
-    def __init__(self, protocols: _Protocols, to: Destination) -> None:
+    def __init__(self, protocols: _Protocols, to: Destination, *, is_http2: bool) -> None:
         self._protocols = protocols
         self._to = to
+        self._is_http2 = is_http2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand the connection over to the protocol that the client speaks."""
-        protocol = self._protocols.speak(self._to, transport)
+        protocol = self._protocols.speak(self._to, transport, is_http2=self._is_http2)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)

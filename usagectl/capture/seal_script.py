@@ -36,7 +36,8 @@ _NEW_NAMESPACE = {  # linux/sched.h
 }
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 1, 24, 47
+_MS_RDONLY, _MS_REMOUNT = 1, 32
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 1, 22, 24, 47
 _AMBIENT_RAISE, _AMBIENT_CLEAR_ALL = 2, 4
 _CAPABILITY_VERSION = 0x20080522
 _NET_ADMIN = 12
@@ -59,6 +60,14 @@ _DROPPED = (  # linux/capability.h: with these a command could leave, or see mor
     39,  # BPF
     40,  # CHECKPOINT_RESTORE
 )
+_AF_VSOCK, _IO_URING_SETUP = 40, 425
+_SOCKET_CALLS = {  # linux/audit.h, and the number of socket(2)
+    "x86_64": (0xC000003E, 41),
+    "aarch64": (0xC00000B7, 198),
+    "riscv64": (0xC00000F3, 198),
+    "ppc64le": (0xC0000015, 326),
+}
+_ALLOWED, _REFUSED = 0x7FFF0000, 0x00050000  # linux/seccomp.h
 _REDIRECT = """table inet usagectl {{
     chain out {{
         type nat hook output priority -100;
@@ -98,6 +107,8 @@ def _mount(
 def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """Receive one message: its document, from an anonymous file, and further descriptors."""
     data, descriptors, _, _ = socket.recv_fds(control, _MOST_BYTES, 8)
+    for each in descriptors:  # Python 3.11 does not pass on the flag that says so.
+        os.set_inheritable(each, False)  # noqa: FBT003  (its only way)
     if not data:
         return None
     if not descriptors:
@@ -129,13 +140,17 @@ def keep(keeper: socket.socket, control: socket.socket) -> None:
     except RefusedError as refused:
         _send(keeper, {"refused": refused.step, "errno": refused.number})
         return
+    except OSError as error:
+        step = f"its own {error.filename or 'files and sockets'}"
+        _send(keeper, {"refused": step, "errno": error.errno or 0})
+        return
     init = os.fork()
     if not init:
         keeper.close()
         _be_init(control)
     control.close()
     os.setpgid(0, 0)  # A signal to the group that kills usagectl must not take this along.
-    _wait_for_the_end(keeper, init, Path(plan["folder"]))
+    _wait_for_the_end(keeper, init, plan)
 
 
 def _unshare(*names: str) -> None:
@@ -171,7 +186,7 @@ def _prepare_mounts(plan: dict[str, Any]) -> None:
         _mount(f"a file over {target}", str(inside / name), target, flags=_MS_BIND)
     empty = inside / "empty"
     empty.touch(0o600)
-    for target in plan["hidden"]:
+    for target in (*plan["hidden"], *plan["kept"]):
         with suppress(RefusedError):  # It is gone, or the command cannot reach it either.
             _mount("", str(empty), target, flags=_MS_BIND)
 
@@ -305,7 +320,7 @@ def _name_socket(family: int) -> socket.socket | None:
     return made
 
 
-def _wait_for_the_end(keeper: socket.socket, init: int, folder: Path) -> None:
+def _wait_for_the_end(keeper: socket.socket, init: int, plan: dict[str, Any]) -> None:
     """Wait until init ends or usagectl is gone; without its word, take its folder away too."""
     select.select([keeper.fileno(), os.pidfd_open(init)], [], [])
     with suppress(ProcessLookupError):
@@ -315,9 +330,10 @@ def _wait_for_the_end(keeper: socket.socket, init: int, folder: Path) -> None:
     with suppress(OSError):
         said = keeper.recv(_MOST_BYTES)
     if not said:
-        # The file system in memory ends with this process; its place must be free before.
-        _libc.umount2(os.fsencode(folder / "seal"), _MNT_DETACH)
-        shutil.rmtree(folder, ignore_errors=True)
+        # The mounts end with this process; their places must be free before.
+        for place in (plan["inside"], *plan["kept"]):
+            _libc.umount2(os.fsencode(place), _MNT_DETACH)
+        shutil.rmtree(plan["folder"], ignore_errors=True)
 
 
 # Init.
@@ -330,6 +346,8 @@ def _be_init(control: socket.socket) -> NoReturn:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
         _mount("a /proc of its own", "proc", "/proc", "proc", flags)
+        _close_the_kernel()
+        _refuse_hypervisor()
         _send(control, {"ready": True})
         _Init(control).serve()
         status = 0
@@ -337,6 +355,46 @@ def _be_init(control: socket.socket) -> NoReturn:
         _send(control, {"refused": refused.step, "errno": refused.number})
     finally:
         os._exit(status)
+
+
+def _close_the_kernel() -> None:
+    """Make the kernel's switches unwritable: some have it start a program outside, for root."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123
+        places = [line.split()[4] for line in lines]
+    below = [each for each in places if each == "/sys" or each.startswith("/sys/")]
+    for place in ("/proc/sys", "/proc/sysrq-trigger", *below):
+        with suppress(RefusedError, OSError):  # Not there, or hidden: then nobody can write it.
+            kept = os.statvfs(place).f_flag & (_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+            if not place.startswith("/sys"):
+                _mount("", place, place, flags=_MS_BIND)
+            _mount("", "", place, flags=_MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept)
+
+
+def _refuse_hypervisor() -> None:
+    """Refuse sockets to the host of a virtual machine: no network namespace holds those.
+
+    So are rings of io_uring(7), which make sockets past a filter; programs do without.
+    """
+    load, equals, mask, give = 0x20, 0x15, 0x54, 0x06  # linux/bpf_common.h
+    architecture, number_of_socket = _SOCKET_CALLS.get(os.uname().machine, (0, 0))
+    steps = (
+        (load, 0, 0, 4),  # The architecture; another one's calls have other numbers.
+        (equals, 0, 6, architecture),
+        (load, 0, 0, 0),
+        (mask, 0, 0, 0xBFFFFFFF),  # x32's numbers are those with a bit more.
+        (equals, 5, 0, _IO_URING_SETUP),
+        (equals, 0, 2, number_of_socket),
+        (load, 0, 0, 16),  # The first argument of the call.
+        (equals, 1, 0, _AF_VSOCK),
+        (give, 0, 0, _ALLOWED),
+        (give, 0, 0, _REFUSED | errno.EAFNOSUPPORT),
+        (give, 0, 0, _REFUSED | errno.ENOSYS),
+    )
+    rules = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in steps))
+    program = struct.pack("@HP", len(steps), ctypes.addressof(rules))
+    _libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0)
+    with suppress(OSError), socket.socket(_AF_VSOCK, socket.SOCK_STREAM):
+        raise RefusedError("a filter of system calls", errno.EOPNOTSUPP)
 
 
 class _Init:
@@ -457,8 +515,11 @@ def _exec(
 
 def _moved_up(streams: Sequence[int]) -> list[int]:
     """Duplicate descriptors above the standard ones, so that none overwrites another."""
-    return [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in streams]
+    return [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in streams]
 
 
 if __name__ == "__main__":
-    keep(*(socket.socket(fileno=int(each)) for each in sys.argv[1:3]))
+    given = [socket.socket(fileno=int(each)) for each in sys.argv[1:3]]
+    for each in given:
+        each.set_inheritable(False)
+    keep(*given)

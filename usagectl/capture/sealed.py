@@ -160,7 +160,9 @@ def opened(
         authority = Authority(protocols=PROTOCOLS)
         state_dir = make_state(folder / "state", environment.state_dir)
         namespace = stack.enter_context(
-            Namespace(folder, authority_pem=authority.pem, environment=environment)
+            Namespace(
+                folder, authority_pem=authority.pem, environment=environment, kept=(file.path,)
+            )
         )
         recorder = stack.enter_context(_recorder(file, namespace, authority, options))
         capture = SealedCapture(environment, options, file, namespace, recorder, state_dir)
