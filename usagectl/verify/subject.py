@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from usagectl.catalogue.entry import Verify
     from usagectl.machine.environment import Environment
 
-SUFFIX = ".toml"
-
 _DEFAULTS: Mapping[str, object] = {
     "summary": "what its author says",
     "how": "wire",
@@ -79,7 +77,6 @@ class Subject(NamedTuple):
     entry: Entry
     installation: Installation
     folder: Path  # What `{here}` stands for.
-    is_author: bool = False  # Whether its author's file describes it, not the catalogue.
 
     @property
     def version(self) -> str:
@@ -123,8 +120,7 @@ def find(name: str, environment: Environment) -> Subject:
         NothingToRunError: no command of the tool is known that sends.
         CommandNotHereError: it is not on this machine.
     """
-    is_author = name.endswith(SUFFIX) or "/" in name
-    if is_author:
+    if name.endswith(".toml") or "/" in name:
         file = environment.cwd / name
         entry, folder = read(file), file.parent.absolute()
     elif name in catalogue.names():
@@ -136,7 +132,7 @@ def find(name: str, environment: Environment) -> Subject:
     found = _installation(entry, environment, folder)
     if not found.executable:
         raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
-    return Subject(entry, found, folder, is_author)
+    return Subject(entry, found, folder)
 
 
 def _installation(entry: Entry, environment: Environment, folder: Path) -> Installation:
