@@ -103,11 +103,9 @@ class Subject(NamedTuple):
     @property
     def programs(self) -> tuple[Path, ...]:
         """The folders in which its programs are, to stand first on PATH."""
-        executable, modules = self.installation.executable, self.node_modules
-        return (
-            *([modules / ".bin"] if modules else []),
-            *([executable.parent] if executable else []),
-        )
+        modules, executable = self.node_modules, self.installation.executable
+        folders = modules and modules / ".bin", executable and executable.parent
+        return tuple(each for each in folders if each)
 
 
 def find(name: str, environment: Environment) -> Subject:
@@ -179,21 +177,16 @@ def read(file: Path) -> Entry:
     if "module" in data:
         raise VerifyFileError(file, "module", found="there", wanted="the forms of [[switch]]")
     whole = {**_DEFAULTS, **data}
-    for key, found, wanted in chain(checking.faults_of(whole), _loose_ends(whole)):
+    for key, found, wanted in chain(checking.faults_of(whole), _missing(whole)):
         raise VerifyFileError(file, key, found=found, wanted=wanted)
     return Entry(whole)
 
 
-def _loose_ends(data: Mapping[str, Any]) -> Iterator[checking.Fault]:
-    """Yield what the schema cannot say: what is needed to run it, and names that lead nowhere."""
+def _missing(data: Mapping[str, Any]) -> Iterator[checking.Fault]:
+    """Yield what is missing to run it, which an entry of the catalogue may leave out."""
     if not data["detect"].get("executables"):
         yield "detect.executables", "missing", 'the names of its programs: ["mytool"]'
     if not data.get("verify", {}).get("commands"):
         yield "verify.commands", "missing", 'command lines that send: ["mytool build"]'
     if not data.get("switch"):
         yield "switch", "missing", "a [[switch]] for each way to switch it off"
-    known = [each["name"] for each in data.get("file", ())]
-    for number, each in enumerate(data.get("switch", ())):
-        if each.get("file", "") not in ("", *known):
-            wanted = f"the name of a [[file]] ({', '.join(known) or 'there is none'})"
-            yield f"switch[{number}].file", repr(each["file"]), wanted
