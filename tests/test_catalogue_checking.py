@@ -44,3 +44,8 @@ def test_every_entry_of_ours_passes() -> None:
     good = catalogue.data("next")
     for key, value in (("name", "Next"), ("how", "guess"), ("switch", [{}]), ("certificates", "X")):
         assert [*faults_of({**good, key: value})], key
+    for block in ("switch", "id"):
+        first = {**catalogue.data("dvc").get(block, good[block])[0], "file": "no-such"}
+        assert [*faults_of({**good, block: [first]})], block
+    lost = {**good, "detect": {**good["detect"], "traces": ["no-such"]}}
+    assert [key for key, _, _ in faults_of(lost)] == ["detect.traces[0]"]

@@ -51,7 +51,7 @@ def test_the_answer_comes_first_then_a_table(tmp_path: Path) -> None:
     """A sentence, a row for each switch, and for what is bad what it rests on."""
     report = report_of(tmp_path, "ignores value")
     with redirect_stdout(io.StringIO()) as out:
-        page.draw(report, evidence.summary(report))
+        page.draw(report, page.summary(report))
     first, _, head, *rows = out.getvalue().splitlines()
     assert first == "My Tool sends 1 request with telemetry on; 2 rows of 5 broke the word."
     assert head.split() == ["switch", "value", "expected", "came", "verdict"]
@@ -67,9 +67,12 @@ def test_the_exit_status_is_that_of_the_worst_row(tmp_path: Path) -> None:
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        found = page.failures_of(report_of(folder, defects))
+        found = page.failures_of(report_of(folder, defects), "./my tool.toml")
         assert [each.code for each in found] == codes
         assert {each.exit_status for each in found} <= {1}
+        if defects == "ignores":
+            wanted = "usagectl verify './my tool.toml' --switch DO_NOT_TRACK --evidence"
+            assert found[0].hint == wanted
 
 
 def test_the_json_has_its_keys(tmp_path: Path) -> None:

@@ -111,7 +111,11 @@ SAMPLES: list[UsagectlError] = [
     CommandNotHereError("Next.js", hint="npm install next"),
     NothingToRunError("go"),
     OutsideError(FILE),
-    WordBrokenError("Next.js", [Result(Row("on"), "on", "x", "breaks")] * 7),
+    WordBrokenError(
+        "Next.js",
+        [Result(Row("on"), "on", "x", "breaks")] * 7,
+        hint="usagectl verify mytool --switch X --evidence",
+    ),
     NotProvedError("Next.js", [Result(Row("on"), "on", "x", "not-proved", "y")] * 2, hint="x"),
 ]
 """One of every class; the base alone is never raised."""

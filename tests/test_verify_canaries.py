@@ -7,11 +7,12 @@ import gzip
 import hashlib
 import json
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from usagectl.capture import Captured
-from usagectl.capture.observations import Observation
+from usagectl.capture.observations import Observation, Seen
 from usagectl.verify import canaries
 from usagectl.verify.traffic import Traffic
 
@@ -28,7 +29,6 @@ FORMS: dict[str, Callable[[str], bytes]] = {
     "plain": str.encode,
     "upper": lambda text: text.upper().encode(),
     "within": lambda text: f"/tmp/x-{text}-y/z".encode(),  # noqa: S108  (a text)
-    "backwards": lambda text: text[::-1].encode(),
     "percent": lambda text: "".join(f"%{ord(each):02X}" for each in text).encode(),
     "percent-twice": lambda t: quote("".join(f"%{ord(each):02x}" for each in t)).encode(),
     "json": lambda text: "".join(f"\\u{ord(each):04x}" for each in text).encode(),
@@ -46,48 +46,54 @@ FORMS: dict[str, Callable[[str], bytes]] = {
 }
 
 
+def request(body: bytes) -> Captured:
+    """Make a request as a recorder kept it."""
+    return Captured("unparsed", body, "", "GET", "/p", {}, "1")
+
+
 def test_a_value_is_found_in_every_form() -> None:
     """A value is found in what programs make of it, wherever it stands, and no other is."""
     wrong = []
     for form, make in FORMS.items():
         for _ in range(10):
-            text, other = canaries.draw(os.urandom), canaries.draw(os.urandom)
+            planted = canaries.plant(os.urandom)
+            text = planted["home"]
             data = make(text) if form == "gzip" else b'{"a":"' + make(text) + b'"}'
-            here = canaries.Canary("here", text, (f"/home/{text}",))
-            planted = (here, canaries.Canary("no", other))
-            if [leak.place for leak in canaries.find(planted, data, where="")] != ["here"]:
-                wrong.append((form, text))
+            traffic = Traffic((request(data),))
+            found, _ = canaries.search(traffic, planted, {"home": f"/home/{text}"})
+            if [line.partition(",")[0] for line in found] != ["the home folder"]:
+                wrong.append((form, text, found))
     assert wrong == []
 
 
-def test_every_planted_value_is_looked_for() -> None:
-    """What is put into variables and files of a run is what is searched; nothing is forgotten."""
+def test_every_planted_value_stands_somewhere() -> None:
+    """What is searched is put into variables and files of a run, each into its own."""
     planted = canaries.plant(os.urandom)
-    sought = planted.canaries("/h", "/w")
-    assert {each.text for each in sought} == set(planted)
-    texts = [*planted.variables.values(), *planted.files.values()]
-    for name in set(canaries.Planted._fields) - {"value", "home", "work"}:
-        assert any(getattr(planted, name) in text for text in texts), name
+    assert len(set(planted.values())) == len(planted) == len(canaries.PLACES)
+    held = [canaries.filled(each, planted) for each in (canaries.VARIABLES, canaries.FILES)]
+    texts = [text for each in held for text in each.values()]
+    for name in set(canaries.PLACES) - {"value", "home", "work"}:
+        assert any(planted[name] in text for text in texts), name
 
 
 def test_every_part_of_what_was_sent_is_searched() -> None:
     """A value is found in path, header, body, name of a host; what cannot be read is counted."""
-    texts = [canaries.draw(os.urandom) for _ in range(5)]
-    planted = tuple(canaries.Canary(text, text) for text in texts)
-    path, header, body, name, host = texts
-    request = Captured(
-        "unparsed", body.encode(), "", "GET", f"/{path}", {"x": header}, "1", host=f"{host}.example"
+    planted = canaries.plant(os.urandom)
+    kept = request(planted["value"].encode())._replace(
+        path=f"/{planted['user']}?x", headers={"x": planted["host"]}, host=planted["mail"]
     )
-    broken = request._replace(headers={"content-encoding": "gzip"}, problem="broken")
+    broken = request(b"x")._replace(headers={"content-encoding": "gzip"}, problem="broken")
     refused = Observation("tls-refused", "x.example", "198.18.0.1", 443)
-    look_up = Observation("look-up", f"{name}.example")
-    traffic = Traffic((request, broken), ((refused, 2), (look_up, 1)))
-    found, unreadable = canaries.search(traffic, planted, None)
-    assert {leak.place: leak.where for leak in found} == {
-        path: "the address",
-        host: "the address",
-        header: "the header x",
-        body: f"the body of GET /{path}",
-        name: "a name of a host",
+    look_up = Observation("look-up", f"{planted['branch']}.example")
+    now = datetime.now(UTC)
+    traffic = Traffic((kept, broken), (Seen(refused, 2, now), Seen(look_up, 1, now)))
+    found, unreadable = canaries.search(traffic, planted, {})
+    body = f"the body of GET /{planted['user']}"
+    assert set(found) == {
+        "the user's name, as it is, in the address",
+        "git's user.email, as it is, in the address",
+        "the host's name, as it is, in the header x",
+        f"what was typed for {{value}}, as it is, in {body}",
+        "git's branch, as it is, in a name of a host",
     }
     assert unreadable == 3

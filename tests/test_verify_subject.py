@@ -87,7 +87,6 @@ def test_a_tool_is_found_or_said_to_be_missing(machine: Machine, tmp_path: Path)
     machine.install_program("turbo")
     assert find("turbo", environment).installation.executable == machine.bin / "turbo"
     found = find(str(sample_tool.make(tmp_path)), environment)
-    assert found.is_author
     assert found.installation.executable == tmp_path / "mytool"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from usagectl.capture import Captured
-from usagectl.capture.observations import Observation
+from usagectl.capture.hosts import Hosts
+from usagectl.capture.observations import Observation, Seen
 from usagectl.catalogue.entry import Entry
-from usagectl.verify.traffic import Telemetry, Traffic
+from usagectl.verify.traffic import Traffic, telemetry_of
 
 ENTRY = Entry(
     {
@@ -26,9 +29,14 @@ def request(number: int, host: str, path: str) -> Captured:
     return Captured("unparsed", b"", "unknown", "POST", path, {}, str(number), host=host)
 
 
+def seen(observation: Observation, times: int) -> Seen:
+    """Count an observation."""
+    return Seen(observation, times, datetime.now(UTC))
+
+
 def test_a_host_is_telemetry_by_its_entry() -> None:
     """Where a host takes several things the path decides; without hosts all is telemetry."""
-    telemetry = Telemetry(ENTRY)
+    hosts = Hosts([ENTRY])
     counted = {
         ("events.example", "/v1/x"): 1,
         ("Events.Example", "/other"): 1,
@@ -39,27 +47,27 @@ def test_a_host_is_telemetry_by_its_entry() -> None:
         ("my-events.example", "/v1"): 0,
     }
     for (host, path), count in counted.items():
-        traffic = Traffic((request(1, host, path),), ((Observation("look-up", host), 1),))
-        assert telemetry.sent(traffic).requests == count, host
-        assert telemetry.sent(traffic).is_silent == (not count), host
+        traffic = Traffic((request(1, host, path),), (seen(Observation("look-up", host), 1),))
+        assert telemetry_of(traffic, hosts).requests == count, host
+        assert telemetry_of(traffic, hosts).is_silent == (not count), host
     any_host = Traffic((request(1, "any.example", "/"),))
-    assert Telemetry(Entry({"name": "x"})).sent(any_host).requests == 1
+    assert telemetry_of(any_host, Hosts([Entry({"name": "x"})])).requests == 1
 
 
 def test_what_was_sent_is_counted_by_request() -> None:
     """Events of one request count once; without a request a look-up or connection counts."""
-    telemetry = Telemetry(ENTRY)
-    look_up = (Observation("look-up", "events.example", detail="A"), 2)
-    silent = (Observation("connection", "events.example", "198.18.0.1", 443, "silent"), 1)
-    refused = (Observation("tls-refused", "events.example", "198.18.0.1", 443), 1)
-    foreign = (Observation("look-up", "registry.example", detail="A"), 1)
-    own = (Observation("connection", "127.0.0.1", "127.0.0.1", 80, "silent"), 1)
+    hosts = Hosts([ENTRY])
+    look_up = seen(Observation("look-up", "events.example", detail="A"), 2)
+    silent = seen(Observation("connection", "events.example", "198.18.0.1", 443, "silent"), 1)
+    refused = seen(Observation("tls-refused", "events.example", "198.18.0.1", 443), 1)
+    foreign = seen(Observation("look-up", "registry.example", detail="A"), 1)
+    own = seen(Observation("connection", "127.0.0.1", "127.0.0.1", 80, "silent"), 1)
     same = request(1, "events.example", "/v1/a")
     every = Traffic((same, same, request(2, "registry.example", "/")), (look_up, silent, foreign))
-    sent = telemetry.sent(every)
+    sent = telemetry_of(every, hosts)
     assert (sent.requests, sent.traces, sent.text) == (1, 0, "1 request")
     assert sent.lines == ("POST events.example/v1/a",)
-    assert telemetry.others(every) == ("registry.example",)
-    assert telemetry.sent(Traffic((), (look_up, silent))).text == "3 look-ups and connections"
-    assert telemetry.sent(Traffic((), (look_up, refused))).text == "1 refused certificate"
-    assert telemetry.sent(Traffic((), (foreign, own))).is_silent
+    assert sent.others == ("registry.example",)
+    assert telemetry_of(Traffic((), (look_up, silent)), hosts).text == "3 look-ups and connections"
+    assert telemetry_of(Traffic((), (look_up, refused)), hosts).text == "1 refused certificate"
+    assert telemetry_of(Traffic((), (foreign, own)), hosts).is_silent

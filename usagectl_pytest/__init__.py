@@ -158,13 +158,12 @@ class UsageCapture:
         import subprocess
 
         from usagectl import capture
-        from usagectl.capture import leading, sealed
-        from usagectl.verify import runs
+        from usagectl.capture import leading, running, sealed
 
         environment = self._environment._replace(variables=variables)
         with sealed.opened(environment, capture.Options()) as opened:
             given = {**leading.variables_when_sealed(variables), **opened.variables}
-            done = runs.run_words(opened, command, given, cwd=cwd, seconds=seconds)
+            done = running.run_words(opened.namespace, command, given, cwd=cwd, seconds=seconds)
             if not done.is_late:
                 opened.wait_for_late()
             opened.finish()

@@ -61,8 +61,8 @@ if words == ["--help"]:
     sys.exit()
 if not is_off and not os.path.exists(SEEN):
     open(SEEN, "w").close()
-    print("mytool sends events", file=sys.stdout if "notice" in DEFECTS else sys.stderr)
-print('{{"built": true, "at": %f}}' % time.time() if "json" in DEFECTS else "built")
+    print("mytool sends events", file=sys.stderr)
+print("built")
 if is_off:
     if "knocks" in DEFECTS:
         import socket
@@ -88,18 +88,11 @@ if "folder" in DEFECTS:
     import hashlib
     event["project"] = hashlib.sha256(os.getcwd().encode()).hexdigest()
 headers = "X-User: " + os.environ["USER"].upper() + "\\r\\n" if "header" in DEFECTS else ""
-waits = "waits" in DEFECTS or "rests" in DEFECTS and not os.path.exists(WAITING)
-answer = post(event, 0.8 if waits else 0.05, headers)
-if "spool" in DEFECTS and answer == "refused" or "rests" in DEFECTS and answer == "hang":
+answer = post(event, 0.8 if "waits" in DEFECTS else 0.05, headers)
+if "spool" in DEFECTS and answer == "refused":
     open(WAITING, "w").close()
-if "says" in DEFECTS and answer == "500":
-    print("telemetry failed")
-if "warns" in DEFECTS and answer == "hang":
-    print("telemetry failed", file=sys.stderr)
 if "fails" in DEFECTS and answer == "refused":
     sys.exit(3)
-if "json" in DEFECTS and answer == "500":
-    print("telemetry failed")
 if "holds" in DEFECTS and answer == "500":
     later("import time; time.sleep(0.8)")
 """

@@ -1,7 +1,7 @@
 """The check of an entry by the catalogue's schema: what is wrong, key by key, in words.
 
-It knows as much of JSON Schema as `schema.json` uses. Our own entries are held against the schema
-by tests; here an author's file is, of which a person has to learn what to put right.
+It knows as much of JSON Schema as `schema.json` uses, and which files an entry names. Authors'
+files and our own entries are held against it; these by tests, which ask jsonschema too.
 """
 
 from __future__ import annotations
@@ -32,9 +32,22 @@ Fault = tuple[str, str, str]
 
 
 def faults_of(data: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield what is wrong with an entry."""
+    """Yield what is wrong with an entry; names that lead nowhere come last."""
     schema = json.loads((catalogue.FOLDER / "schema.json").read_text(encoding="utf-8"))
-    yield from _faults(data, schema, schema["$defs"])
+    faults = [*_faults(data, schema, schema["$defs"])]
+    yield from faults or _unknown_files(data)
+
+
+def _unknown_files(data: Mapping[str, Any]) -> Iterator[Fault]:
+    known = [each["name"] for each in data.get("file", ())]
+    wanted = f"the name of a [[file]] ({', '.join(known) or 'there is none'})"
+    for block in ("switch", "id"):
+        for number, each in enumerate(data.get(block, ())):
+            if each.get("file", "") not in ("", *known):
+                yield f"{block}[{number}].file", repr(each["file"]), wanted
+    for number, name in enumerate(data["detect"].get("traces", ())):
+        if name not in known:
+            yield f"detect.traces[{number}]", repr(name), wanted
 
 
 def _faults(

@@ -31,11 +31,12 @@ class WordBrokenError(UsagectlError):
     code = "word-broken"
     exit_status = 1
 
-    def __init__(self, title: str, broken: Sequence[Result]) -> None:
+    def __init__(self, title: str, broken: Sequence[Result], *, hint: str) -> None:
         rows = "; ".join(each.row.name for each in broken[:_MOST_LINES])
         more = f" and {len(broken) - _MOST_LINES} more" if len(broken) > _MOST_LINES else ""
         super().__init__(
-            f"{title} does not keep its word: {rows}{more}.", hint="usagectl verify --help"
+            f"{title} does not keep its word: {rows}{more}. Tell its author, with the evidence.",
+            hint=hint,
         )
 
 
@@ -117,9 +118,9 @@ def verify(
         if evidence:
             _output.print_raw([evidences.to_toml(block).encode()])
         else:
-            draw(report, evidences.summary(report))
+            draw(report, summary(report))
 
-    return _output.Answer(lambda: data_of(report, block), show, failures_of(report))
+    return _output.Answer(lambda: data_of(report, block), show, failures_of(report, name))
 
 
 @contextmanager
@@ -145,16 +146,23 @@ def _keeping(file: Path | None) -> Iterator[Callable[[bytes], None]]:
         yield lambda lines: (stream.write(lines), None)[1]
 
 
-def failures_of(report: Report) -> list[UsagectlError]:
-    """Return the errors that a report comes to: the exit status is that of the first."""
+def failures_of(report: Report, name: str) -> list[UsagectlError]:
+    """Return the errors that a report comes to: the exit status is that of the first.
+
+    `name` is the tool or file as it was typed.
+    """
     title = report.subject.entry.title
+    shown = f"usagectl capture --sealed -- {report.subject.verify.commands[0]}"
     every = report.results
     broken = [each for each in every if each.verdict == "breaks"]
     unproved = [each for each in every if each.verdict == "not-proved"]
-    found: list[UsagectlError] = [WordBrokenError(title, broken)] if broken else []
+    found: list[UsagectlError] = []
+    if broken:
+        bad = next((each.row.switch for each in broken if each.row.kind == "switch"), "")
+        proof = f"usagectl verify {quote(name)} --switch {quote(bad)} --evidence"
+        found.append(WordBrokenError(title, broken, hint=proof if bad else shown))
     if unproved:
-        line = report.subject.verify.commands[0]
-        found.append(NotProvedError(title, unproved, hint=f"usagectl capture --sealed -- {line}"))
+        found.append(NotProvedError(title, unproved, hint=shown))
     return found
 
 
@@ -185,17 +193,31 @@ def _row_data(each: Result) -> dict[str, object]:
     }
 
 
+def summary(report: Report) -> str:
+    """Say in one sentence whether the tool's switches keep their word."""
+    title, version = report.subject.entry.title, report.subject.version
+    name = f"{title} {version}" if version != "unknown" else title
+    on = report.results[0]
+    if on.verdict != "keeps":
+        return f"{name} sent nothing with telemetry on, so nothing is proved."
+    sent = f"{name} sends {on.came} with telemetry on"
+    every = len(report.results)
+    verdicts = [each.verdict for each in report.results]
+    for verdict, told in (("breaks", "broke the word"), ("not-proved", "could not be proved")):
+        if count := sum(each == verdict for each in verdicts):
+            return f"{sent}; {count_of(count, 'row')} of {every} {told}."
+    return f"{sent}, and every switch that was tried keeps its word."
+
+
 def draw(report: Report, sentence: str) -> None:
     """Draw the answer in a sentence, the table, and what bad rows rest on."""
-    from usagectl.verify.verdicts import WORDS
-
     page = _output.new_page()
     page.line(sentence, "bold")
     page.line()
     head = ("switch", "value", "expected", "came", "verdict")
     styles = {"breaks": "red", "not-proved": "yellow", "quieter": "yellow"}
     rows = [
-        (each.row.switch, _value(each), each.expected, each.came, WORDS[each.verdict])
+        (each.row.switch, _value(each), each.expected, each.came, each.words)
         for each in report.results
     ]
     drawn = [styles.get(each.verdict, "") for each in report.results]

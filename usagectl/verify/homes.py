@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 from usagectl import consent
 from usagectl.errors import StateError
-from usagectl.machine.environment import is_ci, is_container
 from usagectl.tools import places
 from usagectl.tools.catalogued import Catalogued
 from usagectl.tools.editing import Syntax, edit
 from usagectl.tools.registry import select
+from usagectl.verify import canaries
 from usagectl.verify.subject import filled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from pathlib import Path
 
     from usagectl.catalogue.entry import File, SwitchRule
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
-    from usagectl.verify.canaries import Planted
     from usagectl.verify.rows import Edit, Row
     from usagectl.verify.subject import Subject
 
@@ -44,30 +43,40 @@ class Home:
     """Fresh folders of one run, made below `root`, and the machine that its commands see."""
 
     def __init__(
-        self, root: Path, subject: Subject, planted: Planted, given: Environment, row: Row
+        self,
+        root: Path,
+        subject: Subject,
+        planted: Mapping[str, str],
+        given: Environment,
+        row: Row,
     ) -> None:
-        self.home = root / "home" / planted.home
-        self.work = root / "work" / planted.work
+        self.home = root / "home" / planted["home"]
+        self.work = root / "work" / planted["work"]
         self._root = root
         self._subject = subject
         self._planted = planted
-        config, state = (self.home / each / "usagectl" for each in (".config", ".local/state"))
         self.environment = given._replace(
             variables={**self._variables(given), **row.variables},
             cwd=self.work,
             account_home=self.home,
-            config_dir=config,
-            state_dir=state,
+            config_dir=self.home / ".config/usagectl",
+            state_dir=self.home / ".local/state/usagectl",
             test_runner="",
         )
+
+    @property
+    def folders(self) -> Mapping[str, str]:
+        """The paths of home and project, by the canaries that are their last parts."""
+        return {"home": str(self.home), "work": str(self.work)}
 
     def _variables(self, given: Environment) -> dict[str, str]:
         entry, known = self._subject.entry, given.variables
         switches = {name for rule in entry.switches for name in rule.variables}
+        secret = canaries.filled(canaries.VARIABLES, self._planted)
         folders = [*map(str, self._subject.programs), known.get("PATH", os.defpath)]
         return {
             **{name: known[name] for name in _HANDED_ON if name in known},
-            **{n: v for n, v in self._planted.variables.items() if n not in switches},
+            **{name: text for name, text in secret.items() if name not in switches},
             **dict.fromkeys(("HOME", "USERPROFILE"), str(self.home)),
             **dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self._root / "tmp")),
             "PATH": os.pathsep.join(folders),
@@ -84,18 +93,15 @@ class Home:
         for folder in (self.home, self.work, self._root / "tmp"):
             folder.mkdir(parents=True, mode=0o700)
         entry = self._subject.entry
-        for name, text in {**self._planted.files, **entry.consent, **entry.verify.files}.items():
+        secret = canaries.filled(canaries.FILES, self._planted)
+        for name, text in {**secret, **entry.consent, **entry.verify.files}.items():
             self._write(places.expand(name, self.environment), self.fill(text).encode())
         if (modules := self._subject.node_modules) and not (self.work / modules.name).exists():
             (self.work / modules.name).symlink_to(modules)
 
     def fill(self, text: str) -> str:
         """Put the folder of the file and the typed value in their places."""
-        return filled(text, self._subject.folder, self._planted.value)
-
-    def without_root(self, output: bytes) -> bytes:
-        """Put a placeholder for the folder of this run, which differs from run to run."""
-        return output.replace(str(self._root).encode(), b"{root}")
+        return filled(text, self._subject.folder, self._planted["value"])
 
     def awaits_file(self, wanted: Edit) -> bool:
         """True if the tool has to run first, since its file holds what it alone can write.
@@ -105,10 +111,8 @@ class Home:
         """
         if wanted.rule is None:
             return not self._tool().switch(self.environment, "off", dry_run=True, project=True)
-        file = self._subject.entry.file(wanted.rule.file)
-        path = places.path_of(file, self.environment, self._subject.version)
-        is_there = path is not None and path.exists()
-        return not is_there and any(need.write is None for need in wanted.rule.needs)
+        _, path = self._file(wanted.rule)
+        return not path.exists() and any(need.write is None for need in wanted.rule.needs)
 
     def apply(self, wanted: Edit) -> None:
         """Write to the tool's own file.
@@ -122,13 +126,27 @@ class Home:
                 self._refuse_outside(change.file)
             tool.switch(self.environment, "off", dry_run=False, project=True)
         else:
-            file = self._subject.entry.file(wanted.rule.file)
-            path = places.path_of(file, self.environment, self._subject.version)
-            self._write(path, wanted.broken.encode() or _edited(wanted, file, path))
+            file, path = self._file(wanted.rule)
+            self._write(path, wanted.broken.encode() or _edited(wanted.rule, wanted, file, path))
+
+    def _file(self, rule: SwitchRule) -> tuple[File, Path]:
+        """Return the file of a switch in the form that it has here, and where it lies."""
+        file = self._subject.entry.file(rule.file)
+        path = places.path_of(file, self.environment, self._subject.version)
+        if path is None:
+            raise OutsideError(file.name)
+        return places.as_at(file, path), path
 
     def texts(self) -> dict[str, str]:
         """Read the tool's own files below home and project, by the path that an entry writes."""
-        return dict(self._texts())
+        found = {}
+        for file in self._subject.entry.files:
+            path = places.path_of(file, self.environment, self._subject.version)
+            for head, folder in (("~/", self.home), ("", self.work)):
+                if path and path.is_relative_to(folder) and path.is_file():
+                    name = f"{head}{path.relative_to(folder)}"
+                    found[name] = path.read_text("utf-8", "replace")
+        return found
 
     def verdict(self) -> str:
         """Return what `consent` says of the tool in this home; of several parts, of the first."""
@@ -139,15 +157,11 @@ class Home:
     def conditions(self) -> tuple[str, ...]:
         """Name what this machine is, as far as the entry tells such machines apart."""
         entry = self._subject.entry
-        told = {each for rule in entry.switches for each in rule.when}
+        told: set[str] = {each for rule in entry.switches for each in rule.when}
         told |= {each for file in entry.files for place in file.places for each in place.when}
-        known = {each.removeprefix("not-") for each in told}
-        holds = {
-            "root": self.environment.uid == 0 and "root" in known,
-            "container": is_container(self.environment) and "container" in known,
-            "ci": is_ci(self.environment),
-        }
-        return tuple(name for name, is_so in holds.items() if is_so)
+        told = {"ci", *(each.removeprefix("not-") for each in told)}
+        known = [name for name in ("root", "container", "ci") if name in told]
+        return tuple(name for name in known if places.holds([name], self.environment))
 
     def _tool(self) -> Tool:
         entry = self._subject.entry
@@ -155,36 +169,24 @@ class Home:
             return select(self.environment, [entry.name])[0]
         return Catalogued(entry, self._subject.installation)
 
-    def _texts(self) -> Iterator[tuple[str, str]]:
-        for file in self._subject.entry.files:
-            path = places.path_of(file, self.environment, self._subject.version)
-            for head, folder in (("~/", self.home), ("", self.work)):
-                if path and path.is_relative_to(folder) and path.is_file():
-                    yield f"{head}{path.relative_to(folder)}", path.read_text("utf-8", "replace")
-
     def _write(self, path: Path | None, data: bytes) -> None:
-        self._refuse_outside(path)
-        assert path is not None  # noqa: S101  (the line above refuses it)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        there = self._refuse_outside(path)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(data)
 
-    def _refuse_outside(self, path: Path | None) -> None:
+    def _refuse_outside(self, path: Path | None) -> Path:
         """Refuse what is not this run's: as root some tools have their files below /var."""
         if path is None or not path.parent.resolve().is_relative_to(self._root):
             raise OutsideError(path or "That")
+        return path
 
 
-def _edited(wanted: Edit, file: File, path: Path | None) -> bytes:
+def _edited(rule: SwitchRule, wanted: Edit, file: File, path: Path) -> bytes:
     """Return a file with a switch set, and what the switch needs beside it."""
-    if path is None:
-        raise OutsideError(file.name)
-    rule: SwitchRule = wanted.rule  # type: ignore[assignment]  # `apply` has asked
-    there = places.as_at(file, path)
-    if there.format == "marker":
-        return b""
-    data = path.read_bytes() if path.is_file() else None
-    needed = [(need.key, need.write) for need in rule.needs if need.write is not None]
-    for key, value in (*needed, (rule.key, wanted.value)):
-        syntax = Syntax(there.format, there.dialect)
-        data = edit(path, syntax, data, there.path_to(tuple(key)), value)
-    return data or b""
+    data = path.read_bytes() if path.is_file() and file.format != "marker" else b""
+    if file.format != "marker":
+        needed = [(need.key, need.write) for need in rule.needs if need.write is not None]
+        syntax = Syntax(file.format, file.dialect)
+        for key, value in (*needed, (rule.key, wanted.value)):
+            data = edit(path, syntax, data or None, file.path_to(tuple(key)), value)
+    return data

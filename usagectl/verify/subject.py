@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from usagectl.catalogue.entry import Verify
     from usagectl.machine.environment import Environment
 
-SUFFIX = ".toml"
-
 _DEFAULTS: Mapping[str, object] = {
     "summary": "what its author says",
     "how": "wire",
@@ -79,7 +77,6 @@ class Subject(NamedTuple):
     entry: Entry
     installation: Installation
     folder: Path  # What `{here}` stands for.
-    is_author: bool = False  # Whether its author's file describes it, not the catalogue.
 
     @property
     def version(self) -> str:
@@ -106,11 +103,9 @@ class Subject(NamedTuple):
     @property
     def programs(self) -> tuple[Path, ...]:
         """The folders in which its programs are, to stand first on PATH."""
-        executable, modules = self.installation.executable, self.node_modules
-        return (
-            *([modules / ".bin"] if modules else []),
-            *([executable.parent] if executable else []),
-        )
+        modules, executable = self.node_modules, self.installation.executable
+        folders = modules and modules / ".bin", executable and executable.parent
+        return tuple(each for each in folders if each)
 
 
 def find(name: str, environment: Environment) -> Subject:
@@ -123,8 +118,7 @@ def find(name: str, environment: Environment) -> Subject:
         NothingToRunError: no command of the tool is known that sends.
         CommandNotHereError: it is not on this machine.
     """
-    is_author = name.endswith(SUFFIX) or "/" in name
-    if is_author:
+    if name.endswith(".toml") or "/" in name:
         file = environment.cwd / name
         entry, folder = read(file), file.parent.absolute()
     elif name in catalogue.names():
@@ -136,7 +130,7 @@ def find(name: str, environment: Environment) -> Subject:
     found = _installation(entry, environment, folder)
     if not found.executable:
         raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
-    return Subject(entry, found, folder, is_author)
+    return Subject(entry, found, folder)
 
 
 def _installation(entry: Entry, environment: Environment, folder: Path) -> Installation:
@@ -183,21 +177,16 @@ def read(file: Path) -> Entry:
     if "module" in data:
         raise VerifyFileError(file, "module", found="there", wanted="the forms of [[switch]]")
     whole = {**_DEFAULTS, **data}
-    for key, found, wanted in chain(checking.faults_of(whole), _loose_ends(whole)):
+    for key, found, wanted in chain(checking.faults_of(whole), _missing(whole)):
         raise VerifyFileError(file, key, found=found, wanted=wanted)
     return Entry(whole)
 
 
-def _loose_ends(data: Mapping[str, Any]) -> Iterator[checking.Fault]:
-    """Yield what the schema cannot say: what is needed to run it, and names that lead nowhere."""
+def _missing(data: Mapping[str, Any]) -> Iterator[checking.Fault]:
+    """Yield what is missing to run it, which an entry of the catalogue may leave out."""
     if not data["detect"].get("executables"):
         yield "detect.executables", "missing", 'the names of its programs: ["mytool"]'
     if not data.get("verify", {}).get("commands"):
         yield "verify.commands", "missing", 'command lines that send: ["mytool build"]'
     if not data.get("switch"):
         yield "switch", "missing", "a [[switch]] for each way to switch it off"
-    known = [each["name"] for each in data.get("file", ())]
-    for number, each in enumerate(data.get("switch", ())):
-        if each.get("file", "") not in ("", *known):
-            wanted = f"the name of a [[file]] ({', '.join(known) or 'there is none'})"
-            yield f"switch[{number}].file", repr(each["file"]), wanted

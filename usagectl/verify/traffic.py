@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from usagectl.capture.hosts import Hosts
 from usagectl.errors import count_of
 
 if TYPE_CHECKING:
     from usagectl.capture import Captured
-    from usagectl.capture.observations import Observation
-    from usagectl.catalogue.entry import Entry
+    from usagectl.capture.hosts import Hosts
+    from usagectl.capture.observations import Seen
 
 _MOST_LINES = 6
 
@@ -19,7 +18,7 @@ class Traffic(NamedTuple):
     """Everything that a run tried to send."""
 
     captured: tuple[Captured, ...] = ()  # Its events, and its requests without one.
-    observed: tuple[tuple[Observation, int], ...] = ()  # What else was seen, and how often.
+    observed: tuple[Seen, ...] = ()  # What else was seen.
 
 
 class Sent(NamedTuple):
@@ -29,6 +28,7 @@ class Sent(NamedTuple):
     refused: int = 0  # Certificates that the tool did not take: what it would say is not known.
     traces: int = 0  # Where there is neither: look-ups, connections without a request, datagrams.
     lines: tuple[str, ...] = ()  # The same for a person.
+    others: tuple[str, ...] = ()  # Hosts that were asked for and are not known to take telemetry.
 
     @property
     def is_silent(self) -> bool:
@@ -38,62 +38,49 @@ class Sent(NamedTuple):
     @property
     def text(self) -> str:
         """The counts in words."""
-        parts = (
-            count_of(self.requests, "request") if self.requests else "",
-            count_of(self.refused, "refused certificate") if self.refused else "",
-            count_of(self.traces, "look-up or connection", "look-ups and connections")
-            if self.traces
-            else "",
-        )
-        return ", ".join(filter(None, parts)) or "nothing"
-
-
-class Telemetry:
-    """What of some traffic is telemetry of a tool, by its entry; without a host in it, all is."""
-
-    def __init__(self, entry: Entry) -> None:
-        self._hosts = Hosts([entry])
-
-    def _is_telemetry(self, host: str, path: str = "") -> bool:
-        """True if a host takes telemetry; a path that no entry knows counts there too."""
-        owner = self._hosts.owner(host, path)
-        if not self._hosts.knows_telemetry:
-            return owner.kind != "loopback"
-        return owner.is_telemetry or (
-            owner.kind == "unknown" and self._hosts.owner(host).is_telemetry
-        )
-
-    def sent(self, traffic: Traffic) -> Sent:
-        """Count what of a run is telemetry."""
-        requests = {
-            each.request: f"{each.method} {each.host}{each.path.partition('?')[0]}"
-            for each in traffic.captured
-            if self._is_telemetry(each.host, each.path)
+        parts = {
+            count_of(self.requests, "request"): self.requests,
+            count_of(self.refused, "refused certificate"): self.refused,
+            count_of(self.traces, "look-up or connection", "look-ups and connections"): self.traces,
         }
-        told = {each.host for each in traffic.captured}  # Of these the requests tell more.
-        seen = [
-            (observed, count)
-            for observed, count in traffic.observed
-            if observed.kind == "tls-refused" or observed.host not in told
-            if not observed.is_own and self._is_telemetry(observed.host)
-        ]
-        refused = sum(count for observed, count in seen if observed.kind == "tls-refused")
-        traces = 0 if requests or refused else sum(count for _, count in seen)
-        lines = requests.values() if requests else [_line(observed) for observed, _ in seen]
-        return Sent(len(requests), refused, traces, tuple(_bounded(list(dict.fromkeys(lines)))))
-
-    def others(self, traffic: Traffic) -> tuple[str, ...]:
-        """List the hosts that were asked for and are not known to take telemetry."""
-        asked = {(each.host, each.path) for each in traffic.captured}
-        asked |= {(each.host, "") for each, _ in traffic.observed if not each.is_own}
-        ours = {host for host, path in asked if self._is_telemetry(host, path)}
-        return tuple(sorted({host for host, _ in asked} - ours - {""}))
+        return ", ".join(words for words, count in parts.items() if count) or "nothing"
 
 
-def _line(observed: Observation) -> str:
-    return f"{observed.kind} {observed.host} {observed.detail}".rstrip()
+def telemetry_of(traffic: Traffic, hosts: Hosts) -> Sent:
+    """Count what of some traffic is telemetry of a tool, by its hosts; without one, all is."""
+    requests = {
+        each.request: f"{each.method} {each.host}{each.path.partition('?')[0]}"
+        for each in traffic.captured
+        if _is_telemetry(hosts, each.host, each.path)
+    }
+    asked = {each.host for each in traffic.captured}  # Of these the requests tell more.
+    seen = [each for each in traffic.observed if not each.observation.is_own]
+    others = asked | {each.observation.host for each in seen}
+    counts = {"tls-refused": 0, "": 0}
+    lines = []
+    for what, times, _ in seen:
+        is_refused = what.kind == "tls-refused"
+        if (is_refused or what.host not in asked) and _is_telemetry(hosts, what.host):
+            counts["tls-refused" if is_refused else ""] += times
+            lines.append(f"{what.kind} {what.host} {what.detail}".rstrip())
+    refused = counts["tls-refused"]
+    return Sent(
+        len(requests),
+        refused,
+        0 if requests or refused else counts[""],
+        _bounded([*dict.fromkeys(requests.values() or lines)]),
+        tuple(sorted(each for each in others if each and not _is_telemetry(hosts, each))),
+    )
 
 
-def _bounded(lines: list[str]) -> list[str]:
+def _is_telemetry(hosts: Hosts, host: str, path: str = "") -> bool:
+    """True if a host takes telemetry; a path that no entry knows counts there too."""
+    owner = hosts.owner(host, path)
+    if not hosts.knows_telemetry:
+        return owner.kind != "loopback"
+    return owner.is_telemetry or (owner.kind == "unknown" and hosts.owner(host).is_telemetry)
+
+
+def _bounded(lines: list[str]) -> tuple[str, ...]:
     left = len(lines) - _MOST_LINES
-    return [*lines[:_MOST_LINES], f"and {left} more"] if left > 0 else lines
+    return (*lines[:_MOST_LINES], *([f"and {left} more"] if left > 0 else []))
