@@ -34,10 +34,15 @@ def programs(name: str) -> list[Path]:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("name", TOOLS)
-def test_its_switches_keep_their_word(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module", params=TOOLS)
+def tool(request: pytest.FixtureRequest) -> tuple[str, list[Path]]:
+    """Answer a tool and the folders of its programs; installed before a test has its walls."""
+    return request.param, programs(request.param)
+
+
+def test_its_switches_keep_their_word(tool: tuple[str, list[Path]], tmp_path: Path) -> None:
     """It sends with telemetry on, and each switch does what `status` says of it."""
-    folders = programs(name)
+    name, folders = tool
     variables = {
         "PATH": os.pathsep.join([*map(str, folders), "/usr/bin", "/bin"]),
         "HOME": str(tmp_path),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from usagectl.catalogue.entry import Entry
     from usagectl.verify.runs import Ran
     from usagectl.verify.trials import Report
     from usagectl.verify.verdicts import Result
@@ -18,27 +19,26 @@ def block_of(report: Report, now: datetime) -> dict[str, Any]:
     """Return the evidence as data; what was not proved is left out."""
     kinds, proved = ("on", "switch"), ("keeps", "breaks", "quieter")
     shown = [each for each in report.results if each.row.kind in kinds and not each.row.has_waiting]
-    is_asked = bool(report.subject.entry.consent)
-    runs = [
-        _run(each, each.ran, is_asked=is_asked)
-        for each in shown
-        if each.ran and each.verdict in proved
-    ]
+    runs: dict[str, dict[str, Any]] = {}
+    for each in shown:
+        if each.ran and each.verdict in proved:  # What an entry cannot tell apart stands once.
+            members = _circumstances(each, each.ran, report.subject.entry)
+            runs.setdefault(_value(members), {"requests": each.requests or 0, **members})
     version, date = report.subject.version, f"{now:%Y-%m-%d}"
-    return {"how": "wire", "version": version, "date": date, "runs": runs}
+    return {"how": "wire", "version": version, "date": date, "runs": [*runs.values()]}
 
 
-def _run(result: Result, ran: Ran, *, is_asked: bool) -> dict[str, Any]:
+def _circumstances(result: Result, ran: Ran, entry: Entry) -> dict[str, Any]:
     row = result.row
     members = {
-        "variables": dict(row.variables),
+        "variables": {**entry.verify.variables, **row.variables},
         "files": dict(ran.written),
         "conditions": list(ran.conditions),
-        "consented": is_asked,
+        "consented": bool(entry.consent),
         "breaks": result.expected == "breaks" and ran.ended.status > 0,
         "note": f"after `{row.before}`" if row.before else "",
     }
-    return {"requests": result.requests or 0} | {k: v for k, v in members.items() if v}
+    return {name: value for name, value in members.items() if value}
 
 
 def to_toml(block: Mapping[str, Any]) -> str:

@@ -128,7 +128,8 @@ def find(name: str, environment: Environment) -> Subject:
     if not entry.verify.commands:
         raise NothingToRunError(name)
     found = _installation(entry, environment, folder)
-    if not found.executable:
+    # A library has no program; of a tool that has, a file that its use left behind runs nothing.
+    if not (found.executable if entry.detect.executables else found.installed):
         raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
     return Subject(entry, found, folder)
 
