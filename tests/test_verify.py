@@ -15,15 +15,18 @@ from tests.support import sample_tool, sealing
 from tests.support.machine import REPOSITORY
 from tests.test_catalogue import SCHEMA
 from tests.test_catalogue_truth import faults_of, verdict_of
-from usagectl import verify
+from usagectl import catalogue, verify
 from usagectl.catalogue.entry import Entry
 from usagectl.cli import verify as page
 from usagectl.errors import InvalidValueError
 from usagectl.machine import environment
+from usagectl.tools import places
 from usagectl.verify import Report, Trials, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tests.support.machine import Machine
 
 OFF = "MYTOOL_TELEMETRY 'off'"
 DNT = "DO_NOT_TRACK '1'"
@@ -204,3 +207,15 @@ def test_usagectl_keeps_its_word() -> None:
     assert {each.verdict for each in report.results} == {"keeps"}
     assert len(report.results) >= len(names)
     assert len({row.key for row in rows}) == len(rows)
+
+
+def test_a_project_file_that_is_not_there_can_be_made(machine: Machine) -> None:
+    """One that counts by its mere existence lies nowhere until it is written."""
+    made = {}
+    for name in catalogue.names():
+        for file in catalogue.entry(name).files:
+            places_of = file, machine.environment()
+            if places.path_of(*places_of) is None and places.path_to_make(*places_of):
+                made[name] = places.path_to_make(*places_of)
+    assert made["wrangler"] == machine.cwd / "wrangler.json"
+    assert all(str(path).startswith(str(machine.folder)) for path in made.values())

@@ -132,7 +132,8 @@ class Home:
     def _file(self, rule: SwitchRule) -> tuple[File, Path]:
         """Return the file of a switch in the form that it has here, and where it lies."""
         file = self._subject.entry.file(rule.file)
-        path = places.path_of(file, self.environment, self._subject.version)
+        about = file, self.environment, self._subject.version
+        path = places.path_of(*about) or places.path_to_make(*about)
         if path is None:
             raise OutsideError(file.name)
         return places.as_at(file, path), path
