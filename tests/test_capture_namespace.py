@@ -135,9 +135,12 @@ def _nobody() -> str:
     """Return an interpreter that an unprivileged user can start, with what usagectl needs."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
+    # The libraries are this version's: another one would load them by halves.
+    version = tuple(sys.version_info[:2])
+    check = f"import sys, usagectl.capture.sealed; sys.exit(sys.version_info[:2] != {version})"
     for each in (sys.executable, "/usr/bin/python3"):
         with suppress(PermissionError):
-            if _as_nobody([each, "-c", "import usagectl.capture.sealed"]).returncode == 0:
+            if _as_nobody([each, "-c", check]).returncode == 0:
                 return each
     pytest.skip("no interpreter with usagectl is reachable for an unprivileged user")
 
