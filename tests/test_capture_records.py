@@ -12,10 +12,14 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import brotli
+import zstandard
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 from tests.support.machine import NOW
 from tests.support.secrets import PLACED, TOKENS
 from usagectl import capture
-from usagectl.capture import records
+from usagectl.capture import decoding, records
 from usagectl.capture.records import Privacy, Request
 from usagectl.events import slicing
 
@@ -57,15 +61,22 @@ def test_a_coding_is_taken_off() -> None:
         ("deflate", zlib.compress(BODY, wbits=-zlib.MAX_WBITS)),
         ("gzip, deflate", zlib.compress(gzip.compress(BODY))),
         ("gzip", gzip.compress(BODY[:5]) + gzip.compress(BODY[5:])),
+        ("br", brotli.compress(BODY)),
+        ("zstd", zstandard.compress(BODY)),
+        ("zstd", zstandard.compress(BODY[:5]) + zstandard.compress(BODY[5:])),
+        ("br, gzip", gzip.compress(brotli.compress(BODY))),
     ):
-        assert records.decode(body, encoding) == BODY, encoding
+        assert decoding.decode(body, encoding) == BODY, encoding
         assert record_of(body, headers={"content-encoding": encoding})["event"] == {"name": "a"}
 
 
 def test_an_unreadable_body_says_why() -> None:
     """Nothing raises: the request is recorded with the reason."""
     for encoding, body, problem in (
-        ("br", BODY, "not known"),
+        ("lzma", BODY, "not known"),
+        ("br", b"\0garbage", "broken"),
+        ("br", brotli.compress(BODY * 100)[:-4], "too soon"),
+        ("zstd", BODY, "broken"),
         ("gzip", BODY, "broken"),
         ("gzip", gzip.compress(BODY)[:-9], "too soon"),
         ("deflate", b"\x00garbage", "broken"),
@@ -90,10 +101,37 @@ def test_a_bomb_ends_at_the_limit() -> None:
     """A small body that becomes enormous is refused before it is unpacked, in every layer."""
     bomb = gzip.compress(bytes(200_000_000), 1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for body, encoding in ((bomb, "gzip"), (gzip.compress(bomb), "gzip, gzip")):
+    for body, encoding in (
+        (bomb, "gzip"),
+        (gzip.compress(bomb), "gzip, gzip"),
+        (brotli.compress(bytes(200_000_000), quality=1), "br"),
+        (zstandard.compress(bytes(200_000_000)), "zstd"),
+    ):
         assert "larger" in record_of(body, headers={"content-encoding": encoding})["problem"]
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 4 * records.MAX_DECODED_BYTES // 1024
+    assert grown < 4 * decoding.MAX_DECODED_BYTES // 1024
+
+
+def test_telemetry_of_opentelemetry_is_shown() -> None:
+    """An export in protobuf is named as one, and its values stand beside; a broken one says so."""
+    export = ExportTraceServiceRequest()
+    span = export.resource_spans.add().scope_spans.add().spans.add()
+    span.name = "build"
+    whole = export.SerializeToString()
+    http: dict[str, Any] = {
+        "headers": {"content-type": "application/x-protobuf"},
+        "path": "/v1/traces",
+    }
+    service = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+    grpc: dict[str, Any] = {"headers": {"content-type": "application/grpc"}, "path": service}
+    framed = b"\0" + len(whole).to_bytes(4) + whole
+    for body, members in ((whole, http), (framed, grpc)):
+        first, beside = map(json.loads, build(body, **members))
+        assert first["problem"] == "it is OTLP in protobuf (traces)"
+        assert json.loads(base64.b64decode(beside["body"])) == {
+            "resourceSpans": [{"scopeSpans": [{"spans": [{"name": "build"}]}]}]
+        }
+    assert record_of(b"\xff\xff", **http)["problem"] == "it is OTLP in protobuf, and broken"
 
 
 def test_what_stands_beside_the_events_has_a_line() -> None:
@@ -301,3 +339,13 @@ def test_no_secret_stands_beside_the_events() -> None:
     assert SECRET.encode() not in line
     assert b"geheim" not in line
     assert json.loads(line)["path"].startswith("http://127.0.0.1/***")
+
+
+def test_a_recorder_knows_where_a_request_was_to_go() -> None:
+    """Host, port and scheme stand in the line, masked as the path is; elsewhere they do not."""
+    where = {"host": "t.example", "port": 443, "scheme": "https"}
+    found = record_of(b'{"name":"a"}', **where)
+    assert {name: found.get(name) for name in where} == where
+    assert not where.keys() & record_of(b'{"name":"a"}').keys()
+    privacy = Privacy(secrets=(SECRET,))
+    assert SECRET.encode() not in build(b"{}", privacy=privacy, host=f"{SECRET}.example")[0]

@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from usagectl import catalogue
-from usagectl.catalogue import compiling, versions
+from usagectl.catalogue import checking, compiling, versions
 from usagectl.catalogue.entry import FORMS, Entry
 
 if TYPE_CHECKING:
@@ -28,17 +28,19 @@ def faults_of(file: Path) -> Iterator[str]:
     errors = [*jsonschema.Draft202012Validator(SCHEMA).iter_errors(data)]
     yield from (f"{error.json_path}: {error.message}" for error in errors)
     if not errors:
+        yield from (
+            f"{key} is {found}; wanted: {wanted}" for key, found, wanted in checking.faults_of(data)
+        )
         yield from loose_ends(Entry(data), file)
 
 
 def loose_ends(entry: Entry, file: Path) -> Iterator[str]:
-    """Yield names that lead nowhere, and switches that say nothing."""
+    """Yield what nothing leads to, and switches that say nothing."""
     if entry.name != file.stem:
         yield f"is named {entry.name}"
     known = {each.name for each in entry.files}
     named = {*entry.detect.traces, *(switch.file for switch in entry.switches)}
     named |= {each.file for each in entry.identities}
-    yield from (f"names no file {name}" for name in named - known - {""})
     unused = known - named
     yield from (f"uses no file {name}" for name in unused)
     for switch in entry.switches:

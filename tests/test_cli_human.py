@@ -136,7 +136,7 @@ def test_a_pipe_is_never_wrapped(machine: Machine) -> None:
     """One fact is one line, however long its path is, so that lines can be searched and cut."""
     deep = "d" * 200 + "/" + "e" * 200 + "/" + "f" * 200
     machine.variables["XDG_CACHE_HOME"] = f"/{deep}/{deep}"
-    lines = run_inside(machine.environment(), "machine-id").stdout.splitlines()
+    lines = run_inside(machine.environment(), "machine-id", "localstack").stdout.splitlines()
     assert sum(f"/{deep}/{deep}/localstack-cli/machine.json" in line for line in lines) == 1
 
 

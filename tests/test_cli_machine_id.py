@@ -97,6 +97,23 @@ def test_a_first_word_is_a_tool_unless_it_is_a_sub_command(owner: Machine) -> No
     assert "did you mean set?" in owner.run("machine-id", "sett").stderr
 
 
+def test_a_tool_that_is_not_here_has_no_row_unless_it_is_named_or_left_an_id(
+    owner: Machine,
+) -> None:
+    """As `status` does, it lists what is found; an ID that is there is never passed over."""
+
+    def tools_of(*names: str) -> set[str]:
+        data = owner.run("machine-id", *names, "--json", variables=QUIET).data
+        return {each["tool"] for each in data["places"]}
+
+    assert "localstack" in tools_of()
+    owner.machine_json.unlink()
+    assert not {"localstack", "lstk", "next"} & tools_of()
+    assert tools_of("lstk") == {"lstk"}
+    owner.install_program("lstk")
+    assert "lstk" in tools_of()
+
+
 def test_nothing_is_cleared_where_nobody_can_be_asked(owner: Machine) -> None:
     """A removed ID is lost, so a pipe or a program has to say --yes; else no file changes."""
     before = snapshot(owner.folder)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tests.support.commands import run_inside
 from tests.support.desks import FOLDER, REAL_NODES, read_powershell, write_scripts
 from tests.support.machine import REPOSITORY
+from usagectl import catalogue
 from usagectl.cli import completion
 from usagectl.cli.completion import SHELLS, Argument, CommandNode, Option, Values
 
@@ -104,6 +106,18 @@ def test_every_command_and_option_has_its_line(subtests: pytest.Subtests) -> Non
             lines += [each for argument in node.arguments for each in argument.values.choices]
             with subtests.test(f"{name}: {path}"):
                 assert [line for line in (path, *lines) if line not in text] == []
+
+
+def test_every_tool_is_listed_once() -> None:
+    """A script spells the tools in one list, however many arguments take one."""
+    names = catalogue.names()
+    several = {
+        f"{file.name}: {one}"
+        for file in FOLDER.iterdir()
+        for one, next_one in pairwise(names)
+        if len(re.findall(rf"\W{one}\b\W+{next_one}\b", file.read_text("utf-8"))) != 1
+    }
+    assert several == set()
 
 
 @pytest.mark.parametrize("shell", TABLES)

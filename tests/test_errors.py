@@ -17,14 +17,20 @@ import usagectl
 from usagectl import errors
 from usagectl.audit.rules import UnknownRuleError
 from usagectl.botocore import NotAttachableError
+from usagectl.capture.namespace import SealBrokenError, SealUnavailableError
 from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import AddressUnavailableError
+from usagectl.cli._capture_expectations import (
+    NoticeNotKeptError,
+    ProxyPassedByError,
+    SilenceUnprovenError,
+    UnexpectedEventsError,
+)
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError, LinesUnreadError
-from usagectl.cli.capture import NoticeNotKeptError, SilenceUnprovenError, UnexpectedEventsError
 from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
-from usagectl.conformance.spec import SpecInvalidError
+from usagectl.cli.verify import NotProvedError, WordBrokenError
 from usagectl.delivery import attempts, replay
 from usagectl.errors import UsagectlError
 from usagectl.events.kinds import InvalidKindError
@@ -33,6 +39,9 @@ from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
 from usagectl.spool.database import SpoolSetAsideError
 from usagectl.system_files import RootNeededError, SystemUnsupportedError
+from usagectl.verify import Result, Row
+from usagectl.verify.homes import OutsideError
+from usagectl.verify.subject import CommandNotHereError, NothingToRunError, VerifyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +95,8 @@ SAMPLES: list[UsagectlError] = [
     FindingsError(2, fail_on="error"),
     LinesUnreadError(2, first=7, source="a.jsonl"),
     UnexpectedEventsError(2, first=["POST /v1/events (cli_cmd)"]),
+    UnexpectedEventsError(9, first=["t.example (1 look-up)"], of_hosts=True),
+    ProxyPassedByError("next", ignores=True),
     NoticeNotKeptError(2),
     SilenceUnprovenError({Refusal("tls", "h.example"): 2}),
     AddressUnavailableError("127.0.0.1", 80, reason="permission denied"),
@@ -94,7 +105,18 @@ SAMPLES: list[UsagectlError] = [
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),
-    SpecInvalidError(FILE, "command", wanted="has to be a list of words"),
+    SealUnavailableError("a user namespace", reason="it ended at once", hint="uname -r"),
+    SealBrokenError(),
+    VerifyFileError(FILE, "verify.seconds", found="0", wanted="number"),
+    CommandNotHereError("Next.js", hint="npm install next"),
+    NothingToRunError("go"),
+    OutsideError(FILE),
+    WordBrokenError(
+        "Next.js",
+        [Result(Row("on"), "on", "x", "breaks")] * 7,
+        hint="usagectl verify mytool --switch X --evidence",
+    ),
+    NotProvedError("Next.js", [Result(Row("on"), "on", "x", "not-proved", "y")] * 2, hint="x"),
 ]
 """One of every class; the base alone is never raised."""
 

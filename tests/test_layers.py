@@ -25,7 +25,7 @@ delivery emitting botocore
 preview live switching shell_files system_files status
 capture
 audit
-conformance
+verify
 __init__
 cli
 __main__
@@ -35,10 +35,13 @@ __main__
 ORDER = {name: place for place, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
 ONLY_IMPORTERS = {
-    "httpx": {"delivery/transport.py"},
-    "rich": {"cli/_capture_page.py", "cli/_render.py"},
-    "uvicorn": {"capture/server.py"},
-    "h11": {"capture/server.py"},
+    "httpx": {"capture/forwarding.py", "delivery/transport.py"},
+    "rich": {"cli/_capture_live.py", "cli/_render.py"},
+    "uvicorn": {"capture/http1.py"},
+    "h11": {"capture/http1.py"},
+    "h2": {"capture/http2.py"},
+    "trustme": {"capture/certificates.py"},
+    "dnslib": {"capture/names.py"},
 }
 
 PACKAGE = REPOSITORY / "usagectl"

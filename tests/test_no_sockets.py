@@ -40,7 +40,7 @@ SPOKEN = [
     [],
     ["--version"],
     ["--nope"],
-    *(list(example(path)) for path in EXAMPLES if path != "capture"),  # It is a socket.
+    *(list(example(path)) for path in EXAMPLES if path not in ("capture", "verify")),
     *(list(example(path, "--json")) for path in ANSWERING),
     *(list(example(path, *WRITING[path], "--dry-run")) for path in WRITING),
     *([*path.split(), "--help"] for path in EXAMPLES),

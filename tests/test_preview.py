@@ -69,7 +69,7 @@ def test_raw_bytes_or_the_reason_why_there_are_none(machine: Machine) -> None:
     machine.variables["DISABLE_EVENTS"] = "1"
     off = run_inside(machine.environment(), "preview", "localstack", "--raw")
     assert (off.status, off.stdout) == (1, "")
-    assert "off; nothing would be sent. Decided by DISABLE_EVENTS=1" in off.stderr
+    assert "off; nothing would be sent. Decided by: DISABLE_EVENTS=1" in off.stderr
     assert "try: usagectl preview localstack --raw --if-enabled" in off.stderr
     local = run_inside(machine.environment(), "preview", "go", "--if-enabled")
     assert local.stdout.startswith("go sends nothing. If it were on, it would send events.")

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING
 
+from tests.support import sample_tool, sealing
 from tests.support.machine import REPOSITORY
 from tests.support.sample_tool import run_pytest
 from tests.support.spooling import entries, put
@@ -209,3 +210,44 @@ def test_usagectl_may_be_imported_before_pytest_starts(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stderr) == (0, ""), files
         assert "usagectl_capture" in done.stdout
+
+
+def test_a_sealed_run_needs_no_variable(tmp_path: Path) -> None:
+    """Every name leads to the recorder; a look-up that sends nothing is no silence."""
+    sealing.require()
+    code = "import socket; socket.gethostbyname('events.mytool.example')"
+    done = run(
+        tmp_path,
+        f"""
+import pytest
+
+def test_events(usagectl_capture):
+    url = {{"MYTOOL_URL": "http://events.mytool.example/x"}}
+    done = usagectl_capture.run([*TOOL, "a", "b"], variables=url, sealed=True)
+    assert done.returncode == 0, done.stderr
+    assert usagectl_capture.names == ["a", "b"]
+    assert {{each.host for each in usagectl_capture.events}} == {{"events.mytool.example"}}
+    usagectl_capture.clear()
+    usagectl_capture.run([sys.executable, "-c", "print(1)"], sealed=True)
+    usagectl_capture.assert_silent()
+
+def test_look_up(usagectl_capture):
+    usagectl_capture.run([sys.executable, "-c", {code!r}], sealed=True)
+    with pytest.raises(pytest.fail.Exception, match="look-up events.mytool.example A"):
+        usagectl_capture.assert_silent()
+""",
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_an_authors_file_is_collected(tmp_path: Path) -> None:
+    """One test a row, chosen with -k as any; a failure says what was expected and what came."""
+    sealing.require()
+    file = sample_tool.make(tmp_path, "ignores")
+    done = run_pytest(tmp_path, file.name, "-k", "DO_NOT_TRACK and 1 and not TRUE or help")
+    assert "2 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "DO_NOT_TRACK '1': breaks its word\n  expected: off\n  came: 1 request" in done.stdout
+    assert "POST events.mytool.example/x" in done.stdout
+    (tmp_path / "bad.usagectl.toml").write_text('name = "x"\n')
+    done = run_pytest(tmp_path, "bad.usagectl.toml")
+    assert "title is missing" in done.stdout + done.stderr

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support import confined
+from tests.support.tool_files import NEXT, put, tree
 from usagectl import catalogue, consent, switching
 from usagectl.catalogue.entry import Entry
 from usagectl.machine import files
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from usagectl.catalogue.entry import File
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Wish
-
-NEXT = ".config/nextjs-nodejs/config.json"
 
 ROUND_TRIPS: tuple[tuple[str, str, bytes | None, bytes], ...] = (
     # The tool, its file below the home (or, with ./, in the project), its bytes, and when off.
@@ -72,23 +70,9 @@ def entry_of(form: str, **rule: object) -> Entry:
     return Entry({**SYNTHETIC, "file": [file], "switch": [{"file": "f", **rule}]})
 
 
-def put(machine: Machine, name: str, data: bytes | None) -> Path:
-    """Name a file below the home, or of the project; write it if it has bytes."""
-    file = machine.cwd / name[2:] if name.startswith("./") else machine.home / name
-    if data is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    return file
-
-
 def state_of(machine: Machine, tool: str) -> str:
     """Say what the verdict on a tool is."""
     return consent.evaluate(machine.environment(), [tool])[0].telemetry
-
-
-def tree(folder: Path) -> list[str]:
-    """List everything below a folder."""
-    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*"))
 
 
 def test_off_and_back_to_the_byte(machine: Machine) -> None:
@@ -225,27 +209,6 @@ def test_markers_and_xml(machine: Machine) -> None:
             assert not (machine.home / "deep").exists()
 
 
-def test_a_file_that_the_tool_wrote_since_loses_the_key_alone(machine: Machine) -> None:
-    """Enable then takes the key out, or gives it its old value; what somebody set since stays."""
-    key = b'{"telemetry": {"enabled": false}'
-    cases = (
-        (None, key + b', "id": 1}', b'{"id": 1}'),
-        (None, key + b"}", None),
-        (b'{"telemetry": {}}', key + b', "id": 1}', b'{"telemetry": {}, "id": 1}'),
-        (b'{"telemetry": {"enabled": true}}', key + b', "id": 1}', b'{"telemetry": {"enabled": true}, "id": 1}'),  # noqa: E501
-        (None, b'{"telemetry": {"enabled": true}}', b'{"telemetry": {"enabled": true}}'),
-        (None, None, None),
-    )  # fmt: skip
-    for before, meanwhile, after in cases:
-        file = put(machine, NEXT, before)
-        if before is None:
-            file.unlink(missing_ok=True)
-        switching.disable(machine.environment(), ["next"])
-        file.unlink() if meanwhile is None else file.write_bytes(meanwhile)
-        assert not switching.enable(machine.environment()).problems
-        assert (file.read_bytes() if file.exists() else None) == after
-
-
 def test_enable_by_name_beats_whoever_switched_it_off(machine: Machine) -> None:
     """Without a record the key goes, or becomes what says on; a variable still wins."""
     for tool, name, off, on in (
@@ -260,23 +223,6 @@ def test_enable_by_name_beats_whoever_switched_it_off(machine: Machine) -> None:
     machine.variables = {"NEXT_TELEMETRY_DISABLED": "1"}
     (problem,) = switching.enable(machine.environment(), ["next"]).problems
     assert (problem.code, problem.hint) == ("switch-ineffective", "unset NEXT_TELEMETRY_DISABLED")
-
-
-def test_the_record_holds_no_copy(machine: Machine) -> None:
-    """A tool's file may hold tokens: none of them is kept, and nobody else may read the record."""
-    put(machine, NEXT, b'{"token": "s3cr3t", "telemetry": {"enabled": true}}')
-    switching.disable(machine.environment(), ["next"])
-    (record,) = (machine.state_dir / "switched").iterdir()
-    text = record.read_bytes()
-    assert b"s3cr3t" not in text
-    assert b"token" not in text
-    assert stat.S_IMODE(record.stat().st_mode) == 0o600
-    record.write_bytes(b"[]")
-    (problem,) = switching.enable(machine.environment()).problems
-    assert (problem.code, problem.hint) == (
-        "file-corrupt",
-        f"rm {record} && usagectl enable next",
-    )
 
 
 def test_files_in_odd_states_stay_as_they_are(machine: Machine) -> None:
@@ -415,29 +361,6 @@ def test_a_dry_run_writes_nothing(machine: Machine) -> None:
         switching.disable(machine.environment(), ["next"])
 
 
-def test_a_tool_that_has_gone_is_undone_too(machine: Machine) -> None:
-    """Enable without a name finds what disable wrote for a tool that is no longer here."""
-    switching.disable(machine.environment(), ["next"])
-    result = switching.enable(machine.environment())
-    assert ("next", True) in [(each.tool, each.changed) for each in result.changes]
-    assert tree(machine.home) == []
-
-
-def test_two_at_once(machine: Machine) -> None:
-    """Both end off, and one enable brings back what was before the first."""
-    file = put(machine, NEXT, b'{"a": 1}')
-    with ThreadPoolExecutor() as pool:
-        runs = [pool.submit(switching.disable, machine.environment(), ["next"]) for _ in range(8)]
-    assert not [problem for run in runs for problem in run.result().problems]
-    switching.enable(machine.environment())
-    assert file.read_bytes() == b'{"a": 1}'
-    with ThreadPoolExecutor() as pool, files.lock(machine.state_dir):
-        run = pool.submit(switching.disable, machine.environment(), ["next"])
-        with pytest.raises(TimeoutError):
-            run.result(timeout=0.1)
-        assert file.read_bytes() == b'{"a": 1}'
-
-
 def test_walls(machine: Machine) -> None:
     """A read-only file or home, a full disk: an error with a next step, and the file as it was."""
     file = put(machine, ".ionic/config.json", b"{}")
@@ -477,52 +400,6 @@ def test_a_second_disable_leaves_a_tool_that_is_off(machine: Machine) -> None:
     assert (change.changed, file.read_bytes()) == (False, before)
 
 
-def test_records_of_other_places_and_times(machine: Machine) -> None:
-    """A home that moved is found again; a record of another release is left, with a way out."""
-    put(machine, ".ionic/config.json", b'{"tokens": 1}')
-    switching.disable(machine.environment(), ["ionic"])
-    old, new = machine.home, machine.folder / "moved"
-    old.rename(new)
-    machine.home = new
-    assert switching.enable(machine.environment()).problems == ()
-    assert (new / ".ionic/config.json").read_bytes() == b'{"tokens": 1}'
-    switching.disable(machine.environment(), ["ionic"])
-    record = machine.state_dir / "switched/ionic.json"
-    good = record.read_bytes()
-    for old_word, new_word in ((b'"schema": 1', b'"schema": 2'), (b'"strict"', b'"json5"')):
-        record.write_bytes(good.replace(old_word, new_word))
-        (problem,) = switching.enable(machine.environment()).problems
-        way = f"rm {record} && usagectl enable ionic"
-        assert (problem.code, problem.hint) == ("file-corrupt", way)
-    record.write_bytes(good.replace(b'"at": ', b'"at": -'))
-    assert switching.enable(machine.environment()).problems == ()
-    assert (new / ".ionic/config.json").read_bytes() == b'{"tokens": 1}'
-
-
-def test_root_is_not_led_by_the_record_of_a_user(machine: Machine) -> None:
-    """`sudo usagectl enable` with a user's state folder edits that user's files alone."""
-    if os.name == "nt" or os.geteuid() != 0:
-        pytest.skip("only root is led")
-    file = put(machine, ".ionic/config.json", b"{}")
-    switching.disable(machine.environment(), ["ionic"])
-    os.chown(machine.state_dir / "switched/ionic.json", confined.STRANGER, confined.STRANGER)
-    (problem,) = switching.enable(machine.environment()).problems
-    assert (problem.code, file.read_bytes()) == ("file-unwritable", b'{"telemetry": false}')
-    os.chown(file, confined.STRANGER, confined.STRANGER)
-    assert not switching.enable(machine.environment()).problems
-    assert (file.read_bytes(), file.stat().st_uid) == (b"{}", confined.STRANGER)
-
-
-def test_two_tools_in_one_file_are_undone_in_turn(machine: Machine) -> None:
-    """A file that the first of them made is gone again, whichever that was."""
-    for tools in (("chromadb", "prefect"), ("prefect", "chromadb")):
-        for tool in tools:
-            switching.disable(machine.environment(), [tool], project=True)
-        assert (machine.cwd / ".env").read_bytes().count(b"false") == 2
-        switching.enable(machine.environment())
-        assert not (machine.cwd / ".env").exists()
-
-
 def test_sudo_with_roots_home_says_whose_files_those_are(machine: Machine) -> None:
     """Who types sudo means their own tools; where the home is theirs, nothing is said."""
     if os.name == "nt" or os.geteuid() != 0:
@@ -533,15 +410,6 @@ def test_sudo_with_roots_home_says_whose_files_those_are(machine: Machine) -> No
     assert (remark in done.stderr, "try: usagectl disable" in done.stderr) == (True, True)
     os.chown(machine.home, confined.STRANGER, confined.STRANGER)
     assert remark not in machine.run("disable", "ionic").stderr
-
-
-def test_folders_go_where_a_crash_left_no_file(machine: Machine) -> None:
-    """The record is there before the file: what was made for it is taken back all the same."""
-    file = put(machine, NEXT, None)
-    switching.disable(machine.environment(), ["next"])
-    file.unlink()
-    switching.enable(machine.environment())
-    assert tree(machine.home) == []
 
 
 def test_what_helps_is_what_beats_the_switch_that_says_on(machine: Machine) -> None:
@@ -588,5 +456,22 @@ def test_a_tool_that_two_switches_silence_together_can_be_written(machine: Machi
     put(machine, ".config/syncthing/config.xml", b"<configuration/>")
     assert not switching.disable(machine.environment(), ["syncthing"]).problems
     names = [name for name in catalogue.names() if not catalogue.entry(name).module]
-    told = [cautions.way_off(catalogue.entry(name)) for name in names]
+    told = [cautions.way_off(catalogue.entry(name), machine.environment()) for name in names]
     assert "usagectl explain syncthing" not in told
+
+
+def test_a_way_off_is_one_that_can_be_gone(machine: Machine) -> None:
+    """A file of the project or of root is not said to be written where it would not be."""
+    environment = machine.environment()
+
+    def way_off(name: str, *, past_file: bool = False) -> str:
+        return cautions.way_off(catalogue.entry(name), environment, past_file=past_file)
+
+    assert way_off("gemini") == "usagectl disable gemini"
+    assert way_off("gemini", past_file=True) == "usagectl disable --project gemini"
+    assert way_off("aider") == "usagectl disable aider"
+    assert way_off("aider", past_file=True) == "export AIDER_ANALYTICS_DISABLE=true"
+    assert way_off("popularity-contest") == "usagectl explain popularity-contest"
+    assert way_off("nx") == "usagectl explain nx"
+    put(machine, "./nx.json", b"{}")
+    assert way_off("nx") == "usagectl disable --project nx"

@@ -153,7 +153,7 @@ def _cautions(environment: Environment, tool: Catalogued) -> Iterator[Caution]:
                 f"{title} derives an ID from this machine, which comes back when it is "
                 f"deleted; only switching off helps: {identity.text}."
             )
-            yield Caution("derived-anyway", message, way_off or explained)
+            yield Caution("derived-anyway", message, way_off)
         elif identity.made == "account":
             message = f"{title} keeps an ID with your account: {identity.text}."
             yield Caution("kept-by-account", message, explained)

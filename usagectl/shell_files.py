@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
 
-Each = TypeVar("Each")
+Wanted = TypeVar("Wanted")
 
 AUTHOR = "usagectl disable --shell"
 
@@ -132,8 +132,8 @@ def is_on(environment: Environment) -> bool:
 
 
 def write(
-    wanted: Iterable[Each],
-    plan: Callable[[Each], FileChange],
+    wanted: Iterable[Wanted],
+    plan: Callable[[Wanted], FileChange],
     *,
     dry_run: bool,
     mode: int = 0o600,

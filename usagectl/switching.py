@@ -275,8 +275,8 @@ def _without_file(tool: Tool, way: str) -> tuple[str, str]:
     if way.startswith("export "):
         because = "no file of yours switches it off, a variable does"
         return f"{because}; usagectl disable --shell sets it in every new shell", way
-    if way.startswith("usagectl "):
+    if way.startswith("usagectl disable "):
         return f"{tool.name} reads it from a file of the project, written only if asked for", way
-    if way:
+    if way and not way.startswith("usagectl explain "):
         return f"usagectl writes no file of {tool.name}, its own command does", way
     return "usagectl sets none of its switches here", f"usagectl explain {tool.name}"

@@ -17,7 +17,7 @@ from usagectl import settings
 from usagectl.errors import FileCorruptError, FileUnwritableError, StateError, quote
 from usagectl.machine import files, marked_files, toml
 from usagectl.machine.marked_files import Piece
-from usagectl.shell_files import Each, FilesResult, exports_text, line_for, settings_text, write
+from usagectl.shell_files import FilesResult, Wanted, exports_text, line_for, settings_text, write
 from usagectl.tools.opt_outs import known_names
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def enable(environment: Environment, *, dry_run: bool = False) -> FilesResult:
     return _write([*_possible_files(environment)], plan, dry_run=dry_run)
 
 
-def _write(wanted: list[Each], plan: Callable[[Each], FileChange], *, dry_run: bool) -> FilesResult:
+def _write(
+    wanted: list[Wanted], plan: Callable[[Wanted], FileChange], *, dry_run: bool
+) -> FilesResult:
     return write(wanted, plan, dry_run=dry_run, mode=0o644, folder_mode=0o755)
 
 

@@ -7,10 +7,10 @@
 The program gets a home and a state of its own, and no opt-out of whoever runs the tests:
 what it does is the same on each machine. What a test or its fixtures set counts.
 
-pytest loads it where usagectl is installed, with the option of the conformance kit
-(`usagectl.conformance`). It is no part of the package `usagectl`, which programs import before
-pytest starts: pytest warns of a plugin's package that it comes too late to rewrite. Here
-nothing is asserted (PYTEST_DONT_REWRITE).
+pytest loads it where usagectl is installed, with a collector of files that end in
+`.usagectl.toml` (`usagectl_pytest.tools`). It is no part of the package `usagectl`, which programs
+import before pytest starts: pytest warns of a plugin's package that it comes too late to
+rewrite. Here nothing is asserted (PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEFORE] = dict(os.environ)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of `--pyargs usagectl.conformance`: the description of a tool."""
-    parser.getgroup("usagectl").addoption(
-        "--usagectl-conformance",
-        metavar="FILE",
-        help="the tool that `--pyargs usagectl.conformance` checks, described in TOML",
-    )
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the file in which an author describes a tool: a test for each row of `verify`."""
+    if not file_path.name.endswith(".usagectl.toml"):
+        return None
+    from usagectl_pytest.tools import ToolFile
+
+    return ToolFile.from_parent(parent, path=file_path)
 
 
 class UsageCapture:
@@ -78,6 +78,8 @@ class UsageCapture:
         self._capture = capture
         self._home = home
         self._before_tests = before
+        self._sealed_events: list[Captured] = []
+        self._traces: list[str] = []  # What sealed runs did beside requests, such as look-ups.
         self._seen = 0
         self._before = self._counts()
         self._words: list[str] = []
@@ -93,10 +95,13 @@ class UsageCapture:
 
     @property
     def events(self) -> list[Captured]:
-        """What arrived since the last `clear`: each event, and each request without one."""
+        """What arrived since the last `clear`: each event, and each request without one.
+
+        Those of sealed runs come last.
+        """
         from usagectl import capture
 
-        return list(capture.load(self.file))[self._seen :]
+        return [*list(capture.load(self.file))[self._seen :], *self._sealed_events]
 
     @property
     def names(self) -> list[str]:
@@ -110,20 +115,26 @@ class UsageCapture:
         variables: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         timeout_seconds: float = 60.0,
+        sealed: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program against the endpoint and wait for its late events.
 
-        `variables` are set for it, such as an opt-out, or `{"MYTOOL_URL": url}`.
+        `variables` are set for it, such as an opt-out, or `{"MYTOOL_URL": url}`. With `sealed`
+        (Linux) it needs no such variable: every name and address leads to a recorder, nothing
+        can leave, and a look-up or connection alone is no silence either.
 
         Raises:
             OSError: no such program.
             subprocess.TimeoutExpired: it took longer.
+            UsagectlError: sealed, and there is no such program, or this system seals nothing.
         """
         import subprocess
         import tempfile
 
         self._words += command if not self._words else command[1:]
         given = {**self._surroundings(), **(variables or {})}
+        if sealed:
+            return self._run_sealed(command, given, cwd, timeout_seconds)
         # Files instead of pipes: what runs on in the background may keep those open.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(  # noqa: S603  (running what the test names is the task)
@@ -140,6 +151,29 @@ class UsageCapture:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(command, done.returncode, out.read(), err.read())
+
+    def _run_sealed(
+        self, command: Sequence[str], variables: Mapping[str, str], cwd: Path | None, seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        import subprocess
+
+        from usagectl import capture
+        from usagectl.capture import leading, running, sealed
+
+        environment = self._environment._replace(variables=variables)
+        with sealed.opened(environment, capture.Options()) as opened:
+            given = {**leading.variables_when_sealed(variables), **opened.variables}
+            done = running.run_words(opened.namespace, command, given, cwd=cwd, seconds=seconds)
+            if not done.is_late:
+                opened.wait_for_late()
+            opened.finish()
+            self._sealed_events += capture.load(opened.file.path)
+            for each, _, _ in opened.file.sums.observed:
+                self._traces += [] if each.is_own else [f"{each.kind} {each.host} {each.detail}"]
+        if done.is_late:
+            raise subprocess.TimeoutExpired(command, seconds, done.stdout, done.stderr)
+        out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))
+        return subprocess.CompletedProcess(command, done.status, out, err)
 
     def _surroundings(self) -> dict[str, str]:
         """Return the variables of now, without what is the person's who runs the tests."""
@@ -162,14 +196,16 @@ class UsageCapture:
 
     def clear(self) -> None:
         """Forget what has arrived so far."""
-        self._seen += len(self.events)
+        self._seen += len(self.events) - len(self._sealed_events)
+        self._sealed_events, self._traces = [], []
         self._before = self._counts()
 
     def assert_silent(self) -> None:
         """Fail the test if anything arrived."""
-        found = self.events
-        if found or self._counts() != self._before:
+        found, traces = self.events, self._traces if not self._sealed_events else []
+        if found or traces or self._counts() != self._before:
             told = f"nothing was to be sent, and this arrived:\n{_list(found)}{self._more()}"
+            told += "".join(f"\n  {each}" for each in traces)
             pytest.fail(told, pytrace=False)
 
     def assert_only(self, *names: str) -> None:

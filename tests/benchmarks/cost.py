@@ -10,20 +10,39 @@ from __future__ import annotations
 
 import argparse
 import random
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.endpoint import Endpoint, hang
 from tests.support.machine import Machine
-from usagectl.conformance.endpoint import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OURS = "import sys; from usagectl.__main__ import main; main()"
 DEAD = "http://127.0.0.1:9/v1"
 WAYS = ("answers", "hangs", "refuses", "drops")
+
+
+@contextmanager
+def dropping() -> Iterator[int]:
+    """Hold a port whose queue is full: to a client it is as if a firewall swallowed all."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
 
 
 def variables(folder: Path, base: str, **more: str) -> dict[str, str]:
@@ -44,8 +63,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, Endpoint() as good, Endpoint(hang) as bad:
-        with Wire(drops=True) as wire:
-            dropped = f"http://127.0.0.1:{wire.port}/v1"
+        with dropping() as port:
+            dropped = f"http://127.0.0.1:{port}/v1"
             bases = dict(zip(WAYS, (good.base, bad.base, DEAD, dropped), strict=True))
             runs = {
                 "off": variables(Path(name) / "off", DEAD, DO_NOT_TRACK="1"),

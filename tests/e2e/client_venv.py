@@ -9,8 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,11 +52,7 @@ def find_or_make_client(release: Release) -> Client:
     """Return the client of a version."""
     python = f"py{sys.version_info.major}.{sys.version_info.minor}"
 
-    def install(folder: Path) -> None:
-        _run_step([sys.executable, "-m", "venv", "--clear", str(folder)])
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        _run_step([*pip, f"localstack=={release.version}", *release.also])
-
+    install = partial(_install_python, [f"localstack=={release.version}", *release.also])
     return Client(_prepare(f"localstack-{release.version}-{python}", install))
 
 
@@ -63,17 +60,28 @@ def find_or_make_python_tool(name: str, version: str) -> Path:
     """Return the Python in whose environment a distribution is installed."""
     python = f"py{sys.version_info.major}.{sys.version_info.minor}"
 
-    def install(folder: Path) -> None:
-        _run_step([sys.executable, "-m", "venv", "--clear", str(folder)])
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        _run_step([*pip, f"{name}=={version}"])
-
+    install = partial(_install_python, [f"{name}=={version}"])
     return _prepare(f"{name}-{version}-{python}", install) / "bin" / "python"
 
 
 def find_or_make_node_tool(name: str, version: str) -> Path:
     """Return the folder of modules in which an npm package is installed."""
-    return _prepare(f"{name}-{version}", _installer_of(name, version)) / "node_modules"
+    return _prepare(f"{name}-{version}", _installer_of(f"{name}@{version}")) / "node_modules"
+
+
+def find_or_make_packages(name: str, packages: Mapping[str, Sequence[str]]) -> Path:
+    """Return the folder of the programs of some packages, all of `npm` or all of `python`."""
+    if "npm" in packages:
+        folder = _prepare(f"verify-{name}", _installer_of(*packages["npm"]))
+        return folder / "node_modules" / ".bin"
+    python = f"py{sys.version_info.major}.{sys.version_info.minor}"
+    install = partial(_install_python, packages["python"])
+    return _prepare(f"verify-{name}-{python}", install) / "bin"
+
+
+def find_or_make_newer_node() -> Path:
+    """Return the folder of a Node.js that the newest tools take."""
+    return _prepare("node-22", _installer_of("node@22")) / "node_modules/node/bin"
 
 
 def find_node() -> Path:
@@ -86,14 +94,20 @@ def find_or_make_node_package() -> Path:
     return find_or_make_node_tool(NODE_PACKAGE, NODE_PACKAGE_VERSION) / NODE_PACKAGE
 
 
-def _installer_of(name: str, version: str) -> Callable[[Path], None]:
+def _install_python(packages: Sequence[str], folder: Path) -> None:
+    _run_step([sys.executable, "-m", "venv", "--clear", str(folder)])
+    _run_step([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *packages])
+
+
+def _installer_of(*packages: str) -> Callable[[Path], None]:
     npm = _which("npm")
 
     def install(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        flags = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
-        _run_step([npm, "install", *flags, "--prefix", str(folder), f"{name}@{version}"])
+        flags = ["--no-audit", "--no-fund", "--no-update-notifier"]
+        flags += [] if "node@22" in packages else ["--ignore-scripts"]  # Its script links it.
+        _run_step([npm, "install", *flags, "--prefix", str(folder), *packages])
 
     return install
 

@@ -15,22 +15,12 @@ import pytest
 
 from tests.support.machine import run_usagectl
 
-from .client_venv import (
-    ClientUnavailableError,
-    find_node,
-    find_or_make_node_tool,
-    find_or_make_python_tool,
-)
+from .client_venv import find_node, find_or_make_node_tool
+from .real_tools import installed, on_demand, python
 
 SEALED = ("unshare", "--map-root-user", "--net", "--mount")
 
-pytestmark = [
-    pytest.mark.skipif(os.environ.get("USAGECTL_E2E_TOOLS") != "1", reason="runs on demand"),
-    pytest.mark.skipif(
-        subprocess.run([*SEALED, "true"], capture_output=True, check=False).returncode != 0,
-        reason="no network namespace can be made here (unshare)",
-    ),
-]
+pytestmark = on_demand(*SEALED)
 
 
 @dataclass(frozen=True)
@@ -42,11 +32,6 @@ class Real:
     off: str
     file: str  # Below the home, which is the working folder as well.
     before: bytes | None = None
-
-
-def python(name: str, version: str, code: str) -> Callable[[], Sequence[str]]:
-    """Ask a Python tool."""
-    return lambda: (str(find_or_make_python_tool(name, version)), "-c", code)
 
 
 def next_js() -> Sequence[str]:
@@ -69,7 +54,7 @@ REAL = (
     Real("turbo", turbo, "Disabled", ".config/turborepo/telemetry.json"),
     Real(
         "dvc",
-        python("dvc", "3.67.1", "from dvc.analytics import is_enabled; print(is_enabled())"),
+        python("dvc", "3.67.1", "-c", "from dvc.analytics import is_enabled; print(is_enabled())"),
         "False",
         ".config/dvc/config",
         b"[core]\n    autostage = true\n",
@@ -79,6 +64,7 @@ REAL = (
         python(
             "aws-sam-cli",
             "1.170.0",
+            "-c",
             "from samcli.cli.global_config import GlobalConfig; "
             "print(GlobalConfig().telemetry_enabled)",
         ),
@@ -91,6 +77,7 @@ REAL = (
         python(
             "dlt",
             "1.31.0",
+            "-c",
             "import sys; sys.argv[1:] = ['telemetry']; from dlt._workspace.cli._dlt import _main; "
             "sys.exit(_main())",
         ),
@@ -103,6 +90,7 @@ REAL = (
         python(
             "streamlit",
             "1.67.0",
+            "-c",
             "from streamlit import config; print(config.get_option('browser.gatherUsageStats'))",
         ),
         "False",
@@ -116,10 +104,7 @@ REAL = (
 def tool(request: pytest.FixtureRequest) -> tuple[Real, Sequence[str]]:
     """Answer a tool that is installed, and its command; before a test's own home is made."""
     real: Real = request.param
-    try:
-        return real, real.command()
-    except ClientUnavailableError as error:
-        pytest.skip(str(error))
+    return real, installed(real.command)
 
 
 def test_a_real_tool_reads_what_is_written(

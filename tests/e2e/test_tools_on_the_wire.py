@@ -17,12 +17,8 @@ import pytest
 from tests.support.machine import run_usagectl
 
 from . import recorder
-from .client_venv import (
-    ClientUnavailableError,
-    find_node,
-    find_or_make_node_tool,
-    find_or_make_python_tool,
-)
+from .client_venv import find_node, find_or_make_node_tool
+from .real_tools import installed, on_demand, python
 
 SEALED = (
     "unshare", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child",
@@ -30,13 +26,7 @@ SEALED = (
 )  # fmt: skip
 HERE = "http://{}:{}".format(*recorder.ADDRESS)
 
-pytestmark = [
-    pytest.mark.skipif(os.environ.get("USAGECTL_E2E_TOOLS") != "1", reason="runs on demand"),
-    pytest.mark.skipif(
-        subprocess.run([*SEALED, "true"], capture_output=True, check=False).returncode != 0,
-        reason="no network namespace can be made here (unshare)",
-    ),
-]
+pytestmark = on_demand(*SEALED)
 
 
 @dataclass(frozen=True)
@@ -47,11 +37,6 @@ class Real:
     command: Callable[[], Sequence[str]]
     leads: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict)  # Below the home, the working folder.
-
-
-def python(package: str, version: str, *words: str) -> Callable[[], Sequence[str]]:
-    """Run the Python in whose environment a tool is."""
-    return lambda: (str(find_or_make_python_tool(package, version)), *words)
 
 
 def vercel() -> Sequence[str]:
@@ -118,10 +103,7 @@ REAL = (
 def tool(request: pytest.FixtureRequest) -> tuple[Real, Sequence[str]]:
     """Answer a tool that is installed, and its command; before a test's own home is made."""
     real: Real = request.param
-    try:
-        return real, real.command()
-    except ClientUnavailableError as error:
-        pytest.skip(str(error))
+    return real, installed(real.command)
 
 
 def test_what_arrives_is_what_status_says(tool: tuple[Real, Sequence[str]], tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "enable": ("usagectl",),
     "preview": (),
     "capture": ("--grace", "0", "--", "quiet"),
+    "verify": ("mytool.toml",),
     "audit": (),
     "spool": (),
     "spool list": (),
@@ -92,8 +93,8 @@ WRITING: Mapping[str, tuple[str, ...]] = {
 }
 """Commands that write more than their own event, and what makes their example do so."""
 
-ANSWERING = tuple(path for path in EXAMPLES if path not in ("run", "capture"))
-"""Commands that give an answer of their own on stdout, so that they take --json."""
+ANSWERING = tuple(path for path in EXAMPLES if path not in ("run", "capture", "verify"))
+"""Commands that answer by themselves; what these three say depends on another program."""
 
 
 def tree() -> dict[str, TyperCommand | TyperGroup]:

@@ -8,33 +8,31 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
-from usagectl.conformance import Spec, Switch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BUILD = ("build", "--output", "{value}")
-
 # Sends from its own process and gives up soon. Defects: words that change one thing each.
 # A check starts it some twenty times: what a run does not need it does not import.
-TOOL = """
+TOOL = """#!{python} -S
 import os, sys, time
 DEFECTS = {defects!r}.split()
 HOME = os.environ["HOME"]
-names = ("waiting", "off", "seen", "settings")
-WAITING, OFF, SEEN, SETTINGS = (os.path.join(HOME, name) for name in names)
+ENDPOINT = "http://events.mytool.example"
+names = ("waiting", "seen", "settings")
+WAITING, SEEN, SETTINGS = (os.path.join(HOME, name) for name in names)
 
 def post(event, seconds=0.05, headers=""):
     import json, socket
-    host, _, port = os.environ["MYTOOL_ENDPOINT"].removeprefix("http://").partition(":")
+    host, _, port = ENDPOINT.removeprefix("http://").partition(":")
     body = json.dumps({{"events": [event]}}).encode()
     head = f"POST /x HTTP/1.1\\r\\nHost: {{host}}\\r\\n{{headers}}"
     head += f"Content-Length: {{len(body)}}\\r\\n"
     try:
-        with socket.create_connection((host, int(port)), 0.05) as there:
+        with socket.create_connection((host, int(port or 80)), 0.5) as there:
             there.sendall(head.encode() + b"\\r\\n" + body)
             there.settimeout(seconds)
-            return there.recv(99)[9:12].decode() or "cut"
+            return there.recv(99)[9:12].decode() or "refused"
     except TimeoutError:
         return "hang"
     except OSError:
@@ -46,12 +44,12 @@ def later(code, **more):
     return subprocess.Popen(words, start_new_session=True, **more)
 
 words = sys.argv[1:]
-is_off = os.environ.get("MYTOOL_TELEMETRY") == "off" or os.path.exists(OFF)
+is_off = os.environ.get("MYTOOL_TELEMETRY") == "off"
 is_off = is_off or bool(os.environ.get("DO_NOT_TRACK")) and "ignores" not in DEFECTS
 is_off = is_off or os.path.exists(SETTINGS) and open(SETTINGS).read() == "off"
 event = {{"name": "build", "params": ["output"]}}
 if words == ["telemetry", "off"]:
-    with open(SETTINGS if os.path.exists(SETTINGS) else OFF, "w") as file:
+    with open(SETTINGS, "w") as file:
         file.write("off")
     if "farewell" in DEFECTS:
         post({{"name": "telemetry_off"}})
@@ -63,20 +61,19 @@ if words == ["--help"]:
     sys.exit()
 if not is_off and not os.path.exists(SEEN):
     open(SEEN, "w").close()
-    print("mytool sends events", file=sys.stdout if "notice" in DEFECTS else sys.stderr)
-print('{{"built": true, "at": %f}}' % time.time() if "json" in DEFECTS else "built")
+    print("mytool sends events", file=sys.stderr)
+print("built")
 if is_off:
     if "knocks" in DEFECTS:
         import socket
-        host, _, port = os.environ["MYTOOL_ENDPOINT"].removeprefix("http://").partition(":")
+        host, _, port = ENDPOINT.removeprefix("http://").partition(":")
         try:
-            socket.create_connection((host, int(port)), 0.05).close()
+            socket.create_connection((host, int(port or 80)), 0.5).close()
         except OSError:
             pass
     if "detached" in DEFECTS and os.environ.get("DO_NOT_TRACK"):
-        url = os.environ["MYTOOL_ENDPOINT"].rpartition(":")
         code = "import time, socket; time.sleep(0.6);"
-        code += f"socket.create_connection(('127.0.0.1', {{url[2]}}), 1).sendall(b'x')"
+        code += f"socket.create_connection(('events.mytool.example', 80), 1).sendall(b'x')"
         nothing = -3  # DEVNULL of subprocess
         later(code, env={{}}, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/")
     if "spool" in DEFECTS and os.path.exists(WAITING):
@@ -91,41 +88,63 @@ if "folder" in DEFECTS:
     import hashlib
     event["project"] = hashlib.sha256(os.getcwd().encode()).hexdigest()
 headers = "X-User: " + os.environ["USER"].upper() + "\\r\\n" if "header" in DEFECTS else ""
-waits = "waits" in DEFECTS or "rests" in DEFECTS and not os.path.exists(WAITING)
-answer = post(event, 0.8 if waits else 0.05, headers)
-if "spool" in DEFECTS and answer == "refused" or "rests" in DEFECTS and answer == "hang":
+answer = post(event, 0.8 if "waits" in DEFECTS else 0.05, headers)
+if "spool" in DEFECTS and answer == "refused":
     open(WAITING, "w").close()
-if "says" in DEFECTS and answer == "500":
-    print("telemetry failed")
-if "warns" in DEFECTS and answer == "hang":
-    print("telemetry failed", file=sys.stderr)
 if "fails" in DEFECTS and answer == "refused":
     sys.exit(3)
-if "json" in DEFECTS and answer == "500":
-    print("telemetry failed")
 if "holds" in DEFECTS and answer == "500":
     later("import time; time.sleep(0.8)")
 """
 
 
-def make(folder: Path, defects: str = "") -> Spec:
-    """Write the tool down, and describe it."""
-    file = folder / "mytool.py"
-    file.write_text(TOOL.format(defects=defects))
-    return Spec(
-        command=(sys.executable, "-S", "{here}/mytool.py"),
-        sends=(BUILD,),
-        silent=(("--help",),),
-        variables={"MYTOOL_ENDPOINT": "{endpoint}"},
-        off=(
-            Switch({"DO_NOT_TRACK": "1"}),
-            Switch({"MYTOOL_TELEMETRY": "off"}),
-            Switch(run=("telemetry", "off")),
-        ),
-        delay_seconds=0.4,
-        rounds=2,
-        folder=folder,
-    )
+FILE = """
+name = "mytool"
+title = "My Tool"
+combine = "any-off"
+
+[detect]
+executables = ["{here}/mytool"]
+
+[[file]]
+name = "settings"
+format = "text"
+places = [{path = "~/settings"}]
+
+[[switch]]
+variables = ["MYTOOL_TELEMETRY"]
+off = { form = "equals", values = ["off"] }
+write = "off"
+
+[[switch]]
+variables = ["DO_NOT_TRACK"]
+off = { form = "non-empty" }
+write = "1"
+
+[[switch]]
+file = "settings"
+off = { form = "equals", values = ["off"] }
+write = "off"
+
+[[command]]
+run = "{here}/mytool telemetry off"
+
+[verify]
+commands = ["{here}/mytool build --output {value}"]
+silent = ["{here}/mytool --help"]
+seconds = 10
+delay_seconds = 0.4
+"""
+
+
+def make(folder: Path, defects: str = "") -> Path:
+    """Write the tool down, and the file that its author describes it in."""
+    program = folder / "mytool"
+    program.write_text(TOOL.format(defects=defects, python=sys.executable))
+    program.chmod(0o755)
+    file = folder / "mytool.usagectl.toml"
+    file.write_text(FILE)
+    return file
 
 
 def run_pytest(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from usagectl.audit import checks
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.findings import CLI, Ledger, clean
 from usagectl.audit.search import Context
-from usagectl.events import reading
+from usagectl.events import reading, record
 from usagectl.events.reading import UNPARSED
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
@@ -49,6 +49,7 @@ _RULES_OF_PROBLEMS = {
 """All other problems say why a body could not be read: UC112."""
 
 _LONGEST_COMMAND = 200
+_STRANGER = b'"tool":"unknown"'
 
 
 class AuditResult(NamedTuple):
@@ -62,8 +63,13 @@ class AuditResult(NamedTuple):
     without_events: int = 0  # Requests that said nothing: probes, empty bodies, empty lists.
 
 
-def audit_capture(environment: Environment, file: Path, command: Sequence[str]) -> AuditResult:
+def audit_capture(
+    environment: Environment, file: Path, command: Sequence[str], *, only_known: bool = False
+) -> AuditResult:
     """Audit a capture file: against notice and declared kinds, and for what was typed.
+
+    With `only_known`, requests of programs that the notice and the declared kinds say nothing of
+    are left out.
 
     Raises:
         OSError: it cannot be read.
@@ -71,7 +77,13 @@ def audit_capture(environment: Environment, file: Path, command: Sequence[str]) 
     context = Context.from_environment(with_account_home(environment), arguments=command)
     kinds = declared(instrumented.declarations(environment))
     with kinds, file.open("rb") as stream:
-        return Auditor(context).add_stream(stream)
+        lines = (line for line in stream if not _is_of_stranger(line))
+        return Auditor(context).add_stream(lines if only_known else stream)
+
+
+def _is_of_stranger(line: bytes) -> bool:
+    """True for a captured line whose sender is not known; no text can hold these quotes."""
+    return _STRANGER in line.partition(record.EVENT_KEY)[0]
 
 
 class Auditor:
@@ -139,6 +151,8 @@ class Auditor:
 
     def _add_item(self, item: Item) -> None:
         """Audit one value of a stream, or count its line as one that holds no event."""
+        if reading.is_observation(item.value):
+            return
         if not self.add(item.value, line=item.line):
             self.bad_lines += 1
             self.first_bad_line = self.first_bad_line or item.line

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from usagectl import sensitive
 from usagectl.capture import children
@@ -27,6 +27,7 @@ from usagectl.machine.environment import with_account_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from usagectl.machine.environment import Environment
 
@@ -40,6 +41,7 @@ __all__ = [
     "Sums",
     "load",
     "opened",
+    "privacy_of",
     "variables_for_child",
 ]
 
@@ -59,12 +61,38 @@ class Options:
     as_if_enabled: bool = False  # Lift the opt-outs of the tools that are led here.
     reveal: bool = False  # Keep tokens, home paths and all headers in clear.
     has_secret: bool = False  # Lead the command here by a path that no other program knows.
+    own: tuple[str, ...] = ()  # Hosts that the command is for: a proxy passes them on.
+    offline: bool = False  # Whether a proxy passes nothing on.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
 
     @property
     def reaches_containers(self) -> bool:
         """True if a container can post to the endpoint."""
         return bool(address_of(self.address, self.port).container_host)
+
+
+class Serving(Protocol):
+    """What takes the requests of a command in."""
+
+    secret: str  # The first step of its paths; empty without.
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a request is under way."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True once it has stopped serving."""
+
+    def stop(self) -> None:
+        """Stop serving."""
+
+    def stop_and_keep(self) -> AbstractContextManager[int]:
+        """Stop serving, and keep the port by the descriptor that is given, up to the end."""
 
 
 class Capture:
@@ -75,7 +103,7 @@ class Capture:
         environment: Environment,
         options: Options,
         file: CaptureFile,
-        server: CaptureServer,
+        server: Serving,
         state_dir: Path,
     ) -> None:
         self.address = address_of(options.address, server.port, secret=server.secret)
@@ -184,7 +212,7 @@ def opened(
         file = CaptureFile(
             environment,
             options.file or folder / "capture.jsonl",
-            privacy=_privacy(environment, reveal=options.reveal),
+            privacy=privacy_of(environment, reveal=options.reveal),
             on_arrival=on_arrival,
             on_refusal=on_refusal,
             overwrite=options.overwrite,
@@ -207,7 +235,7 @@ def _server(environment: Environment, options: Options, file: CaptureFile) -> Ca
     )
 
 
-def _privacy(environment: Environment, *, reveal: bool) -> Privacy:
+def privacy_of(environment: Environment, *, reveal: bool) -> Privacy:
     """Return what is withheld on this machine; a home at the root would be every path."""
     known = with_account_home(environment)
     homes = {str(home) for home in (known.home, known.account_home) if home is not None}

@@ -62,9 +62,10 @@ def wait_for_late(
     count: Callable[[], int],
     *,
     seconds: float,
+    quiet_seconds: float = _QUIET_SECONDS,
     is_ended: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Wait until nothing of a command runs any more and nothing comes in.
+    """Wait until nothing of a command runs any more and nothing comes in for `quiet_seconds`.
 
     That is for `seconds` at most, or until `is_ended`. `still_runs` answers as
     `has_descendants` does, `is_busy` is true while a request is under way, and `count` tells
@@ -79,12 +80,12 @@ def wait_for_late(
             seen, since = count(), now
         left = still_runs()
         # Where processes cannot be seen, only silence says that nothing runs.
-        quiet = _BLIND_SECONDS if left is None else _QUIET_SECONDS
-        if now >= began + seconds and now - since >= _QUIET_SECONDS:
+        quiet = _BLIND_SECONDS if left is None else quiet_seconds
+        if now >= began + seconds and now - since >= quiet_seconds:
             return
         if not left and now - since >= quiet:
             return
-        time.sleep(_STEP_SECONDS)
+        time.sleep(min(_STEP_SECONDS, quiet_seconds))
 
 
 def has_descendants(port: int, *, adopts: bool = False) -> bool | None:
@@ -203,7 +204,7 @@ def _has_children() -> bool:
 def run_step(step: dict[str, Any]) -> dict[str, Any]:
     """Run one command line to its end and to the end of its output, as `$(command)` waits.
 
-    Returns members of `conformance.sandbox.Done`, each byte of the output as a character.
+    Returns members of `verify.sandbox.Done`, each byte of the output as a character.
     """
     for name, text in step["files"].items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)

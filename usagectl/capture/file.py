@@ -14,9 +14,10 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.capture import records
+from usagectl.capture.observations import Observations
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError
 from usagectl.machine import owners
 from usagectl.machine.file_errors import unwritable
@@ -26,13 +27,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival, Privacy, Request
     from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
 
 _MOST_NAMES = 1000
 _MOST_HOSTS = 100
+_MOST_TARGETS = 1000
 OTHERS = "(others)"
+
+
+class Target(NamedTuple):
+    """Where a request was to go, in clear: one host may serve several tools, by their paths."""
+
+    host: str
+    port: int
+    path: str = ""  # Empty too for what came when a thousand were known.
 
 
 @dataclass(slots=True)
@@ -48,13 +59,17 @@ class Sums:
     refused: int = 0  # What was turned away and not recorded: browsers, other hosts, no HTTP.
     turned_away: Counter[Refusal] = field(default_factory=Counter)  # The same by reason and host.
     unstored: int = 0  # Requests that could not be written to the file.
+    observed: Observations = field(default_factory=Observations)  # By a recorder, beside these.
+    by_target: Counter[Target] = field(default_factory=Counter)  # Requests to a recorder.
+    target_bytes: Counter[Target] = field(default_factory=Counter)  # The size of their bodies.
 
 
 class CaptureFile:
     """A capture file that is being written; only its owner may read it.
 
-    It calls `on_arrival` with each stored request and `on_refusal` with each that was turned
-    away, in the server's thread.
+    It calls `on_arrival` with each stored request, `on_refusal` with each that was turned
+    away, and `on_observed` with each new thing that was seen beside them, masked as in the
+    file; all in the server's thread.
 
     Raises:
         FileExistsAlreadyError: there is such a file.
@@ -69,6 +84,7 @@ class CaptureFile:
         privacy: Privacy,
         on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
         on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
+        on_observed: Callable[[Observation], None] = lambda _observed: None,
         overwrite: bool = False,
     ) -> None:
         self.path = path
@@ -78,6 +94,7 @@ class CaptureFile:
         self._privacy = privacy
         self._on_arrival = on_arrival
         self._on_refusal = on_refusal
+        self._on_observed = on_observed
         self._lock = threading.Lock()
         self._descriptor = _open(path, overwrite=overwrite)
 
@@ -102,6 +119,7 @@ class CaptureFile:
         with self._lock:
             self._write(lines)
             self._count(arrival)  # What is counted can be read.
+            self._count_target(request)
         self._on_arrival(arrival)
 
     def refuse(self, refusal: Refusal) -> None:
@@ -113,17 +131,40 @@ class CaptureFile:
             self.sums.refused += 1
         self._on_refusal(refusal)
 
-    def close(self) -> None:
-        """Close the file."""
+    def observe(self, observed: Observation) -> None:
+        """Count something that a recorder saw beside the requests; safe to call from any thread."""
         with self._lock:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            is_new = self.sums.observed.add(observed, now=self._environment.now())
+        if is_new:
+            self._on_observed(records.masked_observation(observed, self._privacy))
+
+    def close(self) -> None:
+        """Write what was seen beside the requests, and close the file. Twice is fine."""
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            seen = tuple(self.sums.observed)
+            lines = [records.build_observation(each, privacy=self._privacy) for each in seen]
+            if lines:
+                self._write(b"".join(lines))
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def discard(self) -> None:
         """Close the file and remove it: a capture that saw nothing run proves nothing."""
         self.close()
         self.path.unlink(missing_ok=True)
+
+    def _count_target(self, request: Request) -> None:
+        if not request.host:
+            return
+        sums, target = self.sums, Target(request.host, request.port, request.path)
+        if target not in sums.by_target and len(sums.by_target) >= _MOST_TARGETS:
+            target = target._replace(path="")
+        if target not in sums.by_target and len(sums.by_target) >= 2 * _MOST_TARGETS:
+            target = Target(OTHERS, 0)
+        sums.by_target[target] += 1
+        sums.target_bytes[target] += len(request.body)
 
     def _count(self, arrival: Arrival) -> None:
         sums = self.sums

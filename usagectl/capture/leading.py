@@ -11,6 +11,7 @@ from usagectl.capture import children
 from usagectl.capture.server import LOOPBACK, can_bind
 from usagectl.machine import runners
 from usagectl.machine.environment import STATE_DIR_VARIABLE
+from usagectl.tools import opt_outs
 from usagectl.tools.instrumented_rules import LIFTED_VARIABLE
 
 if TYPE_CHECKING:
@@ -126,3 +127,18 @@ def variables_for_child(
     leading = leading_variables(variables, address, state_dir=state_dir)
     found = {**runners.without(variables), **leading, children.MARK: str(address.port)}
     return {**found, **_LIFTED} if as_if_enabled else found
+
+
+def variables_when_sealed(
+    variables: Mapping[str, str], *, as_if_enabled: bool = False
+) -> dict[str, str]:
+    """Build the environment of a sealed command: the user's own, but in no test runner.
+
+    With `as_if_enabled` every opt-out variable of every known tool is lifted, `DO_NOT_TRACK`
+    too: nothing can leave.
+    """
+    found = runners.without(variables)
+    if not as_if_enabled:
+        return found
+    silencing = opt_outs.silencing(found)
+    return {**{name: v for name, v in found.items() if name not in silencing}, **_LIFTED}

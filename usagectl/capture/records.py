@@ -5,31 +5,44 @@ before the event: `request`, `method`, `path`, `headers`, and `foreign` if it ca
 secret path of its capture. An event that holds line ends is kept
 exactly in `raw` (base64), and in `event` with blanks in their place. A body without events is a
 line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64). A body may have
-any form that an audit reads in a file.
+any form that an audit reads in a file. A recorder, which knows where a request was to go, adds
+`host`, `port` and `scheme`. What it saw beside the requests follows at the end, a line for each
+observation: `observed` (its kind), `time` (of the first), `host`, `address`, `port`, `detail`,
+`count`.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import zlib
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from usagectl import sensitive
-from usagectl.capture import masking
+from usagectl.capture import decoding, masking
+from usagectl.capture.decoding import UndecodableError
+from usagectl.capture.observations import Observation, Seen
 from usagectl.events import record, slicing
-from usagectl.events.reading import BESIDE, EMPTY, NO_EVENTS, NO_OBJECT, NOT_JSON, UNPARSED, Reader
+from usagectl.events.reading import (
+    BESIDE,
+    EMPTY,
+    NO_EVENTS,
+    NO_OBJECT,
+    NOT_JSON,
+    OBSERVED,
+    UNPARSED,
+    Reader,
+    is_observation,
+)
 from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
     from pathlib import Path
 
-MAX_DECODED_BYTES = 32 * 1024 * 1024
-"""A larger body is not unpacked, however small it came in: a decompression bomb ends here."""
+_Line = TypeVar("_Line")
 
 MOST_EVENTS = 20_000
 """No client sends more in one request; each becomes a line with the request's headers."""
@@ -39,10 +52,6 @@ UNNAMED = "unnamed"
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
 """Each event repeats what is known of its request: that must not fill the disk."""
-
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_MOST_CODINGS = 4
-_MOST_MEMBERS = 1000
 
 
 class Request(NamedTuple):
@@ -55,6 +64,9 @@ class Request(NamedTuple):
     body: bytes  # Its bytes, chunks joined, content coding still on.
     problem: str = ""  # Why the body is incomplete, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where it was to go, as a recorder knows it; empty at the endpoint.
+    port: int = 0
+    scheme: str = ""  # `http` or `https`, for a recorder.
 
 
 class Privacy(NamedTuple):
@@ -69,7 +81,7 @@ class Privacy(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """One request as it is shown the moment it comes in, its method and path masked."""
+    """One request as it is shown the moment it comes in; method, path and host are masked."""
 
     method: str
     path: str
@@ -78,6 +90,8 @@ class Arrival(NamedTuple):
     bytes: int  # The size of its body, as it came.
     problem: str  # Why it is incomplete or holds no event, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where it was to go, as a recorder knows it.
+    port: int = 0
 
 
 class _Body(NamedTuple):
@@ -86,10 +100,6 @@ class _Body(NamedTuple):
     events: list[bytes]
     problem: str = ""
     beside: list[bytes] = []  # noqa: RUF012  (a tuple's default, which nobody changes)
-
-
-class UndecodableError(Exception):
-    """The coding of a body is unknown or broken, or the body becomes too large."""
 
 
 def build(
@@ -120,14 +130,29 @@ def build(
         lines.append(unparsed(request.body, parsed.problem, is_coded=is_coded))
     lines += [unparsed(beside, BESIDE, is_coded=False) for beside in parsed.beside]
     problem = request.problem or ("" if names else parsed.problem)
-    arrival = Arrival(method, path, tool, names, len(request.body), problem, request.is_foreign)
+    arrival = Arrival(
+        method,
+        path,
+        tool,
+        names,
+        len(request.body),
+        problem,
+        is_foreign=request.is_foreign,
+        host=_cut(_masked(request.host, privacy)),
+        port=request.port,
+    )
     return b"".join(each + b"\n" for each in lines), arrival
 
 
 def _parse_body(request: Request) -> _Body:
     """Cut the exact bytes of the events out of a body."""
+    signal = decoding.otlp_signal(request.path, request.headers)
     try:
-        decoded = decode(request.body, request.headers.get("content-encoding", ""))
+        decoded = decoding.decode(request.body, request.headers.get("content-encoding", ""))
+        if signal:
+            is_grpc = not request.path.endswith(f"/{signal}")
+            shown = decoding.otlp_as_json(decoded, signal, is_grpc=is_grpc)
+            return _Body([], f"it is OTLP in protobuf ({signal})", [shown])
     except UndecodableError as error:
         return _Body([], str(error))
     # Lines without an event are bounded too: the client waits until all are looked at.
@@ -155,48 +180,6 @@ def _parse_value(text: bytes) -> _Body:
     problem = NO_OBJECT if len(events) < len(values) else "" if values else NO_EVENTS
     beside = slicing.beside_events(text)
     return _Body(events, problem, [beside] if beside else [])
-
-
-def decode(body: bytes, content_encoding: str) -> bytes:
-    """Take off the codings of a `Content-Encoding`, the last one first (RFC 9110, 8.4).
-
-    Raises:
-        UndecodableError: a coding is unknown or broken, or more than `MAX_DECODED_BYTES` come out.
-    """
-    codings = [each.strip().lower() for each in content_encoding.split(",") if each.strip()]
-    if len(codings) > _MOST_CODINGS:
-        raise UndecodableError("it is coded more than four times")
-    for coding in reversed(codings):
-        if coding in ("gzip", "x-gzip", "deflate"):
-            body = _inflate(body, is_deflate=coding == "deflate")
-        elif coding != "identity":
-            raise UndecodableError("its coding is not known")
-    return body
-
-
-def _inflate(body: bytes, *, is_deflate: bool) -> bytes:
-    """Decompress every member; `deflate` means zlib's form, which some send without its frame."""
-    window = _GZIP_OR_ZLIB
-    found = b""
-    rest = body
-    for _ in range(_MOST_MEMBERS):
-        if not rest:
-            return found
-        inflater = zlib.decompressobj(window)
-        try:
-            found += inflater.decompress(rest, MAX_DECODED_BYTES + 1 - len(found))
-        except zlib.error as error:
-            if is_deflate and not found and window == _GZIP_OR_ZLIB:
-                window = -zlib.MAX_WBITS
-                continue
-            raise UndecodableError("its compression is broken") from error
-        if len(found) > MAX_DECODED_BYTES:
-            message = f"it becomes larger than {MAX_DECODED_BYTES} bytes"
-            raise UndecodableError(message)
-        if not inflater.eof:
-            raise UndecodableError("its compression ends too soon")
-        rest = inflater.unused_data.lstrip(b"\0")
-    raise UndecodableError("its compression has too many parts")
 
 
 def _shown(event: bytes, privacy: Privacy) -> tuple[bytes, dict[str, object]]:
@@ -244,12 +227,38 @@ def _about(request: Request, uid: str, privacy: Privacy) -> dict[str, object]:
         "path": _cut(path),
         "headers": {_cut(name): _cut(_masked(text, privacy)) for name, text in kept.items()},
     }
+    if request.host:
+        about["host"] = _cut(_masked(request.host, privacy))
+        about |= {"port": request.port, "scheme": request.scheme}
     if request.is_foreign:
         about["foreign"] = True
     withheld = sorted(request.headers.keys() - kept.keys())[:_MOST_HEADERS]
     if withheld and not privacy.reveal:
         about["withheld"] = [_cut(_masked(name, privacy)) for name in withheld]
     return about
+
+
+def build_observation(seen: Seen, *, privacy: Privacy) -> bytes:
+    """Build the line of what was seen beside the requests; masked as a request is."""
+    observed = masked_observation(seen.observation, privacy)
+    members = {
+        OBSERVED: observed.kind,
+        "time": seen.first.isoformat(),
+        "host": observed.host,
+        "address": observed.address,
+        "port": observed.port,
+        "detail": observed.detail,
+        "count": seen.times,
+    }
+    return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def masked_observation(observed: Observation, privacy: Privacy) -> Observation:
+    """Mask the texts of an observation, which are a program's or its peer's, unless revealed."""
+    host, address, detail = (
+        _cut(_masked(text, privacy)) for text in (observed.host, observed.address, observed.detail)
+    )
+    return Observation(observed.kind, host, address, observed.port, detail)
 
 
 def _masked(text: str, privacy: Privacy) -> str:
@@ -286,6 +295,9 @@ class Captured(NamedTuple):
     request: str  # The same for all events of one request.
     problem: str = ""  # Why no event was found, else empty.
     is_foreign: bool = False  # Whether it came without the secret path of the capture.
+    host: str = ""  # Where the request was to go, where a recorder knew it.
+    port: int = 0
+    scheme: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -301,16 +313,40 @@ class Captured(NamedTuple):
 
 
 def load(file: Path) -> Iterator[Captured]:
-    """Read a capture file, oldest first; skip lines of another form.
+    """Read the requests of a capture file, oldest first; skip lines of another form.
 
     Raises:
         OSError: it cannot be read.
     """
+    return _load(file, _parse_line)
+
+
+def load_observations(file: Path) -> Iterator[Seen]:
+    """Read what a capture file tells of beside requests, in the order of first seen.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _load(file, _parse_observation)
+
+
+def _load(file: Path, parse: Callable[[bytes], _Line | None]) -> Iterator[_Line]:
     with file.open("rb") as stream:
         for line in stream:
-            found = _parse_line(line.rstrip(b"\n"))
+            found = parse(line.rstrip(b"\n"))
             if found is not None:
                 yield found
+
+
+def _parse_observation(line: bytes) -> Seen | None:
+    try:
+        members = json.loads(line)
+        if not is_observation(members):
+            return None
+        texts = [members[name] for name in (OBSERVED, "host", "address", "port", "detail")]
+        return Seen(Observation(*texts), members["count"], datetime.fromisoformat(members["time"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _parse_line(line: bytes) -> Captured | None:
@@ -331,6 +367,9 @@ def _parse_line(line: bytes) -> Captured | None:
             request=members["request"],
             problem=members.get("problem", ""),
             is_foreign=members.get("foreign") is True,
+            host=members.get("host", ""),
+            port=members.get("port", 0),
+            scheme=members.get("scheme", ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

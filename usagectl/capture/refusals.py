@@ -93,7 +93,7 @@ def of_request(
 def of_bytes(data: bytes, *, is_ended: bool) -> Refusal:
     """Return why the beginning of a connection that holds no request is turned away."""
     if data.startswith(_TLS_HANDSHAKE):
-        return _refusal("tls", _server_name(data))
+        return _refusal("tls", server_name(data))
     if data.startswith(HTTP2):
         return Refusal("http2")
     if len(data) > _MOST_HEAD_BYTES:
@@ -106,7 +106,7 @@ def _refusal(reason: str, host: str) -> Refusal:
     return Refusal(reason, mask_text(plain.rpartition("@")[2], ())[:_MOST_CHARACTERS])
 
 
-def _server_name(hello: bytes) -> str:
+def server_name(hello: bytes) -> str:
     """Read the host that a TLS greeting is for (RFC 8446, 4.1.2; RFC 6066, 3); empty without."""
     if hello[5:6] != bytes([_TLS_CLIENT_HELLO]):
         return ""

@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import logging
 import os
 import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from usagectl.capture import refusals
 from usagectl.capture.records import Request
@@ -27,10 +26,7 @@ from usagectl.machine.files import reason_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    import uvicorn
-
     from usagectl.capture.file import CaptureFile
-    from usagectl.capture.refusals import Refusal
 
     Scope = Mapping[str, Any]
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -38,9 +34,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 
-_MAX_HEADER_BYTES = 64 * 1024
 _BACKLOG = 1024
-_IDLE_SECONDS = 75
+
 _GONE = "the client went away before its body was whole"
 _ENDED = "the capture ended before its body was whole"
 
@@ -79,26 +74,60 @@ class CaptureApp:
         self.open_requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request of a program that was led to this endpoint."""
         if scope["type"] != "http":
             return
-        headers = _headers_of(scope)
         refusal = refusals.of_request(
-            scope["method"], _path_of(scope), headers, own_host=self._host
+            scope["method"], _path_of(scope), _headers_of(scope), own_host=self._host
         )
         if refusal is not None:
             self._file.refuse(refusal)
             await _answer(send, 403, {"error": "only programs on this machine may post here"})
             return
+        path = _path_of(scope)
+        await self.serve(
+            Request(
+                method=scope["method"],
+                path=path.replace(self._secret, "", 1) or "/",
+                query=scope["query_string"].decode("latin-1"),
+                headers=_headers_of(scope),
+                body=b"",
+                is_foreign=self._secret not in path,
+            ),
+            receive,
+            send,
+        )
+
+    async def serve_destination(
+        self, scope: Scope, receive: Receive, send: Send, *, host: str, port: int
+    ) -> None:
+        """Serve one request that was to go to another machine; its `Host` header may lie."""
+        path, headers = _path_of(scope), _headers_of(scope)
+        if "://" in path:  # To a proxy, the target is a whole URL (RFC 9112, 3.2.2).
+            authority, _, below = path.partition("://")[2].partition("/")
+            host, port = split_authority(authority, port)
+            path = f"/{below}"
+        request = Request(
+            method=scope["method"],
+            path=path,
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=b"",
+            host=host,
+            port=port,
+            scheme=scope["scheme"],
+        )
+        await self.serve(request, receive, send)
+
+    async def serve(self, request: Request, receive: Receive, send: Send) -> None:
+        """Record a request with its body, and answer."""
         self.open_requests += 1
         try:
-            await self._serve(scope, headers, receive, send)
+            await self._serve(request, receive, send)
         finally:
             self.open_requests -= 1
 
-    async def _serve(
-        self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send
-    ) -> None:
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         body = bytearray()
         problem, status = "", 200
         try:
@@ -112,18 +141,7 @@ class CaptureApp:
             problem = _ENDED
         finally:
             self._waiting_bytes -= len(body)
-        path = _path_of(scope)
-        self._file.store(
-            Request(
-                method=scope["method"],
-                path=path.replace(self._secret, "", 1) or "/",
-                query=scope["query_string"].decode("latin-1"),
-                headers=headers,
-                body=bytes(body),
-                problem=problem,
-                is_foreign=self._secret not in path,
-            )
-        )
+        self._file.store(request._replace(body=bytes(body), problem=problem))
         if problem in (_GONE, _ENDED):
             return
         if status != 200:  # noqa: PLR2004
@@ -158,6 +176,16 @@ class CaptureApp:
             await _answer(send, 500, {"error": "as asked for with --answer error"})
         else:
             await _answer(send, 200, {"track_events": answer != "off"})
+
+
+def split_authority(authority: str, port: int) -> tuple[str, int]:
+    """Split `host:port`, where the port may be missing; both as far as they can be read."""
+    try:
+        parts = urlsplit(f"//{authority.rpartition('@')[2]}")
+        host, given = parts.hostname or "", parts.port
+    except ValueError:
+        return authority, port
+    return host, given or port
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:
@@ -220,13 +248,15 @@ class CaptureServer:
         port: int = 0,
         secret: str = "",
     ) -> None:
+        from usagectl.capture.http1 import build_server
+
         self._file = file
         self._behaviour = behaviour
         self.secret = secret
         self._app = CaptureApp(file, behaviour, host=address, secret=secret)
         # Two sockets that may use it again share a port as long as none of them listens.
-        self._socket = _bind(address, port, again=behaviour.answer != "refuse")
-        self._server = _build_server(self._app, file.refuse)
+        self._socket = bind(address, port, again=behaviour.answer != "refuse")
+        self._server = build_server(self._app, file.refuse)
         self._thread = threading.Thread(target=self._serve, name="usagectl-capture", daemon=True)
 
     @property
@@ -277,7 +307,12 @@ class CaptureServer:
         asyncio.run(self._server.serve(sockets=[self._socket]))
 
 
-def _bind(address: str, port: int, *, again: bool = True) -> socket.socket:
+def bind(address: str, port: int, *, again: bool = True) -> socket.socket:
+    """Make a socket that is bound to an address, and does not listen yet.
+
+    Raises:
+        AddressUnavailableError: nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         made = socket.socket(family, socket.SOCK_STREAM)
@@ -297,69 +332,7 @@ def _bind(address: str, port: int, *, again: bool = True) -> socket.socket:
 def can_bind(address: str) -> bool:
     """True if an address is one of this machine's."""
     try:
-        _bind(address, 0).close()
+        bind(address, 0).close()
     except AddressUnavailableError:
         return False
     return True
-
-
-def _build_server(app: CaptureApp, on_refusal: Callable[[Refusal], None]) -> uvicorn.Server:
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,
-        http=_counting_protocol(on_refusal),
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        log_level=logging.CRITICAL + 1,  # stderr is the command's, and the answer's
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
-        backlog=_BACKLOG,
-    )
-    return uvicorn.Server(config)
-
-
-def _counting_protocol(on_refusal: Callable[[Refusal], None]) -> type[asyncio.Protocol]:
-    """Build uvicorn's HTTP protocol with a report of what it turns away itself."""
-    import h11
-    from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
-
-    class CountingProtocol(H11Protocol):
-        """A connection that reports once what is not HTTP, and half the head of a request."""
-
-        _begun = b""
-        _is_refused = False
-
-        def data_received(self, data: bytes) -> None:
-            is_idle = self.conn.their_state is h11.IDLE
-            self._begun = (self._begun + data)[:_MAX_HEADER_BYTES] if is_idle else b""
-            if self._begun.startswith(refusals.HTTP2):  # To h11 it begins with a request.
-                self._refuse()
-                self.transport.close()
-            else:
-                super().data_received(data)
-
-        def send_400_response(self, msg: str) -> None:
-            cycle: RequestResponseCycle | None = self.cycle
-            if cycle is None or cycle.response_complete:
-                self._refuse()  # Else a request is under way, and is recorded as broken.
-            super().send_400_response(msg)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-                self._refuse(is_ended=True)
-            super().connection_lost(exc)
-
-        def _refuse(self, *, is_ended: bool = False) -> None:
-            if not self._is_refused:
-                self._is_refused = True
-                on_refusal(refusals.of_bytes(self._begun, is_ended=is_ended))
-
-    return CountingProtocol

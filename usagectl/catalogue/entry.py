@@ -209,8 +209,15 @@ class Evidence(Value):
 class Verify(Value):
     """The smallest commands that send, for a run that counts."""
 
+    packages: Mapping[str, tuple[str, ...]] = MappingProxyType({})  # By `npm` or `python`.
+    needs: tuple[str, ...] = ()
+    files: Mapping[str, str] = MappingProxyType({})
+    variables: Mapping[str, str] = MappingProxyType({})
     prepare: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    seconds: float = 0
+    delay_seconds: float = 0
     note: str = ""
 
 
@@ -312,6 +319,8 @@ _TUPLES = (
     "traces",
     "prepare",
     "commands",
+    "needs",
+    "silent",
     "certificates",
     "unverified",
     "user_agents",
@@ -355,6 +364,11 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
     return _plain(Evidence, {**data, "runs": runs})  # type: ignore[no-any-return]
 
 
+def _verify(data: Mapping[str, Any]) -> Verify:
+    packages = {name: tuple(each) for name, each in data.get("packages", {}).items()}
+    return _plain(Verify, {**data, "packages": packages})  # type: ignore[no-any-return]
+
+
 _BLOCKS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
     "file": ("files", file_from_data),
     "switch": ("switches", _switch),
@@ -367,7 +381,7 @@ _BLOCKS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {
     "uncovered": ("uncovered", partial(_plain, Remark)),
     "evidence": ("evidence", _evidence),
     "detect": ("detect", partial(_plain, Detect)),
-    "verify": ("verify", partial(_plain, Verify)),
+    "verify": ("verify", _verify),
 }
 """The blocks of an entry: the member that holds them, and what builds one."""
 

@@ -6,32 +6,31 @@ import json
 import os
 import re
 import shutil
-import sys
-import time
-from collections import Counter, deque
-from contextlib import contextmanager, suppress
+from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from usagectl.capture.observations import Observations
 from usagectl.capture.refusals import Refusal
-from usagectl.cli import _output
+from usagectl.cli import _capture_hosts, _output
+from usagectl.cli._capture_live import Watcher
 from usagectl.cli._output import as_data
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
 from usagectl.machine import files
 from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from rich.console import Console, ConsoleOptions
-    from rich.table import Table
-    from rich.text import Text
-
     from usagectl.audit import AuditResult, Finding
-    from usagectl.capture import Arrival, Capture, Sums
+    from usagectl.capture import Arrival, Options, Sums
+    from usagectl.capture.file import CaptureFile
+    from usagectl.capture.observations import Observation
+    from usagectl.cli._capture_hosts import Sight
     from usagectl.cli._render import Page
     from usagectl.errors import UsagectlError
     from usagectl.machine.environment import Environment
@@ -42,13 +41,50 @@ _HOME_PATH = "UC405"
 _FIRST_TELLING = "UC300"
 """Rules from there on find tokens, values, names and paths; those before, the form of events."""
 
+_MOST_RULES = 4  # Below a table of hosts.
 _MOST_REASONS = 2
 _MOST_HOSTS = 2
 _MOST_NUMBERS = 5
+_MOST_FIRST = 5
+_NOT_SUMS = ("observed", "by_target", "target_bytes")
 _MOST_NAMES = 3
-_MOST_ROWS = 15
-_LEAST_WIDTH = 72
-_TITLES = ("time", "tool", "path", "events", "bytes")
+
+
+class Run(Protocol):
+    """A capture, whatever its way."""
+
+    options: Options
+    file: CaptureFile
+    left: tuple[int, ...]
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The variables that lead a program here; shown, so none of the user's own."""
+
+    def run(self, command: Sequence[str], /) -> int:
+        """Run a command, wait for what it leaves running, return its exit status."""
+
+    def wait_for_late(self) -> None:
+        """Wait for what still comes."""
+
+    def finish(self) -> None:
+        """Stop recording."""
+
+
+class Recorded(Run, Protocol):
+    """A capture by a recorder, which says how well it could see."""
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """Codes of what this machine has not got for it, such as `no-redirect`."""
+
+    @property
+    def hidden(self) -> Sequence[str]:
+        """Sockets of daemons that were hidden from the command."""
+
+    @property
+    def killed(self) -> int:
+        """How many processes had to be ended."""
 
 
 class Outcome(NamedTuple):
@@ -60,18 +96,25 @@ class Outcome(NamedTuple):
         found: the result of its audit.
         status: the command's exit status, None without a command.
         output: the capture file's name as it was typed.
+        sight: what a recorder saw by host; None at the endpoint, which sees requests alone.
     """
 
-    capture: Capture
+    capture: Run
     sums: Sums
     first: Sequence[Arrival]
     found: AuditResult
     status: int | None
     output: str | None = None
+    sight: Sight | None = None
 
     @property
     def unread(self) -> int:
-        """The number of events and bodies that no rule has looked at."""
+        """The number of events and bodies that no rule has looked at; of a recorder, none has to.
+
+        There, the notice is silent about most programs.
+        """
+        if self.sight is not None:
+            return 0
         audited = self.found.events + self.found.without_events
         return max(self.sums.events + self.sums.unparsed - audited, 0)
 
@@ -102,6 +145,36 @@ def refusal_shown(refusal: Refusal, name: Callable[[str], str]) -> Refusal:
     return refusal._replace(host=name(refusal.host))
 
 
+def listening(
+    watcher: Watcher, name: Callable[[str], str], *, only_own: bool
+) -> tuple[Watcher, list[Arrival]]:
+    """Return what hears a capture, and a list that gets the first requests.
+
+    Both are told names as they may be shown. With `only_own`, the list gets none that another
+    program may have sent.
+    """
+    first: list[Arrival] = []
+
+    def on_arrival(arrival: Arrival) -> None:
+        shown = arrival._replace(
+            path=name(arrival.path),
+            names=[*map(name, arrival.names)],
+            host=_capture_hosts.host_shown(arrival.host, name),
+        )
+        watcher.on_arrival(shown)
+        if len(first) < _MOST_FIRST and not (only_own and arrival.is_foreign):
+            first.append(shown)
+
+    def on_refusal(refusal: Refusal) -> None:
+        watcher.on_refusal(refusal_shown(refusal, name))
+
+    def on_observed(observed: Observation) -> None:
+        host = _capture_hosts.host_shown(observed.host, name)
+        watcher.on_observed(observed._replace(host=host))
+
+    return Watcher(on_arrival, on_refusal, on_observed), first
+
+
 def names_shown(environment: Environment, *, is_revealed: bool) -> Callable[[str], str]:
     """Return the function that turns a name or a path into what may be shown of it."""
     from usagectl import audit
@@ -122,8 +195,17 @@ def has_containers(environment: Environment, words: Sequence[str]) -> bool:
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:
     """Return a capture in its public JSON form."""
+    sums = as_data(
+        replace(
+            outcome.sums,
+            turned_away=Counter(),
+            observed=Observations(),
+            by_target=Counter(),
+            target_bytes=Counter(),
+        )
+    )
     return {
-        **as_data(replace(outcome.sums, turned_away=Counter())),
+        **{name: value for name, value in sums.items() if name not in _NOT_SUMS},
         "turned_away": [
             {**each._asdict(), "count": count, "advice": each.advice}
             for each, count in outcome.sums.turned_away.most_common()
@@ -133,6 +215,7 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
         "file": as_data(outcome.capture.options.file),
         "variables": as_data(outcome.capture.variables),
         "findings": as_data(outcome.found.findings),
+        **_capture_hosts.sight_data(outcome.sight),
     }
 
 
@@ -170,12 +253,25 @@ def write_summary(
 def show_outcome(outcome: Outcome) -> None:
     """Draw the summary in a dozen lines: what arrived, and how it departs from the notice."""
     page, kept = _output.new_page(heeds_columns=True), outcome.output
+    if outcome.sight is not None:
+        _show_sight(outcome, outcome.sight, page)
+        return
     used = _show_sums(outcome, page)
     _show_findings(outcome.found.findings, page, most=max(_MOST_LINES - used, 1))
     if kept is None and outcome.sums.requests:
         page.line("Next: with --output FILE the events are kept for usagectl audit.")
     elif kept is not None and outcome.found.findings:
         page.line(f"Next: usagectl audit {quote(kept)} says more about each finding.")
+
+
+def _show_sight(outcome: Outcome, sight: Sight, page: Page) -> None:
+    """Draw what a recorder saw, and where events of the notice's tools depart from it."""
+    _capture_hosts.show(sight, page)
+    _show_findings(outcome.found.findings, page, most=_MOST_RULES)
+    if outcome.output is not None and outcome.sums.requests:
+        page.line(f"Next: {quote(outcome.output)} holds each request, for usagectl audit.")
+    elif step := _capture_hosts.next_step(sight):
+        page.line(f"Next: {step}")
 
 
 def _show_sums(outcome: Outcome, page: Page) -> int:
@@ -293,86 +389,3 @@ def _row(group: _Group) -> tuple[str, str, str, str]:
     place = places[0] if len(places[0]) <= room else f"{places[0][: room - 1]}…"
     count = sum(each.count for each in members)
     return first.level, f"{first.rule} {first.name}", str(count), f"{place}{more}"
-
-
-class Watcher(NamedTuple):
-    """What is told of requests as they come."""
-
-    on_arrival: Callable[[Arrival], None]
-    on_refusal: Callable[[Refusal], None]
-
-
-@contextmanager
-def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watcher]:
-    """Show requests on stderr as they arrive: in a table on a terminal of ours, else in lines."""
-    if not is_wanted:
-        yield Watcher(lambda _arrival: None, lambda _refusal: None)
-    elif has_table and sys.stderr.isatty():
-        from rich.live import Live
-
-        from usagectl.cli._render import error_console
-
-        table = _ArrivalTable()
-        with Live(table, console=error_console(), refresh_per_second=4):
-            yield Watcher(table.add, table.add_refusal)
-    else:
-        yield Watcher(_print_arrival, _print_refusal)
-
-
-def _print_refusal(refusal: Refusal) -> None:
-    _output.print_remark(f"{_now()} turned away {refusal.what}", hint=refusal.advice)
-
-
-def _print_arrival(arrival: Arrival) -> None:
-    """Print a line for a request, between those of the command."""
-    at, tool, path, names, size = _cells(arrival)
-    _output.print_remark(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
-
-
-def _cells(arrival: Arrival) -> tuple[str, ...]:
-    names = ", ".join(arrival.names[:_MOST_NAMES]) or arrival.problem
-    tool = f"{arrival.tool}, by another address" if arrival.is_foreign else arrival.tool
-    return (_now(), tool, arrival.path, names, str(arrival.bytes))
-
-
-def _now() -> str:
-    return time.strftime("%H:%M:%S")
-
-
-class _ArrivalTable:
-    """Table of the newest requests; filled by one thread and drawn by another."""
-
-    def __init__(self) -> None:
-        self._rows: deque[tuple[str, ...]] = deque(maxlen=_MOST_ROWS)
-        self._requests = self._refused = 0
-
-    def add(self, arrival: Arrival) -> None:
-        """Add a request; the next refresh draws it."""
-        self._requests += 1
-        self._rows.append(_cells(arrival))
-
-    def add_refusal(self, refusal: Refusal) -> None:
-        """Add a request that was turned away."""
-        self._refused += 1
-        self._rows.append((_now(), "turned away", refusal.what, refusal.advice, ""))
-
-    def __rich_console__(
-        self, _console: Console, options: ConsoleOptions
-    ) -> Iterator[Table | Text]:
-        """Draw the table; on a narrow terminal each row as a line that wraps at words."""
-        from rich.table import Table
-        from rich.text import Text
-
-        rows = [tuple(map(_output.printable_line, row)) for row in tuple(self._rows)]
-        if options.max_width < _LEAST_WIDTH:
-            yield from (Text("  ".join(filter(None, row))) for row in rows)
-        else:
-            table = Table.grid(padding=(0, 2, 0, 0))
-            for _ in _TITLES:
-                table.add_column(overflow="fold")
-            table.add_row(*(Text(title, style="bold") for title in _TITLES))
-            for row in rows:
-                table.add_row(*map(Text, row))
-            yield table
-        refused = f", {self._refused} turned away" if self._refused else ""
-        yield Text(f"{count_of(self._requests, 'request')} so far{refused}", style="italic")

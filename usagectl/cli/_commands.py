@@ -29,6 +29,7 @@ MODULES: Mapping[str, str] = {
     "enable": "switch",
     "preview": "preview",
     "capture": "capture",
+    "verify": "verify",
     "audit": "audit",
     "spool": "spool",
     "replay": "replay",

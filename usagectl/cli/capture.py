@@ -2,100 +2,40 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import sys
 import time
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from usagectl import endpoint
 from usagectl.cli import _output
+from usagectl.cli._capture_options import Chosen, check, choosing
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.errors import InvalidValueError, UsagectlError, UsageError, count_of
+from usagectl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from usagectl.capture import Arrival, Capture, Options, Refusal
-    from usagectl.cli._capture_page import Outcome, Watcher
-
-_MOST_FIRST = 5
+    from usagectl.capture import Options
+    from usagectl.cli._capture_hosts import Mode, Sight
+    from usagectl.cli._capture_live import Watcher
+    from usagectl.cli._capture_page import Outcome, Recorded, Run
+    from usagectl.machine.environment import Environment
 
 app = new_app()
 apps = {"capture": app}
-
-
-class UnexpectedEventsError(UsagectlError):
-    """Something arrived where nothing was expected."""
-
-    code = "unexpected-events"
-    exit_status = 1
-
-    def __init__(self, count: int, *, first: Sequence[str]) -> None:
-        more = f" and {count - len(first)} more" if count > len(first) else ""
-        super().__init__(
-            f"Nothing was to be sent, and {count_of(count, 'request')} arrived: "
-            f"{'; '.join(first)}{more}.",
-            hint="usagectl status",
-        )
-
-
-class SilenceUnprovenError(UsagectlError):
-    """Nobody knows whether the command sent something.
-
-    A request was turned away, came by an address that the command was not given, or the command
-    is a tool that posts to an address of its own.
-    """
-
-    code = "silence-unproven"
-    exit_status = 1
-
-    def __init__(
-        self,
-        turned_away: Mapping[Refusal, int],
-        *,
-        foreign: int = 0,
-        not_led: Sequence[str] = (),
-    ) -> None:
-        first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
-        told = [f"{count} {refusal.what}" for refusal, count in first]
-        rest = sum(turned_away.values()) - sum(count for _, count in first)
-        told += [f"{rest} more"] if rest else []
-        reasons = [f"turned away: {', '.join(told)}"] if told else []
-        if foreign:
-            reasons.append(f"{count_of(foreign, 'request')} by another address than CMD's")
-        reasons += [f"{name} posts to an address of its own" for name in not_led]
-        helps = f" To mend the first: {first[0][0].advice}." if first else ""
-        super().__init__(
-            f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
-            hint=f"usagectl status {not_led[0]}" if not_led else "usagectl capture --live -- CMD",
-        )
-
-
-class NoticeNotKeptError(UsagectlError):
-    """What arrived departs from the notice."""
-
-    code = "notice-not-kept"
-    exit_status = 1
-
-    def __init__(self, errors: int, *, unread: int = 0) -> None:
-        loud = f"{count_of(errors, 'finding')} of the level error" if errors else ""
-        dark = f"{unread} of what arrived could not be read" if unread else ""
-        super().__init__(
-            f"What arrived departs from the notice: {', '.join(filter(None, (loud, dark)))}.",
-            hint="usagectl audit --list-rules",
-        )
 
 
 @app.command(
     cls=AnsweringCommand,
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
-def capture(  # noqa: PLR0913  (each is an option of the command)
+@choosing
+def capture(
     ctx: typer.Context,
     command: Annotated[
         list[str] | None,
@@ -105,131 +45,49 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
         ),
     ] = None,
     *,
-    expect: Annotated[
-        Literal["none", "notice"] | None,
-        typer.Option(
-            metavar="[none|notice]",
-            help="Exit with 1 if anything arrives; with `notice`, if what arrives breaks it.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Keep what arrives in this file, for audit, spool and replay.",
-        ),
-    ] = None,
-    summary: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Write the answer as one JSON object to this file, beside CMD."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
-    as_if_enabled: Annotated[
-        bool,
-        typer.Option(
-            "--as-if-enabled",
-            help="Lift the opt-outs of the tools that are caught, to see what CMD hides.",
-        ),
-    ] = False,
-    answer: Annotated[
-        Literal["on", "off", "error", "hang", "refuse", "slow"],
-        typer.Option(
-            metavar="[on|off|error|hang|refuse|slow]",
-            help="How the endpoint behaves: track_events true or false, status 500, no answer, "
-            "nothing listening, an answer after two seconds.",
-        ),
-    ] = "on",
-    bind: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Listen on this address, so that containers reach the endpoint.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(
-            min=0, max=65535, metavar="NUMBER", help="Listen on this port; 0 takes a free one."
-        ),
-    ] = 0,
-    grace: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=600,
-            metavar="SECONDS",
-            help="Time to wait at most for what CMD leaves running behind it.",
-        ),
-    ] = 10.0,
-    live: Annotated[
-        bool, typer.Option("--live", help="Show each request on stderr as it arrives.")
-    ] = False,
-    reveal: Annotated[
-        bool, typer.Option("--reveal", help="Keep tokens, home paths and all headers in clear.")
-    ] = False,
+    chosen: Chosen,
 ) -> _output.Answer:
-    """Run a command and record the usage events that variables lead here instead of out.
+    """Run a command and record what it tries to send, by one of three ways.
 
-    CMD runs against an endpoint on loopback: its output and its exit status stay
-    its own, and the summary goes to stderr. Its events are held against the
-    notice. Without CMD the endpoint serves until Ctrl-C, and the variables that
-    lead a program to it are printed.
+    Without --sealed and --proxy, variables lead the usage events of known tools
+    here instead of out. A program that posts to a URL of its own, whatever these
+    variables say, is not caught: what it sends goes out, and nothing is seen of it
+    here. Without CMD the endpoint serves until Ctrl-C, and the variables that lead
+    a program to it are printed.
 
-    A program that posts to a URL of its own, whatever these variables say, is not
-    caught: what it sends goes out, and nothing is seen of it here.
+    With --sealed (Linux) CMD runs with no network but a recorder, whatever it is
+    written in: each look-up, connection and request is seen, and nothing leaves
+    this machine. With --proxy, CMD is told to use the recorder as its proxy; a
+    program may pass that by.
+
+    CMD's output and its exit status stay its own, and the summary goes to stderr.
+    Events that the notice knows are held against it.
 
     To prove in CI that an opt-out works:
 
-    usagectl capture --expect none -- localstack config show
+    usagectl capture --sealed --expect none -- localstack config show
     """
     invocation: Invocation = ctx.obj
-    words = command or []
-    _check(expect=expect, answer=answer, bind=bind)
-    _check_files(output, summary, force=force, cwd=invocation.environment.cwd)
+    words, environment = command or [], invocation.environment
+    check(chosen, has_command=bool(words), cwd=environment.cwd)
     if words:
         _check_command(words, invocation)
-    from usagectl import capture as capturing
+    from usagectl.cli import _capture_expectations, _capture_live
     from usagectl.cli import _capture_page as page
 
+    summary = None if chosen.summary is None else environment.cwd / chosen.summary
     if summary is not None:
-        page.check_summary(invocation.environment.cwd / summary, replaces=force)
-    options = capturing.Options(
-        file=None if output is None else invocation.environment.cwd / output,
-        overwrite=force,
-        answer=answer,
-        address="127.0.0.1" if bind == "localhost" else bind,
-        port=port,
-        as_if_enabled=as_if_enabled,
-        reveal=reveal,
-        has_secret=bool(words),
-        grace_seconds=grace,
-    )
-    is_reached = options.reaches_containers or not page.has_containers(
-        invocation.environment, words
-    )
-    if expect and words and not is_reached:
-        _output.print_remark(
-            "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
-            "172.17.0.1 or 0.0.0.0 lets them."
-        )
-    not_led = _not_led(words)
-    for name in not_led:
-        _output.print_remark(
-            f"{name} posts to an address of its own, which this capture does not move: what it "
-            "sends goes out, and nothing is seen of it here.",
-            hint=f"usagectl explain {name}",
-        )
+        page.check_summary(summary, replaces=chosen.force)
+    options = _options(chosen, environment, has_command=bool(words))
+    if chosen.mode == "redirect":
+        _warn(chosen, options, words, environment)
     if words:  # Stdout is left to CMD: our own answer goes to stderr.
         ctx.with_resource(redirect_stdout(sys.stderr))
-    with page.watch(is_wanted=live, has_table=not words) as watcher:
-        outcome = _capture(ctx, options, words, watcher)._replace(output=output)
-    errors = _errors(outcome, expect, not_led)
+    with _capture_live.watch(is_wanted=chosen.live, has_table=not words) as watcher:
+        outcome = _capture(ctx, chosen, options, words, watcher)
+    errors = _capture_expectations.failed(outcome, chosen.expect, words)
     if summary is not None:
-        errors += page.write_summary(outcome, errors, invocation.environment.cwd / summary)
+        errors += page.write_summary(outcome, errors, summary)
     return _output.Answer(
         lambda: page.outcome_data(outcome),
         lambda: page.show_outcome(outcome),
@@ -239,28 +97,41 @@ def capture(  # noqa: PLR0913  (each is an option of the command)
     )
 
 
-def _not_led(words: Sequence[str]) -> list[str]:
-    """Name the tools that go by the command's name and post where no variable of ours leads."""
-    from usagectl import catalogue
+def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> Options:
+    from usagectl.capture import Options
 
-    names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
-    entries = map(catalogue.entry, names)
-    return [each.name for each in entries if not each.module and each.default != "off"]
+    return Options(
+        file=None if chosen.output is None else environment.cwd / chosen.output,
+        overwrite=chosen.force,
+        answer=chosen.answer,
+        address=chosen.address,
+        port=chosen.port,
+        as_if_enabled=chosen.as_if_enabled,
+        reveal=chosen.reveal,
+        has_secret=has_command,
+        own=tuple(chosen.own or ()),
+        offline=chosen.offline,
+        grace_seconds=chosen.grace,
+    )
 
 
-def _check_files(output: str | None, summary: str | None, *, force: bool, cwd: Path) -> None:
-    """Refuse names that are no file's, and --force without a file to replace."""
-    if force and output is None and summary is None:
-        raise UsageError("--force goes with --output FILE or --summary FILE.")
-    for option, name in (("--output", output), ("--summary", summary)):
-        if name in ("", "-"):
-            sentence = f'{option} needs a file name; "-" and "" are not allowed.'
-            raise UsageError(sentence, hint=f"usagectl capture {option} FILE -- CMD")
-    if output is None or summary is None:
-        return
-    # However each is written: the one would replace the other.
-    if os.path.realpath(cwd / output) == os.path.realpath(cwd / summary):
-        raise UsageError("--output and --summary need a file each.")
+def _warn(chosen: Chosen, options: Options, words: Sequence[str], environment: Environment) -> None:
+    """Say before the command runs what of it the endpoint will not see."""
+    from usagectl.cli import _capture_page as page
+    from usagectl.cli._capture_expectations import entries_of
+
+    is_reached = options.reaches_containers or not page.has_containers(environment, words)
+    if chosen.expect and words and not is_reached:
+        _output.print_remark(
+            "Containers cannot reach this endpoint, so this proves nothing about them; --bind "
+            "172.17.0.1 or 0.0.0.0 lets them."
+        )
+    for each in entries_of(words):
+        _output.print_remark(
+            f"{each.name} posts to an address of its own, which this capture does not move: what "
+            "it sends goes out, and nothing is seen of it here.",
+            hint="usagectl capture --sealed -- CMD",
+        )
 
 
 def _check_command(words: list[str], invocation: Invocation) -> None:
@@ -278,60 +149,86 @@ def _check_command(words: list[str], invocation: Invocation) -> None:
     processes.require_program(words, invocation.environment.variables)
 
 
-def _check(*, expect: str | None, answer: str, bind: str) -> None:
-    """Refuse options that do not go together, and a host name for --bind.
-
-    A name may stand for another machine's address, and would be looked up.
-    """
-    if expect and answer == "refuse":
-        raise UsageError("--answer refuse takes nothing in, so it can prove nothing.")
-    try:
-        ipaddress.ip_address("127.0.0.1" if bind == "localhost" else bind)
-    except ValueError:
-        raise InvalidValueError(
-            "--bind", bind, wanted="use an IP address of this machine", hint="usagectl capture"
-        ) from None
-
-
-def _capture(ctx: typer.Context, options: Options, words: list[str], watcher: Watcher) -> Outcome:
+def _capture(
+    ctx: typer.Context, chosen: Chosen, options: Options, words: list[str], watcher: Watcher
+) -> Outcome:
     """Run the command, or serve without one, and audit what arrived."""
     from usagectl import audit
-    from usagectl import capture as capturing
     from usagectl.cli import _capture_page as page
 
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
-    first: list[Arrival] = []
-
-    def on_arrival(arrival: Arrival) -> None:
-        """Pass a request on, without the names in it that reveal something of this machine."""
-        shown = arrival._replace(path=name(arrival.path), names=[*map(name, arrival.names)])
-        watcher.on_arrival(shown)
-        if len(first) < _MOST_FIRST and not (words and arrival.is_foreign):
-            first.append(shown)
-
-    def on_refusal(refusal: Refusal) -> None:
-        watcher.on_refusal(page.refusal_shown(refusal, name))
-
-    with capturing.opened(
-        environment, options, on_arrival=on_arrival, on_refusal=on_refusal
-    ) as capture:
-        host = f"[{options.address}]" if ":" in options.address else options.address
-        if not endpoint.is_loopback(f"http://{host}"):
-            _output.print_remark(
-                f"The endpoint listens on {options.address}: whoever reaches this machine there "
-                "can post to it."
-            )
-        status = capture.run(words) if words else None
+    heard, first = page.listening(watcher, name, only_own=bool(words))
+    with _opened(chosen.mode, environment, options, heard) as run:
+        if chosen.mode != "sealed":
+            _warn_of_address(options)
+        status = run.run(words) if words else None
         if not words:
-            _serve(capture, as_json=ctx.obj.as_json)
-        capture.finish()
-        found = audit.audit_capture(environment, capture.file.path, words)
-        sums = page.sums_shown(capture.file.sums, name)
-        return page.Outcome(capture, sums, first, page.judge(found), status)
+            _serve(run, as_json=ctx.obj.as_json)
+        run.finish()
+        has_sight = chosen.mode != "redirect"
+        found = audit.audit_capture(environment, run.file.path, words, only_known=has_sight)
+        return page.Outcome(
+            run,
+            page.sums_shown(run.file.sums, name),
+            first,
+            page.judge(found),
+            status,
+            chosen.output,
+            _sight(cast("Recorded", run), chosen, words, name) if has_sight else None,
+        )
 
 
-def _serve(capture: Capture, *, as_json: bool) -> None:
+def _opened(
+    mode: Mode, environment: Environment, options: Options, heard: Watcher
+) -> AbstractContextManager[Run]:
+    """Open a capture; the modules of its way alone are loaded."""
+    if mode == "sealed":
+        from usagectl.capture import sealed
+
+        return sealed.opened(environment, options, **heard._asdict())
+    if mode == "proxy":
+        from usagectl.capture import proxied
+
+        return proxied.opened(environment, options, **heard._asdict())
+    from usagectl import capture
+
+    return capture.opened(
+        environment, options, on_arrival=heard.on_arrival, on_refusal=heard.on_refusal
+    )
+
+
+def _sight(
+    run: Recorded, chosen: Chosen, words: Sequence[str], name: Callable[[str], str]
+) -> Sight:
+    """Say what a recorder saw, and how it looked."""
+    from usagectl.capture import hosts
+    from usagectl.cli import _capture_hosts
+
+    owner_of = hosts.known(own=tuple(chosen.own or ())).owner
+    rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
+    return _capture_hosts.Sight(
+        chosen.mode,
+        name(Path(words[0]).name) if words else "The program",
+        rows,
+        seen,
+        lacks=run.lacks,
+        hidden=run.hidden,
+        killed=run.killed,
+        is_offline=chosen.sealed or chosen.offline,
+    )
+
+
+def _warn_of_address(options: Options) -> None:
+    host = f"[{options.address}]" if ":" in options.address else options.address
+    if not endpoint.is_loopback(f"http://{host}"):
+        _output.print_remark(
+            f"The endpoint listens on {options.address}: whoever reaches this machine there "
+            "can post to it."
+        )
+
+
+def _serve(capture: Run, *, as_json: bool) -> None:
     """Print how to lead a program here, and serve until a signal."""
     from usagectl.machine import processes, shells
 
@@ -343,28 +240,3 @@ def _serve(capture: Capture, *, as_json: bool) -> None:
         while not ended:
             time.sleep(0.2)
     capture.wait_for_late()
-
-
-def _errors(
-    outcome: Outcome, expect: Literal["none", "notice"] | None, not_led: Sequence[str]
-) -> list[UsagectlError]:
-    """List the expectations that failed; what could not be written proves nothing."""
-    found: list[UsagectlError] = []
-    sums = outcome.sums
-    own = sums.requests - sums.foreign
-    if expect == "none" and own:
-        shown = [_describe(each) for each in outcome.first]
-        found.append(UnexpectedEventsError(own, first=shown))
-    if expect and (sums.refused or sums.foreign or not_led) and not found:
-        unproven = SilenceUnprovenError(sums.turned_away, foreign=sums.foreign, not_led=not_led)
-        found.append(unproven)
-    if expect == "notice" and (outcome.loud or outcome.unread):
-        found.append(NoticeNotKeptError(outcome.loud, unread=outcome.unread))
-    if outcome.capture.file.problem is not None:
-        found.append(outcome.capture.file.problem)
-    return found
-
-
-def _describe(arrival: Arrival) -> str:
-    names = ", ".join(sorted(set(arrival.names))) or arrival.problem
-    return f"{arrival.method} {arrival.path} ({names})"

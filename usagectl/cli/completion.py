@@ -87,6 +87,8 @@ class Shell(NamedTuple):
         table: the function that looks up a key in one table.
         case: the answer of that function for one key.
         between: what stands between two words of an answer.
+        tools: the definition of the list of all tools, which many answers hold.
+        all_tools: what stands in an answer for the words of that list.
     """
 
     file_name: str
@@ -96,12 +98,15 @@ class Shell(NamedTuple):
     table: str
     case: str
     between: str
+    tools: str
+    all_tools: str
 
     def write(self, tree: CommandNode) -> str:
         """Write the script that completes the commands of a tree."""
         text = files.read_data(self.template)
-        tables = _tables(tree, self._describe)
-        return text.replace(_MARK, "\n".join(self._write(*table) for table in tables.items()))
+        tables = [self._write(*table) for table in _tables(tree, self._describe).items()]
+        tools = self.tools.format(self.between.join(map(self.quote, catalogue.names())))
+        return text.replace(_MARK, "\n".join((tools, *tables)))
 
     def _describe(self, name: str, text: str) -> str:
         """Put a name and its help in one line, without characters that drive a terminal."""
@@ -110,21 +115,25 @@ class Shell(NamedTuple):
 
     def _write(self, name: str, table: Table) -> str:
         cases = (
-            self.case.format(self.quote(key), self.between.join(map(self.quote, words)))
+            self.case.format(self.quote(key), self.between.join(self._spell(words)))
             for key, words in table.items()
             if words
         )
         return self.table.format(name, "".join(cases))
 
+    def _spell(self, words: Sequence[str]) -> Iterator[str]:
+        """Quote the words of an answer; where all tools stand in it, name their list instead."""
+        tools = catalogue.names()
+        has_tools = set(tools) <= set(words)
+        for word in words:
+            if not has_tools or word not in tools:
+                yield self.quote(word)
+            elif word == tools[0]:
+                yield self.all_tools
+
 
 def _quote_zsh(text: str) -> str:
     return shells.quote_posix(text.replace("\\", "\\\\"))  # An escape in a description.
-
-
-def _quote_powershell(text: str) -> str:
-    """Quote in ASCII; a sum of strings stands in parentheses, since a comma binds tighter."""
-    quoted = shells.quote_powershell(text)
-    return quoted if text.isascii() else f"({quoted})"
 
 
 _BASH = Shell(  # 3.2 and later, with or without bash-completion.
@@ -137,6 +146,8 @@ _BASH = Shell(  # 3.2 and later, with or without bash-completion.
     ),
     case="        {})\n            reply=({})\n            ;;\n",
     between="\n                ",
+    tools="_usagectl_tools=(\n                {}\n)\n",
+    all_tools='"${_usagectl_tools[@]}"',
 )
 SHELLS: Mapping[str, Shell] = {
     "bash": _BASH,
@@ -145,6 +156,7 @@ SHELLS: Mapping[str, Shell] = {
         template="completion.zsh",
         described="{}:{}",
         quote=_quote_zsh,
+        tools="typeset -ga _usagectl_tools\n_usagectl_tools=(\n                {}\n)\n",
     ),
     "fish": Shell(  # 3.4 and later.
         "usagectl.fish",
@@ -157,18 +169,22 @@ SHELLS: Mapping[str, Shell] = {
         ),
         case="        case {}\n            printf '%s\\n' {}\n",
         between=" \\\n                ",
+        tools="set -g __usagectl_tools \\\n                {}\n",
+        all_tools="$__usagectl_tools",
     ),
     "powershell": Shell(  # 5 and later, in ASCII: it may be read in any code page.
         "usagectl.ps1",
         template="completion.ps1",
         described="{}|{}",
-        quote=_quote_powershell,
+        quote=shells.quote_powershell,
         table=(
             "function global:__usagectl_{}([string]$key) {{\n"
             "    switch -CaseSensitive ($key) {{\n{}    }}\n}}\n"
         ),
         case="        {} {{\n            {}\n        }}\n",
-        between=",\n                ",
+        between="\n            ",
+        tools="$global:__usagectl_tools = @(\n            {}\n)\n",
+        all_tools="$global:__usagectl_tools",
     ),
 }
 
@@ -310,7 +326,19 @@ class WrittenFile(NamedTuple):
 
 
 _TEXTS = (
-    *("ADDRESS", "FLOAT", "ID", "INT", "NUMBER", "PROGRAM", "SECONDS", "UID", "URL", "UUID"),
+    *(
+        "ADDRESS",
+        "FLOAT",
+        "HOST",
+        "ID",
+        "INT",
+        "NUMBER",
+        "PROGRAM",
+        "SECONDS",
+        "UID",
+        "URL",
+        "UUID",
+    ),
     *("VALUE", "VARIABLE", "VERSION", "WHEN"),
 )
 

@@ -380,7 +380,7 @@ def _show(data: Mapping[str, object], verdict: Consent, problem: UsagectlError |
     elif not data["recorded"]:
         typer.echo(f"Nothing was recorded: {tool}'s telemetry is off, by {decider}.")
     elif verdict.telemetry == "on":
-        typer.echo(f"Recorded {event} of {tool}; it is sent soon. Decided by {decider}.")
+        typer.echo(f"Recorded {event} of {tool}; it is sent soon. Decided by: {decider}.")
     else:
         typer.echo(f"Recorded {event} of {tool}; it stays on this machine.")
 

@@ -11,6 +11,8 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
 from usagectl.machine import processes, shells
+from usagectl.tools import instrumented
+from usagectl.tools.instrumented_rules import variable_of
 from usagectl.tools.opt_outs import opt_out_variables
 
 if TYPE_CHECKING:
@@ -59,9 +61,9 @@ def env(
     # $SHELL is not always the shell that runs `eval "$(usagectl env)"`.
     default = found if found == "zsh" or environment.system == "Windows" else "bash"
     chosen = format_name or default
-    variables = opt_out_variables(names or ())
-    text = shells.render(variables, chosen)
     defeats = _defeats(environment, names or ())
+    variables = _opt_outs(environment, names or ())
+    text = shells.render(variables, chosen)
     if not variables and not invocation.as_json:
         hint = f"usagectl explain {next(iter(names or ()))}"
         _output.print_remark("No variable switches off what was asked for.", hint=hint)
@@ -74,6 +76,18 @@ def env(
         "warnings": as_data(defeats),
     }
     return _output.Answer(lambda: data, lambda: typer.echo(text, nl=False))
+
+
+def _opt_outs(environment: Environment, names: Sequence[str]) -> dict[str, str]:
+    """Return what silences the named tools, a program that records through usagectl too.
+
+    Without a name no such program is: each of them heeds usagectl's own variable.
+    """
+    registered = {each.name for each in instrumented.read_all(environment)}
+    programs = [name for name in names if name in registered]
+    others = [name for name in names if name not in registered]
+    found = opt_out_variables(others) if others or not names else {}
+    return found | {variable_of(name): "off" for name in programs}
 
 
 def _defeats(environment: Environment, names: Sequence[str]) -> list[Caution]:

@@ -1,4 +1,4 @@
-"""`usagectl explain`: the notice in plain words, and where real clients depart from it."""
+"""`usagectl explain`: the notice, where real clients depart from it, and each tool, in words."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._output import as_data
 from usagectl.errors import UnknownEventError, UnknownToolError, nearest
 from usagectl.tools import do_not_track, instrumented
+from usagectl.tools.instrumented import Instrumented
+from usagectl.tools.instrumented_rules import variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from usagectl.catalogue.entry import Remark
     from usagectl.cli._render import Page
+    from usagectl.machine.environment import Environment
     from usagectl.notice import Departure, Event, Field, Notice
+    from usagectl.tools.instrumented import Registration
 
 app = new_app()
 apps = {"explain": app}
@@ -47,7 +51,8 @@ def explain(
 
     Of an event: its fields, and where real clients are known to go beyond the notice. Of a
     tool: what it sends and where to, its switches and which values they take, its files and
-    IDs, what no switch covers, and the evidence for each claim. DO_NOT_TRACK is a name as
+    IDs, what no switch covers, and the evidence for each claim; of a program that records
+    through usagectl, what it says of itself. DO_NOT_TRACK is a name as
     well: what it does to each tool.
     """
     if as_markdown:
@@ -55,17 +60,21 @@ def explain(
     invocation: Invocation = ctx.obj
     ctx.with_resource(notice.declared(instrumented.declarations(invocation.environment)))
     if name is not None:
-        return _explain_name(name)
+        return _explain_name(invocation.environment, name)
     found = notice.load()
     return _output.Answer(lambda: _notice_data(found), lambda: _show_all(found))
 
 
-def _explain_name(name: str) -> _output.Answer:
+def _explain_name(environment: Environment, name: str) -> _output.Answer:
     named = tuple(found for found in notice.load().departures if found.id == name.upper())
     if named:
         return _output.Answer(
             lambda: {"departures": as_data(named)}, lambda: _show_departures(_page(), named)
         )
+    events = [each.name for each in notice.all_events()]
+    program = None if name in events else instrumented.read(environment, name)
+    if program is not None:
+        return _explain_program(environment, program)
     if name in catalogue.names():
         return _explain_tool(name)
     if name.upper() == do_not_track.NAME:
@@ -74,7 +83,8 @@ def _explain_name(name: str) -> _output.Answer:
         known = [found.id for found in notice.load().departures]
         what = "a departure of real clients"
         raise UnknownEventError(name, known=[f"{known[0]} to {known[-1]}"], what=what)
-    _refuse_near_tool(name)
+    programs = [each.name for each in instrumented.read_all(environment)]
+    _refuse_near_tool(name, events, [*programs, *catalogue.names()])
     event_name, _, field_name = name.partition(".")
     event = notice.find_event(event_name)
     if not field_name:
@@ -87,16 +97,52 @@ def _explain_name(name: str) -> _output.Answer:
     )
 
 
-def _refuse_near_tool(name: str) -> None:
+def _refuse_near_tool(name: str, events: Sequence[str], tools: Sequence[str]) -> None:
     """Refuse a name that is no event's, and nearly that of a tool.
 
     Raises:
         UnknownToolError: it is.
     """
-    events = [each.name for each in notice.all_events()]
     is_event = name.partition(".")[0] in events or nearest(name.lower(), events)
-    if not is_event and nearest(name.lower(), catalogue.names()):
-        raise UnknownToolError(name, known=catalogue.names())
+    if not is_event and nearest(name.lower(), tools):
+        raise UnknownToolError(name, known=tools)
+
+
+def _explain_program(environment: Environment, program: Registration) -> _output.Answer:
+    """Show what a program that records through usagectl says of itself, and what it heeds."""
+    name = program.name
+    declared = [each for each in notice.load().declared_events if name in each.tools]
+    variable = variable_of(name)
+    endpoint = program.endpoint or "none is named: it sends nothing by itself"
+    files = [each.path for each in Instrumented(program).identity_files(environment)]
+
+    def show() -> None:
+        page = _page()
+        page.line(f"{name}: a program that records through usagectl", style="bold")
+        if program.problem:
+            page.indented(program.problem)
+        page.heading("What it records")
+        page.rows([(each.name, each.meaning) for each in declared])
+        page.indented("Beside what it declares, events of the notice; no parameter's value.")
+        page.section("Where to", [("telemetry", endpoint), ("moved by", "ANALYTICS_API")])
+        heeded = "whatever stops usagectl's own recording stops this one's"
+        switches = [(variable, "off, local or on; any other text is off"), ("others", heeded)]
+        page.section("Switches", switches)
+        page.section("Its files", [("machine ID", str(file)) for file in files])
+        page.next_step(f"usagectl status {name}, usagectl preview {name}")
+
+    data = {
+        "events": [each.name for each in declared],
+        "not_covered": [],
+        "tool": {
+            **{key: getattr(program, key) for key in _TOLD},
+            "opt_out": {variable: "off"},
+        },
+    }
+    return _output.Answer(lambda: data, show)
+
+
+_TOLD = ("name", "version", "endpoint", "program", "problem", "delivers")
 
 
 def _explain_tool(name: str) -> _output.Answer:

@@ -53,8 +53,9 @@ apps = {"machine-id": show_app, "reset-machine-id": reset_app, "cache-dir": cach
 def machine_id(ctx: typer.Context, *, reveal: Reveal = False) -> _output.Answer | None:
     """Show the machine ID in every place where a tool that is here keeps it.
 
-    The kind tells how it came about: random, or derived from this machine, so
-    that it comes back when the file is deleted. With a TOOL, that of the tool alone:
+    An ID that a tool left behind when it went is shown, too. The kind tells how it
+    came about: random, or derived from this machine, so that it comes back when the
+    file is deleted. With a TOOL, that of the tool alone:
     usagectl machine-id next.
     """
     if ctx.invoked_subcommand is not None:
@@ -75,6 +76,8 @@ def _show_ids(environment: Environment, names: Sequence[str], *, reveal: bool) -
     named = {tool.name for tool in chosen}
     found = [mid for mid in identity.read_all(environment) if mid.place.tool in named]
     found += [mid for tool in chosen for mid in catalogued_identity.read(environment, tool)]
+    here = {tool.name for tool in chosen if tool.name in names or _is_here(environment, tool)}
+    found = [mid for mid in found if mid.place.tool in here or mid.kind != "missing"]
     cautions = _cautions(environment, chosen)
     return _output.Answer(
         lambda: {
@@ -83,6 +86,10 @@ def _show_ids(environment: Environment, names: Sequence[str], *, reveal: bool) -
         },
         lambda: _show_places(found, cautions, names, reveal=reveal),
     )
+
+
+def _is_here(environment: Environment, tool: Tool) -> bool:
+    return tool.is_ours or tool.find(environment).is_found
 
 
 def _cautions(environment: Environment, chosen: Sequence[Tool]) -> list[tuple[str, Caution]]:

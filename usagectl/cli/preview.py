@@ -49,7 +49,8 @@ def preview(  # noqa: PLR0913  (each is an option)
         str | None,
         typer.Argument(
             metavar="TOOL",
-            help=f"Which tool: {', '.join(tools.names())}. All of them without a name.",
+            help="Which tool, such as localstack; usagectl status --all lists their names. "
+            "Without a name, those that are found here.",
         ),
     ] = None,
     *,
@@ -235,14 +236,14 @@ def _why_nothing(found: Preview) -> str:
         return f"{part.name} {state}. If it were on, it would send events. {reason}"
     if found.cautions:
         return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
-    return f"{part.name}: {part.telemetry}; nothing would be sent. {_reason(part, 'Decided by')}"
+    return f"{part.name}: {part.telemetry}; nothing would be sent. {_reason(part)}"
 
 
-def _reason(part: Consent, words: str = "Decided by:") -> str:
+def _reason(part: Consent) -> str:
     """Say in a sentence which switch decided, or that none is set."""
     if part.decided_by.source == "default":
         return "No switch is set."
-    return f"{words} {consent.describe(part.decided_by)}."
+    return f"Decided by: {consent.describe(part.decided_by)}."
 
 
 def _headline(found: Preview) -> str:

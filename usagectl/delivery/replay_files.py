@@ -196,7 +196,7 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) ->
             return
     for number, line in enumerate(chain(head, lines), start=1):
         found = _records_of(environment, line)
-        if line.strip() and not found:
+        if line.strip() and not found and not _is_observation(line):
             bad_lines.add(number, is_long=line == slicing.TOO_LONG)
         yield from found
 
@@ -217,6 +217,10 @@ def _records_of(environment: Environment, line: bytes) -> list[Record]:
     if record is not None and slicing.name_of(record.event):
         return [record]
     return [_record(environment, event) for event in slicing.events_of(line)]
+
+
+def _is_observation(line: bytes) -> bool:
+    return reading.is_observation(reading.Reader().decode(line).value)
 
 
 def _record(environment: Environment, event: bytes) -> Record:

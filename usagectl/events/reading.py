@@ -28,6 +28,9 @@ NO_OBJECT = "it holds what is no object"
 BESIDE = "it holds more than its events"
 """The `problem` of such a body that was read; all others say why it could not be."""
 
+OBSERVED = "observed"
+"""The member that a capture's line begins with that tells of no request: of a look-up, say."""
+
 PIECE_BYTES = 64 * 1024
 _MOST_LINE_BYTES = 32 * 1024 * 1024
 _MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
@@ -50,6 +53,13 @@ class Item(NamedTuple):
     value: object  # JSON as Python values; None where the line holds no JSON.
     hidden: Hidden  # What repeated names hide in it.
     text: bytes = b""  # Its exact bytes, in UTF-8.
+
+
+def is_observation(document: object) -> bool:
+    """True for a line of a capture that tells of what was seen beside the requests."""
+    if not isinstance(document, dict) or next(iter(document), "") != OBSERVED:
+        return False
+    return "count" in document and "name" not in document  # An event has a name.
 
 
 def pieces_of(source: BinaryIO | Iterable[bytes]) -> Iterable[bytes]:

@@ -11,7 +11,7 @@ import os
 import shlex
 import signal
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from usagectl.errors import UsagectlError
 
@@ -72,9 +72,24 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         CommandNotFoundError: no such program.
         CommandNotExecutableError: there is one, but it cannot be started.
     """
+    return run_started(lambda: _start(command, environment))
+
+
+class Child(Protocol):
+    """A program that runs."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+
+    def wait(self) -> int:
+        """Wait until it has ended; return its status, negative for a signal."""
+
+
+def run_started(start: Callable[[], Child]) -> int:
+    """Run what `start` starts in the foreground, as `run_child` does, and return its status."""
     relay = _Relay()
     with _handling_signals(relay.take):
-        child = _start(command, environment)
+        child = start()
         relay.attach(child)
         status = child.wait()
     return 128 - status if status < 0 else status
@@ -106,13 +121,13 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[byte
     try:
         # A shell's `<(...)` and make's job server hand descriptors down: all stay open.
         return subprocess.Popen(  # noqa: S603 - running what the user typed is the task
-            command, executable=executable, env=_without_own(environment), close_fds=False
+            command, executable=executable, env=without_own(environment), close_fds=False
         )
     except OSError as error:
-        raise _translated(error, program, environment) from error
+        raise translated(error, program, environment) from error
 
 
-def _without_own(variables: Mapping[str, str]) -> dict[str, str]:
+def without_own(variables: Mapping[str, str]) -> dict[str, str]:
     """Leave out what Python added to our own variables: in the C locale, LC_CTYPE (PEP 538).
 
     Only Linux still says which variables we were started with.
@@ -125,7 +140,7 @@ def _without_own(variables: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _translated(error: OSError, program: str, environment: Mapping[str, str]) -> UsagectlError:
+def translated(error: OSError, program: str, environment: Mapping[str, str]) -> UsagectlError:
     """Return the error for a missing program or for one that does not start.
 
     The number alone does not say which: a missing interpreter counts as "no such file",
@@ -151,7 +166,7 @@ class _Relay:
     """Passes signals on to a child, including those that came before it started."""
 
     def __init__(self) -> None:
-        self._child: Popen[bytes] | None = None
+        self._child: Child | None = None
         self._early: list[int] = []
 
     def take(self, number: int, _frame: FrameType | None) -> None:
@@ -161,7 +176,7 @@ class _Relay:
             # Popen sends nothing to a child that has ended: its ID may be another's.
             self._child.send_signal(number)
 
-    def attach(self, child: Popen[bytes]) -> None:
+    def attach(self, child: Child) -> None:
         self._child = child
         for number in self._early:
             self.take(number, None)

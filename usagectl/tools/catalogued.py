@@ -119,7 +119,7 @@ class Catalogued(Tool):
         loudest = max(found, key=lambda each: RANK[each.verdict.telemetry])
         said = cautions.of(loudest, environment)
         if len({each.verdict.telemetry for each in found}) > 1:
-            said = (*said, cautions.version_unknown(self.entry))
+            said = (*said, cautions.version_unknown(self.entry, environment))
         return (
             PartReading(
                 PART,
@@ -150,10 +150,8 @@ class Catalogued(Tool):
         return switching.switch(self.entry, asked, wish)
 
     def way_off(self, environment: Environment) -> str:
-        """Return the line that silences it: a variable, a project's file, its own command."""
-        from usagectl.tools import catalogued_switching as switching  # of no use to status
-
-        return switching.way_off(self.entry, environment, self._release(environment))
+        """Return what silences it where its own file does not help."""
+        return cautions.way_off(self.entry, environment, self._release(environment), past_file=True)
 
     def identity_files(self, environment: Environment) -> tuple[IdentityFile, ...]:  # noqa: ARG002
         """Name none: where its IDs lie is said by name alone."""

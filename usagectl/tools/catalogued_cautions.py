@@ -38,20 +38,20 @@ def of(reading: Reading, environment: Environment) -> tuple[Caution, ...]:
     """List what a person should know of a tool's switches as they stand."""
     return (
         *_breaking(reading),
-        *_misread(reading),
-        *_partial(reading),
+        *_misread(reading, environment),
+        *_partial(reading, environment),
         *_do_not_track(reading, environment),
         *_unreadable(reading),
     )
 
 
-def version_unknown(entry: Entry) -> Caution:
+def version_unknown(entry: Entry, environment: Environment) -> Caution:
     """Warn that the releases differ and that it is not known which one is here."""
     message = (
         f"Which release of {entry.title} is here was not found, and they do not read their "
         "switches alike: the loudest one counts."
     )
-    return Caution("version-unknown", message, way_off(entry))
+    return Caution("version-unknown", message, way_off(entry, environment))
 
 
 def own_switches(entry: Entry, version: str | None = None) -> Iterator[SwitchRule]:
@@ -72,29 +72,49 @@ def can_be_written(entry: Entry) -> bool:
     return any(not each.covers for each in rules) or bool(covered and covered >= set(entry.parts))
 
 
-def way_off(entry: Entry, version: str | None = None) -> str:
-    """Return a command that silences a tool: a variable, its file, or its own command."""
+def way_off(
+    entry: Entry, environment: Environment, version: str | None = None, *, past_file: bool = False
+) -> str:
+    """Return a command that silences a tool here: a variable, a file, its own command.
+
+    Where the user's file does not help, as something beats it, `past_file` names what else does.
+    """
     for rule in own_switches(entry, version):
         if rule.variables:
-            return f"export {rule.variables[0]}={quote(str(rule.write))}"
+            return _export(rule)
+        if not past_file and entry.file(rule.file).scope == "user":
+            return f"usagectl disable {entry.name}"
+    if not past_file and can_be_written(entry):
         return f"usagectl disable {entry.name}"
-    if can_be_written(entry):
-        return f"usagectl disable {entry.name}"
+    if _has_project_file(entry, environment, version):
+        return f"usagectl disable --project {entry.name}"
     return next((each.run for each in entry.commands), f"usagectl explain {entry.name}")
 
 
-def _way_of(rule: SwitchRule, reading: Reading) -> str:
+def _has_project_file(entry: Entry, environment: Environment, version: str | None) -> bool:
+    if all(file.scope == "machine" for file in entry.files):
+        return False
+    from usagectl.tools import catalogued_switching  # Of use to few tools.
+
+    return catalogued_switching.writes_project(entry, environment, version or entry.version)
+
+
+def _export(rule: SwitchRule) -> str:
+    return f"export {rule.variables[0]}={quote(str(rule.write))}"
+
+
+def _way_of(rule: SwitchRule, reading: Reading, environment: Environment) -> str:
     """Return what says with one switch what was meant; another one's where it is not written."""
     if rule.variables and rule.write is not None:
-        return f"export {rule.variables[0]}={quote(str(rule.write))}"
-    return way_off(reading.entry, reading.version)
+        return _export(rule)
+    return way_off(reading.entry, environment, reading.version)
 
 
 def _repair_of(tried: Tried, reading: Reading) -> str:
     """Return what lets a tool run again that a value breaks."""
     rule, entry = tried.rule, reading.entry
     if rule.variables:
-        return f"unset {tried.switch.name}" if rule.write is None else _way_of(rule, reading)
+        return f"unset {tried.switch.name}" if rule.write is None else _export(rule)
     scope = entry.file(rule.file).scope
     if rule.write is None or scope == "machine":
         return f"usagectl explain {entry.name}"  # It says which values the tool takes.
@@ -124,13 +144,13 @@ def _breaking(reading: Reading) -> Iterator[Caution]:
         yield Caution("value-breaks-tool", message, hint, "error")
 
 
-def _misread(reading: Reading) -> Iterator[Caution]:
+def _misread(reading: Reading, environment: Environment) -> Iterator[Caution]:
     """Warn of a value that a person takes for the contrary of what it does."""
     title, is_loud = reading.entry.title, _is_loud(reading)
     for each in reading.tried:
         if each.rule.reach == "ci" or each.outcome == "breaks":
             continue
-        wish, way = _wish_of(each), _way_of(each.rule, reading)
+        wish, way = _wish_of(each), _way_of(each.rule, reading, environment)
         said = _said(each.switch)
         if wish == "off" and each.outcome in ("ignored", "on") and is_loud:
             message = f"{said} does not switch {title} off, although it reads so."
@@ -160,7 +180,7 @@ def _meaning_of(rule: SwitchRule, name: str) -> str:
     return "opt-in" if words and words[-1] in _OPT_IN else ""
 
 
-def _partial(reading: Reading) -> Iterator[Caution]:
+def _partial(reading: Reading, environment: Environment) -> Iterator[Caution]:
     """Warn where a switch silences a part and another goes on."""
     entry, senders = reading.entry, reading.verdict.senders
     if reading.verdict.telemetry != "on":
@@ -170,7 +190,7 @@ def _partial(reading: Reading) -> Iterator[Caution]:
         if each.outcome == "off" and each.rule.covers and each.switch.value is not None:
             quiet = _in_words([entry.parts[part] for part in each.rule.covers])
             message = f"{_said(each.switch)} silences only {quiet}. Still sent: {_in_words(loud)}."
-            yield Caution("covers-part", message, way_off(entry, reading.version))
+            yield Caution("covers-part", message, way_off(entry, environment, reading.version))
 
 
 def _in_words(names: list[str]) -> str:
@@ -182,7 +202,7 @@ def _do_not_track(reading: Reading, environment: Environment) -> Iterator[Cautio
     knows_it = any(_SHARED in rule.variables for rule in entry.switches)
     if _is_loud(reading) and not knows_it and is_no(environment.variables.get(_SHARED)):
         message = f"{_SHARED} is set, but {entry.title} does not read it."
-        yield Caution("do-not-track-ignored", message, way_off(entry, reading.version))
+        yield Caution("do-not-track-ignored", message, way_off(entry, environment, reading.version))
 
 
 def _unreadable(reading: Reading) -> Iterator[Caution]:

@@ -17,7 +17,6 @@ from usagectl.machine import file_errors, files, owners
 from usagectl.tools import editing, file_values, forms, places, undoing
 from usagectl.tools.base import Change
 from usagectl.tools.catalogued import shown
-from usagectl.tools.catalogued_cautions import own_switches
 from usagectl.tools.editing import Syntax
 from usagectl.tools.forms import MISSING
 from usagectl.tools.undoing import Step, Written
@@ -88,16 +87,11 @@ def switch(entry: Entry, asked: Asked, wish: Wish) -> tuple[Change, ...]:
         return changes if wish == "undo" else work.switch_on(targets, changes)
 
 
-def way_off(entry: Entry, environment: Environment, version: str) -> str:
-    """Return a command that silences a tool without a file of the user's; empty without one."""
-    for rule in own_switches(entry, version):
-        if rule.variables:
-            return f"export {rule.variables[0]}={quote(editing.as_text(rule.write))}"
-    asked = Asked(environment, version, project=True)
-    targets = [each for each in _targets(entry, asked) if _can_silence(each.rule, each.file.format)]
-    if any(not each.rule.covers for each in targets):
-        return f"usagectl disable --project {entry.name}"
-    return next((each.run for each in entry.commands), "")
+def writes_project(entry: Entry, environment: Environment, version: str) -> bool:
+    """True if a file that `disable --project` may write silences the whole tool here."""
+    targets = _targets(entry, Asked(environment, version, project=True))
+    whole = (each for each in targets if not each.rule.covers)
+    return any(_can_silence(each.rule, each.file.format) for each in whole)
 
 
 def _targets(entry: Entry, asked: Asked) -> Iterator[Target]:

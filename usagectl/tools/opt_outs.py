@@ -6,6 +6,7 @@ some conditions alone (root, a container, CI) is none that a start-up file could
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from usagectl import catalogue
@@ -15,7 +16,7 @@ from usagectl.errors import UnknownToolError
 from usagectl.tools.forms import outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from usagectl.catalogue.entry import Entry
 
@@ -74,6 +75,17 @@ def ways_of(entry: Entry) -> Iterator[Sequence[SwitchRule]]:
     yield from ([rule] for rule in shared if not rule.covers)
     yield _cover(own + shared, entry.parts)
     yield from ([rule] for rule in rules if rule not in newest)
+
+
+def silencing(variables: Mapping[str, str]) -> set[str]:
+    """Name the variables that silence a tool by the values they have, shared ones too."""
+    return {
+        name
+        for entry in map(catalogue.entry, known_names())
+        for rule in (*entry.switches, *starmap(_exactly, entry.opt_out.items()))
+        for name in rule.variables
+        if rule.reach != "ci" and name in variables and is_silent(rule, variables[name])
+    }
 
 
 def is_silent(rule: SwitchRule, value: str) -> bool:

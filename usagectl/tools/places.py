@@ -39,6 +39,14 @@ def path_of(file: File, environment: Environment, version: str | None = None) ->
     return None
 
 
+def path_to_make(file: File, environment: Environment, version: str | None = None) -> Path | None:
+    """Return where a file that is not there would lie, of those that count only if they exist."""
+    for place in file.places:
+        if place.exists == place.path:
+            return _at(place._replace(exists=""), file, environment, version)
+    return None
+
+
 def as_at(file: File, path: Path) -> File:
     """Return a file in the format that it has at one of its places."""
     there = (each.format for each in file.places if each.path.rpartition("/")[2] == path.name)

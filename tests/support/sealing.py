@@ -1,0 +1,86 @@
+"""Runs of `usagectl capture --sealed`, with what came in: requests, look-ups, connections."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from usagectl.capture import namespace
+from usagectl.events import record
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine, Outcome
+
+
+@functools.cache
+def _reason() -> str:
+    return namespace.can_seal()
+
+
+def require() -> None:
+    """Skip a test where this system refuses namespaces; in CI that is a failure."""
+    if reason := _reason():
+        if "CI" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def has_redirect() -> bool:
+    """True if nft is here, so that every port is recorded."""
+    return shutil.which("nft") is not None
+
+
+class Sealed(NamedTuple):
+    """A sealed run that is over."""
+
+    outcome: Outcome
+    data: dict[str, Any]
+    file: Path
+
+    @property
+    def requests(self) -> list[tuple[str, int, str, str, str]]:
+        """Host, port, method, path and body of each request, in the order in which they came."""
+        found = []
+        for line in self.file.read_bytes().splitlines():
+            known = json.loads(line)
+            if "method" in known:
+                place = known["host"], known["port"], known["method"], known["path"]
+                found.append((*place, _body_of(line)))
+        return found
+
+    def observed(self, kind: str) -> list[tuple[str, int, str]]:
+        """Host, port and detail of each observation of a kind, oldest first."""
+        lines = map(json.loads, self.file.read_bytes().splitlines())
+        return [
+            (each["host"], each["port"], each["detail"])
+            for each in lines
+            if each.get("observed") == kind
+        ]
+
+
+def _body_of(line: bytes) -> str:
+    """Return the bytes of a line's event, or the body that held none."""
+    known = json.loads(line)
+    _, key, event = line.partition(record.EVENT_KEY)
+    coded = known.get("raw" if key else "body")
+    return (base64.b64decode(coded) if coded else event.removesuffix(b"}")).decode()
+
+
+def seal(machine: Machine, *words: str, **variables: str) -> Sealed:
+    """Run `capture --sealed` with words that begin with its options, without any proxy."""
+    require()
+    folder = Path(tempfile.mkdtemp(dir=machine.folder))
+    files = ("--output", str(folder / "out.jsonl"), "--summary", str(folder / "sum.json"))
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "")
+    outcome = machine.run("capture", "--sealed", *files, *words, variables=proxies | variables)
+    summary = folder / "sum.json"
+    data = json.loads(summary.read_text()) if summary.exists() else {}
+    return Sealed(outcome, data.get("data") or {}, folder / "out.jsonl")

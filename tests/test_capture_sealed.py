@@ -1,0 +1,208 @@
+"""Tests of `usagectl capture --sealed` with real programs: all is recorded, nothing leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import sealing
+from tests.support.clients import CLIENTS, LITERAL, ODD_PORTS
+from tests.support.commands import start
+from tests.support.counting import wait_until
+from tests.support.sealing import seal
+
+if TYPE_CHECKING:
+    from tests.support.machine import Machine
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has namespaces")
+
+
+def test_every_client_is_recorded_whole(machine: Machine) -> None:
+    """Each posts by its own library, to names and literal addresses: with host, port and body.
+
+    Where nft is, those on other ports too; without it they are seen as refused.
+    """
+    clients = [each for each in (*CLIENTS, *LITERAL, *ODD_PORTS) if each.is_here]
+    script = " & ".join(each.line for each in clients) + " & wait"
+    found = seal(machine, "--reveal", "--", "sh", "-c", script)
+    came = {body: (host, port) for host, port, _, _, body in found.requests}
+    refused = {(host, port) for host, port, detail in found.observed("connection")}
+    recorded = [each for each in clients if sealing.has_redirect() or each not in ODD_PORTS]
+    assert {each.name: came.get(each.body) for each in recorded} == {
+        each.name: each.place for each in recorded
+    }, found.outcome.stderr
+    assert {each.place for each in clients} <= refused | set(came.values())
+
+
+def test_silence_is_proven_by_nothing_at_all(machine: Machine) -> None:
+    """`--expect silence` holds for a command that does nothing, and fails for one look-up."""
+    assert seal(machine, "--expect", "silence", "--", "true").outcome.status == 0
+    look_up = "import socket; socket.getaddrinfo('a.example', 80)"
+    found = seal(machine, "--expect", "silence", "--", sys.executable, "-c", look_up)
+    assert found.outcome.status == 1
+    assert ("a.example", 0, "A") in found.observed("look-up")
+    assert "[unexpected-events]" in found.outcome.stderr
+
+
+ODD = {
+    "daemon": (
+        "import os, time, urllib.request as u\n"
+        "if os.fork(): os._exit(0)\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "time.sleep(1)\n"
+        "u.urlopen('http://daemon.example/x', b'{}')\n"
+    ),
+    "udp": (
+        "import socket\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "s.sendto(b'metric:1|c', ('192.0.2.7', 8125))\n"
+    ),
+    "distrust": (
+        "import ssl, urllib.request as u\n"
+        "c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); c.load_default_certs = None\n"
+        "try: u.urlopen('https://pinned.example/x', b'{}', context=c)\n"
+        "except OSError: pass\n"
+    ),
+    "silent": "import socket; socket.create_connection(('mute.example', 80)).close()\n",
+    "nonsense": (
+        "import socket; s = socket.create_connection(('raw.example', 80)); s.send(b'\\0\\1\\2')\n"
+    ),
+    "lookup": "import socket; socket.getaddrinfo('asked.example', 443)\n",
+}
+
+
+def test_odd_ways_to_send_are_seen(machine: Machine) -> None:
+    """A daemon is waited for; UDP, a refused certificate, no HTTP and a mere look-up are seen."""
+    script = machine.cwd / "odd.py"
+    script.write_text(
+        "import os, sys\n"
+        + "".join(f"if not os.fork():\n exec({code!r}); os._exit(0)\n" for code in ODD.values())
+        + "for _ in range(len(sys.argv)): pass\n"
+        "while True:\n"
+        " try: os.wait()\n"
+        " except ChildProcessError: break\n"
+    )
+    found = seal(machine, "--", sys.executable, str(script))
+    seen = {kind: found.observed(kind) for kind in ("look-up", "connection", "datagram")}
+    hosts = {host for host, *_ in found.requests}
+    assert "daemon.example" in hosts, found.outcome.stderr
+    assert [(host, port) for host, port, _ in seen["datagram"]] == [("192.0.2.7", 8125)]
+    assert ("pinned.example", 443) in {each[:2] for each in found.observed("tls-refused")}
+    assert {("mute.example", 80, "silent"), ("raw.example", 80, "unknown")} <= {*seen["connection"]}
+    assert "asked.example" in {host for host, *_ in seen["look-up"]}
+    assert "pinned.example" in found.outcome.stderr
+
+
+def test_what_is_left_is_ended_with_the_run(machine: Machine) -> None:
+    """At the end of the grace time nothing of the command runs, and the answer says so."""
+    found = seal(machine, "--grace", "0", "--", "sh", "-c", "sleep 301.5 >/dev/null 2>&1 &")
+    assert (found.outcome.status, running("sleep 301.5")) == (0, [])
+    assert "ended" in found.outcome.stderr
+
+
+def running(text: str) -> list[int]:
+    """List the processes whose command line holds a text."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # It has ended.
+            if text.encode() in each.read_bytes().replace(b"\0", b" "):
+                found.append(int(each.parent.name))
+    return found
+
+
+def test_statuses_and_signals_are_the_commands(machine: Machine) -> None:
+    """Its status is ours; one that cannot be run is a shell's; SIGTERM reaches it."""
+    wrong = []
+    for words, status in (
+        (("sh", "-c", "exit 7"), 7),
+        (("sh", "-c", "kill -KILL $$"), 137),
+        (("no-such-program",), 127),
+    ):
+        found = seal(machine, "--", *words)
+        if found.outcome.status != status:
+            wrong.append((words, found.outcome))
+    assert wrong == []
+    machine.install_program("waits", "#!/bin/sh\ntrap 'exit 9' TERM\necho ready\nsleep 60 & wait\n")
+    process = start(machine, "capture", "--sealed", "--grace", "0", "--", "waits")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 9
+
+
+def test_nothing_stays_of_a_killed_run(machine: Machine) -> None:
+    """After SIGKILL, of its whole process group too, no process, mount or file is left.
+
+    With its last process the kernel takes a namespace away.
+    """
+    sealing.require()
+    before = Path("/proc/self/mountinfo").read_text()
+    mark = f"sleep 60.{os.getpid()}"
+    machine.install_program("waits", f"#!/bin/sh\necho ready\nexec {mark}\n")
+    process = start(machine, "capture", "--sealed", "--", "waits", start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    assert wait_until(lambda: running(mark))  # The shell becomes it after its line.
+    (sleeping,) = running(mark)
+    network = Path(f"/proc/{sleeping}/ns/net").readlink()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert wait_until(lambda: not list((machine.folder / "tmp").iterdir()))
+    assert wait_until(lambda: network not in networks())
+    assert (running(mark), Path("/proc/self/mountinfo").read_text()) == ([], before)
+
+
+def networks() -> set[Path]:
+    """List the network namespaces that processes of this machine are in."""
+    found = set()
+    for each in Path("/proc").glob("[0-9]*/ns/net"):
+        with suppress(OSError):
+            found.add(each.readlink())
+    return found
+
+
+def test_nothing_reaches_the_host(machine: Machine) -> None:
+    """A listener on the host sees nothing, whichever way the command tries to reach it."""
+    with socket.create_server(("0.0.0.0", 0)) as host, socket.socket(socket.AF_UNIX) as hidden:  # noqa: S104
+        port = host.getsockname()[1]
+        path = str(machine.folder / "tmp" / "daemon.sock")
+        hidden.bind(path)
+        hidden.listen()
+        code = f"""
+import socket, sys
+for family, address in (
+    (socket.AF_INET, ("127.0.0.1", {port})),
+    (socket.AF_INET, ("{own_address()}", {port})),
+    (socket.AF_UNIX, {path!r}),
+):
+    try:
+        with socket.socket(family) as made:
+            made.settimeout(5)
+            made.connect(address)
+            made.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    except OSError as error:
+        print(address, error)
+"""
+        found = seal(machine, "--", sys.executable, "-c", code)
+        for each in (host, hidden):
+            each.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                each.accept()
+    assert "daemon.sock" in found.outcome.stdout
+
+
+def own_address() -> str:
+    """Return an address of this machine that is not loopback, as far as there is one."""
+    lines = Path("/proc/net/fib_trie").read_text().splitlines()
+    local = [above.split()[-1] for above, line in pairwise(lines) if "/32 host LOCAL" in line]
+    return next((each for each in local if not each.startswith("127.")), "192.0.2.1")

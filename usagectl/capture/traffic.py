@@ -1,0 +1,119 @@
+"""What a recorder saw of a command, by host: whose it is, look-ups, connections, requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from usagectl.capture.file import Sums
+    from usagectl.capture.observations import Observation
+
+KINDS = (
+    *("telemetry", "errors", "unknown"),
+    *("update-check", "configuration", "own", "loopback"),
+)
+"""What a host is for the tool that it belongs to, worst first; the first three are `is_loud`."""
+
+_LOUD = frozenset(KINDS[:3])
+COUNTED = {
+    "look-up": "look_ups",
+    "connection": "connections",
+    "tls-refused": "tls_refused",
+    "datagram": "packets",
+    "packet": "packets",
+}
+"""By the kind of an observation: the member that counts it."""
+
+
+_COUNTS = ("look_ups", "connections", "requests", "bytes", "tls_refused", "packets")
+"""The members of a row that are counts, in their order."""
+
+
+class Owner(Protocol):
+    """Whom a host belongs to."""
+
+    @property
+    def tool(self) -> str:
+        """The tool, or several with commas; empty where that is not known."""
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+
+    @property
+    def service(self) -> str:
+        """The service behind it, where many programs post to one; else empty."""
+
+
+class HostTraffic(NamedTuple):
+    """What went to one port of a host, as far as it belongs to one owner."""
+
+    host: str
+    port: int  # 0 where no more than its name was asked for.
+    tool: str
+    kind: str
+    service: str
+    look_ups: int = 0
+    connections: int = 0
+    requests: int = 0
+    bytes: int = 0  # Of the requests' bodies.
+    tls_refused: int = 0
+    packets: int = 0  # Of any other kind, such as UDP.
+
+    @property
+    def is_loud(self) -> bool:
+        """True if this may be telemetry: nobody has said that it is something else."""
+        return self.kind in _LOUD
+
+
+class _Key(NamedTuple):
+    host: str
+    port: int
+    tool: str
+    kind: str
+    service: str
+
+
+def by_host(sums: Sums, owner_of: Callable[[str, str], Owner]) -> tuple[HostTraffic, ...]:
+    """Sum up by host, port and owner, worst first; `owner_of` takes a host and a path or none.
+
+    A look-up and a connection say no path: they count with the first request to that host.
+    """
+    rows: dict[_Key, Counter[str]] = {}
+    known: dict[tuple[str, int], _Key] = {}  # By host and port, and by host alone with port 0.
+
+    def add(key: _Key, counts: Mapping[str, int]) -> None:
+        known.setdefault((key.host, key.port), key)
+        known.setdefault((key.host, 0), key)
+        rows.setdefault(key, Counter()).update(counts)
+
+    for target, count in sums.by_target.items():
+        owner = owner_of(target.host, target.path)
+        key = _key(target.host, target.port, owner)
+        add(key, {"requests": count, "bytes": sums.target_bytes[target]})
+    for observed, count in _look_ups_last(sums):
+        found = known.get((observed.host, observed.port))
+        new = found or _key(observed.host, observed.port, owner_of(observed.host, ""))
+        add(new, {COUNTED[observed.kind]: count})
+    made = (HostTraffic(*key, *map(rows[key].__getitem__, _COUNTS)) for key in rows)
+    return tuple(sorted(made, key=_rank))
+
+
+def _look_ups_last(sums: Sums) -> Iterator[tuple[Observation, int]]:
+    """Yield what was observed; of a host that was reached, the look-up has a row already."""
+    seen = sorted(sums.observed, key=lambda each: each.observation.kind == "look-up")
+    for each in seen:
+        yield each.observation, each.times
+
+
+def _key(host: str, port: int, owner: Owner) -> _Key:
+    return _Key(host, port, owner.tool, owner.kind, owner.service)
+
+
+def _rank(row: HostTraffic) -> tuple[int, int, int, int, str, int]:
+    """What comes first: the worst, and of these the one of which most came."""
+    counts = (-row.requests, -row.connections, -row.look_ups)
+    return (KINDS.index(row.kind), *counts, row.host, row.port)

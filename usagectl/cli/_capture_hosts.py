@@ -1,0 +1,268 @@
+"""Answer of a recorder that knows each host: whose it is, what went there, what was not seen."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from usagectl.capture import traffic
+from usagectl.cli._output import as_data
+from usagectl.errors import count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from usagectl.capture.file import Sums
+    from usagectl.capture.observations import Seen
+    from usagectl.capture.traffic import HostTraffic
+    from usagectl.cli._render import Page
+
+Mode = Literal["redirect", "sealed", "proxy"]
+
+_MOST_ROWS = 11
+_MOST_SOCKETS = 2
+_KINDS = {
+    "telemetry": ("telemetry", "telemetry of {}"),
+    "errors": ("error reports", "error reports of {}"),
+    "unknown": ("unknown", "unknown, for {}"),
+    "update-check": ("update check", "update check of {}"),
+    "configuration": ("settings", "settings of {}"),
+    "own": ("own", "own"),
+    "loopback": ("loopback", "loopback"),
+}
+"""What a host is, in words: where its tool is not known, and where it is."""
+
+_READERS = {"no-http2": "HTTP/2", "no-brotli": "brotli", "no-zstandard": "zstandard"}
+
+
+class Gap(NamedTuple):
+    """One thing that a capture could not see."""
+
+    code: str
+    sentence: str
+
+
+class Sight(NamedTuple):
+    """What a recorder saw of a command, under names that may be shown, and how it looked.
+
+    Attributes:
+        mode: the way of the capture.
+        command: the name of the command.
+        traffic: the sums by host, worst first.
+        seen: what was observed beside the requests, oldest first.
+        lacks: codes of what this machine has not got for a recorder.
+        hidden: sockets of daemons that were hidden from the command.
+        killed: how many processes had to be ended.
+        is_offline: whether nothing that came was passed on.
+    """
+
+    mode: Mode
+    command: str
+    traffic: Sequence[HostTraffic]
+    seen: Sequence[Seen] = ()
+    lacks: Sequence[str] = ()
+    hidden: Sequence[str] = ()
+    killed: int = 0
+    is_offline: bool = True
+
+    @property
+    def loud(self) -> tuple[HostTraffic, ...]:
+        """The hosts that may have got telemetry."""
+        return tuple(row for row in self.traffic if row.is_loud)
+
+    def count(self, kind: str, *details: str) -> int:
+        """Count what was observed of a kind, with one of these details or with any."""
+        return sum(
+            each.times
+            for each in self.seen
+            if each.observation.kind == kind and (not details or each.observation.detail in details)
+        )
+
+
+def rows_shown(
+    sums: Sums, owner_of: Callable[[str, str], traffic.Owner], name: Callable[[str], str]
+) -> tuple[tuple[HostTraffic, ...], tuple[Seen, ...]]:
+    """Return the sums by host, and what was observed, under names that may be shown."""
+    rows = traffic.by_host(sums, owner_of)
+    shown = tuple(row._replace(host=host_shown(row.host, name)) for row in rows)
+    seen = []
+    for each in sums.observed:
+        observed = each.observation
+        host = host_shown(observed.host, name)
+        seen.append(each._replace(observation=observed._replace(host=host)))
+    return shown, tuple(seen)
+
+
+def host_shown(host: str, name: Callable[[str], str]) -> str:
+    """Return a host as it may be shown; an address alone gives nothing away."""
+    with suppress(ValueError):
+        ip_address(host)
+        return host
+    return name(host)
+
+
+def sight_data(sight: Sight | None) -> dict[str, object]:
+    """Return what a recorder saw in its public JSON form; empty without a recorder."""
+    if sight is None:
+        return {"mode": "redirect", "hosts": [], "observed": [], "not_seen": []}
+    return {
+        "mode": sight.mode,
+        "hosts": [_row_data(row) for row in sight.traffic],
+        "observed": [
+            {**each.observation._asdict(), "count": each.times, "time": as_data(each.first)}
+            for each in sight.seen
+        ],
+        "not_seen": [gap.code for gap in gaps(sight)],
+    }
+
+
+def _row_data(row: HostTraffic) -> dict[str, object]:
+    texts = {"tool": row.tool or None, "service": row.service or None}
+    return {**row._asdict(), "port": row.port or None, **texts}
+
+
+def told(row: HostTraffic) -> str:
+    """Say what went to a host: the strongest of what was seen, which tells of the weaker."""
+    parts = []
+    if row.requests:
+        parts.append(f"{count_of(row.requests, 'request')}, {count_of(row.bytes, 'byte')}")
+    elif row.connections:
+        parts.append(count_of(row.connections, "connection"))
+    elif row.look_ups:
+        parts.append(count_of(row.look_ups, "look-up"))
+    if row.tls_refused:
+        parts.append(f"certificate refused {count_of(row.tls_refused, 'time')}")
+    if row.packets:
+        parts.append(count_of(row.packets, "packet"))
+    return ", ".join(parts)
+
+
+def place_of(row: HostTraffic) -> str:
+    """Name the host, with its port where that is not a usual one."""
+    host = f"[{row.host}]" if ":" in row.host else row.host
+    return row.host if row.port in (0, 80, 443) else f"{host}:{row.port}"
+
+
+def tool_of(rows: Sequence[HostTraffic]) -> str:
+    """Name the first tool that is known to send to one of these hosts, alone; else empty."""
+    return next((row.tool for row in rows if row.tool and "," not in row.tool), "")
+
+
+def first_sentence(sight: Sight) -> str:
+    """Say the answer in a sentence."""
+    end = "" if sight.mode == "proxy" and not sight.is_offline else " Nothing left this machine."
+    if not sight.traffic:
+        return _silence(sight)
+    loud = sight.loud
+    if not loud:
+        places = count_of(len(sight.traffic), "place")
+        return f"{sight.command} sent no telemetry; it tried {places} known for other things.{end}"
+    first, *others = loud
+    more = f" and to {count_of(len(others), 'more place')}" if others else ""
+    return f"{sight.command} {_did(first)} {place_of(first)}{more}.{end}"
+
+
+def _silence(sight: Sight) -> str:
+    if sight.mode == "proxy":
+        return f"Nothing of {sight.command} came to the proxy."
+    return f"{sight.command} sent nothing: no look-up, no connection, no packet."
+
+
+def _did(row: HostTraffic) -> str:
+    """Say what was done with a host, to stand before its name."""
+    if row.requests:
+        return f"sent {count_of(row.requests, 'request')} to"
+    if row.connections or row.packets:
+        return "tried to reach"
+    return "asked for the address of"
+
+
+def _what(row: HostTraffic) -> str:
+    unknown, known = _KINDS[row.kind]
+    if row.service and (not row.tool or "," in row.tool):
+        return f"{unknown} ({row.service})"
+    return known.format(row.tool) if row.tool else unknown
+
+
+def show(sight: Sight, page: Page) -> None:
+    """Draw the sentence, the table and what was not seen."""
+    style = "bold red" if sight.loud else "bold" if sight.traffic else "bold green"
+    page.line(first_sentence(sight), style=style)
+    most = sight.traffic if len(sight.traffic) <= _MOST_ROWS + 1 else sight.traffic[:_MOST_ROWS]
+    page.rows([(_what(row), place_of(row), told(row)) for row in most])
+    page.more(len(sight.traffic) - len(most), "; --summary FILE has them all")
+    if found := gaps(sight):
+        page.line(" ".join(gap.sentence for gap in found))
+
+
+def next_step(sight: Sight) -> str:
+    """Say what a person may do next; empty where nothing is left to do."""
+    if tool := tool_of(sight.loud):
+        return f"usagectl status {tool} says which switch decides."
+    if sight.loud:
+        return "name with --own HOST what CMD is for; --output FILE keeps what it sent."
+    return ""
+
+
+def gaps(sight: Sight) -> list[Gap]:
+    """List what could not be seen, in the order of a person's interest."""
+    if sight.mode == "proxy":
+        return [Gap("passes-proxy", _PASSES), *_unread(sight)]
+    return [*_unread(sight), *_unrecorded(sight), *_ended(sight), *_of_no_network(sight)]
+
+
+_PASSES = "A program may pass a proxy by: what did so was not seen, so this proves no silence."
+_NO_NETWORK = (
+    "The command had no network: its own requests got an empty answer, so it may have gone "
+    "another way than outside; what failed may have been dropped or sent again."
+)
+
+
+def _unread(sight: Sight) -> Iterator[Gap]:
+    """Yield what came, and of which only the host is known."""
+    if refused := sum(row.tls_refused for row in sight.traffic):
+        what = f"{count_of(refused, 'time')} the certificate of this run was refused"
+        yield Gap("tls-refused", f"{what}: the host is known, not what was to be sent.")
+    if "no-http2" in sight.lacks and (found := sight.count("connection", "h2")):
+        what = f"{count_of(found, 'connection')} in HTTP/2 not read"
+        yield Gap("no-http2", f"{what}: pip install 'usagectl[capture]' reads them.")
+    for code in ("no-brotli", "no-zstandard"):
+        if code in sight.lacks:
+            told_of = f"Bodies packed with {_READERS[code]} are kept unread"
+            yield Gap(code, f"{told_of}: pip install 'usagectl[capture]' reads them.")
+    if found := sight.count("connection", "unknown"):
+        yield Gap("unknown-protocol", f"{count_of(found, 'connection')} spoke no HTTP.")
+
+
+def _unrecorded(sight: Sight) -> Iterator[Gap]:
+    """Yield what was noticed, and recorded by nobody."""
+    refused = sight.count("connection", "refused")
+    if "no-redirect" in sight.lacks and refused:
+        what = f"{count_of(refused, 'connection')} to ports that nobody records"
+        yield Gap("no-redirect", f"{what}: with nftables installed they are.")
+    if "no-packets" in sight.lacks:
+        yield Gap("no-packets", "Packets could not be watched: UDP and other ports are not seen.")
+    if "no-ipv6" in sight.lacks:
+        yield Gap("no-ipv6", "This machine has no IPv6, so nothing could go by it.")
+    if found := sight.count("datagram") + sight.count("packet"):
+        yield Gap("packets", f"Counted and not kept: {count_of(found, 'packet')} beside TCP.")
+
+
+def _ended(sight: Sight) -> Iterator[Gap]:
+    """Yield what might have sent more, had it been let."""
+    if sight.killed:
+        what = count_of(sight.killed, "process", "processes")
+        yield Gap("killed", f"{what} still ran and had to be ended; --grace SECONDS waits longer.")
+    if sight.hidden:
+        named = ", ".join(sight.hidden[:_MOST_SOCKETS])
+        rest = len(sight.hidden) - _MOST_SOCKETS
+        more = f" and {rest} more" if rest > 0 else ""
+        yield Gap("hidden-sockets", f"Hidden from it: the sockets of daemons at {named}{more}.")
+
+
+def _of_no_network(sight: Sight) -> Iterator[Gap]:
+    if any(row.kind == "loopback" for row in sight.traffic):
+        yield Gap("no-loopback", "What runs on this machine was not there for it, as 127.0.0.1.")
+    if sight.traffic:
+        yield Gap("no-network", _NO_NETWORK)

@@ -1,0 +1,128 @@
+"""Requests of a capture while they arrive: lines on stderr, or a table on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from usagectl.cli import _output
+from usagectl.errors import count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console, ConsoleOptions
+    from rich.table import Table
+    from rich.text import Text
+
+    from usagectl.capture import Arrival, Refusal
+    from usagectl.capture.observations import Observation
+
+_MOST_NAMES = 3
+_MOST_ROWS = 15
+_LEAST_WIDTH = 72
+_TITLES = ("time", "tool", "path", "events", "bytes")
+
+
+class Watcher(NamedTuple):
+    """What is told of requests as they come, and of what is seen beside them."""
+
+    on_arrival: Callable[[Arrival], None] = lambda _arrival: None
+    on_refusal: Callable[[Refusal], None] = lambda _refusal: None
+    on_observed: Callable[[Observation], None] = lambda _observed: None
+
+
+@contextmanager
+def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watcher]:
+    """Show requests on stderr as they arrive: in a table on a terminal of ours, else in lines."""
+    if not is_wanted:
+        yield Watcher()
+    elif has_table and sys.stderr.isatty():
+        from rich.live import Live
+
+        from usagectl.cli._render import error_console
+
+        table = _ArrivalTable()
+        with Live(table, console=error_console(), refresh_per_second=4):
+            yield Watcher(table.add, table.add_refusal, table.add_observed)
+    else:
+        yield Watcher(_print_arrival, _print_refusal, _print_observed)
+
+
+def _print_refusal(refusal: Refusal) -> None:
+    _output.print_remark(f"{_now()} turned away {refusal.what}", hint=refusal.advice)
+
+
+def _print_arrival(arrival: Arrival) -> None:
+    """Print a line for a request, between those of the command."""
+    at, tool, path, names, size = _cells(arrival)
+    _output.print_remark(f"{at} {arrival.method} {path} {tool}: {names} ({size} bytes)")
+
+
+def _print_observed(observed: Observation) -> None:
+    kind, place, detail = _cells_of(observed)
+    more = f" ({detail})" if detail else ""
+    _output.print_remark(f"{_now()} {kind}: {place}{more}")
+
+
+def _cells_of(observed: Observation) -> tuple[str, str, str]:
+    """Say of an observation its kind, where it went, and its detail."""
+    port = f":{observed.port}" if observed.port else ""
+    return observed.kind, f"{observed.host}{port}", observed.detail
+
+
+def _cells(arrival: Arrival) -> tuple[str, ...]:
+    names = ", ".join(arrival.names[:_MOST_NAMES]) or arrival.problem
+    tool = f"{arrival.tool}, by another address" if arrival.is_foreign else arrival.tool
+    return (_now(), tool, f"{arrival.host}{arrival.path}", names, str(arrival.bytes))
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+class _ArrivalTable:
+    """Table of the newest requests; filled by one thread and drawn by another."""
+
+    def __init__(self) -> None:
+        self._rows: deque[tuple[str, ...]] = deque(maxlen=_MOST_ROWS)
+        self._requests = self._refused = 0
+
+    def add(self, arrival: Arrival) -> None:
+        """Add a request; the next refresh draws it."""
+        self._requests += 1
+        self._rows.append(_cells(arrival))
+
+    def add_refusal(self, refusal: Refusal) -> None:
+        """Add a request that was turned away."""
+        self._refused += 1
+        self._rows.append((_now(), "turned away", refusal.what, refusal.advice, ""))
+
+    def add_observed(self, observed: Observation) -> None:
+        """Add what was seen beside the requests."""
+        kind, place, detail = _cells_of(observed)
+        self._rows.append((_now(), kind, place, detail, ""))
+
+    def __rich_console__(
+        self, _console: Console, options: ConsoleOptions
+    ) -> Iterator[Table | Text]:
+        """Draw the table; on a narrow terminal each row as a line that wraps at words."""
+        from rich.table import Table
+        from rich.text import Text
+
+        rows = [tuple(map(_output.printable_line, row)) for row in tuple(self._rows)]
+        if options.max_width < _LEAST_WIDTH:
+            yield from (Text("  ".join(filter(None, row))) for row in rows)
+        else:
+            table = Table.grid(padding=(0, 2, 0, 0))
+            for _ in _TITLES:
+                table.add_column(overflow="fold")
+            table.add_row(*(Text(title, style="bold") for title in _TITLES))
+            for row in rows:
+                table.add_row(*map(Text, row))
+            yield table
+        refused = f", {self._refused} turned away" if self._refused else ""
+        yield Text(f"{count_of(self._requests, 'request')} so far{refused}", style="italic")

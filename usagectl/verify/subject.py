@@ -1,0 +1,193 @@
+"""A tool to be verified: its entry in the catalogue or its author's own file, and the program."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tomllib
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from usagectl import catalogue
+from usagectl.catalogue import checking
+from usagectl.catalogue.entry import Entry
+from usagectl.errors import FileUnreadableError, UnknownToolError, UsagectlError
+from usagectl.machine import inventory
+from usagectl.machine.files import reason_of
+from usagectl.tools import detection
+from usagectl.tools.base import Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from usagectl.catalogue.entry import Verify
+    from usagectl.machine.environment import Environment
+
+_DEFAULTS: Mapping[str, object] = {
+    "summary": "what its author says",
+    "how": "wire",
+    "version": "unknown",
+    "date": "2000-01-01",
+    "source": "its author's file",
+    "default": "on",
+}
+"""What the catalogue demands of an entry and an author need not write."""
+
+
+class VerifyFileError(UsagectlError):
+    """An author's file has an unknown, missing or invalid key."""
+
+    code = "verify-file"
+    exit_status = 2
+
+    def __init__(self, file: Path, key: str, *, found: str, wanted: str) -> None:
+        super().__init__(
+            f"{file}: {key} is {found}; wanted: {wanted}.", hint="usagectl verify --help"
+        )
+        self.key = key
+
+
+class CommandNotHereError(UsagectlError):
+    """The tool to be verified is not on this machine."""
+
+    code = "tool-not-here"
+    exit_status = 127
+
+    def __init__(self, title: str, *, hint: str) -> None:
+        super().__init__(f"{title} was not found on this machine, so it cannot be run.", hint=hint)
+
+
+class NothingToRunError(UsagectlError):
+    """The catalogue knows no command with which a tool sends."""
+
+    code = "nothing-to-run"
+    exit_status = 2
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The catalogue knows no command that makes {name} send.",
+            hint="usagectl verify ./mytool.toml",
+        )
+
+
+class Subject(NamedTuple):
+    """A tool that can be run: its entry, its program, and the folder of its file."""
+
+    entry: Entry
+    installation: Installation
+    folder: Path  # What `{here}` stands for.
+
+    @property
+    def version(self) -> str:
+        """The release that is here, as far as that is known."""
+        return self.installation.version or self.entry.version
+
+    @property
+    def verify(self) -> Verify:
+        """How it is run."""
+        return self.entry.verify
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The command lines that must never send."""
+        program = next(iter(self.entry.detect.executables), "")
+        return self.verify.silent or tuple(f"{program} {each}" for each in ("--help", "--version"))
+
+    @property
+    def node_modules(self) -> Path | None:
+        """The folder of npm packages that the tool lies in; None for another kind of tool."""
+        around = self.installation.packages or self.installation.executable or Path()
+        return next((each for each in around.parents if each.name == "node_modules"), None)
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """The folders in which its programs are, to stand first on PATH."""
+        modules, executable = self.node_modules, self.installation.executable
+        folders = modules and modules / ".bin", executable and executable.parent
+        return tuple(each for each in folders if each)
+
+
+def find(name: str, environment: Environment) -> Subject:
+    """Return a tool of the catalogue by its name, or the one that an author's file describes.
+
+    Raises:
+        UnknownToolError: the catalogue has no such tool.
+        FileUnreadableError: the file cannot be read.
+        VerifyFileError: it is not TOML, or a key is unknown, missing or invalid.
+        NothingToRunError: no command of the tool is known that sends.
+        CommandNotHereError: it is not on this machine.
+    """
+    if name.endswith(".toml") or "/" in name:
+        file = environment.cwd / name
+        entry, folder = read(file), file.parent.absolute()
+    elif name in catalogue.names():
+        entry, folder = catalogue.entry(name), environment.cwd
+    else:
+        raise UnknownToolError(name, known=catalogue.names())
+    if not entry.verify.commands:
+        raise NothingToRunError(name)
+    found = _installation(entry, environment, folder)
+    # A library has no program; of a tool that has, a file that its use left behind runs nothing.
+    if not (found.executable if entry.detect.executables else found.installed):
+        raise CommandNotHereError(entry.title, hint=_way_to_install(entry))
+    return Subject(entry, found, folder)
+
+
+def _installation(entry: Entry, environment: Environment, folder: Path) -> Installation:
+    """Find the program; one with a slash is a path, from the folder of the file."""
+    for each in entry.detect.executables:
+        if "/" in each and (found := shutil.which(folder / filled(each, folder))):
+            return Installation(installed=True, executable=Path(found))
+    return detection.find(entry, environment, stock=inventory.take(environment))
+
+
+def filled(text: str, folder: Path, value: str = "{value}") -> str:
+    """Put the folder of the file and the typed value in their places."""
+    return text.replace("{here}", str(folder)).replace("{value}", value)
+
+
+def _way_to_install(entry: Entry) -> str:
+    """Return the command that installs a tool, where its packages are known."""
+    words = {"npm": "npm install", "python": "python -m pip install"}
+    packages = entry.verify.packages or {"npm": entry.detect.npm, "python": entry.detect.python}
+    ways = [
+        f"{words[kind]} {' '.join(map(shlex.quote, names))}"
+        for kind, names in packages.items()
+        if names and kind in words
+    ]
+    program = next(iter(entry.detect.executables), entry.name)
+    return " && ".join(ways) or f"command -v {shlex.quote(program)}"
+
+
+def read(file: Path) -> Entry:
+    """Read an author's file, in the form of the catalogue's entries.
+
+    Raises:
+        FileUnreadableError: it cannot be read.
+        VerifyFileError: it is not TOML, or a key is unknown, missing or invalid.
+    """
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileUnreadableError(file, reason=reason_of(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise VerifyFileError(
+            file, "the file", found=f"no TOML ({error})", wanted="TOML"
+        ) from error
+    if "module" in data:
+        raise VerifyFileError(file, "module", found="there", wanted="the forms of [[switch]]")
+    whole = {**_DEFAULTS, **data}
+    for key, found, wanted in chain(checking.faults_of(whole), _missing(whole)):
+        raise VerifyFileError(file, key, found=found, wanted=wanted)
+    return Entry(whole)
+
+
+def _missing(data: Mapping[str, Any]) -> Iterator[checking.Fault]:
+    """Yield what is missing to run it, which an entry of the catalogue may leave out."""
+    if not data["detect"].get("executables"):
+        yield "detect.executables", "missing", 'the names of its programs: ["mytool"]'
+    if not data.get("verify", {}).get("commands"):
+        yield "verify.commands", "missing", 'command lines that send: ["mytool build"]'
+    if not data.get("switch"):
+        yield "switch", "missing", "a [[switch]] for each way to switch it off"
