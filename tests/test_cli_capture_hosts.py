@@ -79,11 +79,13 @@ def test_the_first_sentence_is_the_answer() -> None:
         ),
         (sight(), "next sent nothing: no look-up, no connection, no packet."),
         (sight(NEXT, mode="proxy", is_offline=False), "next sent 8 requests to telemetry.next"),
-        (sight(mode="proxy", is_offline=False), "Nothing of next came to the proxy."),
+        (sight(mode="proxy", is_offline=False), "next sent nothing to the proxy."),
     ):
         found = hosts.first_sentence(seen)
         assert found.startswith(told), found
         assert (found.endswith("Nothing left this machine.")) == ("left" in told)
+    offline = hosts.first_sentence(sight(NEXT, mode="proxy", is_offline=True))
+    assert offline.endswith("telemetry.nextjs.org. Nothing was passed on."), "it may be passed by"
 
 
 def test_none_fails_on_what_may_be_telemetry() -> None:
@@ -134,7 +136,18 @@ def test_a_host_of_many_is_of_nobody() -> None:
     assert hosts.tool_of((shared, NEXT)) == "next"
     assert "status" not in hosts.next_step(sight(shared))
     (error,) = expectations.failed(outcome(sight(shared)), "none", ("x",))
-    assert "--own HOST" in error.hint
+    assert error.hint == "usagectl capture --sealed --own HOST -- CMD"
+
+
+def test_the_next_step_is_one_that_helps() -> None:
+    """A proxy's capture stays one, and `--own` is not named where silence is wanted."""
+    for seen, expect, hint in (
+        (sight(ODD, mode="proxy"), "none", "usagectl capture --proxy --own HOST -- CMD"),
+        (sight(ODD), "silence", "usagectl capture --sealed --output FILE -- CMD"),
+        (sight(NEXT), "silence", "usagectl status next"),
+    ):
+        (error,) = expectations.failed(outcome(seen), expect, ("x",))  # type: ignore[arg-type]
+        assert error.hint == hint
 
 
 def test_what_was_not_seen_is_said() -> None:

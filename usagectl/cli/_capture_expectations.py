@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from usagectl.capture import Arrival, Refusal
+    from usagectl.capture.traffic import HostTraffic
     from usagectl.catalogue.entry import Entry
     from usagectl.cli._capture_hosts import Sight
     from usagectl.cli._capture_page import Outcome
@@ -20,6 +21,7 @@ Expect = Literal["none", "notice", "silence"]
 
 _MOST_FIRST = 5
 _SEALED = "usagectl capture --sealed -- CMD"
+_KEPT = "usagectl capture --sealed --output FILE -- CMD"
 
 
 class UnexpectedEventsError(UsagectlError):
@@ -29,18 +31,15 @@ class UnexpectedEventsError(UsagectlError):
     exit_status = 1
 
     def __init__(
-        self, count: int, *, first: Sequence[str], of_hosts: bool = False, tool: str = ""
+        self, count: int, *, first: Sequence[str], of_hosts: bool = False, hint: str = ""
     ) -> None:
         more = f" and {count - len(first)} more" if count > len(first) else ""
-        came, hint = f"{count_of(count, 'request')} arrived", "usagectl status"
+        came = f"{count_of(count, 'request')} arrived"
         if of_hosts:
             came = f"CMD tried {count_of(count, 'place')}"
-            hint = (
-                f"usagectl status {tool}" if tool else "usagectl capture --sealed --own HOST -- CMD"
-            )
         super().__init__(
             f"Nothing was to be sent, and {came}: {'; '.join(first)}{more}.",
-            hint=hint,
+            hint=hint or "usagectl status",
         )
 
 
@@ -152,8 +151,8 @@ def _failed_at_recorder(
     unwanted = {"none": sight.loud, "silence": sight.traffic, "notice": ()}[expect]
     if unwanted:
         first = [f"{place_of(row)} ({told(row)})" for row in unwanted[:_MOST_FIRST]]
-        tool = tool_of(unwanted)
-        return [UnexpectedEventsError(len(unwanted), first=first, of_hosts=True, tool=tool)]
+        hint = _hint_of_hosts(sight, unwanted, expect)
+        return [UnexpectedEventsError(len(unwanted), first=first, of_hosts=True, hint=hint)]
     sums, is_blind = outcome.sums, "no-packets" in sight.lacks
     if sums.unstored or sums.refused or is_blind:
         unstored = sums.unstored
@@ -162,6 +161,13 @@ def _failed_at_recorder(
         passing = [each for each in entries_of(words) if each.proxy != "honoured"]
         return [ProxyPassedByError(each.name, ignores=each.proxy == "ignored") for each in passing]
     return []
+
+
+def _hint_of_hosts(sight: Sight, unwanted: Sequence[HostTraffic], expect: Expect) -> str:
+    """Say what helps: a known tool has a switch, and no `--own` makes up for silence."""
+    if tool := tool_of(unwanted):
+        return f"usagectl status {tool}"
+    return _KEPT if expect == "silence" else f"usagectl capture --{sight.mode} --own HOST -- CMD"
 
 
 def _describe(arrival: Arrival) -> str:

@@ -151,7 +151,9 @@ def tool_of(rows: Sequence[HostTraffic]) -> str:
 
 def first_sentence(sight: Sight) -> str:
     """Say the answer in a sentence."""
-    end = "" if sight.mode == "proxy" and not sight.is_offline else " Nothing left this machine."
+    end = " Nothing left this machine."
+    if sight.mode == "proxy":  # It knows of nothing but what came to it.
+        end = " Nothing was passed on." if sight.is_offline else ""
     if not sight.traffic:
         return _silence(sight)
     loud = sight.loud
@@ -165,7 +167,7 @@ def first_sentence(sight: Sight) -> str:
 
 def _silence(sight: Sight) -> str:
     if sight.mode == "proxy":
-        return f"Nothing of {sight.command} came to the proxy."
+        return f"{sight.command} sent nothing to the proxy."
     return f"{sight.command} sent nothing: no look-up, no connection, no packet."
 
 
@@ -214,7 +216,7 @@ def gaps(sight: Sight) -> list[Gap]:
 
 _PASSES = "A program may pass a proxy by: what did so was not seen, so this proves no silence."
 _NO_NETWORK = (
-    "The command had no network: its own requests got an empty answer, so it may have gone "
+    "The command had no network: its own requests got a made-up answer, so it may have gone "
     "another way than outside; what failed may have been dropped or sent again."
 )
 

@@ -152,7 +152,7 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     `name` is the tool or file as it was typed.
     """
     title = report.subject.entry.title
-    shown = f"usagectl capture --sealed -- {report.subject.verify.commands[0]}"
+    shown = _how_to_see(report.subject.verify.commands[0], name)
     every = report.results
     broken = [each for each in every if each.verdict == "breaks"]
     unproved = [each for each in every if each.verdict == "not-proved"]
@@ -164,6 +164,13 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     if unproved:
         found.append(NotProvedError(title, unproved, hint=shown))
     return found
+
+
+def _how_to_see(command: str, name: str) -> str:
+    """Return the line that shows what a tool sends; `{value}` and its like mean nothing outside."""
+    if "{" in command:
+        return f"usagectl verify {quote(name)} --keep requests.jsonl"
+    return f"usagectl capture --sealed -- {command}"
 
 
 def data_of(report: Report, block: dict[str, Any]) -> dict[str, object]:
