@@ -49,7 +49,8 @@ class NotProvedError(UsagectlError):
     def __init__(self, title: str, rows: Sequence[Result], *, hint: str) -> None:
         first = rows[0]
         more = f"; and {count_of(len(rows) - 1, 'more row')}" if len(rows) > 1 else ""
-        super().__init__(f"Not proved of {title}: {first.row.name}: {first.why}{more}.", hint=hint)
+        why = first.why.rstrip(".")
+        super().__init__(f"Not proved of {title}: {first.row.name}: {why}{more}.", hint=hint)
 
 
 @app.command(cls=AnsweringCommand)
@@ -151,8 +152,11 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
 
     `name` is the tool or file as it was typed.
     """
-    title = report.subject.entry.title
-    shown = _how_to_see(report.subject.verify.commands[0], name)
+    from usagectl.verify.subject import filled
+
+    subject, title = report.subject, report.subject.entry.title
+    command = filled(subject.verify.commands[0], subject.folder, "value")
+    shown = f"usagectl capture --sealed -- {command}"
     every = report.results
     broken = [each for each in every if each.verdict == "breaks"]
     unproved = [each for each in every if each.verdict == "not-proved"]
@@ -164,13 +168,6 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     if unproved:
         found.append(NotProvedError(title, unproved, hint=shown))
     return found
-
-
-def _how_to_see(command: str, name: str) -> str:
-    """Return the line that shows what a tool sends; `{value}` and its like mean nothing outside."""
-    if "{" in command:
-        return f"usagectl verify {quote(name)} --keep requests.jsonl"
-    return f"usagectl capture --sealed -- {command}"
 
 
 def data_of(report: Report, block: dict[str, Any]) -> dict[str, object]:
