@@ -129,6 +129,19 @@ def test_a_proxy_is_no_proof_for_a_tool_that_may_pass_it_by() -> None:
     assert codes(sight(NEXT, mode="proxy"), "none") == ["unexpected-events"]
 
 
+def test_what_had_to_be_ended_proves_no_silence() -> None:
+    """It might have sent a moment later; what it did send comes first, and the notice asks less."""
+    for seen, expect, found in (
+        (sight(killed=1), "silence", ["silence-unproven"]),
+        (sight(CHECK, killed=2), "none", ["silence-unproven"]),
+        (sight(NEXT, killed=2), "none", ["unexpected-events"]),
+        (sight(killed=1), "notice", []),
+    ):
+        assert codes(seen, expect) == found  # type: ignore[arg-type]
+    (error,) = expectations.failed(outcome(sight(killed=2)), "none", ("x",))
+    assert "2 processes still ran and had to be ended (--grace SECONDS" in str(error)
+
+
 def test_a_host_of_many_is_of_nobody() -> None:
     """A service that many tools post to is named by itself: who sent there is not known."""
     shared = POSTHOG._replace(tool="chromadb, mem0")

@@ -61,6 +61,7 @@ class SilenceUnprovenError(UsagectlError):
         not_led: Sequence[str] = (),
         unstored: int = 0,
         is_blind: bool = False,
+        killed: int = 0,
     ) -> None:
         first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
         named = [f"{count} {refusal.what}" for refusal, count in first]
@@ -72,6 +73,9 @@ class SilenceUnprovenError(UsagectlError):
         reasons += [f"{name} posts to an address of its own" for name in not_led]
         reasons += [f"{count_of(unstored, 'record')} could not be kept"] if unstored else []
         reasons += ["packets could not be watched"] if is_blind else []
+        if killed:
+            what = count_of(killed, "process", "processes")
+            reasons.append(f"{what} still ran and had to be ended (--grace SECONDS waits longer)")
         helps = f" To mend the first: {first[0][0].advice}." if first else ""
         super().__init__(
             f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
@@ -153,14 +157,24 @@ def _failed_at_recorder(
         first = [f"{place_of(row)} ({told(row)})" for row in unwanted[:_MOST_FIRST]]
         hint = _hint_of_hosts(sight, unwanted, expect)
         return [UnexpectedEventsError(len(unwanted), first=first, of_hosts=True, hint=hint)]
-    sums, is_blind = outcome.sums, "no-packets" in sight.lacks
-    if sums.unstored or sums.refused or is_blind:
-        unstored = sums.unstored
-        return [SilenceUnprovenError(sums.turned_away, unstored=unstored, is_blind=is_blind)]
+    unproven = _unproven(outcome, sight, expect)
+    if unproven is not None:
+        return [unproven]
     if sight.mode == "proxy" and expect == "none":
         passing = [each for each in entries_of(words) if each.proxy != "honoured"]
         return [ProxyPassedByError(each.name, ignores=each.proxy == "ignored") for each in passing]
     return []
+
+
+def _unproven(outcome: Outcome, sight: Sight, expect: Expect) -> SilenceUnprovenError | None:
+    """Say what might have been missed; of what was ended nobody knows what it meant to send."""
+    sums, is_blind = outcome.sums, "no-packets" in sight.lacks
+    killed = 0 if expect == "notice" else sight.killed
+    if not (sums.unstored or sums.refused or is_blind or killed):
+        return None
+    return SilenceUnprovenError(
+        sums.turned_away, unstored=sums.unstored, is_blind=is_blind, killed=killed
+    )
 
 
 def _hint_of_hosts(sight: Sight, unwanted: Sequence[HostTraffic], expect: Expect) -> str:
