@@ -139,7 +139,10 @@ def test_what_had_to_be_ended_proves_no_silence() -> None:
     ):
         assert codes(seen, expect) == found  # type: ignore[arg-type]
     (error,) = expectations.failed(outcome(sight(killed=2)), "none", ("x",))
-    assert "2 processes still ran and had to be ended (--grace SECONDS" in str(error)
+    assert "2 processes still ran and had to be ended" in str(error)
+    assert error.hint == "usagectl capture --sealed --grace SECONDS -- CMD"
+    (error,) = expectations.failed(outcome(sight(lacks=("no-packets",))), "silence", ("x",))
+    assert error.hint == "usagectl capture --sealed --live -- CMD", "it would go out without"
 
 
 def test_a_host_of_many_is_of_nobody() -> None:

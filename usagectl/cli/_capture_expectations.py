@@ -62,6 +62,7 @@ class SilenceUnprovenError(UsagectlError):
         unstored: int = 0,
         is_blind: bool = False,
         killed: int = 0,
+        hint: str = "",
     ) -> None:
         first = sorted(turned_away.items(), key=lambda each: -each[1])[:_MOST_FIRST]
         named = [f"{count} {refusal.what}" for refusal, count in first]
@@ -75,11 +76,11 @@ class SilenceUnprovenError(UsagectlError):
         reasons += ["packets could not be watched"] if is_blind else []
         if killed:
             what = count_of(killed, "process", "processes")
-            reasons.append(f"{what} still ran and had to be ended (--grace SECONDS waits longer)")
+            reasons.append(f"{what} still ran and had to be ended")
         helps = f" To mend the first: {first[0][0].advice}." if first else ""
         super().__init__(
             f"Nobody knows what was sent: {'; '.join(reasons)}.{helps}",
-            hint=_SEALED if not_led else "usagectl capture --live -- CMD",
+            hint=hint or (_SEALED if not_led else "usagectl capture --live -- CMD"),
         )
 
 
@@ -172,8 +173,13 @@ def _unproven(outcome: Outcome, sight: Sight, expect: Expect) -> SilenceUnproven
     killed = 0 if expect == "notice" else sight.killed
     if not (sums.unstored or sums.refused or is_blind or killed):
         return None
+    longer = "--grace SECONDS" if killed else "--live"
     return SilenceUnprovenError(
-        sums.turned_away, unstored=sums.unstored, is_blind=is_blind, killed=killed
+        sums.turned_away,
+        unstored=sums.unstored,
+        is_blind=is_blind,
+        killed=killed,
+        hint=f"usagectl capture --{sight.mode} {longer} -- CMD",
     )
 
 
