@@ -137,7 +137,7 @@ def test_calls_of_grpc_are_stored(machine: Machine) -> None:
 def test_a_body_over_the_limit_holds_up_no_other(machine: Machine) -> None:
     """What still comes of it is taken in, so that the window of the connection stays open."""
     with desk(machine, max_body_bytes=1000) as found, client_of(found) as client:
-        client.send(client.begin("/large"), bytes(3_000_000))
+        client.send(client.begin("/large"), bytes(1_300_000))
         client.send(client.begin("/after"), BODY)
         assert sorted(each[0] for each in client.answers(2).values()) == ["200", "413"]
     assert {each.path: each.problem for each in found.requests} == {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has namespaces")
 
-RUNS = int(os.environ.get("USAGECTL_SEALED_RUNS", "6"))
+RUNS = int(os.environ.get("USAGECTL_SEALED_RUNS", "4"))
 
 ATTACKS = """
 import ctypes, errno, json, os, signal, socket, subprocess, sys

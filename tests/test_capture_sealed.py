@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import suppress
 from itertools import pairwise
@@ -206,3 +207,30 @@ def own_address() -> str:
     lines = Path("/proc/net/fib_trie").read_text().splitlines()
     local = [above.split()[-1] for above, line in pairwise(lines) if "/32 host LOCAL" in line]
     return next((each for each in local if not each.startswith("127.")), "192.0.2.1")
+
+
+def test_more_connections_than_descriptors_are_recorded(machine: Machine) -> None:
+    """A low limit of ours loses no request; the command keeps its limit."""
+    sealing.require()
+    code = (
+        "import resource, socket\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))\n"
+        "made = [socket.create_connection(('many.example', 80)) for _ in range(500)]\n"
+        "for each in made: each.sendall(b'POST / HTTP/1.1\\r\\nContent-Length: 2\\r\\n"
+        "Host: many.example\\r\\n\\r\\n{}')\n"
+        "print(sum(each.recv(12) == b'HTTP/1.1 200' for each in made))\n"
+    )
+    (machine.cwd / "many.py").write_text(code)
+    words = f"{sys.executable} -m usagectl capture --sealed -- {sys.executable} many.py"
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -Sn 256; exec {words}"],
+        env=machine.process_variables() | {"HTTP_PROXY": "", "HTTPS_PROXY": ""},
+        cwd=machine.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["256", "500"], done.stderr
+    assert "500 requests to many.example" in done.stderr

@@ -164,10 +164,27 @@ def opened(
                 folder, authority_pem=authority.pem, environment=environment, kept=(file.path,)
             )
         )
+        stack.enter_context(_many_descriptors())
         recorder = stack.enter_context(_recorder(file, namespace, authority, options))
         capture = SealedCapture(environment, options, file, namespace, recorder, state_dir)
         stack.callback(capture.finish)
         yield capture
+
+
+@contextmanager
+def _many_descriptors() -> Iterator[None]:
+    """Let this process open all that the system allows it: each connection takes a descriptor.
+
+    The namespace is there before, so its commands keep the limit that they would have had.
+    """
+    import resource  # POSIX alone has it.
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _recorder(
