@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from usagectl.capture.observations import Observation
     from usagectl.machine.environment import Environment
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Sums",
     "load",
     "opened",
+    "opened_file",
     "privacy_of",
     "variables_for_child",
 ]
@@ -187,6 +189,40 @@ class Capture:
 
 
 @contextmanager
+def opened_file(
+    environment: Environment,
+    options: Options,
+    *,
+    on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+    on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
+    on_observed: Callable[[Observation], None] = lambda _observed: None,
+) -> Iterator[tuple[Path, CaptureFile]]:
+    """Make the folder of a run, which goes with it, and open its capture file.
+
+    Raises:
+        FileExistsAlreadyError: there is such a file.
+        FileUnwritableError: it cannot be made.
+    """
+    # What the command leaves running may still write into its state.
+    with tempfile.TemporaryDirectory(
+        prefix="usagectl-capture-", ignore_cleanup_errors=True
+    ) as folder:
+        file = CaptureFile(
+            environment,
+            options.file or Path(folder) / "capture.jsonl",
+            privacy=privacy_of(environment, reveal=options.reveal),
+            on_arrival=on_arrival,
+            on_refusal=on_refusal,
+            on_observed=on_observed,
+            overwrite=options.overwrite,
+        )
+        try:
+            yield Path(folder), file
+        finally:
+            file.close()
+
+
+@contextmanager
 def opened(
     environment: Environment,
     options: Options,
@@ -204,20 +240,9 @@ def opened(
         AddressUnavailableError: nothing can listen there.
     """
     with ExitStack() as stack:
-        # What the command leaves running may still write into its state.
-        temporary = tempfile.TemporaryDirectory(
-            prefix="usagectl-capture-", ignore_cleanup_errors=True
+        folder, file = stack.enter_context(
+            opened_file(environment, options, on_arrival=on_arrival, on_refusal=on_refusal)
         )
-        folder = Path(stack.enter_context(temporary))
-        file = CaptureFile(
-            environment,
-            options.file or folder / "capture.jsonl",
-            privacy=privacy_of(environment, reveal=options.reveal),
-            on_arrival=on_arrival,
-            on_refusal=on_refusal,
-            overwrite=options.overwrite,
-        )
-        stack.callback(file.close)
         server = stack.enter_context(_server(environment, options, file))
         state_dir = make_state(folder / "state", environment.state_dir)
         capture = Capture(environment, options, file, server, state_dir)

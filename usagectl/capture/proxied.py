@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usagectl.capture import Capture, children, hosts, privacy_of, trust
+from usagectl.capture import Capture, children, hosts, opened_file, trust
 from usagectl.capture.certificates import Authority
-from usagectl.capture.file import CaptureFile
 from usagectl.capture.forwarding import Forwarder, Upstream
 from usagectl.capture.http2 import PROTOCOLS
 from usagectl.capture.leading import make_state, variables_when_sealed
@@ -20,8 +17,10 @@ from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from usagectl.capture import Options
+    from usagectl.capture.file import CaptureFile
     from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival
     from usagectl.capture.refusals import Refusal
@@ -94,20 +93,14 @@ def opened(
         AddressUnavailableError: nothing can listen there.
     """
     with ExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(
-            prefix="usagectl-capture-", ignore_cleanup_errors=True
-        )
-        folder = Path(stack.enter_context(temporary))
-        file = CaptureFile(
+        heard = opened_file(
             environment,
-            options.file or folder / "capture.jsonl",
-            privacy=privacy_of(environment, reveal=options.reveal),
+            options,
             on_arrival=on_arrival,
             on_refusal=on_refusal,
             on_observed=on_observed,
-            overwrite=options.overwrite,
         )
-        stack.callback(file.close)
+        folder, file = stack.enter_context(heard)
         authority = Authority(protocols=PROTOCOLS)
         recorder = stack.enter_context(_recorder(environment, options, file, authority))
         trusted = _trusted(authority, environment, folder)

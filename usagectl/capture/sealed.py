@@ -7,15 +7,12 @@ nor read its key. Nothing can leave: the namespace has no interface but loopback
 from __future__ import annotations
 
 import socket
-import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usagectl.capture import children, privacy_of
+from usagectl.capture import children, opened_file
 from usagectl.capture.certificates import Authority
-from usagectl.capture.file import CaptureFile
 from usagectl.capture.http2 import PROTOCOLS
 from usagectl.capture.leading import make_state, variables_when_sealed
 from usagectl.capture.names import Names, NameServer
@@ -29,8 +26,10 @@ from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from usagectl.capture import Options
+    from usagectl.capture.file import CaptureFile
     from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival
     from usagectl.capture.refusals import Refusal
@@ -143,20 +142,14 @@ def opened(
         FileUnwritableError: it cannot be made.
     """
     with ExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(
-            prefix="usagectl-capture-", ignore_cleanup_errors=True
-        )
-        folder = Path(stack.enter_context(temporary))
-        file = CaptureFile(
+        heard = opened_file(
             environment,
-            options.file or folder / "capture.jsonl",
-            privacy=privacy_of(environment, reveal=options.reveal),
+            options,
             on_arrival=on_arrival,
             on_refusal=on_refusal,
             on_observed=on_observed,
-            overwrite=options.overwrite,
         )
-        stack.callback(file.close)
+        folder, file = stack.enter_context(heard)
         authority = Authority(protocols=PROTOCOLS)
         state_dir = make_state(folder / "state", environment.state_dir)
         namespace = stack.enter_context(
@@ -180,7 +173,8 @@ def _many_descriptors() -> Iterator[None]:
     import resource  # POSIX alone has it.
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(OSError, ValueError):  # "Without limit" can be more than the kernel gives.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         yield
     finally:
