@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has
 RUNS = int(os.environ.get("USAGECTL_SEALED_RUNS", "4"))
 
 ATTACKS = """
-import ctypes, errno, json, os, signal, socket, subprocess, sys
+import ctypes, errno, fcntl, json, mmap, os, signal, socket, subprocess, sys, termios
 libc = ctypes.CDLL(None, use_errno=True)
 done = {}
 
@@ -85,6 +85,34 @@ for place in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe",
               "/proc/sysrq-trigger", "/sys/kernel/uevent_helper"):
     attempt("write " + place, lambda: os.open(place, os.O_WRONLY))
 attempt("reach the hypervisor", lambda: socket.socket(40, socket.SOCK_STREAM))
+def type_into_the_terminal():
+    os.setsid()
+    _, own = os.openpty()
+    fcntl.ioctl(own, termios.TIOCSCTTY, 0)
+    for request in (termios.TIOCSTI, 0x541C):
+        try:
+            fcntl.ioctl(own, request, b"\3")
+        except PermissionError:
+            continue
+        except OSError as error:
+            return f"{request:#x}: {error}"
+        return f"{request:#x} worked"
+    os._exit(0)
+
+if not (child := os.fork()):
+    told = type_into_the_terminal()
+    print(json.dumps({"type into the terminal": told}), flush=True)
+    os._exit(1)
+if os.waitpid(child, 0)[1]:
+    sys.exit(1)
+if os.uname().machine == "x86_64":  # socket(AF_VSOCK, SOCK_STREAM, 0) by a call of 32 bits
+    code = bytes.fromhex("53b867010000bb28000000b90100000031d2cd805bc3")
+    page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(code)
+    entry = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    made = ctypes.CFUNCTYPE(ctypes.c_int)(entry)()
+    if made != -errno.ENOSYS:
+        done["reach the hypervisor by a call of 32 bits"] = made
 call("make a ring", libc.syscall, 425, 1, ctypes.create_string_buffer(120))
 attempt("reach the host's abstract socket",
         lambda: socket.socket(socket.AF_UNIX).connect("\\0" + sys.argv[1]))

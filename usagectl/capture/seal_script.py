@@ -61,11 +61,12 @@ _DROPPED = (  # linux/capability.h: with these a command could leave, or see mor
     40,  # CHECKPOINT_RESTORE
 )
 _AF_VSOCK, _IO_URING_SETUP = 40, 425
-_SOCKET_CALLS = {  # linux/audit.h, and the number of socket(2)
-    "x86_64": (0xC000003E, 41),
-    "aarch64": (0xC00000B7, 198),
-    "riscv64": (0xC00000F3, 198),
-    "ppc64le": (0xC0000015, 326),
+_TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: ioctl_tty(2), ioctl_console(2)
+_CALLS = {  # linux/audit.h, and the numbers of socket(2) and ioctl(2)
+    "x86_64": (0xC000003E, 41, 16),
+    "aarch64": (0xC00000B7, 198, 29),
+    "riscv64": (0xC00000F3, 198, 29),
+    "ppc64le": (0xC0000015, 326, 54),
 }
 _ALLOWED, _REFUSED = 0x7FFF0000, 0x00050000  # linux/seccomp.h
 _REDIRECT = """table inet usagectl {{
@@ -347,7 +348,7 @@ def _be_init(control: socket.socket) -> NoReturn:
         flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
         _mount("a /proc of its own", "proc", "/proc", "proc", flags)
         _close_the_kernel()
-        _refuse_hypervisor()
+        _refuse_calls()
         _send(control, {"ready": True})
         _Init(control).serve()
         status = 0
@@ -370,31 +371,37 @@ def _close_the_kernel() -> None:
             _mount("", "", place, flags=_MS_BIND | _MS_REMOUNT | _MS_RDONLY | kept)
 
 
-def _refuse_hypervisor() -> None:
-    """Refuse sockets to the host of a virtual machine: no network namespace holds those.
+def _refuse_calls() -> None:
+    """Refuse the calls by which a command could leave, past every namespace.
 
-    So are rings of io_uring(7), which make sockets past a filter; programs do without.
+    Sockets to the host of a virtual machine, which no network namespace holds; rings of
+    io_uring(7), which make sockets past a filter; words put into the user's terminal, which a
+    shell would run afterwards. Programs of another architecture, whose calls have other numbers,
+    do not run: on x86_64 those of 32 bits.
     """
+    known = _CALLS.get(os.uname().machine)
+    if known:
+        architecture, socket_call, ioctl_call = known
+        refused = [(ioctl_call, 1, each, errno.EPERM) for each in _TERMINAL_INPUT]
+        _filter(architecture, [(socket_call, 0, _AF_VSOCK, errno.EAFNOSUPPORT), *refused])
+    with suppress(OSError), socket.socket(_AF_VSOCK, socket.SOCK_STREAM):
+        raise RefusedError("a filter of system calls", errno.EOPNOTSUPP)
+
+
+def _filter(architecture: int, refused: Iterable[tuple[int, int, int, int]]) -> None:
+    """Load a filter (seccomp(2)): call, place and value of an argument, and the error it gives."""
     load, equals, mask, give = 0x20, 0x15, 0x54, 0x06  # linux/bpf_common.h
-    architecture, number_of_socket = _SOCKET_CALLS.get(os.uname().machine, (0, 0))
-    steps = (
-        (load, 0, 0, 4),  # The architecture; another one's calls have other numbers.
-        (equals, 0, 6, architecture),
-        (load, 0, 0, 0),
-        (mask, 0, 0, 0xBFFFFFFF),  # x32's numbers are those with a bit more.
-        (equals, 5, 0, _IO_URING_SETUP),
-        (equals, 0, 2, number_of_socket),
-        (load, 0, 0, 16),  # The first argument of the call.
-        (equals, 1, 0, _AF_VSOCK),
-        (give, 0, 0, _ALLOWED),
-        (give, 0, 0, _REFUSED | errno.EAFNOSUPPORT),
-        (give, 0, 0, _REFUSED | errno.ENOSYS),
-    )
+    number = [(load, 0, 0, 0), (mask, 0, 0, 0xBFFFFFFF)]  # x32's are those with a bit more.
+    steps = [(load, 0, 0, 4), (equals, 1, 0, architecture), (give, 0, 0, _REFUSED | errno.ENOSYS)]
+    steps += [*number, (equals, 0, 1, _IO_URING_SETUP), (give, 0, 0, _REFUSED | errno.ENOSYS)]
+    for call, place, value, error in refused:
+        argument = 16 + 8 * place
+        steps += [*number, (equals, 0, 3, call), (load, 0, 0, argument), (equals, 0, 1, value)]
+        steps.append((give, 0, 0, _REFUSED | error))
+    steps.append((give, 0, 0, _ALLOWED))
     rules = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *each) for each in steps))
     program = struct.pack("@HP", len(steps), ctypes.addressof(rules))
     _libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0)
-    with suppress(OSError), socket.socket(_AF_VSOCK, socket.SOCK_STREAM):
-        raise RefusedError("a filter of system calls", errno.EOPNOTSUPP)
 
 
 class _Init:
@@ -501,6 +508,7 @@ def _exec(
             os.chdir(job["cwd"])
         for number in restored:
             signal.signal(number, signal.SIG_DFL)
+        _inherit(0)
         _libc.prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, 0, 0, 0)
         for capability in _DROPPED:
             _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
