@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import shutil
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -16,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from usagectl.capture import seal_script, trust
+from usagectl.capture import daemons, seal_script, trust
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as environments
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from usagectl.machine.environment import Environment
 
@@ -33,9 +31,7 @@ _RESOLV = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n"
 _NSSWITCH = Path("/etc/nsswitch.conf")
 _MOST_MESSAGE_BYTES = 65536
 _MOST_DESCRIPTORS = 16
-_MOST_ENTRIES = 20_000
 _CAP_SETUID = 1 << 7
-_UNIX_SOCKET = re.compile(r"(\S+ +){7}(?P<path>/.*)")
 
 
 class SealUnavailableError(UsagectlError):
@@ -95,7 +91,7 @@ class Namespace:
         self._own = environment.variables
         self._trust = trust.plan(authority_pem.decode(), environment.variables, folder=self._inside)
         self.variables: Mapping[str, str] = self._trust.variables
-        self.hidden = tuple(sorted(_listening_files(environment.variables)))
+        self.hidden = daemons.sockets(environment.variables)
         self.sockets: Sockets
         self.has_redirect = self.has_ipv6 = False
         self._is_empty = True
@@ -368,43 +364,6 @@ def _with_plain_hosts(file: Path) -> str:
         kept = [line for line in lines if not line.lstrip().startswith("hosts:")]
         return "\n".join([*kept, "hosts: files dns", ""])
     return "hosts: files dns\n"
-
-
-def _listening_files(variables: Mapping[str, str]) -> set[str]:
-    """List the sockets in the file system on which somebody may listen."""
-    found = set(_listening_here())
-    for folder in ("/run", "/tmp", variables.get("XDG_RUNTIME_DIR", "")):  # noqa: S108
-        if folder:
-            found |= set(_sockets_below(folder))
-    return {each for each in found if not each.startswith("/proc/")}
-
-
-def _listening_here() -> Iterator[str]:
-    """Yield those of this network namespace, from the kernel's own list."""
-    with suppress(OSError), open("/proc/net/unix", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
-        for line in lines:
-            found = _UNIX_SOCKET.match(line)
-            if found and _is_socket(found["path"]):
-                yield found["path"]
-
-
-def _sockets_below(folder: str) -> Iterator[str]:
-    """Yield the sockets below a folder, of a daemon in another network namespace too."""
-    seen = 0
-    for parent, folders, names in os.walk(folder):
-        seen += len(folders) + len(names)
-        if seen > _MOST_ENTRIES:
-            return
-        for name in names:
-            path = os.path.join(parent, name)  # noqa: PTH118  (os.walk gives texts)
-            if _is_socket(path):
-                yield path
-
-
-def _is_socket(path: str) -> bool:
-    with suppress(OSError):
-        return stat.S_ISSOCK(os.lstat(path).st_mode)
-    return False
 
 
 def _advice() -> str:
