@@ -84,3 +84,17 @@ def test_requests_are_counted_by_their_target(machine: Machine) -> None:
     assert sums.by_target[Target("t.example", 443)] == 100
     assert sums.by_target[Target(OTHERS, 0)] == 101
     assert sums.target_bytes.total() == 2200 * len(REQUEST.body)
+
+
+def test_a_capture_does_not_fill_the_disk(machine: Machine) -> None:
+    """What goes beyond its size is counted as not kept, with the file's problem."""
+    path = machine.folder / "c.jsonl"
+    file = CaptureFile(machine.environment(), path, privacy=Privacy(), most_bytes=2000)
+    for _ in range(20):
+        file.store(Request("POST", "/x", "", {}, b'{"name":"a"}'))
+    file.close()
+    lines = path.read_bytes().splitlines()
+    assert (path.stat().st_size <= 2000, len(lines) > 1) == (True, True)
+    assert len(lines) + file.sums.unstored == file.sums.requests == 20
+    assert file.problem is not None
+    assert "too large" in str(file.problem)

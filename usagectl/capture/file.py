@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from usagectl.capture.refusals import Refusal
     from usagectl.machine.environment import Environment
 
+MOST_BYTES = 1024 * 1024 * 1024
+"""The size of a capture file: whatever a command sends must not fill the disk."""
+
 _MOST_NAMES = 1000
 _MOST_HOSTS = 100
 _MOST_TARGETS = 1000
@@ -76,7 +79,7 @@ class CaptureFile:
         FileUnwritableError: it cannot be made.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (who hears of what, and its bounds)
         self,
         environment: Environment,
         path: Path,
@@ -86,8 +89,10 @@ class CaptureFile:
         on_refusal: Callable[[Refusal], None] = lambda _refusal: None,
         on_observed: Callable[[Observation], None] = lambda _observed: None,
         overwrite: bool = False,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.path = path
+        self._most_bytes = most_bytes
         self.sums = Sums()
         self.problem: FileUnwritableError | None = None
         self._environment = environment
@@ -177,12 +182,18 @@ class CaptureFile:
             is_known = name in sums.by_name or len(sums.by_name) < _MOST_NAMES
             sums.by_name[name if is_known else OTHERS] += 1
 
+    def _require_room(self, size: int) -> None:
+        """Raise what the system raises for a file that becomes too large."""
+        if size > self._most_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
     def _write(self, data: bytes) -> None:
         if self._descriptor < 0:
             self.sums.unstored += 1
             return
         before = os.fstat(self._descriptor).st_size
         try:
+            self._require_room(before + len(data))
             view = memoryview(data)
             while view:
                 view = view[os.write(self._descriptor, view) :]

@@ -29,6 +29,7 @@ _SYSTEM_PROGRAMS = "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin:/run/current-s
 
 _RESOLV = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n"
 _NSSWITCH = Path("/etc/nsswitch.conf")
+_FIRST_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _MOST_MESSAGE_BYTES = 65536
 _MOST_DESCRIPTORS = 16
 _CAP_SETUID = 1 << 7
@@ -170,6 +171,7 @@ class Namespace:
             "mounts": mounts,
             "hidden": self.hidden,
             "kept": [str(each.absolute()) for each in self._kept],
+            "first_port": _first_port(),
             "nft": shutil.which("nft", path=_SYSTEM_PROGRAMS) or "",
         }
 
@@ -355,6 +357,13 @@ def _map_all(process: int) -> None:
         text = "\n".join(f"{first} {first} {count}" for first, _, count in ranges)
         with suppress(OSError):  # Then what needs it is refused, and said.
             Path(f"/proc/{process}", kind).write_text(text)
+
+
+def _first_port() -> str:
+    """Return the first port that every user may listen on here; empty for the kernel's own."""
+    with suppress(OSError):
+        return _FIRST_PORT.read_text(encoding="ascii").strip()
+    return ""
 
 
 def _with_plain_hosts(file: Path) -> str:

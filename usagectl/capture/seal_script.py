@@ -135,7 +135,7 @@ def keep(keeper: socket.socket, control: socket.socket) -> None:
         _unshare_user(keeper, plan)
         _unshare("network", "mount", "IPC")
         _prepare_mounts(plan)
-        _bring_up()
+        _bring_up(plan["first_port"])
         _send(keeper, *_listen(plan["nft"]))
         _unshare("PID")  # Its first process is the next child: nft has ended.
     except RefusedError as refused:
@@ -192,8 +192,13 @@ def _prepare_mounts(plan: dict[str, Any]) -> None:
             _mount("", str(empty), target, flags=_MS_BIND)
 
 
-def _bring_up() -> None:
-    """Bring loopback up, and lead every address of IPv4 and IPv6 there."""
+def _bring_up(first_port: str) -> None:
+    """Bring loopback up, and lead every address of IPv4 and IPv6 there.
+
+    A command may listen on the ports that it may have outside.
+    """
+    with suppress(OSError):
+        Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text(first_port)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         try:
             asked = fcntl.ioctl(made, _SIOCGIFFLAGS, struct.pack("16sH14x", b"lo", 0))

@@ -1,7 +1,8 @@
 """The sealed capture: a command in namespaces of its own, where all leads to a recorder.
 
 The recorder is served by this process, outside of the namespaces: a command can neither see it
-nor read its key. Nothing can leave: the namespace has no interface but loopback.
+nor read its key; by a signal to the process group that they share it can end it, and then there
+is no answer. The namespace has no interface but loopback.
 """
 
 from __future__ import annotations
