@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.counting import wait_until
 from usagectl.capture.certificates import Authority
+from usagectl.capture.connections import Destination
 from usagectl.capture.file import CaptureFile
 from usagectl.capture.http2 import PROTOCOLS
-from usagectl.capture.recorder import Destination, Recorder
+from usagectl.capture.recorder import Recorder
 from usagectl.capture.records import Privacy
 from usagectl.capture.server import Behaviour
 

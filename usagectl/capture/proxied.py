@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from usagectl.capture import Capture, children, hosts, opened_file, trust
 from usagectl.capture.certificates import Authority
+from usagectl.capture.connections import Destination
 from usagectl.capture.forwarding import Forwarder, Upstream
 from usagectl.capture.http2 import PROTOCOLS
 from usagectl.capture.leading import make_state, variables_when_sealed
-from usagectl.capture.recorder import Destination, Recorder
+from usagectl.capture.recorder import Recorder
 from usagectl.capture.server import LOOPBACK, Behaviour, bind
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from usagectl.capture import children, opened_file
 from usagectl.capture.certificates import Authority
+from usagectl.capture.connections import Destination
 from usagectl.capture.http2 import PROTOCOLS
 from usagectl.capture.leading import make_state, variables_when_sealed
 from usagectl.capture.names import Names, NameServer
 from usagectl.capture.namespace import Namespace
 from usagectl.capture.packets import PacketObserver
-from usagectl.capture.recorder import Destination, Recorder
+from usagectl.capture.recorder import Recorder
 from usagectl.capture.server import Behaviour
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
