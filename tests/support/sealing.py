@@ -15,6 +15,7 @@ import pytest
 
 from usagectl.capture import namespace
 from usagectl.events import record
+from usagectl.machine import environment
 
 if TYPE_CHECKING:
     from tests.support.machine import Machine, Outcome
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _reason() -> str:
-    return namespace.can_seal()
+    """Return why this system cannot seal a run, found out by trying; empty if it can."""
+    with tempfile.TemporaryDirectory(prefix="usagectl-seal-", ignore_cleanup_errors=True) as name:
+        given = environment.from_process()
+        try:
+            with namespace.Namespace(Path(name), authority_pem=b"", environment=given):
+                return ""
+        except namespace.SealUnavailableError as error:
+            return str(error)
 
 
 def require() -> None:

@@ -1,25 +1,21 @@
-"""What a command leaves running: adopted, waited for, kept from others' ears, and ended.
+"""What a command leaves running: adopted, waited for, and kept from others' ears.
 
-A capture waits for it in its own process. This file is also started as a script: by a capture,
-to keep its port while something of the command runs, and by the conformance kit, to end what a
-command detaches by its number, whatever its environment. So only the standard library is
-imported here, and nothing of usagectl.
+A capture waits for it in its own process. This file is also started as a script, to keep the
+capture's port while something of the command runs: only the standard library is imported here,
+and nothing of usagectl.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -31,11 +27,8 @@ _QUIET_SECONDS = 0.3
 _BLIND_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _STEP_SECONDS = 0.05
-_SHORT_STEP_SECONDS = 0.01
-_LONGEST_END_SECONDS = 5.0
 _KEEPING_STEP_SECONDS = 1.0
 _SET_CHILD_SUBREAPER = 36
-_CANNOT_START = 127
 
 
 @contextmanager
@@ -156,7 +149,7 @@ def keep_port(descriptor: int, port: int, left: Iterable[Left]) -> None:
     about = [f"{each.number}:{each.began}" for each in left]
     with suppress(OSError):
         subprocess.Popen(  # noqa: S603  (our own interpreter and script)
-            [sys.executable, "-I", "-S", __file__, "keep", str(descriptor), str(port), *about],
+            [sys.executable, "-I", "-S", __file__, str(descriptor), str(port), *about],
             env={},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -201,98 +194,6 @@ def _has_children() -> bool:
     return True
 
 
-def run_step(step: dict[str, Any]) -> dict[str, Any]:
-    """Run one command line to its end and to the end of its output, as `$(command)` waits.
-
-    Returns members of `verify.sandbox.Done`, each byte of the output as a character.
-    """
-    for name, text in step["files"].items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(text, encoding="utf-8", newline="")
-    began = time.monotonic()
-    try:
-        child = _start(step)
-    except OSError as error:
-        return {"status": _CANNOT_START, "stderr": str(error)}
-    out, err = bytearray(), bytearray()
-    ended: list[float] = []
-    # A wait with a limit looks every 50 ms only, which would lengthen the duration.
-    waiter = _in_thread(_wait, child, ended)
-    readers = [_in_thread(_read, child.stdout, out), _in_thread(_read, child.stderr, err)]
-    limit = began + step["timeout_seconds"]
-    for thread in (waiter, *readers):
-        thread.join(max(limit - time.monotonic(), 0))
-    is_late = waiter.is_alive() or any(reader.is_alive() for reader in readers)
-    seconds = time.monotonic() - began
-    if waiter.is_alive():
-        child.kill()
-        waiter.join()
-    is_left = _run_on(step["grace_seconds"]) if step["afterwards"] == "wait" else False
-    if is_late or is_left or step["afterwards"] == "kill":
-        _end_all()
-    for reader in readers:
-        reader.join(_LONGEST_END_SECONDS)
-    return {
-        "status": child.wait(),
-        "stdout": out.decode("latin-1"),
-        "stderr": err.decode("latin-1"),
-        "seconds": seconds,
-        "own_seconds": ended[0] - began,
-        "is_late": is_late,
-        "is_left": is_left,
-    }
-
-
-def _start(step: dict[str, Any]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  (running what the author names is the task)
-        step["command"],
-        env=step["variables"],
-        cwd=step["cwd"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # No terminal is asked for anything.
-    )
-
-
-def _in_thread(act: Callable[..., object], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=act, args=arguments, daemon=True)
-    thread.start()
-    return thread
-
-
-def _wait(child: subprocess.Popen[bytes], ended: list[float]) -> None:
-    child.wait()
-    ended.append(time.monotonic())
-
-
-def _read(stream: Any, data: bytearray) -> None:  # noqa: ANN401  (a binary stream)
-    while chunk := stream.read1(65536):
-        data += chunk
-
-
-def _run_on(seconds: float) -> bool:
-    """Wait until nothing of a command runs any more; True if something still does."""
-    end = time.monotonic() + seconds
-    while _has_children():
-        if time.monotonic() >= end:
-            return True
-        time.sleep(_SHORT_STEP_SECONDS)
-    return False
-
-
-def _end_all() -> None:
-    """Kill whatever a command left running; the children of a killed child become ours."""
-    end = time.monotonic() + _LONGEST_END_SECONDS
-    while _has_children() and time.monotonic() < end:
-        for number in own_children():
-            try:
-                os.kill(number, signal.SIGKILL)
-            except OSError:
-                continue
-        time.sleep(_SHORT_STEP_SECONDS)
-
-
 def own_children() -> list[int]:
     """List the children of this process by number; none where they cannot be seen."""
     found: list[int] = []
@@ -302,20 +203,5 @@ def own_children() -> list[int]:
     return found
 
 
-def main() -> None:
-    """Run the job on stdin, step by step, up to one that took too long; answer on stdout."""
-    job = json.load(sys.stdin.buffer)
-    done: list[dict[str, Any]] = []
-    with adopting_orphans() as adopts:
-        for step in job:
-            done.append(run_step(step))
-            if done[-1].get("is_late"):
-                break
-    sys.stdout.write(json.dumps({"adopts": adopts, "steps": done}))
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["keep"]:
-        _keep(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
-    else:
-        main()
+    _keep(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

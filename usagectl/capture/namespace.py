@@ -9,14 +9,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from usagectl.capture import daemons, seal_script, trust
 from usagectl.errors import UsagectlError
-from usagectl.machine import environment as environments
 from usagectl.machine import processes
 
 if TYPE_CHECKING:
@@ -299,21 +297,6 @@ class Namespace:
                 pass
             return int(message["count"])
         return 0
-
-
-def can_seal() -> str:
-    """Return why this system cannot seal a run, found out by trying; empty if it can."""
-    with tempfile.TemporaryDirectory(prefix="usagectl-seal-", ignore_cleanup_errors=True) as name:
-        made = Namespace(Path(name), authority_pem=b"", environment=environments.from_process())
-        try:
-            with made:
-                given = made.sockets
-                for each in (*given.web, *given.names, given.packets):
-                    if each is not None:
-                        each.close()
-                return ""
-        except SealUnavailableError as error:
-            return str(error)
 
 
 def _send(control: socket.socket, message: Mapping[str, object], *descriptors: int) -> None:
