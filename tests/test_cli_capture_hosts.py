@@ -177,7 +177,7 @@ def test_what_was_not_seen_is_said() -> None:
     ]
     lacks = ("no-brotli", "no-http2", "no-ipv6", "no-packets", "no-redirect", "no-zstandard")
     whole = sight(
-        ODD, HERE, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), killed=2
+        ODD, HERE, NEXT, seen=seen, lacks=lacks, hidden=("/run/a", "/run/b", "/run/c"), killed=2
     )
     found = {gap.code: gap.sentence for gap in hosts.gaps(whole)}
     assert found.keys() == {
@@ -197,7 +197,7 @@ def test_what_was_not_seen_is_said() -> None:
     assert [gap.code for gap in hosts.gaps(sight(NEXT))] == ["no-network"]
     assert hosts.gaps(sight()) == []
     # What is not there, and was not wanted, is no gap.
-    unused = sight(lacks=("no-http2", "no-redirect"))
+    unused = sight(lacks=("no-brotli", "no-http2", "no-redirect", "no-zstandard"))
     assert hosts.gaps(unused) == []
     assert [gap.code for gap in hosts.gaps(sight(NEXT, mode="proxy"))] == ["passes-proxy"]
 

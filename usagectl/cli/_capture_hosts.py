@@ -229,8 +229,9 @@ def _unread(sight: Sight) -> Iterator[Gap]:
     if "no-http2" in sight.lacks and (found := sight.count("connection", "h2")):
         what = f"{count_of(found, 'connection')} in HTTP/2 not read"
         yield Gap("no-http2", f"{what}: pip install 'usagectl[capture]' reads them.")
+    has_bodies = any(row.bytes for row in sight.traffic)
     for code in ("no-brotli", "no-zstandard"):
-        if code in sight.lacks:
+        if code in sight.lacks and has_bodies:  # Else it is said at every run of a plain install.
             told_of = f"Bodies packed with {_READERS[code]} are kept unread"
             yield Gap(code, f"{told_of}: pip install 'usagectl[capture]' reads them.")
     if found := sight.count("connection", "unknown"):
