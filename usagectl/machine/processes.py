@@ -26,6 +26,9 @@ _PASSED_THROUGH = (*_ENDING, "SIGUSR1", "SIGUSR2", "SIGWINCH")
 # A terminal sends these to the whole group in its foreground.
 _FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGWINCH", "SIGBREAK")
 
+_LONGEST_STEP_SECONDS = 0.1
+"""How late at most a signal is passed on."""
+
 _COERCED_LOCALES = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
@@ -91,8 +94,34 @@ def run_started(start: Callable[[], Child]) -> int:
     with _handling_signals(relay.take):
         child = start()
         relay.attach(child)
-        status = child.wait()
+        status = _wait(child)
     return 128 - status if status < 0 else status
+
+
+def _wait(child: Child) -> int:
+    """Wait for a child in a thread, so that this one takes each signal at once.
+
+    One that came as a wait of our own began would be taken when the child ends: it was lost once
+    in some hundred starts.
+    """
+    from threading import Thread
+
+    ended: list[int | Exception] = []
+
+    def wait() -> None:
+        try:
+            ended.append(child.wait())
+        except Exception as error:  # noqa: BLE001  (it is raised below, where it belongs)
+            ended.append(error)
+
+    thread = Thread(target=wait, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LONGEST_STEP_SECONDS)
+    (found,) = ended
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def require_program(command: Sequence[str], environment: Mapping[str, str]) -> None:
