@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from usagectl.cli._output import as_data
 from usagectl.identity import MachineId, Replacement
+from usagectl.showing import as_data
 from usagectl.tools.base import IdentityFile
 
 

@@ -23,6 +23,7 @@ identity catalogued_identity consent
 spool
 delivery emitting botocore
 preview live switching shell_files system_files status
+showing
 capture
 audit
 verify

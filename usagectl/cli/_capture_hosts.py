@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.capture import traffic
-from usagectl.cli._output import as_data
 from usagectl.errors import count_of
+from usagectl.showing import as_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from usagectl.cli import _output
 from usagectl.errors import count_of
+from usagectl.showing import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +114,7 @@ class _ArrivalTable:
         from rich.table import Table
         from rich.text import Text
 
-        rows = [tuple(map(_output.printable_line, row)) for row in tuple(self._rows)]
+        rows = [tuple(map(printable_line, row)) for row in tuple(self._rows)]
         if options.max_width < _LEAST_WIDTH:
             yield from (Text("  ".join(filter(None, row))) for row in rows)
         else:

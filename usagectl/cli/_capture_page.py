@@ -17,9 +17,9 @@ from usagectl.capture.observations import Observations
 from usagectl.capture.refusals import Refusal
 from usagectl.cli import _capture_hosts, _output
 from usagectl.cli._capture_live import Watcher
-from usagectl.cli._output import as_data
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
 from usagectl.machine import files
+from usagectl.showing import as_data
 from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from usagectl import shell_files, system_files
 from usagectl.cli import _output
 from usagectl.consent import describe, evaluate
 from usagectl.errors import SwitchIneffectiveError
+from usagectl.showing import printable_line
 from usagectl.switching import SwitchResult
 from usagectl.tools.base import Change
 from usagectl.tools.opt_outs import opt_out_variables
@@ -124,7 +125,7 @@ def show(done: Everywhere, *, is_off: bool, dry_run: bool) -> None:
     for where, each in changed:
         if dry_run:
             for line in each.diff().splitlines():
-                typer.echo("\t".join(map(_output.printable_line, line.split("\t"))))
+                typer.echo("\t".join(map(printable_line, line.split("\t"))))
         else:
             _output.print_line(f"{where}: {each.file} {_what(each, is_off=is_off)}")
     for line in _remarks(done, changed, is_off=is_off, dry_run=dry_run):

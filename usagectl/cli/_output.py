@@ -1,8 +1,7 @@
 """Answers, errors and questions: what goes to stdout, into the JSON envelope, to stderr.
 
 The envelope is `{"schema": 1, "command": …, "data": {…}, "errors": […]}`, the
-same on failure (design, section 3). Of a value of the library `_FORMS` says which members
-are public and `_MASKED` which may be secret; one that it does not name shows all of its members.
+same on failure (design, section 3).
 """
 
 from __future__ import annotations
@@ -10,27 +9,20 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
-from datetime import datetime
-from functools import cache
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from usagectl.endpoint import origin_of
 from usagectl.errors import UsagectlError
 from usagectl.machine.file_errors import hint_of_home, reason_of
-from usagectl.sensitive import mask_url_credentials, redact
+from usagectl.showing import printable_line
 from usagectl.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
-    from usagectl.consent import Consent
-    from usagectl.identity import MachineId
 
 SCHEMA = 1
 STYLES = {
@@ -216,148 +208,3 @@ def envelope(
             for error in errors
         ],
     }
-
-
-def printable(text: str) -> str:
-    """Escape control characters: a value from a file must not drive the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in text
-    )
-
-
-def printable_line(text: str) -> str:
-    """Escape line ends too: a value from a file must not forge a line of the answer."""
-    return printable(text).replace("\n", "\\n")
-
-
-_TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (bytes, bytes.decode),
-    (datetime, datetime.isoformat),
-    (PurePath, str),
-)
-
-_FORMS: Mapping[str, str] = {
-    "Audited": (
-        "source=source_name events=result.events by_name=result.by_name findings=result.findings "
-        "totals bad_lines=result.bad_lines first_bad_line=result.first_bad_line fail_on "
-        "baseline_written=written dry_run"
-    ),
-    "Consent": (
-        "name=tool part telemetry=shown installed=installation.installed "
-        "version=installation.version endpoint decided_by overridden warnings=cautions "
-        "senders asks summary evidence"
-    ),
-    "Entry": (
-        "uid time tool event state bytes=size at=handover.at to=handover.to "
-        "status=handover.status answer=handover.answer"
-    ),
-    "EventForm": "name fields",
-    "EventOption": "name option required default meaning",
-    "Finding": (
-        "rule name level event field count message example sentence known since advice line "
-        "suppressed fingerprint"
-    ),
-    "Notice": (
-        "events undocumented_events never_collected departures licence switch privacy_classes "
-        "declared_events"
-    ),
-    "MachineId": "value kind path=place.path",
-    "Remark": "text hosts versions=seen",
-    "Replacement": (
-        "tool=place.tool part=place.part path=place.path before after changed set_aside "
-        "problem=problem.code"
-    ),
-    "Preview": (
-        "tool=consent.tool part=consent.part telemetry=consent.shown "
-        "decided_by=consent.decided_by would_send"
-    ),
-    "ReplayResult": (
-        "planned sent=progress.sent rejected=progress.rejected kept batches=progress.batches "
-        "bytes=progress.bytes seconds"
-    ),
-    "Rule": "id name level title explanation known advice",
-    "SpoolState": "path pending sent rejected bytes lost=losses",
-    "Switch": "source name value origin",
-}
-"""By class: the public members, `name=path` where the value has them under another name."""
-
-
-def _shown_id(value: object, *, reveal: bool) -> object:
-    """Mask an ID; a file may hold any JSON value in its place, NaN and nested ones too."""
-    if value is None:
-        return None
-    if not reveal:
-        return redact(value)
-    return value if isinstance(value, str | int) else json.dumps(value)
-
-
-def _shown_address(url: str, *, reveal: bool) -> str:
-    return url if reveal else mask_url_credentials(url)
-
-
-def origin_shown(url: str) -> str:
-    """Name where events went: no more of an address than that is shown."""
-    return origin_of(url) if "://" in url else ""
-
-
-def _shown_origin(url: str | None, *, reveal: bool) -> str | None:  # noqa: ARG001
-    return None if url is None else origin_shown(url)
-
-
-_MASKED: Mapping[str, Callable[..., object]] = {
-    "Consent.endpoint": _shown_address,
-    "Entry.to": _shown_origin,
-    "MachineId.value": _shown_id,
-    "Replacement.after": _shown_id,
-}
-"""What shows a member that may be secret, by class and public name."""
-
-
-def as_data(value: object, *, reveal: bool = False) -> Any:  # noqa: ANN401  (JSON)
-    """Turn a value, and whatever it is made of, into JSON data; what may be secret is masked.
-
-    With `reveal` nothing is masked. Bytes have to be UTF-8.
-    """
-    for form, write in _TEXTS:
-        if isinstance(value, form):
-            return write(value)
-    if isinstance(value, Mapping):
-        return {str(name): as_data(each, reveal=reveal) for name, each in value.items()}
-    kind: Any = type(value)
-    if members := _members(kind):
-        return {name: _shown(value, name, path, reveal=reveal) for name, path in members.items()}
-    if isinstance(value, tuple | list):
-        return [as_data(each, reveal=reveal) for each in value]
-    return value
-
-
-def part_data(
-    part: Consent, machine_ids: Sequence[MachineId], *, reveal: bool = False
-) -> dict[str, object]:
-    """Return the verdict on a tool part, with its machine ID, in its public JSON form."""
-    from usagectl.identity import of_part  # two commands of many ask
-
-    machine_id = as_data(of_part(part, machine_ids), reveal=reveal)
-    return {**as_data(part, reveal=reveal), "machine_id": machine_id}
-
-
-@cache
-def _members(kind: type) -> Mapping[str, str]:
-    """Map public names to paths; empty for a class that is no Value or dataclass."""
-    if form := _FORMS.get(kind.__name__):
-        pairs = (word.partition("=") for word in form.split())
-        return {name: path or name for name, _, path in pairs}
-    fields: Iterable[str] = getattr(kind, "_fields", getattr(kind, "__dataclass_fields__", ()))
-    return {name: name for name in fields}
-
-
-def _shown(value: object, name: str, path: str, *, reveal: bool) -> object:
-    found: object = value
-    for step in path.split("."):
-        found = None if found is None else getattr(found, step)
-    if show := _MASKED.get(f"{type(value).__name__}.{name}"):
-        return show(found, reveal=reveal)
-    return as_data(found, reveal=reveal)

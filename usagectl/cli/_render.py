@@ -19,7 +19,7 @@ from rich.padding import Padding  # noqa: TID253
 from rich.table import Table  # noqa: TID253
 from rich.text import Text  # noqa: TID253
 
-from usagectl.cli._output import printable_line
+from usagectl.showing import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

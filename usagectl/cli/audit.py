@@ -15,10 +15,10 @@ from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun, parse_states
-from usagectl.cli._output import as_data
 from usagectl.errors import FileUnreadableError, NoEventsError, UsagectlError, UsageError, count_of
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
+from usagectl.showing import as_data
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from usagectl import catalogue, notice
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli._output import as_data
 from usagectl.cli.settings import NAMES as SETTING_NAMES
 from usagectl.errors import InvalidValueError
 from usagectl.machine import files, shells
+from usagectl.showing import as_data
 from usagectl.tools import do_not_track
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import typer
 from usagectl import notice
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, new_app
-from usagectl.cli._output import as_data
 from usagectl.errors import UsagectlError
 from usagectl.sensitive import MASK
+from usagectl.showing import as_data
 from usagectl.tools import instrumented
 
 if TYPE_CHECKING:

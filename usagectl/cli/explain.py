@@ -11,8 +11,8 @@ from usagectl import catalogue, notice
 from usagectl.catalogue.page import markdown, sections
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._output import as_data
 from usagectl.errors import UnknownEventError, UnknownToolError, nearest
+from usagectl.showing import as_data
 from usagectl.tools import do_not_track, instrumented
 from usagectl.tools.instrumented import Instrumented
 from usagectl.tools.instrumented_rules import variable_of

@@ -12,9 +12,8 @@ from usagectl import catalogued_identity, identity, settings, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun, Reveal, Tools, Yes  # noqa: TC001  (Typer reads them)
-from usagectl.cli._output import as_data
 from usagectl.errors import ConfirmationNeededError, InvalidValueError, count_of, nearest
-from usagectl.sensitive import redact
+from usagectl.showing import as_data, shown_id, told_replacement
 from usagectl.tools.catalogued import PART
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 reset_app = new_app()
 cache_app = new_app(cls=AnsweringGroup, invoke_without_command=True)
-_SHOWN_CHARACTERS = 200
 _WHY = {
     "setting": "chosen with usagectl cache-dir set; usagectl cache-dir unset takes it back",
     "environment": "chosen by a variable: XDG_CACHE_HOME, or LOCALAPPDATA on Windows",
@@ -208,7 +206,7 @@ def _answer(
     if is_typed:
         for each, found in zip(data, replacements, strict=True):
             each["after"] = found.after
-    sentence = partial(_sentence, dry_run=dry_run, reveal=reveal, is_typed=is_typed)
+    sentence = partial(told_replacement, dry_run=dry_run, reveal=reveal, is_typed=is_typed)
     warnings = as_data([caution for _, caution in cautions])
     return _output.Answer(
         lambda: {"dry_run": dry_run, "replaced": data, "warnings": warnings},
@@ -232,7 +230,7 @@ def _show_places(
 ) -> None:
     page, rows = _output.new_page(), []
     for mid in found:
-        value = _shown(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-"
+        value = shown_id(mid.value, reveal=reveal) if mid.exists and not mid.problem else "-"
         is_whole = mid.place.part == PART or (mid.place.form == "entry" and not mid.exists)
         part = "" if is_whole else f" {mid.place.part}"
         place = f"{mid.place.tool}{part}"
@@ -244,14 +242,6 @@ def _show_places(
     page.cautions(cautions)
     if any(mid.exists and mid.kind != "derived" for mid in found):
         page.next_step(" ".join(("usagectl reset-machine-id", *names, "replaces it by a new one.")))
-
-
-def _shown(value: object, *, reveal: bool) -> str:
-    if not reveal:
-        return redact(value)
-    text = str(value)
-    # A file may hold anything, and laying out megabytes takes minutes; --json has it whole.
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def _show_replacements(
@@ -270,22 +260,6 @@ def _show_replacements(
     if not replacements:
         page.line("No tool keeps a machine ID here; nothing was changed.")
     page.cautions(cautions)
-
-
-def _sentence(
-    found: Replacement, *, dry_run: bool, reveal: bool = False, is_typed: bool = False
-) -> str:
-    """Say what happened at a place; an ID that was typed is no secret."""
-    before = _shown(found.before.value, reveal=reveal) if found.before.value is not None else "none"
-    what = f"{found.place.path}: {before} ({found.before.kind})"
-    if found.after is None and not found.changed:
-        return f"{found.place.path}: holds no ID"
-    if found.after is None:
-        return f"{what} {'would be' if dry_run else 'was'} removed"
-    after = _shown(found.after, reveal=reveal or is_typed)
-    if not found.changed:
-        return f"{found.place.path}: stays {after}"
-    return f"{what} {'would become' if dry_run else 'became'} {after}"
 
 
 @cache_app.callback()
@@ -367,7 +341,7 @@ def clear(
     gone = [found for found in removed if found.changed]
 
     def show() -> None:
-        _show_replacements(removed, partial(_sentence, dry_run=dry_run))
+        _show_replacements(removed, partial(told_replacement, dry_run=dry_run))
         is_derived = any("derived" in found.before.kind for found in gone)
         if is_derived and not dry_run and sys.stderr.isatty():
             _output.print_remark(

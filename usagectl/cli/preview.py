@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagectl import consent, notice, tools
+from usagectl import notice, tools
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.cli._output import as_data
 from usagectl.errors import InvalidValueError, UsagectlError, UsageError
 from usagectl.preview import preview as build
+from usagectl.showing import headline, preview_data, why_nothing
 from usagectl.tools import instrumented
 from usagectl.tools.base import is_version
 from usagectl.tools.previews import PreviewWish
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from usagectl.cli._render import Page
-    from usagectl.consent import Consent
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
     from usagectl.tools.base import Tool
@@ -115,7 +114,9 @@ def preview(  # noqa: PLR0913  (each is an option)
     if raw:
         _print_raw(previews, again)
         return None
-    return _output.Answer(lambda: _data(previews, notices), lambda: _show(previews, notices, again))
+    return _output.Answer(
+        lambda: preview_data(previews, notices), lambda: _show(previews, notices, again)
+    )
 
 
 def _collect(
@@ -161,13 +162,13 @@ def _print_raw(previews: list[Preview], again: str) -> None:
     empty = [found for found in previews if not found.requests]
     if len(empty) == len(previews):
         hint = _next_step(empty[0], again) if empty else again
-        raise NothingToPrintError([*map(_why_nothing, empty)], hint=hint)
+        raise NothingToPrintError([*map(why_nothing, empty)], hint=hint)
     bodies = [request.body for found in previews for request in found.requests]
     sys.stdout.flush()
     sys.stdout.buffer.write(b"\n".join(bodies) + (b"\n" if len(bodies) > 1 else b""))
     sys.stdout.buffer.flush()
     for found in empty:
-        _output.print_remark(_why_nothing(found), hint=_next_step(found, again))
+        _output.print_remark(why_nothing(found), hint=_next_step(found, again))
     for found in previews:
         if any(request.unknown for request in found.requests):
             _output.print_remark(f"{found.consent.name}: {found.cautions[0].message}")
@@ -177,24 +178,6 @@ def _print_raw(previews: list[Preview], again: str) -> None:
 
 def _next_step(found: Preview, again: str) -> str:
     return found.cautions[0].hint if found.cautions else again
-
-
-def _data(previews: list[Preview], notices: list[str]) -> dict[str, object]:
-    sending = [found for found in previews if found.would_send]
-    decider = next(iter((*sending, *previews)), None)
-    return {
-        "requests": as_data([request for found in previews for request in found.requests]),
-        "would_send": bool(sending) or _nobody_tells(previews),
-        "decided_by": as_data(decider.consent.decided_by) if decider else None,
-        "verdicts": as_data(previews),
-        "warnings": as_data([caution for found in previews for caution in found.cautions]),
-        "notices": notices,
-    }
-
-
-def _nobody_tells(previews: list[Preview]) -> bool | None:
-    """Return None if it is not known of a part whether it sends, else False."""
-    return None if any(found.would_send is None for found in previews) else False
 
 
 def _show(previews: list[Preview], notices: list[str], again: str) -> None:
@@ -214,50 +197,13 @@ def _show(previews: list[Preview], notices: list[str], again: str) -> None:
 
 def _show_preview(page: Page, found: Preview, again: str) -> None:
     if not found.requests:
-        page.line(_why_nothing(found), style="bold red" if found.would_send else "green")
+        page.line(why_nothing(found), style="bold red" if found.would_send else "green")
         page.indented(f"try: {_next_step(found, again)}")
         return
-    page.line(_headline(found), style="bold red" if found.would_send else "bold")
+    page.line(headline(found), style="bold red" if found.would_send else "bold")
     for request in found.requests:
         _show_request(page, request, is_ours=found.consent.is_ours)
     page.cautions([(found.consent.name, caution) for caution in found.cautions])
-
-
-def _why_nothing(found: Preview) -> str:
-    part = found.consent
-    if not part.counts:
-        return f"{part.name} is not on this machine, so nothing is sent."
-    if found.would_send:
-        absent = "" if part.installation.installed else " if it were on this machine"
-        return f"{part.name} would send events{absent}. {found.cautions[0].message}"
-    if found.is_unknown and found.cautions:
-        reason = found.cautions[0].message
-        state = "is off" if part.telemetry == "off" else "sends nothing"
-        return f"{part.name} {state}. If it were on, it would send events. {reason}"
-    if found.cautions:
-        return f"{part.name}: nothing would be sent. {found.cautions[0].message}"
-    return f"{part.name}: {part.telemetry}; nothing would be sent. {_reason(part)}"
-
-
-def _reason(part: Consent) -> str:
-    """Say in a sentence which switch decided, or that none is set."""
-    if part.decided_by.source == "default":
-        return "No switch is set."
-    return f"Decided by: {consent.describe(part.decided_by)}."
-
-
-def _headline(found: Preview) -> str:
-    part = found.consent
-    if not part.counts:
-        how = "" if part.telemetry == "on" else " with telemetry on"
-        return f"{part.name} is not on this machine. If it were{how}, it would send this."
-    if found.would_send:
-        return f"{part.name} would send this. {_reason(part)}"
-    if part.telemetry == "unknown":
-        return f"{part.name} runs. Whether it sends is unknown; if it does, it sent this."
-    if part.telemetry == "local":
-        return f"{part.name} records this here and sends nothing. {_reason(part)}"
-    return f"{part.name} is off. If it were on, it would send this. {_reason(part)}"
 
 
 def _show_request(page: Page, request: Request, *, is_ours: bool) -> None:

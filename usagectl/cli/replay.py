@@ -18,11 +18,11 @@ from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Yes, selecting
-from usagectl.cli._output import as_data
 from usagectl.cli._progress import meter_of_replay
 from usagectl.errors import ConfirmationNeededError, UsageError, count_of
 from usagectl.machine import file_errors, files
 from usagectl.sensitive import mask_url_credentials
+from usagectl.showing import as_data
 from usagectl.spool import ALL, Selection
 
 if TYPE_CHECKING:

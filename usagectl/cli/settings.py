@@ -12,10 +12,10 @@ from usagectl import settings as stored
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli._output import as_data
 from usagectl.consent import evaluate_tool
 from usagectl.errors import InvalidValueError, nearest
 from usagectl.sensitive import mask_url_credentials
+from usagectl.showing import as_data
 from usagectl.spool import Bounds
 from usagectl.tools import instrumented
 

@@ -12,11 +12,11 @@ import typer
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun, Rejected, Sent, States, Yes, parse_states, selecting
-from usagectl.cli._output import as_data, origin_shown
 from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count_of
 from usagectl.events.record import in_utc, to_line
 from usagectl.machine import files
 from usagectl.machine.environment import STATE_DIR_VARIABLE
+from usagectl.showing import as_data, origin_shown
 from usagectl.spool import STATES, UNSENT, Entry, Selection, open_spool
 from usagectl.spool import purge as remove
 from usagectl.spool import state as read_state

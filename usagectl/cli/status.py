@@ -10,9 +10,9 @@ from usagectl import catalogue
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Reveal, Tools  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli._output import as_data, part_data
 from usagectl.consent import way_off_of
 from usagectl.errors import ExpectationFailedError
+from usagectl.showing import as_data, part_data
 from usagectl.status import collect, offending
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from usagectl.cli import _everywhere, _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._everywhere import Shell, System  # noqa: TC001  (Typer reads them)
 from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads them)
-from usagectl.cli._output import as_data, part_data
 from usagectl.consent import describe
 from usagectl.errors import count_of
-from usagectl.identity import read_all
 from usagectl.machine import owners
 from usagectl.sensitive import mask_url_credentials
+from usagectl.showing import switch_data, told_change
 from usagectl.switching import disable as switch_off
 from usagectl.switching import enable as switch_on
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from usagectl.cli._everywhere import Everywhere
     from usagectl.machine.environment import Environment
     from usagectl.switching import SwitchResult
-    from usagectl.tools.base import Change
 
 Project = Annotated[
     bool,
@@ -136,13 +134,8 @@ def _answer(
             _output.new_page().next_step(_NEXT.format(len(needing)))
 
     def data() -> dict[str, object]:
-        ids = read_all(invocation.environment)
-        return {
-            "dry_run": dry_run,
-            "changes": as_data((*files.changes(is_off=is_off), *result.changes)),
-            "purged": result.purged,
-            "tools": [part_data(part, ids) for part in result.consents],
-        }
+        changes = files.changes(is_off=is_off)
+        return switch_data(invocation.environment, result, dry_run=dry_run, changes=changes)
 
     return _output.Answer(data, show, (*files.problems, *result.problems))
 
@@ -162,7 +155,7 @@ def _show(
 ) -> None:
     page = _output.new_page()
     for change in result.changes:
-        page.line(_sentence(change, dry_run=dry_run))
+        page.line(told_change(change, dry_run=dry_run))
         if change.set_aside:
             page.indented(f"What could not be understood is now {change.set_aside}.")
     if result.purged:
@@ -193,14 +186,3 @@ def _show(
     written = {change.tool for change in result.changes}
     concerned = [part for part in result.consents if part.counts or part.tool in written]
     page.cautions([(part.name, caution) for part in concerned for caution in part.cautions])
-
-
-def _sentence(change: Change, *, dry_run: bool) -> str:
-    what = f"{change.tool}: {change.file}"
-    is_gone = change.value is None
-    setting = f"no {change.name}" if is_gone else f"{change.name}={change.value}"
-    if not change.changed:
-        return f"{what} stays as it is: {setting}"
-    if dry_run:
-        return f"{what} would {f'lose {change.name}' if is_gone else f'get {setting}'}"
-    return f"{what} has {setting} now"
