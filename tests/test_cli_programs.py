@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from usagectl.events.kinds import Field, Kind
+from usagectl.terms import Terms
 from usagectl.tools import instrumented
 from usagectl.tools.instrumented import Registration
 
@@ -66,6 +67,7 @@ def test_explain_tells_what_a_program_says_of_itself(owner: Machine) -> None:
         "program": "",
         "problem": "",
         "delivers": True,
+        **Terms()._asdict(),
         "opt_out": {"MY_TOOL_TELEMETRY": "off"},
     }
     assert "Did you mean my-tool?" in owner.run("explain", "my-tol").stderr

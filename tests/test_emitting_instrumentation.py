@@ -15,8 +15,7 @@ import typer
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
-from usagectl import spool
-from usagectl.emitting import instrumentation
+from usagectl import instrument, spool
 from usagectl.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -220,7 +219,7 @@ def test_the_author_is_told_at_once() -> None:
     """An invalid name is refused, and each application that would not be recorded."""
     for name in ("localstack", "lstk", "My Tool", "", "a" * 65, "a--b", "../x"):
         with pytest.raises(InvalidValueError):
-            instrumentation.instrument(click.Command("x"), name)
+            instrument(click.Command("x"), name)
 
 
 class AsyncGroup:
@@ -248,7 +247,7 @@ def test_an_application_that_would_not_be_recorded_is_refused() -> None:
         (typer.Typer, "Typer is a class"),
     ]:
         with pytest.raises(TypeError, match=reason):
-            instrumentation.instrument(app, "mytool")
+            instrument(app, "mytool")
 
 
 def test_a_tests_runner_records_each_run_once(machine: Machine) -> None:

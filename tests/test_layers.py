@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LAYERS = """
 _version errors values
 machine sensitive homes
-settings endpoint
+settings endpoint terms
 notice
 catalogue
 events
@@ -24,6 +24,8 @@ spool
 delivery emitting botocore
 preview live switching shell_files system_files status
 showing
+own_commands
+embedding
 capture
 audit
 verify

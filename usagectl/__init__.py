@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from usagectl._version import __version__
     from usagectl.consent import Consent, evaluate
-    from usagectl.emitting.instrumentation import instrument
+    from usagectl.embedding import instrument
     from usagectl.emitting.tracker import Tracker
     from usagectl.errors import UsagectlError
     from usagectl.events.kinds import Field, Kind
@@ -53,7 +53,7 @@ _HOMES = {
     "disable": ("usagectl.switching", "disable"),
     "enable": ("usagectl.switching", "enable"),
     "evaluate": ("usagectl.consent", "evaluate"),
-    "instrument": ("usagectl.emitting.instrumentation", "instrument"),
+    "instrument": ("usagectl.embedding", "instrument"),
 }
 
 

@@ -44,6 +44,7 @@ class Consent(Value):
     asks: bool = False  # Whether it is off because nobody has answered its question yet.
     summary: str = ""  # What it sends, in a few words; empty where the catalogue does not know it.
     evidence: str = ""  # How that was seen, and of which release, such as `wire 16.4.6`.
+    privacy: str = ""  # What its author promises, and where more is said.
 
     @property
     def shown(self) -> str:
@@ -163,9 +164,10 @@ def decide(
         is_ours=tool.is_ours,
         is_out_of_reach=not tool.can_be_written or decider.source in ("environment", "flags"),
         senders=reading.senders,
-        asks=decider.source == "default" and entry is not None and entry.default == "asks",
+        asks=decider.source == "default" and tool.asks,
         summary=entry.summary if entry else "",
         evidence=entry.basis if entry else "",
+        privacy=tool.privacy,
     )
 
 
@@ -186,9 +188,13 @@ def _strictest(switches: Sequence[Switch]) -> Switch:
     candidates = [
         switch
         for switch in speaking
-        if switch is choice or switch.says == "off" or switch.source in ("policy", "project")
+        if switch is choice or (switch.source != "default" and _restricts(switch))
     ]
     return min(candidates, key=lambda switch: RANK[switch.says or "on"])
+
+
+def _restricts(switch: Switch) -> bool:
+    return switch.says == "off" or switch.source in ("policy", "project")
 
 
 def way_off_of(found: Consent) -> str:

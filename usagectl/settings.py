@@ -420,3 +420,8 @@ def _take_out(table: Any, names: list[str], key: str) -> None:  # noqa: ANN401
         _take_out(table[names[0]], names[1:], key)
         if not table[names[0]]:
             del table[names[0]]
+
+
+def variable_of(name: str) -> str:
+    """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
+    return f"{name.upper().replace('-', '_')}_TELEMETRY"

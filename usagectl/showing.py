@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from usagectl.consent import Consent
+    from usagectl.errors import UsagectlError
     from usagectl.identity import MachineId, Replacement
     from usagectl.machine.environment import Environment
     from usagectl.preview import Preview
     from usagectl.switching import SwitchResult
     from usagectl.tools.base import Change
 
+SCHEMA = 1
 _SHOWN_CHARACTERS = 200
 
 
@@ -59,7 +61,7 @@ _FORMS: Mapping[str, str] = {
     "Consent": (
         "name=tool part telemetry=shown installed=installation.installed "
         "version=installation.version endpoint decided_by overridden warnings=cautions "
-        "senders asks summary evidence"
+        "senders asks summary evidence privacy"
     ),
     "Entry": (
         "uid time tool event state bytes=size at=handover.at to=handover.to "
@@ -172,6 +174,14 @@ def _shown(value: object, name: str, path: str, *, reveal: bool) -> object:
     if show := _MASKED.get(f"{type(value).__name__}.{name}"):
         return show(found, reveal=reveal)
     return as_data(found, reveal=reveal)
+
+
+def envelope(
+    command: str, data: Mapping[str, object], errors: Sequence[tuple[UsagectlError, str]]
+) -> dict[str, object]:
+    """Return the one object that answers a command for a machine; each error with its next step."""
+    told = [{"code": error.code, "message": error.message, "hint": hint} for error, hint in errors]
+    return {"schema": SCHEMA, "command": command, "data": data, "errors": told}
 
 
 def preview_data(previews: Sequence[Preview], notices: Sequence[str]) -> dict[str, object]:

@@ -50,7 +50,7 @@ def collect(
     machine_ids = read_all(environment)
     judged = evaluate(environment, names, everything=everything, only_here=not everything)
     return Report(
-        consents=tuple(_with_cautions(environment, found, queue) for found in judged),
+        consents=tuple(with_cautions(environment, found, queue) for found in judged),
         machine_ids=machine_ids,
         cache_dir=folder_of([mid.place for mid in machine_ids]),
         is_ci=is_ci(environment),
@@ -60,7 +60,7 @@ def collect(
     )
 
 
-def _with_cautions(environment: Environment, found: Consent, queue: SpoolState) -> Consent:
+def with_cautions(environment: Environment, found: Consent, queue: SpoolState) -> Consent:
     """Add to the verdict on a tool of ours what keeps its events from being kept or sent."""
     if not found.is_ours:
         return found

@@ -60,11 +60,20 @@ def answer(
     machine: Machine, *words: str, typed: bytes, variables: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
     """Run a command on a terminal and type an answer if it asks; give status and screen."""
+    program = [sys.executable, "-m", "usagectl", *words]
+    given = {**machine.process_variables(), **(variables or {})}
+    return answer_program(program, env=given, cwd=machine.cwd, typed=typed)
+
+
+def answer_program(
+    program: Sequence[str], *, env: Mapping[str, str], cwd: Path, typed: bytes
+) -> tuple[int, bytes]:
+    """Run a program on a terminal and type an answer if it asks; give status and screen."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "usagectl", *words],
-        env={**machine.process_variables(), **(variables or {})},
-        cwd=machine.cwd,
+        program,
+        env=dict(env),
+        cwd=cwd,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

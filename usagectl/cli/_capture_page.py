@@ -242,7 +242,7 @@ def write_summary(
     outcome: Outcome, errors: Sequence[UsagectlError], file: Path
 ) -> list[UsagectlError]:
     """Write the answer for a machine to a file; return the error if that fails."""
-    document = _output.envelope("capture", outcome_data(outcome), errors)
+    document = _output.envelope_of("capture", outcome_data(outcome), errors)
     try:
         files.replace_bytes(file, json.dumps(document).encode() + b"\n")
     except FileUnwritableError as error:

@@ -15,7 +15,7 @@ import typer
 
 from usagectl.errors import UsagectlError
 from usagectl.machine.file_errors import hint_of_home, reason_of
-from usagectl.showing import printable_line
+from usagectl.showing import envelope, printable_line
 from usagectl.values import Value
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from usagectl.cli._commands import Invocation
     from usagectl.cli._render import Page
 
-SCHEMA = 1
 STYLES = {
     "on": "bold red",
     "local": "yellow",
@@ -191,20 +190,12 @@ def can_ask() -> bool:
 def _print_envelope(
     command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
 ) -> None:
-    document = envelope(command, data, errors)
+    document = envelope_of(command, data, errors)
     typer.echo(json.dumps(document, indent=2 if sys.stdout.isatty() else None))
 
 
-def envelope(
+def envelope_of(
     command: str, data: Mapping[str, object], errors: Sequence[UsagectlError]
 ) -> dict[str, object]:
     """Return the one object that answers a command for a machine."""
-    return {
-        "schema": SCHEMA,
-        "command": command,
-        "data": data,
-        "errors": [
-            {"code": error.code, "message": error.message, "hint": _next_step(error, command)}
-            for error in errors
-        ],
-    }
+    return envelope(command, data, [(error, _next_step(error, command)) for error in errors])

@@ -227,6 +227,7 @@ def _facts(found: Report, names: Sequence[str], *, reveal: bool) -> list[tuple[s
     endpoints = {part.endpoint: part.name for part in reversed(shown)}
     for url, name in reversed(endpoints.items()):
         rows.append(("Endpoint", f"{url if reveal else mask_url_credentials(url)} ({name})"))
+    rows += [("Privacy", f"{part.privacy} ({part.name})") for part in shown if part.privacy]
     rows.append(("Spool", _describe_spool(found.spool)))
     rows.append(("CI", _yes_or_no(found.is_ci)))
     rows.append(("Container", _yes_or_no(found.is_docker)))

@@ -10,9 +10,9 @@ from usagectl import consent
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.machine import processes, shells
+from usagectl.settings import variable_of
 from usagectl.showing import as_data
 from usagectl.tools import instrumented
-from usagectl.tools.instrumented_rules import variable_of
 from usagectl.tools.opt_outs import opt_out_variables
 
 if TYPE_CHECKING:

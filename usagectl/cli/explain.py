@@ -12,10 +12,10 @@ from usagectl.catalogue.page import markdown, sections
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.errors import UnknownEventError, UnknownToolError, nearest
+from usagectl.settings import variable_of
 from usagectl.showing import as_data
 from usagectl.tools import do_not_track, instrumented
 from usagectl.tools.instrumented import Instrumented
-from usagectl.tools.instrumented_rules import variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +128,17 @@ def _explain_program(environment: Environment, program: Registration) -> _output
         heeded = "whatever stops usagectl's own recording stops this one's"
         switches = [(variable, "off, local or on; any other text is off"), ("others", heeded)]
         page.section("Switches", switches)
+        terms = program.terms
+        begins = {
+            "off": "nothing is recorded",
+            "ask": "nothing is recorded until its user says yes",
+        }
+        settled = [
+            ("without a switch", begins.get(terms.default, "recorded here, and not sent")),
+            ("its author says", terms.told),
+            ("its own commands", terms.commands and f"{terms.commands} status, show, on, off"),
+        ]
+        page.section("What its author settles", [row for row in settled if row[1]])
         page.section("Its files", [("machine ID", str(file)) for file in files])
         page.next_step(f"usagectl status {name}, usagectl preview {name}")
 
@@ -136,6 +147,7 @@ def _explain_program(environment: Environment, program: Registration) -> _output
         "not_covered": [],
         "tool": {
             **{key: getattr(program, key) for key in _TOLD},
+            **program.terms._asdict(),
             "opt_out": {variable: "off"},
         },
     }

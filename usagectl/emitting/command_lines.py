@@ -8,11 +8,12 @@ its command's name is recorded and no parameter.
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
@@ -30,6 +31,47 @@ def holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
 
 def _with_class(holder: Any, default: type) -> tuple[Any, type]:  # noqa: ANN401
     return holder, getattr(holder.cls, "value", holder.cls) or default
+
+
+def add_flag(command: Any, name: str, text: str, do: Callable[[], None]) -> None:  # noqa: ANN401
+    """Give a command an option that takes no value and does something while it is read."""
+
+    def callback(_context: Any, _parameter: Any, value: object) -> object:  # noqa: ANN401
+        if value:
+            do()
+        return value
+
+    flag = _typer_flag(name, text) if is_typers(command) else _click_flag(command, name, text)
+    flag.callback, flag.expose_value, flag.is_eager = callback, False, True
+    command.params.append(flag)
+
+
+def is_typers(command: Any) -> bool:  # noqa: ANN401
+    """True for a command that a Typer application was built into."""
+    return any(each.__module__.partition(".")[0] == "typer" for each in type(command).__mro__)
+
+
+def _typer_flag(name: str, text: str) -> Any:  # noqa: ANN401
+    """Return an option as this Typer builds it: what its class takes differs by version."""
+    import typer
+
+    app = typer.Typer(add_completion=False)
+
+    @app.command()
+    def command(*, flag: bool = typer.Option(False, name, help=text)) -> None: ...  # noqa: FBT003
+
+    return typer.main.get_command(app).params[0]
+
+
+def _click_flag(command: Any, name: str, text: str) -> Any:  # noqa: ANN401
+    return click_of(command).Option([name], is_flag=True, help=text)
+
+
+def click_of(command: Any) -> Any:  # noqa: ANN401
+    """Return the module that holds Click's classes, of which a command is made."""
+    modules = (sys.modules.get(each.__module__) for each in type(command).__mro__)
+    names = ("Option", "Command", "Group")
+    return next(each for each in modules if all(hasattr(each, name) for name in names))
 
 
 def is_bad_usage(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """Recording of a Typer or Click application's own commands, as `cli_cmd` events.
 
-One line does it: `instrument(app, "mytool")`. From then on each command that
+From then on each command that
 runs is recorded: its name and the names of the parameters that were typed, never
 a value; nothing for help, version, completion and bad usage. usagectl records
 itself with the same `Recording` and `watch`.
@@ -13,19 +13,19 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from usagectl.emitting import command_lines, permission
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
+from usagectl.settings import variable_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from usagectl.emitting.permission import Emitter
-    from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
 App = TypeVar("App")
@@ -97,6 +97,10 @@ class Recording:
 
         given = permission.permit(self.environment, self.emitter)
         if given is None:
+            if self.emitter.terms.default == "ask":
+                from usagectl.emitting import asking  # few authors have their users asked
+
+                asking.ask_once(self.environment, self.emitter)
             return
         name = self.emitter.name
         if tell is not None:
@@ -113,34 +117,13 @@ class Recording:
         permission.deliver(self.environment, given)
 
 
-def instrument(
-    app: App,
-    tool: str,
-    *,
-    version: str = "",
-    endpoint: str = "",
-    kinds: tuple[Kind, ...] = (),
-    is_testing: bool = False,
-) -> App:
+def record_commands(app: App, emitter: Emitter) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
-    A command is recorded when it has ended, however it ended. One that ends the process by
-    itself, with `os._exit` or a signal, or becomes another program with `os.exec…`, is not
-    recorded. A command that its group does not list, made of what was typed, is named `other`.
-
-    Args:
-        app: a Typer application or a Click command.
-        tool: its name, as a person types it for `usagectl disable`.
-        version: its version.
-        endpoint: the base URL to send to when the user lets it; without one nothing is sent.
-        kinds: further event kinds that it declares.
-        is_testing: record what test runners run too, which otherwise leaves nothing.
-
     Raises:
-        InvalidValueError: the tool's name is invalid.
-        TypeError: the application is neither, or its commands are coroutines (asyncclick).
+        TypeError: the application is neither Typer's nor Click's, or its commands are coroutines
+            (asyncclick).
     """
-    emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
     if problem := _problem_of(app):
         raise TypeError(problem)
     if hasattr(app, "registered_commands"):
@@ -175,12 +158,45 @@ def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
         with suppress(Exception):
             watch(command, recording)
         try:
-            return _run_recorded(recording, lambda: run(*args, **kwargs))
+            with _variable_kept(emitter):
+                return _run_recorded(recording, lambda: run(*args, **kwargs))
         finally:
             if around is not None:
                 setattr(command, _RECORDING, around)
 
     command.main = main
+    if emitter.option:
+        with suppress(Exception):
+            command_lines.add_flag(command, emitter.option, _OPTION_HELP, _silencer(emitter))
+
+
+_OPTION_HELP = "Record nothing of this run."
+
+
+def _silencer(emitter: Emitter) -> Callable[[], None]:
+    """Return what silences a program, and what it starts, for one run: by its own variable."""
+
+    def silence() -> None:
+        os.environ[variable_of(emitter.name)] = "off"
+
+    return silence
+
+
+@contextmanager
+def _variable_kept(emitter: Emitter) -> Iterator[None]:
+    """Set a program's variable back after a run: the process may run others."""
+    if not emitter.option:
+        yield
+        return
+    name = variable_of(emitter.name)
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
 
 
 def _run_recorded(recording: Recording, run: Callable[[], Any]) -> Any:  # noqa: ANN401
@@ -278,6 +294,8 @@ def _watched_class(base: type, emitter: Emitter) -> type:
 
 def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
     """Note a command when it is about to run, and its sub-commands once they are found."""
+    if getattr(command, "is_usagectls", False):  # What controls recording is not recorded.
+        return
     recording.root = recording.root or command
     is_watched = _RECORDING in command.__dict__
     setattr(command, _RECORDING, recording)

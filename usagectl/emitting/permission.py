@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from usagectl.errors import UsagectlError
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
+from usagectl.terms import OFF_FILE, Terms, check
 from usagectl.values import Value
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from usagectl.consent import Consent
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
+    from usagectl.tools.base import Wish
     from usagectl.tools.instrumented import Registration
 
 
@@ -37,6 +39,8 @@ class Emitter(Value):
     program: str = ""  # The file that is run; empty when it is not known.
     is_testing: bool = False  # Whether its author wants it to record in tests too.
     delivers: bool = True  # Whether it can start the process that sends.
+    terms: Terms = Terms()  # What its author and its distributor settle.
+    option: str = ""  # The option with which nothing of a run is recorded; empty without one.
 
 
 class Permit(Value):
@@ -56,7 +60,7 @@ def permit(environment: Environment, emitter: Emitter) -> Permit | None:
         if verdict.telemetry == "off":
             return None
         with suppress(UsagectlError):  # A program that cannot be listed may still record.
-            instrumented.register(environment, _registration_of(emitter))
+            instrumented.register(environment, registration_of(emitter))
         return Permit(verdict, sending_consent(environment, verdict))
     except (UsagectlError, OSError):
         return None
@@ -74,25 +78,32 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
     if found is None:
         return Emitter(name)
     emitter = Emitter(name, found.version, found.endpoint, found.kinds, found.program)
-    return emitter._replace(delivers=found.delivers)
+    return emitter._replace(delivers=found.delivers, terms=found.terms)
 
 
 def emitter_here(
-    name: str, version: str, endpoint: str, kinds: Sequence[Kind], *, is_testing: bool
+    name: str,
+    version: str,
+    endpoint: str,
+    kinds: Sequence[Kind],
+    *,
+    is_testing: bool,
+    terms: Terms = Terms(),  # noqa: B008  (a value: nobody can change it)
 ) -> Emitter:
     """Return what the program that runs here says about itself.
 
     Raises:
-        InvalidValueError: the name is invalid.
+        InvalidValueError: the name or a term is invalid.
     """
     from usagectl.delivery import frozen  # usagectl itself never asks
     from usagectl.tools.instrumented import validate_name  # help and version need none
 
     validate_name(name)
+    terms = check(terms._replace(off_file=off_file()))
     # Of a test the program is the test runner.
     found = "" if is_testing else program()
     delivers = frozen.can_start_child()
-    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers)
+    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers, terms)
 
 
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
@@ -108,16 +119,53 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
 
     if emitter.is_testing:
         environment = environment._replace(test_runner="")
-    merged = instrumented.merge(environment, _registration_of(emitter))
+    merged = instrumented.merge(environment, registration_of(emitter))
     return consent.of_emitter(environment, merged)
 
 
-def _registration_of(emitter: Emitter) -> Registration:
+def registration_of(emitter: Emitter) -> Registration:
+    """Return what is written about a program, so that usagectl can list and switch it.
+
+    Raises:
+        InvalidValueError: the name is invalid.
+    """
     from usagectl.tools.instrumented import Registration, validate_name
 
-    name, version, endpoint, kinds, program, _, delivers = emitter
+    name, version, endpoint, kinds, program, _, delivers, terms, _ = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
-    return Registration(validate_name(name), version, endpoint, program, schemas, delivers=delivers)
+    told = (validate_name(name), version, endpoint, program, schemas)
+    return Registration(*told, delivers=delivers, terms=terms)
+
+
+def decide(environment: Environment, emitter: Emitter, wish: Wish) -> None:
+    """Switch a program as its user wants it; it is registered, so that usagectl knows it too.
+
+    Raises:
+        StateError: it cannot be registered, or the settings cannot be written.
+    """
+    from usagectl.tools import instrumented
+
+    registration = registration_of(emitter)
+    instrumented.register(environment, registration)
+    whole = instrumented.merge(environment, registration)
+    instrumented.Instrumented(whole).switch(environment, wish, dry_run=False)
+
+
+def off_file() -> str:
+    """Return the path of the distributor's file: beside the package of whoever called us.
+
+    Of a module that belongs to no package it lies beside the module.
+    """
+    from pathlib import Path
+
+    ours = __name__.partition(".")[0]
+    frame = sys._getframe()  # noqa: SLF001  (the module `inspect` would read sources)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == ours:
+        frame = frame.f_back
+    caller = frame.f_globals
+    package = sys.modules.get((caller.get("__package__") or "").partition(".")[0])
+    file = getattr(package, "__file__", None) or caller.get("__file__")
+    return str(Path(file).absolute().with_name(OFF_FILE)) if file else ""
 
 
 def program() -> str:

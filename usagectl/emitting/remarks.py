@@ -90,10 +90,14 @@ class Announcer:
         what = f"on this machine: {'; '.join(words[sort] for sort in sorts)}"
         if sorts == [CLI_CMD]:
             what = _COMMANDS_ALONE
-        return (
-            f"{tool} records {what}. {self._destination(permit)} To see it: usagectl preview "
-            f"{tool}. To turn it off: usagectl disable {tool}."
-        )
+        see, end = ways(self._emitter)
+        told = [
+            f"{tool} records {what}.",
+            self._destination(permit),
+            self._emitter.terms.told,
+            f"To see it: {see}. To turn it off: {end}.",
+        ]
+        return " ".join(filter(None, told))
 
     def _destination(self, permit: Permit) -> str:
         """Say where it goes."""
@@ -102,6 +106,19 @@ class Announcer:
         if not self._emitter.delivers:
             return f"It is sent by usagectl replay --tool {self._emitter.name}."
         return f"It is sent to {origin_of(permit.verdict.endpoint)}."
+
+
+def ways(emitter: Emitter) -> tuple[str, str]:
+    """Name the commands that show what is recorded and that end it: the program's own if it has."""
+    if own := emitter.terms.commands:
+        return f"{own} show", f"{own} off"
+    return f"usagectl preview {emitter.name}", f"usagectl disable {emitter.name}"
+
+
+def told_of(emitter: Emitter) -> str:
+    """Say what the commands of a program leave, and the kinds that are declared beside them."""
+    kinds = map(_words_of, emitter.kinds)
+    return "; ".join((_COMMANDS_ALONE, *kinds))
 
 
 def claim(environment: Environment, tool: str, sorts: Iterable[str]) -> list[str]:
@@ -126,10 +143,10 @@ def claim(environment: Environment, tool: str, sorts: Iterable[str]) -> list[str
 
 def teller() -> Callable[[str], None] | None:
     """Return what writes a remark to stderr; None unless a person sees stdout and stderr."""
-    return _tell if _is_terminal(sys.stdout) and _is_terminal(sys.stderr) else None
+    return _tell if is_terminal(sys.stdout) and is_terminal(sys.stderr) else None
 
 
-def _is_terminal(stream: object) -> bool:
+def is_terminal(stream: object) -> bool:
     """True for a terminal; a program may have closed its stream, or put any object there."""
     with suppress(Exception):
         return bool(stream.isatty())  # type: ignore[attr-defined]

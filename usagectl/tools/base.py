@@ -32,6 +32,7 @@ Telemetry = Literal["on", "local", "off", "unknown"]
 Source = Literal[
     "environment",
     "process",
+    "package",
     "flags",
     "profile",
     "project",
@@ -45,7 +46,8 @@ Source = Literal[
     "release",
 ]
 """What kind of place a switch is: `file` and `machine` are the tool's own files, a user's and a
-machine's; `ci` a sign of a CI service; `release` a release that sends nothing at all.
+machine's; `ci` a sign of a CI service; `release` a release that sends nothing at all; `package` a
+file that whoever packaged the program put beside its code.
 """
 
 RANK: Mapping[str, int] = {"off": 0, "local": 1, "unknown": 2, "on": 3}
@@ -140,6 +142,16 @@ class Tool(ABC):
     def entry(self) -> Entry | None:
         """What the catalogue knows of it; None for a program that records through usagectl."""
         return catalogue.entry(self.name)
+
+    @property
+    def asks(self) -> bool:
+        """True if it is off until its user has answered its question."""
+        return self.entry is not None and self.entry.default == "asks"
+
+    @property
+    def privacy(self) -> str:
+        """What its author promises; empty where usagectl was told nothing."""
+        return ""
 
     @property
     def opt_out(self) -> Mapping[str, str]:

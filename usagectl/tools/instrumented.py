@@ -23,6 +23,7 @@ from usagectl.errors import (
     InvalidValueError,
 )
 from usagectl.machine import files, owners
+from usagectl.terms import MOST_CHARACTERS, Terms, merged
 from usagectl.tools import instrumented_rules as rules
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
@@ -58,6 +59,7 @@ TAKEN = ("localstack", "lstk", NAME)
 
 _SUFFIX = ".json"
 _MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
+_MOST_OF_ALL = {**_MOST_CHARACTERS, **MOST_CHARACTERS}
 """How long each text may be, since it is shown; 4096 is the longest path on Linux."""
 
 _MOST_KINDS = 256
@@ -76,6 +78,7 @@ class Registration(Value):
     schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
     problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
     delivers: bool = True  # Whether its program can start the process that sends.
+    terms: Terms = Terms()  # What its author and its distributor settle.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -105,6 +108,16 @@ class Instrumented(Tool):
         return catalogue.entry(NAME) if self.name == NAME else None
 
     @property
+    def asks(self) -> bool:
+        """True if its author has its user asked first."""
+        return self.registration.terms.default == "ask"
+
+    @property
+    def privacy(self) -> str:
+        """What its author promises."""
+        return self.registration.terms.told
+
+    @property
     def opt_out(self) -> Mapping[str, str]:
         """What silences usagectl silences every program that records through it."""
         return catalogue.entry(NAME).opt_out
@@ -124,7 +137,8 @@ class Instrumented(Tool):
     def read(self, environment: Environment) -> tuple[PartReading, ...]:
         """Read its switches in the order in which they are named (design, section 4)."""
         user = settings.load(environment)
-        switches, sources = rules.read_switches(environment, self.name, user)
+        terms = self.registration.terms
+        switches, sources = rules.read_switches(environment, self.name, user, terms)
         base, chooser = self.endpoint(environment, user)
         if rules.is_lifted(environment):
             return (PartReading("cli", base, rules.lift(switches)),)
@@ -265,15 +279,16 @@ def _parse(file: Path, data: bytes) -> Registration:
         document = json.loads(data)
     if not isinstance(document, dict):
         return Registration(name, problem=f"{file} cannot be understood: it is not a JSON object.")
-    texts = {key: document.get(key, "") for key in _MOST_CHARACTERS}
+    texts = {key: document.get(key, "") for key in _MOST_OF_ALL}
     schemas = document.get("kinds", [])
     if not all(isinstance(text, str) for text in texts.values()) or not isinstance(schemas, list):
         return Registration(name, problem=f"{file} cannot be understood: a member is not text.")
-    if long := [key for key, text in texts.items() if len(text) > _MOST_CHARACTERS[key]]:
+    if long := [key for key, text in texts.items() if len(text) > _MOST_OF_ALL[key]]:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
     delivers = document.get("delivers") is not False
-    return Registration(name, schemas=kinds, delivers=delivers, **texts)
+    terms = Terms(**{key: texts.pop(key) for key in MOST_CHARACTERS})
+    return Registration(name, schemas=kinds, delivers=delivers, terms=terms, **texts)
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
@@ -292,6 +307,7 @@ def merge(environment: Environment, registration: Registration) -> Registration:
         endpoint=registration.endpoint or before.endpoint,
         program=registration.program or before.program,
         schemas=tuple(kinds.values())[-_MOST_KINDS:],
+        terms=merged(registration.terms, before.terms),
     )
 
 
@@ -318,6 +334,7 @@ def register(environment: Environment, registration: Registration) -> bool:
         "program": registration.program,
         "delivers": registration.delivers,
         "kinds": list(registration.schemas),
+        **{key: text for key, text in registration.terms._asdict().items() if text},
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
     with suppress(FileUnreadableError):

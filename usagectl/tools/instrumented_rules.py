@@ -7,6 +7,7 @@ A test runner is a No.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl import settings
@@ -14,7 +15,15 @@ from usagectl.endpoint import is_loopback, origin_of, problem_of
 from usagectl.errors import hint_of_folder, quote
 from usagectl.machine.environment import CONFIG_DIR_VARIABLE
 from usagectl.sensitive import mask_url_credentials
-from usagectl.tools.base import Caution, Source, Switch, Telemetry, is_no, variable_switches
+from usagectl.tools.base import (
+    Caution,
+    Source,
+    Switch,
+    Telemetry,
+    exists,
+    is_no,
+    variable_switches,
+)
 from usagectl.tools.localstack_client import is_true
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
     from usagectl.settings import SettingsFile
+    from usagectl.terms import Terms
     from usagectl.tools.instrumented import Registration
 
 NAME = settings.OWN_NAME
@@ -39,7 +49,7 @@ _NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
 
 
 def read_switches(
-    environment: Environment, tool: str, user: SettingsFile
+    environment: Environment, tool: str, user: SettingsFile, terms: Terms
 ) -> tuple[list[Switch], Sources]:
     """Read the switches of a tool in the order in which they are named (design, section 4).
 
@@ -49,10 +59,12 @@ def read_switches(
     switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
     switches += _test_switches(environment)
     switches += _mode_variables(environment, tool)
+    switches += _package_switches(terms)
     sources = _read_files(environment, tool, user, switches)
     if user.file is None:
         switches.append(Switch("setting", "a missing home", None, "", "off"))
-    switches.append(Switch("default", "no switch", None, "", "local"))
+    begins: Telemetry = "off" if terms.default in ("off", "ask") else "local"
+    switches.append(Switch("default", "no switch", None, "", begins))
     return switches, sources
 
 
@@ -63,9 +75,15 @@ def is_lifted(environment: Environment) -> bool:
 
 
 def lift(switches: Sequence[Switch]) -> tuple[Switch, ...]:
-    """Return switches of which none but the policy counts beside the one that lifts them."""
+    """Return switches of which none but those of the machine count beside the one that lifts them.
+
+    These are the policy and the file of whoever packaged the program.
+    """
     is_on = Switch("environment", LIFTED_VARIABLE, "1", "environment", "on")
-    others = (each if each.source == "policy" else each._replace(says=None) for each in switches)
+    others = (
+        each if each.source in ("policy", "package") else each._replace(says=None)
+        for each in switches
+    )
     return (is_on, *others)
 
 
@@ -73,11 +91,6 @@ def cautions_of(environment: Environment, tool: str, sources: Sources) -> Iterat
     """Warn of variables and files that do not mean what they seem to."""
     yield from _variable_cautions(environment, tool)
     yield from _file_cautions(sources)
-
-
-def variable_of(name: str) -> str:
-    """Name the variable that holds a tool's own mode: `MYTOOL_TELEMETRY`."""
-    return f"{name.upper().replace('-', '_')}_TELEMETRY"
 
 
 def _says_no(value: str) -> Telemetry | None:
@@ -93,12 +106,18 @@ def _test_switches(environment: Environment) -> Iterator[Switch]:
             yield Switch("process", "test runner", name, "this process", "off")
 
 
+def _package_switches(terms: Terms) -> Iterator[Switch]:
+    """Yield the No of whoever packaged the program: a file beside its code."""
+    if terms.off_file and exists(Path(terms.off_file)):
+        yield Switch("package", Path(terms.off_file).name, None, terms.off_file, "off")
+
+
 def _mode_variables(environment: Environment, tool: str) -> Iterator[Switch]:
-    for variable in dict.fromkeys((settings.MODE_VARIABLE, variable_of(tool))):
+    for variable in dict.fromkeys((settings.MODE_VARIABLE, settings.variable_of(tool))):
         text = environment.variables.get(variable, "")
         if mode := text.strip().lower():
             says: Telemetry | None = mode if settings.is_mode(mode) else "off"
-            if says == "on" and variable != variable_of(tool):
+            if says == "on" and variable != settings.variable_of(tool):
                 says = None  # It was said of usagectl alone.
             yield Switch("environment", variable, text, "environment", says)
 
@@ -149,7 +168,7 @@ def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]
         if is_no(value) and not is_true(value):
             message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."
             yield Caution("value-ignored-elsewhere", message, f"export {name}=1")
-    variable = variable_of(tool)
+    variable = settings.variable_of(tool)
     text = environment.variables.get(variable, "")
     if (mode := text.strip().lower()) and not settings.is_mode(mode):
         message = f"{variable}={text} is not understood, so it counts as off."

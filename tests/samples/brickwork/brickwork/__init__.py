@@ -1,0 +1,1 @@
+"""A Typer application of somebody else that records through usagectl."""

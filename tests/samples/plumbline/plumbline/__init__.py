@@ -1,0 +1,1 @@
+"""A Click application of somebody else that records through usagectl."""
