@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import wheels
 from tests.support.machine import REPOSITORY
+from tests.test_layers import CORE_LIBRARIES
 from usagectl._version import __version__
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_they_are_one_version(core: Path, program: Path) -> None:
 def test_the_core_is_light_and_has_no_upper_bound(core: Path) -> None:
     """It brings nothing that draws, serves or parses a command line, and fights no pin."""
     required = wheels.required(core)
-    assert {each.name for each in required} == {"httpx", "platformdirs", "tomlkit"}
+    assert {each.name for each in required} == CORE_LIBRARIES
     assert wheels.closure([each.name for each in required]) & HEAVY == set()
     operators = {each.operator for one in required for each in one.specifier}
     assert operators == {">="}

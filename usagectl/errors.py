@@ -11,6 +11,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   ├── UnknownToolError
     │   ├── UnknownEventError
     │   └── InvalidValueError
+    ├── LibraryMissingError         exit status 3
     ├── StateError                  exit status 3
     │   ├── FolderUnknownError
     │   ├── FileUnreadableError
@@ -170,6 +171,18 @@ class InvalidValueError(UsageError):
 
     def __init__(self, what: str, value: str, *, wanted: str, hint: str = "") -> None:
         super().__init__(f"{value!r} is not a valid {what}: {wanted}.", hint=hint)
+
+
+class LibraryMissingError(UsagectlError):
+    """A library of the program is not installed: `usagectl-core` alone brings none of them."""
+
+    code = "library-missing"
+
+    def __init__(self, library: str) -> None:
+        super().__init__(
+            f"{library} is not installed, which comes with the program usagectl.",
+            hint="python -m pip install usagectl",
+        )
 
 
 class StateError(UsagectlError):

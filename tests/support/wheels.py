@@ -10,11 +10,12 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.machine import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 PROGRAM = REPOSITORY
@@ -51,12 +52,12 @@ def _needed(texts: list[str]) -> Iterator[Requirement]:
             yield requirement
 
 
-def closure(names: Iterator[str] | list[str]) -> set[str]:
+def closure(names: Iterable[str]) -> set[str]:
     """Name the distributions that pip would install for some, of those that are installed here."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:
-        name = waiting.pop()
+        name = canonicalize_name(waiting.pop())
         if name not in found:
             found.add(name)
             waiting += [each.name for each in _needed(metadata.requires(name) or [])]

@@ -11,7 +11,7 @@ import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
-from usagectl.errors import FileCorruptError, FileUnreadableError
+from usagectl.errors import FileCorruptError, FileUnreadableError, LibraryMissingError
 from usagectl.machine import files
 from usagectl.tools.forms import MISSING
 from usagectl.values import Value
@@ -61,7 +61,7 @@ def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Conte
     try:
         values = (_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data)
         return Content(values, is_flat=form in _FLAT)
-    except FileCorruptError as error:
+    except (FileCorruptError, LibraryMissingError) as error:
         return Content(problem=error.message)
 
 
