@@ -180,14 +180,20 @@ def test_commands_say_what_is_missing(machine: Machine, typer_python: Path) -> N
 
 
 def test_a_file_in_yaml_is_named(machine: Machine, python: Path) -> None:
-    """A verdict that rests on a file in YAML is given, and says why it could not be read."""
+    """A verdict that rests on a file in YAML is given, and says why it could not be read.
+
+    A switch that it would hold is not written, and that is said too.
+    """
+    disable = "import usagectl as u; print(u.disable(u.current_environment(), ['gh']).problems)"
+    evaluate = "import usagectl as u; print(u.evaluate(u.current_environment(), ['gh']))"
     config = machine.home / ".config" / "gh" / "config.yml"
+    told = [run(machine, python, "-c", disable)]  # It would be made.
     config.parent.mkdir(parents=True)
-    config.write_text("telemetry: disabled\n")
-    code = "import usagectl; print(usagectl.evaluate(usagectl.current_environment(), ['gh'])[0])"
-    done = run(machine, python, "-c", code)
-    assert done.returncode == 0, done.stderr
-    assert "ruamel.yaml is not installed" in done.stdout
+    config.write_text("telemetry: enabled\n")
+    told += [run(machine, python, "-c", code) for code in (disable, evaluate)]
+    assert [done.stderr for done in told] == [""] * 3
+    assert ["ruamel.yaml is not installed" in done.stdout for done in told] == [True] * 3
+    assert config.read_text() == "telemetry: enabled\n"
 
 
 def test_the_fixture_says_what_is_missing(machine: Machine, typer_python: Path) -> None:
