@@ -14,7 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PACKAGES = ("usagectl", "usagectl_pytest")
 
 
-class PackagesHook(BuildHookInterface):
+class PackagesHook(BuildHookInterface[Any]):
     """Adds the packages to a wheel, and to a source distribution."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
