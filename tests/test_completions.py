@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support import wheels
 from tests.support.commands import run_inside
 from tests.support.desks import FOLDER, REAL_NODES, read_powershell, write_scripts
-from tests.support.machine import REPOSITORY
 from usagectl import catalogue
 from usagectl.cli import completion
 from usagectl.cli.completion import SHELLS, Argument, CommandNode, Option, Values
@@ -220,10 +219,7 @@ def test_writes_the_files(machine: Machine) -> None:
 
 def test_wheel_has_the_files_where_shells_look(tmp_path: Path) -> None:
     """A prefix that the wheel is installed into has each script where its shell searches."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(wheels.build(wheels.PROGRAM, tmp_path)) as archive:
         shared = {
             name.partition(".data/data/")[2]: archive.read(name)
             for name in archive.namelist()

@@ -61,6 +61,7 @@ SAMPLES: list[UsagectlError] = [
     errors.UnknownToolError("nexd", known=["next", *map(str, range(90))]),
     errors.UnknownEventError("x", known=["session"]),
     errors.InvalidValueError("mode", "x", wanted="use on, off"),
+    errors.LibraryMissingError("uvicorn"),
     errors.StateError("This cannot be read.", hint="x"),
     RootNeededError("disable"),
     SystemUnsupportedError(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
@@ -46,6 +47,19 @@ ONLY_IMPORTERS = {
     "trustme": {"capture/certificates.py"},
     "dnslib": {"capture/names.py"},
 }
+
+CORE_LIBRARIES = {"httpx", "platformdirs", "tomlkit"}
+"""What `usagectl-core` requires; tests/test_distributions.py holds them to its wheel."""
+
+BEYOND_THE_CORE = {
+    "emitting/command_lines.py": {"typer"},  # Of an application that brought it.
+    "delivery/frozen/hook-usagectl.py": {"PyInstaller"},  # PyInstaller runs it.
+    "tools/yaml_values.py": {"ruamel"},  # A tool's file is read without it, and says so.
+    "tools/editing/yaml_text.py": {"ruamel"},
+}
+"""Files below `capture` that import another library."""
+
+KNOWN = {"usagectl", *CORE_LIBRARIES, *sys.stdlib_module_names}
 
 PACKAGE = REPOSITORY / "usagectl"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -103,6 +117,17 @@ def test_heavy_libraries_have_one_importer() -> None:
         for library in ONLY_IMPORTERS
     }
     assert importers == ONLY_IMPORTERS
+
+
+def test_what_records_imports_the_cores_libraries_alone() -> None:
+    """Up to `status` nothing imports a library that `usagectl-core` does not bring."""
+    found = {
+        str(file.relative_to(PACKAGE)): others
+        for file in SOURCES
+        if ORDER[own_layer(file)] < ORDER["capture"]
+        if (others := {name.split(".")[0] for name in imports_of(file)} - KNOWN)
+    }
+    assert found == BEYOND_THE_CORE
 
 
 def test_only_the_command_line_prints() -> None:

@@ -172,8 +172,8 @@ def test_home(usagectl_capture):
 
 
 def test_pytest_finds_it_by_itself() -> None:
-    """The distribution names the plugin where pytest looks for it."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    """The distribution that has the plugin names it where pytest looks for it."""
+    project = tomllib.loads((REPOSITORY / "core" / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"usagectl_pytest": "usagectl_pytest"}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import ANSWERING, example, furnish
+from tests.support.spooling import entries
 from usagectl.cli._commands import MODULES
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ app = typer.Typer(rich_markup_mode=None)
 def command(name: str) -> None:
     print(json.dumps(sorted(sys.modules)))
 app(["x"])
+"""
+RECORDING = """
+import sys, click
+before = set(sys.modules)
+from usagectl import Tracker, instrument
+cli = instrument(click.Command("x", callback=lambda: None), "mytool")
+cli(standalone_mode=False, args=[])
+with Tracker("mytool") as tracker:
+    tracker.run_init(stage="READY", scripts=2, duration=1.5)
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 """
 SHARED = {
     "switch": {"status"},
@@ -101,6 +112,25 @@ def test_a_bare_machine_needs_nothing_heavy(
             assert command_modules(modules) == set()
             ours = {"usagectl.tools", "usagectl.consent", "usagectl.spool"}
             assert modules & {*ours, "platformdirs"} == set()
+
+
+def test_recording_loads_the_standard_library_alone(machine: Machine) -> None:
+    """A program that records loads no library of ours, although all of them are installed here.
+
+    But platformdirs, where the folders of the system are not those of Linux.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", RECORDING],
+        env=machine.process_variables(),
+        cwd=machine.cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    events = [entry.event for entry in entries(machine)]
+    assert sorted(events) == ["cli_cmd", "run_init", "session"]
+    loaded = set(done.stdout.split())
+    assert loaded - set(sys.stdlib_module_names) - {"platformdirs"} == {"usagectl"}
 
 
 def test_a_command_loads_itself_alone(

@@ -20,8 +20,21 @@ def main() -> None:
         status = cli.main(sys.argv[1:])
         gc.freeze()  # Nor at the end: the interpreter would look through every object again.
         sys.exit(status)
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        sys.exit(_fail_without(error.name))
     except KeyboardInterrupt:  # During the imports; later the command line sees to it.
         sys.exit(_INTERRUPTED)
+
+
+def _fail_without(library: str) -> int:
+    """Say what is missing where `usagectl-core` is installed alone; return the exit status."""
+    from usagectl.errors import LibraryMissingError
+
+    error = LibraryMissingError(library)
+    sys.stderr.write(f"error: {error.message} [{error.code}]\n  try: {error.hint}\n")
+    return error.exit_status
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ prose. Anything else that escapes is a bug and keeps its traceback.
     │   ├── UnknownEventError
     │   └── InvalidValueError
     ├── StateError                  exit status 3
+    │   ├── LibraryMissingError
     │   ├── FolderUnknownError
     │   ├── FileUnreadableError
     │   ├── FileUnwritableError
@@ -173,7 +174,7 @@ class InvalidValueError(UsageError):
 
 
 class StateError(UsagectlError):
-    """A settings or state file or folder cannot be used."""
+    """A settings or state file or folder, or a library, cannot be used."""
 
     code = "state"
     exit_status = 3
@@ -188,6 +189,18 @@ class FolderUnknownError(StateError):
         super().__init__(
             f"No folder is known for {what}: this account has no home.",
             hint=hint_of_folder(variable),
+        )
+
+
+class LibraryMissingError(StateError):
+    """A library of the program is not installed: `usagectl-core` alone brings none of them."""
+
+    code = "library-missing"
+
+    def __init__(self, library: str) -> None:
+        super().__init__(
+            f"{library} is not installed, which comes with the program usagectl.",
+            hint="python -m pip install usagectl",
         )
 
 

@@ -16,6 +16,7 @@ rewrite. Here nothing is asserted (PYTEST_DONT_REWRITE).
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -241,6 +242,18 @@ def _sender(event: Captured) -> str:
     return f"{event.tool}, not by the address of this capture" if event.is_foreign else event.tool
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Have an error of ours fail the test with its sentence and what helps, without a traceback."""
+    from usagectl.errors import UsagectlError
+
+    try:
+        yield
+    except UsagectlError as error:
+        told = f"{error.message}\n  try: {error.hint}"
+        raise pytest.fail.Exception(told, pytrace=False) from None
+
+
 @pytest.fixture
 def usagectl_capture(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
@@ -251,7 +264,7 @@ def usagectl_capture(
 
     surroundings = environment.from_process()
     options = capture.Options(file=tmp_path / "usagectl-capture.jsonl", has_secret=True)
-    with capture.opened(surroundings, options) as opened:
+    with _told(), capture.opened(surroundings, options) as opened:
         home = tmp_path_factory.mktemp("usagectl-home")
         yield UsageCapture(
             surroundings, opened, home, pytestconfig.stash.get(_BEFORE, {**os.environ})

@@ -44,7 +44,7 @@ _TELLING = (
 )
 
 
-_LIBRARIES = "httpx, msgspec, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer, uvicorn"
+_LIBRARIES = "httpx, platformdirs, rich.live, rich.table, sqlite3, tomlkit, typer, uvicorn"
 
 
 def run_usagectl(

@@ -8,8 +8,13 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 
-import trustme
-from idna import IDNAError
+from usagectl.errors import LibraryMissingError
+
+try:
+    import trustme
+    from idna import IDNAError
+except ModuleNotFoundError as error:
+    raise LibraryMissingError("trustme") from error
 
 _MOST_CONTEXTS = 256
 _UNNAMED = "unnamed.invalid"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import h11
-import uvicorn  # noqa: TID253  (this module is where uvicorn lives)
-from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: TID253
-from uvicorn.server import ServerState  # noqa: TID253
-
 from usagectl.capture import refusals
+from usagectl.errors import LibraryMissingError
+
+try:
+    import h11
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.server import ServerState
+except ModuleNotFoundError as error:
+    raise LibraryMissingError("uvicorn") from error
 
 if TYPE_CHECKING:
     import asyncio

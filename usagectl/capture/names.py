@@ -12,23 +12,27 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from dnslib import (
-    AAAA,
-    PTR,
-    QTYPE,
-    RCODE,
-    RR,
-    A,
-    DNSBuffer,
-    DNSError,
-    DNSHeader,
-    DNSQuestion,
-    DNSRecord,
-)
-from dnslib.buffer import BufferError as DNSBufferError
-from dnslib.label import DNSLabelError
-
 from usagectl.capture.observations import OTHERS, Observation
+from usagectl.errors import LibraryMissingError
+
+try:
+    from dnslib import (
+        AAAA,
+        PTR,
+        QTYPE,
+        RCODE,
+        RR,
+        A,
+        DNSBuffer,
+        DNSError,
+        DNSHeader,
+        DNSQuestion,
+        DNSRecord,
+    )
+    from dnslib.buffer import BufferError as DNSBufferError
+    from dnslib.label import DNSLabelError
+except ModuleNotFoundError as error:
+    raise LibraryMissingError("dnslib") from error
 
 if TYPE_CHECKING:
     import asyncio

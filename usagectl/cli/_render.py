@@ -13,13 +13,17 @@ import sys
 from itertools import cycle
 from typing import TYPE_CHECKING, Literal, Self
 
-from rich.cells import cell_len  # noqa: TID253  (this module is where rich lives)
-from rich.console import Console  # noqa: TID253
-from rich.padding import Padding  # noqa: TID253
-from rich.table import Table  # noqa: TID253
-from rich.text import Text  # noqa: TID253
-
+from usagectl.errors import LibraryMissingError
 from usagectl.showing import printable_line
+
+try:
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+except ModuleNotFoundError as error:  # An application may have brought Typer without it.
+    raise LibraryMissingError("rich") from error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

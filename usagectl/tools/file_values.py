@@ -11,7 +11,7 @@ import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
-from usagectl.errors import FileCorruptError, FileUnreadableError
+from usagectl.errors import FileCorruptError, FileUnreadableError, LibraryMissingError
 from usagectl.machine import files
 from usagectl.tools.forms import MISSING
 from usagectl.values import Value
@@ -51,13 +51,17 @@ def load(path: Path, form: Format, dialect: Dialect = "") -> Content:
     """Read a file of a tool; opens nothing that could make a reader wait."""
     try:
         data = files.read_bytes(path, limit=MAX_BYTES)
-    except FileUnreadableError as error:
+        return Content() if data is None else parse(path, data, form, dialect)
+    except (FileUnreadableError, LibraryMissingError) as error:
         return Content(problem=error.message)
-    return Content() if data is None else parse(path, data, form, dialect)
 
 
 def parse(path: Path, data: bytes, form: Format, dialect: Dialect = "") -> Content:
-    """Understand the bytes of a file as its tool does; the path is for what is said of it."""
+    """Understand the bytes of a file as its tool does; the path is for what is said of it.
+
+    Raises:
+        LibraryMissingError: it is YAML, and nothing here reads that.
+    """
     try:
         values = (_DIALECTS[dialect] if dialect else _PARSERS[form])(path, data)
         return Content(values, is_flat=form in _FLAT)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML, events
-from ruamel.yaml.error import YAMLError
-
-from usagectl.errors import FileCorruptError
+from usagectl.errors import FileCorruptError, LibraryMissingError
 from usagectl.values import Value
+
+try:
+    from ruamel.yaml import YAML, events
+    from ruamel.yaml.error import YAMLError
+except ModuleNotFoundError as error:
+    raise LibraryMissingError("ruamel.yaml") from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from usagectl.errors import LibraryMissingError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -55,9 +57,11 @@ def take_out(text: str, key: Sequence[str]) -> str:
 
 
 def _compose(text: str) -> Any:  # noqa: ANN401  (ruamel.yaml's own nodes)
-    from ruamel.yaml import YAML  # only a tool's YAML file needs it
-    from ruamel.yaml.error import YAMLError
-
+    try:
+        from ruamel.yaml import YAML  # only a tool's YAML file needs it
+        from ruamel.yaml.error import YAMLError
+    except ModuleNotFoundError as error:
+        raise LibraryMissingError("ruamel.yaml") from error
     try:
         return YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
