@@ -238,6 +238,16 @@ class AsyncGroup:
         """Run a command."""
 
 
+class Fixed(click.Command):
+    """A command whose class cannot be changed."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Take no other class."""
+        if name == "__class__":
+            raise AttributeError(name)
+        super().__setattr__(name, value)
+
+
 def test_an_application_that_would_not_be_recorded_is_refused() -> None:
     """The sentence says why."""
     for app, reason in [
@@ -245,6 +255,7 @@ def test_an_application_that_would_not_be_recorded_is_refused() -> None:
         (SimpleNamespace(make_context=1, invoke=1), "neither a Typer application nor"),
         (AsyncGroup(), "AsyncGroup has commands that are coroutines; record them by a Tracker"),
         (click.Command, "Command is a class; instrument takes the application made of it"),
+        (Fixed("x"), "Fixed takes no other class; record them by a Tracker's cli_cmd"),
         (typer.Typer, "Typer is a class"),
     ]:
         with pytest.raises(TypeError, match=reason):

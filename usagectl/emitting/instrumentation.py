@@ -5,6 +5,11 @@ runs is recorded: its name and the names of the parameters that were typed, neve
 a value; nothing for help, version, completion and bad usage. usagectl records
 itself with the same `Recording` and `watch`.
 
+Whoever runs a command line, all ways lead to `invoke` of its commands: the application's own
+call, `main`, a test's runner, a group around it. So a watched command has a class in which `invoke`
+is noted. The first watched command of a run begins a recording, and the contexts below
+share it (`Context.meta`), so that each command is noted once.
+
 An application can declare anything, so looking at its declarations can fail: that
 costs the event, never the command. It may bring a Click or Typer of its own: commands of
 both have `main`, `invoke` and, for groups, `resolve_command`.
@@ -13,24 +18,34 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from contextlib import contextmanager, suppress
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from usagectl.emitting import command_lines, permission
 from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from usagectl.emitting.permission import Emitter
     from usagectl.events.kinds import Kind
     from usagectl.machine.environment import Environment
 
+    Begin = Callable[[], AbstractContextManager["Recording"]]
+    """Begins the recording of a run, and ends it."""
+
 App = TypeVar("App")
 
-_RECORDING = "_usagectl_recording"
+_BEGIN = "_usagectl_begin"
+"""What begins a recording at a command, and ends it; a command that has it is watched."""
+
+_RECORDING = "usagectl.recording"
+"""Where the contexts of a run keep its recording, in their `meta`."""
+
+_BY_HAND = "record them by a Tracker's cli_cmd"
 
 
 class Recording:
@@ -40,7 +55,7 @@ class Recording:
         self.emitter = emitter
         self._given = environment
         self._process = os.getpid()
-        self.root: Any = None  # The command that the run begins with.
+        self.root: Any = None  # The context that the run begins with.
         self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
 
     @cached_property
@@ -58,18 +73,32 @@ class Recording:
         """Return how many events there are, for `forget_since`."""
         return len(self._events)
 
-    def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
-        """Build the event of a command that is about to run; never raises."""
+    def follow(self, context: Any, run: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Run a command and note it; one that the command line did not fit is forgotten."""
+        before = self.count
         with suppress(Exception):
-            command = command_lines.names_of_commands(context, self.emitter.name)
-            self._note(context, command, command_lines.names_of_parameters(context))
+            self._note(context)
+        try:
+            return run()
+        except Exception as error:
+            if command_lines.is_bad_usage(error):
+                self.forget_since(before)
+            raise
 
     def note_tool(self) -> None:
         """Build the event of an application that nobody can look into: its name alone."""
         with suppress(Exception):
-            self._note(None, [self.emitter.name], [])
+            self._build(None, [self.emitter.name], [])
 
-    def _note(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
+    def _note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
+        self.root = self.root or context
+        for each in command_lines.listed_commands(context.command):
+            watch(each)
+        if command_lines.is_command(context.command):
+            names = command_lines.names_of_commands(context, self.root, self.emitter.name)
+            self._build(context, names, command_lines.names_of_parameters(context, self.root))
+
+    def _build(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
         from usagectl.events import record  # help and version need none
 
         event = record.build_cli_cmd(command, names, now=self.environment.now())
@@ -138,15 +167,21 @@ def instrument(
 
     Raises:
         InvalidValueError: the tool's name is invalid.
-        TypeError: the application is neither, or its commands are coroutines (asyncclick).
+        TypeError: the application is neither, its commands are coroutines (asyncclick), or it
+            lets nobody note when it runs.
     """
     emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
-    if problem := _problem_of(app):
+    problem = _problem_of(app)
+
+    def begin() -> AbstractContextManager[Recording]:
+        return _recorded(emitter)
+
+    if not problem and hasattr(app, "registered_commands"):
+        _instrument_typer(app, begin)
+    elif not problem and not watch(app, begin):
+        problem = f"{type(app).__name__} takes no other class; {_BY_HAND}"
+    if problem:
         raise TypeError(problem)
-    if hasattr(app, "registered_commands"):
-        _instrument_typer(app, emitter)
-    else:
-        _instrument_command(app, emitter)
     return app
 
 
@@ -158,34 +193,18 @@ def _problem_of(app: object) -> str:
         return f"{app.__name__} is a class; instrument takes the application made of it"
     name = type(app).__name__
     if iscoroutinefunction(getattr(app, "invoke", None)):
-        return f"{name} has commands that are coroutines; record them by a Tracker's cli_cmd"
+        return f"{name} has commands that are coroutines; {_BY_HAND}"
     is_command = all(hasattr(app, each) for each in ("main", "make_context", "invoke"))
     if not is_command and not hasattr(app, "registered_commands"):
         return f"{name} is neither a Typer application nor a Click command"
     return ""
 
 
-def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Record every run of a command."""
-    run = command.main
-
-    def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        recording = Recording(emitter)
-        around = command.__dict__.get(_RECORDING)  # A command of it may run others, as a shell.
-        with suppress(Exception):
-            watch(command, recording)
-        try:
-            return _run_recorded(recording, lambda: run(*args, **kwargs))
-        finally:
-            if around is not None:
-                setattr(command, _RECORDING, around)
-
-    command.main = main
-
-
-def _run_recorded(recording: Recording, run: Callable[[], Any]) -> Any:  # noqa: ANN401
+@contextmanager
+def _recorded(emitter: Emitter) -> Iterator[Recording]:
+    recording = Recording(emitter)
     try:
-        return run()
+        yield recording
     finally:
         with suppress(Exception):  # Whatever it is, it is not the application's concern.
             _record(recording)
@@ -198,124 +217,118 @@ def _record(recording: Recording) -> None:
         recording.record(remarks.teller())
 
 
-def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Record every call of a Typer application.
+def _instrument_typer(app: Any, begin: Begin) -> None:  # noqa: ANN401
+    """Record every run of a Typer application.
 
-    A Typer application builds its commands anew for each call, from the classes
-    that it was given. What others build of it, such as a test's runner, is recorded
-    only if its author asked for that.
+    Whoever runs it has its commands built anew (`typer.main.get_command`), and to build
+    them its callback is asked for first: then its root command gets a watched class.
     """
+    name = "registered_callback"
 
     class Instrumented(type(app)):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            run = super().__call__
-            try:
-                holder, base = command_lines.holder_of_class(self)
-                before = holder.cls
-            except Exception:  # noqa: BLE001  (a Typer that is built in another way)
-                recording = Recording(emitter)
+            if _watch_root(self, begin):
+                return super().__call__(*args, **kwargs)
+            with begin() as recording:
                 recording.note_tool()
-                return _run_recorded(recording, lambda: run(*args, **kwargs))
-            holder.cls = _watched_class(base, emitter)
-            try:
-                return run(*args, **kwargs)
-            finally:
-                holder.cls = before
+                return super().__call__(*args, **kwargs)
 
-    app.__class__ = _tested_class(Instrumented, emitter) if emitter.is_testing else Instrumented
-    if emitter.is_testing:
-        _watch_from_now(app, emitter)
+        @property
+        def registered_callback(self) -> Any:  # noqa: ANN401
+            _watch_root(self, begin)
+            held = vars(self)
+            return held[name] if name in held else super().registered_callback
+
+        @registered_callback.setter
+        def registered_callback(self, value: Any) -> None:  # noqa: ANN401
+            self.__dict__[name] = value
+
+    app.__class__ = Instrumented
 
 
-def _tested_class(base: type, emitter: Emitter) -> type:
-    """Return a class of applications of which also those commands are recorded that others build.
+def _watch_root(app: Any, begin: Begin) -> bool:  # noqa: ANN401
+    """Give the root command of a Typer application a watched class; False if it cannot be found."""
+    try:
+        holder, base = command_lines.holder_of_class(app)
+        if not hasattr(base, _BEGIN):
+            names = {"__module__": base.__module__, _BEGIN: staticmethod(begin)}
+            holder.cls = type(base)(base.__name__, (_watched(base),), names)
+    except Exception:  # noqa: BLE001  (a Typer that is built in another way)
+        return False
+    return True
 
-    Which class its root command has is known anew with each command that is added.
+
+def watch(command: Any, begin: Begin | None = None) -> bool:  # noqa: ANN401
+    """Give a command a class in which it is noted when it runs; False if it takes no other.
+
+    Args:
+        command: the command.
+        begin: begins a recording where none has begun; None: only runs of a recording are noted.
+    """
+    try:
+        if not hasattr(command, _BEGIN):
+            own: Any = type(command)
+            command.__class__ = _watched(own)
+        if begin is not None:
+            setattr(command, _BEGIN, begin)
+    except Exception:  # noqa: BLE001  (whatever its class says to that)
+        return False
+    return True
+
+
+@cache
+def _watched(base: Any) -> type:  # noqa: ANN401
+    """Return a class of commands that are noted; it has the name of their own one.
+
+    Nothing but that one may be its base: else a command could not change over to it.
     """
 
-    class Tested(base):  # type: ignore[misc]
-        def command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return self._watched_after(super().command(*args, **kwargs))
-
-        def callback(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return self._watched_after(super().callback(*args, **kwargs))
-
-        def add_typer(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            super().add_typer(*args, **kwargs)
-            _watch_from_now(self, emitter)
-
-        def _watched_after(self, add: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            def add_watched(function: Any) -> Any:  # noqa: ANN401
-                added = add(function)
-                _watch_from_now(self, emitter)
-                return added
-
-            return add_watched
-
-    return Tested
-
-
-def _watch_from_now(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Give the root command of a Typer application a class that is recorded."""
-    with suppress(Exception):  # A Typer that is built in another way.
-        holder, base = command_lines.holder_of_class(app)
-        if not hasattr(base, _RECORDING):
-            holder.cls = _watched_class(base, emitter)
-
-
-def _watched_class(base: type, emitter: Emitter) -> type:
-    """Return a class of commands that are recorded."""
-
     class Watched(base):  # type: ignore[misc]
-        _usagectl_recording: ClassVar[Any] = None  # Marks the class; its commands have their own.
+        _usagectl_begin: Begin | None = None
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            super().__init__(*args, **kwargs)
-            _instrument_command(self, emitter)
+        def invoke(self, context: Any) -> Any:  # noqa: ANN401
+            run = super().invoke
+            return _run(context, lambda: run(context), begin=self._usagectl_begin)
 
-    return Watched
+    class WatchedGroup(Watched):
+        def resolve_command(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
+            resolve = super().resolve_command
+            return _resolve(context, lambda: resolve(context, arguments))
+
+    found = WatchedGroup if hasattr(base, "resolve_command") else Watched
+    found.__name__, found.__qualname__ = base.__name__, base.__qualname__
+    found.__module__ = base.__module__
+    return found
 
 
-def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
-    """Note a command when it is about to run, and its sub-commands once they are found."""
-    recording.root = recording.root or command
-    is_watched = _RECORDING in command.__dict__
-    setattr(command, _RECORDING, recording)
-    if is_watched:  # By an earlier run of the same process.
-        return
-    is_group = hasattr(command, "resolve_command")
-    invoke = command.invoke
-
-    def invoke_noted(context: Any) -> Any:  # noqa: ANN401
-        recording = getattr(command, _RECORDING)
-        before = recording.count
-        is_ours = context.parent is not None or command is recording.root
-        if is_ours and (not is_group or getattr(command, "invoke_without_command", False)):
-            recording.note(context)
-        for each in command_lines.listed_commands(command):
-            with suppress(Exception):
-                watch(each, recording)
+def _run(context: Any, run: Callable[[], Any], *, begin: Begin | None) -> Any:  # noqa: ANN401
+    """Run a command in the recording of its run, or in one that begins here."""
+    meta = _meta_of(context)
+    if recording := meta.get(_RECORDING):
+        return recording.follow(context, run)
+    if begin is None:
+        return run()
+    with begin() as recording:
+        meta[_RECORDING] = recording
         try:
-            return invoke(context)
-        except Exception as error:
-            if command_lines.is_bad_usage(error):
-                recording.forget_since(before)
-            raise
-
-    command.invoke = invoke_noted
-    if is_group:
-        _watch_group(command)
+            return recording.follow(context, run)
+        finally:
+            meta.pop(_RECORDING, None)
 
 
-def _watch_group(group: Any) -> None:  # noqa: ANN401
-    resolve = group.resolve_command
+def _resolve(context: Any, resolve: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Find the command of a group for a word, and have it noted when it runs."""
+    recording = _meta_of(context).get(_RECORDING)
+    if recording is None:
+        return resolve()
+    recording.forget(context)  # The sub-command notes itself, or only shows its help.
+    found = resolve()
+    with suppress(Exception):  # While completing, there may be no command.
+        watch(found[1])
+    return found
 
-    def resolve_watched(context: Any, arguments: Any) -> Any:  # noqa: ANN401
-        recording = getattr(group, _RECORDING)
-        recording.forget(context)  # The sub-command notes itself, or only shows its help.
-        found = resolve(context, arguments)
-        with suppress(Exception):  # While completing, there may be no command.
-            watch(found[1], recording)
-        return found
 
-    group.resolve_command = resolve_watched
+def _meta_of(context: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what the contexts of a run share; nothing of one that is built in another way."""
+    found = getattr(context, "meta", None)
+    return found if isinstance(found, dict) else {}
