@@ -83,7 +83,7 @@ def compile_events() -> dict[str, Node]:
     known = load_notice()
     trees = {}
     for event in known.events + known.declared_events:
-        fields = {each.pointer: each for each in event.fields}
+        fields = {each.pointer: each for each in (*event.fields, *event.added_fields)}
         trees[event.name] = _from_schema(event.name, "", known.schemas[event.name], fields)
     for event in known.undocumented_events:
         parts = {
@@ -120,7 +120,7 @@ def _constrain(node: Node, schema: Mapping[str, Any]) -> None:
     if "minimum" in schema or "maximum" in schema:
         node.limits = (schema.get("minimum", -math.inf), schema.get("maximum", math.inf))
     pattern = schema.get("pattern")
-    if "enum" in schema:  # Of a declared kind; the notice has none.
+    if "enum" in schema:  # Of a declared kind, or of a field of ours; the notice has none.
         pattern = "|".join(re.escape(str(each)) for each in schema["enum"])
     if pattern is not None:
         node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch

@@ -268,6 +268,7 @@ def _show_event(event: Event) -> None:
         rows.append(("notice", f'"{event.sentence}"'))
     page.rows(rows)
     _show_fields(page, "Fields", event.fields)
+    _show_fields(page, "Fields that usagectl adds where an author wants them", event.added_fields)
     _show_fields(page, "Fields that the notice does not name", event.undocumented_fields)
     _show_departures(page, notice.departures_of(event.name))
 
