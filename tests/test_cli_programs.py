@@ -66,6 +66,7 @@ def test_explain_tells_what_a_program_says_of_itself(owner: Machine) -> None:
         "program": "",
         "problem": "",
         "delivers": True,
+        "members": [],
         "opt_out": {"MY_TOOL_TELEMETRY": "off"},
     }
     assert "Did you mean my-tool?" in owner.run("explain", "my-tol").stderr

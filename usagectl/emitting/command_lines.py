@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_INTERRUPTED = 130
+
+
 def holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
     """Find where a Typer application keeps the class of its root command, and that class."""
     from typer.core import TyperCommand, TyperGroup
@@ -41,6 +44,30 @@ def is_command(command: Any) -> bool:  # noqa: ANN401
     """True unless a command is a group that has one of its commands do the work."""
     is_group = hasattr(command, "resolve_command")
     return not is_group or bool(getattr(command, "invoke_without_command", False))
+
+
+def is_misfit(context: Any, error: Exception) -> bool:  # noqa: ANN401
+    """True if words did not fit while they were parsed; a request for help is none."""
+    is_help = any(each.__name__ == "NoArgsIsHelpError" for each in type(error).__mro__)
+    return is_bad_usage(error) and not is_help and not context.resilient_parsing
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Name how a command ended, in a word of the notice's data, by what it raised.
+
+    130 is the exit status of a program that an interrupt ended. The end of its input
+    aborts a command in Click, as an interrupt does.
+    """
+    if error is None:
+        return "ok"
+    names = {each.__name__ for each in type(error).__mro__}
+    if "UsageError" in names:
+        return "usage"
+    code = getattr(error, "code" if isinstance(error, SystemExit) else "exit_code", 1)
+    if names & {"KeyboardInterrupt", "Abort", "EOFError"} or code == _INTERRUPTED:
+        return "interrupted"
+    has_status = names & {"SystemExit", "Exit"}
+    return "ok" if has_status and code in (None, 0) else "error"
 
 
 def names_of_commands(context: Any, root: Any, tool: str) -> list[str]:  # noqa: ANN401

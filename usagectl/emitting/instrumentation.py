@@ -2,8 +2,8 @@
 
 One line does it: `instrument(app, "mytool")`. From then on each command that
 runs is recorded: its name and the names of the parameters that were typed, never
-a value; nothing for help, version, completion and bad usage. usagectl records
-itself with the same `Recording` and `watch`.
+a value; nothing for help, version, completion and bad usage. An author may add a few
+members (`record.CLI_MEMBERS`). usagectl records itself with the same `Recording` and `watch`.
 
 Whoever runs a command line, all ways lead to `invoke` of its commands: the application's own
 call, `main`, a test's runner, a group around it. So a watched command has a class in which `invoke`
@@ -18,6 +18,7 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,7 +28,7 @@ from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from usagectl.emitting.permission import Emitter
@@ -48,6 +49,31 @@ _RECORDING = "usagectl.recording"
 _BY_HAND = "record them by a Tracker's cli_cmd"
 
 
+class Noted:
+    """One command that runs, or ran, and its event.
+
+    Args:
+        context: its context; None if nobody can look into its application.
+        build: builds the event's exact bytes, of how it ended and how long it took.
+    """
+
+    def __init__(self, context: Any, build: Callable[[Mapping[str, object]], bytes]) -> None:  # noqa: ANN401
+        self.context = context
+        self._build = build
+        self._began = time.monotonic()
+        self._found: dict[str, object] = {}  # Nothing before it has ended.
+
+    def end(self, outcome: str) -> None:
+        """Keep how it ended, and how long it took; the first end counts."""
+        milliseconds = int(1000 * (time.monotonic() - self._began))
+        self._found = self._found or {"outcome": outcome, "duration_ms": milliseconds}
+
+    @cached_property
+    def event(self) -> bytes:
+        """Return its exact bytes; what is asked for first is what is recorded."""
+        return self._build(self._found)
+
+
 class Recording:
     """The events of one run of a command line, until it ends."""
 
@@ -56,7 +82,7 @@ class Recording:
         self._given = environment
         self._process = os.getpid()
         self.root: Any = None  # The context that the run begins with.
-        self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
+        self._noted: list[Noted] = []
 
     @cached_property
     def environment(self) -> Environment:
@@ -66,51 +92,87 @@ class Recording:
     @property
     def event(self) -> bytes | None:
         """Return the exact bytes of the last event, once its command is about to run."""
-        return self._events[-1][1] if self._events else None
+        return self._noted[-1].event if self._noted else None
 
     @property
     def count(self) -> int:
         """Return how many events there are, for `forget_since`."""
-        return len(self._events)
+        return len(self._noted)
 
     def follow(self, context: Any, run: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """Run a command and note it; one that the command line did not fit is forgotten."""
+        """Run a command and note it, and how it ended.
+
+        One that finds that the command line does not fit is forgotten, unless its author has
+        the outcome recorded.
+
+        Args:
+            context: the command's context; None if nobody can look into its application.
+            run: runs it.
+        """
         before = self.count
         with suppress(Exception):
             self._note(context)
         try:
-            return run()
-        except Exception as error:
-            if command_lines.is_bad_usage(error):
-                self.forget_since(before)
+            returned = run()
+        except BaseException as error:
+            self._end(before, error)
             raise
+        self._end(before, None)
+        return returned
 
-    def note_tool(self) -> None:
-        """Build the event of an application that nobody can look into: its name alone."""
+    def note_misfit(self, context: Any) -> None:  # noqa: ANN401
+        """Note a command whose words do not fit, if its author has the outcome recorded."""
+        before = self.count
+        if "outcome" in self.emitter.members:
+            self._note(context)
+        for each in self._noted[before:]:
+            each.end("usage")
+
+    def _end(self, before: int, error: BaseException | None) -> None:
         with suppress(Exception):
-            self._build(None, [self.emitter.name], [])
+            outcome = command_lines.outcome_of(error)
+            if outcome == "usage" and "outcome" not in self.emitter.members:
+                self.forget_since(before)
+            for each in self._noted[before:]:
+                each.end(outcome)
 
     def _note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
+        if context is None:
+            self._add(None, [self.emitter.name], [])
+            return
         self.root = self.root or context
         for each in command_lines.listed_commands(context.command):
             watch(each)
         if command_lines.is_command(context.command):
             names = command_lines.names_of_commands(context, self.root, self.emitter.name)
-            self._build(context, names, command_lines.names_of_parameters(context, self.root))
+            self._add(context, names, command_lines.names_of_parameters(context, self.root))
 
-    def _build(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
+    def _add(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
         from usagectl.events import record  # help and version need none
 
-        event = record.build_cli_cmd(command, names, now=self.environment.now())
-        self._events.append((context, event))
+        now = self.environment.now()
+
+        def build(found: Mapping[str, object]) -> bytes:
+            return record.build_cli_cmd(command, names, now=now, added=self._added(found))
+
+        self._noted.append(Noted(context, build))
+
+    def _added(self, found: Mapping[str, object]) -> dict[str, object]:
+        """Choose what the author wants of a command; a version that does not fit is unknown."""
+        members = self.emitter.members
+        if "version" in members:
+            from usagectl.events.text_rules import RULES  # few programs add it
+
+            found = {"version": RULES["version"](self.emitter.version) or "unknown", **found}
+        return {name: found[name] for name in members if name in found}
 
     def forget(self, context: Any) -> None:  # noqa: ANN401
         """Drop the event of one command."""
-        self._events = [each for each in self._events if each[0] is not context]
+        self._noted = [each for each in self._noted if each.context is not context]
 
     def forget_since(self, count: int) -> None:
         """Drop all but the first events: the command line that came after did not fit."""
-        del self._events[count:]
+        del self._noted[count:]
 
     def record(self, tell: Callable[[str], None] | None = None) -> None:
         """Put the events into the spool if consent allows; a failure changes nothing.
@@ -120,7 +182,7 @@ class Recording:
         Args:
             tell: writes the remark on what is recorded; None: nobody is there to read it.
         """
-        if not self._events or os.getpid() != self._process:
+        if not self._noted or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
 
@@ -131,11 +193,12 @@ class Recording:
         if tell is not None:
             from usagectl.emitting import remarks  # seldom is somebody there who reads them
 
-            remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
+            announcer, members = remarks.Announcer(self.emitter), self.emitter.members
+            announcer.announce(self.environment, given, "cli_cmd", tell=tell, members=members)
         try:
-            for _, event in self._events:
+            for each in self._noted:
                 spool.append(
-                    self.environment, event, tool=name, kind="cli_cmd", consent=given.consent
+                    self.environment, each.event, tool=name, kind="cli_cmd", consent=given.consent
                 )
         except (UsagectlError, OSError):
             return
@@ -150,6 +213,7 @@ def instrument(
     endpoint: str = "",
     kinds: tuple[Kind, ...] = (),
     is_testing: bool = False,
+    members: Sequence[str] = (),
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
@@ -164,13 +228,18 @@ def instrument(
         endpoint: the base URL to send to when the user lets it; without one nothing is sent.
         kinds: further event kinds that it declares.
         is_testing: record what test runners run too, which otherwise leaves nothing.
+        members: what each command's event has beside its name and those of its parameters:
+            `version`, `outcome` (ok, error, interrupted, usage) and `duration_ms`. With
+            `outcome` bad usage of a command is recorded too, never what was typed.
 
     Raises:
-        InvalidValueError: the tool's name is invalid.
+        InvalidValueError: the tool's name is invalid, or there is no such member.
         TypeError: the application is neither, its commands are coroutines (asyncclick), or it
             lets nobody note when it runs.
     """
-    emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)
+    emitter = permission.emitter_here(
+        tool, version, endpoint, kinds, is_testing=is_testing, members=members
+    )
     problem = _problem_of(app)
 
     def begin() -> AbstractContextManager[Recording]:
@@ -229,9 +298,9 @@ def _instrument_typer(app: Any, begin: Begin) -> None:  # noqa: ANN401
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             if _watch_root(self, begin):
                 return super().__call__(*args, **kwargs)
+            run = super().__call__
             with begin() as recording:
-                recording.note_tool()
-                return super().__call__(*args, **kwargs)
+                return recording.follow(None, lambda: run(*args, **kwargs))
 
         @property
         def registered_callback(self) -> Any:  # noqa: ANN401
@@ -290,6 +359,10 @@ def _watched(base: Any) -> type:  # noqa: ANN401
             run = super().invoke
             return _run(context, lambda: run(context), begin=self._usagectl_begin)
 
+        def parse_args(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
+            parse = super().parse_args
+            return _parse(context, lambda: parse(context, arguments), begin=self._usagectl_begin)
+
     class WatchedGroup(Watched):
         def resolve_command(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
             resolve = super().resolve_command
@@ -314,6 +387,25 @@ def _run(context: Any, run: Callable[[], Any], *, begin: Begin | None) -> Any:  
             return recording.follow(context, run)
         finally:
             meta.pop(_RECORDING, None)
+
+
+def _parse(context: Any, parse: Callable[[], Any], *, begin: Begin | None) -> Any:  # noqa: ANN401
+    """Read the words of a command, and note that they do not fit."""
+    try:
+        return parse()
+    except Exception as error:
+        with suppress(Exception):
+            if command_lines.is_misfit(context, error):
+                _note_misfit(context, begin)
+        raise
+
+
+def _note_misfit(context: Any, begin: Begin | None) -> None:  # noqa: ANN401
+    if recording := _meta_of(context).get(_RECORDING):
+        recording.note_misfit(context)
+    elif begin is not None:
+        with begin() as recording:
+            recording.note_misfit(context)
 
 
 def _resolve(context: Any, resolve: Callable[[], Any]) -> Any:  # noqa: ANN401

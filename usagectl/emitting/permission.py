@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from usagectl.errors import UsagectlError
+from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
 from usagectl.values import Value
@@ -37,6 +37,7 @@ class Emitter(Value):
     program: str = ""  # The file that is run; empty when it is not known.
     is_testing: bool = False  # Whether its author wants it to record in tests too.
     delivers: bool = True  # Whether it can start the process that sends.
+    members: tuple[str, ...] = ()  # What it adds to its `cli_cmd` events: `record.CLI_MEMBERS`.
 
 
 class Permit(Value):
@@ -78,12 +79,18 @@ def emitter_of(environment: Environment, name: str) -> Emitter:
 
 
 def emitter_here(
-    name: str, version: str, endpoint: str, kinds: Sequence[Kind], *, is_testing: bool
+    name: str,
+    version: str,
+    endpoint: str,
+    kinds: Sequence[Kind],
+    *,
+    is_testing: bool,
+    members: Sequence[str] = (),
 ) -> Emitter:
     """Return what the program that runs here says about itself.
 
     Raises:
-        InvalidValueError: the name is invalid.
+        InvalidValueError: the name is invalid, or there is no member of that name.
     """
     from usagectl.delivery import frozen  # usagectl itself never asks
     from usagectl.tools.instrumented import validate_name  # help and version need none
@@ -92,7 +99,26 @@ def emitter_here(
     # Of a test the program is the test runner.
     found = "" if is_testing else program()
     delivers = frozen.can_start_child()
-    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers)
+    added = _members(members)
+    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers, added)
+
+
+def _members(names: Sequence[str]) -> tuple[str, ...]:
+    """Put names of members into the notice's order.
+
+    Raises:
+        InvalidValueError: there is no member of that name.
+    """
+    if not names:
+        return ()
+    from usagectl.events.record import CLI_MEMBERS  # few programs ask for any
+
+    given = [names] if isinstance(names, str) else names
+    unknown = [each for each in given if each not in CLI_MEMBERS]
+    if unknown or given is not names:
+        wanted = f"use a sequence of {', '.join(CLI_MEMBERS)}"
+        raise InvalidValueError("member of cli_cmd", str((unknown or given)[0]), wanted=wanted)
+    return tuple(each for each in CLI_MEMBERS if each in names)
 
 
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
@@ -115,9 +141,10 @@ def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
 def _registration_of(emitter: Emitter) -> Registration:
     from usagectl.tools.instrumented import Registration, validate_name
 
-    name, version, endpoint, kinds, program, _, delivers = emitter
+    name, version, endpoint, kinds, program, _, delivers, members = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
-    return Registration(validate_name(name), version, endpoint, program, schemas, delivers=delivers)
+    found = Registration(validate_name(name), version, endpoint, program, schemas)
+    return found._replace(delivers=delivers, members=members)
 
 
 def program() -> str:

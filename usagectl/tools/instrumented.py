@@ -76,6 +76,7 @@ class Registration(Value):
     schemas: tuple[Mapping[str, object], ...] = ()  # Its event kinds, as the notice's data.
     problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
     delivers: bool = True  # Whether its program can start the process that sends.
+    members: tuple[str, ...] = ()  # What it adds to its `cli_cmd` events.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -273,14 +274,21 @@ def _parse(file: Path, data: bytes) -> Registration:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
     delivers = document.get("delivers") is not False
-    return Registration(name, schemas=kinds, delivers=delivers, **texts)
+    members = _known_members(document.get("members"))
+    return Registration(name, schemas=kinds, delivers=delivers, members=members, **texts)
+
+
+def _known_members(found: object) -> tuple[str, ...]:
+    from usagectl.events.record import CLI_MEMBERS  # few programs add any
+
+    return tuple(each for each in CLI_MEMBERS if isinstance(found, list) and each in found)
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
     """Fill in what this program does not say from other programs, or earlier runs, of its tool.
 
     Of two kinds of one name the newer definition counts. A kind that is no longer declared
-    stays, since its events may wait.
+    stays, since its events may wait, and so does a member that is no longer added.
     """
     before = read(environment, registration.name)
     if before is None or before.problem:
@@ -292,6 +300,7 @@ def merge(environment: Environment, registration: Registration) -> Registration:
         endpoint=registration.endpoint or before.endpoint,
         program=registration.program or before.program,
         schemas=tuple(kinds.values())[-_MOST_KINDS:],
+        members=_known_members([*registration.members, *before.members]),
     )
 
 
@@ -318,6 +327,7 @@ def register(environment: Environment, registration: Registration) -> bool:
         "program": registration.program,
         "delivers": registration.delivers,
         "kinds": list(registration.schemas),
+        **({"members": list(registration.members)} if registration.members else {}),
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
     with suppress(FileUnreadableError):
