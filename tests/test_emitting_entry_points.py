@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 import click.testing
 import typer.testing
 
@@ -60,5 +61,9 @@ def test_a_runner_of_either_library_records_only_where_its_author_asks(
         assert run_click(of_click, entry_points.WORDS).exit_code == 0
     for tool in ("of-typer", "of-click"):
         assert commands(machine, tool) == [(f"{tool} build", ["fast"])] * 2
+    build = instrument(make_click().commands["build"], "in-chain", is_testing=True)
+    chain = click.Group(chain=True, commands={"build": build})
+    assert run_click(chain, entry_points.WORDS * 2).exit_code == 0
+    assert commands(machine, "in-chain") == [("in-chain", ["fast"])] * 2
     written = {machine.folder / file for file in set(all_files(machine.folder)) - set(before)}
     assert [file for file in written if not file.is_relative_to(machine.state_dir)] == []

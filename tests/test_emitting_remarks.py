@@ -158,6 +158,7 @@ command = click.Command("mytool")
 members = [] if chosen == [""] else chosen
 instrument(command, "mytool", version="1.2.0", members=members).main([], standalone_mode=False)
 with Tracker("mytool") as tracker:
+    tracker.cli_cmd(cmd="mytool x")
     tracker.cli_cmd(cmd="mytool x", **dict(zip(("outcome", "duration_ms"), (*outcome, 1))))
 """
 VERSION, OUTCOME = "with each command the tool's version", "with each command how it ended (ok, "

@@ -83,7 +83,7 @@ def compile_events() -> dict[str, Node]:
     known = load_notice()
     trees = {}
     for event in known.events + known.declared_events:
-        fields = {each.pointer: each for each in (*event.fields, *event.added_fields)}
+        fields = {each.pointer: each for each in event.fields}
         trees[event.name] = _from_schema(event.name, "", known.schemas[event.name], fields)
     for event in known.undocumented_events:
         parts = {

@@ -46,10 +46,9 @@ def is_command(command: Any) -> bool:  # noqa: ANN401
     return not is_group or bool(getattr(command, "invoke_without_command", False))
 
 
-def is_misfit(context: Any, error: Exception) -> bool:  # noqa: ANN401
-    """True if words did not fit while they were parsed; a request for help is none."""
-    is_help = any(each.__name__ == "NoArgsIsHelpError" for each in type(error).__mro__)
-    return is_bad_usage(error) and not is_help and not context.resilient_parsing
+def is_help(error: Exception) -> bool:
+    """True if an error stands for the help of a command for which nothing was typed."""
+    return any(each.__name__ == "NoArgsIsHelpError" for each in type(error).__mro__)
 
 
 def outcome_of(error: BaseException | None) -> str:

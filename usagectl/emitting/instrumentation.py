@@ -395,7 +395,7 @@ def _parse(context: Any, parse: Callable[[], Any], *, begin: Begin | None) -> An
         return parse()
     except Exception as error:
         with suppress(Exception):
-            if command_lines.is_misfit(context, error):
+            if command_lines.is_bad_usage(error) and not command_lines.is_help(error):
                 _note_misfit(context, begin)
         raise
 

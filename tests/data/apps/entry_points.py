@@ -64,8 +64,9 @@ def below_typer(tool: str) -> Run:
 
 
 def below_click(inner: click.Group) -> click.Group:
-    """Put a group below another one."""
-    return click.Group("outer", commands={"inner": inner})
+    """Put a group below another one, which has an option of its own."""
+    option = click.Option(["--fast-too"], is_flag=True, expose_value=False)
+    return click.Group("outer", commands={"inner": inner}, params=[option])
 
 
 def both(tool: str) -> Run:
@@ -107,7 +108,7 @@ WAYS: dict[str, tuple[str, Callable[[str], Run]]] = {
     "Click, copied whole": (" build", lambda tool: copy.deepcopy(of_click(tool))),
     "Click, below another": (
         " build",
-        lambda tool: lambda words: below_click(of_click(tool))(["inner", *words]),
+        lambda tool: lambda words: below_click(of_click(tool))(["--fast-too", "inner", *words]),
     ),
     "Click, both": (" cli build", both),
     "Click, assembled": (" build", assembled),
