@@ -69,9 +69,11 @@ class Noted:
         self._found = self._found or {"outcome": outcome, "duration_ms": milliseconds}
 
     @cached_property
-    def event(self) -> bytes:
-        """Return its exact bytes; what is asked for first is what is recorded."""
-        return self._build(self._found)
+    def event(self) -> bytes | None:
+        """Return its exact bytes, built when first asked for; None if its names are no text."""
+        with suppress(Exception):
+            return self._build(self._found)
+        return None
 
 
 class Recording:
@@ -182,7 +184,8 @@ class Recording:
         Args:
             tell: writes the remark on what is recorded; None: nobody is there to read it.
         """
-        if not self._noted or os.getpid() != self._process:
+        events = [each.event for each in self._noted if each.event]
+        if not events or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
 
@@ -196,9 +199,9 @@ class Recording:
             announcer, members = remarks.Announcer(self.emitter), self.emitter.members
             announcer.announce(self.environment, given, "cli_cmd", tell=tell, members=members)
         try:
-            for each in self._noted:
+            for event in events:
                 spool.append(
-                    self.environment, each.event, tool=name, kind="cli_cmd", consent=given.consent
+                    self.environment, event, tool=name, kind="cli_cmd", consent=given.consent
                 )
         except (UsagectlError, OSError):
             return
@@ -248,7 +251,7 @@ def instrument(
     if not problem and hasattr(app, "registered_commands"):
         _instrument_typer(app, begin)
     elif not problem and not watch(app, begin):
-        problem = f"{type(app).__name__} takes no other class; {_BY_HAND}"
+        problem = f"{type(app).__name__} does not let anybody see when it runs; {_BY_HAND}"
     if problem:
         raise TypeError(problem)
     return app
@@ -335,8 +338,8 @@ def watch(command: Any, begin: Begin | None = None) -> bool:  # noqa: ANN401
         begin: begins a recording where none has begun; None: only runs of a recording are noted.
     """
     try:
-        if not hasattr(command, _BEGIN):
-            own: Any = type(command)
+        own: Any = type(command)
+        if not hasattr(own, _BEGIN):
             command.__class__ = _watched(own)
         if begin is not None:
             setattr(command, _BEGIN, begin)
@@ -349,8 +352,11 @@ def watch(command: Any, begin: Begin | None = None) -> bool:  # noqa: ANN401
 def _watched(base: Any) -> type:  # noqa: ANN401
     """Return a class of commands that are noted; it has the name of their own one.
 
-    Nothing but that one may be its base: else a command could not change over to it.
+    Nothing but that one may be its base: else a command could not change over to it. One
+    that only stands for a command has no method that could be called from here.
     """
+    if not all(hasattr(base, each) for each in ("invoke", "parse_args")):
+        raise TypeError(base)
 
     class Watched(base):  # type: ignore[misc]
         _usagectl_begin: Begin | None = None
