@@ -519,6 +519,9 @@ _usagectl_options() {
         'usagectl emit cli_cmd')
             reply=(--cmd
                 +--param
+                --version
+                --outcome
+                --duration-ms
                 --tool
                 --strict
                 --dry-run
@@ -1124,6 +1127,15 @@ _usagectl_values() {
         'usagectl emit cli_cmd --param')
             reply=(text)
             ;;
+        'usagectl emit cli_cmd --version')
+            reply=(text)
+            ;;
+        'usagectl emit cli_cmd --outcome')
+            reply=(text)
+            ;;
+        'usagectl emit cli_cmd --duration-ms')
+            reply=(text)
+            ;;
         'usagectl emit cli_cmd --tool')
             reply=(text)
             ;;
@@ -1276,6 +1288,9 @@ _usagectl_details() {
                 cli_cmd.metadata.client_time
                 cli_cmd.cmd
                 cli_cmd.params
+                cli_cmd.version
+                cli_cmd.outcome
+                cli_cmd.duration_ms
                 cli_cmd.metadata.session_id
                 cli_cmd.context.ai_agent
                 run_init.metadata.client_time

@@ -456,6 +456,9 @@ function __usagectl_options
         case 'usagectl emit cli_cmd'
             printf '%s\n' '--cmd	The command that was invoked, from the program\'s name on.' \
                 '+--param	The names of the parameters that were given; never their values.' \
+                '--version	The version of the program, where its author has usagectl record it.' \
+                '--outcome	How the command ended, where its author has usagectl record it. One of ok, error, interrupted, usage.' \
+                '--duration-ms	How many milliseconds the command took, where its author has usagectl record it.' \
                 '--tool	Whose event it is; its switches decide.' \
                 '--strict	Fail, and say why, if the event cannot be kept.' \
                 '--dry-run	Show the exact bytes; record nothing.' \
@@ -957,6 +960,12 @@ function __usagectl_values
             printf '%s\n' text
         case 'usagectl emit cli_cmd --param'
             printf '%s\n' text
+        case 'usagectl emit cli_cmd --version'
+            printf '%s\n' text
+        case 'usagectl emit cli_cmd --outcome'
+            printf '%s\n' text
+        case 'usagectl emit cli_cmd --duration-ms'
+            printf '%s\n' text
         case 'usagectl emit cli_cmd --tool'
             printf '%s\n' text
         case 'usagectl emit run_init --stage'
@@ -1090,6 +1099,9 @@ function __usagectl_details
                 cli_cmd.metadata.client_time \
                 cli_cmd.cmd \
                 cli_cmd.params \
+                cli_cmd.version \
+                cli_cmd.outcome \
+                cli_cmd.duration_ms \
                 cli_cmd.metadata.session_id \
                 cli_cmd.context.ai_agent \
                 run_init.metadata.client_time \

@@ -363,6 +363,9 @@ function global:__usagectl_options([string]$key) {
         'usagectl emit cli_cmd' {
             '--cmd|The command that was invoked, from the program''s name on.'
             '+--param|The names of the parameters that were given; never their values.'
+            '--version|The version of the program, where its author has usagectl record it.'
+            '--outcome|How the command ended, where its author has usagectl record it. One of ok, error, interrupted, usage.'
+            '--duration-ms|How many milliseconds the command took, where its author has usagectl record it.'
             '--tool|Whose event it is; its switches decide.'
             '--strict|Fail, and say why, if the event cannot be kept.'
             '--dry-run|Show the exact bytes; record nothing.'
@@ -966,6 +969,15 @@ function global:__usagectl_values([string]$key) {
         'usagectl emit cli_cmd --param' {
             'text'
         }
+        'usagectl emit cli_cmd --version' {
+            'text'
+        }
+        'usagectl emit cli_cmd --outcome' {
+            'text'
+        }
+        'usagectl emit cli_cmd --duration-ms' {
+            'text'
+        }
         'usagectl emit cli_cmd --tool' {
             'text'
         }
@@ -1116,6 +1128,9 @@ function global:__usagectl_details([string]$key) {
             'cli_cmd.metadata.client_time'
             'cli_cmd.cmd'
             'cli_cmd.params'
+            'cli_cmd.version'
+            'cli_cmd.outcome'
+            'cli_cmd.duration_ms'
             'cli_cmd.metadata.session_id'
             'cli_cmd.context.ai_agent'
             'run_init.metadata.client_time'

@@ -67,6 +67,24 @@ def test_examples_of_the_notice_pass(context: audit.Context) -> None:
     assert (result.events, result.findings) == (len(examples), ())
 
 
+def test_members_of_ours_are_no_departure_unless_they_are_open(context: audit.Context) -> None:
+    """What a program's author may opt into passes; another type, word or number does not."""
+    good = example("cli_cmd", version="1.2.0", outcome="interrupted", duration_ms=0)
+    assert run(context, good).findings == ()
+    rows: list[tuple[str, object, str]] = [
+        ("version", 1, "UC103"),
+        ("outcome", True, "UC103"),
+        ("outcome", "failed", "UC105"),
+        ("duration_ms", "12", "UC103"),
+        ("duration_ms", 1.5, "UC103"),
+        ("duration_ms", -1, "UC105"),
+        ("exit_status", 1, "UC102"),
+    ]
+    for name, value, rule in rows:
+        found = run(context, example("cli_cmd", **{name: value})).findings
+        assert [(each.rule, each.field) for each in found] == [(rule, f"/payload/{name}")]
+
+
 def test_rules_are_well_formed() -> None:
     """IDs and names are unique, and every departure that a rule names exists."""
     known = {departure.id for departure in notice.load().departures}

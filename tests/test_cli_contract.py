@@ -25,8 +25,8 @@ PART = (
     "senders asks summary evidence"
 )
 EVENT = (
-    "name documented meaning when endpoint sentence tools since until fields undocumented_fields "
-    "example departures"
+    "name documented meaning when endpoint sentence tools since until fields added_fields "
+    "undocumented_fields example departures"
 )
 EXPLAIN = (
     "events declared_events undocumented_events never_collected departures privacy_classes "

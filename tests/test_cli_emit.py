@@ -57,7 +57,7 @@ def test_every_field_of_the_notice_is_an_option_or_found_out() -> None:
         typed = {field.name for field in form.fields}
         names = {
             field.name.rpartition(".")[2]
-            for field in event.fields
+            for field in (*event.fields, *event.added_fields)
             if field.pointer.startswith("/payload/") and not field.pointer.endswith("/*")
         }
         found_out = measured if event.name == "session" else set()
@@ -69,6 +69,7 @@ EMITTED = [
     (*CALL, "400", "--err-type", "QueueDoesNotExist", "--err-msg", "No such queue."),
     ("aws_request_agg", *CALL[1:], "200", "--count", "7"),
     ("cli_cmd", "--cmd", "mytool build", "--param", "output", "--param", "target"),
+    ("cli_cmd", "--cmd", "mytool", "--version", "1.2", "--outcome", "ok", "--duration-ms", "9"),
     ("run_init", "--stage", "READY", "--scripts", "2", "--duration", "12.5"),
     ("session", "--version", "1.2.0", "--tool", "mytool"),
 ]
@@ -143,6 +144,7 @@ REFUSED = [
     ("cli_cmd", "--cmd", "mytool --canary=1"),
     ("cli_cmd", "--cmd", "mytool", "--param", "canary=1"),
     ("cli_cmd", "--cmd", "mytool", "--param", "a canary"),
+    ("cli_cmd", "--cmd", "mytool", "--outcome", "canary"),
     ("run_init", "--stage", "canary", "--scripts", "1", "--duration", "1"),
     ("run_init", "--stage", "READY", "--scripts", "-1", "--duration", "1"),
     ("run_init", "--stage", "READY", "--scripts", "1", "--duration", "nan"),

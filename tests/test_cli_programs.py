@@ -67,6 +67,7 @@ def test_explain_tells_what_a_program_says_of_itself(owner: Machine) -> None:
         "program": "",
         "problem": "",
         "delivers": True,
+        "members": [],
         **Terms()._asdict(),
         "opt_out": {"MY_TOOL_TELEMETRY": "off"},
     }

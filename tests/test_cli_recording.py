@@ -89,6 +89,7 @@ def test_events_hold_the_notice_s_members_alone(machine: Machine) -> None:
 DRIVER = textwrap.dedent(
     """
     import sys
+    from contextlib import nullcontext
     from types import SimpleNamespace
     import typer
     from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
@@ -99,7 +100,7 @@ DRIVER = textwrap.dedent(
         assert typed == "value", typed
     invocation = Invocation(sys.argv[1:])
     command = typer.main.get_command(app)
-    watch(command, invocation.recording)
+    watch(command, lambda: nullcontext(invocation.recording))
     command.main(sys.argv[1:], obj=invocation, standalone_mode=False)
     print(invocation.recording.event.decode())
     """

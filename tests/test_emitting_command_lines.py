@@ -37,7 +37,7 @@ def test_an_application_built_in_another_way(machine: Machine, tmp_path: Path) -
 def test_parameters_that_cannot_be_read() -> None:
     """None is named; the command is recorded without them."""
     context = SimpleNamespace(parent=None, command=SimpleNamespace(params=[object()]))
-    assert command_lines.names_of_parameters(context) == []
+    assert command_lines.names_of_parameters(context, context) == []
 
 
 def test_bounds() -> None:

@@ -14,6 +14,7 @@ import typer
 
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
+from tests.support.machine import Outcome
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
 from usagectl import instrument, spool
 from usagectl.errors import InvalidValueError
@@ -122,6 +123,25 @@ def test_odd_declarations(machine: Machine) -> None:
         assert [(each.status, each.stderr) for each in done] == [(0, "")] * len(ODD_ROWS)
         wanted = [] if variables else [each for row in ODD_ROWS for each in row[1]]
         assert commands(machine, "sample-odd") == wanted
+
+
+MIXED = """
+import click
+from usagectl import instrument
+
+group = click.Group("x", chain=True)
+for name in "ab":
+    group.add_command(click.Command(name, callback=lambda: click.echo("ran")))
+group.commands["a"].name = 5
+instrument(group, "mytool")(["a", "b"])
+"""
+
+
+def test_what_cannot_be_named_costs_only_its_own_event(machine: Machine, tmp_path: Path) -> None:
+    """A command whose name is no text runs, and so does the one after it, which is recorded."""
+    (tmp_path / "mixed.py").write_text(MIXED)
+    assert run_app(machine, str(tmp_path / "mixed")) == Outcome(0, "ran\nran\n", "")
+    assert commands(machine, "mytool") == [("mytool b", [])]
 
 
 def test_each_line_of_a_shell_is_a_command(machine: Machine) -> None:
@@ -237,6 +257,27 @@ class AsyncGroup:
         """Run a command."""
 
 
+class Fixed(click.Command):
+    """A command whose class cannot be changed."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Take no other class."""
+        if name == "__class__":
+            raise AttributeError(name)
+        super().__setattr__(name, value)
+
+
+class Standing:
+    """What stands for a command, as one that is loaded on demand may."""
+
+    def __init__(self, command: click.Command) -> None:
+        self.command = command
+
+    def __getattr__(self, name: str) -> object:
+        """Ask the command."""
+        return getattr(self.command, name)
+
+
 def test_an_application_that_would_not_be_recorded_is_refused() -> None:
     """The sentence says why."""
     for app, reason in [
@@ -244,6 +285,8 @@ def test_an_application_that_would_not_be_recorded_is_refused() -> None:
         (SimpleNamespace(make_context=1, invoke=1), "neither a Typer application nor"),
         (AsyncGroup(), "AsyncGroup has commands that are coroutines; record them by a Tracker"),
         (click.Command, "Command is a class; instrument takes the application made of it"),
+        (Fixed("x"), "Fixed does not let anybody see when it runs; record them by a Tracker"),
+        (Standing(click.Command("x")), "Standing does not let anybody see when it runs"),
         (typer.Typer, "Typer is a class"),
     ]:
         with pytest.raises(TypeError, match=reason):

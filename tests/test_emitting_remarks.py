@@ -149,6 +149,36 @@ def test_a_tracker_names_what_it_declares_before_the_first_of_its_sort(machine: 
         assert "canary" not in shown
 
 
+MEMBERS = """
+import sys
+import click
+from usagectl import Tracker, instrument
+chosen, outcome = sys.argv[1].split(","), sys.argv[2:]
+command = click.Command("mytool")
+members = [] if chosen == [""] else chosen
+instrument(command, "mytool", version="1.2.0", members=members).main([], standalone_mode=False)
+with Tracker("mytool") as tracker:
+    tracker.cli_cmd(cmd="mytool x")
+    tracker.cli_cmd(cmd="mytool x", **dict(zip(("outcome", "duration_ms"), (*outcome, 1))))
+"""
+VERSION, OUTCOME = "with each command the tool's version", "with each command how it ended (ok, "
+DURATION = "with each command how many milliseconds it took"
+
+
+def test_what_is_added_to_commands_is_said_before_it_is_recorded(machine: Machine) -> None:
+    """With the first one, or later in a remark of its own; and none twice."""
+    told = [
+        (["outcome,version"], f"{COMMANDS} of its parameters, never a value; {VERSION}; {OUTCOME}"),
+        (["outcome"], ""),
+        (["", "ok"], f"mytool records on this machine: {DURATION}. Nothing is sent"),
+        (["version,duration_ms", "error"], ""),
+    ]
+    for words, text in told:
+        _, shown = on_terminal(machine, "-c", MEMBERS, *words)
+        assert shown.count("mytool records") == bool(text), (words, shown)
+        assert text in shown
+
+
 def test_an_earlier_version_said_commands_alone(machine: Machine) -> None:
     """Its empty file says that commands were named, and nothing else."""
     machine.state_dir.mkdir()

@@ -61,7 +61,7 @@ def test_no_documented_text_is_open() -> None:
         f"{event}{place}": "enum" in each or each["x-emit"] for event, place, each in TEXTS
     }
     assert [place for place, closed in is_closed.items() if not closed] == []
-    assert {schema["x-emit"] for *_, schema in TEXTS} == set(RULES)
+    assert {schema["x-emit"] for *_, schema in TEXTS if "enum" not in schema} == set(RULES)
     assert DOCUMENT["x-closings"].keys() == RULES.keys()
 
 
@@ -124,6 +124,9 @@ UNFIT: dict[str, dict[str, list[Any]]] = {
             {"file": CANARY},
         ],
         "values": [[CANARY]],
+        "version": [CANARY, 1.2],
+        "outcome": [CANARY, "OK", 0, True],
+        "duration_ms": [-1, 1.5, True, "1"],
     },
     "run_init": {
         "stage": ["canary"],

@@ -52,6 +52,7 @@ CORE_LIBRARIES = {"httpx", "platformdirs", "tomlkit"}
 """What `usagectl-core` requires; tests/test_distributions.py holds them to its wheel."""
 
 BEYOND_THE_CORE = {
+    "own_commands.py": {"typer"},
     "emitting/command_lines.py": {"typer"},  # Of an application that brought it.
     "delivery/frozen/hook-usagectl.py": {"PyInstaller"},  # PyInstaller runs it.
     "tools/yaml_values.py": {"ruamel"},  # A tool's file is read without it, and says so.

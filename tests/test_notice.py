@@ -38,6 +38,7 @@ DOCUMENTED = {
     "cli_cmd": "metadata.client_time cmd params",
     "run_init": "metadata.client_time stage scripts duration",
 }
+ADDED = {"cli_cmd": "version outcome duration_ms"}
 UNDOCUMENTED = [
     *("config", "container_info", "ls_service_provider_assignment", "services_notimplemented"),
     *("deprecated_env_usage", "non_prefixed_cli_env_vars", "ls_metrics", "ls:usage_analytics"),
@@ -176,6 +177,10 @@ NEAR_MISSES = [
     drop(CLI_CMD, "payload", "params"),
     drop(CLI_CMD, "metadata", "client_time"),
     put(CLI_CMD, "/name", "cli_command"),
+    put(CLI_CMD, "/payload/version", 1.2),
+    put(CLI_CMD, "/payload/outcome", "canary"),
+    put(CLI_CMD, "/payload/duration_ms", 1.5),
+    put(CLI_CMD, "/payload/duration_ms", -1),
 ]
 ALLOWED = [
     *EXAMPLES.values(),
@@ -185,6 +190,8 @@ ALLOWED = [
     PLAIN_REQUEST,
     put(TRACED, "/payload/status_code", 500),  # The notice has it for errors inside LocalStack.
     put(CLI_CMD, "/payload/params", []),
+    put(CLI_CMD, "/payload/version", "1.2.0"),
+    put(put(CLI_CMD, "/payload/outcome", "usage"), "/payload/duration_ms", 0),
     *(each.example for each in notice.load().events),
 ]
 
@@ -227,6 +234,10 @@ def test_the_events_are_those_of_the_notice_and_the_facts() -> None:
     assert notice.load() is known
     found = {event.name: " ".join(each.name for each in event.fields) for event in known.events}
     assert found == DOCUMENTED
+    added = {
+        event.name: " ".join(each.name for each in event.added_fields) for event in known.events
+    }
+    assert {name: names for name, names in added.items() if names} == ADDED
     assert [each.name for each in known.undocumented_events] == UNDOCUMENTED
 
 
@@ -254,12 +265,13 @@ def gaps(event: notice.Event) -> list[str]:
 def gaps_of_field(field: notice.Field) -> list[str]:
     """List what is missing for a field to be explained, and found by its typed name."""
     parts = [part for part in field.pointer.split("/")[1:] if part != "*"]
+    is_added = field.name in ADDED.get(field.event, "").split()
     facts = {
         "type": bool(field.type),
         "meaning": field.meaning.endswith("."),
         "privacy": field.privacy in notice.load().privacy_classes,
         "sentence": field.documented == bool(field.sentence),
-        "example": field.documented == (field.example is not None),
+        "example": (field.documented or is_added) == (field.example is not None),
         "name": field.name in (".".join(parts), ".".join(parts[1:])),
         "section": field.name.startswith("metadata.") == field.pointer.startswith("/metadata/"),
         "found": notice.find_field(field.event, field.name) is field,

@@ -28,6 +28,7 @@ def instrument(  # noqa: PLR0913  (each is an option)
     version: str = "",
     endpoint: str = "",
     kinds: Sequence[Kind] = (),
+    members: Sequence[str] = (),
     commands: str = "",
     option: str = "",
     default: Default = "local",
@@ -47,6 +48,9 @@ def instrument(  # noqa: PLR0913  (each is an option)
         version: its version.
         endpoint: the base URL to send to when the user lets it; without one nothing is sent.
         kinds: further event kinds that it declares.
+        members: what each command's event has beside its name and those of its parameters:
+            `version`, `outcome` (ok, error, interrupted, usage) and `duration_ms`. With
+            `outcome` bad usage of a command is recorded too, never what was typed.
         commands: the name of a group of commands that control this: with `telemetry` the
             application gets `mytool telemetry status | show | on | off | reset-id`.
         option: an option, such as `--no-telemetry`, with which a run records nothing.
@@ -59,7 +63,8 @@ def instrument(  # noqa: PLR0913  (each is an option)
     Raises:
         InvalidValueError: a name or text is invalid; it asks, and names no endpoint; it can have
             no commands of that name.
-        TypeError: the application is neither, or its commands are coroutines (asyncclick).
+        TypeError: the application is neither, its commands are coroutines (asyncclick), or it
+            lets nobody note when it runs.
     """
     if default == "ask" and not endpoint:
         wanted = "name the endpoint: the question is whether events may be sent there"
@@ -67,7 +72,7 @@ def instrument(  # noqa: PLR0913  (each is an option)
     own = f"{tool} {commands}" if commands else ""
     terms = Terms(default, privacy, privacy_url, own)
     emitter = permission.emitter_here(
-        tool, version, endpoint, kinds, is_testing=is_testing, terms=terms
+        tool, version, endpoint, kinds, is_testing=is_testing, terms=terms, members=members
     )._replace(option=option)
     record_commands(app, emitter)
     if commands:

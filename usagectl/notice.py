@@ -56,13 +56,14 @@ class Event(NamedTuple):
     sentence: str = ""
     documented: bool = False
     fields: tuple[Field, ...] = ()  # What the notice names; empty for an undocumented event.
+    added_fields: tuple[Field, ...] = ()  # What usagectl adds where a program's author wants it.
     # A whole event that the notice allows; None when undocumented.
     example: dict[str, object] | None = None
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
         """Its fields, documented or not."""
-        return self.fields + self.undocumented_fields
+        return self.fields + self.added_fields + self.undocumented_fields
 
 
 class Promise(NamedTuple):
@@ -319,6 +320,7 @@ def _load() -> Notice:
 
 def _documented(schema: Mapping[str, Any]) -> Event:
     name = schema["properties"]["name"]["const"]
+    fields = tuple(_walk(name, "", schema))
     return Event(
         name,
         meaning=schema["description"],
@@ -330,7 +332,8 @@ def _documented(schema: Mapping[str, Any]) -> Event:
         endpoint=schema["x-endpoint"],
         sentence=schema["x-sentence"],
         documented=True,
-        fields=tuple(_walk(name, "", schema)),
+        fields=tuple(each for each in fields if each.documented),
+        added_fields=tuple(each for each in fields if not each.documented),
         example=schema["examples"][0],
     )
 
@@ -369,9 +372,9 @@ def _documented_field(event: str, pointer: str, schema: Mapping[str, Any]) -> Fi
         type=_type_name(schema),
         meaning=f"{schema['description']}{listed}",
         privacy=schema["x-privacy"],
-        sentence=schema["x-sentence"],
+        sentence=schema.get("x-sentence", ""),
         example=schema["examples"][0],
-        documented=True,
+        documented="x-source" not in schema,
     )
 
 

@@ -76,7 +76,7 @@ def _as_shown(place: str) -> str:
 def _split_place(text: str) -> tuple[str, str]:
     """Cut a place from its reason; the notice knows names of events that hold a colon."""
     events = all_events()
-    fields = [field for event in events for field in (*event.fields, *event.undocumented_fields)]
+    fields = [field for event in events for field in event.all_fields]
     names = [event.name for event in events] + [f"{each.event}.{each.name}" for each in fields]
     for name in sorted((name for name in names if ":" in name), key=len, reverse=True):
         if text.startswith(f"{name}:"):

@@ -120,7 +120,7 @@ def _constrain(node: Node, schema: Mapping[str, Any]) -> None:
     if "minimum" in schema or "maximum" in schema:
         node.limits = (schema.get("minimum", -math.inf), schema.get("maximum", math.inf))
     pattern = schema.get("pattern")
-    if "enum" in schema:  # Of a declared kind; the notice has none.
+    if "enum" in schema:  # Of a declared kind, or of a field of ours; the notice has none.
         pattern = "|".join(re.escape(str(each)) for each in schema["enum"])
     if pattern is not None:
         node.fullmatch = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch

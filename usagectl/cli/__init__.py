@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str], environment: Environment | None = None) -> in
 
 def _run_command(invocation: Invocation) -> int:
     command = typer.main.get_command(app)
-    watch(command, invocation.recording)
+    watch(command, lambda: nullcontext(invocation.recording))
     try:
         result = command.main(
             args=list(invocation.arguments) or ["--help"],

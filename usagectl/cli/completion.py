@@ -383,7 +383,7 @@ def _event_names() -> Iterator[str]:
     found = notice.load()
     for event in found.events + found.undocumented_events:
         yield event.name
-        for field in event.fields + event.undocumented_fields:
+        for field in event.all_fields:
             yield f"{event.name}.{field.name}"
 
 

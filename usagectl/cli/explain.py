@@ -123,6 +123,8 @@ def _explain_program(environment: Environment, program: Registration) -> _output
             page.indented(program.problem)
         page.heading("What it records")
         page.rows([(each.name, each.meaning) for each in declared])
+        if program.members:
+            page.rows([("cli_cmd", f"has {', '.join(program.members)} too")])
         page.indented("Beside what it declares, events of the notice; no parameter's value.")
         page.section("Where to", [("telemetry", endpoint), ("moved by", "ANALYTICS_API")])
         heeded = "whatever stops usagectl's own recording stops this one's"
@@ -154,7 +156,7 @@ def _explain_program(environment: Environment, program: Registration) -> _output
     return _output.Answer(lambda: data, show)
 
 
-_TOLD = ("name", "version", "endpoint", "program", "problem", "delivers")
+_TOLD = ("name", "version", "endpoint", "program", "problem", "delivers", "members")
 
 
 def _explain_tool(name: str) -> _output.Answer:
@@ -280,6 +282,7 @@ def _show_event(event: Event) -> None:
         rows.append(("notice", f'"{event.sentence}"'))
     page.rows(rows)
     _show_fields(page, "Fields", event.fields)
+    _show_fields(page, "Fields that usagectl adds where an author wants them", event.added_fields)
     _show_fields(page, "Fields that the notice does not name", event.undocumented_fields)
     _show_departures(page, notice.departures_of(event.name))
 

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+_INTERRUPTED = 130
+
+
 def holder_of_class(app: Any) -> tuple[Any, type]:  # noqa: ANN401
     """Find where a Typer application keeps the class of its root command, and that class."""
     from typer.core import TyperCommand, TyperGroup
 
-    callback = app.registered_callback
+    callback = vars(app)["registered_callback"]  # Who asks the application itself asks us.
     is_group = callback or app.info.callback or app.registered_groups
     if not is_group and len(app.registered_commands) == 1:
         return _with_class(app.registered_commands[0], TyperCommand)
@@ -33,12 +36,12 @@ def _with_class(holder: Any, default: type) -> tuple[Any, type]:  # noqa: ANN401
     return holder, getattr(holder.cls, "value", holder.cls) or default
 
 
-def add_flag(command: Any, name: str, text: str, do: Callable[[], None]) -> None:  # noqa: ANN401
-    """Give a command an option that takes no value and does something while it is read."""
+def add_flag(command: Any, name: str, text: str, do: Callable[[Any], None]) -> None:  # noqa: ANN401
+    """Give a command an option without a value; what it does is given the context."""
 
-    def callback(_context: Any, _parameter: Any, value: object) -> object:  # noqa: ANN401
+    def callback(context: Any, _parameter: Any, value: object) -> object:  # noqa: ANN401
         if value:
-            do()
+            do(context)
         return value
 
     flag = _typer_flag(name, text) if is_typers(command) else _click_flag(command, name, text)
@@ -79,14 +82,43 @@ def is_bad_usage(error: Exception) -> bool:
     return any(each.__name__ == "UsageError" for each in type(error).__mro__)
 
 
-def names_of_commands(context: Any, tool: str) -> list[str]:  # noqa: ANN401
+def is_command(command: Any) -> bool:  # noqa: ANN401
+    """True unless a command is a group that has one of its commands do the work."""
+    is_group = hasattr(command, "resolve_command")
+    return not is_group or bool(getattr(command, "invoke_without_command", False))
+
+
+def is_help(error: Exception) -> bool:
+    """True if an error stands for the help of a command for which nothing was typed."""
+    return any(each.__name__ == "NoArgsIsHelpError" for each in type(error).__mro__)
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """Name how a command ended, in a word of the notice's data, by what it raised.
+
+    130 is the exit status of a program that an interrupt ended. The end of its input
+    aborts a command in Click, as an interrupt does.
+    """
+    if error is None:
+        return "ok"
+    names = {each.__name__ for each in type(error).__mro__}
+    if "UsageError" in names:
+        return "usage"
+    code = getattr(error, "code" if isinstance(error, SystemExit) else "exit_code", 1)
+    if names & {"KeyboardInterrupt", "Abort", "EOFError"} or code == _INTERRUPTED:
+        return "interrupted"
+    has_status = names & {"SystemExit", "Exit"}
+    return "ok" if has_status and code in (None, 0) else "error"
+
+
+def names_of_commands(context: Any, root: Any, tool: str) -> list[str]:  # noqa: ANN401
     """Name the commands from the root down as they are declared, not as they were typed."""
-    if context.parent is None:
+    if context is root:
         return [tool]
     if _is_repeated(context):
-        return names_of_commands(context.parent, tool)
+        return names_of_commands(context.parent, root, tool)
     name = context.command.name if _is_declared(context) else ""  # The event says `other`.
-    return [*names_of_commands(context.parent, tool), name]
+    return [*names_of_commands(context.parent, root, tool), name]
 
 
 def _is_repeated(context: Any) -> bool:  # noqa: ANN401
@@ -111,16 +143,16 @@ def listed_commands(group: Any) -> list[Any]:  # noqa: ANN401
     return list(held.values()) if type(held) is dict else []
 
 
-def names_of_parameters(context: Any) -> list[str]:  # noqa: ANN401
-    """Name the parameters typed on the command line, in declaration order; none if unreadable."""
+def names_of_parameters(context: Any, root: Any) -> list[str]:  # noqa: ANN401
+    """Name the parameters typed after the root, in declaration order; none if unreadable."""
     with suppress(Exception):
-        return list(_typed_names(context))
+        return list(_typed_names(context, root))
     return []
 
 
-def _typed_names(context: Any) -> Iterator[str]:  # noqa: ANN401
-    if context.parent is not None and not _is_repeated(context):
-        yield from _typed_names(context.parent)
+def _typed_names(context: Any, root: Any) -> Iterator[str]:  # noqa: ANN401
+    if context is not root and not _is_repeated(context):
+        yield from _typed_names(context.parent, root)
     for parameter in context.command.params:
         if _is_typed(context, parameter):
             yield _public_name(parameter)

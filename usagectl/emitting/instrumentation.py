@@ -2,8 +2,13 @@
 
 From then on each command that
 runs is recorded: its name and the names of the parameters that were typed, never
-a value; nothing for help, version, completion and bad usage. usagectl records
-itself with the same `Recording` and `watch`.
+a value; nothing for help, version, completion and bad usage. An author may add a few
+members (`record.CLI_MEMBERS`). usagectl records itself with the same `Recording` and `watch`.
+
+Whoever runs a command line, all ways lead to `invoke` of its commands: the application's own
+call, `main`, a test's runner, a group around it. So a watched command has a class in which `invoke`
+is noted. The first watched command of a run begins a recording, and the contexts below
+share it (`Context.meta`), so that each command is noted once.
 
 An application can declare anything, so looking at its declarations can fail: that
 costs the event, never the command. It may bring a Click or Typer of its own: commands of
@@ -13,9 +18,10 @@ both have `main`, `invoke` and, for groups, `resolve_command`.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager, suppress
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from usagectl.emitting import command_lines, permission
 from usagectl.errors import UsagectlError
@@ -23,14 +29,51 @@ from usagectl.machine import environment as surroundings
 from usagectl.settings import variable_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from usagectl.emitting.permission import Emitter
     from usagectl.machine.environment import Environment
 
+    Begin = Callable[[], AbstractContextManager["Recording"]]
+    """Begins the recording of a run, and ends it."""
+
 App = TypeVar("App")
 
-_RECORDING = "_usagectl_recording"
+_BEGIN = "_usagectl_begin"
+"""What begins a recording at a command, and ends it; a command that has it is watched."""
+
+_RECORDING = "usagectl.recording"
+"""Where the contexts of a run keep its recording, in their `meta`."""
+
+_BY_HAND = "record them by a Tracker's cli_cmd"
+
+
+class Noted:
+    """One command that runs, or ran, and its event.
+
+    Args:
+        context: its context; None if nobody can look into its application.
+        build: builds the event's exact bytes, of how it ended and how long it took.
+    """
+
+    def __init__(self, context: Any, build: Callable[[Mapping[str, object]], bytes]) -> None:  # noqa: ANN401
+        self.context = context
+        self._build = build
+        self._began = time.monotonic()
+        self._found: dict[str, object] = {}  # Nothing before it has ended.
+
+    def end(self, outcome: str) -> None:
+        """Keep how it ended, and how long it took; the first end counts."""
+        milliseconds = int(1000 * (time.monotonic() - self._began))
+        self._found = self._found or {"outcome": outcome, "duration_ms": milliseconds}
+
+    @cached_property
+    def event(self) -> bytes | None:
+        """Return its exact bytes, built when first asked for; None if its names are no text."""
+        with suppress(Exception):
+            return self._build(self._found)
+        return None
 
 
 class Recording:
@@ -40,8 +83,8 @@ class Recording:
         self.emitter = emitter
         self._given = environment
         self._process = os.getpid()
-        self.root: Any = None  # The command that the run begins with.
-        self._events: list[tuple[Any, bytes]] = []  # With their contexts, or these were reused.
+        self.root: Any = None  # The context that the run begins with.
+        self._noted: list[Noted] = []
 
     @cached_property
     def environment(self) -> Environment:
@@ -51,37 +94,87 @@ class Recording:
     @property
     def event(self) -> bytes | None:
         """Return the exact bytes of the last event, once its command is about to run."""
-        return self._events[-1][1] if self._events else None
+        return self._noted[-1].event if self._noted else None
 
     @property
     def count(self) -> int:
         """Return how many events there are, for `forget_since`."""
-        return len(self._events)
+        return len(self._noted)
 
-    def note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
-        """Build the event of a command that is about to run; never raises."""
+    def follow(self, context: Any, run: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Run a command and note it, and how it ended.
+
+        One that finds that the command line does not fit is forgotten, unless its author has
+        the outcome recorded.
+
+        Args:
+            context: the command's context; None if nobody can look into its application.
+            run: runs it.
+        """
+        before = self.count
         with suppress(Exception):
-            command = command_lines.names_of_commands(context, self.emitter.name)
-            self._note(context, command, command_lines.names_of_parameters(context))
+            self._note(context)
+        try:
+            returned = run()
+        except BaseException as error:
+            self._end(before, error)
+            raise
+        self._end(before, None)
+        return returned
 
-    def note_tool(self) -> None:
-        """Build the event of an application that nobody can look into: its name alone."""
+    def note_misfit(self, context: Any) -> None:  # noqa: ANN401
+        """Note a command whose words do not fit, if its author has the outcome recorded."""
+        before = self.count
+        if "outcome" in self.emitter.members:
+            self._note(context)
+        for each in self._noted[before:]:
+            each.end("usage")
+
+    def _end(self, before: int, error: BaseException | None) -> None:
         with suppress(Exception):
-            self._note(None, [self.emitter.name], [])
+            outcome = command_lines.outcome_of(error)
+            if outcome == "usage" and "outcome" not in self.emitter.members:
+                self.forget_since(before)
+            for each in self._noted[before:]:
+                each.end(outcome)
 
-    def _note(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
+    def _note(self, context: Any) -> None:  # noqa: ANN401  (Click's, or the one that Typer carries)
+        if context is None:
+            self._add(None, [self.emitter.name], [])
+            return
+        self.root = self.root or context
+        for each in command_lines.listed_commands(context.command):
+            watch(each)
+        if command_lines.is_command(context.command):
+            names = command_lines.names_of_commands(context, self.root, self.emitter.name)
+            self._add(context, names, command_lines.names_of_parameters(context, self.root))
+
+    def _add(self, context: Any, command: list[str], names: list[str]) -> None:  # noqa: ANN401
         from usagectl.events import record  # help and version need none
 
-        event = record.build_cli_cmd(command, names, now=self.environment.now())
-        self._events.append((context, event))
+        now = self.environment.now()
+
+        def build(found: Mapping[str, object]) -> bytes:
+            return record.build_cli_cmd(command, names, now=now, added=self._added(found))
+
+        self._noted.append(Noted(context, build))
+
+    def _added(self, found: Mapping[str, object]) -> dict[str, object]:
+        """Choose what the author wants of a command; a version that does not fit is unknown."""
+        members = self.emitter.members
+        if "version" in members:
+            from usagectl.events.text_rules import RULES  # few programs add it
+
+            found = {"version": RULES["version"](self.emitter.version) or "unknown", **found}
+        return {name: found[name] for name in members if name in found}
 
     def forget(self, context: Any) -> None:  # noqa: ANN401
         """Drop the event of one command."""
-        self._events = [each for each in self._events if each[0] is not context]
+        self._noted = [each for each in self._noted if each.context is not context]
 
     def forget_since(self, count: int) -> None:
         """Drop all but the first events: the command line that came after did not fit."""
-        del self._events[count:]
+        del self._noted[count:]
 
     def record(self, tell: Callable[[str], None] | None = None) -> None:
         """Put the events into the spool if consent allows; a failure changes nothing.
@@ -91,7 +184,8 @@ class Recording:
         Args:
             tell: writes the remark on what is recorded; None: nobody is there to read it.
         """
-        if not self._events or os.getpid() != self._process:
+        events = [each.event for each in self._noted if each.event]
+        if not events or os.getpid() != self._process:
             return
         from usagectl import spool  # help and version need none
 
@@ -106,9 +200,10 @@ class Recording:
         if tell is not None:
             from usagectl.emitting import remarks  # seldom is somebody there who reads them
 
-            remarks.Announcer(self.emitter).announce(self.environment, given, "cli_cmd", tell=tell)
+            announcer, members = remarks.Announcer(self.emitter), self.emitter.members
+            announcer.announce(self.environment, given, "cli_cmd", tell=tell, members=members)
         try:
-            for _, event in self._events:
+            for event in events:
                 spool.append(
                     self.environment, event, tool=name, kind="cli_cmd", consent=given.consent
                 )
@@ -121,15 +216,19 @@ def record_commands(app: App, emitter: Emitter) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
 
     Raises:
-        TypeError: the application is neither Typer's nor Click's, or its commands are coroutines
-            (asyncclick).
+        TypeError: the application is neither Typer's nor Click's, its commands are coroutines
+            (asyncclick), or it lets nobody note when it runs.
     """
     if problem := _problem_of(app):
         raise TypeError(problem)
+    begin = partial(_recorded, emitter)
     if hasattr(app, "registered_commands"):
-        _instrument_typer(app, emitter)
+        _instrument_typer(app, begin, emitter)
+    elif watch(app, begin):
+        _add_option(app, emitter)
     else:
-        _instrument_command(app, emitter)
+        problem = f"{type(app).__name__} does not let anybody see when it runs; {_BY_HAND}"
+        raise TypeError(problem)
     return app
 
 
@@ -141,67 +240,18 @@ def _problem_of(app: object) -> str:
         return f"{app.__name__} is a class; instrument takes the application made of it"
     name = type(app).__name__
     if iscoroutinefunction(getattr(app, "invoke", None)):
-        return f"{name} has commands that are coroutines; record them by a Tracker's cli_cmd"
+        return f"{name} has commands that are coroutines; {_BY_HAND}"
     is_command = all(hasattr(app, each) for each in ("main", "make_context", "invoke"))
     if not is_command and not hasattr(app, "registered_commands"):
         return f"{name} is neither a Typer application nor a Click command"
     return ""
 
 
-def _instrument_command(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Record every run of a command."""
-    run = command.main
-
-    def main(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        recording = Recording(emitter)
-        around = command.__dict__.get(_RECORDING)  # A command of it may run others, as a shell.
-        with suppress(Exception):
-            watch(command, recording)
-        try:
-            with _variable_kept(emitter):
-                return _run_recorded(recording, lambda: run(*args, **kwargs))
-        finally:
-            if around is not None:
-                setattr(command, _RECORDING, around)
-
-    command.main = main
-    if emitter.option:
-        with suppress(Exception):
-            command_lines.add_flag(command, emitter.option, _OPTION_HELP, _silencer(emitter))
-
-
-_OPTION_HELP = "Record nothing of this run."
-
-
-def _silencer(emitter: Emitter) -> Callable[[], None]:
-    """Return what silences a program, and what it starts, for one run: by its own variable."""
-
-    def silence() -> None:
-        os.environ[variable_of(emitter.name)] = "off"
-
-    return silence
-
-
 @contextmanager
-def _variable_kept(emitter: Emitter) -> Iterator[None]:
-    """Set a program's variable back after a run: the process may run others."""
-    if not emitter.option:
-        yield
-        return
-    name = variable_of(emitter.name)
-    before = os.environ.get(name)
+def _recorded(emitter: Emitter) -> Iterator[Recording]:
+    recording = Recording(emitter)
     try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
-
-
-def _run_recorded(recording: Recording, run: Callable[[], Any]) -> Any:  # noqa: ANN401
-    try:
-        return run()
+        yield recording
     finally:
         with suppress(Exception):  # Whatever it is, it is not the application's concern.
             _record(recording)
@@ -214,126 +264,176 @@ def _record(recording: Recording) -> None:
         recording.record(remarks.teller())
 
 
-def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Record every call of a Typer application.
+def _add_option(command: Any, emitter: Emitter) -> None:  # noqa: ANN401
+    """Give a root command the option with which nothing of a run is recorded, if one is wanted."""
+    if not emitter.option:
+        return
+    name = variable_of(emitter.name)
 
-    A Typer application builds its commands anew for each call, from the classes
-    that it was given. What others build of it, such as a test's runner, is recorded
-    only if its author asked for that.
+    def silence(context: Any) -> None:  # noqa: ANN401
+        before = os.environ.get(name)
+        os.environ[name] = "off"  # Of what this process starts nothing is recorded either.
+        context.call_on_close(partial(_set_back, name, before))
+
+    text = "Record nothing of this run."
+    with suppress(Exception):  # A command that takes no further option.
+        command_lines.add_flag(command, emitter.option, text, silence)
+
+
+def _set_back(name: str, before: str | None) -> None:
+    """Give a variable the value that it had: the process may run other commands."""
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
+
+
+def _instrument_typer(app: Any, begin: Begin, emitter: Emitter) -> None:  # noqa: ANN401
+    """Record every run of a Typer application.
+
+    Whoever runs it has its commands built anew (`typer.main.get_command`), and to build
+    them its callback is asked for first: then its root command gets a watched class.
     """
+    name = "registered_callback"
 
     class Instrumented(type(app)):  # type: ignore[misc]
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            if _watch_root(self, begin, emitter):
+                return super().__call__(*args, **kwargs)
             run = super().__call__
-            try:
-                holder, base = command_lines.holder_of_class(self)
-                before = holder.cls
-            except Exception:  # noqa: BLE001  (a Typer that is built in another way)
-                recording = Recording(emitter)
-                recording.note_tool()
-                return _run_recorded(recording, lambda: run(*args, **kwargs))
-            holder.cls = _watched_class(base, emitter)
-            try:
-                return run(*args, **kwargs)
-            finally:
-                holder.cls = before
+            with begin() as recording:
+                return recording.follow(None, lambda: run(*args, **kwargs))
 
-    app.__class__ = _tested_class(Instrumented, emitter) if emitter.is_testing else Instrumented
-    if emitter.is_testing:
-        _watch_from_now(app, emitter)
+        @property
+        def registered_callback(self) -> Any:  # noqa: ANN401
+            _watch_root(self, begin, emitter)
+            held = vars(self)
+            return held[name] if name in held else super().registered_callback
+
+        @registered_callback.setter
+        def registered_callback(self, value: Any) -> None:  # noqa: ANN401
+            self.__dict__[name] = value
+
+    app.__class__ = Instrumented
 
 
-def _tested_class(base: type, emitter: Emitter) -> type:
-    """Return a class of applications of which also those commands are recorded that others build.
-
-    Which class its root command has is known anew with each command that is added.
-    """
-
-    class Tested(base):  # type: ignore[misc]
-        def command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return self._watched_after(super().command(*args, **kwargs))
-
-        def callback(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return self._watched_after(super().callback(*args, **kwargs))
-
-        def add_typer(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            super().add_typer(*args, **kwargs)
-            _watch_from_now(self, emitter)
-
-        def _watched_after(self, add: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            def add_watched(function: Any) -> Any:  # noqa: ANN401
-                added = add(function)
-                _watch_from_now(self, emitter)
-                return added
-
-            return add_watched
-
-    return Tested
-
-
-def _watch_from_now(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
-    """Give the root command of a Typer application a class that is recorded."""
-    with suppress(Exception):  # A Typer that is built in another way.
+def _watch_root(app: Any, begin: Begin, emitter: Emitter) -> bool:  # noqa: ANN401
+    """Give the root command of a Typer application a watched class; False if it cannot be found."""
+    try:
         holder, base = command_lines.holder_of_class(app)
-        if not hasattr(base, _RECORDING):
-            holder.cls = _watched_class(base, emitter)
+        if not hasattr(base, _BEGIN):
+            watched = _watched(base)
+
+            def init(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+                watched.__init__(self, *args, **kwargs)  # type: ignore[misc]
+                _add_option(self, emitter)
+
+            names = {"__module__": base.__module__, "__init__": init, _BEGIN: staticmethod(begin)}
+            holder.cls = type(base)(base.__name__, (watched,), names)
+    except Exception:  # noqa: BLE001  (a Typer that is built in another way)
+        return False
+    return True
 
 
-def _watched_class(base: type, emitter: Emitter) -> type:
-    """Return a class of commands that are recorded."""
+def watch(command: Any, begin: Begin | None = None) -> bool:  # noqa: ANN401
+    """Give a command a class in which it is noted when it runs; False if it takes no other.
+
+    Args:
+        command: the command.
+        begin: begins a recording where none has begun; None: only runs of a recording are noted.
+    """
+    if getattr(command, "is_usagectls", False):  # What controls recording is not recorded.
+        return True
+    try:
+        own: Any = type(command)
+        if not hasattr(own, _BEGIN):
+            command.__class__ = _watched(own)
+        if begin is not None:
+            setattr(command, _BEGIN, begin)
+    except Exception:  # noqa: BLE001  (whatever its class says to that)
+        return False
+    return True
+
+
+@cache
+def _watched(base: Any) -> type:  # noqa: ANN401
+    """Return a class of commands that are noted; it has the name of their own one.
+
+    Nothing but that one may be its base: else a command could not change over to it. One
+    that only stands for a command has no method that could be called from here.
+    """
+    if not all(hasattr(base, each) for each in ("invoke", "parse_args")):
+        raise TypeError(base)
 
     class Watched(base):  # type: ignore[misc]
-        _usagectl_recording: ClassVar[Any] = None  # Marks the class; its commands have their own.
+        _usagectl_begin: Begin | None = None
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            super().__init__(*args, **kwargs)
-            _instrument_command(self, emitter)
+        def invoke(self, context: Any) -> Any:  # noqa: ANN401
+            run = super().invoke
+            return _run(context, lambda: run(context), begin=self._usagectl_begin)
 
-    return Watched
+        def parse_args(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
+            parse = super().parse_args
+            return _parse(context, lambda: parse(context, arguments), begin=self._usagectl_begin)
+
+    class WatchedGroup(Watched):
+        def resolve_command(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
+            resolve = super().resolve_command
+            return _resolve(context, lambda: resolve(context, arguments))
+
+    found = WatchedGroup if hasattr(base, "resolve_command") else Watched
+    found.__name__, found.__qualname__ = base.__name__, base.__qualname__
+    found.__module__ = base.__module__
+    return found
 
 
-def watch(command: Any, recording: Recording) -> None:  # noqa: ANN401
-    """Note a command when it is about to run, and its sub-commands once they are found."""
-    if getattr(command, "is_usagectls", False):  # What controls recording is not recorded.
-        return
-    recording.root = recording.root or command
-    is_watched = _RECORDING in command.__dict__
-    setattr(command, _RECORDING, recording)
-    if is_watched:  # By an earlier run of the same process.
-        return
-    is_group = hasattr(command, "resolve_command")
-    invoke = command.invoke
-
-    def invoke_noted(context: Any) -> Any:  # noqa: ANN401
-        recording = getattr(command, _RECORDING)
-        before = recording.count
-        is_ours = context.parent is not None or command is recording.root
-        if is_ours and (not is_group or getattr(command, "invoke_without_command", False)):
-            recording.note(context)
-        for each in command_lines.listed_commands(command):
-            with suppress(Exception):
-                watch(each, recording)
+def _run(context: Any, run: Callable[[], Any], *, begin: Begin | None) -> Any:  # noqa: ANN401
+    """Run a command in the recording of its run, or in one that begins here."""
+    meta = _meta_of(context)
+    if recording := meta.get(_RECORDING):
+        return recording.follow(context, run)
+    if begin is None:
+        return run()
+    with begin() as recording:
+        meta[_RECORDING] = recording
         try:
-            return invoke(context)
-        except Exception as error:
-            if command_lines.is_bad_usage(error):
-                recording.forget_since(before)
-            raise
-
-    command.invoke = invoke_noted
-    if is_group:
-        _watch_group(command)
+            return recording.follow(context, run)
+        finally:
+            meta.pop(_RECORDING, None)
 
 
-def _watch_group(group: Any) -> None:  # noqa: ANN401
-    resolve = group.resolve_command
+def _parse(context: Any, parse: Callable[[], Any], *, begin: Begin | None) -> Any:  # noqa: ANN401
+    """Read the words of a command, and note that they do not fit."""
+    try:
+        return parse()
+    except Exception as error:
+        with suppress(Exception):
+            if command_lines.is_bad_usage(error) and not command_lines.is_help(error):
+                _note_misfit(context, begin)
+        raise
 
-    def resolve_watched(context: Any, arguments: Any) -> Any:  # noqa: ANN401
-        recording = getattr(group, _RECORDING)
-        recording.forget(context)  # The sub-command notes itself, or only shows its help.
-        found = resolve(context, arguments)
-        with suppress(Exception):  # While completing, there may be no command.
-            watch(found[1], recording)
-        return found
 
-    group.resolve_command = resolve_watched
+def _note_misfit(context: Any, begin: Begin | None) -> None:  # noqa: ANN401
+    if recording := _meta_of(context).get(_RECORDING):
+        recording.note_misfit(context)
+    elif begin is not None:
+        with begin() as recording:
+            recording.note_misfit(context)
+
+
+def _resolve(context: Any, resolve: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Find the command of a group for a word, and have it noted when it runs."""
+    recording = _meta_of(context).get(_RECORDING)
+    if recording is None:
+        return resolve()
+    recording.forget(context)  # The sub-command notes itself, or only shows its help.
+    found = resolve()
+    with suppress(Exception):  # While completing, there may be no command.
+        watch(found[1])
+    return found
+
+
+def _meta_of(context: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what the contexts of a run share; nothing of one that is built in another way."""
+    found = getattr(context, "meta", None)
+    return found if isinstance(found, dict) else {}

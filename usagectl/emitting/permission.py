@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from usagectl.errors import UsagectlError
+from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
 from usagectl.terms import OFF_FILE, Terms, check
@@ -41,6 +41,7 @@ class Emitter(Value):
     delivers: bool = True  # Whether it can start the process that sends.
     terms: Terms = Terms()  # What its author and its distributor settle.
     option: str = ""  # The option with which nothing of a run is recorded; empty without one.
+    members: tuple[str, ...] = ()  # What it adds to its `cli_cmd` events: `record.CLI_MEMBERS`.
 
 
 class Permit(Value):
@@ -89,11 +90,12 @@ def emitter_here(
     *,
     is_testing: bool,
     terms: Terms = Terms(),  # noqa: B008  (a value: nobody can change it)
+    members: Sequence[str] = (),
 ) -> Emitter:
     """Return what the program that runs here says about itself.
 
     Raises:
-        InvalidValueError: the name or a term is invalid.
+        InvalidValueError: the name or a term is invalid, or there is no member of that name.
     """
     from usagectl.delivery import frozen  # usagectl itself never asks
     from usagectl.tools.instrumented import validate_name  # help and version need none
@@ -103,7 +105,27 @@ def emitter_here(
     # Of a test the program is the test runner.
     found = "" if is_testing else program()
     delivers = frozen.can_start_child()
-    return Emitter(name, version, endpoint, tuple(kinds), found, is_testing, delivers, terms)
+    added = _members(members)
+    told = (name, version, endpoint, tuple(kinds), found, is_testing, delivers)
+    return Emitter(*told, terms=terms, members=added)
+
+
+def _members(names: Sequence[str]) -> tuple[str, ...]:
+    """Put names of members into the notice's order.
+
+    Raises:
+        InvalidValueError: there is no member of that name.
+    """
+    if not names:
+        return ()
+    from usagectl.events.record import CLI_MEMBERS  # few programs ask for any
+
+    given = [names] if isinstance(names, str) else names
+    unknown = [each for each in given if each not in CLI_MEMBERS]
+    if unknown or given is not names:
+        wanted = f"use a sequence of {', '.join(CLI_MEMBERS)}"
+        raise InvalidValueError("member of cli_cmd", str((unknown or given)[0]), wanted=wanted)
+    return tuple(each for each in CLI_MEMBERS if each in names)
 
 
 def verdict_of(environment: Environment, emitter: Emitter) -> Consent:
@@ -131,10 +153,10 @@ def registration_of(emitter: Emitter) -> Registration:
     """
     from usagectl.tools.instrumented import Registration, validate_name
 
-    name, version, endpoint, kinds, program, _, delivers, terms, _ = emitter
+    name, version, endpoint, kinds, program, _, delivers, terms, _, members = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
-    told = (validate_name(name), version, endpoint, program, schemas)
-    return Registration(*told, delivers=delivers, terms=terms)
+    found = Registration(validate_name(name), version, endpoint, program, schemas)
+    return found._replace(delivers=delivers, terms=terms, members=members)
 
 
 def decide(environment: Environment, emitter: Emitter, wish: Wish) -> None:

@@ -117,7 +117,7 @@ class Recorder:
         permit: Permit,
         *,
         begin: Callable[[Environment, Session], bytes],
-        announce: Callable[[str], None],
+        announce: Callable[[str, Mapping[str, object]], None],
     ) -> None:
         self._environment = environment
         self._tool = tool
@@ -148,7 +148,7 @@ class Recorder:
             EventShapeError: the values do not fit.
         """
         payload = build_payload(shape, values, list_name=list_name)
-        self._announce(shape.name)
+        self._announce(shape.name, values)
         self._begin_session(shape)
         if list_name:
             self._add(self._counted, (shape, payload))

@@ -11,13 +11,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from usagectl.endpoint import origin_of
-from usagectl.events.record import CLI_CMD
+from usagectl.events.record import CLI_CMD, CLI_MEMBERS
 from usagectl.machine import files
 from usagectl.machine.environment import is_ci
 from usagectl.settings import OWN_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.emitting.permission import Emitter, Permit
@@ -28,6 +28,9 @@ TOKEN = "token"  # noqa: S105  (a sort of what is recorded, no token)
 
 _WORDS: Mapping[str, str] = {
     CLI_CMD: "commands (their names and those of their parameters, never a value)",
+    f"{CLI_CMD}.version": "with each command the tool's version",
+    f"{CLI_CMD}.outcome": "with each command how it ended (ok, error, interrupted, usage)",
+    f"{CLI_CMD}.duration_ms": "with each command how many milliseconds it took",
     "session": "sessions (a random ID, a machine ID, the system and version, whether in CI or a "
     "container)",
     TOKEN: "your token, readable",
@@ -63,6 +66,7 @@ class Announcer:
         event: str,
         *,
         tell: Callable[[str], None] | None,
+        members: Container[str] = (),
     ) -> None:
         """Say what is declared, before the first event of its sort; never raises.
 
@@ -74,22 +78,25 @@ class Announcer:
             permit: under which it records.
             event: the name of the event that is about to be recorded.
             tell: writes a remark; None: nobody is there to read it.
+            members: what a command's event holds; each of `CLI_MEMBERS` is a sort of its own.
         """
-        if event in self._seen:
+        held = [each for each in CLI_MEMBERS if each in members] if event == CLI_CMD else []
+        sorts = (event, *(f"{event}.{each}" for each in held))
+        if self._seen.issuperset(sorts):
             return
-        self._seen.add(event)
+        self._seen.update(sorts)
         if tell is None:
             return
         others = self._kinds if event == CLI_CMD else self._with_sessions
         with suppress(Exception):
-            if new := claim(environment, self._emitter.name, dict.fromkeys((event, *others))):
+            if new := claim(environment, self._emitter.name, dict.fromkeys((*sorts, *others))):
                 tell(self._text(new, permit))
 
     def _text(self, sorts: Sequence[str], permit: Permit) -> str:
         tool, words = self._emitter.name, {**_WORDS, **self._kinds}
         what = f"on this machine: {'; '.join(words[sort] for sort in sorts)}"
-        if sorts == [CLI_CMD]:
-            what = _COMMANDS_ALONE
+        if sorts[0] == CLI_CMD and {sort.partition(".")[0] for sort in sorts} == {CLI_CMD}:
+            what = "; ".join((_COMMANDS_ALONE, *(words[sort] for sort in sorts[1:])))
         see, end = ways(self._emitter)
         told = [
             f"{tool} records {what}.",

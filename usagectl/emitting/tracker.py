@@ -163,12 +163,22 @@ class Tracker:
         """Record that init scripts of one stage were executed, in how many milliseconds."""
         self._record("run_init", {"stage": stage, "scripts": scripts, "duration": duration})
 
-    def cli_cmd(self, *, cmd: str, params: Sequence[str] = ()) -> None:
+    def cli_cmd(
+        self,
+        *,
+        cmd: str,
+        params: Sequence[str] = (),
+        outcome: str | None = None,
+        duration_ms: int | None = None,
+    ) -> None:
         """Record that a command was invoked: its path and the names of the parameters typed.
 
-        The notice connects it to no session and no machine.
+        The notice connects it to no session and no machine, and has neither an outcome (ok,
+        error, interrupted or usage) nor a duration: without them the event is the notice's own.
         """
-        self._record(CLI_CMD, {"cmd": cmd, "params": params})
+        added = {"outcome": outcome, "duration_ms": duration_ms}
+        given = {name: value for name, value in added.items() if value is not None}
+        self._record(CLI_CMD, {"cmd": cmd, "params": params, **given})
 
     def record(self, kind: Kind, /, **values: object) -> None:
         """Record an event of a declared kind."""
@@ -307,8 +317,9 @@ class Client:
         return self._environment or surroundings.from_process()
 
     def _new_recorder(self, environment: Environment, permit: Permit) -> Recorder:
-        def announce(event: str) -> None:
-            self._announcer.announce(environment, permit, event, tell=teller())
+        def announce(event: str, members: Mapping[str, object]) -> None:
+            announcer = self._announcer
+            announcer.announce(environment, permit, event, tell=teller(), members=members)
 
         begin = self._build_session_event
         return Recorder(environment, self._emitter.name, permit, begin=begin, announce=announce)

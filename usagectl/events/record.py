@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 CLI_CMD = "cli_cmd"
+CLI_MEMBERS = ("version", "outcome", "duration_ms")
+"""Members of ours that an author may have recorded beside those of the notice, in its order."""
+
 OTHER = "other"
 """What stands for a word, region, error type, service or system that is not a known one."""
 
@@ -44,7 +47,13 @@ _VARIANTS = "89ab" * 4
 _LONGEST_MARK = len(codecs.BOM_UTF8)
 
 
-def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetime) -> bytes:
+def build_cli_cmd(
+    command: Iterable[str],
+    params: Iterable[str],
+    *,
+    now: datetime,
+    added: Mapping[str, object] | None = None,
+) -> bytes:
     """Build the notice's CLI invocation event: no session, no machine, no values.
 
     Args:
@@ -53,6 +62,7 @@ def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetim
         params: names of the parameters typed, in declaration order; one without the form
             of a name is left out.
         now: the instant of the invocation.
+        added: values of `CLI_MEMBERS`; without them the event is the notice's own.
     """
     words = [word if word and re.fullmatch(WORD, word) else OTHER for word in command]
     event = {
@@ -61,6 +71,7 @@ def build_cli_cmd(command: Iterable[str], params: Iterable[str], *, now: datetim
         "payload": {
             "cmd": " ".join(words[:MOST_WORDS]),
             "params": [name for name in params if re.fullmatch(PARAMETER, name)],
+            **(added or {}),
         },
     }
     return json.dumps(event, separators=(",", ":")).encode("ascii")

@@ -79,6 +79,7 @@ class Registration(Value):
     problem: str = ""  # A sentence when its file cannot be read or understood, else empty.
     delivers: bool = True  # Whether its program can start the process that sends.
     terms: Terms = Terms()  # What its author and its distributor settle.
+    members: tuple[str, ...] = ()  # What it adds to its `cli_cmd` events.
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -288,14 +289,22 @@ def _parse(file: Path, data: bytes) -> Registration:
     kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
     delivers = document.get("delivers") is not False
     terms = Terms(**{key: texts.pop(key) for key in MOST_CHARACTERS})
-    return Registration(name, schemas=kinds, delivers=delivers, terms=terms, **texts)
+    members = _known_members(document.get("members"))
+    found = Registration(name, schemas=kinds, delivers=delivers, **texts)
+    return found._replace(terms=terms, members=members)
+
+
+def _known_members(found: object) -> tuple[str, ...]:
+    from usagectl.events.record import CLI_MEMBERS  # few programs add any
+
+    return tuple(each for each in CLI_MEMBERS if isinstance(found, list) and each in found)
 
 
 def merge(environment: Environment, registration: Registration) -> Registration:
     """Fill in what this program does not say from other programs, or earlier runs, of its tool.
 
     Of two kinds of one name the newer definition counts. A kind that is no longer declared
-    stays, since its events may wait.
+    stays, since its events may wait, and so does a member that is no longer added.
     """
     before = read(environment, registration.name)
     if before is None or before.problem:
@@ -308,6 +317,7 @@ def merge(environment: Environment, registration: Registration) -> Registration:
         program=registration.program or before.program,
         schemas=tuple(kinds.values())[-_MOST_KINDS:],
         terms=merged(registration.terms, before.terms),
+        members=_known_members([*registration.members, *before.members]),
     )
 
 
@@ -335,6 +345,7 @@ def register(environment: Environment, registration: Registration) -> bool:
         "delivers": registration.delivers,
         "kinds": list(registration.schemas),
         **{key: text for key, text in registration.terms._asdict().items() if text},
+        **({"members": list(registration.members)} if registration.members else {}),
     }
     data = json.dumps(document, indent=1).encode() + b"\n"
     with suppress(FileUnreadableError):

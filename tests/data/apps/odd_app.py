@@ -35,11 +35,11 @@ class Unseen(click.Group):
 
 
 class Slotted(click.Command):
-    """A command that does not let its methods be replaced."""
+    """A command that takes no other class."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Take no other method."""
-        if name in ("invoke", "_usagectl_recording"):
+        """Take no other class."""
+        if name == "__class__":
             raise AttributeError(name)
         super().__setattr__(name, value)
 
