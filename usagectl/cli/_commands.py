@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from usagectl.cli._output import Answer, emit
-from usagectl.emitting.instrumentation import Recording
 from usagectl.emitting.permission import Emitter
+from usagectl.emitting.runs import Recording
 from usagectl.errors import UsageError, nearest
 from usagectl.settings import OWN_NAME
 
