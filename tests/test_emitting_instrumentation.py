@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import pytest
@@ -217,10 +217,21 @@ def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
 
 
 def test_the_author_is_told_at_once() -> None:
-    """An invalid name is refused, and each application that would not be recorded."""
-    for name in ("localstack", "lstk", "My Tool", "", "a" * 65, "a--b", "../x"):
+    """An invalid name is refused, and an endpoint or a version that would silently mean nothing."""
+    for name in ("localstack", "lstk", "usagectl", "My Tool", "", "a" * 65, "a--b", "../x"):
         with pytest.raises(InvalidValueError):
             instrumentation.instrument(click.Command("x"), name)
+    odd: list[dict[str, Any]] = [
+        {"endpoint": "http://events.example.org/v1"},
+        {"endpoint": "https://me:canary@events.example.org/v1"},
+        {"endpoint": "events.example.org"},
+        {"version": 1.2},
+        {"version": None},
+    ]
+    for options in odd:
+        with pytest.raises(InvalidValueError) as caught:
+            instrumentation.instrument(click.Command("x"), "mytool", **options)
+        assert "canary" not in str(caught.value)
 
 
 class AsyncGroup:

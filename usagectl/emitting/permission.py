@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from usagectl.errors import UsagectlError
+from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
 from usagectl.values import Value
@@ -83,12 +83,17 @@ def emitter_here(
     """Return what the program that runs here says about itself.
 
     Raises:
-        InvalidValueError: the name is invalid.
+        InvalidValueError: the name, the version or the endpoint is invalid.
     """
     from usagectl.delivery import frozen  # usagectl itself never asks
-    from usagectl.tools.instrumented import validate_name  # help and version need none
+    from usagectl.endpoint import check_declared  # help and version need none
+    from usagectl.tools.instrumented import validate_name, validate_version
 
+    if name == OWN_NAME:  # Its events would count as ours, under what the user told us.
+        raise InvalidValueError("tool name", name, wanted="it is usagectl's own; use another name")
     validate_name(name)
+    version = validate_version(version)
+    check_declared(endpoint)
     # Of a test the program is the test runner.
     found = "" if is_testing else program()
     delivers = frozen.can_start_child()
