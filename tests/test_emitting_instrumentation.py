@@ -15,9 +15,10 @@ import typer
 from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
-from usagectl import spool
+from usagectl import Kind, spool
 from usagectl.emitting import instrumentation
 from usagectl.errors import InvalidValueError
+from usagectl.events.kinds import InvalidKindError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,7 +218,7 @@ def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
 
 
 def test_the_author_is_told_at_once() -> None:
-    """An invalid name is refused, and an endpoint or a version that would silently mean nothing."""
+    """An invalid name is refused, and whatever else would silently mean nothing."""
     for name in ("localstack", "lstk", "usagectl", "My Tool", "", "a" * 65, "a--b", "../x"):
         with pytest.raises(InvalidValueError):
             instrumentation.instrument(click.Command("x"), name)
@@ -232,6 +233,12 @@ def test_the_author_is_told_at_once() -> None:
         with pytest.raises(InvalidValueError) as caught:
             instrumentation.instrument(click.Command("x"), "mytool", **options)
         assert "canary" not in str(caught.value)
+    kind = Kind("mytool_built", "A build ended.")
+    refused: list[Any] = [kind, [kind, kind], [kind._replace(name="other_built")], ["mytool_x"]]
+    for kinds in refused:
+        with pytest.raises(InvalidKindError):
+            instrumentation.instrument(click.Command("x"), "mytool", kinds=kinds)
+    instrumentation.instrument(click.Command("x"), "mytool", kinds=[kind])
 
 
 class AsyncGroup:

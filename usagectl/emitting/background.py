@@ -72,8 +72,15 @@ class Process:
 
     def know(self, client: Client) -> None:
         """Let a client know of every fork from now on."""
-        self._known.add(client)
+        with self.lock:
+            self._known.add(client)
         _watch_forks()
+
+    @property
+    def known(self) -> list[Client]:
+        """The clients of this process, also those that are not served."""
+        with self.lock:
+            return list(self._known)
 
     def serve(self, client: Client) -> None:
         """Give a client turns from now on, the next one when it is due."""

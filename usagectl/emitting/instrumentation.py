@@ -22,7 +22,7 @@ from usagectl.errors import UsagectlError
 from usagectl.machine import environment as surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from usagectl.emitting.permission import Emitter
     from usagectl.events.kinds import Kind
@@ -119,7 +119,7 @@ def instrument(
     *,
     version: str = "",
     endpoint: str = "",
-    kinds: tuple[Kind, ...] = (),
+    kinds: Sequence[Kind] = (),
     is_testing: bool = False,
 ) -> App:
     """Have an application record its own commands, under its user's consent, and return it.
@@ -137,7 +137,8 @@ def instrument(
         is_testing: record what test runners run too, which otherwise leaves nothing.
 
     Raises:
-        InvalidValueError: the tool's name is invalid.
+        InvalidValueError: the tool's name, version or endpoint is invalid.
+        InvalidKindError: a kind cannot be declared, or two have one name.
         TypeError: the application is neither, or its commands are coroutines (asyncclick).
     """
     emitter = permission.emitter_here(tool, version, endpoint, kinds, is_testing=is_testing)

@@ -84,6 +84,7 @@ def emitter_here(
 
     Raises:
         InvalidValueError: the name, the version or the endpoint is invalid.
+        InvalidKindError: a kind cannot be declared, or two have one name.
     """
     from usagectl.delivery import frozen  # usagectl itself never asks
     from usagectl.endpoint import check_declared  # help and version need none
@@ -94,6 +95,11 @@ def emitter_here(
     validate_name(name)
     version = validate_version(version)
     check_declared(endpoint)
+    if kinds != ():
+        from usagectl.events import kinds as declared_kinds  # few command lines declare any
+
+        kinds = declared_kinds.of_author(name, kinds)
+        declared_kinds.refuse_twins(kinds)
     # Of a test the program is the test runner.
     found = "" if is_testing else program()
     delivers = frozen.can_start_child()
