@@ -18,6 +18,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
+from usagectl.machine.environment import is_rehearsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -111,6 +113,8 @@ class Process:
 
     def _start_thread(self) -> bool:
         """Start the thread unless it runs; False where none can run."""
+        if is_rehearsed():
+            return False
         with self.lock:
             if self._thread is None and not sys.is_finalizing():
                 self._thread = threading.Thread(target=self._run, name="usagectl", daemon=True)

@@ -203,8 +203,7 @@ def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
     """Record every call of a Typer application.
 
     A Typer application builds its commands anew for each call, from the classes
-    that it was given. What others build of it, such as a test's runner, is recorded
-    only if its author asked for that.
+    that it was given; so do others of it (`typer.main.get_command`, a test's runner).
     """
 
     class Instrumented(type(app)):  # type: ignore[misc]
@@ -223,18 +222,17 @@ def _instrument_typer(app: Any, emitter: Emitter) -> None:  # noqa: ANN401
             finally:
                 holder.cls = before
 
-    app.__class__ = _tested_class(Instrumented, emitter) if emitter.is_testing else Instrumented
-    if emitter.is_testing:
-        _watch_from_now(app, emitter)
+    app.__class__ = _growing_class(Instrumented, emitter)
+    _watch_from_now(app, emitter)
 
 
-def _tested_class(base: type, emitter: Emitter) -> type:
+def _growing_class(base: type, emitter: Emitter) -> type:
     """Return a class of applications of which also those commands are recorded that others build.
 
     Which class its root command has is known anew with each command that is added.
     """
 
-    class Tested(base):  # type: ignore[misc]
+    class Growing(base):  # type: ignore[misc]
         def command(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             return self._watched_after(super().command(*args, **kwargs))
 
@@ -253,7 +251,7 @@ def _tested_class(base: type, emitter: Emitter) -> type:
 
             return add_watched
 
-    return Tested
+    return Growing
 
 
 def _watch_from_now(app: Any, emitter: Emitter) -> None:  # noqa: ANN401

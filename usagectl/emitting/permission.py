@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from usagectl.errors import InvalidValueError, UsagectlError
+from usagectl.machine import environment as surroundings
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
 from usagectl.values import Value
@@ -144,7 +145,7 @@ def program() -> str:
 
 def deliver(environment: Environment, given: Permit) -> None:
     """Start the process that sends, if one is due; the caller never waits for it."""
-    if given.consent:
+    if given.consent and not surroundings.is_rehearsed():
         from usagectl.delivery import sender  # only with sending on
 
         sender.start_if_due(environment, given.verdict)

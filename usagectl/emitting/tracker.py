@@ -358,6 +358,22 @@ class Client:
         if self.recorder is not None:
             self.recorder.forget()
 
+    def set_aside(self) -> tuple[Recorder | None, bool, bool]:
+        """Begin anew, as one that has not asked the switches; return what `take_up` takes."""
+        with process.lock:
+            held = self.recorder, self.is_off, self._is_served
+            process.leave(self)
+            self.recorder, self.is_off = None, self.is_closed
+            self._begin_process()
+        return held
+
+    def take_up(self, recorder: Recorder | None, is_off: bool, was_served: bool) -> None:  # noqa: FBT001
+        """Go on with what was set aside."""
+        self.set_aside()
+        self.recorder, self.is_off = recorder, is_off or self.is_closed
+        if was_served and recorder is not None:
+            self._expect(recorder, 0.0)
+
     def record(self, name: str, values: Mapping[str, object], *, list_name: str) -> None:
         """Record an event, or count it in a list, and have that written in time.
 
