@@ -55,10 +55,11 @@ tracker = Tracker("mytool", version="1.2.0", endpoint=ENDPOINT, kinds=[BUILT, FO
 """
 
 HEAD = """
-import json, threading
+import json, os, threading
 import click.testing, pytest, typer.testing
 import apps
 
+SET = {name: os.environ.get(name) for name in ("DO_NOT_TRACK", "MYTOOL_TELEMETRY")}
 BOTH = pytest.mark.parametrize(
     ("run", "app"),
     [
@@ -233,10 +234,21 @@ def test_a_project_of_the_test(usagectl_events, tmp_path, monkeypatch):
     (tmp_path / ".usagectl.toml").write_text('[telemetry]\\nmode = "off"\\n')
     apps.tracker.record(apps.BUILT, seconds=1.0)
     assert usagectl_events.names == []
+
+def test_the_same_opt_out_is_the_test_s_own(usagectl_events, monkeypatch):
+    for name, value in SET.items():
+        if value:
+            monkeypatch.setenv(name, value)
+    apps.tracker.record(apps.BUILT, seconds=1.0)
+    sent = [each.would_be_sent for each in usagectl_events.events]
+    assert sent == ([] if SET["DO_NOT_TRACK"] else [True, True])
+
+def test_after():
+    assert SET == {name: os.environ.get(name) for name in SET}
 """
     for variables in ({"DO_NOT_TRACK": "1", "CI": "1"}, {"MYTOOL_TELEMETRY": "on"}):
         done = run(machine, text, **variables)
-        assert "4 passed" in done.stdout, done.stdout + done.stderr
+        assert "6 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_is_shown_is_what_is_spooled(machine: Machine) -> None:

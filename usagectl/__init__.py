@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from usagectl.emitting.tracker import Tracker, TrackerClosedError
     from usagectl.errors import (
         InvalidValueError,
-        UnknownEventError,
         UnknownToolError,
         UsagectlError,
         UsageError,
@@ -44,7 +43,6 @@ __all__ = [
     "Tracker",
     "TrackerClosedError",
     "UndeclaredKindError",
-    "UnknownEventError",
     "UnknownToolError",
     "UsageError",
     "UsagectlError",
@@ -67,7 +65,6 @@ _HOMES = {
     "Tracker": ("usagectl.emitting.tracker", "Tracker"),
     "TrackerClosedError": ("usagectl.emitting.tracker", "TrackerClosedError"),
     "UndeclaredKindError": ("usagectl.events.kinds", "UndeclaredKindError"),
-    "UnknownEventError": ("usagectl.errors", "UnknownEventError"),
     "UnknownToolError": ("usagectl.errors", "UnknownToolError"),
     "UsageError": ("usagectl.errors", "UsageError"),
     "UsagectlError": ("usagectl.errors", "UsagectlError"),

@@ -257,11 +257,16 @@ def _sender(event: Captured) -> str:
 
 @pytest.fixture
 def usagectl_events(
-    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[UsageEvents]:
     """Record what code in this process records into a store of the test's own; nothing is sent."""
-    folder, before = tmp_path_factory.mktemp("usagectl-events"), _before(pytestconfig)
-    with _events.recorded(folder, pytestconfig.invocation_params.dir, before) as found:
+    # By the test's own monkeypatch: what that sets later, to the same value too, is the test's.
+    for name in _events.variables_of_person(_before(pytestconfig), dict(os.environ)):
+        monkeypatch.delenv(name)
+    folder = tmp_path_factory.mktemp("usagectl-events")
+    with _events.recorded(folder, pytestconfig.invocation_params.dir) as found:
         yield found
 
 

@@ -81,20 +81,18 @@ def _read(entry: Entry) -> UsageEvent:
 
 
 @contextmanager
-def recorded(folder: Path, started_in: Path, before: Mapping[str, str]) -> Iterator[UsageEvents]:
-    """Rehearse recording in a folder, without what is the person's who runs the tests.
+def recorded(folder: Path, started_in: Path) -> Iterator[UsageEvents]:
+    """Rehearse recording in a folder, without the files of whoever runs the tests.
 
     Args:
         folder: for settings, policy and spool; empty.
         started_in: where pytest was started: a project file there is no test's.
-        before: the variables that pytest was started with.
     """
     from usagectl.emitting import rehearsal
     from usagectl.machine import environment
 
     def change(found: Environment) -> Environment:
         return found._replace(
-            variables=_of_test(found.variables, before),
             cwd=folder if found.cwd == started_in else found.cwd,
             config_dir=folder / "config",
             state_dir=folder / "state",
@@ -106,13 +104,13 @@ def recorded(folder: Path, started_in: Path, before: Mapping[str, str]) -> Itera
         yield UsageEvents(environment.from_process())
 
 
-def _of_test(variables: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
-    """Leave out opt-outs, opt-ins and endpoints that were set before any test set some."""
+def variables_of_person(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """List opt-outs, opt-ins and endpoints that are as they were before any test set some."""
     from usagectl.tools.instrumented_rules import LIFTED_VARIABLE, NO_VARIABLES
 
-    dropped = {*NO_VARIABLES, LIFTED_VARIABLE, "ANALYTICS_API"}
-    return {
-        name: value
-        for name, value in variables.items()
-        if not (name in dropped or name.endswith("_TELEMETRY")) or value != before.get(name)
-    }
+    chosen = {*NO_VARIABLES, LIFTED_VARIABLE, "ANALYTICS_API"}
+    return [
+        name
+        for name, value in now.items()
+        if (name in chosen or name.endswith("_TELEMETRY")) and value == before.get(name)
+    ]

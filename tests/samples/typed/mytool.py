@@ -66,7 +66,7 @@ def problem_of(tracker: Tracker) -> str:
         tracker.record(BUILT, seconds=1.0, target="egg")
     except (usagectl.EventShapeError, usagectl.UndeclaredKindError) as error:
         return f"{error.code}: {error.message} {error.hint}"
-    except (usagectl.TrackerClosedError, usagectl.UnknownEventError) as error:
+    except usagectl.TrackerClosedError as error:
         return error.code
     except (usagectl.InvalidKindError, usagectl.InvalidValueError, usagectl.UnknownToolError):
         return "a slip in a declaration"
