@@ -263,6 +263,7 @@ _usagectl_commands() {
                 preview
                 capture
                 verify
+                init
                 audit
                 spool
                 replay
@@ -373,6 +374,14 @@ _usagectl_options() {
                 +--switch
                 --evidence
                 --keep
+                --json
+                --help,-h)
+            ;;
+        'usagectl init')
+            reply=(+--command
+                --endpoint
+                --output
+                --dry-run
                 --json
                 --help,-h)
             ;;
@@ -701,6 +710,18 @@ _usagectl_values() {
         'usagectl verify 1')
             reply=(choice
                 "${_usagectl_tools[@]}")
+            ;;
+        'usagectl init --command')
+            reply=(text)
+            ;;
+        'usagectl init --endpoint')
+            reply=(text)
+            ;;
+        'usagectl init --output')
+            reply=(file)
+            ;;
+        'usagectl init 1')
+            reply=(text)
             ;;
         'usagectl audit --state')
             reply=(choice

@@ -225,6 +225,7 @@ function __usagectl_commands
                 'preview	Show the exact requests that would be sent: method, URL, headers, body.' \
                 'capture	Run a command and record what it tries to send, by one of three ways.' \
                 'verify	Run a tool with each of its switches, and say which keep their word.' \
+                'init	Write the file with which verify proves the switches of a tool that records through usagectl.' \
                 'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
@@ -323,6 +324,13 @@ function __usagectl_options
                 '+--switch	Try this variable, key or command; can be repeated.' \
                 '--evidence	Print an [[evidence]] block for the catalogue instead.' \
                 '--keep	Keep every captured request in this new file, unmasked.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl init'
+            printf '%s\n' '+--command	A command line that is recorded, such as \'mytool build\'; can be repeated.' \
+                '--endpoint	Where it sends; else what it registered here when it last recorded.' \
+                '--output	Write this file instead of MYTOOL.usagectl.toml.' \
+                '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
         case 'usagectl audit'
@@ -602,6 +610,14 @@ function __usagectl_values
         case 'usagectl verify 1'
             printf '%s\n' choice \
                 $__usagectl_tools
+        case 'usagectl init --command'
+            printf '%s\n' text
+        case 'usagectl init --endpoint'
+            printf '%s\n' text
+        case 'usagectl init --output'
+            printf '%s\n' file
+        case 'usagectl init 1'
+            printf '%s\n' text
         case 'usagectl audit --state'
             printf '%s\n' choice \
                 waiting \

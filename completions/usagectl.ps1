@@ -109,6 +109,7 @@ function global:__usagectl_commands([string]$key) {
             'preview|Show the exact requests that would be sent: method, URL, headers, body.'
             'capture|Run a command and record what it tries to send, by one of three ways.'
             'verify|Run a tool with each of its switches, and say which keep their word.'
+            'init|Write the file with which verify proves the switches of a tool that records through usagectl.'
             'audit|Compare events with the notice: what is undocumented, and what gives secrets away.'
             'spool|Look into the spool: what waits, what was sent, what was refused or lost.'
             'replay|Send the events that wait in the spool, and keep what is not taken.'
@@ -217,6 +218,14 @@ function global:__usagectl_options([string]$key) {
             '+--switch|Try this variable, key or command; can be repeated.'
             '--evidence|Print an [[evidence]] block for the catalogue instead.'
             '--keep|Keep every captured request in this new file, unmasked.'
+            '--json|Answer as one JSON object on stdout.'
+            '--help,-h|Show this message and exit.'
+        }
+        'usagectl init' {
+            '+--command|A command line that is recorded, such as ''mytool build''; can be repeated.'
+            '--endpoint|Where it sends; else what it registered here when it last recorded.'
+            '--output|Write this file instead of MYTOOL.usagectl.toml.'
+            '--dry-run|Say what would change; change nothing.'
             '--json|Answer as one JSON object on stdout.'
             '--help,-h|Show this message and exit.'
         }
@@ -543,6 +552,18 @@ function global:__usagectl_values([string]$key) {
         'usagectl verify 1' {
             'choice'
             $global:__usagectl_tools
+        }
+        'usagectl init --command' {
+            'text'
+        }
+        'usagectl init --endpoint' {
+            'text'
+        }
+        'usagectl init --output' {
+            'file'
+        }
+        'usagectl init 1' {
+            'text'
         }
         'usagectl audit --state' {
             'choice'

@@ -112,6 +112,7 @@ KEYS: dict[str, dict[str, str]] = {
     "cache-dir clear": {"": "dry_run removed"},
     "env": {"": "format variables text warnings"},
     "completion": {"": "shell text"},
+    "init": {"": "tool file text dry_run"},
     "emit": {
         "": "events",
         "events[]": "name fields",
@@ -133,6 +134,7 @@ FAILURES = [
     (("status", "--expect", "nope"), "status", "usage", 2),
     (("status", "--nope"), "status", "usage", 2),
     (("status", "nope"), "status", "unknown-tool", 2),
+    (("init", "usagectl"), "init", "invalid-value", 2),
     (("nope",), "", "usage", 2),
     ((), "", "usage", 2),
     (("preview", "nope"), "preview", "unknown-tool", 2),

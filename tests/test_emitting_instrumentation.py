@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import pytest
@@ -16,8 +16,9 @@ from tests.support.commands import run_inside
 from tests.support.endpoint import Endpoint
 from tests.support.machine import Outcome
 from tests.support.sample_apps import APPS, commands, recorded, run_app, run_each
-from usagectl import instrument, spool
+from usagectl import Kind, instrument, spool
 from usagectl.errors import InvalidValueError
+from usagectl.events.kinds import InvalidKindError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -236,10 +237,27 @@ def test_a_home_that_takes_nothing_changes_nothing(machine: Machine) -> None:
 
 
 def test_the_author_is_told_at_once() -> None:
-    """An invalid name is refused, and each application that would not be recorded."""
-    for name in ("localstack", "lstk", "My Tool", "", "a" * 65, "a--b", "../x"):
+    """An invalid name is refused, and whatever else would silently mean nothing."""
+    for name in ("localstack", "lstk", "usagectl", "My Tool", "", "a" * 65, "a--b", "../x"):
         with pytest.raises(InvalidValueError):
             instrument(click.Command("x"), name)
+    odd: list[dict[str, Any]] = [
+        {"endpoint": "http://events.example.org/v1"},
+        {"endpoint": "https://me:canary@events.example.org/v1"},
+        {"endpoint": "events.example.org"},
+        {"version": 1.2},
+        {"version": None},
+    ]
+    for options in odd:
+        with pytest.raises(InvalidValueError) as caught:
+            instrument(click.Command("x"), "mytool", **options)
+        assert "canary" not in str(caught.value)
+    kind = Kind("mytool_built", "A build ended.")
+    refused: list[Any] = [kind, [kind, kind], [kind._replace(name="other_built")], ["mytool_x"]]
+    for kinds in refused:
+        with pytest.raises(InvalidKindError):
+            instrument(click.Command("x"), "mytool", kinds=kinds)
+    instrument(click.Command("x"), "mytool", kinds=[kind])
 
 
 class AsyncGroup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from usagectl.emitting.recorder import (
     build_session_event,
     start_session,
 )
+from usagectl.emitting.tracker import TrackerClosedError
 from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.events.kinds import InvalidKindError
 from usagectl.events.schemas import EventShapeError
@@ -170,7 +172,7 @@ def test_a_token_is_in_the_session_only_if_it_was_handed_over(machine: Machine) 
 def test_an_odd_version_or_token_is_not_sent(machine: Machine) -> None:
     """What has no known form is left out; session and events are recorded still."""
     for version, token in (("my build of Ann", "a b\n"), ("1" * 5000, "{}")):
-        with tracker_on(machine, version=version, token=token) as tracker:
+        with tracker_on(machine, version=version, token=token, strict=False) as tracker:
             tracker.aws_request(**CALL)
         one, call = events(machine)[-2:]
         assert one["payload"]["version"] == "unknown"
@@ -283,6 +285,16 @@ MISFITS: dict[str, Callable[[Tracker], None]] = {
     "an undeclared kind": lambda t: t.record(BUILT._replace(name="mytool_other"), seconds=1.0),
     "a wrong type": lambda t: t.record(BUILT, seconds="canary"),
     "a missing value": lambda t: t.record(BUILT),
+    "a count of its own": lambda t: t.count(CACHE, outcome="hit", count=5),
+    "a counter recorded": lambda t: t.record(CACHE, outcome="hit"),
+    "no counter counted": lambda t: t.count(BUILT, seconds=1.0),
+    "another definition": lambda t: t.record(BUILT._replace(description="Another."), seconds=1.0),
+    "an event of the notice by a kind": lambda t: t.record(
+        Kind("run_init", "x"), stage="READY", scripts=1, duration=1.0
+    ),
+    "no kind": lambda t: t.record("mytool_built", seconds=1.0),  # type: ignore[arg-type]
+    "a text for several": lambda t: t.cli_cmd(cmd="mytool build", params="output"),
+    "bytes for several": lambda t: t.cli_cmd(cmd="mytool build", params=b"ab"),  # type: ignore[arg-type]
 }
 
 
@@ -304,6 +316,47 @@ def test_what_does_not_fit_is_dropped(aggregate: bool, machine: Machine) -> None
                 assert caught.value.event
                 assert caught.value.field
     assert events(machine) == []
+
+
+def test_sequences_are_taken(machine: Machine) -> None:
+    """Lists in place of tuples, in kinds as in values; a copy of a kind is that kind."""
+    listed = CACHE._replace(fields=[CACHE.fields[0]._replace(choices=["hit", "miss"])])
+    with tracker_on(machine, kinds=[listed, BUILT]) as tracker:
+        tracker.count(listed, outcome="hit")
+        tracker.count(CACHE, outcome="hit")
+        tracker.cli_cmd(cmd="mytool build", params=deque(["output"]))
+    (counted,) = events(machine, "mytool_cache")
+    assert counted["payload"] == {"counts": [{"outcome": "hit", "count": 2}]}
+    (command,) = events(machine, "cli_cmd")
+    assert command["payload"]["params"] == ["output"]
+
+
+OTHER = BUILT._replace(fields=(Field("files", "integer", "How many."),))
+
+
+def test_a_name_has_one_definition(machine: Machine) -> None:
+    """Of two kinds the first counts, in one declaration and in a process, until it is closed.
+
+    What is left out is counted, and so is each event of it; nothing of it is registered.
+    """
+    first = tracker_on(machine, kinds=(BUILT,))
+    tracker_on(machine, kinds=[BUILT, CACHE])  # The same again is no other definition.
+    for kinds in ((BUILT, OTHER), (OTHER,), (CACHE, CACHE)):
+        with pytest.raises(InvalidKindError, match="another"):
+            tracker_on(machine, kinds=kinds)
+    lenient = tracker_on(machine, kinds=(OTHER, CACHE), strict=False)
+    assert lenient.dropped == 1
+    lenient.record(OTHER, files=3)
+    lenient.count(CACHE, outcome="hit")
+    assert lenient.dropped == 2
+    Tracker("other", environment=machine.environment(), strict=True).close()
+    while made:
+        made.pop().close()
+    assert [each["name"] for each in events(machine)] == ["session", "mytool_cache"]
+    first.close()
+    with tracker_on(machine, kinds=(OTHER,)) as later:
+        later.record(OTHER, files=3)
+    assert len(events(machine, "mytool_built")) == 1
 
 
 class Unequal:
@@ -354,8 +407,22 @@ def test_mistakes_of_the_author_are_told_at_once(machine: Machine) -> None:
     for name in ("", "My Tool", "localstack", "../x", "x" * 65, "-a"):
         with pytest.raises(InvalidValueError):
             Tracker(name, environment=machine.environment())
-    with pytest.raises(InvalidKindError):
-        tracker_on(machine, kinds=(CACHE._replace(name="other_cache"),))
+    for odd in (CACHE._replace(name="other_cache"), CACHE._replace(name="usagectl_cache"), CACHE):
+        with pytest.raises(InvalidKindError):
+            tracker_on(machine, kinds=odd if odd is CACHE else [odd])
+    told: list[dict[str, Any]] = [
+        {"endpoint": "http://events.example.org/v1"},
+        {"version": 1.2},
+        {"token": b"canary"},
+    ]
+    noticed_if_strict: list[dict[str, Any]] = [{"version": "my canary"}, {"token": "canary/x"}]
+    for options in (*told, *noticed_if_strict):
+        with pytest.raises(InvalidValueError) as caught:
+            tracker_on(machine, **options)
+        assert "token" not in options or "canary" not in str(caught.value)
+    for options in told:
+        with pytest.raises(InvalidValueError):
+            tracker_on(machine, **options, strict=False)
     with pytest.raises(InvalidValueError):
         tracker_on(machine, period=timedelta())
     with tracker_on(machine) as tracker, pytest.raises(TypeError):
@@ -469,14 +536,28 @@ def test_an_endpoint_that_tracks_nothing_ends_the_session(
 
 
 def test_closed_it_records_nothing(machine: Machine) -> None:
-    """After `close` every call is as if telemetry were off; closing twice is fine."""
-    tracker = tracker_on(machine, aggregate=True, kinds=(CACHE, BUILT))
-    tracker.aws_request(**CALL)
-    tracker.close()
-    before = events(machine)
-    record_everything(tracker)
-    tracker.close()
-    assert events(machine) == before
+    """After `close` each event is dropped and counted, or refused; closing twice is fine."""
+    machine.variables["DO_NOT_TRACK"] = "1"
+    is_off = machine.environment()
+    machine.variables.clear()
+    for environment in (machine.environment(), is_off):
+        options = {"aggregate": True, "kinds": (CACHE, BUILT), "environment": environment}
+        tracker, strict = (
+            tracker_on(machine, **options, strict=False),
+            tracker_on(machine, **options),
+        )
+        tracker.aws_request(**CALL)
+        tracker.close()
+        strict.close()
+        before = events(machine)
+        record_everything(tracker)
+        assert tracker.dropped == 5
+        for close_then in (record_everything, lambda each: each.record(BUILT, seconds=1.0)):
+            with pytest.raises(TrackerClosedError, match="mytool is closed"):
+                close_then(strict)
+        strict.flush()
+        tracker.close()
+        assert events(machine) == before
 
 
 def test_several_trackers_share_a_thread(machine: Machine) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from usagectl import endpoint
+from usagectl.errors import InvalidValueError
 
 
 def test_what_may_be_sent_to() -> None:
@@ -30,11 +33,35 @@ def test_what_may_be_sent_to() -> None:
         "ftp://h/v1": "invalid",
         "http://[bad/v1": "invalid",
         "nonsense": "invalid",
+        " https://h/v1": "invalid",
+        "https://h/v 1": "invalid",
+        "https://h/\nv1": "invalid",
         "": "invalid",
     }
     assert {url: endpoint.problem_of(url) for url in table} == table
     allowed = {url: endpoint.problem_of(url, allow_http=True) for url in table}
     assert allowed == {url: each.replace("plain-http", "") for url, each in table.items()}
+
+
+def test_what_an_author_may_declare() -> None:
+    """What delivery would use, or nothing; no credentials, and those are not repeated."""
+    for url in ("", "https://h/v1", "http://127.0.0.1:1/v1", "http://localhost/"):
+        endpoint.check_declared(url)
+    table: dict[object, str] = {
+        "ftp://h/v1": "use a base URL",
+        "https://h/v1?x=1": "use a base URL",
+        "https://": "use a base URL",
+        "http://example.org/v1": "plain http is for this machine alone",
+        "https://me:canary@h/v1": "without credentials",
+        "https://canary@h/v1": "without credentials",
+        f"https://h/{'x' * 400}": "400 characters at most",
+        None: "use a base URL",
+        b"https://h": "use a base URL",
+    }
+    for odd, reason in table.items():
+        with pytest.raises(InvalidValueError, match=reason) as caught:
+            endpoint.check_declared(odd)
+        assert "canary" not in str(caught.value)
 
 
 def test_what_is_said_of_an_address() -> None:

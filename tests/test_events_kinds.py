@@ -15,7 +15,7 @@ from tests.support.commands import run_inside
 from tests.support.contract import BUILT, CACHED
 from usagectl import notice, spool
 from usagectl.errors import UnknownEventError
-from usagectl.events import kinds
+from usagectl.events import kinds, schemas
 from usagectl.events.kinds import Field, InvalidKindError, Kind
 from usagectl.tools import instrumented
 
@@ -83,7 +83,7 @@ REFUSED: list[Any] = [
             TEXT._replace(privacy="error-text", choices=("a",)),
             NUMBER._replace(privacy="error-text"),
             NUMBER._replace(choices=("1",)),
-            NUMBER._replace(privacy="secret"),
+            NUMBER._replace(privacy="secret"),  # type: ignore[arg-type]
             NUMBER._replace(description=""),
             NUMBER._replace(name="a-b"),
         )
@@ -97,6 +97,11 @@ REFUSED: list[Any] = [
             LABEL._replace(is_optional=True),
         )
     ),
+    *(PLAIN._replace(fields=fields) for fields in ("ab", NUMBER, iter([NUMBER]), None, 5)),  # type: ignore[arg-type]
+    *(
+        PLAIN._replace(fields=[TEXT._replace(choices=choices)])  # type: ignore[arg-type]
+        for choices in ("hit", {"hit"}, iter(["hit"]), NUMBER, 5)
+    ),
     tuple(PLAIN),
     None,
 ]
@@ -109,6 +114,18 @@ def test_an_open_or_ill_formed_kind_is_refused() -> None:
             kinds.check(kind)
         assert caught.value.message.isprintable()
         assert caught.value.code == "invalid-kind"
+
+
+def test_sequences_are_taken_as_sequences() -> None:
+    """Lists make the same kind as tuples; one kind alone, a text or an iterator is refused."""
+    listed = Kind("my_tool_x", "x", fields=[LABEL._replace(choices=["hit"])])
+    tupled = Kind("my_tool_x", "x", fields=(LABEL,))
+    assert kinds.of_author("my-tool", [listed]) == (tupled,)
+    assert schemas.of("my_tool_x", [listed]).payload({"outcome": "hit"}) == b'{"outcome":"hit"}'
+    odd: list[object] = [PLAIN, "my_tool_x", {PLAIN}, iter([PLAIN]), None, [None]]
+    for each in odd:
+        with pytest.raises(InvalidKindError):
+            kinds.of_author("my-tool", each)
 
 
 def test_a_kind_is_named_after_its_tool() -> None:

@@ -365,7 +365,7 @@ def test_an_event_of_another_name_has_no_shape() -> None:
             schemas.of(name)
     with pytest.raises(InvalidKindError):
         schemas.of("mytool_open", (Kind("mytool_open", "x", "", (Field("a", "string", "x"),)),))
-    unhashable: Any = Kind("mytool_open", "x", "", [Field("a", "string", "x")])  # type: ignore[arg-type]
+    unhashable: Any = Kind("mytool_open", "x", "", [Field("a", "string", "x")])
     with pytest.raises(InvalidKindError):
         schemas.of("mytool_open", (unhashable,))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pydoc
 import re
 import subprocess
 import sys
@@ -37,13 +38,47 @@ def test_all_is_sorted_and_what_type_checkers_see() -> None:
     assert sorted(usagectl.__all__) == usagectl.__all__
 
 
+RECORDING = {
+    *("aws_request", "cli_cmd", "close", "count", "dropped", "flush", "record", "run_init"),
+}
+
+
+def test_an_editor_sees_the_public_names_alone() -> None:
+    """In `dir` and in `help`, whatever was imported before; each of a tracker is explained."""
+    assert dir(usagectl) == usagectl.__all__
+    told = pydoc.plain(pydoc.render_doc(usagectl.Tracker))
+    listed = set(re.findall(r"^ \|  ([a-z]\w*)(?:\(|$)", told, re.MULTILINE))
+    public = {name for name in dir(usagectl.Tracker) if not name.startswith("_")}
+    assert public == RECORDING == listed
+    assert [name for name in public if not getattr(usagectl.Tracker, name).__doc__] == []
+    for kind in (usagectl.Kind, usagectl.Field):
+        assert {name for name in dir(kind) if not name.startswith("_")} - {"index"} <= {
+            *("name", "type", "description", "privacy", "choices", "is_list", "is_optional"),
+            *("when", "fields", "is_counter", "schema", "count"),
+        }
+
+
+def test_what_recording_raises_is_exported() -> None:
+    """Each error that the docstrings of recording, evaluating and switching name."""
+    spoken = (usagectl.Tracker, usagectl.instrument, usagectl.evaluate, usagectl.disable)
+    named = {
+        error
+        for each in (*spoken, *(getattr(usagectl.Tracker, name) for name in RECORDING))
+        for error in re.findall(r"\b\w+Error\b", each.__doc__ or "")
+    }
+    strict = {"EventShapeError", "UndeclaredKindError", "TrackerClosedError"}
+    assert (named - {"TypeError"}) | strict <= set(usagectl.__all__)
+    errors = [getattr(usagectl, name) for name in usagectl.__all__ if name.endswith("Error")]
+    assert [each for each in errors if not issubclass(each, usagectl.UsagectlError)] == []
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """A slip is answered as Python answers it, so that `hasattr` and a from-import work."""
     assert not hasattr(usagectl, "no_such_name")
     with pytest.raises(AttributeError, match="module 'usagectl' has no attribute 'no_such_name'"):
-        _ = usagectl.no_such_name
+        _ = usagectl.no_such_name  # type: ignore[attr-defined]
     with pytest.raises(ImportError):
-        from usagectl import no_such_name  # noqa: F401
+        from usagectl import no_such_name  # type: ignore[attr-defined]  # noqa: F401
 
 
 def test_an_import_loads_nothing(machine: Machine) -> None:
@@ -74,8 +109,11 @@ def test_the_library_answers_as_the_command_does(machine: Machine) -> None:
     assert [part.telemetry for part in usagectl.evaluate(environment, ["usagectl"])] == ["local"]
     assert usagectl.disable(environment, ["usagectl"]).consents[0].telemetry == "off"
     assert usagectl.enable(environment).consents[-1].telemetry == "local"
-    with pytest.raises(usagectl.UsagectlError):
+    with pytest.raises(usagectl.UnknownToolError):
         usagectl.evaluate(environment, ["nope"])
+    for take in (usagectl.evaluate, usagectl.disable, usagectl.enable):
+        with pytest.raises(usagectl.InvalidValueError, match=r"use \['usagectl'\]"):
+            take(environment, "usagectl")
 
 
 def test_the_package_is_typed() -> None:

@@ -72,6 +72,7 @@ def evaluate(
     Opens no socket, runs no program, writes nothing.
 
     Raises:
+        InvalidValueError: the names are one text.
         UnknownToolError: no tool goes by one of the names.
     """
     policy = read_policy(environment)

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import urlsplit
 
+from usagectl.errors import InvalidValueError
 from usagectl.settings import is_http_url
 
 Problem = Literal["", "invalid", "plain-http"]
+
+MOST_CHARACTERS = 400
+"""How long a declared endpoint may be: a registration with a longer one is not understood."""
+
+_BASE = "a base URL such as https://example.org/v1"
+_WANTED: dict[Problem, str] = {
+    "invalid": f"use {_BASE}",
+    "plain-http": "plain http is for this machine alone; use https",
+}
 
 
 def is_loopback(url: str) -> bool:
@@ -28,8 +38,31 @@ def problem_of(url: str, *, allow_http: bool = False) -> Problem:
     """
     if not is_http_url(url) or "?" in url or "#" in url:  # `/events` is put behind it.
         return "invalid"
+    if not url.isprintable() or " " in url:  # urlsplit passes over what no client would take.
+        return "invalid"
     is_plain = url.lower().startswith("http:")
     return "plain-http" if is_plain and not allow_http and not is_loopback(url) else ""
+
+
+def check_declared(url: object) -> None:
+    """Refuse an endpoint that an author declares and delivery would not use; empty: none.
+
+    Credentials are refused too: whoever has the program could read them.
+
+    Raises:
+        InvalidValueError: the sentence says what can be taken, and shows no credentials.
+    """
+    text = url if isinstance(url, str) else ""
+    if text == url == "":
+        return
+    wanted = _WANTED.get(problem_of(text), "")
+    if len(text) > MOST_CHARACTERS:
+        wanted = f"use {MOST_CHARACTERS} characters at most"
+    elif "@" in text.partition("//")[2].partition("/")[0]:
+        wanted = f"use {_BASE}, without credentials"
+    if wanted:
+        shown = "the text given" if "@" in text else str(url)[:MOST_CHARACTERS]
+        raise InvalidValueError("endpoint", shown, wanted=wanted)
 
 
 def origin_of(url: str) -> str:

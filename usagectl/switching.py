@@ -71,6 +71,7 @@ def disable(
     A file of the working folder's project is written only where `project` is true.
 
     Raises:
+        InvalidValueError: the names are one text.
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = [each for each in select(environment, names) if names or _is_wanted(environment, each)]
@@ -104,6 +105,7 @@ def enable(
     Sending usagectl's own events is switched on only by that name.
 
     Raises:
+        InvalidValueError: the names are one text.
         UnknownToolError: no tool goes by one of the names.
     """
     chosen = select(environment, names) if names else _all_written(environment)

@@ -23,7 +23,7 @@ DEFAULTS: tuple[Default, ...] = get_args(Default)
 OFF_FILE = "telemetry-off"
 """The name of the distributor's file, in the folder of the program's package (or module)."""
 
-MOST_CHARACTERS: Mapping[str, int] = {
+MOST_OF_EACH: Mapping[str, int] = {
     "default": 5,
     "privacy": 400,
     "privacy_url": 400,
@@ -56,7 +56,7 @@ def check(terms: Terms) -> Terms:
     """
     if terms.default and terms.default not in DEFAULTS:
         raise InvalidValueError("default", terms.default, wanted=f"use {', '.join(DEFAULTS)}")
-    for name, most in MOST_CHARACTERS.items():
+    for name, most in MOST_OF_EACH.items():
         text = getattr(terms, name)
         if len(text) > most or not text.isprintable():
             wanted = f"use one line of at most {most} characters"

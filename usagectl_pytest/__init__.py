@@ -1,11 +1,16 @@
-"""The pytest fixture `usagectl_capture`: what a program under test sends, as values.
+"""The pytest fixtures `usagectl_events` and `usagectl_capture`: what is recorded, what is sent.
+
+    def test_a_build_is_recorded(usagectl_events):
+        CliRunner().invoke(app, ["build"])
+        assert usagectl_events.names == ["cli_cmd"]
 
     def test_nothing_is_sent_when_opted_out(usagectl_capture):
         usagectl_capture.run(["mytool", "build"], variables={"DO_NOT_TRACK": "1"})
         usagectl_capture.assert_silent()
 
-The program gets a home and a state of its own, and no opt-out of whoever runs the tests:
-what it does is the same on each machine. What a test or its fixtures set counts.
+The first is for code in the test's own process, the second for programs. Both have a state of
+their own, and no opt-out of whoever runs the tests: what is recorded or sent is the same on
+each machine. What a test or its fixtures set counts.
 
 pytest loads it where usagectl is installed, with a collector of files that end in
 `.usagectl.toml` (`usagectl_pytest.tools`). It is no part of the package `usagectl`, which programs
@@ -21,6 +26,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from usagectl_pytest import events as _events
+from usagectl_pytest.events import UsageEvent, UsageEvents
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
     from usagectl.capture import Capture, Captured
     from usagectl.machine.environment import Environment
 
+
+__all__ = ["UsageCapture", "UsageEvent", "UsageEvents"]
 
 _BEFORE = pytest.StashKey["Mapping[str, str]"]()
 """The variables of whoever runs the tests, as they were before any test set some."""
@@ -51,6 +61,10 @@ _HOMES = {
 def pytest_configure(config: pytest.Config) -> None:
     """Note the variables that pytest was started with."""
     config.stash[_BEFORE] = dict(os.environ)
+
+
+def _before(config: pytest.Config) -> Mapping[str, str]:
+    return config.stash.get(_BEFORE, {**os.environ})
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -255,6 +269,21 @@ def _told() -> Iterator[None]:
 
 
 @pytest.fixture
+def usagectl_events(
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[UsageEvents]:
+    """Record what code in this process records into a store of the test's own; nothing is sent."""
+    # By the test's own monkeypatch: what that sets later, to the same value too, is the test's.
+    for name in _events.variables_of_person(_before(pytestconfig), dict(os.environ)):
+        monkeypatch.delenv(name)
+    folder = tmp_path_factory.mktemp("usagectl-events")
+    with _events.recorded(folder, pytestconfig.invocation_params.dir) as found:
+        yield found
+
+
+@pytest.fixture
 def usagectl_capture(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[UsageCapture]:
@@ -266,6 +295,4 @@ def usagectl_capture(
     options = capture.Options(file=tmp_path / "usagectl-capture.jsonl", has_secret=True)
     with _told(), capture.opened(surroundings, options) as opened:
         home = tmp_path_factory.mktemp("usagectl-home")
-        yield UsageCapture(
-            surroundings, opened, home, pytestconfig.stash.get(_BEFORE, {**os.environ})
-        )
+        yield UsageCapture(surroundings, opened, home, _before(pytestconfig))

@@ -34,6 +34,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "preview": (),
     "capture": ("--grace", "0", "--", "quiet"),
     "verify": ("mytool.toml",),
+    "init": ("mytool", "--command", "mytool build"),
     "audit": (),
     "spool": (),
     "spool list": (),
@@ -73,6 +74,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 WRITING: Mapping[str, tuple[str, ...]] = {
     "disable": (),
     "enable": (),
+    "init": (),
     "machine-id set": (),
     "reset-machine-id": (),
     "cache-dir set": (),

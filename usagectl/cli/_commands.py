@@ -30,6 +30,7 @@ MODULES: Mapping[str, str] = {
     "preview": "preview",
     "capture": "capture",
     "verify": "verify",
+    "init": "init",
     "audit": "audit",
     "spool": "spool",
     "replay": "replay",

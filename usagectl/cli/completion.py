@@ -332,6 +332,8 @@ _TEXTS = (
         "HOST",
         "ID",
         "INT",
+        "LINE",
+        "MYTOOL",
         "NUMBER",
         "PROGRAM",
         "SECONDS",

@@ -18,6 +18,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
+from usagectl.machine.environment import is_rehearsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -72,8 +74,15 @@ class Process:
 
     def know(self, client: Client) -> None:
         """Let a client know of every fork from now on."""
-        self._known.add(client)
+        with self.lock:
+            self._known.add(client)
         _watch_forks()
+
+    @property
+    def known(self) -> list[Client]:
+        """The clients of this process, also those that are not served."""
+        with self.lock:
+            return list(self._known)
 
     def serve(self, client: Client) -> None:
         """Give a client turns from now on, the next one when it is due."""
@@ -104,6 +113,8 @@ class Process:
 
     def _start_thread(self) -> bool:
         """Start the thread unless it runs; False where none can run."""
+        if is_rehearsed():
+            return False
         with self.lock:
             if self._thread is None and not sys.is_finalizing():
                 self._thread = threading.Thread(target=self._run, name="usagectl", daemon=True)

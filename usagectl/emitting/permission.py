@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from usagectl.errors import InvalidValueError, UsagectlError
+from usagectl.machine import environment as surroundings
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
 from usagectl.terms import OFF_FILE, Terms, check
@@ -95,13 +96,25 @@ def emitter_here(
     """Return what the program that runs here says about itself.
 
     Raises:
-        InvalidValueError: the name or a term is invalid, or there is no member of that name.
+        InvalidValueError: the name, the version, the endpoint or a term is invalid, or there is no
+            member of that name.
+        InvalidKindError: a kind cannot be declared, or two have one name.
     """
     from usagectl.delivery import frozen  # usagectl itself never asks
-    from usagectl.tools.instrumented import validate_name  # help and version need none
+    from usagectl.endpoint import check_declared  # help and version need none
+    from usagectl.tools.instrumented import validate_name, validate_version
 
+    if name == OWN_NAME:  # Its events would count as ours, under what the user told us.
+        raise InvalidValueError("tool name", name, wanted="it is usagectl's own; use another name")
     validate_name(name)
     terms = check(terms._replace(off_file=off_file()))
+    version = validate_version(version)
+    check_declared(endpoint)
+    if kinds != ():
+        from usagectl.events import kinds as declared_kinds  # few command lines declare any
+
+        kinds = declared_kinds.of_author(name, kinds)
+        declared_kinds.refuse_twins(kinds)
     # Of a test the program is the test runner.
     found = "" if is_testing else program()
     delivers = frozen.can_start_child()
@@ -203,7 +216,7 @@ def program() -> str:
 
 def deliver(environment: Environment, given: Permit) -> None:
     """Start the process that sends, if one is due; the caller never waits for it."""
-    if given.consent:
+    if given.consent and not surroundings.is_rehearsed():
         from usagectl.delivery import sender  # only with sending on
 
         sender.start_if_due(environment, given.verdict)

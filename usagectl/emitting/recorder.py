@@ -95,6 +95,9 @@ def build_payload(shape: Shape, values: Mapping[str, object], *, list_name: str 
         EventShapeError: the values do not fit.
     """
     if list_name:
+        if "count" in values:  # It would be passed over: each call counts once.
+            place = f"{list_name}.count"
+            raise schemas.EventShapeError(shape.name, place, reason="is not one of its labels")
         return shape.payload({list_name: [{**values, "count": 1}]})
     return shape.payload(values)
 

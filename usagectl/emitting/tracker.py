@@ -19,9 +19,10 @@ from usagectl.emitting import background, permission
 from usagectl.emitting.background import process
 from usagectl.emitting.recorder import Recorder, build_payload, build_session_event
 from usagectl.emitting.remarks import Announcer, teller
-from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError
+from usagectl.errors import InvalidValueError, UnknownEventError, UsagectlError, UsageError
 from usagectl.events import kinds as declared_kinds
 from usagectl.events import schemas
+from usagectl.events.kinds import Kind
 from usagectl.events.record import CLI_CMD
 from usagectl.events.text_rules import RULES
 from usagectl.machine import environment as surroundings
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from usagectl.emitting.permission import Emitter, Permit
     from usagectl.emitting.recorder import Session
-    from usagectl.events.kinds import Kind
     from usagectl.events.schemas import Shape
     from usagectl.machine.environment import Environment
 
@@ -48,7 +48,26 @@ _DUMMY_ACCOUNT = "000000000000"
 _DEFAULT_REGION = "us-east-1"
 _CLIENT_ERRORS = range(400, 500)
 _INTERNAL_ERROR = 500
-_MISFITS = (schemas.EventShapeError, UnknownEventError, declared_kinds.InvalidKindError)
+_OF_NOTICE = Kind("", "")
+"""Stands for the kind of an event that the notice has."""
+
+
+class TrackerClosedError(UsageError):
+    """An event that was to be recorded after its tracker was closed."""
+
+    code = "tracker-closed"
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"The tracker of {tool} is closed and records nothing more.")
+
+
+_MISFITS = (
+    schemas.EventShapeError,
+    UnknownEventError,
+    TrackerClosedError,
+    declared_kinds.InvalidKindError,
+    declared_kinds.UndeclaredKindError,
+)
 
 
 class Tracker:
@@ -63,7 +82,9 @@ class Tracker:
     everything at `flush`, `close` and the end of the program. A program that is killed,
     or ends with `os._exit`, loses what was not written by then.
 
-    Events that do not fit the notice are dropped, and `dropped` says how many were.
+    What does not fit is dropped, and counted in `dropped`: an event that is not of the notice
+    or of a declared kind, one that comes after `close`, a kind that is declared twice or
+    otherwise than by another open tracker of the process.
 
     Args:
         name: the tool's name, as a person types it.
@@ -78,9 +99,11 @@ class Tracker:
         is_testing: whether this is a test run of the program itself; without it nothing that
             a test runner runs is recorded.
         strict: raise what does not fit, for the tests of the program; also while it is off.
+            Then a version or a token is refused too that would be left out.
 
     Raises:
-        InvalidValueError: the name is invalid, or the period is not positive.
+        InvalidValueError: the name, version, endpoint or token is invalid, or the period is not
+            positive.
         InvalidKindError: a kind cannot be declared.
     """
 
@@ -101,9 +124,12 @@ class Tracker:
     ) -> None:
         if period <= timedelta():
             raise InvalidValueError("period", str(period), wanted="it has to be positive")
-        if kinds:
-            declared_kinds.declare(name, kinds)
-        emitter = permission.emitter_here(name, version, endpoint, kinds, is_testing=is_testing)
+        _check_texts(version, token, strict=strict)
+        given = declared_kinds.of_author(name, kinds) if kinds != () else ()
+        kept = _one_of_each_name(name, given, strict=strict)
+        self._declared = {each.name: each for each in kept}
+        self._dropped = len(given) - len(kept)
+        emitter = permission.emitter_here(name, version, endpoint, kept, is_testing=is_testing)
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
         announcer = Announcer(emitter, has_token=bool(token and RULES["token"](token)))
         self._client = Client(
@@ -112,13 +138,18 @@ class Tracker:
         self._is_debug = is_debug
         self._does_aggregate = aggregate
         self._is_strict = strict
-        self.dropped = 0
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def dropped(self) -> int:
+        """How many events and declarations did not fit, and were dropped."""
+        return self._dropped
 
     def aws_request(  # noqa: PLR0913  (each is a field of the notice)
         self,
@@ -182,11 +213,11 @@ class Tracker:
 
     def record(self, kind: Kind, /, **values: object) -> None:
         """Record an event of a declared kind."""
-        self._record(_name_of(kind), values)
+        self._record(_name_of(kind), values, kind=kind)
 
     def count(self, kind: Kind, /, **labels: object) -> None:
         """Count an event of a declared kind that is a counter, by its labels."""
-        self._record(_name_of(kind), labels, list_name="counts")
+        self._record(_name_of(kind), labels, kind=kind, list_name="counts")
 
     def flush(self) -> None:
         """Make events of the counts and write everything, waiting ten seconds at most."""
@@ -194,11 +225,23 @@ class Tracker:
 
     def close(self) -> None:
         """Flush, and record nothing from now on; the end of the program does this by itself."""
+        self._is_closed = True
         self._client.close()
 
-    def _record(self, name: str, values: Mapping[str, object], *, list_name: str = "") -> None:
+    def _record(
+        self,
+        name: str,
+        values: Mapping[str, object],
+        *,
+        kind: object = _OF_NOTICE,
+        list_name: str = "",
+    ) -> None:
         """Record an event, or count it in a list; telemetry is never in the way."""
         try:
+            self._check_open()
+            if self._client.is_off and not self._is_strict:
+                return
+            self._check_kind(kind, is_counted=bool(list_name))
             if self._is_strict:
                 self._client.check(name, values, list_name=list_name)
             self._client.record(name, values, list_name=list_name)
@@ -211,13 +254,72 @@ class Tracker:
         except Exception:  # noqa: BLE001  (an argument's own, or ours)
             self._count_dropped()
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise TrackerClosedError(self._client.tool)
+
+    def _check_kind(self, kind: object, *, is_counted: bool) -> None:
+        """Refuse a kind that was declared otherwise, or not at all.
+
+        Raises:
+            UndeclaredKindError: it is not declared, or has another definition.
+            EventShapeError: it is a counter and was to be recorded, or the other way round.
+            InvalidKindError: it is no kind.
+        """
+        if kind is _OF_NOTICE:
+            return
+        name = _name_of(kind)
+        declared = self._declared.get(name)
+        # Lists in place of tuples make no other definition.
+        if declared is None or (kind != declared and declared_kinds.frozen(kind) != declared):
+            raise declared_kinds.UndeclaredKindError(name, is_other=declared is not None)
+        if declared.is_counter != is_counted:
+            reason = "is set, so use count" if declared.is_counter else "is not set, so use record"
+            raise schemas.EventShapeError(name, "is_counter", reason=reason)
+
     def _count_dropped(self) -> None:
         with process.lock:
-            self.dropped += 1
+            self._dropped += 1
 
 
 def _name_of(kind: object) -> str:
     return str(getattr(kind, "name", ""))
+
+
+def _check_texts(version: object, token: object, *, strict: bool) -> None:
+    """Refuse a token that is no text, and if strict what a session would leave out.
+
+    Raises:
+        InvalidValueError: the sentence never holds the token.
+    """
+    if token is not None and (
+        not isinstance(token, str) or (strict and RULES["token"](token) is None)
+    ):
+        raise InvalidValueError("token", "what was given", wanted="use letters, digits, - and _")
+    if strict and isinstance(version, str) and version and RULES["version"](version) is None:
+        raise InvalidValueError("version", version[:64], wanted="use one such as 1.2.0 or 2.0rc1")
+
+
+def _one_of_each_name(tool: str, kinds: Sequence[Kind], *, strict: bool) -> tuple[Kind, ...]:
+    """Leave out kinds of a name that is taken: in this declaration, or by an open tracker.
+
+    Events are held against the definition that their tool registered, and that is one.
+
+    Raises:
+        InvalidKindError: strict, and there is one to leave out.
+    """
+    clients = [each for each in process.known if each.tool == tool and not each.is_closed]
+    held = {kind.name: kind for each in clients for kind in each.kinds}
+    kept: dict[str, Kind] = {}
+    for kind in kinds:
+        reason = declared_kinds.TWINS if kind.name in kept else ""
+        if held.get(kind.name, kind) != kind:
+            reason = "another tracker of this process has another definition of it"
+        if not reason:
+            kept[kind.name] = kind
+        elif strict:
+            raise declared_kinds.InvalidKindError(kind.name, reason=reason)
+    return tuple(kept.values())
 
 
 class Client:
@@ -238,7 +340,8 @@ class Client:
         self._build_session_event = begin
         self._announcer = announcer
         self.recorder: Recorder | None = None  # Also None after `close` and while it is off.
-        self._is_off = False
+        self.is_off = False  # Whether it records nothing more.
+        self.is_closed = False
         self._begin_process()
         process.know(self)
 
@@ -249,11 +352,37 @@ class Client:
         self.is_new = True  # Whether it has not had its first turn in this process.
         self.due = math.inf  # When it wants the next one, in seconds of the monotonic clock.
 
+    @property
+    def tool(self) -> str:
+        """The name of the tool whose events it records."""
+        return self._emitter.name
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds that it declares."""
+        return self._emitter.kinds
+
     def continue_in_child(self) -> None:
         """Leave to the parent what it recorded, and go on in the same session."""
         self._begin_process()
         if self.recorder is not None:
             self.recorder.forget()
+
+    def set_aside(self) -> tuple[Recorder | None, bool, bool]:
+        """Begin anew, as one that has not asked the switches; return what `take_up` takes."""
+        with process.lock:
+            held = self.recorder, self.is_off, self._is_served
+            process.leave(self)
+            self.recorder, self.is_off = None, self.is_closed
+            self._begin_process()
+        return held
+
+    def take_up(self, recorder: Recorder | None, is_off: bool, was_served: bool) -> None:  # noqa: FBT001
+        """Go on with what was set aside."""
+        self.set_aside()
+        self.recorder, self.is_off = recorder, is_off or self.is_closed
+        if was_served and recorder is not None:
+            self._expect(recorder, 0.0)
 
     def record(self, name: str, values: Mapping[str, object], *, list_name: str) -> None:
         """Record an event, or count it in a list, and have that written in time.
@@ -262,7 +391,7 @@ class Client:
             EventShapeError: the values do not fit.
             UnknownEventError: there is no event of this name.
         """
-        if self._is_off:
+        if self.is_off:
             return
         with nullcontext() if self._is_served else process.lock:
             recorder = self.recorder or self._open()
@@ -294,6 +423,7 @@ class Client:
     def close(self) -> None:
         """Write everything, have it sent, and record nothing from now on."""
         recorder, was_served = self.recorder, self._is_served
+        self.is_closed = True
         self._stop()
         if recorder is not None and was_served:
             process.do(recorder.flush)
@@ -302,7 +432,7 @@ class Client:
     def _open(self) -> Recorder | None:
         """Ask the switches, once, and return what records; None when telemetry is off."""
         # A signal's handler may come here while its own thread opens the recorder.
-        if not (self._is_off or self._is_opening):
+        if not (self.is_off or self._is_opening):
             self._is_opening = True
             try:
                 environment = self._present_environment()
@@ -310,7 +440,7 @@ class Client:
                 self.recorder = self._new_recorder(environment, permit) if permit else None
             finally:
                 self._is_opening = False
-                self._is_off = self.recorder is None
+                self.is_off = self.recorder is None
         return self.recorder
 
     def _present_environment(self) -> Environment:
@@ -332,7 +462,7 @@ class Client:
         if due >= self.due:
             return
         with process.lock:
-            if self._is_off:  # Another thread closed it meanwhile.
+            if self.is_off:  # Another thread closed it meanwhile.
                 return
             if not self._is_served:
                 self._is_served = True
@@ -371,7 +501,7 @@ class Client:
             recorder.forget()
         elif permit.consent != recorder.permit.consent:
             with process.lock:
-                if not self._is_off:
+                if not self.is_off:
                     self.recorder = self._new_recorder(environment, permit)
         elif self._is_refused(environment, recorder):
             self._stop()
@@ -379,7 +509,7 @@ class Client:
     def _stop(self) -> None:
         """Record nothing more in this process."""
         with process.lock:
-            self._is_off, self._is_served = True, False
+            self.is_off, self._is_served = True, False
             self.recorder = None
         process.leave(self)
 

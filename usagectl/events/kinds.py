@@ -6,7 +6,8 @@ A declared kind has the notice's own form, so whatever reads the notice knows it
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from usagectl import notice
 from usagectl.errors import UsageError
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from usagectl.notice import Declaration
 
 FieldType = Literal["integer", "number", "boolean", "string"]
+Privacy = Literal["usage", "environment", "time", "error-text"]
 
-TYPES: tuple[FieldType, ...] = ("integer", "number", "boolean", "string")
-PRIVACY = ("usage", "environment", "time", "error-text")
+TYPES: tuple[FieldType, ...] = get_args(FieldType)
+PRIVACY: tuple[Privacy, ...] = get_args(Privacy)
 """The privacy classes of declared fields; the notice's others are for what is never recorded."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -49,9 +51,24 @@ class InvalidKindError(UsageError):
     code = "invalid-kind"
 
     def __init__(self, kind: object, *, reason: str) -> None:
-        is_name = isinstance(kind, str) and _NAME.fullmatch(kind)
-        name = f"The event kind {kind}" if is_name else "An event kind"
-        super().__init__(f"{name} cannot be declared: {reason}.", hint="usagectl explain")
+        super().__init__(f"{_named(kind)} cannot be declared: {reason}.", hint="usagectl explain")
+
+
+class UndeclaredKindError(UsageError):
+    """A kind that the tracker which is to record it does not declare."""
+
+    code = "undeclared-kind"
+
+    def __init__(self, kind: object, *, is_other: bool) -> None:
+        how = "as another definition than the one recorded" if is_other else "not at all"
+        message = f"{_named(kind)} is declared to this tracker {how}: name it in its kinds."
+        super().__init__(message, hint="usagectl explain")
+
+
+def _named(kind: object) -> str:
+    """Name a kind by a name that can be shown."""
+    is_name = isinstance(kind, str) and _NAME.fullmatch(kind)
+    return f"The event kind {kind}" if is_name else "An event kind"
 
 
 class Field(NamedTuple):
@@ -60,9 +77,9 @@ class Field(NamedTuple):
     name: str  # Lower-case letters, digits and underscores.
     type: FieldType  # Of each value.
     description: str  # One sentence that says what it means.
-    privacy: str = "usage"  # One of `PRIVACY`.
+    privacy: Privacy = "usage"
     # All that a text may be; a text of `error-text` has none and is scrubbed.
-    choices: tuple[str, ...] = ()
+    choices: Sequence[str] = ()
     is_list: bool = False  # Whether it holds a list of such values.
     is_optional: bool = False  # Whether it may be absent.
 
@@ -77,7 +94,7 @@ class Kind(NamedTuple):
     description: str  # One sentence that says what it means.
     when: str = ""  # One sentence that says when it is recorded.
     # The members of its payload; of a counter, the labels that are counted by.
-    fields: tuple[Field, ...] = ()
+    fields: Sequence[Field] = ()
     # Whether it counts; its payload is `{"counts":[{<labels…>,"count":n}]}`.
     is_counter: bool = False
 
@@ -123,6 +140,11 @@ def check(kind: Any) -> None:  # noqa: ANN401  (a file's, or anybody's)
         raise InvalidKindError(kind.name if isinstance(kind, Kind) else None, reason=reason)
 
 
+def _is_sequence(value: object) -> bool:
+    """True for a list or its like; a lone text, field or kind is a slip: `("a")` is no tuple."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | Field | Kind)
+
+
 def _problems_of(kind: Any) -> Iterator[str]:  # noqa: ANN401  (a file's, or anybody's)
     """Yield what is wrong with a kind; only the first can be relied on."""
     if not isinstance(kind, Kind) or not _is_name(kind.name):
@@ -134,8 +156,8 @@ def _problems_of(kind: Any) -> Iterator[str]:  # noqa: ANN401  (a file's, or any
     if kind.when != "" and not _is_line(kind.when):
         yield "when is not a plain line of 400 characters at most"
     fields: object = kind.fields
-    if not isinstance(fields, tuple) or len(fields) > _MOST_FIELDS:
-        yield f"fields is a tuple of {_MOST_FIELDS} at most"
+    if not _is_sequence(fields) or len(kind.fields) > _MOST_FIELDS:
+        yield f"fields is a sequence of {_MOST_FIELDS} at most"
     for field in kind.fields:
         yield from _problems_of_field(field, is_label=kind.is_counter)
     if len({field.name for field in kind.fields}) < len(kind.fields):
@@ -145,6 +167,47 @@ def _problems_of(kind: Any) -> Iterator[str]:  # noqa: ANN401  (a file's, or any
 def has_name_of(tool: str, kind: Kind) -> bool:
     """True if a kind's name begins with that of its tool."""
     return kind.name.startswith(f"{tool.replace('-', '_')}_")
+
+
+def frozen(kind: Any) -> Kind:  # noqa: ANN401  (a file's, or anybody's)
+    """Return a kind that can be compared and hashed, whatever sequences its author wrote.
+
+    Raises:
+        InvalidKindError: the kind cannot be declared.
+    """
+    check(kind)
+    fields = tuple(field._replace(choices=tuple(field.choices)) for field in kind.fields)
+    found: Kind = kind._replace(fields=fields)
+    return found
+
+
+def of_author(tool: str, kinds: object) -> tuple[Kind, ...]:
+    """Return the kinds that a program of a tool declares, frozen; two may have one name.
+
+    Raises:
+        InvalidKindError: one cannot be declared, or is not named after the tool.
+    """
+    if not isinstance(kinds, Sequence) or not _is_sequence(kinds):
+        raise InvalidKindError(None, reason="kinds is a sequence of kinds")
+    found = tuple(map(frozen, kinds))
+    declare(tool, found)
+    return found
+
+
+TWINS = "another one of the same declaration has its name"
+
+
+def refuse_twins(kinds: Iterable[Kind]) -> None:
+    """Refuse two kinds of one name: which of them an event is of, nobody could tell.
+
+    Raises:
+        InvalidKindError: there are two.
+    """
+    seen: set[str] = set()
+    for kind in kinds:
+        if kind.name in seen:
+            raise InvalidKindError(kind.name, reason=TWINS)
+        seen.add(kind.name)
 
 
 def declare(tool: str, kinds: Iterable[Kind]) -> tuple[Declaration, ...]:
@@ -203,8 +266,8 @@ def _problems_of_field(field: Any, *, is_label: bool) -> Iterator[str]:  # noqa:
 
 def _problems_of_choices(field: Field) -> Iterator[str]:
     choices: Any = field.choices
-    if not isinstance(choices, tuple) or len(choices) > _MOST_CHOICES:
-        yield f"choices of {field.name} is a tuple of {_MOST_CHOICES} at most"
+    if not _is_sequence(choices) or len(choices) > _MOST_CHOICES:
+        yield f"choices of {field.name} is a sequence of {_MOST_CHOICES} at most"
     if not all(isinstance(each, str) and _CHOICE.fullmatch(each) for each in choices):
         yield f"a choice of {field.name} is not a short plain text"
     is_text, is_error = field.type == "string", field.privacy == "error-text"

@@ -8,7 +8,7 @@ the names of the event and the field and never with the value.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -18,7 +18,7 @@ from usagectl.events import kinds as declared_kinds
 from usagectl.events.text_rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from usagectl.events.kinds import Kind
     from usagectl.events.text_rules import Rule
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _LARGEST = 2**63 - 1
 _MOST_ITEMS = 4096
 _LONGEST_REMEMBERED = 512
+_LONE = (str, bytes, bytearray, memoryview)
 _REMEMBERED = 512
+_LONE = (str, bytes, bytearray, memoryview)
 
 
 class EventShapeError(UsageError):
@@ -116,8 +118,10 @@ def of(name: str, kinds: Sequence[Kind] = ()) -> Shape:
         return _of_notice(name)
     for kind in kinds:
         if kind.name == name:
-            declared_kinds.check(kind)  # It may not even be hashable.
-            return _of_kind(kind)
+            try:
+                return _of_kind(kind)
+            except TypeError:  # It holds lists, or what is no field at all.
+                return _of_kind(declared_kinds.frozen(kind))
     known = [*_names(), *(kind.name for kind in kinds)]
     raise UnknownEventError(name, known=known, candidates=known)
 
@@ -264,10 +268,12 @@ def _text_encoder(apply: Rule) -> Encode:
 
 
 def _list_encoder(encode: Encode) -> Encode:
-    """Write lists of what an encoder writes."""
+    """Write sequences of what an encoder writes; a lone text is none."""
 
     def encode_all(value: object) -> str | None:
-        if not isinstance(value, (list, tuple)) or len(value) > _MOST_ITEMS:
+        if not isinstance(value, Sequence) or isinstance(value, _LONE):
+            return None
+        if len(value) > _MOST_ITEMS:
             return None
         parts = [part for each in value if (part := encode(each)) is not None]
         return f"[{','.join(parts)}]" if len(parts) == len(value) else None

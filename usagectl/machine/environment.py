@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from usagectl.machine import owners, runners
 from usagectl.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 CONFIG_DIR_VARIABLE = "USAGECTL_CONFIG_DIR"
 STATE_DIR_VARIABLE = "USAGECTL_STATE_DIR"
@@ -95,7 +96,7 @@ def from_process() -> Environment:
     """
     uname = _uname()
     variables = dict(os.environ)
-    return Environment(
+    found = Environment(
         variables=variables,
         cwd=_cwd(),
         account_home=None if "HOME" in variables else _account_home(),
@@ -109,6 +110,28 @@ def from_process() -> Environment:
         uid=owners.effective_uid(),
         test_runner=runners.find(variables),
     )
+    return _rehearsals[-1](found) if _rehearsals else found
+
+
+_rehearsals: list[Callable[[Environment], Environment]] = []
+
+
+@contextmanager
+def rehearsed(change: Callable[[Environment], Environment]) -> Iterator[None]:
+    """Have `from_process` answer with a change, for the tests of a program that asks it.
+
+    A program's own tests cannot hand an environment to what the program calls.
+    """
+    _rehearsals.append(change)
+    try:
+        yield
+    finally:
+        _rehearsals.pop()
+
+
+def is_rehearsed() -> bool:
+    """True while a test of a program rehearses: nothing is sent and no thread is started."""
+    return bool(_rehearsals)
 
 
 def with_account_home(environment: Environment) -> Environment:

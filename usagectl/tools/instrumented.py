@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl import catalogue, settings
+from usagectl.endpoint import MOST_CHARACTERS
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -23,7 +24,7 @@ from usagectl.errors import (
     InvalidValueError,
 )
 from usagectl.machine import files, owners
-from usagectl.terms import MOST_CHARACTERS, Terms, merged
+from usagectl.terms import MOST_OF_EACH, Terms, merged
 from usagectl.tools import instrumented_rules as rules
 from usagectl.tools.base import (
     LOCALSTACK_ENDPOINT,
@@ -58,8 +59,8 @@ TAKEN = ("localstack", "lstk", NAME)
 """Tools that usagectl knows by itself; no program can register as one."""
 
 _SUFFIX = ".json"
-_MOST_CHARACTERS = {"version": 400, "endpoint": 400, "program": 4096}
-_MOST_OF_ALL = {**_MOST_CHARACTERS, **MOST_CHARACTERS}
+_MOST_CHARACTERS = {"version": 400, "endpoint": MOST_CHARACTERS, "program": 4096}
+_MOST_OF_ALL = {**_MOST_CHARACTERS, **MOST_OF_EACH}
 """How long each text may be, since it is shown; 4096 is the longest path on Linux."""
 
 _MOST_KINDS = 256
@@ -227,19 +228,30 @@ def _refuse_undo(environment: Environment, user: settings.SettingsFile) -> NoRet
     raise FileCorruptError(file, reason=reason, hint=user.hint)
 
 
-def validate_name(name: str) -> str:
+def validate_name(name: object) -> str:
     """Return a tool's name if it is valid.
 
     Raises:
         InvalidValueError: the name is invalid, or usagectl knows it as another tool.
     """
-    if not re.fullmatch(NAME_PATTERN, name) or len(name) > NAME_LENGTH:
+    if not isinstance(name, str) or len(name) > NAME_LENGTH or not re.fullmatch(NAME_PATTERN, name):
         wanted = "use lower-case letters and digits, with single '-' or '_' between them"
-        raise InvalidValueError("tool name", name[:NAME_LENGTH], wanted=wanted)
+        raise InvalidValueError("tool name", str(name)[:NAME_LENGTH], wanted=wanted)
     if name in TAKEN[:2]:
         wanted = "usagectl knows that tool by its own switches; use another name"
         raise InvalidValueError("tool name", name, wanted=wanted)
     return name
+
+
+def validate_version(version: object) -> str:
+    """Return a version that can be registered: one that is too long to be shown is not.
+
+    Raises:
+        InvalidValueError: it is no text, and a registration with it would not be understood.
+    """
+    if not isinstance(version, str):
+        raise InvalidValueError("version", str(version)[:NAME_LENGTH], wanted="use a text")
+    return version if len(version) <= _MOST_CHARACTERS["version"] else ""
 
 
 def read_all(environment: Environment) -> tuple[Registration, ...]:
@@ -288,7 +300,7 @@ def _parse(file: Path, data: bytes) -> Registration:
         return Registration(name, problem=f"{file} cannot be understood: {long[0]} is too long.")
     kinds = tuple(each for each in schemas[-_MOST_KINDS:] if isinstance(each, dict))
     delivers = document.get("delivers") is not False
-    terms = Terms(**{key: texts.pop(key) for key in MOST_CHARACTERS})
+    terms = Terms(**{key: texts.pop(key) for key in MOST_OF_EACH})
     members = _known_members(document.get("members"))
     found = Registration(name, schemas=kinds, delivers=delivers, **texts)
     return found._replace(terms=terms, members=members)

@@ -45,7 +45,7 @@ Sources = list[tuple[Source, "SettingsFile"]]
 _SHOWN_KEYS = 5
 _SHOWN_CHARACTERS = 60
 
-_NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
+NO_VARIABLES = ("DO_NOT_TRACK", "DISABLE_EVENTS", "LOCALSTACK_DISABLE_EVENTS")
 
 
 def read_switches(
@@ -56,7 +56,7 @@ def read_switches(
     Returns:
         The switches, and every file that was read for them.
     """
-    switches = variable_switches(environment.variables, _NO_VARIABLES, _says_no)
+    switches = variable_switches(environment.variables, NO_VARIABLES, _says_no)
     switches += _test_switches(environment)
     switches += _mode_variables(environment, tool)
     switches += _package_switches(terms)
@@ -163,7 +163,7 @@ def _file_switches(source: Source, file: SettingsFile, tool: str) -> Iterator[Sw
 
 
 def _variable_cautions(environment: Environment, tool: str) -> Iterator[Caution]:
-    for name in _NO_VARIABLES[1:] if tool == NAME else ():
+    for name in NO_VARIABLES[1:] if tool == NAME else ():
         value = environment.variables.get(name)
         if is_no(value) and not is_true(value):
             message = f"{name}={value} counts as a No here, but LocalStack's clients ignore it."

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from usagectl import catalogue
-from usagectl.errors import UnknownToolError
+from usagectl.errors import InvalidValueError, UnknownToolError
 from usagectl.tools import instrumented
 from usagectl.tools.instrumented import Instrumented
 
@@ -51,8 +51,11 @@ def select(
     `everything` the whole catalogue.
 
     Raises:
+        InvalidValueError: the names are one text, whose letters would be taken for names.
         UnknownToolError: no tool goes by one of the names.
     """
+    if isinstance(names, str):
+        raise InvalidValueError("sequence of names", names, wanted=f"use [{names!r}]")
     found = known(environment)
     taken = {tool.name for tool in found}
     # A program that records through us under a name of the catalogue is that program.

@@ -8,7 +8,7 @@ datas = collect_data_files("usagectl")
 # They are imported by their names: on demand, or as a line of a list.
 hiddenimports = [
     *("usagectl.consent", "usagectl.errors", "usagectl.switching", "usagectl.events.kinds"),
-    *("usagectl.machine.environment", "usagectl._version"),
+    *("usagectl.events.schemas", "usagectl.machine.environment", "usagectl._version"),
     *collect_submodules("usagectl.emitting"),
     *collect_submodules("usagectl.tools"),
 ]

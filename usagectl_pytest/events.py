@@ -1,0 +1,116 @@
+"""Events that code in a test's own process records: as objects and as exact bytes.
+
+It is imported before pytest starts, and asserts nothing: PYTEST_DONT_REWRITE.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from usagectl.machine.environment import Environment
+    from usagectl.spool import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One event that would have been recorded."""
+
+    name: str
+    tool: str
+    payload: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    body: bytes = field(repr=False)  # Exactly as it would be sent.
+    would_be_sent: bool  # Whether its user lets the tool send; else it stays on the machine.
+
+
+class UsageEvents:
+    """What code in this process records, from the start of the test or the last `clear`.
+
+    It is written as ever, by the same code, but into a store of the test's own, and at once.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._cleared: frozenset[str] = frozenset()
+
+    @property
+    def events(self) -> list[UsageEvent]:
+        """The events, in the order in which they were recorded; asking makes events of counts."""
+        return [_read(each) for each in self._entries() if each.uid not in self._cleared]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the events."""
+        return [event.name for event in self.events]
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The exact bytes of the events."""
+        return [event.body for event in self.events]
+
+    def clear(self) -> None:
+        """Forget what was recorded so far; a tracker goes on in the same session."""
+        self._cleared = frozenset(each.uid for each in self._entries())
+
+    def _entries(self) -> list[Entry]:
+        from usagectl import spool
+        from usagectl.emitting import rehearsal
+
+        rehearsal.flush()
+        with spool.open_spool(self._environment, read_only=True) as store:
+            return list(store.entries(spool.STATES))
+
+
+def _read(entry: Entry) -> UsageEvent:
+    event = json.loads(entry.body)
+    return UsageEvent(
+        event["name"],
+        entry.tool,
+        event["payload"],
+        event["metadata"],
+        entry.body,
+        would_be_sent=bool(entry.consent),
+    )
+
+
+@contextmanager
+def recorded(folder: Path, started_in: Path) -> Iterator[UsageEvents]:
+    """Rehearse recording in a folder, without the files of whoever runs the tests.
+
+    Args:
+        folder: for settings, policy and spool; empty.
+        started_in: where pytest was started: a project file there is no test's.
+    """
+    from usagectl.emitting import rehearsal
+    from usagectl.machine import environment
+
+    def change(found: Environment) -> Environment:
+        return found._replace(
+            cwd=folder if found.cwd == started_in else found.cwd,
+            config_dir=folder / "config",
+            state_dir=folder / "state",
+            root=folder / "root",
+            test_runner="",
+        )
+
+    with rehearsal.rehearsed(change):
+        yield UsageEvents(environment.from_process())
+
+
+def variables_of_person(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """List opt-outs, opt-ins and endpoints that are as they were before any test set some."""
+    from usagectl.tools.instrumented_rules import LIFTED_VARIABLE, NO_VARIABLES
+
+    chosen = {*NO_VARIABLES, LIFTED_VARIABLE, "ANALYTICS_API"}
+    return [
+        name
+        for name, value in now.items()
+        if (name in chosen or name.endswith("_TELEMETRY")) and value == before.get(name)
+    ]
