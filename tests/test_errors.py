@@ -32,8 +32,9 @@ from usagectl.cli.preview import NothingToPrintError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.cli.verify import NotProvedError, WordBrokenError
 from usagectl.delivery import attempts, replay
+from usagectl.emitting.tracker import TrackerClosedError
 from usagectl.errors import UsagectlError
-from usagectl.events.kinds import InvalidKindError
+from usagectl.events.kinds import InvalidKindError, UndeclaredKindError
 from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
@@ -106,6 +107,8 @@ SAMPLES: list[UsagectlError] = [
     NotAttachableError("int"),
     EventShapeError("aws_request", "service", reason="is missing"),
     InvalidKindError("mytool_built", reason="its description is empty"),
+    UndeclaredKindError("mytool_built", is_other=True),
+    TrackerClosedError("mytool"),
     SealUnavailableError("a user namespace", reason="it ended at once", hint="uname -r"),
     SealBrokenError(),
     VerifyFileError(FILE, "verify.seconds", found="0", wanted="number"),

@@ -60,8 +60,8 @@ class UndeclaredKindError(UsageError):
     code = "undeclared-kind"
 
     def __init__(self, kind: object, *, is_other: bool) -> None:
-        how = "as another definition than the one recorded" if is_other else "not at all"
-        message = f"{_named(kind)} is declared to this tracker {how}: name it in its kinds."
+        problem = "has another definition in" if is_other else "is not one of"
+        message = f"{_named(kind)} {problem} the kinds that this tracker was given."
         super().__init__(message, hint="usagectl explain")
 
 
