@@ -515,6 +515,16 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     assert (found.status, error["code"], "--summary" in error["hint"]) == (2, "usage", True)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has such a folder")
+def test_a_folder_that_takes_no_file_is_said_to_be_one(tool: Machine) -> None:
+    """Its hint leads to one that does; the command does not run before that is known."""
+    for option in ("-o", "--summary"):
+        found = capture(tool, option, "/proc/x", "--", "tool", "say")
+        assert (found.status, found.stdout) == (3, "")
+        assert "no file can be made in /proc." in found.stderr
+        assert "try: mktemp -d" in found.stderr
+
+
 def post_event(port: int) -> None:
     """Post one event to a capture, past every proxy."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -238,9 +238,6 @@ def _why_refused(found: os.stat_result) -> str:
 
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
     """Build the error: why a file cannot be written, and what helps."""
-    if error.errno == errno.ENOENT:
-        hint = f"mkdir -p {quote(str(file.parent))}"
-        return FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
     if reason := reasons.get(error.errno or 0):
         return FileUnwritableError(file, reason=reason)

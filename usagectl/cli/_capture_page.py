@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from shlex import quote
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from usagectl.capture.observations import Observations
@@ -20,6 +21,7 @@ from usagectl.cli._capture_live import Watcher
 from usagectl.cli._output import as_data
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
 from usagectl.machine import files
+from usagectl.machine.file_errors import unwritable
 from usagectl.tools.registry import built_in
 
 if TYPE_CHECKING:
@@ -231,11 +233,11 @@ def check_summary(file: Path, *, replaces: bool) -> None:
     if not replaces and os.path.lexists(file):
         hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
         raise FileExistsAlreadyError(file, hint=hint)
-    if not file.parent.is_dir():
-        hint = f"mkdir -p {quote(str(file.parent))}"
-        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
-    if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise FileUnwritableError(file, reason="permission denied")
+    try:  # The system alone knows: to root, /proc looks like any folder.
+        with TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise unwritable(file, error) from error
 
 
 def write_summary(
