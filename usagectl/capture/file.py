@@ -212,9 +212,8 @@ def _open(file: Path, *, overwrite: bool) -> int:
         refuse_foreign_link(file.parent)
         descriptor = os.open(file, flags | (0 if overwrite else os.O_EXCL), 0o600)
     except FileExistsError as error:
-        raise FileExistsAlreadyError(
-            file, hint=f"usagectl capture --force --output {quote(str(file))}"
-        ) from error
+        hint = f"usagectl capture --force --output {quote(str(file))} -- CMD"
+        raise FileExistsAlreadyError(file, hint=hint) from error
     except OSError as error:
         raise _unwritable(file, error) from error
     if reason := _why_refused(os.fstat(descriptor)):

@@ -231,8 +231,7 @@ def check_summary(file: Path, *, replaces: bool) -> None:
     if os.path.lexists(file) and file.exists() and not file.is_file():
         raise FileUnwritableError(file, reason="it is not a regular file")
     if not replaces and os.path.lexists(file):
-        hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
-        raise FileExistsAlreadyError(file, hint=hint)
+        raise FileExistsAlreadyError(file)
     try:  # The system alone knows: to root, /proc looks like any folder.
         with TemporaryFile(dir=file.parent):
             pass
