@@ -124,9 +124,22 @@ def test_a_proxy_is_no_proof_for_a_tool_that_may_pass_it_by() -> None:
         (("next", "build"), ["unproven"]),
         (("/usr/bin/turbo", "run"), []),
         (("mine",), []),
+        (("npx", "--yes", "next@16", "build"), ["unproven"]),
+        (("npx", "@angular/cli", "new"), ["unproven"]),
+        (("timeout", "5", "npx", "turbo", "run"), []),
+        (("uvx", "aider-chat"), ["unproven"]),
+        (("sh", "-c", "next build"), ["unproven"]),
+        (("mine", "next"), []),
     ):
         assert codes(sight(mode="proxy"), "none", *words) == found, words
     assert codes(sight(NEXT, mode="proxy"), "none") == ["unexpected-events"]
+
+
+def test_the_program_behind_a_launcher_is_named(machine: Machine) -> None:
+    """The sentence tells what sent, not what started it."""
+    machine.install_program("tool", TOOL)
+    found = sealing.seal(machine, "--", "env", "A=1", "tool")
+    assert found.outcome.stderr.startswith("tool sent 1 request to api.t.example.")
 
 
 def test_what_had_to_be_ended_proves_no_silence() -> None:

@@ -6,7 +6,6 @@ import shlex
 import sys
 import time
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -220,12 +219,13 @@ def _sight(
     """Say what a recorder saw, and how it looked."""
     from usagectl.capture import hosts
     from usagectl.cli import _capture_hosts
+    from usagectl.machine.launchers import program_of
 
     owner_of = hosts.known(own=tuple(chosen.own or ())).owner
     rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
     return _capture_hosts.Sight(
         chosen.mode,
-        name(Path(words[0]).name) if words else "The program",
+        name(program_of(words).name) if words else "The program",
         rows,
         seen,
         lacks=run.lacks,
