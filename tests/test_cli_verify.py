@@ -67,12 +67,17 @@ def test_the_exit_status_is_that_of_the_worst_row(tmp_path: Path) -> None:
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        found = page.failures_of(report_of(folder, defects), "./my tool.toml")
+        report = report_of(folder, defects)
+        found = page.failures_of(report, "./my tool.toml")
         assert [each.code for each in found] == codes
         assert {each.exit_status for each in found} <= {1}
         if defects == "ignores":
-            wanted = "usagectl verify './my tool.toml' --switch DO_NOT_TRACK --evidence"
+            wanted = "usagectl verify './my tool.toml' --switch DO_NOT_TRACK"
             assert found[0].hint == wanted
+            assert "DO_NOT_TRACK '1'. Mend the tool, or what ./my tool.toml says" in str(found[0])
+            (known,) = page.failures_of(report, "mytool")  # As one of the catalogue.
+            assert known.hint == "usagectl verify mytool --switch DO_NOT_TRACK --evidence"
+            assert "Tell its author" in str(known)
         if defects == "mute":
             assert found[0].hint.startswith("usagectl capture --sealed -- ")
             assert "{" not in found[0].hint, "a placeholder that no shell knows"

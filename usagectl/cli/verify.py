@@ -31,13 +31,15 @@ class WordBrokenError(UsagectlError):
     code = "word-broken"
     exit_status = 1
 
-    def __init__(self, title: str, broken: Sequence[Result], *, hint: str) -> None:
+    def __init__(
+        self, title: str, broken: Sequence[Result], *, hint: str, own_file: str = ""
+    ) -> None:
         rows = "; ".join(each.row.name for each in broken[:_MOST_LINES])
         more = f" and {len(broken) - _MOST_LINES} more" if len(broken) > _MOST_LINES else ""
-        super().__init__(
-            f"{title} does not keep its word: {rows}{more}. Tell its author, with the evidence.",
-            hint=hint,
-        )
+        step = "Tell its author, with the evidence."
+        if own_file:  # Whoever has a file of the tool is its author.
+            step = f"Mend the tool, or what {own_file} says of that."
+        super().__init__(f"{title} does not keep its word: {rows}{more}. {step}", hint=hint)
 
 
 class NotProvedError(UsagectlError):
@@ -163,8 +165,12 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     found: list[UsagectlError] = []
     if broken:
         bad = next((each.row.switch for each in broken if each.row.kind == "switch"), "")
-        proof = f"usagectl verify {quote(name)} --switch {quote(bad)} --evidence"
-        found.append(WordBrokenError(title, broken, hint=proof if bad else shown))
+        proof = f"usagectl verify {quote(name)} --switch {quote(bad)}"
+        own_file = name if name.endswith(".toml") or "/" in name else ""
+        proof += "" if own_file else " --evidence"
+        found.append(
+            WordBrokenError(title, broken, hint=proof if bad else shown, own_file=own_file)
+        )
     if unproved:
         found.append(NotProvedError(title, unproved, hint=shown))
     return found
