@@ -83,6 +83,24 @@ def test_the_exit_status_is_that_of_the_worst_row(tmp_path: Path) -> None:
             assert "{" not in found[0].hint, "a placeholder that no shell knows"
 
 
+def test_a_version_is_what_the_tool_says_itself(tmp_path: Path) -> None:
+    """Of a tool that no package brings; where it was not asked, none stands in the evidence."""
+    sealing.require()
+    file = sample_tool.make(tmp_path)
+    words = ("verify", str(file), "--evidence")
+    given = environment.from_process()
+    only = run_inside(given, *words, "--switch", "DO_NOT_TRACK")
+    assert only.status == 0, only.stderr
+    assert [line for line in only.stdout.splitlines() if line.startswith("version")] == []
+    assert "Its version is not known: add it to the block." in only.stderr
+    file.write_text(file.read_text().replace("mytool --help", "mytool --version"))
+    subject = verify.find(str(file), given)
+    rows = [row for row in verify.plan(subject, given) if row.kind in ("on", "silent")]
+    report = Trials(subject, given).run(rows)
+    assert page.version_of(report) == "1.4.0-rc.2"
+    assert page.summary(report).startswith("My Tool 1.4.0-rc.2 sends 1 request")
+
+
 def test_the_json_has_its_keys(tmp_path: Path) -> None:
     """A script finds each row with what was expected, what came and the verdict."""
     report = report_of(tmp_path)
