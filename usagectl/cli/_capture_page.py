@@ -14,6 +14,7 @@ from shlex import quote
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from usagectl.audit.findings import FIRST_TELLING
 from usagectl.capture.observations import Observations
 from usagectl.capture.refusals import Refusal
 from usagectl.cli import _capture_hosts, _output
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
 _MOST_LINES = 10  # Of the dozen, beside the line before the findings and the next step.
 _PLACE_WIDTH = 34
 _HOME_PATH = "UC405"
-_FIRST_TELLING = "UC300"
-"""Rules from there on find tokens, values, names and paths; those before, the form of events."""
-
 _MOST_RULES = 4  # Below a table of hosts.
 _MOST_REASONS = 2
 _MOST_HOSTS = 2
@@ -362,7 +360,7 @@ class _Group(NamedTuple):
     @property
     def rank(self) -> tuple[bool, bool, str]:
         """What comes first: errors, and among them what gives somebody away."""
-        return self.first.level != "error", self.first.rule < _FIRST_TELLING, self.first.rule
+        return self.first.level != "error", self.first.rule < FIRST_TELLING, self.first.rule
 
 
 def _show_findings(findings: Sequence[Finding], page: Page, *, most: int) -> None:
