@@ -123,15 +123,22 @@ def test_requests_are_stored_and_answered(machine: Machine) -> None:
     assert kinds == {("connection", "h2.example", "h2"): 1, ("connection", HOST, "h2"): 1}
 
 
-def test_calls_of_grpc_are_stored(machine: Machine) -> None:
-    """With the service as the path, and the message as it came."""
+def test_calls_of_grpc_are_stored_and_answered(machine: Machine) -> None:
+    """With the service as the path, and the message as it came; an empty message is the answer.
+
+    What went wrong has the status of HTTP, of which a client makes one of gRPC.
+    """
     service = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
     with desk(machine) as found, client_of(found, "grpc.example") as client:
         client.send(client.begin(service, content_type="application/grpc"), bytes(5))
-        client.answers(1)
+        assert [*client.answers(1).values()] == [("200", bytes(5), "0")]
         (request,) = found.requests
     assert (request.path, request.body) == (service, bytes(5))
     assert request.headers["content-type"] == "application/grpc"
+    with desk(machine, answer="error") as found, client_of(found, "grpc.example") as client:
+        client.send(client.begin(service, content_type="application/grpc+proto"), bytes(5))
+        ((status, _, grpc_status),) = client.answers(1).values()
+        assert (status, grpc_status) == ("500", "")
 
 
 def test_a_body_over_the_limit_holds_up_no_other(machine: Machine) -> None:

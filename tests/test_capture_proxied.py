@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -171,3 +173,31 @@ def test_a_host_that_cannot_be_reached_is_said(machine: Machine) -> None:
         found.finish()
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert found.file.sums.observed.count("connection") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_more_connections_than_descriptors_are_recorded(machine: Machine) -> None:
+    """A low limit of ours loses no request; the command keeps its limit."""
+    code = f"""
+import os, resource, socket
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))
+port = int(os.environ["HTTP_PROXY"].rpartition(":")[2].partition("/")[0])
+made = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(400)]
+head = b"POST http://{TELEMETRY}/x HTTP/1.1\\r\\nHost: {TELEMETRY}\\r\\n"
+for each in made: each.sendall(head + b"Content-Length: 2\\r\\n\\r\\n{{}}")
+print(sum(each.recv(12) == b"HTTP/1.1 200" for each in made))
+"""
+    (machine.cwd / "many.py").write_text(code)
+    words = f"{sys.executable} -m usagectl capture --proxy -- {sys.executable} many.py"
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -Sn 256; ulimit -Hn 4000; exec {words}"],
+        env=machine.process_variables() | {"HTTP_PROXY": "", "HTTPS_PROXY": ""},
+        cwd=machine.cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["256", "400"], done.stderr
+    assert "400 requests" in done.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +21,11 @@ from tests.support.clients import CLIENTS, LITERAL, ODD_PORTS
 from tests.support.commands import start
 from tests.support.counting import wait_until
 from tests.support.sealing import seal
+from tests.support.terminals import keyboard, read_until, started
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.machine import Machine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has namespaces")
@@ -154,22 +159,105 @@ def test_nothing_stays_of_a_killed_run(machine: Machine) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     assert wait_until(lambda: running(mark))  # The shell becomes it after its line.
-    (sleeping,) = running(mark)
-    network = Path(f"/proc/{sleeping}/ns/net").readlink()
+    assert (inside := members_of(mark))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert wait_until(lambda: not list((machine.folder / "tmp").iterdir()))
-    assert wait_until(lambda: network not in networks())
+    assert wait_until(lambda: not inside & members())
     assert (running(mark), Path("/proc/self/mountinfo").read_text()) == ([], before)
 
 
-def networks() -> set[Path]:
-    """List the network namespaces that processes of this machine are in."""
+def members_of(text: str) -> set[tuple[str, Path]]:
+    """List who is in the network of a sealed command, whose line holds a text: each with it.
+
+    The number of a network alone would not do: the kernel gives it to the next one at once.
+    """
+    own, found = Path("/proc/self/ns/net").readlink(), running(text)
+    networks = {network for number, network in members() if int(number) in found}
+    return {each for each in members() if each[1] in networks - {own}}
+
+
+def members() -> set[tuple[str, Path]]:
+    """List the processes of this machine, each with its network."""
     found = set()
     for each in Path("/proc").glob("[0-9]*/ns/net"):
         with suppress(OSError):
-            found.add(each.readlink())
+            found.add((each.parts[2], each.readlink()))
     return found
+
+
+SHELL = """
+set -m; trap : INT
+"$@"; status=$?
+while [ $status -gt 128 ] && jobs %% >/dev/null 2>&1 && [ -n "$(jobs -s)" ]; do
+    echo "[stopped $status]"; fg >/dev/null; status=$?
+done
+echo "[ended $status]"
+"""
+"""A shell of a terminal: what Ctrl-Z stops goes on at once in the foreground."""
+
+
+@contextmanager
+def typing(machine: Machine, *words: str) -> Iterator[int]:
+    """Run a sealed capture in a shell on a terminal, whose command has the machine's folder.
+
+    Give the end of keyboard and screen once the command has said that it is ready. At the end
+    no process, mount, network or folder is left.
+    """
+    sealing.require()
+    mark, mounts = str(machine.folder), Path("/proc/self/mountinfo").read_text()
+    given = machine.process_variables() | dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "")
+    variables = [f"{name}={value}" for name, value in given.items()]
+    command = (sys.executable, "-m", "usagectl", "capture", "--sealed", *words)
+    shell = ("env", "-i", *variables, "bash", "-c", SHELL, "bash", *command)
+    with keyboard() as (ours, theirs), started("exec", *shell, terminal=theirs) as driver:
+        read_until(ours, "[ready]")
+        assert (inside := members_of(mark))
+        yield ours
+        assert driver.wait(20) == 0
+    assert wait_until(lambda: not inside & members())
+    assert list((machine.folder / "tmp").iterdir()) == []
+    assert (running(mark), Path("/proc/self/mountinfo").read_text()) == ([], mounts)
+
+
+@pytest.mark.parametrize(("trap", "status"), [("", 130), ("trap 'exit 9' INT;", 9)])
+def test_ctrl_c_ends_the_command_by_its_own_rules(machine: Machine, trap: str, status: int) -> None:
+    """The status is that of the signal, or what the command makes of it; the answer follows."""
+    script = f"{trap} echo [ready]; while :; do sleep 0.05; done"
+    with typing(machine, "--", "sh", "-c", script, str(machine.folder)) as ours:
+        os.write(ours, b"\x03")
+        assert "sent nothing" in read_until(ours, f"[ended {status}]")
+
+
+def test_ctrl_c_ends_the_wait_for_what_is_left(machine: Machine) -> None:
+    """What a command left in the background, where no key reaches it, is ended with the run."""
+    left = f"sh -c 'while :; do sleep 0.05; done' {machine.folder} &"
+    with typing(machine, "--grace", "600", "--", "sh", "-c", f"{left} echo [ready]") as ours:
+        shown = ""
+        while "[ended 130]" not in shown:  # The first may come while the command still ends.
+            assert shown.count("^") < 9
+            shown += f"^{pressed(ours, 3)}"
+    assert "had to be ended" in shown
+
+
+def pressed(terminal: int, seconds: float) -> str:
+    """Press Ctrl-C, and return what is shown up to the end of the run, or for some time."""
+    time.sleep(0.2)
+    os.write(terminal, b"\x03")
+    shown = b""
+    while b"[ended" not in shown and select.select([terminal], [], [], seconds)[0]:
+        shown += os.read(terminal, 1)
+    return shown.decode() + read_until(terminal, "]") * (b"[ended" in shown)
+
+
+def test_ctrl_z_stops_the_command_and_fg_goes_on(machine: Machine) -> None:
+    """Both stand still, and then the command reads what is typed and ends with its own status."""
+    script = 'echo [ready]; read -r line; echo "[read $line]"; exit 4'
+    with typing(machine, "--", "sh", "-c", script, str(machine.folder)) as ours:
+        os.write(ours, b"\x1a")
+        read_until(ours, f"[stopped {128 + signal.SIGTSTP}]")
+        os.write(ours, b"typed\n")
+        assert "[read typed]" in read_until(ours, "[ended 4]")
 
 
 def test_nothing_reaches_the_host(machine: Machine) -> None:

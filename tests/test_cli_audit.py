@@ -11,6 +11,8 @@ from tests.support.commands import run_inside
 from tests.support.machine import REPOSITORY
 from usagectl import notice
 from usagectl.audit import RULES
+from usagectl.capture import records
+from usagectl.capture.records import Privacy, Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +28,52 @@ KNOWN = json.dumps(
 )
 NEW = json.dumps({"name": "brand_new", "payload": {"a/b": "mail jo@corp.io"}})
 GOOD = json.dumps(notice.find_event("run_init").example)
+
+
+def captured(machine: Machine, host: str, body: object, agent: str = "node") -> bytes:
+    """Build the lines that a recorder keeps of a request."""
+    given = machine.environment()
+    headers = {"user-agent": agent}
+    request = Request("POST", "/x", "", headers, json.dumps(body).encode(), host=host, port=443)
+    lines, _ = records.build(
+        request, now=given.now(), entropy=given.entropy, privacy=Privacy(reveal=True)
+    )
+    return lines
+
+
+def test_what_another_tool_sent_is_not_held_against_the_notice(machine: Machine) -> None:
+    """It is searched under its host's name; what was meant for the notice's host is held.
+
+    A client of the notice is known by its name at any host. A replay sends what was audited as
+    events, and nothing that another program meant for its own host.
+    """
+    event = json.loads(KNOWN)
+    body = {"context": {"cwd": "/home/alice/x"}, "events": [{"eventName": "a"}, {"token": "x1y"}]}
+    (machine.cwd / "events.jsonl").write_bytes(
+        captured(machine, "t.example", body)
+        + captured(machine, "u.example", {"name": "odd", "message": "Free text of many words."})
+        + captured(machine, "jo@corp.io", {"name": "cli_cmd", "to": "jo@corp.io"})
+        + captured(machine, "analytics.localstack.cloud", event)
+        + captured(machine, "proxy.example", event, "localstack/4.14")
+    )
+    found = audit(machine, "--json").data
+    assert (found["events"], found["other_requests"]) == (2, 3)
+    assert found["by_name"] == {"cli_cmd": 2}
+    places = [(each["rule"], each["event"], each["field"]) for each in found["findings"]]
+    assert places == [
+        ("UC302", "t.example", "/token"),
+        ("UC405", "t.example", "/body/context/cwd"),
+        ("UC501", "(another host)", "/to"),
+        ("UC201", "cli_cmd", "/metadata/session_id"),
+    ]
+    assert [each["sentence"] for each in found["findings"][:3]] == ["", "", ""]
+    shown = audit(machine, "--ignore", "UC302=t.example.token:no secret")
+    told = "findings in 2 events and 3 requests to hosts that the notice is not about"
+    assert told in shown.stdout.splitlines()[0]
+    words = ("replay", "--dry-run", "--file", "events.jsonl", "--to", "http://127.0.0.1:9/v1")
+    plan = run_inside(machine.environment(), *words)
+    assert plan.stdout.startswith("2 events would go"), plan
+    assert "5 lines were meant for another program's host" in plan.stderr
 
 
 @pytest.fixture

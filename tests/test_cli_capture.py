@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import shlex
 import signal
 import socket
 import struct
@@ -482,7 +483,7 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
         ("-o left.jsonl -- broken", 126, "[command-not-executable]", "interpreter"),
         ("--summary no/such/x -- tool", 3, "[file-unwritable]", "mkdir -p"),
         ("--summary pipe --force -- tool", 3, "[file-unwritable]"),
-        ("--summary link -- tool", 3, "[file-exists]", "--force --summary"),
+        ("--summary link -- tool", 3, "[file-exists]", "capture --force --summary link -- tool"),
         ("--summary - -- tool", 2, "[usage]"),
         ("-o x --summary x -- tool", 2, "[usage]"),
         ("-o x --summary ./x -- tool", 2, "[usage]"),
@@ -513,6 +514,31 @@ def test_wrong_options_are_explained(tool: Machine) -> None:
     found = run_inside(tool.environment(), "capture", "--json", "--", "tool")
     (error,) = found.envelope["errors"]
     assert (found.status, error["code"], "--summary" in error["hint"]) == (2, "usage", True)
+
+
+def test_a_file_that_is_there_leads_to_the_same_command(tool: Machine) -> None:
+    """The hint is what was typed, with --force: it runs as it stands, but for a masked secret."""
+    token = "ls-geheim-0123456789"  # noqa: S105  (of no account anywhere)
+    (tool.cwd / "o ut").touch()
+    words = ("--proxy", "--offline", "-o", "o ut", "--", "tool", "say", "it's")
+    found = run_inside(tool.environment(), "capture", *words)
+    hint = """usagectl capture --force --proxy --offline -o 'o ut' -- tool say 'it'"'"'s'"""
+    assert (found.status, found.stderr.splitlines()[1]) == (3, f"  try: {hint}")
+    assert capture(tool, *shlex.split(hint)[2:]).status == 0
+    tool.variables["LOCALSTACK_AUTH_TOKEN"] = token
+    found = run_inside(tool.environment(), "capture", "-o", "o ut", "--", "tool", token)
+    assert "tool '***" in found.stderr
+    assert token not in found.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has such a folder")
+def test_a_folder_that_takes_no_file_is_said_to_be_one(tool: Machine) -> None:
+    """Its hint leads to one that does; the command does not run before that is known."""
+    for option in ("-o", "--summary"):
+        found = capture(tool, option, "/proc/x", "--", "tool", "say")
+        assert (found.status, found.stdout) == (3, "")
+        assert "no file can be made in /proc." in found.stderr
+        assert "try: mktemp -d" in found.stderr
 
 
 def post_event(port: int) -> None:

@@ -124,9 +124,22 @@ def test_a_proxy_is_no_proof_for_a_tool_that_may_pass_it_by() -> None:
         (("next", "build"), ["unproven"]),
         (("/usr/bin/turbo", "run"), []),
         (("mine",), []),
+        (("npx", "--yes", "next@16", "build"), ["unproven"]),
+        (("npx", "@angular/cli", "new"), ["unproven"]),
+        (("timeout", "5", "npx", "turbo", "run"), []),
+        (("uvx", "aider-chat"), ["unproven"]),
+        (("sh", "-c", "next build"), ["unproven"]),
+        (("mine", "next"), []),
     ):
         assert codes(sight(mode="proxy"), "none", *words) == found, words
     assert codes(sight(NEXT, mode="proxy"), "none") == ["unexpected-events"]
+
+
+def test_the_program_behind_a_launcher_is_named(machine: Machine) -> None:
+    """The sentence tells what sent, not what started it."""
+    machine.install_program("tool", TOOL)
+    found = sealing.seal(machine, "--", "env", "A=1", "tool")
+    assert found.outcome.stderr.startswith("tool sent 1 request to api.t.example.")
 
 
 def test_what_had_to_be_ended_proves_no_silence() -> None:
@@ -225,6 +238,35 @@ def test_the_page_fits_and_leads_on(
     assert "--own HOST" in capsys.readouterr().out.splitlines()[-1]
     page.show_outcome(outcome(sight()))
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_no_row_breaks_at_a_long_host(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its beginning is left out, as its end says whose it is; in a pipe it stands whole.
+
+    Where 80 columns leave too little of it, hosts stand below what they are.
+    """
+    host = f"{'a-customer.' * 9}elb.example-company.com"
+    insights = POSTHOG._replace(service="Application Insights", packets=0, requests=1, bytes=12)
+    rows = [insights, *(ODD._replace(host=each, tls_refused=0) for each in (host, "b.example"))]
+    drawn = {}
+    for width in (80, 120, 0):
+        monkeypatch.setenv("COLUMNS", str(width) if width else "")
+        page.show_outcome(outcome(sight(*rows)))
+        lines = capsys.readouterr().out.splitlines()
+        drawn[width] = [line for line in lines if line.startswith("  ")]
+        assert not [line for line in lines if len(line) > (width or 999)]
+    assert [line.split()[0] for line in drawn[80]] == [
+        *("telemetry", "eu.i.posthog.com", "unknown", drawn[80][3].split()[0], "b.example:8443")
+    ]
+    assert drawn[80][3].endswith(".elb.example-company.com:8443  4 connections")
+    assert drawn[80][3].startswith("    …")
+    assert [len(drawn[width]) for width in (120, 0)] == [3, 3]
+    assert "…" in drawn[120][1]
+    assert host in drawn[0][1]
+    assert hosts.host_shown(host, lambda text: f"{text[:80]}…") == host, "its end tells whose it is"
+    assert hosts.host_shown(host, lambda _text: "*") == "*"
 
 
 def test_the_answer_for_a_program() -> None:

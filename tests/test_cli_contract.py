@@ -44,8 +44,8 @@ REPLACED = "tool part path before after changed set_aside problem"
 LOST = "full old unwritable"
 ENTRY = "uid time tool event state bytes at to status answer"
 AUDIT = (
-    "source events by_name findings totals bad_lines first_bad_line fail_on baseline_written "
-    "dry_run"
+    "source events by_name findings other_requests totals bad_lines first_bad_line fail_on "
+    "baseline_written dry_run"
 )
 FINDING = (
     "rule name level event field count message example sentence known since advice line suppressed "

@@ -67,15 +67,38 @@ def test_the_exit_status_is_that_of_the_worst_row(tmp_path: Path) -> None:
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        found = page.failures_of(report_of(folder, defects), "./my tool.toml")
+        report = report_of(folder, defects)
+        found = page.failures_of(report, "./my tool.toml")
         assert [each.code for each in found] == codes
         assert {each.exit_status for each in found} <= {1}
         if defects == "ignores":
-            wanted = "usagectl verify './my tool.toml' --switch DO_NOT_TRACK --evidence"
+            wanted = "usagectl verify './my tool.toml' --switch DO_NOT_TRACK"
             assert found[0].hint == wanted
+            assert "DO_NOT_TRACK '1'. Mend the tool, or what ./my tool.toml says" in str(found[0])
+            (known,) = page.failures_of(report, "mytool")  # As one of the catalogue.
+            assert known.hint == "usagectl verify mytool --switch DO_NOT_TRACK --evidence"
+            assert "Tell its author" in str(known)
         if defects == "mute":
             assert found[0].hint.startswith("usagectl capture --sealed -- ")
             assert "{" not in found[0].hint, "a placeholder that no shell knows"
+
+
+def test_a_version_is_what_the_tool_says_itself(tmp_path: Path) -> None:
+    """Of a tool that no package brings; where it was not asked, none stands in the evidence."""
+    sealing.require()
+    file = sample_tool.make(tmp_path)
+    words = ("verify", str(file), "--evidence")
+    given = environment.from_process()
+    only = run_inside(given, *words, "--switch", "DO_NOT_TRACK")
+    assert only.status == 0, only.stderr
+    assert [line for line in only.stdout.splitlines() if line.startswith("version")] == []
+    assert "Its version is not known: add it to the block." in only.stderr
+    file.write_text(file.read_text().replace("mytool --help", "mytool --version"))
+    subject = verify.find(str(file), given)
+    rows = [row for row in verify.plan(subject, given) if row.kind in ("on", "silent")]
+    report = Trials(subject, given).run(rows)
+    assert page.version_of(report) == "1.4.0-rc.2"
+    assert page.summary(report).startswith("My Tool 1.4.0-rc.2 sends 1 request")
 
 
 def test_the_json_has_its_keys(tmp_path: Path) -> None:

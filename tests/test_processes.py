@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.terminals import DRIVE, environment, keyboard, read_until, started
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError, run_child
 
 if TYPE_CHECKING:
@@ -21,21 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and terminals are POSIX")
 
-if sys.platform != "win32":
-    import pty
-    import termios
-
-# Runs its arguments by run_child; the leader of a session takes the terminal over first.
-DRIVER = """
-import os, sys
-if sys.stdin.isatty() and os.getsid(0) == os.getpid():
-    import fcntl, termios
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    if sys.argv[1] == "exec":
-        os.execvp(sys.argv[2], sys.argv[2:])
-from usagectl.machine.processes import run_child
-sys.exit(run_child(sys.argv[1:], os.environ))
-"""
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
 # Says which signals come, and ends at the end of its input.
 LISTENER = """
@@ -50,56 +34,13 @@ while line := os.read(0, 100):
 os._exit(7)
 """
 LISTEN = (sys.executable, "-c", LISTENER, *SIGNALS)
-DRIVE = (sys.executable, "-c", DRIVER)
-
-
-def environment() -> dict[str, str]:
-    """Build the driver's environment, with the modules of this run."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-
-
-def read_until(descriptor: int, marker: str) -> str:
-    """Read what comes, up to and with the marker; a silence of 20 s fails."""
-    seen = b""
-    while marker.encode() not in seen:
-        readable, _, _ = select.select([descriptor], [], [], 20)
-        assert readable, f"{marker} never came, only {seen!r}"
-        part = os.read(descriptor, 1)
-        assert part, f"{marker} never came, only {seen!r}"
-        seen += part
-    return seen.decode()
-
-
-@contextmanager
-def started(*arguments: str, terminal: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the driver in a session of its own, on the terminal if there is one, else on pipes."""
-    stream = subprocess.PIPE if terminal is None else terminal
-    with subprocess.Popen(
-        [*DRIVE, *arguments],
-        stdin=stream,
-        stdout=stream,
-        stderr=terminal,
-        env=environment(),
-        start_new_session=True,
-        bufsize=0,
-    ) as driver:
-        try:
-            yield driver
-        finally:  # a failed test leaves nothing behind, and does not wait for it
-            with suppress(ProcessLookupError):
-                os.killpg(driver.pid, signal.SIGKILL)
 
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
     """Open a terminal that does not echo: the ends of keyboard and screen, and of the program."""
-    ours, theirs = pty.openpty()
-    attributes = termios.tcgetattr(theirs)
-    attributes[3] &= ~termios.ECHO
-    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-    yield ours, theirs
-    os.close(ours)
-    os.close(theirs)
+    with keyboard() as ends:
+        yield ends
 
 
 def test_exit_status_is_the_childs() -> None:

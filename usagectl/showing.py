@@ -55,8 +55,8 @@ _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
 _FORMS: Mapping[str, str] = {
     "Audited": (
         "source=source_name events=result.events by_name=result.by_name findings=result.findings "
-        "totals bad_lines=result.bad_lines first_bad_line=result.first_bad_line fail_on "
-        "baseline_written=written dry_run"
+        "other_requests=result.other_requests totals bad_lines=result.bad_lines "
+        "first_bad_line=result.first_bad_line fail_on baseline_written=written dry_run"
     ),
     "Consent": (
         "name=tool part telemetry=shown installed=installation.installed "

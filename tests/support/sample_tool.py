@@ -59,6 +59,9 @@ if words == ["--help"]:
         post({{"name": "help"}})
     print("usage: mytool build")
     sys.exit()
+if words == ["--version"]:
+    print("My Tool, Python 3, version v1.4.0-rc.2 (of today).")
+    sys.exit()
 if not is_off and not os.path.exists(SEEN):
     open(SEEN, "w").close()
     print("mytool sends events", file=sys.stderr)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from usagectl.audit import checks
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.findings import CLI, Ledger, clean
 from usagectl.audit.search import Context
-from usagectl.events import reading, record
+from usagectl.events import reading
 from usagectl.events.reading import UNPARSED
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
 from usagectl.spool import STATES, open_spool
-from usagectl.tools import instrumented
+from usagectl.tools import instrumented, is_of_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ _RULES_OF_PROBLEMS = {
 """All other problems say why a body could not be read: UC112."""
 
 _LONGEST_COMMAND = 200
-_STRANGER = b'"tool":"unknown"'
+_OTHER_HOST = "(another host)"
 
 
 class AuditResult(NamedTuple):
@@ -61,6 +61,7 @@ class AuditResult(NamedTuple):
     bad_lines: int = 0  # Lines that hold no event.
     first_bad_line: int = 0  # 0 without one.
     without_events: int = 0  # Requests that said nothing: probes, empty bodies, empty lists.
+    other_requests: int = 0  # Of programs and to hosts that the notice does not speak of.
 
 
 def audit_capture(
@@ -68,8 +69,7 @@ def audit_capture(
 ) -> AuditResult:
     """Audit a capture file: against notice and declared kinds, and for what was typed.
 
-    With `only_known`, requests of programs that the notice and the declared kinds say nothing of
-    are left out.
+    With `only_known`, what the notice and the declared kinds cannot speak of is left out.
 
     Raises:
         OSError: it cannot be read.
@@ -77,20 +77,15 @@ def audit_capture(
     context = Context.from_environment(with_account_home(environment), arguments=command)
     kinds = declared(instrumented.declarations(environment))
     with kinds, file.open("rb") as stream:
-        lines = (line for line in stream if not _is_of_stranger(line))
-        return Auditor(context).add_stream(lines if only_known else stream)
-
-
-def _is_of_stranger(line: bytes) -> bool:
-    """True for a captured line whose sender is not known; no text can hold these quotes."""
-    return _STRANGER in line.partition(record.EVENT_KEY)[0]
+        return Auditor(context, only_known=only_known).add_stream(stream)
 
 
 class Auditor:
     """Findings of events that are added one after another; bounded, however many they are.
 
     With `only`, these rules count and no other. `on_progress` is told now and then how many
-    events and bytes are done.
+    events and bytes are done. With `only_known`, requests are left out that the notice does not
+    speak of; else these are searched for what they give away, and not held against it.
     """
 
     def __init__(
@@ -99,16 +94,20 @@ class Auditor:
         *,
         shows_values: bool = False,
         only: Container[str] | None = None,
+        only_known: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._ledger = Ledger(shows_values=shows_values, only=only)
         self._checker = Checker(context, self._ledger)
         self._trees = checks.compile_events()
+        self._only_known = only_known
         self._on_progress = on_progress
         self._names: dict[str, int] = {}
         self._words: set[str] = set()
         self.events = 0
         self.without_events = 0
+        self.other_requests = 0
+        self._other_request: object = None  # The last one: its lines follow each other.
         self.bad_lines = 0
         self.first_bad_line = 0
 
@@ -153,6 +152,10 @@ class Auditor:
         """Audit one value of a stream, or count its line as one that holds no event."""
         if reading.is_observation(item.value):
             return
+        if is_of_others(item.value):
+            if not self._only_known:
+                self._add_of_others(item)
+            return
         if not self.add(item.value, line=item.line):
             self.bad_lines += 1
             self.first_bad_line = self.first_bad_line or item.line
@@ -181,6 +184,7 @@ class Auditor:
             self.bad_lines,
             self.first_bad_line,
             self.without_events,
+            self.other_requests,
         )
 
     def shown_name(self, name: object) -> str:
@@ -236,12 +240,25 @@ class Auditor:
         self.events += 1
         self._count(UNPARSED)
         self._ledger.add(rule, UNPARSED, "/path" if rule == _IN_ADDRESS else "/body")
-        body = record.get("body")
-        if isinstance(body, str):
-            with suppress(ValueError):  # What is not base64 came from no capture.
-                text = base64.b64decode(body).decode("utf-8", "replace")
-                self._checker.below(Node(UNPARSED, "/body"), text)
+        self._checker.below(Node(UNPARSED, "/body"), _body_of(record).decode("utf-8", "replace"))
         return True
+
+    def _add_of_others(self, item: Item) -> None:
+        """Search a line of another program for what it gives away, under its host's name."""
+        record: Any = item.value
+        if record["request"] != self._other_request:
+            self._other_request = record["request"]
+            self.other_requests += 1
+        host = self.shown_name(record["host"])
+        host = _OTHER_HOST if host == _OTHER else host
+        self._ledger.line = item.line
+        self._ledger.others.add(host)
+        for event in _parts_of(record)[0] or ():
+            self._checker.below(Node(host), event)
+        body = reading.Reader().decode(_body_of(record))
+        text = body.text.decode("utf-8", "replace")
+        self._checker.below(Node(host, "/body"), text if body.value is None else body.value)
+        self._search_hidden(record, item.hidden, host)
 
     def _add_hidden(self, record: object, hidden: Hidden) -> None:
         """Search what repeated names hide, in each event and then around them."""
@@ -300,6 +317,14 @@ class Auditor:
         trace = payload.get("stack_trace")
         if trace and status != _INTERNAL:
             self._ledger.add("UC305", _CALL, "/payload/stack_trace", trace)
+
+
+def _body_of(record: Mapping[str, object]) -> bytes:
+    """Return the body that a line without an event keeps; empty where it keeps none."""
+    body = record.get("body")
+    with suppress(ValueError):  # What is not base64 came from no capture.
+        return base64.b64decode(body) if isinstance(body, str) else b""
+    return b""
 
 
 def _rule_of_problem(record: dict[str, object]) -> str:

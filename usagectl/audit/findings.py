@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from usagectl.notice import Departure, Promise
 
 CLI = "cli_cmd"
+FIRST_TELLING = "UC300"
+"""Rules from there on find tokens, values, names and paths; those before, the form of events."""
+
+_FREE_TEXT = "UC306"  # Which gives nobody away by itself; the notice allows it in one place.
 _MOST_FIELDS = 200
 _MOST_FINDINGS = 5000
 _MOST_VERSIONS = 64
@@ -98,6 +102,8 @@ class Ledger:
     """Tallies of an audit: so many for an event and so many in all, the rest under `*`."""
 
     def __init__(self, *, shows_values: bool = False, only: Container[str] | None = None) -> None:
+        # Hosts in the place of an event's name: what went there is not held against the notice.
+        self.others: set[str] = set()
         self.version: str | None = None  # Of the client that sent the event that is audited now.
         self.line = 0  # Where that event stands.
         self._tallies: dict[tuple[str, str, str, str], Tally] = {}
@@ -117,6 +123,8 @@ class Ledger:
         line: int | None = None,
     ) -> None:
         """Count a finding, by default in the line of now; its first value becomes the example."""
+        if event in self.others and (rule < FIRST_TELLING or rule == _FREE_TEXT):
+            return
         tally = self._tally((rule, event, field, part))
         if not tally.count:
             tally.line = self.line if line is None else line
@@ -161,7 +169,10 @@ class Ledger:
                 continue
             key = (tally.rule, tally.event, tally.field)
             merged[key] = _merge(merged[key], tally) if key in merged else tally
-        found = [_finding(tally) for tally in merged.values()]
+        found = [
+            _finding_of_others(tally) if tally.event in self.others else _finding(tally)
+            for tally in merged.values()
+        ]
         worst = rules.LEVELS.index
         return sorted(
             found, key=lambda each: (worst(each.level), each.rule, each.event, each.field)
@@ -210,6 +221,26 @@ def _finding(tally: Tally) -> Finding:
         advice=f"usagectl explain {known.id}"
         if known and rule.advice == "usagectl explain"
         else rule.advice,
+        line=tally.line,
+    )
+
+
+def _finding_of_others(tally: Tally) -> Finding:
+    """Build a finding without the notice, which is about other programs."""
+    rule = rules.BY_ID[tally.rule]
+    return Finding(
+        rule=rule.id,
+        name=rule.name,
+        level=rule.level,
+        event=clean(tally.event),
+        field=clean(tally.field, most=300),
+        count=tally.count,
+        message=rule.title,
+        example=tally.example,
+        sentence="",
+        known=None,
+        since=None,
+        advice="usagectl status",
         line=tally.line,
     )
 

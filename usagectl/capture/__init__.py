@@ -148,13 +148,16 @@ class Capture:
             self._adopts, self._before = adopts, children.own_children()
             try:
                 variables = self.child_variables(self._environment.variables)
-                status = processes.run_child(command, variables)
+                status = processes.run_started(lambda: self._start(command, variables))
             except UsagectlError:
                 self.file.discard()
                 raise
             with processes.noting_end(hears_interrupt=True) as ended:
                 self.wait_for_late(adopts=adopts, is_ended=lambda: bool(ended))
         return 128 + ended[0] if ended else status
+
+    def _start(self, command: Sequence[str], variables: Mapping[str, str]) -> processes.Child:
+        return processes.start(command, variables)
 
     def wait_for_late(
         self, *, adopts: bool = False, is_ended: Callable[[], bool] = lambda: False

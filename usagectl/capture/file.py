@@ -212,9 +212,8 @@ def _open(file: Path, *, overwrite: bool) -> int:
         refuse_foreign_link(file.parent)
         descriptor = os.open(file, flags | (0 if overwrite else os.O_EXCL), 0o600)
     except FileExistsError as error:
-        raise FileExistsAlreadyError(
-            file, hint=f"usagectl capture --force --output {quote(str(file))}"
-        ) from error
+        hint = f"usagectl capture --force --output {quote(str(file))} -- CMD"
+        raise FileExistsAlreadyError(file, hint=hint) from error
     except OSError as error:
         raise _unwritable(file, error) from error
     if reason := _why_refused(os.fstat(descriptor)):
@@ -238,9 +237,6 @@ def _why_refused(found: os.stat_result) -> str:
 
 def _unwritable(file: Path, error: OSError) -> FileUnwritableError:
     """Build the error: why a file cannot be written, and what helps."""
-    if error.errno == errno.ENOENT:
-        hint = f"mkdir -p {quote(str(file.parent))}"
-        return FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
     reasons = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe"}
     if reason := reasons.get(error.errno or 0):
         return FileUnwritableError(file, reason=reason)

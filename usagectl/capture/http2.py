@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ PROTOCOLS = ("h2", "http/1.1") if find_spec("h2") else ("http/1.1",)
 """What is offered in a TLS greeting."""
 
 _MOST_WINDOW_BYTES = 1024 * 1024
+_EMPTY_MESSAGE = bytes(5)  # Of gRPC: not compressed, of no length.
 
 
 def http2_protocol(app: Application, connections: set[Any]) -> asyncio.Protocol:
@@ -112,13 +114,21 @@ class _Http2(asyncio.Protocol):
     async def _serve(self, number: int, stream: _Stream, scope: dict[str, Any]) -> None:
         from h2.exceptions import H2Error
 
+        kind = dict(scope["headers"]).get(b"content-type", b"")
+        is_grpc = kind.partition(b";")[0].partition(b"+")[0] == b"application/grpc"
+        is_answered = False
+
         async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
+            nonlocal is_answered
+            if message.get("status") == HTTPStatus.OK and is_grpc:
+                is_answered = True
+                self._answer_grpc(number, kind)
+            elif message["type"] == "http.response.start":
                 headers = [(name, value) for name, value in message["headers"]]
                 status = (b":status", str(message["status"]).encode())
                 kept = [each for each in headers if each[0] != b"connection"]
                 self._connection.send_headers(number, [status, *kept])
-            else:  # Each answer is smaller than the smallest window.
+            elif not is_answered:  # Each answer is smaller than the smallest window.
                 body = b"" if scope["method"] == "HEAD" else message["body"]
                 self._connection.send_data(number, body, end_stream=True)
             self._flush()
@@ -126,6 +136,12 @@ class _Http2(asyncio.Protocol):
         with suppress(H2Error):  # The client has taken the request back.
             await self._app(scope, stream.messages.get, send)
         self._streams.pop(number, None)
+
+    def _answer_grpc(self, number: int, kind: bytes) -> None:
+        """Answer a call with an empty message and its status as a trailer: JSON would be none."""
+        self._connection.send_headers(number, [(b":status", b"200"), (b"content-type", kind)])
+        self._connection.send_data(number, _EMPTY_MESSAGE)
+        self._connection.send_headers(number, [(b"grpc-status", b"0")], end_stream=True)
 
     def _flush(self) -> None:
         self.transport.write(self._connection.data_to_send())

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
-from usagectl.capture import Capture, children, hosts, opened_file, trust
+from usagectl.capture import Capture, children, descriptors, hosts, opened_file, trust
 from usagectl.capture.certificates import Authority
 from usagectl.capture.connections import Destination
 from usagectl.capture.forwarding import Forwarder, Upstream
@@ -17,7 +17,7 @@ from usagectl.capture.server import LOOPBACK, Behaviour, bind
 from usagectl.machine.environment import STATE_DIR_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.capture import Options
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from usagectl.capture.observations import Observation
     from usagectl.capture.records import Arrival
     from usagectl.capture.refusals import Refusal
+    from usagectl.machine import processes
     from usagectl.machine.environment import Environment
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -49,9 +50,11 @@ class ProxyCapture(Capture):
         state_dir: Path,
         *,
         trusted: Mapping[str, str],
+        limits: descriptors.Limits,
     ) -> None:
         super().__init__(environment, options, file, server, state_dir)
         self._trusted = trusted
+        self._limits = limits  # Those of the command, which this process has raised for itself.
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -75,6 +78,10 @@ class ProxyCapture(Capture):
             **self.variables,
             **mark,
         }
+
+    def _start(self, command: Sequence[str], variables: Mapping[str, str]) -> processes.Child:
+        with descriptors.within(self._limits):
+            return super()._start(command, variables)
 
 
 @contextmanager
@@ -103,10 +110,13 @@ def opened(
         )
         folder, file = stack.enter_context(heard)
         authority = Authority(protocols=PROTOCOLS)
+        limits = stack.enter_context(descriptors.many())
         recorder = stack.enter_context(_recorder(environment, options, file, authority))
         trusted = _trusted(authority, environment, folder)
         state_dir = make_state(folder / "state", environment.state_dir)
-        capture = ProxyCapture(environment, options, file, recorder, state_dir, trusted=trusted)
+        capture = ProxyCapture(
+            environment, options, file, recorder, state_dir, trusted=trusted, limits=limits
+        )
         stack.callback(capture.finish)
         yield capture
 

@@ -8,11 +8,11 @@ is no answer. The namespace has no interface but loopback.
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from usagectl.capture import children, opened_file
+from usagectl.capture import children, descriptors, opened_file
 from usagectl.capture.certificates import Authority
 from usagectl.capture.connections import Destination
 from usagectl.capture.http2 import PROTOCOLS
@@ -159,28 +159,12 @@ def opened(
                 folder, authority_pem=authority.pem, environment=environment, kept=(file.path,)
             )
         )
-        stack.enter_context(_many_descriptors())
+        # The namespace is there before, so its commands keep the limit that they would have had.
+        stack.enter_context(descriptors.many())
         recorder = stack.enter_context(_recorder(file, namespace, authority, options))
         capture = SealedCapture(environment, options, file, namespace, recorder, state_dir)
         stack.callback(capture.finish)
         yield capture
-
-
-@contextmanager
-def _many_descriptors() -> Iterator[None]:
-    """Let this process open all that the system allows it: each connection takes a descriptor.
-
-    The namespace is there before, so its commands keep the limit that they would have had.
-    """
-    import resource  # POSIX alone has it.
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # "Without limit" can be more than the kernel gives.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _recorder(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Literal
 
 from usagectl.cli._capture_hosts import place_of, told, tool_of
 from usagectl.errors import UsagectlError, count_of
+from usagectl.machine.launchers import program_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,9 +116,13 @@ class NoticeNotKeptError(UsagectlError):
 
 def entries_of(words: Sequence[str]) -> list[Entry]:
     """Return the entries of the catalogue that go by a command's name, without those of modules."""
+    if not words:
+        return []
     from usagectl import catalogue
 
-    names = catalogue.index().executables.get(os.path.basename(words[0]), ()) if words else ()  # noqa: PTH119
+    index, program = catalogue.index(), program_of(words)
+    kinds = [index.executables, *([index.npm, index.python] if program.is_package else [])]
+    names = next((each[program.name] for each in kinds if program.name in each), ())
     found = map(catalogue.entry, names)
     return [each for each in found if not each.module and each.default != "off"]
 

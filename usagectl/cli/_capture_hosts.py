@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from ipaddress import ip_address
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from usagectl.capture import traffic
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 Mode = Literal["redirect", "sealed", "proxy"]
 
 _MOST_ROWS = 11
+_TOLD_WIDTH = 25  # "12 requests, 123456 bytes"; a longer text wraps at words.
+_LEAST_PLACE_WIDTH = 32
+_LEAST_END_WIDTH = 16
+_LONGEST_HOST = 253  # RFC 1035, without the last dot.
 _MOST_SOCKETS = 2
 _KINDS = {
     "telemetry": ("telemetry", "telemetry of {}"),
@@ -95,11 +101,16 @@ def rows_shown(
 
 
 def host_shown(host: str, name: Callable[[str], str]) -> str:
-    """Return a host as it may be shown; an address alone gives nothing away."""
+    """Return a host as it may be shown; an address alone gives nothing away.
+
+    Other names are cut when they are long; of a host the end says whose it is.
+    """
     with suppress(ValueError):
         ip_address(host)
         return host
-    return name(host)
+    shown = name(host)
+    is_cut = shown.endswith("…") and host.startswith(shown[:-1])
+    return host if is_cut and host.isascii() and len(host) <= _LONGEST_HOST else shown
 
 
 def sight_data(sight: Sight | None) -> dict[str, object]:
@@ -192,10 +203,34 @@ def show(sight: Sight, page: Page) -> None:
     style = "bold red" if sight.loud else "bold" if sight.traffic else "bold green"
     page.line(first_sentence(sight), style=style)
     most = sight.traffic if len(sight.traffic) <= _MOST_ROWS + 1 else sight.traffic[:_MOST_ROWS]
-    page.rows([(_what(row), place_of(row), told(row)) for row in most])
+    _show_rows([(_what(row), place_of(row), told(row)) for row in most], page)
     page.more(len(sight.traffic) - len(most), "; --summary FILE has them all")
     if found := gaps(sight):
         page.line(" ".join(gap.sentence for gap in found))
+
+
+def _show_rows(rows: Sequence[tuple[str, str, str]], page: Page) -> None:
+    """Draw what each host is, its name, and what went there.
+
+    A long name is cut at its beginning: its end says whose it is. Where too little of it would
+    be left, hosts stand below what they are.
+    """
+    if not rows:
+        return
+    whats, places, tolds = (max(map(len, column)) for column in zip(*rows, strict=True))
+    room = page.width - len("  " * 4) - whats - min(tolds, _TOLD_WIDTH)
+    if room >= min(places, _LEAST_PLACE_WIDTH):
+        page.rows([(what, _end_of(place, room), text) for what, place, text in rows])
+        return
+    for what, hosts in groupby(rows, key=itemgetter(0)):
+        page.indented(what)
+        for _, place, text in hosts:
+            room = page.width - len("  " * 4) - len(text)
+            page.indented(f"{_end_of(place, room)}  {text}", by=4)
+
+
+def _end_of(place: str, room: int) -> str:
+    return place if len(place) <= room else f"…{place[1 - max(room, _LEAST_END_WIDTH) :]}"
 
 
 def next_step(sight: Sight) -> str:

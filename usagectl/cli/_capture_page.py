@@ -11,14 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from shlex import quote
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from usagectl.audit.findings import FIRST_TELLING
 from usagectl.capture.observations import Observations
 from usagectl.capture.refusals import Refusal
 from usagectl.cli import _capture_hosts, _output
 from usagectl.cli._capture_live import Watcher
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
 from usagectl.machine import files
+from usagectl.machine.file_errors import unwritable
 from usagectl.showing import as_data
 from usagectl.tools.registry import built_in
 
@@ -38,9 +41,6 @@ if TYPE_CHECKING:
 _MOST_LINES = 10  # Of the dozen, beside the line before the findings and the next step.
 _PLACE_WIDTH = 34
 _HOME_PATH = "UC405"
-_FIRST_TELLING = "UC300"
-"""Rules from there on find tokens, values, names and paths; those before, the form of events."""
-
 _MOST_RULES = 4  # Below a table of hosts.
 _MOST_REASONS = 2
 _MOST_HOSTS = 2
@@ -229,13 +229,12 @@ def check_summary(file: Path, *, replaces: bool) -> None:
     if os.path.lexists(file) and file.exists() and not file.is_file():
         raise FileUnwritableError(file, reason="it is not a regular file")
     if not replaces and os.path.lexists(file):
-        hint = f"usagectl capture --force --summary {quote(str(file))} -- CMD"
-        raise FileExistsAlreadyError(file, hint=hint)
-    if not file.parent.is_dir():
-        hint = f"mkdir -p {quote(str(file.parent))}"
-        raise FileUnwritableError(file, reason=f"there is no folder {file.parent}", hint=hint)
-    if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise FileUnwritableError(file, reason="permission denied")
+        raise FileExistsAlreadyError(file)
+    try:  # The system alone knows: to root, /proc looks like any folder.
+        with TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise unwritable(file, error) from error
 
 
 def write_summary(
@@ -361,7 +360,7 @@ class _Group(NamedTuple):
     @property
     def rank(self) -> tuple[bool, bool, str]:
         """What comes first: errors, and among them what gives somebody away."""
-        return self.first.level != "error", self.first.rule < _FIRST_TELLING, self.first.rule
+        return self.first.level != "error", self.first.rule < FIRST_TELLING, self.first.rule
 
 
 def _show_findings(findings: Sequence[Finding], page: Page, *, most: int) -> None:

@@ -174,7 +174,8 @@ class Audited(NamedTuple):
     @property
     def is_vacuous(self) -> bool:
         """True if a file held no event, so that the audit proves nothing."""
-        return not (self.result.events or self.allow_empty) and bool(self.source)
+        is_empty = not (self.result.events or self.result.other_requests)
+        return is_empty and not self.allow_empty and bool(self.source)
 
     @property
     def failures(self) -> list[UsagectlError]:
@@ -288,7 +289,7 @@ def _audit(
 
 
 def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, str]) -> AuditResult:
-    baselines.check_places(ignores, result.by_name)
+    baselines.check_places(ignores, [*result.by_name, *(each.event for each in result.findings)])
     for each in baselines.unmatched(ignores, result.findings):
         place = f"{each.rule}={each.place}" if each.place else each.rule
         _output.print_remark(f"--ignore {place} matches no finding.")
@@ -298,7 +299,7 @@ def _suppress(result: AuditResult, ignores: Sequence[Ignore], known: dict[str, s
 def _check_lines(audited: Audited, *, is_forgiving: bool) -> None:
     """Refuse a source of lines without any event; print a remark where that is forgiven."""
     result = audited.result
-    if result.bad_lines and not result.events:
+    if result.bad_lines and not (result.events or result.other_requests):
         raise _no_events(audited)
     if result.bad_lines and is_forgiving:
         _output.print_remark(audited.unread.message)
@@ -345,12 +346,21 @@ def _headline(audited: Audited) -> str:
     suppressed = totals.pop("suppressed")
     verb = "does" if suppressed == 1 else "do"
     hidden = f" {suppressed} more {verb} not count." if suppressed else ""
-    events, amount = count_of(audited.result.events, "event"), sum(totals.values())
+    events, amount = _audited(audited.result), sum(totals.values())
     if not amount:
-        found = audited.result.events or hidden
+        found = audited.result.events or audited.result.other_requests or hidden
         return f"No findings in {events}.{hidden}" if found else "There is no event to audit."
     parts = ", ".join(count_of(count, level) for level, count in totals.items() if count)
     return f"{count_of(amount, 'finding')} in {events}: {parts}.{hidden}"
+
+
+def _audited(result: AuditResult) -> str:
+    """Say how much was audited; of what went to other hosts, how many requests."""
+    events = count_of(result.events, "event")
+    others = f"{count_of(result.other_requests, 'request')} to hosts that the notice is not about"
+    if not result.other_requests:
+        return events
+    return f"{events} and {others}" if result.events else others
 
 
 def _show_table(page: Page, findings: Sequence[Finding]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
-from contextlib import redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -14,10 +14,11 @@ from usagectl import endpoint
 from usagectl.cli import _output
 from usagectl.cli._capture_options import Chosen, check, choosing
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
-from usagectl.errors import UsageError
+from usagectl.errors import FileExistsAlreadyError, UsageError
+from usagectl.sensitive import mask_secrets, secrets_of, without_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from usagectl.capture import Options
@@ -77,7 +78,8 @@ def capture(
 
     summary = None if chosen.summary is None else environment.cwd / chosen.summary
     if summary is not None:
-        page.check_summary(summary, replaces=chosen.force)
+        with _leading_to_force(invocation):
+            page.check_summary(summary, replaces=chosen.force)
     options = _options(chosen, environment, has_command=bool(words))
     if chosen.mode == "redirect":
         _warn(chosen, options, words, environment)
@@ -159,7 +161,8 @@ def _capture(
     environment = ctx.obj.environment
     name = page.names_shown(environment, is_revealed=options.reveal)
     heard, first = page.listening(watcher, name, only_own=bool(words))
-    with _opened(chosen.mode, environment, options, heard) as run:
+    opened = _opened(chosen.mode, environment, options, heard)
+    with _leading_to_force(ctx.obj), opened as run:
         if chosen.mode != "sealed":
             _warn_of_address(options)
         status = run.run(words) if words else None
@@ -177,6 +180,18 @@ def _capture(
             chosen.output,
             _sight(cast("Recorded", run), chosen, words, name) if has_sight else None,
         )
+
+
+@contextmanager
+def _leading_to_force(invocation: Invocation) -> Iterator[None]:
+    """Lead from a file that is there to the same command with --force; secrets are masked."""
+    try:
+        yield
+    except FileExistsAlreadyError as error:
+        known = secrets_of(invocation.environment.variables)
+        name, *typed = (mask_secrets(without_user(each), known) for each in invocation.arguments)
+        error.hint = shlex.join(["usagectl", name, "--force", *typed])
+        raise
 
 
 def _opened(
@@ -204,12 +219,13 @@ def _sight(
     """Say what a recorder saw, and how it looked."""
     from usagectl.capture import hosts
     from usagectl.cli import _capture_hosts
+    from usagectl.machine.launchers import program_of
 
     owner_of = hosts.known(own=tuple(chosen.own or ())).owner
     rows, seen = _capture_hosts.rows_shown(run.file.sums, owner_of, name)
     return _capture_hosts.Sight(
         chosen.mode,
-        name(Path(words[0]).name) if words else "The program",
+        name(program_of(words).name) if words else "The program",
         rows,
         seen,
         lacks=run.lacks,

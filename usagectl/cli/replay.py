@@ -208,6 +208,9 @@ def _remark(found: FileEvents) -> None:
     """Print on stderr what a person would not expect of the file."""
     if found.is_resumed:
         _output.print_remark("An earlier replay of this file had begun; this one goes on with it.")
+    if others := found.bad_lines.others:
+        lines = count_of(others, "line was", "lines were")
+        _output.print_remark(f"{lines} meant for another program's host; nothing of that is sent.")
     count, first = found.bad_lines.count, found.bad_lines.first
     if count == 1:
         _output.print_remark(f"Line {first} holds no event and is left out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003  (Typer reads the annotation)
@@ -23,6 +24,7 @@ app = new_app()
 apps = {"verify": app}
 
 _MOST_LINES = 5
+_VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+)+(?:[-+.]?[a-z0-9]+)*")
 
 
 class WordBrokenError(UsagectlError):
@@ -31,13 +33,15 @@ class WordBrokenError(UsagectlError):
     code = "word-broken"
     exit_status = 1
 
-    def __init__(self, title: str, broken: Sequence[Result], *, hint: str) -> None:
+    def __init__(
+        self, title: str, broken: Sequence[Result], *, hint: str, own_file: str = ""
+    ) -> None:
         rows = "; ".join(each.row.name for each in broken[:_MOST_LINES])
         more = f" and {len(broken) - _MOST_LINES} more" if len(broken) > _MOST_LINES else ""
-        super().__init__(
-            f"{title} does not keep its word: {rows}{more}. Tell its author, with the evidence.",
-            hint=hint,
-        )
+        step = "Tell its author, with the evidence."
+        if own_file:  # Whoever has a file of the tool is its author.
+            step = f"Mend the tool, or what {own_file} says of that."
+        super().__init__(f"{title} does not keep its word: {rows}{more}. {step}", hint=hint)
 
 
 class NotProvedError(UsagectlError):
@@ -113,11 +117,16 @@ def verify(
         _output.print_remark(f"{subject.entry.title} needs {need} for all that it sends.")
     with _keeping(keep) as kept:
         report = Trials(subject, environment, keep=kept).run(rows)
-    block = evidences.block_of(report, environment.now())
+    version = version_of(report)
+    block = {**evidences.block_of(report, environment.now()), "version": version or "unknown"}
 
     def show() -> None:
         if evidence:
-            _output.print_raw([evidences.to_toml(block).encode()])
+            text = evidences.to_toml(block)
+            if not version:
+                _output.print_remark("Its version is not known: add it to the block.")
+                text = text.replace('version = "unknown"\n', "", 1)
+            _output.print_raw([text.encode()])
         else:
             draw(report, summary(report))
 
@@ -163,11 +172,29 @@ def failures_of(report: Report, name: str) -> list[UsagectlError]:
     found: list[UsagectlError] = []
     if broken:
         bad = next((each.row.switch for each in broken if each.row.kind == "switch"), "")
-        proof = f"usagectl verify {quote(name)} --switch {quote(bad)} --evidence"
-        found.append(WordBrokenError(title, broken, hint=proof if bad else shown))
+        proof = f"usagectl verify {quote(name)} --switch {quote(bad)}"
+        own_file = name if name.endswith(".toml") or "/" in name else ""
+        proof += "" if own_file else " --evidence"
+        found.append(
+            WordBrokenError(title, broken, hint=proof if bad else shown, own_file=own_file)
+        )
     if unproved:
         found.append(NotProvedError(title, unproved, hint=shown))
     return found
+
+
+def version_of(report: Report) -> str:
+    """Return the tool's release: as its package says, else as its `--version` said in its run.
+
+    Empty where neither is known.
+    """
+    known = report.subject.version
+    if known != "unknown":
+        return known
+    asked = (each for each in report.results if each.row.words.endswith(" --version") and each.ran)
+    texts = [each.ran.ended.stdout.decode("utf-8", "replace") for each in asked if each.ran]
+    found = _VERSION.search(" ".join(texts))
+    return found[0] if found else ""
 
 
 def data_of(report: Report, block: dict[str, Any]) -> dict[str, object]:
@@ -175,7 +202,7 @@ def data_of(report: Report, block: dict[str, Any]) -> dict[str, object]:
     subject = report.subject
     return {
         "tool": subject.entry.name,
-        "version": subject.version,
+        "version": version_of(report) or "unknown",
         "rows": [_row_data(each) for each in report.results],
         "other_hosts": list(report.others),
         "needs": list(subject.verify.needs),
@@ -199,8 +226,7 @@ def _row_data(each: Result) -> dict[str, object]:
 
 def summary(report: Report) -> str:
     """Say in one sentence whether the tool's switches keep their word."""
-    title, version = report.subject.entry.title, report.subject.version
-    name = f"{title} {version}" if version != "unknown" else title
+    name = f"{report.subject.entry.title} {version_of(report)}".rstrip()
     on = report.results[0]
     if on.verdict != "keeps":
         return f"{name} sent nothing with telemetry on, so nothing is proved."

@@ -42,6 +42,7 @@ class BadLines:
     count: int = 0
     first: int = 0  # The number of the first one.
     long: int = 0  # Those of them that are too long to be read.
+    others: int = 0  # Lines beside these, of a capture: what went to hosts of other programs.
 
     def add(self, number: int, *, is_long: bool = False) -> None:
         """Count a line; a file may hold any number of them."""
@@ -195,6 +196,9 @@ def _records(environment: Environment, stream: BinaryIO, bad_lines: BadLines) ->
             yield from (_record(environment, event) for event in events)
             return
     for number, line in enumerate(chain(head, lines), start=1):
+        if _is_of_others(line):
+            bad_lines.others += 1
+            continue
         found = _records_of(environment, line)
         if line.strip() and not found and not _is_observation(line):
             bad_lines.add(number, is_long=line == slicing.TOO_LONG)
@@ -217,6 +221,13 @@ def _records_of(environment: Environment, line: bytes) -> list[Record]:
     if record is not None and slicing.name_of(record.event):
         return [record]
     return [_record(environment, event) for event in slicing.events_of(line)]
+
+
+def _is_of_others(line: bytes) -> bool:
+    """True for a captured line that was not meant for the host that a replay sends to."""
+    if b'"host"' not in line:  # Only a recorder's lines have it; who replays many would wait.
+        return False
+    return tools.is_of_others(reading.Reader().decode(line).value)
 
 
 def _is_observation(line: bytes) -> bool:

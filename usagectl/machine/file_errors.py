@@ -29,8 +29,18 @@ def unreadable(file: Path, error: Exception) -> FileUnreadableError:
 
 def unwritable(file: Path, error: Exception) -> FileUnwritableError:
     """Build the error of a file that the system does not let us write."""
-    reason, hint = explain(file, error)
+    if isinstance(error, FileNotFoundError):
+        reason, hint = _explain_no_place(file)
+    else:
+        reason, hint = explain(file, error)
     return FileUnwritableError(file, reason=reason, hint=hint)
+
+
+def _explain_no_place(file: Path) -> tuple[str, str]:
+    """Say why there is no place for a file: no folder, or one such as /proc that takes none."""
+    if file.parent.is_dir():
+        return f"no file can be made in {file.parent}", "mktemp -d"
+    return f"there is no folder {file.parent}", f"mkdir -p {quote(str(file.parent))}"
 
 
 def explain(path: Path, error: Exception, *, uid: int | None = None) -> tuple[str, str]:

@@ -75,7 +75,7 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         CommandNotFoundError: no such program.
         CommandNotExecutableError: there is one, but it cannot be started.
     """
-    return run_started(lambda: _start(command, environment))
+    return run_started(lambda: start(command, environment))
 
 
 class Child(Protocol):
@@ -139,7 +139,8 @@ def require_program(command: Sequence[str], environment: Mapping[str, str]) -> N
         raise CommandNotExecutableError(program, reason="permission denied")
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[bytes]:
+def start(command: Sequence[str], environment: Mapping[str, str]) -> Popen[bytes]:
+    """Start a program with the streams and descriptors of ours; errors are those of `run_child`."""
     import subprocess
 
     program, executable = command[0], None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from usagectl.tools.registry import emitters, known, names, select, sender_of
+from usagectl.tools.registry import emitters, is_of_others, known, names, select, sender_of
 
 __all__ = [
     "emitters",
+    "is_of_others",
     "known",
     "names",
     "select",

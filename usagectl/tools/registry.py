@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from usagectl import catalogue
 from usagectl.errors import InvalidValueError, UnknownToolError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Tool
+
+_UNKNOWN = "unknown"  # The tool of a request whose sender is none that is known.
 
 
 @cache
@@ -91,4 +94,23 @@ def sender_of(event_names: Sequence[str], user_agent: str = "") -> str:
         if tool.event_prefix and any(name.startswith(tool.event_prefix) for name in event_names):
             return tool.name
     agents = [(agent, tool.name) for tool in built_in() for agent in tool.user_agents]
-    return next((name for agent, name in agents if user_agent.startswith(agent)), "unknown")
+    return next((name for agent, name in agents if user_agent.startswith(agent)), _UNKNOWN)
+
+
+def is_of_others(document: object) -> bool:
+    """True for a captured line of which the notice cannot speak.
+
+    A program that is not known by its events or its name sent it to a host that is not theirs.
+    Only a recorder knows where a request was to go.
+    """
+    if not isinstance(document, dict) or document.get("tool") != _UNKNOWN:
+        return False
+    host = document.get("host")
+    return isinstance(host, str) and "request" in document and host not in _own_hosts()
+
+
+@cache
+def _own_hosts() -> frozenset[str | None]:
+    """Return the hosts that take the events of the tools with a module of their own."""
+    endpoints = (each for name in names() for each in catalogue.entry(name).endpoints)
+    return frozenset(urlsplit(each.url).hostname for each in endpoints if each.kind == "telemetry")
