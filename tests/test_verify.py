@@ -126,6 +126,27 @@ def test_each_defect_is_found_in_its_own_row(names: str, tmp_path: Path) -> None
     assert [line for line in defect.evidence if line not in told] == [], told
 
 
+def test_no_other_host_than_that_of_telemetry_is_dead(tmp_path: Path) -> None:
+    """A tool that waits for news of its releases loses no time by a dead endpoint."""
+    endpoint = '[[endpoint]]\nurl = "http://events.mytool.example/x"\n\n'
+    file = sample_tool.make(tmp_path, "asks")
+    file.write_text(file.read_text().replace("[verify]", f"{endpoint}[verify]"))
+    report = run(file, (HANG, ERROR))
+    assert bad(report) == {}
+    assert report.others == ("releases.mytool.example",)
+
+
+def test_evidence_has_the_files_of_a_command_that_reports(tmp_path: Path) -> None:
+    """What it wrote stands in the run, and what it sent itself is not counted."""
+    file = sample_tool.make(tmp_path, "farewell")
+    text = file.read_text().replace('telemetry off"', 'telemetry off"\nsends = true')
+    file.write_text(text)
+    (_, command) = evidence.block_of(run(file, (COMMAND,)), environment.from_process().now())[
+        "runs"
+    ]
+    assert (command["requests"], command["files"]) == (0, {"~/settings": "off"})
+
+
 def test_the_silence_of_a_mute_tool_proves_nothing(tmp_path: Path) -> None:
     """Where nothing is sent with telemetry on, no row keeps its word, and none breaks it."""
     names = (OFF, DNT, HELP, VALUES, HANG)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from usagectl.capture import Captured
 from usagectl.capture.observations import Observation, Seen
+from usagectl.events.reading import BESIDE
 from usagectl.verify import canaries
 from usagectl.verify.traffic import Traffic
 
@@ -97,3 +98,13 @@ def test_every_part_of_what_was_sent_is_searched() -> None:
         "git's branch, as it is, in a name of a host",
     }
     assert unreadable == 3
+
+
+def test_what_stands_beside_events_is_searched_as_it_was_kept() -> None:
+    """It was cut out of the decoded body, so the header's coding is off already."""
+    planted = canaries.plant(os.urandom)
+    beside = request(planted["value"].encode())._replace(
+        headers={"content-encoding": "gzip"}, problem=BESIDE
+    )
+    found, unreadable = canaries.search(Traffic((beside,)), planted, {})
+    assert (len(found), unreadable) == (1, 0)

@@ -22,9 +22,9 @@ ENDPOINT = "http://events.mytool.example"
 names = ("waiting", "seen", "settings")
 WAITING, SEEN, SETTINGS = (os.path.join(HOME, name) for name in names)
 
-def post(event, seconds=0.05, headers=""):
+def post(event, seconds=0.05, headers="", endpoint=ENDPOINT):
     import json, socket
-    host, _, port = ENDPOINT.removeprefix("http://").partition(":")
+    host, _, port = endpoint.removeprefix("http://").partition(":")
     body = json.dumps({{"events": [event]}}).encode()
     head = f"POST /x HTTP/1.1\\r\\nHost: {{host}}\\r\\n{{headers}}"
     head += f"Content-Length: {{len(body)}}\\r\\n"
@@ -90,6 +90,8 @@ if "value" in DEFECTS:
 if "folder" in DEFECTS:
     import hashlib
     event["project"] = hashlib.sha256(os.getcwd().encode()).hexdigest()
+if "asks" in DEFECTS:
+    post({{}}, 0.8, endpoint="http://releases.mytool.example")
 headers = "X-User: " + os.environ["USER"].upper() + "\\r\\n" if "header" in DEFECTS else ""
 answer = post(event, 0.8 if "waits" in DEFECTS else 0.05, headers)
 if "spool" in DEFECTS and answer == "refused":

@@ -20,7 +20,7 @@ from usagectl.capture.leading import (
 )
 from usagectl.capture.records import Arrival, Captured, Privacy, load
 from usagectl.capture.refusals import Refusal
-from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer
+from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, every_host
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
 from usagectl.machine.environment import with_account_home
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from usagectl.capture.observations import Observation
+    from usagectl.capture.server import IsMeant
     from usagectl.machine.environment import Environment
 
 __all__ = [
@@ -58,6 +59,7 @@ class Options:
     file: Path | None = None  # The capture file; None: a temporary one that goes with the capture.
     overwrite: bool = False
     answer: str = "on"  # How the endpoint behaves, see `server.Behaviour`.
+    is_meant: IsMeant = every_host  # Which hosts a sealed capture answers so.
     address: str = LOOPBACK
     port: int = 0  # 0: a free one.
     as_if_enabled: bool = False  # Lift the opt-outs of the tools that are led here.

@@ -183,7 +183,7 @@ def _recorder(
         file,
         web,
         authority=authority,
-        behaviour=Behaviour(answer=options.answer),
+        behaviour=Behaviour(answer=options.answer, is_meant=options.is_meant),
         destination=lambda client: _destination(client, names),
         answer_name=server.answer,
         attached=(server, PacketObserver(sockets.packets, names, file.observe)),

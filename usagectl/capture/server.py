@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Scope = Mapping[str, Any]
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
+    IsMeant = Callable[[str, str], bool]  # By host and path.
 
 LOOPBACK = "127.0.0.1"
 
@@ -40,12 +41,18 @@ _GONE = "the client went away before its body was whole"
 _ENDED = "the capture ended before its body was whole"
 
 
+def every_host(_host: str, _path: str) -> bool:
+    """Say that a request gets the answer of a `Behaviour`, whatever it was for."""
+    return True
+
+
 class Behaviour(NamedTuple):
     """Behaviour of the endpoint: its answer and its limits."""
 
     # `on` and `off`: `track_events` true or false; `error`: status 500; `hang`: no answer at all;
     # `slow`: an answer after `slow_seconds`; `refuse`: nothing listens.
     answer: str = "on"
+    is_meant: IsMeant = every_host  # Whether a request gets that answer; any other gets `on`.
     slow_seconds: float = 2.0
     body_seconds: float = 30.0  # How long a client may take to send its body.
     max_body_bytes: int = 8 * 1024 * 1024
@@ -147,7 +154,7 @@ class CaptureApp:
         if status != 200:  # noqa: PLR2004
             await _answer(send, status, {"error": problem}, closes=True)
         else:
-            await self._reply(receive, send)
+            await self._reply(request, receive, send)
 
     async def _read(self, receive: Receive, body: bytearray) -> None:
         while True:
@@ -164,8 +171,9 @@ class CaptureApp:
             if not message.get("more_body", False):
                 return
 
-    async def _reply(self, receive: Receive, send: Send) -> None:
-        answer = self._behaviour.answer
+    async def _reply(self, request: Request, receive: Receive, send: Send) -> None:
+        is_meant = self._behaviour.is_meant(request.host, request.path)
+        answer = self._behaviour.answer if is_meant else "on"
         if answer == "hang":
             while (await receive())["type"] != "http.disconnect":
                 pass

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from usagectl.capture.decoding import UndecodableError, decode
+from usagectl.events.reading import BESIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -151,7 +152,7 @@ def _parts(traffic: Traffic) -> Iterator[tuple[str, bytes | None]]:
 def _body(request: Captured) -> bytes | None:
     """Decode a body; some libraries compress one and send no header that says so."""
     coding = "gzip" if request.body.startswith(_GZIP) else ""
-    if request.problem:  # It was kept with its coding.
+    if request.problem not in ("", BESIDE):  # It was kept with its coding.
         coding = request.headers.get("content-encoding", coding)
     try:
         return decode(request.body, coding)

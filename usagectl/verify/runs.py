@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ from usagectl.capture.hosts import Hosts
 from usagectl.capture.running import Ended, run_words
 from usagectl.errors import StateError
 from usagectl.verify.homes import Home
-from usagectl.verify.traffic import Sent, Traffic, telemetry_of
+from usagectl.verify.traffic import Sent, Traffic, is_telemetry, telemetry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,9 @@ class Bench:
     def run(self, row: Row, *, answer: str = "on") -> Ran:
         """Run a row: its switch, then the tool's commands, and wait for what is sent late.
 
-        What meets a dead endpoint is not waited for: nobody asks what that would send.
+        What meets a dead endpoint is not waited for: nobody asks what that would send. Only
+        hosts of telemetry are dead, unless all `refuse`: where a tool waits for another, as for
+        news of its releases, no telemetry is to blame.
 
         Raises:
             SealUnavailableError: this system seals nothing.
@@ -74,6 +77,8 @@ class Bench:
                 if problem := self._prepare(row, home):
                     return Ran(problem=f"what comes before it {problem}")
                 before = home.texts()
+                if row.sends_before:  # Its exit status is not asked: what it has written decides.
+                    self._unrecorded([row.before], home, home.environment.variables)
                 if row.edit:
                     home.apply(row.edit)
             except StateError as error:
@@ -83,7 +88,7 @@ class Bench:
     def _prepare(self, row: Row, home: Home) -> str:
         """Do what comes before and is not recorded; return why that cannot be done."""
         commands, variables = self._subject.verify.commands, home.environment.variables
-        lines = [*self._subject.verify.prepare, *([row.before] if row.sends_before else [])]
+        lines = self._subject.verify.prepare
         ended = self._unrecorded(lines, home, variables) if lines else Ended()
         if row.has_waiting:  # With telemetry on and nobody there, so that events may be kept.
             on = {name: text for name, text in variables.items() if name not in row.variables}
@@ -119,7 +124,12 @@ class Bench:
     def _sealed(self, home: Home, answer: str) -> AbstractContextManager[SealedCapture]:
         from usagectl.capture import sealed  # loads the libraries of the recorder
 
-        options = capture.Options(answer=answer, reveal=True, grace_seconds=_GRACE_SECONDS)
+        options = capture.Options(
+            answer=answer,
+            is_meant=partial(is_telemetry, self._hosts),
+            reveal=True,
+            grace_seconds=_GRACE_SECONDS,
+        )
         return sealed.opened(home.environment, options)
 
     def _run_lines(
