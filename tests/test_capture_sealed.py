@@ -58,6 +58,17 @@ def test_silence_is_proven_by_nothing_at_all(machine: Machine) -> None:
     assert "[unexpected-events]" in found.outcome.stderr
 
 
+def test_a_proxy_of_the_users_hides_nothing(machine: Machine) -> None:
+    """One on this machine is not there for CMD, which would otherwise reach no host at all."""
+    names = ("HTTP_PROXY", "all_proxy", "NPM_CONFIG_PROXY")
+    machine.variables = dict.fromkeys(names, "http://127.0.0.1:9")
+    show = f"import os, urllib.request as u; print([*map(os.environ.get, {names})])\n"
+    send = "u.urlopen('http://behind.example/x', b'{}')"
+    found = seal(machine, "--", sys.executable, "-c", show + send)
+    assert found.outcome.stdout == "[None, None, None]\n"
+    assert [host for host, *_ in found.requests] == ["behind.example"]
+
+
 ODD = {
     "daemon": (
         "import os, time, urllib.request as u\n"

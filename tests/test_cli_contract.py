@@ -22,7 +22,7 @@ CAUTION = "code message hint level"
 IDENTITY = "value kind path"
 PART = (
     "name part telemetry installed version endpoint decided_by overridden warnings machine_id "
-    "senders asks summary evidence"
+    "senders asks summary evidence privacy"
 )
 EVENT = (
     "name documented meaning when endpoint sentence tools since until fields added_fields "

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from tests.support.samples import ENTRIES, SAMPLES, ask_sample, run_sample
 from tests.support.spooling import entries
 from tests.support.terminals import needs_terminal
-from usagectl import instrument
+from usagectl import Tracker, instrument
 from usagectl.emitting import asking, permission
 from usagectl.errors import InvalidValueError
 from usagectl.own_commands import COMMANDS
@@ -287,6 +287,18 @@ def test_what_is_off_at_first_stays_so_until_it_is_switched_on(machine: Machine)
     found = instrumented.read(environment, "mytool")
     assert found is not None
     assert found.terms == Terms("off", off_file=found.terms.off_file)
+
+
+def test_a_tracker_is_no_looser_than_its_program(machine: Machine) -> None:
+    """It follows what `instrument` was told in its process, and what it is told itself."""
+    instrument(typer.Typer(), "quiet", default="off")
+    quiet = [Tracker("quiet", environment=machine.environment())]
+    quiet.append(Tracker("quieter", environment=machine.environment(), default="off"))
+    loud = Tracker("loud", environment=machine.environment())
+    for tracker in (*quiet, loud):
+        tracker.run_init(stage="READY", scripts=1, duration=1.0)
+        tracker.close()
+    assert {each.tool for each in entries(machine)} == {"loud"}
 
 
 def test_every_sample_is_tried() -> None:

@@ -26,6 +26,11 @@ _PROXIES_TO_EVERYTHING = (
     "LOCALSTACK_OUTBOUND_HTTP_PROXY",
     "LOCALSTACK_OUTBOUND_HTTPS_PROXY",
 )
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+"""Variables that lead programs to a proxy."""
+
+_LEADING_TO_PROXIES = {*map(str.lower, PROXIES), "npm_config_proxy", "npm_config_https_proxy"}
+
 _LIFTED = {
     "DISABLE_EVENTS": "0",
     "LOCALSTACK_DISABLE_EVENTS": "0",
@@ -132,12 +137,16 @@ def variables_for_child(
 def variables_when_sealed(
     variables: Mapping[str, str], *, as_if_enabled: bool = False
 ) -> dict[str, str]:
-    """Build the environment of a sealed command: the user's own, but in no test runner.
+    """Build the environment of a sealed command: the user's own, in no test runner.
+
+    A proxy is left out: one on this machine is not there for the command, which would then
+    ask for no host at all, and its silence would prove nothing.
 
     With `as_if_enabled` every opt-out variable of every known tool is lifted, `DO_NOT_TRACK`
     too: nothing can leave.
     """
-    found = runners.without(variables)
+    own = runners.without(variables)
+    found = {name: value for name, value in own.items() if name.lower() not in _LEADING_TO_PROXIES}
     if not as_if_enabled:
         return found
     silencing = opt_outs.silencing(found)

@@ -11,7 +11,7 @@ from usagectl.capture.certificates import Authority
 from usagectl.capture.connections import Destination
 from usagectl.capture.forwarding import Forwarder, Upstream
 from usagectl.capture.http2 import PROTOCOLS
-from usagectl.capture.leading import make_state, variables_when_sealed
+from usagectl.capture.leading import PROXIES, make_state, variables_when_sealed
 from usagectl.capture.recorder import Recorder
 from usagectl.capture.server import LOOPBACK, Behaviour, bind
 from usagectl.machine.environment import STATE_DIR_VARIABLE
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from usagectl.machine import processes
     from usagectl.machine.environment import Environment
 
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _NEVER = "localhost,127.0.0.1,::1"
 _SCRIPT_VARIABLES = {"NODE_USE_ENV_PROXY": "1"}
 """Node's own fetch heeds the variables of a proxy only with this (Node.js 24)."""
@@ -60,7 +59,7 @@ class ProxyCapture(Capture):
     def variables(self) -> Mapping[str, str]:
         """The variables that lead a program to the proxy, and hand its certificate over."""
         return {
-            **dict.fromkeys(_PROXIES, self.address.url()),
+            **dict.fromkeys(PROXIES, self.address.url()),
             **dict.fromkeys(("NO_PROXY", "no_proxy"), _NEVER),
             **_SCRIPT_VARIABLES,
             **self._trusted,
@@ -133,7 +132,7 @@ def _recorder(
         return bool(host) and not options.offline and not known.owner(host).is_telemetry
 
     upstream = next(
-        (environment.variables[each] for each in _PROXIES if environment.variables.get(each)), ""
+        (environment.variables[each] for each in PROXIES if environment.variables.get(each)), ""
     )
     forwarder = Forwarder(
         passes, file.observe, upstream=Upstream.from_url(upstream) if upstream else None

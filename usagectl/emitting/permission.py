@@ -16,7 +16,7 @@ from usagectl.errors import InvalidValueError, UsagectlError
 from usagectl.machine import environment as surroundings
 from usagectl.machine import files
 from usagectl.settings import OWN_NAME
-from usagectl.terms import OFF_FILE, Terms, check
+from usagectl.terms import OFF_FILE, Terms, check, merged
 from usagectl.values import Value
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from usagectl.machine.environment import Environment
     from usagectl.tools.base import Wish
     from usagectl.tools.instrumented import Registration
+
+
+_terms_here: dict[str, Terms] = {}
+"""By tool: what this process declares; a tracker does not say again what `instrument` was told."""
 
 
 class Emitter(Value):
@@ -108,6 +112,7 @@ def emitter_here(
         raise InvalidValueError("tool name", name, wanted="it is usagectl's own; use another name")
     validate_name(name)
     terms = check(terms._replace(off_file=off_file()))
+    _terms_here[name] = merged(terms, _terms_here.get(name, terms))
     version = validate_version(version)
     check_declared(endpoint)
     if kinds != ():
@@ -168,6 +173,7 @@ def registration_of(emitter: Emitter) -> Registration:
 
     name, version, endpoint, kinds, program, _, delivers, terms, _, members = emitter
     schemas = tuple(kind.schema(name) for kind in kinds)
+    terms = merged(terms, _terms_here.get(name, terms))
     found = Registration(validate_name(name), version, endpoint, program, schemas)
     return found._replace(delivers=delivers, terms=terms, members=members)
 

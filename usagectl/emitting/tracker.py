@@ -26,6 +26,7 @@ from usagectl.events.kinds import Kind
 from usagectl.events.record import CLI_CMD
 from usagectl.events.text_rules import RULES
 from usagectl.machine import environment as surroundings
+from usagectl.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from usagectl.emitting.recorder import Session
     from usagectl.events.schemas import Shape
     from usagectl.machine.environment import Environment
+    from usagectl.terms import Default
 
 PERIOD = timedelta(seconds=15)
 """How often counts become an event, and the switches are read anew."""
@@ -100,6 +102,10 @@ class Tracker:
             a test runner runs is recorded.
         strict: raise what does not fit, for the tests of the program; also while it is off.
             Then a version or a token is refused too that would be left out.
+        default: what holds until its user decides, as `instrument` takes it; None: what that
+            was told, else `local`. With `ask` nothing is recorded before `instrument` has asked.
+        privacy: what becomes of the events, in a sentence; shown to its user.
+        privacy_url: where more is said.
 
     Raises:
         InvalidValueError: the name, version, endpoint or token is invalid, or the period is not
@@ -121,6 +127,9 @@ class Tracker:
         environment: Environment | None = None,
         is_testing: bool = False,
         strict: bool = False,
+        default: Default | None = None,
+        privacy: str = "",
+        privacy_url: str = "",
     ) -> None:
         if period <= timedelta():
             raise InvalidValueError("period", str(period), wanted="it has to be positive")
@@ -129,7 +138,10 @@ class Tracker:
         kept = _one_of_each_name(name, given, strict=strict)
         self._declared = {each.name: each for each in kept}
         self._dropped = len(given) - len(kept)
-        emitter = permission.emitter_here(name, version, endpoint, kept, is_testing=is_testing)
+        terms = Terms(default or "", privacy, privacy_url)
+        emitter = permission.emitter_here(
+            name, version, endpoint, kept, is_testing=is_testing, terms=terms
+        )
         begin = partial(build_session_event, emitter=emitter, token=token, is_testing=is_testing)
         announcer = Announcer(emitter, has_token=bool(token and RULES["token"](token)))
         self._client = Client(

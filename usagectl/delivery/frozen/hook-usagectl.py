@@ -9,6 +9,7 @@ datas = collect_data_files("usagectl")
 hiddenimports = [
     *("usagectl.consent", "usagectl.errors", "usagectl.switching", "usagectl.events.kinds"),
     *("usagectl.events.schemas", "usagectl.machine.environment", "usagectl._version"),
+    *("usagectl.embedding", "usagectl.own_commands"),
     *collect_submodules("usagectl.emitting"),
     *collect_submodules("usagectl.tools"),
 ]
