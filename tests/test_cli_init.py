@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.machine import Machine
     from usagectl.catalogue.entry import Entry
 
+IS_WHOLE = bool(os.environ.get("USAGECTL_VERIFY"))  # Before the walls clear it.
 ENDPOINT = "https://events.mytool.example/v1"
 TOOL = f"""#!{sys.executable}
 import os, typer
@@ -157,8 +158,8 @@ def test_verify_proves_it(machine: Machine, defect: str) -> None:
     assert run_inside(machine.environment(), *words).status == 0
     given = environment.from_process()
     found = verify.find(str(machine.cwd / "mytool.usagectl.toml"), given)
-    is_quick = bool(defect) or "USAGECTL_VERIFY" not in os.environ
+    is_quick = bool(defect) or not IS_WHOLE
     report = verify.Trials(found, given).run(verify.plan(found, given, quick=is_quick))
     bad = {each.row.name for each in report.results if each.verdict != "keeps"}
     assert bad == ({"DO_NOT_TRACK '1'"} if defect else set())
-    assert len(report.results) >= 9
+    assert len(report.results) >= (9 if is_quick else 60)

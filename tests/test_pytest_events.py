@@ -228,6 +228,7 @@ def test_who_runs_the_tests_changes_nothing(machine: Machine) -> None:
 def test_runs(run, app, usagectl_events):
     run(app, ["build"])
     assert [each.would_be_sent for each in usagectl_events.events] == [False]
+    assert SET == {name: os.environ.get(name) for name in SET} # Other libraries obey them.
 
 def test_a_project_of_the_test(usagectl_events, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

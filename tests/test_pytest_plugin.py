@@ -156,6 +156,11 @@ def test_set_before(usagectl_capture, monkeypatch):
     usagectl_capture.run(OURS, variables=ON)
     usagectl_capture.assert_silent()
 
+def test_set_to_the_same(usagectl_capture, monkeypatch):
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    usagectl_capture.run([*TOOL, "a"])
+    usagectl_capture.assert_silent()
+
 def test_home(usagectl_capture):
     code = "import os, pathlib; print(pathlib.Path.home(), os.environ.get('OTHER_TELEMETRY'))"
     told = usagectl_capture.run([TOOL[0], "-c", code]).stdout
@@ -166,7 +171,7 @@ def test_home(usagectl_capture):
         MYTOOL_TELEMETRY="on",
         OTHER_TELEMETRY="off",
     )
-    assert "4 passed" in done.stdout, done.stdout
+    assert "5 passed" in done.stdout, done.stdout
     (kept,) = entries(machine)
     assert kept.state == "pending"
 

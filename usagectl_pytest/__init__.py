@@ -85,7 +85,13 @@ class UsageCapture:
     """
 
     def __init__(
-        self, environment: Environment, capture: Capture, home: Path, before: Mapping[str, str]
+        self,
+        environment: Environment,
+        capture: Capture,
+        home: Path,
+        *,
+        before: Mapping[str, str],
+        noticed: set[str],
     ) -> None:
         self.url = capture.address.url()
         self.file = capture.file.path
@@ -93,6 +99,7 @@ class UsageCapture:
         self._capture = capture
         self._home = home
         self._before_tests = before
+        self._noticed = noticed  # Names of the variables that the test has set.
         self._sealed_events: list[Captured] = []
         self._traces: list[str] = []  # What sealed runs did beside requests, such as look-ups.
         self._seen = 0
@@ -205,6 +212,7 @@ class UsageCapture:
             for name, value in os.environ.items()
             # The last is the variable of any program that records through usagectl.
             if not (name in dropped or name.endswith("_TELEMETRY"))
+            or name in self._noticed
             or value != self._before_tests.get(name)
         }
         return {**users, **own, **ours}
@@ -270,16 +278,11 @@ def _told() -> Iterator[None]:
 
 @pytest.fixture
 def usagectl_events(
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[UsageEvents]:
     """Record what code in this process records into a store of the test's own; nothing is sent."""
-    # By the test's own monkeypatch: what that sets later, to the same value too, is the test's.
-    for name in _events.variables_of_person(_before(pytestconfig), dict(os.environ)):
-        monkeypatch.delenv(name)
-    folder = tmp_path_factory.mktemp("usagectl-events")
-    with _events.recorded(folder, pytestconfig.invocation_params.dir) as found:
+    folder, before = tmp_path_factory.mktemp("usagectl-events"), _before(pytestconfig)
+    with _events.recorded(folder, pytestconfig.invocation_params.dir, before) as found:
         yield found
 
 
@@ -293,6 +296,10 @@ def usagectl_capture(
 
     surroundings = environment.from_process()
     options = capture.Options(file=tmp_path / "usagectl-capture.jsonl", has_secret=True)
-    with _told(), capture.opened(surroundings, options) as opened:
-        home = tmp_path_factory.mktemp("usagectl-home")
-        yield UsageCapture(surroundings, opened, home, _before(pytestconfig))
+    home, before = tmp_path_factory.mktemp("usagectl-home"), _before(pytestconfig)
+    with (
+        _told(),
+        capture.opened(surroundings, options) as opened,
+        _events.noticing() as noticed,
+    ):
+        yield UsageCapture(surroundings, opened, home, before=before, noticed=noticed)

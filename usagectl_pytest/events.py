@@ -6,9 +6,12 @@ It is imported before pytest starts, and asserts nothing: PYTEST_DONT_REWRITE.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,36 +84,64 @@ def _read(entry: Entry) -> UsageEvent:
 
 
 @contextmanager
-def recorded(folder: Path, started_in: Path) -> Iterator[UsageEvents]:
-    """Rehearse recording in a folder, without the files of whoever runs the tests.
+def recorded(folder: Path, started_in: Path, before: Mapping[str, str]) -> Iterator[UsageEvents]:
+    """Rehearse recording in a folder, without what is the person's who runs the tests.
+
+    Their opt-outs stay in the process: other libraries in it obey them.
 
     Args:
         folder: for settings, policy and spool; empty.
         started_in: where pytest was started: a project file there is no test's.
+        before: the variables that pytest was started with.
     """
     from usagectl.emitting import rehearsal
     from usagectl.machine import environment
 
-    def change(found: Environment) -> Environment:
-        return found._replace(
-            cwd=folder if found.cwd == started_in else found.cwd,
-            config_dir=folder / "config",
-            state_dir=folder / "state",
-            root=folder / "root",
-            test_runner="",
-        )
+    with noticing() as noticed:
 
-    with rehearsal.rehearsed(change):
-        yield UsageEvents(environment.from_process())
+        def change(found: Environment) -> Environment:
+            return found._replace(
+                variables=_of_test(found.variables, before, noticed),
+                cwd=folder if found.cwd == started_in else found.cwd,
+                config_dir=folder / "config",
+                state_dir=folder / "state",
+                root=folder / "root",
+                test_runner="",
+            )
+
+        with rehearsal.rehearsed(change):
+            yield UsageEvents(environment.from_process())
 
 
-def variables_of_person(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """List opt-outs, opt-ins and endpoints that are as they were before any test set some."""
+@contextmanager
+def noticing() -> Iterator[set[str]]:
+    """Notice the names of variables that are set from now on, to the same value too.
+
+    Whoever sets one by `os.environ`, monkeypatch and runners among them, comes by `os.putenv`.
+    """
+    noticed: set[str] = set()
+    put = os.putenv
+
+    def notice(name: Any, value: Any) -> None:  # noqa: ANN401  (bytes from `os.environ`)
+        put(name, value)
+        noticed.add(os.fsdecode(name))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "putenv", notice)
+        yield noticed
+
+
+def _of_test(
+    variables: Mapping[str, str], before: Mapping[str, str], noticed: set[str]
+) -> dict[str, str]:
+    """Leave out opt-outs, opt-ins and endpoints that are as they were before any test set some."""
     from usagectl.tools.instrumented_rules import LIFTED_VARIABLE, NO_VARIABLES
 
     chosen = {*NO_VARIABLES, LIFTED_VARIABLE, "ANALYTICS_API"}
-    return [
-        name
-        for name, value in now.items()
-        if (name in chosen or name.endswith("_TELEMETRY")) and value == before.get(name)
-    ]
+    return {
+        name: value
+        for name, value in variables.items()
+        if not (name in chosen or name.endswith("_TELEMETRY"))
+        or name in noticed
+        or value != before.get(name)
+    }

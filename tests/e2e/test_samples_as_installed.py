@@ -145,6 +145,10 @@ def test_it_is_used_and_taken_away(machine: Machine, installed: Installed) -> No
 
 
 PROCESSES = """
+import sys
+if sys.argv[1] == "gevent":
+    from gevent import monkey
+    monkey.patch_all()  # Before anything else, as gevent asks for.
 import asyncio, multiprocessing, os, sys, threading
 from usagectl import Kind, Tracker
 
@@ -174,8 +178,6 @@ if __name__ == "__main__":
     elif how == "asyncio":
         asyncio.run(tasks())
     elif how == "gevent":
-        from gevent import monkey
-        monkey.patch_all()
         import gevent
         gevent.joinall([gevent.spawn(work) for _ in range(10)])
     else:
@@ -194,7 +196,7 @@ def core_python(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("core-alone")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    words = [python, "-m", "pip", "install", "--quiet", built["core"], "gevent"]
+    words = [str(python), "-m", "pip", "install", "--quiet", str(built["core"]), "gevent"]
     subprocess.run(words, check=True)
     return python
 
@@ -205,7 +207,7 @@ def test_processes_and_threads_of_every_kind(machine: Machine, core_python: Path
     file = machine.cwd / "processes.py"
     file.write_text(PROCESSES)
     variables = {**machine.process_variables(), "PYTHONPATH": ""}
-    words = [core_python, file, how]
+    words = [str(core_python), str(file), how]
     done = subprocess.run(
         words, env=variables, capture_output=True, text=True, timeout=60, check=False
     )
