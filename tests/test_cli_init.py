@@ -12,6 +12,7 @@ from tests.support import sealing
 from tests.support.commands import run_inside
 from usagectl import consent, verify
 from usagectl.machine import environment
+from usagectl.terms import Terms
 from usagectl.tools import instrumented
 from usagectl.tools.base import Installation
 from usagectl.tools.catalogued import Catalogued
@@ -82,6 +83,18 @@ def test_it_writes_a_file_and_never_over_one(machine: Machine) -> None:
     for name in ("usagectl", "localstack", "My Tool"):
         refused = run_inside(machine.environment(), "init", name, "--json")
         assert refused.envelope["errors"][0]["code"] == "invalid-value"
+
+
+@pytest.mark.parametrize(("default", "says"), [("off", "off"), ("ask", "asks"), ("local", "local")])
+def test_what_its_author_settles_is_written(machine: Machine, default: str, says: str) -> None:
+    """How it begins, and its own command for switching off, a row of the verification."""
+    settled = Terms(default, commands="mytool telemetry")
+    found = instrumented.Registration("mytool", "1.2.0", ENDPOINT, terms=settled)
+    instrumented.register(machine.environment(), found)
+    run_inside(machine.environment(), "init", "mytool")
+    entry = subject.read(machine.cwd / "mytool.usagectl.toml")
+    assert entry.default == says
+    assert [each.run for each in entry.commands] == ["mytool telemetry off"]
 
 
 def test_a_dry_run_shows_the_file(machine: Machine) -> None:

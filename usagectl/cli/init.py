@@ -139,6 +139,8 @@ def write(
         name=known.name,
         name_text=_quoted(known.name),
         file=file.name,
+        default=_DEFAULTS[known.terms.default or "local"],
+        own_command=_own_command(known, program),
         variable=variable_of(known.name),
         program=_quoted(program),
         endpoint=_ENDPOINT.format(url=_quoted(url)) if url else _NO_ENDPOINT,
@@ -148,6 +150,22 @@ def write(
         variables=", ".join(f"{name} = {_quoted(value)}" for name, value in variables.items()),
     )
     return text.rstrip("\n")
+
+
+_DEFAULTS = {
+    "local": '"local"            # Recorded on the machine; nothing is sent before a Yes.',
+    "off": '"off"              # Nothing is recorded until its user says so.',
+    "ask": '"asks"             # Nothing is recorded until its user has answered.',
+}
+
+
+def _own_command(known: Registration, program: str) -> str:
+    """Return the block of the tool's own command for switching off; a comment without one."""
+    own = known.terms.commands
+    if not own:
+        return f'# The tool\'s own command, if it has one: [[command]] run = "{known.name} off"'
+    run = _quoted(f"{_lead(own, known.name, program)} off")
+    return f"# The tool's own command.\n[[command]]\nrun = {run}"
 
 
 def _program_of(known: Registration, environment: Environment, folder: Path) -> str:
