@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import usagectl
-from tests.support import tables
-from tests.support.machine import REPOSITORY, Machine
+from tests.support import forking, tables
+from tests.support.machine import REPOSITORY, Machine, run_usagectl
 from tests.support.sample_apps import recorded
 from tests.support.sample_tool import run_pytest
 from usagectl.cli import _commands
@@ -55,15 +55,15 @@ def test_the_commands_run_one_after_the_other(machine: Machine) -> None:
     lay(machine)
     variables = machine.process_variables()
     variables["PATH"] = f"{os.path.dirname(sys.executable)}:{variables['PATH']}"  # noqa: PTH120
+    host = forking.host_of(sys.executable, "click, platformdirs, sqlite3, typer")
     wrong = []
     for line in (each for each in LINES if each not in SEALED):
-        words = [sys.executable, *shlex.split(line)[1:]]
-        if line.startswith("usagectl"):
-            words[1:1] = ["-m", "usagectl"]
-        done = subprocess.run(
-            words, env=variables, cwd=machine.cwd, capture_output=True, text=True, check=False
-        )
-        wrong += [(line, done.stdout, done.stderr)] if done.returncode else []
+        program, *words = shlex.split(line)
+        if program == "usagectl":
+            done = run_usagectl(*words, variables=variables, cwd=machine.cwd)
+        else:
+            done = host.run(forking.RUN_FILE, *words, variables=variables, cwd=machine.cwd)
+        wrong += [(line, done)] if done.status else []
     assert wrong == []
     assert set(SEALED) < set(LINES)
     found = recorded(machine, "mytool")
