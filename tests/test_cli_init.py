@@ -11,12 +11,12 @@ import pytest
 from tests.support import sealing
 from tests.support.commands import run_inside
 from usagectl import consent, verify
+from usagectl.catalogue import authored
 from usagectl.machine import environment
 from usagectl.terms import Terms
 from usagectl.tools import instrumented
 from usagectl.tools.base import Installation
 from usagectl.tools.catalogued import Catalogued
-from usagectl.verify import subject
 from usagectl.verify.rows import ODD
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_it_writes_a_file_and_never_over_one(machine: Machine) -> None:
         "",
         "Next: usagectl verify ./mytool.usagectl.toml",
     ]
-    entry = subject.read(file)
+    entry = authored.read(file)
     assert (entry.name, entry.combine, entry.verify.commands) == ("mytool", "any-off", ("mytool",))
     assert [each.url for each in entry.endpoints] == [ENDPOINT]
     assert dict(entry.verify.variables) == {"MYTOOL_TELEMETRY": "on"}
@@ -92,7 +92,7 @@ def test_what_its_author_settles_is_written(machine: Machine, default: str, says
     found = instrumented.Registration("mytool", "1.2.0", ENDPOINT, terms=settled)
     instrumented.register(machine.environment(), found)
     run_inside(machine.environment(), "init", "mytool")
-    entry = subject.read(machine.cwd / "mytool.usagectl.toml")
+    entry = authored.read(machine.cwd / "mytool.usagectl.toml")
     assert entry.default == says
     assert [each.run for each in entry.commands] == ["mytool telemetry off"]
 
@@ -116,7 +116,7 @@ def test_what_runs_and_where_it_sends(machine: Machine, tmp_path: Path) -> None:
         assert outcome.status == 0, outcome.stdout
         (machine.cwd / "x.toml").unlink()
         (machine.cwd / "y.toml").write_text(outcome.data["text"])
-        return subject.read(machine.cwd / "y.toml")
+        return authored.read(machine.cwd / "y.toml")
 
     other = "https://other.example/v1"
     plain = made("--endpoint", f"{other}/")
@@ -141,7 +141,7 @@ def test_what_runs_and_where_it_sends(machine: Machine, tmp_path: Path) -> None:
 def test_each_value_does_what_the_file_says(machine: Machine) -> None:
     """The verdict by the file's forms is that of `status`, for each variable with each value."""
     run_inside(machine.environment(), "init", "mytool", "--endpoint", ENDPOINT)
-    entry = subject.read(machine.cwd / "mytool.usagectl.toml")
+    entry = authored.read(machine.cwd / "mytool.usagectl.toml")
     registration = instrumented.Registration("mytool", endpoint=ENDPOINT)
     wrong = []
     names = [name for rule in entry.switches for name in rule.variables]

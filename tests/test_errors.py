@@ -20,6 +20,7 @@ from usagectl.botocore import NotAttachableError
 from usagectl.capture.namespace import SealBrokenError, SealUnavailableError
 from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import AddressUnavailableError
+from usagectl.catalogue.authored import VerifyFileError
 from usagectl.cli._capture_expectations import (
     NoticeNotKeptError,
     ProxyPassedByError,
@@ -42,7 +43,7 @@ from usagectl.spool.database import SpoolSetAsideError
 from usagectl.system_files import RootNeededError, SystemUnsupportedError
 from usagectl.verify import Result, Row
 from usagectl.verify.homes import OutsideError
-from usagectl.verify.subject import CommandNotHereError, NothingToRunError, VerifyFileError
+from usagectl.verify.subject import CommandNotHereError, NothingToRunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

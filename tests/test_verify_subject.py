@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import sample_tool
+from usagectl.catalogue.authored import VerifyFileError, read
 from usagectl.errors import FileUnreadableError, UnknownToolError
 from usagectl.verify import find
-from usagectl.verify.subject import CommandNotHereError, NothingToRunError, VerifyFileError, read
+from usagectl.verify.subject import CommandNotHereError, NothingToRunError
 
 if TYPE_CHECKING:
     from pathlib import Path
