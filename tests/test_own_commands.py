@@ -273,10 +273,10 @@ def test_what_cannot_be_is_refused_at_once() -> None:
 def test_what_is_off_at_first_stays_so_until_it_is_switched_on(machine: Machine) -> None:
     """Then it records and sends; `local` by a variable records alone."""
     environment = machine.environment()
-    emitter = permission.Emitter("mytool", endpoint=ENDPOINT, terms=Terms("off"))
+    emitter = permission.Emitter("latetool", endpoint=ENDPOINT, terms=Terms("off"))
     assert permission.permit(environment, emitter) is None
-    assert instrumented.read(environment, "mytool") is None
-    local = environment._replace(variables={"MYTOOL_TELEMETRY": "local"})
+    assert instrumented.read(environment, "latetool") is None
+    local = environment._replace(variables={"LATETOOL_TELEMETRY": "local"})
     permit = permission.permit(local, emitter)
     assert permit is not None
     assert permit.consent == ""
@@ -284,7 +284,7 @@ def test_what_is_off_at_first_stays_so_until_it_is_switched_on(machine: Machine)
     permit = permission.permit(environment, emitter)
     assert permit is not None
     assert permit.consent != ""
-    found = instrumented.read(environment, "mytool")
+    found = instrumented.read(environment, "latetool")
     assert found is not None
     assert found.terms == Terms("off", off_file=found.terms.off_file)
 

@@ -7,18 +7,19 @@ None of this is looser than what the user's own switches say.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from usagectl.errors import InvalidValueError
 from usagectl.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
-Default = Literal["local", "off", "ask"]
+    Default = Literal["local", "off", "ask"]
+
+DEFAULTS: tuple[Default, ...] = ("local", "off", "ask")
 """What holds where no switch is set: recorded here and not sent; nothing; nothing until asked."""
-
-DEFAULTS: tuple[Default, ...] = get_args(Default)
 
 OFF_FILE = "telemetry-off"
 """The name of the distributor's file, in the folder of the program's package (or module)."""

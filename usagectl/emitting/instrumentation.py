@@ -198,25 +198,26 @@ def _watched(base: Any) -> type:  # noqa: ANN401
     if not all(hasattr(base, each) for each in ("invoke", "parse_args")):
         raise TypeError(base)
 
-    class Watched(base):  # type: ignore[misc]
-        _usagectl_begin: Begin | None = None
+    def invoke(self: Any, context: Any) -> Any:  # noqa: ANN401
+        run = partial(base.invoke, self, context)
+        return _run(context, run, begin=self._usagectl_begin)
 
-        def invoke(self, context: Any) -> Any:  # noqa: ANN401
-            run = super().invoke
-            return _run(context, lambda: run(context), begin=self._usagectl_begin)
+    def parse_args(self: Any, context: Any, arguments: Any) -> Any:  # noqa: ANN401
+        parse = partial(base.parse_args, self, context, arguments)
+        return _parse(context, parse, begin=self._usagectl_begin)
 
-        def parse_args(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
-            parse = super().parse_args
-            return _parse(context, lambda: parse(context, arguments), begin=self._usagectl_begin)
+    def resolve_command(self: Any, context: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return _resolve(context, partial(base.resolve_command, self, context, arguments))
 
-    class WatchedGroup(Watched):
-        def resolve_command(self, context: Any, arguments: Any) -> Any:  # noqa: ANN401
-            resolve = super().resolve_command
-            return _resolve(context, lambda: resolve(context, arguments))
-
-    found = WatchedGroup if hasattr(base, "resolve_command") else Watched
-    found.__name__, found.__qualname__ = base.__name__, base.__qualname__
-    found.__module__ = base.__module__
+    methods: list[Any] = [invoke, parse_args]
+    methods += [resolve_command] if hasattr(base, "resolve_command") else []
+    members: dict[str, Any] = {
+        "__module__": base.__module__,
+        "__qualname__": base.__qualname__,
+        _BEGIN: None,
+    }
+    members |= {each.__name__: each for each in methods}
+    found: type = type(base)(base.__name__, (base,), members)
     return found
 
 
