@@ -172,6 +172,14 @@ def test_a_question_is_asked_once(tmp_path: Path, subtests: pytest.Subtests) -> 
             assert "[y/N]" not in again[1]
 
 
+@needs_terminal
+def test_nobody_is_asked_after_a_failure(machine: Machine) -> None:
+    """That is no moment for a question: the next command that ends well is."""
+    status, shown = ask_sample(machine, "plumbline", "drop", typed=b"y\n")
+    assert (status, "[y/N]" in shown) == (4, False)
+    assert "[y/N]" in ask_sample(machine, "plumbline", "measure", typed=b"n\n")[1]
+
+
 def test_a_question_that_is_interrupted_is_a_no(machine: Machine) -> None:
     """Ctrl-C ends the question, and not the program, which has done its work."""
 

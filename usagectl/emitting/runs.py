@@ -42,6 +42,11 @@ class Noted:
         milliseconds = int(1000 * (time.monotonic() - self._began))
         self._found = self._found or {"outcome": outcome, "duration_ms": milliseconds}
 
+    @property
+    def outcome(self) -> object:
+        """How it ended; None before."""
+        return self._found.get("outcome")
+
     @cached_property
     def event(self) -> bytes | None:
         """Return its exact bytes, built when first asked for; None if its names are no text."""
@@ -64,6 +69,10 @@ class Recording:
     def environment(self) -> Environment:
         """Return the environment that was given, else the process's own."""
         return self._given or surroundings.from_process()
+
+    @property
+    def _has_ended_well(self) -> bool:
+        return all(each.outcome == "ok" for each in self._noted)
 
     @property
     def event(self) -> bytes | None:
@@ -163,7 +172,7 @@ class Recording:
 
         given = permission.permit(self.environment, self.emitter)
         if given is None:
-            if self.emitter.terms.default == "ask":
+            if self.emitter.terms.default == "ask" and self._has_ended_well:
                 from usagectl.emitting import asking  # few authors have their users asked
 
                 asking.ask_once(self.environment, self.emitter)

@@ -20,6 +20,12 @@ def measure(wall: str, height: float) -> None:
     click.echo(f"the {wall} wall of {height:g} m is plumb")
 
 
+@cli.command()
+def drop() -> None:
+    """Fail, as a line may."""
+    click.get_current_context().exit(4)
+
+
 instrument(
     cli,
     "plumbline",
