@@ -268,6 +268,8 @@ def test_what_cannot_be_is_refused_at_once() -> None:
         (app, {"commands": "telemetry"}),
         (group, {"commands": "telemetry"}),
         (typer.Typer(), {"default": "ask"}),
+        (typer.Typer(), {"option": "no-telemetry"}),
+        (click.Command("x", params=[click.Option(["--off"])]), {"option": "--off"}),
         (typer.Typer(), {"default": "on"}),
         (typer.Typer(), {"privacy": "one\ntwo"}),
         (typer.Typer(), {"privacy": "x" * 401}),

@@ -5,6 +5,7 @@ One line does it: `instrument(app, "mytool")`.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from usagectl.emitting import permission
@@ -69,6 +70,10 @@ def instrument(  # noqa: PLR0913  (each is an option)
     if default == "ask" and not endpoint:
         wanted = "name the endpoint: the question is whether events may be sent there"
         raise InvalidValueError("default", default, wanted=wanted)
+    taken = [name for each in getattr(app, "params", ()) for name in each.opts]
+    if option and (not re.fullmatch(r"--[a-z][a-z0-9-]*", option) or option in taken):
+        wanted = "use one such as --no-telemetry, which the application has not"
+        raise InvalidValueError("option", option, wanted=wanted)
     own = f"{tool} {commands}" if commands else ""
     terms = Terms(default, privacy, privacy_url, own)
     emitter = permission.emitter_here(
