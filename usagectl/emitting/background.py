@@ -23,7 +23,7 @@ from usagectl.machine.environment import is_rehearsed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from usagectl.emitting.tracker import Client
+    from usagectl.emitting.clients import Client
 
 PATIENCE_SECONDS = 2.0
 """How long a `close`, or the end of a process, waits at most for the disk."""
