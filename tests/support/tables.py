@@ -1,4 +1,4 @@
-"""Tables of README, CONTRIBUTING and docs that repeat what stands elsewhere.
+"""Tables of CONTRIBUTING and docs that repeat what stands elsewhere.
 
 `python -m tests.support.tables` writes them anew.
 """
@@ -9,6 +9,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from tests.support.machine import REPOSITORY
+from tests.test_cli_contract import KEYS
 from usagectl import catalogue, notice
 from usagectl.catalogue.page import markdown
 from usagectl.tools import do_not_track
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README, CONTRIBUTING = REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"
-CATALOGUE = REPOSITORY / "docs" / "catalogue.md"
+DOCS = REPOSITORY / "docs"
+PAGES = (README, *sorted(DOCS.glob("*.md")))
+"""What people read: README, and the pages that it leads to."""
+
 _HOW = "(written by python -m tests.support.tables)"
 
 
@@ -35,6 +39,21 @@ def field_table() -> str:
     ]
     lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def json_table() -> str:
+    """Write the keys of `data`, place by place, of commands that answer alike in one row."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for command, places in KEYS.items():
+        for place, keys in places.items():
+            alike.setdefault((place, keys), []).append(command)
+    rows = ["| command | place in `data` | keys |", "|---|---|---|"]
+    for (place, keys), commands in alike.items():
+        named, members = (
+            ", ".join(f"`{each}`" for each in some) for some in (commands, keys.split())
+        )
+        rows.append(f"| {named} | {place and f'`{place}`'} | {members} |")
+    return "\n".join(rows)
 
 
 def module_table() -> str:
@@ -66,10 +85,11 @@ def do_not_track_table() -> str:
 
 
 TABLES: dict[tuple[Path, str], Callable[[], str]] = {
-    (README, "fields"): field_table,
-    (README, "do-not-track"): do_not_track_table,
+    (DOCS / "audit.md", "fields"): field_table,
+    (DOCS / "switching.md", "do-not-track"): do_not_track_table,
+    (DOCS / "reference.md", "json"): json_table,
     (CONTRIBUTING, "modules"): module_table,
-    (CATALOGUE, "tools"): catalogue_pages,
+    (DOCS / "catalogue.md", "tools"): catalogue_pages,
 }
 """By file and mark: what writes the table."""
 
