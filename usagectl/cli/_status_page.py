@@ -268,6 +268,11 @@ def _next_step(consents: Sequence[Consent], names: Sequence[str]) -> str:
         return f"{way_off(loud, names)} switches off what it can; {_more_on(loud[0].tool)}."
     if names:
         return f"{_more_on(names[0])}."
+    if not any(part.counts and part.tool != OWN_NAME for part in consents):
+        return (
+            "usagectl status --all lists each tool that is known; "
+            "usagectl capture --sealed -- CMD shows what any command tries to send."
+        )
     return "usagectl preview --if-enabled shows what would be sent if it were on."
 
 
