@@ -17,7 +17,7 @@ from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.terminals import answer
-from usagectl.cli._progress import CountMeter, LineMeter
+from usagectl.cli._progress import CountMeter, LineMeter, counted
 from usagectl.delivery.replay import Progress
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def test_a_log_counts_what_takes_long(capsys: pytest.CaptureFixture[str]) -> Non
     assert told[1].startswith("Verifying: 3 of 7 rows, ")
     assert told[-1].startswith("Verifying: 5 rows, ")
     with CountMeter("Auditing", "events") as meter:
-        meter.show(1, 1)
+        assert list(counted("abc", meter.show, 3)) == ["a", "b", "c"]
     assert capsys.readouterr().err == ""
 
 

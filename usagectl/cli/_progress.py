@@ -6,18 +6,21 @@ import sys
 import time
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from usagectl.cli import _output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from usagectl.cli._render import BarMeter
     from usagectl.delivery.replay import Progress
 
 
+T = TypeVar("T")
+
 _SENDING = "Sending"
+_STEP = 1000
 _FIRST_SECONDS = 2.0
 """How long work may take before a log hears of it: a quick one leaves no line."""
 
@@ -46,6 +49,16 @@ def meter_of_replay(origin: str) -> Iterator[Meter]:
 
     with BarMeter(_SENDING) as bar:
         yield _Bar(bar)
+
+
+def counted(
+    items: Iterable[T], show: Callable[[int, int | None], None], planned: int
+) -> Iterator[T]:
+    """Yield items, and show now and then how many have gone by."""
+    for done, item in enumerate(items):
+        if done % _STEP == 0:
+            show(done, planned)
+        yield item
 
 
 class Meter(Protocol):

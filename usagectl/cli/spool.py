@@ -12,6 +12,7 @@ import typer
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun, Rejected, Sent, States, Yes, parse_states, selecting
+from usagectl.cli._progress import counted, meter_of
 from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count_of
 from usagectl.events.record import in_utc, to_line
 from usagectl.machine import files
@@ -215,7 +216,10 @@ def export(
             _output.print_raw(() if dry_run else texts)
             return None
         target = invocation.environment.cwd / file
-        count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
+        planned = spool.count(states, selection)
+        with meter_of("Exporting", "events") as show:
+            lines = counted(texts, show, planned)
+            count, size = files.write_lines(target, lines, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
     return _output.Answer(lambda: data, lambda: _show_export(target, count, size, dry_run=dry_run))
