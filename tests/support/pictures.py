@@ -73,6 +73,10 @@ PICTURES: Mapping[str, Picture] = {
     "status": Picture(
         "What sends here, and which switch decides.", ("DO_NOT_TRACK=1 usagectl status",)
     ),
+    "tool": Picture(
+        "All that is known of one tool: its switch, what it sends, its ID, its endpoint.",
+        ("NEXT_TELEMETRY_DISABLED=0 usagectl status next",),
+    ),
     "capture": Picture(
         "What a build tried to send, by host; nothing left the machine.",
         ("usagectl capture --sealed --own registry.npmjs.org -- next build --webpack >build.log",),
