@@ -83,7 +83,20 @@ def test_every_command_named_is_a_command() -> None:
 
 
 PROSE = {
-    *("and", "beside", "brings", "go", "import", "itself", "knows", "lists", "of", "on", "records"),
+    *(
+        "and",
+        "beside",
+        "brings",
+        "could",
+        "go",
+        "import",
+        "itself",
+        "knows",
+        "lists",
+        "of",
+        "on",
+        "records",
+    ),
     *("says", "scrubs", "writes", "with"),
 }
 """Words that follow the name in a sentence."""
@@ -115,6 +128,21 @@ def test_every_command_line_fits(machine: Machine) -> None:
         except (KeyError, USAGE_ERROR) as error:
             wrong.append((line, str(error)))
     assert wrong == []
+
+
+def test_exit_statuses_and_variables_are_listed() -> None:
+    """Each status that an error has, and each variable of ours that is not for our own children."""
+    text = PAGES[tables.DOCS / "reference.md"]
+    source = "".join(file.read_text(encoding="utf-8") for file in tables.PACKAGE.rglob("*.py"))
+    statuses = text.partition("## Exit statuses")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([\d, ]+) \|", statuses, re.MULTILINE)
+    listed = set(re.findall(r"\d+", " ".join(rows)))
+    assert set(re.findall(r"exit_status = (\d+)", source)) <= listed
+    ours = set(re.findall(r"\bUSAGECTL_[A-Z_]+", source))
+    assert ours - INTERNAL == set(re.findall(r"^\| `(USAGECTL_\w+)`", text, re.MULTILINE))
+
+
+INTERNAL = {"USAGECTL_CAPTURE", "USAGECTL_DELIVERS", "USAGECTL_END"}
 
 
 def test_every_format_is_listed() -> None:
