@@ -93,10 +93,10 @@ def list_events(
     with open_spool(invocation.environment, read_only=True) as spool:
         total = spool.count(states, selection)
         # Of many events their bodies would fill the memory, and none is shown.
-        found = [
-            entry._replace(body=b"")
-            for entry in spool.entries(states, selection, newest=limit or None)
-        ]
+        entries = spool.entries(states, selection, newest=limit or None)
+        with meter_of("Reading", "events") as show_done:
+            planned = min(total, limit or total)
+            found = [each._replace(body=b"") for each in counted(entries, show_done, planned)]
     return _output.Answer(
         lambda: {"events": as_data(found), "shown": len(found), "total": total},
         lambda: _show_list(found, total, states),
@@ -311,6 +311,7 @@ def _instant(text: str) -> str:
 def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
     """Draw events, one a line; those of one answer stand below it."""
     page = _output.new_page()
+    width = page.width  # Rich asks the terminal each time.
     verb = " or ".join("waiting" if state == "pending" else state for state in states)
     if not entries:
         page.line(f"No such event is {verb}.", style="bold")
@@ -323,7 +324,7 @@ def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) ->
         page.line()
         if handover is not None or len(states) > 1:
             page.line(_fate(state, handover), style="dim")
-        page.rows([_row(entry, page.width) for entry in group])
+        page.rows([_row(entry, width) for entry in group])
     page.line()
     if is_cut:
         page.line("--limit 0 shows all.")
