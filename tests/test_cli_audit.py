@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.commands import run_inside
 from tests.support.machine import REPOSITORY
+from tests.support.terminals import ESCAPE, draw_all, needs_terminal
 from usagectl import notice
 from usagectl.audit import RULES
 from usagectl.capture import records
@@ -343,3 +345,24 @@ def test_no_secret_is_shown(machine: Machine) -> None:
         leaks += [(arguments, secret) for secret in SECRETS if secret in shown]
     assert leaks == []
     assert CANARY in audit(machine, "--json", "--reveal").stdout
+
+
+@needs_terminal
+def test_a_terminal_shows_how_often_each_rule_was_broken(machine: Machine) -> None:
+    """As bars above the table, longest first, in the colour of the level; a pipe has none."""
+    (machine.cwd / "x.jsonl").write_text("\n".join([KNOWN, *[NEW] * 4]))
+    coloured, plain, piped = (
+        *draw_all(machine, [("audit x.jsonl", 80)]),
+        *draw_all(machine, [("audit x.jsonl", 80), ("audit x.jsonl", 0)], variables=NO_COLOUR),
+    )
+    bars = re.findall(r"^  (UC\d+) .*?  (\d+)  (▇+)$", ESCAPE.sub("", coloured), re.MULTILINE)
+    assert bars[0][:2] == ("UC101", "4")
+    assert ("UC201", "1") in [bar[:2] for bar in bars]
+    assert sorted(bars, key=lambda bar: -len(bar[2])) == bars
+    assert re.search(r"\x1b\[31m▇+", coloured)
+    assert re.search(r"^  UC101 .*  4  #+$", plain, re.MULTILINE)
+    assert "##" not in piped
+    assert "UC101" in piped
+
+
+NO_COLOUR = {"NO_COLOR": "1"}

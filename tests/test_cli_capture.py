@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import socket
@@ -23,7 +25,8 @@ from tests.support.commands import first_line, run_inside, start
 from tests.support.counting import wait_until
 from tests.support.spooling import entries, put
 from usagectl import consent
-from usagectl.capture import Options, opened
+from usagectl.capture import Arrival, Options, opened
+from usagectl.cli import _capture_live
 from usagectl.cli import _capture_page as page
 from usagectl.tools.instrumented import Registration
 from usagectl.tools.instrumented_rules import LIFTED_VARIABLE
@@ -545,6 +548,40 @@ def post_event(port: int) -> None:
     """Post one event to a capture, past every proxy."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     opener.open(f"http://127.0.0.1:{port}/v1/events", EVENT.encode(), timeout=10).read()
+
+
+def test_a_live_table_compares_who_sends() -> None:
+    """A bar for each tool and host, once there are two; nothing before the first request."""
+    from rich.console import Console
+
+    table = _capture_live.ArrivalTable()
+    screens = []
+    for tool_name in ("", "next", "next", "dvc"):
+        if tool_name:
+            table.add(Arrival("POST", "/v1", tool_name, ["unnamed"], 9, ""))
+        screen = io.StringIO()
+        Console(width=80, file=screen).print(table)
+        screens.append(screen.getvalue())
+    assert screens[0].strip() == ""
+    assert "▇" not in screens[2]
+    bars = re.findall(r"^  (\w+) +(\d)  (▇+) *$", screens[3], re.MULTILINE)
+    assert [bar[:2] for bar in bars] == [("next", "2"), ("dvc", "1")]
+    assert len(bars[0][2]) == pytest.approx(2 * len(bars[1][2]), abs=1)
+
+
+def test_a_long_wait_is_explained_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What CMD left running is waited for in silence for two seconds, and then with a word."""
+    tell = _capture_live.telling_of_wait(10.0)
+    for seconds in (0.0, 1.9):
+        tell(seconds)
+    assert capsys.readouterr().err == ""
+    for seconds in (2.0, 5.0):
+        tell(seconds)
+    assert capsys.readouterr().err == (
+        "Waiting for what still runs behind it, 10 s at most; --grace sets that.\n"
+    )
 
 
 def test_serving_without_a_command(tool: Machine, unused_port: int) -> None:

@@ -17,7 +17,7 @@ from tests.support.counting import wait_until
 from tests.support.delivering import event, fill, numbers, put, register, set_mode, states
 from tests.support.endpoint import Endpoint, always, hang, in_turn
 from tests.support.terminals import answer
-from usagectl.cli._progress import LineMeter
+from usagectl.cli._progress import CountMeter, LineMeter, counted
 from usagectl.delivery.replay import Progress
 
 if TYPE_CHECKING:
@@ -322,6 +322,22 @@ def test_a_log_says_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> No
         meter.progress(Progress(), 9)
         assert wait_until(lambda: meter.lines > 0)
     assert "waiting for http://h to answer" in capsys.readouterr().err
+
+
+def test_a_log_counts_what_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many rows or events are done, and of how many; what ends at once leaves no line."""
+    with CountMeter("Verifying", "rows", seconds=0.01, first_seconds=0.01) as meter:
+        meter.show(3, 7)
+        assert wait_until(lambda: meter.lines > 1)
+        meter.show(5, None)
+        seen = meter.lines
+        assert wait_until(lambda: meter.lines > seen + 1)
+    told = capsys.readouterr().err.splitlines()
+    assert told[1].startswith("Verifying: 3 of 7 rows, ")
+    assert told[-1].startswith("Verifying: 5 rows, ")
+    with CountMeter("Auditing", "events") as meter:
+        assert list(counted("abc", meter.show, 3)) == ["a", "b", "c"]
+    assert capsys.readouterr().err == ""
 
 
 def test_bad_lines_are_named(machine: Machine) -> None:

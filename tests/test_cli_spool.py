@@ -460,7 +460,7 @@ def test_hostile_events_harm_nobody(quiet: Machine) -> None:
 def test_bars_are_as_long_as_their_counts(quiet: Machine) -> None:
     """The day with the most events has the longest bar; a part of it stands for each name.
 
-    A terminal gets a colour for each name; NO_COLOR and a pipe get none, and marks differ.
+    A terminal gets blocks, with a colour for each name; NO_COLOR and a pipe get marks that differ.
     """
     for day, count in ((1, 40), (2, 20), (3, 1)):
         time = NOW + timedelta(days=day)
@@ -469,12 +469,14 @@ def test_bars_are_as_long_as_their_counts(quiet: Machine) -> None:
     (coloured,) = draw_all(quiet, [("spool stats", 80)])
     drawn = ESCAPE.sub("", coloured)
     assert drawn != coloured
-    bars = re.findall(r"^  2026-11-(\d\d) +(\d+)  ([#=]+)$", drawn, re.MULTILINE)
+    bars = re.findall(r"^  2026-11-(\d\d) +(\d+)  (▇+)$", drawn, re.MULTILINE)
     assert [each[:2] for each in bars] == [("24", "40"), ("25", "20"), ("26", "1")]
     most, half, least = (bar for _, _, bar in bars)
     assert len(most) // 2 - 1 <= len(half) <= len(most) // 2 + 1
     assert len(least) <= 2
-    assert abs(most.count("#") - most.count("=")) <= 1
+    parts = [len(each) for each in re.findall(r"\x1b\[3\dm(▇+)", coloured)[:2]]
+    assert abs(parts[0] - parts[1]) <= 1
+    assert "▇ cli_cmd  ▇ session" in drawn or "▇ session  ▇ cli_cmd" in drawn
     runs = [("spool stats", 80), ("spool stats", 0)]
     for plain in draw_all(quiet, runs, variables={"NO_COLOR": "1"}):
         assert "\x1b" not in plain

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import zipfile
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import wheels
 from tests.support.commands import run_inside
 from tests.support.desks import FOLDER, REAL_NODES, read_powershell, write_scripts
 from usagectl import catalogue
@@ -215,19 +213,3 @@ def test_writes_the_files(machine: Machine) -> None:
     (machine.cwd / "file").write_text("")
     found = run_inside(environment, "completion", "--write", "file", "--json")
     assert (found.status, found.envelope["errors"][0]["code"]) == (3, "file-unwritable")
-
-
-def test_wheel_has_the_files_where_shells_look(tmp_path: Path) -> None:
-    """A prefix that the wheel is installed into has each script where its shell searches."""
-    with zipfile.ZipFile(wheels.build(wheels.PROGRAM, tmp_path)) as archive:
-        shared = {
-            name.partition(".data/data/")[2]: archive.read(name)
-            for name in archive.namelist()
-            if ".data/data/" in name
-        }
-    assert shared == {
-        "share/bash-completion/completions/usagectl": (FOLDER / "usagectl.bash").read_bytes(),
-        "share/zsh/site-functions/_usagectl": (FOLDER / "_usagectl").read_bytes(),
-        "share/fish/vendor_completions.d/usagectl.fish": (FOLDER / "usagectl.fish").read_bytes(),
-        "share/usagectl/usagectl.ps1": (FOLDER / "usagectl.ps1").read_bytes(),
-    }

@@ -51,6 +51,26 @@ def test_the_core_has_all_code_and_the_program_none(core: Path, program: Path) -
     assert [name for name in files_of(program) if not name.startswith("usagectl-")] == []
 
 
+def test_completions_and_man_page_lie_where_they_are_looked_for(program: Path) -> None:
+    """A prefix that the wheel is installed into has each where a shell, or `man`, searches."""
+    with zipfile.ZipFile(program) as archive:
+        found = {
+            name.partition(".data/data/")[2]: archive.read(name)
+            for name in archive.namelist()
+            if ".data/data/" in name
+        }
+    assert found == {
+        target: (REPOSITORY / source).read_bytes()
+        for source, target in {
+            "completions/usagectl.bash": "share/bash-completion/completions/usagectl",
+            "completions/_usagectl": "share/zsh/site-functions/_usagectl",
+            "completions/usagectl.fish": "share/fish/vendor_completions.d/usagectl.fish",
+            "completions/usagectl.ps1": "share/usagectl/usagectl.ps1",
+            "man/usagectl.1": "share/man/man1/usagectl.1",
+        }.items()
+    }
+
+
 def test_they_are_one_version(core: Path, program: Path) -> None:
     """Both say the version of the code, and the program takes that core and no other."""
     assert [wheels.metadata_of(each)["Version"] for each in (core, program)] == [__version__] * 2

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAGE = REPOSITORY / "docs" / "library.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-README = tables.README.read_text(encoding="utf-8")
+VERIFY = (REPOSITORY / "docs" / "verify.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL))
 LINES = [
     line.partition("  #")[0].strip()
@@ -113,7 +113,7 @@ def test_a_test_fails_without_its_opt_out(machine: Machine, name: str) -> None:
     assert f"::{name}" in done.stdout
 
 
-# A tool that asks nobody: README's example is for one of any kind.
+# A tool that asks nobody: the page's example is for one of any kind.
 TOOL = f"""#!{sys.executable}
 import os, urllib.request
 if not os.environ.get("DO_NOT_TRACK"):
@@ -122,9 +122,9 @@ if not os.environ.get("DO_NOT_TRACK"):
 """
 
 
-def test_readmes_own_example_fails_without_its_opt_out(machine: Machine) -> None:
+def test_the_example_of_verify_fails_without_its_opt_out(machine: Machine) -> None:
     """It passes as it stands there."""
-    (example,) = re.findall(r"```python\n(def test_.*?)```", README, re.DOTALL)
+    (example,) = re.findall(r"```python\n(def test_.*?)```", VERIFY, re.DOTALL)
     machine.install_program("mytool", TOOL)
     told = []
     for text in (example, example.replace('"DO_NOT_TRACK": "1"', "")):
@@ -151,4 +151,4 @@ def test_names_and_links_lead_somewhere() -> None:
         for each in re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= headings
-    assert "(docs/library.md)" in README
+    assert "(docs/library.md)" in tables.README.read_text(encoding="utf-8")

@@ -112,6 +112,7 @@ def test_what_is_not_here_is_neither_on_nor_off(machine: Machine) -> None:
         found = machine.run("status", "--expect", "off", variables=variables)
         assert found.status == 0
         assert found.stdout.startswith("Nothing here sends: no tool that does was found")
+        assert "\nNext: usagectl status --all lists each tool that is known; " in found.stdout
         own = "off" if value else "local"
         assert states_of(machine.run("status", "--json", variables=variables)) == [own]
         everything = states_of(machine.run("status", "--all", "--json", variables=variables))

@@ -68,6 +68,7 @@ class Options:
     own: tuple[str, ...] = ()  # Hosts that the command is for: a proxy passes them on.
     offline: bool = False  # Whether a proxy passes nothing on.
     grace_seconds: float = 10.0  # The longest wait for what the command leaves running.
+    on_wait: Callable[[float], None] = lambda _seconds: None  # Told how long it waits for that.
 
     @property
     def reaches_containers(self) -> bool:
@@ -171,6 +172,7 @@ class Capture:
             lambda: self.file.sums.requests,
             seconds=self.options.grace_seconds,
             is_ended=is_ended,
+            on_wait=self.options.on_wait,
         )
 
     def finish(self) -> None:

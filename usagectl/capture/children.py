@@ -57,12 +57,13 @@ def wait_for_late(
     seconds: float,
     quiet_seconds: float = _QUIET_SECONDS,
     is_ended: Callable[[], bool] = lambda: False,
+    on_wait: Callable[[float], None] = lambda _seconds: None,
 ) -> None:
     """Wait until nothing of a command runs any more and nothing comes in for `quiet_seconds`.
 
     That is for `seconds` at most, or until `is_ended`. `still_runs` answers as
     `has_descendants` does, `is_busy` is true while a request is under way, and `count` tells
-    how many there were so far.
+    how many there were so far. `on_wait` is told again and again how long the wait is so far.
     """
     # What the command has sent by its end is taken in, however short the wait.
     began = time.monotonic()
@@ -78,6 +79,7 @@ def wait_for_late(
             return
         if not left and now - since >= quiet:
             return
+        on_wait(now - began)
         time.sleep(min(_STEP_SECONDS, quiet_seconds))
 
 

@@ -113,6 +113,7 @@ class SealedCapture:
             seconds=self.options.grace_seconds,
             quiet_seconds=_QUIET_SECONDS,
             is_ended=is_ended,
+            on_wait=self.options.on_wait,
         )
 
     def _count(self) -> int:

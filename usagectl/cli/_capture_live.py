@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 3
 _MOST_ROWS = 15
+_MOST_BARS = 5
+_PATIENCE_SECONDS = 2.0
+"""How long nobody asks why nothing happens."""
+
 _LEAST_WIDTH = 72
 _TITLES = ("time", "tool", "path", "events", "bytes")
 
@@ -46,11 +50,24 @@ def watch(*, is_wanted: bool, has_table: bool) -> Iterator[Watcher]:
 
         from usagectl.cli._render import error_console
 
-        table = _ArrivalTable()
+        table = ArrivalTable()
         with Live(table, console=error_console(), refresh_per_second=4):
             yield Watcher(table.add, table.add_refusal, table.add_observed)
     else:
         yield Watcher(_print_arrival, _print_refusal, _print_observed)
+
+
+def telling_of_wait(grace: float) -> Callable[[float], None]:
+    """Return what says, once and after a while, why the answer does not come."""
+    told: list[float] = []
+
+    def tell(seconds: float) -> None:
+        if seconds >= _PATIENCE_SECONDS and not told:
+            told.append(seconds)
+            text = f"Waiting for what still runs behind it, {grace:g} s at most; --grace sets that."
+            _output.print_remark(text)
+
+    return tell
 
 
 def _print_refusal(refusal: Refusal) -> None:
@@ -85,16 +102,18 @@ def _now() -> str:
     return time.strftime("%H:%M:%S")
 
 
-class _ArrivalTable:
-    """Table of the newest requests; filled by one thread and drawn by another."""
+class ArrivalTable:
+    """Table of the newest requests, and a bar for each sender; filled and drawn by two threads."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[str, ...]] = deque(maxlen=_MOST_ROWS)
         self._requests = self._refused = 0
+        self._senders: Counter[str] = Counter()
 
     def add(self, arrival: Arrival) -> None:
         """Add a request; the next refresh draws it."""
         self._requests += 1
+        self._senders[" ".join(filter(None, (arrival.tool, arrival.host)))] += 1
         self._rows.append(_cells(arrival))
 
     def add_refusal(self, refusal: Refusal) -> None:
@@ -110,11 +129,16 @@ class _ArrivalTable:
     def __rich_console__(
         self, _console: Console, options: ConsoleOptions
     ) -> Iterator[Table | Text]:
-        """Draw the table; on a narrow terminal each row as a line that wraps at words."""
+        """Draw the table; on a narrow terminal each row as a line that wraps at words.
+
+        Nothing before the first row: what is to be set for a program stands there still.
+        """
         from rich.table import Table
         from rich.text import Text
 
         rows = [tuple(map(printable_line, row)) for row in tuple(self._rows)]
+        if not rows:
+            return
         if options.max_width < _LEAST_WIDTH:
             yield from (Text("  ".join(filter(None, row))) for row in rows)
         else:
@@ -125,5 +149,19 @@ class _ArrivalTable:
             for row in rows:
                 table.add_row(*map(Text, row))
             yield table
+            yield from self._bars(options)
         refused = f", {self._refused} turned away" if self._refused else ""
         yield Text(f"{count_of(self._requests, 'request')} so far{refused}", style="italic")
+
+    def _bars(self, options: ConsoleOptions) -> Iterator[Text]:
+        """Draw who sent how many requests, as soon as there is something to compare."""
+        from rich.text import Text
+
+        from usagectl.cli._render import bar_texts
+
+        most = self._senders.most_common(_MOST_BARS)
+        if len(most) > 1:
+            rows = {name: {"requests": count} for name, count in most}
+            has_blocks = options.encoding.startswith("utf")
+            *bars, _legend = bar_texts(rows, width=options.max_width, has_blocks=has_blocks)
+            yield from (Text(), *bars, Text())

@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:  # An application may have brought Typer wi
     raise LibraryMissingError("rich") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from usagectl.tools.base import Caution
 
@@ -38,6 +38,7 @@ _TERM_WIDTH = 24
 _LAST_WIDTH = 16
 _BARS_WIDTH = 100
 _BAR_MARKS = "#=+-*o"
+_BAR_BLOCK = "▇"  # It leaves a gap to the bar of the line above.
 _BAR_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "red")
 _MOST_CHARACTERS = 64 * 1024
 _MOST_BRACKETS = 200
@@ -85,14 +86,14 @@ _BAR_WIDTH = 40
 class BarMeter:
     """A progress bar on stderr."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, unit: str = "events") -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
         self._progress = Progress(
             "{task.description}",
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            "events",
+            unit,
             TimeRemainingColumn(),
             console=error_console(),
             transient=True,
@@ -183,6 +184,50 @@ def _is_as_laid_out(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return text.isprintable() and text in spellings
+
+
+def bar_texts(
+    rows: Mapping[str, Mapping[str, int]],
+    *,
+    width: int,
+    has_blocks: bool,
+    styles: Mapping[str, str] | None = None,
+) -> Iterator[Text]:
+    """Yield a line for each row, its count and a bar with a part for each name; then a legend."""
+    names = list(dict.fromkeys(name for counts in rows.values() for name in counts))
+    drawn = {
+        name: (_BAR_BLOCK if has_blocks else mark, (styles or {}).get(name, style))
+        for name, mark, style in zip(names, cycle(_BAR_MARKS), cycle(_BAR_STYLES), strict=False)
+    }
+    totals = {row: sum(counts.values()) for row, counts in rows.items()}
+    digits = max((len(str(total)) for total in totals.values()), default=1)
+    label = max(map(cell_len, map(printable_line, rows)), default=0)
+    room = max(min(width, _BARS_WIDTH) - label - digits - 6, 4)
+    most = max(totals.values(), default=1)
+    for row, counts in rows.items():
+        shown = printable_line(row)
+        text = Text(f"  {shown}{' ' * (label - cell_len(shown))}  {totals[row]:>{digits}}  ")
+        parts = [(*drawn[name], counts[name]) for name in names if name in counts]
+        yield text.append_text(_bar(parts, room, most))
+    legend = Text("  ")
+    for name, (mark, style) in drawn.items():
+        legend.append(f"{mark} ", style=style)
+        legend.append(f"{printable_line(name)}  ")
+    yield legend
+
+
+def _bar(parts: Sequence[tuple[str, str, int]], room: int, most: int) -> Text:
+    """Draw one bar of marks, styles and counts; the smallest one has a mark still."""
+    text = Text()
+    begun = end = 0
+    for mark, style, count in parts:
+        begun += count
+        width = round(begun * room / most) - end
+        text.append(mark * width, style=style)
+        end += width
+    if not end:
+        text.append(parts[0][0], style=parts[0][1])
+    return text
 
 
 class Page:
@@ -350,32 +395,26 @@ class Page:
         else:
             self.line(text)
 
-    def bars(self, days: Mapping[str, Mapping[str, int]]) -> None:
-        """Draw a bar for each day, in proportion to its count, with a part for each name."""
-        names = list(dict.fromkeys(name for counts in days.values() for name in counts))
-        styles = dict(zip(names, cycle(_BAR_STYLES), strict=False))
-        marks = dict(zip(names, cycle(_BAR_MARKS), strict=False))
-        totals = {day: sum(counts.values()) for day, counts in days.items()}
-        digits = max((len(str(total)) for total in totals.values()), default=1)
-        label = max(map(len, days), default=0)
-        room = max(min(self._console.width, _BARS_WIDTH) - label - digits - 6, 4)
-        most = max(totals.values(), default=1)
-        for day, counts in days.items():
-            text = Text(f"  {printable_line(day):{label}}  {totals[day]:>{digits}}  ")
-            begun = end = 0
-            for name in names:
-                begun += counts.get(name, 0)
-                width = round(begun * room / most) - end
-                text.append(marks[name] * width, style=styles[name])
-                end += width
-            if not end:
-                text.append(marks[next(iter(counts))], style=styles[next(iter(counts))])
+    def bars(
+        self, rows: Mapping[str, Mapping[str, int]], *, styles: Mapping[str, str] | None = None
+    ) -> None:
+        """Draw a bar for each row, in proportion to its count, with a part for each name.
+
+        `styles` has the colours of names; without one for a name it gets the next that is free.
+        """
+        for text in bar_texts(rows, width=self.width, styles=styles, has_blocks=self._has_blocks):
             self._draw_stripped(text)
-        legend = Text("  ")
-        for name in names:
-            legend.append(f"{marks[name]} ", style=styles[name])
-            legend.append(f"{printable_line(name)}  ")
-        self._draw_stripped(legend)
+
+    @property
+    def is_watched(self) -> bool:
+        """True if stdout is a terminal: drawings are for that alone."""
+        return sys.stdout.isatty()
+
+    @property
+    def _has_blocks(self) -> bool:
+        """True if bars are blocks, told apart by their colours; else by their marks."""
+        is_coloured = self._console.color_system is not None
+        return self.is_watched and is_coloured and self._console.encoding.startswith("utf")
 
     def cautions(self, cautions: Sequence[tuple[str, Caution]]) -> None:
         """Draw warnings, each with the parts that it concerns and the next step."""

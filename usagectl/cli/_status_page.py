@@ -65,7 +65,7 @@ def show(environment: Environment, found: Report, names: Sequence[str], *, revea
         _show_tool(page, environment, found, name)
     page.heading("On this machine")
     page.rows(_facts(found, names, reveal=reveal))
-    page.next_step(_next_step(found.consents, names))
+    page.next_step(_next_step(found.consents, names, environment.system))
 
 
 def _headline(consents: Sequence[Consent], names: Sequence[str]) -> str:
@@ -262,12 +262,18 @@ def _yes_or_no(value: bool) -> str:  # noqa: FBT001
     return "yes" if value else "no"
 
 
-def _next_step(consents: Sequence[Consent], names: Sequence[str]) -> str:
+def _next_step(consents: Sequence[Consent], names: Sequence[str], system: str) -> str:
     loud = [part for part in consents if part.counts and part.telemetry in ("on", "unknown")]
     if loud:
         return f"{way_off(loud, names)} switches off what it can; {_more_on(loud[0].tool)}."
     if names:
         return f"{_more_on(names[0])}."
+    if not any(part.counts and part.tool != OWN_NAME for part in consents):
+        way = "--sealed" if system == "Linux" else "--proxy"
+        return (
+            "usagectl status --all lists each tool that is known; "
+            f"usagectl capture {way} -- CMD shows what any command tries to send."
+        )
     return "usagectl preview --if-enabled shows what would be sent if it were on."
 
 

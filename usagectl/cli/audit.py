@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
@@ -15,6 +16,7 @@ from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import DryRun, parse_states
+from usagectl.cli._progress import meter_of
 from usagectl.errors import FileUnreadableError, NoEventsError, UsagectlError, UsageError, count_of
 from usagectl.machine.environment import with_account_home
 from usagectl.notice import declared
@@ -34,6 +36,7 @@ app = new_app()
 apps = {"audit": app}
 
 _SHOWN = 50
+_BARS = 8
 _STYLES = {"error": "red", "warning": "yellow", "note": ""}
 
 File = Annotated[
@@ -317,17 +320,12 @@ def _no_events(audited: Audited) -> NoEventsError:
 
 
 @contextmanager
-def _meter(size: int | None) -> Iterator[Callable[[int, int], None] | None]:
-    """Show progress on a terminal, with the number of events that the bytes read let expect."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from usagectl.cli._render import BarMeter
-
-    with BarMeter("Auditing") as bar:
+def _meter(size: int | None) -> Iterator[Callable[[int, int], None]]:
+    """Show progress, with the number of events that the bytes read let expect."""
+    with meter_of("Auditing", "events") as show:
 
         def show_progress(events: int, read: int) -> None:
-            bar.show(events, max(events, events * size // read) if size and read else None)
+            show(events, max(events, events * size // read) if size and read else None)
 
         yield show_progress
 
@@ -335,6 +333,8 @@ def _meter(size: int | None) -> Iterator[Callable[[int, int], None] | None]:
 def _show(audited: Audited) -> None:
     page, counting = _output.new_page(), audited.counting
     page.line(_headline(audited), style="bold")
+    if page.is_watched:
+        _show_bars(page, counting)
     _show_table(page, counting)
     _show_details(page, counting[:_SHOWN])
     _show_suppressed(page, [each for each in audited.result.findings if each.suppressed])
@@ -361,6 +361,18 @@ def _audited(result: AuditResult) -> str:
     if not result.other_requests:
         return events
     return f"{events} and {others}" if result.events else others
+
+
+def _show_bars(page: Page, findings: Sequence[Finding]) -> None:
+    """Draw how often each rule was broken, for whoever looks; the table has the same numbers."""
+    rules: dict[str, Counter[str]] = {}
+    for each in findings:
+        rules.setdefault(f"{each.rule} {each.name}", Counter())[each.level] += each.count
+    if len(rules) > 1:
+        page.line()
+        ordered = sorted(rules.items(), key=lambda rule: -rule[1].total())
+        page.bars(dict(ordered[:_BARS]), styles={**_STYLES, "note": "cyan"})
+        page.more(len(ordered) - _BARS, " below")
 
 
 def _show_table(page: Page, findings: Sequence[Finding]) -> None:

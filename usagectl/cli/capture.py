@@ -101,6 +101,7 @@ def capture(
 
 def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> Options:
     from usagectl.capture import Options
+    from usagectl.cli import _capture_live
 
     return Options(
         file=None if chosen.output is None else environment.cwd / chosen.output,
@@ -114,6 +115,7 @@ def _options(chosen: Chosen, environment: Environment, *, has_command: bool) -> 
         own=tuple(chosen.own or ()),
         offline=chosen.offline,
         grace_seconds=chosen.grace,
+        on_wait=_capture_live.telling_of_wait(chosen.grace),
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun, Rejected, Sent, States, Yes, parse_states, selecting
+from usagectl.cli._progress import counted, meter_of
 from usagectl.errors import FolderUnknownError, UsagectlError, UsageError, count_of
 from usagectl.events.record import in_utc, to_line
 from usagectl.machine import files
@@ -92,10 +93,10 @@ def list_events(
     with open_spool(invocation.environment, read_only=True) as spool:
         total = spool.count(states, selection)
         # Of many events their bodies would fill the memory, and none is shown.
-        found = [
-            entry._replace(body=b"")
-            for entry in spool.entries(states, selection, newest=limit or None)
-        ]
+        entries = spool.entries(states, selection, newest=limit or None)
+        with meter_of("Reading", "events") as show_done:
+            planned = min(total, limit or total)
+            found = [each._replace(body=b"") for each in counted(entries, show_done, planned)]
     return _output.Answer(
         lambda: {"events": as_data(found), "shown": len(found), "total": total},
         lambda: _show_list(found, total, states),
@@ -215,7 +216,10 @@ def export(
             _output.print_raw(() if dry_run else texts)
             return None
         target = invocation.environment.cwd / file
-        count, size = files.write_lines(target, texts, replaces=force, dry_run=dry_run)
+        planned = spool.count(states, selection)
+        with meter_of("Exporting", "events") as show:
+            lines = counted(texts, show, planned)
+            count, size = files.write_lines(target, lines, replaces=force, dry_run=dry_run)
     form = "events" if events else "records"
     data = {"file": str(target), "events": count, "bytes": size, "form": form, "dry_run": dry_run}
     return _output.Answer(lambda: data, lambda: _show_export(target, count, size, dry_run=dry_run))
@@ -307,6 +311,7 @@ def _instant(text: str) -> str:
 def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) -> None:
     """Draw events, one a line; those of one answer stand below it."""
     page = _output.new_page()
+    width = page.width  # Rich asks the terminal each time.
     verb = " or ".join("waiting" if state == "pending" else state for state in states)
     if not entries:
         page.line(f"No such event is {verb}.", style="bold")
@@ -319,7 +324,7 @@ def _show_list(entries: Sequence[Entry], total: int, states: Sequence[State]) ->
         page.line()
         if handover is not None or len(states) > 1:
             page.line(_fate(state, handover), style="dim")
-        page.rows([_row(entry, page.width) for entry in group])
+        page.rows([_row(entry, width) for entry in group])
     page.line()
     if is_cut:
         page.line("--limit 0 shows all.")

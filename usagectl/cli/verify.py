@@ -12,13 +12,14 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._progress import meter_of
 from usagectl.errors import FileExistsAlreadyError, UsagectlError, count_of, quote
 from usagectl.machine.file_errors import unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from usagectl.verify import Report, Result
+    from usagectl.verify import Report, Result, Row, Trials
 
 app = new_app()
 apps = {"verify": app}
@@ -116,7 +117,8 @@ def verify(
     for need in () if invocation.as_json else subject.verify.needs:
         _output.print_remark(f"{subject.entry.title} needs {need} for all that it sends.")
     with _keeping(keep) as kept:
-        report = Trials(subject, environment, keep=kept).run(rows)
+        trials = Trials(subject, environment, keep=kept)
+        report = _run(trials, rows)
     version = version_of(report)
     block = {**evidences.block_of(report, environment.now()), "version": version or "unknown"}
 
@@ -131,6 +133,20 @@ def verify(
             draw(report, summary(report))
 
     return _output.Answer(lambda: data_of(report, block), show, failures_of(report, name))
+
+
+def _run(trials: Trials, rows: Sequence[Row]) -> Report:
+    """Run rows, and show how many are done: a tool takes seconds for each."""
+    with meter_of("Verifying", "rows") as show:
+        done = 0
+
+        def count(_result: Result) -> None:
+            nonlocal done
+            done += 1
+            show(done, len(rows))
+
+        show(0, len(rows))
+        return trials.run(rows, on_result=count)
 
 
 @contextmanager

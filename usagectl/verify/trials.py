@@ -62,12 +62,12 @@ class Trials:
         Raises:
             SealUnavailableError: this system seals nothing.
         """
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import ThreadPoolExecutor, as_completed
 
         self.result(ON)
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             tasks = [pool.submit(self.result, row) for row in rows if row.kind != "delay"]
-            for task in tasks:
+            for task in as_completed(tasks):
                 on_result(task.result())
         for row in rows:
             if row.kind == "delay":
