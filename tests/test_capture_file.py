@@ -63,7 +63,9 @@ def test_the_last_line_says_how_it_was_made(machine: Machine) -> None:
     )
     note_run(file.path, {"mode": "sealed", "command": command})
     assert records.load_run(file.path) == {
-        **{"observed": "run", "count": 1, "mode": "sealed"},
+        "observed": "run",
+        "count": 1,
+        "mode": "sealed",
         "command": f"tool * https://t.example/{'*' * len(SECRET)}",
     }
     assert len(list(records.load_observations(file.path))) == 1

@@ -66,13 +66,14 @@ def status(
         _status_page.show(invocation.environment, found, names or (), reveal=reveal)
 
     return _output.Answer(
-        lambda: _data(found, reveal=reveal), show, _failures(found, expect, names or ())
+        lambda: _data(found, reveal=reveal), show, failures(found, expect, names or ())
     )
 
 
-def _failures(
+def failures(
     found: Report, expect: Literal["off", "local"] | None, names: Sequence[str]
 ) -> list[ExpectationFailedError]:
+    """Build the error that names each part which is louder than expected."""
     loud = offending(found.consents, expect, names) if expect else ()
     if not loud:
         return []
