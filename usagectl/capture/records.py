@@ -260,7 +260,8 @@ def build_observation(seen: Seen, *, privacy: Privacy) -> bytes:
 def build_run(members: Mapping[str, object]) -> bytes:
     """Build the line that says how a capture was made, of members that may be shown."""
     whole = {OBSERVED: RUN, "count": 1, **members}
-    return json.dumps(whole, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"  # Words of a command may be any bytes.
 
 
 def masked_command(words: Sequence[str], privacy: Privacy) -> str:

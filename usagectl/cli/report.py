@@ -12,8 +12,8 @@ import typer
 
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
+from usagectl.cli._expectations import failures
 from usagectl.cli._options import DryRun, Tools  # noqa: TC001  (Typer reads the annotations)
-from usagectl.cli.status import failures
 from usagectl.errors import (
     FileExistsAlreadyError,
     FileUnwritableError,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from usagectl import catalogue
 from usagectl._version import __version__
-from usagectl.capture import privacy_of
 from usagectl.catalogue.page import sections
 from usagectl.homes import mask_homes
-from usagectl.report import captures, sums
+from usagectl.machine.environment import homes_of
+from usagectl.report import sums
 from usagectl.showing import as_data, part_data
 from usagectl.status import collect, offending
 
@@ -48,10 +49,10 @@ def build(
         FileCorruptError: a file is no capture.
     """
     found = found or collect(environment, names)
-    read = [captures.read(environment, file) for file in files]
+    read = _captures(environment, files)
     known = list(_known(found))
     document = {
-        "time": as_data(environment.now()),
+        "time": as_data(environment.now().astimezone(UTC)),
         "usagectl": __version__,
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "tools": [part_data(part, found.machine_ids) for part in found.consents],
@@ -63,8 +64,16 @@ def build(
         "captures": read,
         "inputs": [{name: each[name] for name in ("file", "sha256", "size")} for each in read],
     }
-    shown: Document = _shown(document, privacy_of(environment, reveal=False).homes)
+    shown: Document = _shown(document, homes_of(environment))
     return {**shown, "sha256": sums.digest_of(shown)}
+
+
+def _captures(environment: Environment, files: Sequence[Path]) -> list[dict[str, Any]]:
+    if not files:
+        return []
+    from usagectl.report import captures  # it loads what can open a socket
+
+    return [captures.read(environment, file) for file in files]
 
 
 def _expected(

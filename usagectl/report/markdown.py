@@ -25,7 +25,7 @@ def write(data: Mapping[str, Any]) -> str:
             f"- {escaped(each['tool'])}: {escaped(each['text'])}" for each in data["not_covered"]
         ]
         parts += ["### What no opt-out covers", "\n".join(rows)]
-    made = f"usagectl {data['usagectl']}, {data['time']}, {data['environment']['system']}"
+    made = f"usagectl {data['usagectl']}, {words.instant(data['time'])}, {data['environment']['system']}"
     parts.append(f"{escaped(made)}. SHA-256 of its data: `{_plain(data['sha256'])}`")
     return "\n\n".join(parts) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from usagectl.errors import count_of
@@ -77,6 +78,8 @@ def headline(data: Mapping[str, Any]) -> str:
     loud = _named(tools, "on")
     unsure = _named(tools, "unknown")
     total = count_of(len(others | set(loud)), "tool")
+    if loud and total == "1 tool":
+        return f"The one tool found on this machine sends usage data: {loud[0]}."
     if loud:
         verb = "sends" if len(loud) == 1 else "send"
         return f"{len(loud)} of {total} found on this machine {verb} usage data: {_listed(loud)}."
@@ -144,6 +147,12 @@ def is_offending(tool: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
         (each["name"], each["part"]) == (tool["name"], tool["part"])
         for each in expected["offending"]
     )
+
+
+def instant(text: str | None) -> str:
+    """Write an instant of JSON for a person, to the second."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?\+00:00", text or "")
+    return f"{found[1]} {found[2]} UTC" if found else text or ""
 
 
 def expectation(data: Mapping[str, Any]) -> str:
