@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from collections import deque
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -353,7 +354,8 @@ def load_run(file: Path) -> Mapping[str, object] | None:
     Raises:
         OSError: it cannot be read.
     """
-    return next(reversed([*_load(file, _parse_run)]), None)
+    last = deque(_load(file, _parse_run), maxlen=1)
+    return last[0] if last else None
 
 
 def _load(file: Path, parse: Callable[[bytes], _Line | None]) -> Iterator[_Line]:

@@ -9,14 +9,14 @@ from usagectl import audit
 from usagectl.capture import hosts, load, records, traffic
 from usagectl.capture.file import Sums, Target
 from usagectl.capture.traffic import COUNTED, KINDS, HostTraffic
-from usagectl.errors import FileCorruptError, quote
+from usagectl.errors import FileCorruptError, FileUnreadableError, quote
 from usagectl.events.reading import UNPARSED
 from usagectl.machine.file_errors import unreadable
 from usagectl.report import sums
 from usagectl.showing import as_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from usagectl.capture.observations import Seen
@@ -35,6 +35,8 @@ def read(environment: Environment, file: Path) -> dict[str, Any]:
         FileUnreadableError: it cannot be read.
         FileCorruptError: it is no capture.
     """
+    if file.exists() and not file.is_file():
+        raise FileUnreadableError(file, reason="it is not a regular file")
     try:
         sha256, size = sums.of_file(file)
         run = records.load_run(file)
@@ -45,8 +47,9 @@ def read(environment: Environment, file: Path) -> dict[str, Any]:
     if size and run is None and not requests.is_capture:
         hint = f"usagectl capture -o {quote(str(file))} --force -- CMD"
         raise FileCorruptError(file, reason="it is no capture of usagectl's", hint=hint)
-    noted = run or {}
+    noted, name = run or {}, _namer(environment)
     rows = _rows_of(noted.get("hosts")) if run else requests.rows()
+    rows = [{**row, "host": name(row["host"])} for row in rows]
     return {
         "file": sums.name_of(file, environment.cwd),
         "sha256": sha256,
@@ -60,11 +63,18 @@ def read(environment: Environment, file: Path) -> dict[str, Any]:
         "requests": requests.count,
         "events": requests.events,
         "bytes": _number(noted, "bytes"),
+        **{name: _number(noted, name) or 0 for name in ("refused", "unstored")},
         "hosts": rows,
         "by_tool": _by_tool(rows) or requests.by_tool(),
         "not_seen": [*_gaps_of(noted.get("not_seen"))],
         "audit": as_data(found),
     }
+
+
+def _namer(environment: Environment) -> Callable[[str], str]:
+    """Return what hides the name of a host that tells on somebody: a file may be a revealed one."""
+    shown = audit.Auditor(audit.Context.from_environment(environment)).shown_name
+    return lambda host: "*" if shown(host) == "*" else host
 
 
 class _Requests:

@@ -25,7 +25,8 @@ def write(data: Mapping[str, Any]) -> str:
             f"- {escaped(each['tool'])}: {escaped(each['text'])}" for each in data["not_covered"]
         ]
         parts += ["### What no opt-out covers", "\n".join(rows)]
-    made = f"usagectl {data['usagectl']}, {words.instant(data['time'])}, {data['environment']['system']}"
+    when, system = words.instant(data["time"]), data["environment"]["system"]
+    made = f"usagectl {data['usagectl']}, {when}, {system}"
     parts.append(f"{escaped(made)}. SHA-256 of its data: `{_plain(data['sha256'])}`")
     return "\n\n".join(parts) + "\n"
 
@@ -57,6 +58,8 @@ def _capture(capture: Mapping[str, Any]) -> Iterator[str]:
     what = capture["command"] or capture["file"]
     yield f"### Caught: {escaped(what)}"
     yield escaped(" ".join(words.WAYS[capture["mode"]]))
+    if told := words.lost(capture):
+        yield escaped(told)
     rows = [
         (row["host"], words.owner_of(row), str(row["requests"]), _bytes(row))
         for row in capture["hosts"]

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from usagectl.errors import StateError, quote
+from usagectl.errors import FileUnreadableError, StateError, quote
 from usagectl.showing import printable_line
 
 if TYPE_CHECKING:
@@ -81,10 +81,13 @@ def check(environment: Environment, file: Path, *, signers: Path | None = None) 
 
     Raises:
         SignerMissingError: there is a signature, and no ssh-keygen.
+        FileUnreadableError: there is no file of allowed signers.
     """
     signature = Path(f"{file}{SUFFIX}")
     if not signature.is_file():
         return Signature("none")
+    if signers is not None and not signers.is_file():
+        raise FileUnreadableError(signers, reason="there is no such file")
     data = file.read_bytes()
     told = ("-n", NAMESPACE, "-s", str(signature))
     fits = _run(environment, "check-novalidate", *told, data=data)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from usagectl.errors import FileCorruptError, FileUnreadableError
+from usagectl.errors import FileCorruptError
 from usagectl.machine.file_errors import unreadable
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def digest_of(data: Mapping[str, object]) -> str:
     """
     members = {name: value for name, value in data.items() if name != "sha256"}
     text = json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.replace("\x7f", "\\u007f").encode()).hexdigest()
+    return hashlib.sha256(
+        text.replace("\x7f", "\\u007f").encode("utf-8", "backslashreplace")
+    ).hexdigest()
 
 
 def of_file(file: Path) -> tuple[str, int]:
@@ -111,10 +113,8 @@ def _check_input(
 
 
 def _sum_of(file: Path) -> str | None:
+    """Return the sum of a regular file; a report may name a device, which has no end."""
     try:
-        return of_file(file)[0]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it has no name that a file can have"
-        raise FileUnreadableError(file, reason=reason.lower()) from error
+        return of_file(file)[0] if file.is_file() else None
+    except OSError as error:
+        raise unreadable(file, error) from error

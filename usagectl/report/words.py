@@ -155,6 +155,16 @@ def instant(text: str | None) -> str:
     return f"{found[1]} {found[2]} UTC" if found else text or ""
 
 
+def lost(capture: Mapping[str, Any]) -> str:
+    """Say what came and is not in a capture's file; empty where nothing is missing."""
+    told = []
+    if capture["unstored"]:
+        told.append(f"{count_of(capture['unstored'], 'request')} could not be written to the file")
+    if capture["refused"]:
+        told.append(f"{count_of(capture['refused'], 'request')} turned away, unread")
+    return f"{' and '.join(told)}." if told else ""
+
+
 def expectation(data: Mapping[str, Any]) -> str:
     """Say in a sentence what was expected and whether it is so; empty where nothing was."""
     expected = data["expected"]
