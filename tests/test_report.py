@@ -119,6 +119,27 @@ def test_a_capture_that_does_not_say_how_it_was_made(machine: Machine) -> None:
     assert "does not say which command" in (machine.cwd / "report.html").read_text()
 
 
+def test_a_capture_is_not_believed_beyond_its_form(machine: Machine) -> None:
+    """What was lost is said; the name of a host that tells on somebody here is not shown.
+
+    A file may have been kept with --reveal, or written by anybody.
+    """
+    machine.variables["USER"] = "canaryuser"
+    row = {"host": "canaryuser.example", "kind": "own-kind", "requests": "3", "port": True}
+    lay_capture(machine, run={"hosts": [row], "unstored": 2, "refused": 1, "mode": "secret"})
+    words_ = ("--capture", "out.jsonl", "-o", "report.html", "-o", "report.json")
+    shown = report(machine, *words_, "--markdown").stdout
+    told = "2 requests could not be written to the file and 1 request turned away, unread."
+    html = (machine.cwd / "report.html").read_text()
+    assert told in html
+    assert told in shown
+    data = json.loads((machine.cwd / "report.json").read_text())["data"]
+    (found,) = data["captures"][0]["hosts"]
+    assert (found["host"], found["kind"], found["requests"]) == ("*", "unknown", 0)
+    assert (found["port"], data["captures"][0]["mode"]) == (None, None)
+    assert "canaryuser" not in html + shown + json.dumps(data)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "code"),
     [
@@ -329,6 +350,9 @@ def test_one_changed_byte_is_found(machine: Machine) -> None:
     assert states() == (1, ["changed", "match"])
     shown = report(machine, "--verify", "report.json")
     assert "it does not stand" in shown.stdout
+    hostile_data = {"sha256": "x", "inputs": [{"file": "/dev/zero"}, {"file": "\ud800\0"}, 7]}
+    saved.write_text(json.dumps({"data": hostile_data}))
+    assert states() == (1, ["changed", "gone", "gone"])
     saved.write_text("{}")
     assert report(machine, "--verify", "report.json", "--json").envelope["errors"][0]["code"] == (
         "file-corrupt"
@@ -359,6 +383,8 @@ def test_a_signature_is_made_and_checked(machine: Machine) -> None:
 
     assert checked("--allowed-signers", "ann.signers") == (0, "trusted", "ann@example.com")
     assert checked("--allowed-signers", "bob.signers")[:2] == (1, "unknown-signer")
+    gone = report(machine, "--verify", "report.json", "--allowed-signers", "gone", "--json")
+    assert gone.envelope["errors"][0]["code"] == "file-unreadable"
     assert checked()[:2] == (0, "unknown-signer")
     assert "ED25519" in checked()[2]
     told = report(machine, "--verify", "report.json").stdout
