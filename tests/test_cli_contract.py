@@ -81,7 +81,10 @@ KEYS: dict[str, dict[str, str]] = {
     "replay": {"": f"{REPLAYED} endpoint dry_run"},
     "audit": {"": AUDIT, "findings[]": FINDING, "totals": "error warning note suppressed"},
     "report": {
-        "": "time usagectl environment tools expected known not_covered captures inputs sha256",
+        "": (
+            "time usagectl environment tools not_found expected known not_covered captures inputs "
+            "sha256"
+        ),
         "environment": "is_ci is_docker system",
         "tools[]": PART,
         "known[]": "name title source evidence quirks not_covered",

@@ -140,6 +140,20 @@ def test_a_capture_is_not_believed_beyond_its_form(machine: Machine) -> None:
     assert "canaryuser" not in html + shown + json.dumps(data)
 
 
+def test_a_tool_that_is_not_here_is_not_said_to_send(machine: Machine) -> None:
+    """One that was asked for by name would; its version is none, and the answer says so first."""
+    machine.install_localstack()
+    shown = report(machine, "localstack", "next", "--markdown").stdout
+    assert "**The one tool found on this machine sends usage data: localstack. " in shown
+    assert "Not found here, and would send: next.**" in shown
+    assert "| next | not found here | Would send | no switch is set: its default holds |" in shown
+    alone = report(machine, "next", "-o", "report.html")
+    assert alone.stdout.startswith("No tool that sends usage data was found on this machine. Not")
+    assert "If it were here, it would send." in (machine.cwd / "report.html").read_text()
+    data = report(machine, "next", "usagectl", "--json").data
+    assert data["not_found"] == ["next"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "code"),
     [

@@ -56,6 +56,7 @@ def build(
         "usagectl": __version__,
         "environment": {each: getattr(found, each) for each in ("is_ci", "is_docker", "system")},
         "tools": [part_data(part, found.machine_ids) for part in found.consents],
+        "not_found": _not_found(found),
         "expected": _expected(found, names, expect),
         "known": known,
         "not_covered": [
@@ -74,6 +75,13 @@ def _captures(environment: Environment, files: Sequence[Path]) -> list[dict[str,
     from usagectl.report import captures  # it loads what can open a socket
 
     return [captures.read(environment, file) for file in files]
+
+
+def _not_found(found: Report) -> list[str]:
+    """Name the tools in the report that were asked for and are not on this machine."""
+    absent = [each.tool for each in found.consents if not each.installation.is_found]
+    ours = {each.tool for each in found.consents if each.is_ours}
+    return [name for name in dict.fromkeys(absent) if name not in ours]
 
 
 def _expected(

@@ -41,7 +41,7 @@ def _add_case(suite: ET.Element, tool: Mapping[str, Any], data: Mapping[str, Any
         "testcase",
         {"classname": f"usagectl.{wanted}", "name": printable_line(name), "time": "0"},
     )
-    verdict, meaning = words.VERDICTS[words.state_of(tool)]
+    verdict, meaning = words.verdict(tool, data)
     because = f"Decided by: {words.decider(tool['decided_by'])}. {meaning}"
     if words.is_offending(tool, data["expected"]):
         message = f"{name} is {tool['telemetry']}, not {wanted}"

@@ -17,7 +17,7 @@ _MOST_FINDINGS = 20
 
 def write(data: Mapping[str, Any]) -> str:
     """Write a report as Markdown: the answer, a table of tools, what was caught, the sums."""
-    parts = [*_answer(data), *_tools(data["tools"])]
+    parts = [*_answer(data), *_tools(data)]
     for each in data["captures"]:
         parts += _capture(each)
     if data["not_covered"]:
@@ -40,12 +40,13 @@ def _answer(data: Mapping[str, Any]) -> Iterator[str]:
         yield escaped(told)
 
 
-def _tools(tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _tools(data: Mapping[str, Any]) -> Iterator[str]:
+    tools = data["tools"]
     rows = [
         (
             words.name_of(each, tools),
-            each["version"] or "",
-            words.VERDICTS[words.state_of(each)][0],
+            words.version(each, data),
+            words.verdict(each, data)[0],
             words.decider(each["decided_by"]),
             each["evidence"],
         )

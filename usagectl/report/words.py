@@ -71,23 +71,46 @@ def name_of(tool: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> str:
     return tool["name"] if is_alone else f"{tool['name']} {tool['part']}"
 
 
+def verdict(tool: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the word for the verdict on a tool, and what that means here."""
+    word, meaning = VERDICTS[state_of(tool)]
+    if tool["name"] not in data["not_found"]:
+        return word, meaning
+    if tool["telemetry"] == "on":
+        return "Would send", "It was not found on this machine. If it were here, it would send."
+    return word, f"It was not found on this machine. If it were here: {meaning}"
+
+
+def version(tool: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Return the version of a tool here, or why there is none."""
+    missing = "not found here" if tool["name"] in data["not_found"] else "not known"
+    return tool["version"] or missing
+
+
 def headline(data: Mapping[str, Any]) -> str:
-    """Say the answer in a sentence."""
-    tools = data["tools"]
+    """Say the answer in a sentence, and in another what tools that are not here would do."""
+    absent = [each for each in data["tools"] if each["name"] in data["not_found"]]
+    here = [each for each in data["tools"] if each["name"] not in data["not_found"]]
+    would = _named(absent, "on")
+    more = f" Not found here, and would send: {_listed(would)}." if would else ""
+    return _answer(here) + more
+
+
+def _answer(tools: Sequence[Mapping[str, Any]]) -> str:
     others = {each["name"] for each in tools if each["name"] != OWN_NAME}
-    loud = _named(tools, "on")
-    unsure = _named(tools, "unknown")
-    total = count_of(len(others | set(loud)), "tool")
-    if loud and total == "1 tool":
+    loud, unsure = _named(tools, "on"), _named(tools, "unknown")
+    total = len(others | set(loud))
+    if loud and total == 1:
         return f"The one tool found on this machine sends usage data: {loud[0]}."
     if loud:
         verb = "sends" if len(loud) == 1 else "send"
-        return f"{len(loud)} of {total} found on this machine {verb} usage data: {_listed(loud)}."
+        share = f"{len(loud)} of {total} tools found on this machine"
+        return f"{share} {verb} usage data: {_listed(loud)}."
     if unsure:
         return f"No tool here is known to send; of {_listed(unsure)} it cannot be told."
     if not others:
         return "No tool that sends usage data was found on this machine."
-    return f"No tool on this machine sends usage data; {total} found."
+    return f"No tool on this machine sends usage data; {count_of(total, 'tool')} found."
 
 
 def captures_line(data: Mapping[str, Any]) -> str:
@@ -129,10 +152,11 @@ def decider(switch: Mapping[str, Any]) -> str:
 
 def evidence_of(known: Mapping[str, Any]) -> list[str]:
     """Say for a tool how what is known of it was seen, of which release and when."""
-    return [
+    told = (
         f"{each['version']}, on {each['date']}: {HOWS.get(each['how'], each['how'])}"
         for each in known["evidence"]
-    ]
+    )
+    return list(dict.fromkeys(told))
 
 
 def owner_of(row: Mapping[str, Any]) -> str:
