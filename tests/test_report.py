@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.support.commands import furnish, run_inside
+from tests.support.machine import REPOSITORY
 from usagectl.capture import records
 from usagectl.capture.file import CaptureFile, note_run
 from usagectl.capture.observations import Observation
@@ -119,6 +120,24 @@ def test_a_capture_that_does_not_say_how_it_was_made(machine: Machine) -> None:
     assert "does not say which command" in (machine.cwd / "report.html").read_text()
 
 
+def test_a_redirected_capture_says_what_it_does_not_catch(machine: Machine) -> None:
+    """It knows tools and no hosts, and what came by another address may be another program's."""
+    file = CaptureFile(machine.environment(), machine.cwd / "led.jsonl", privacy=Privacy())
+    for is_foreign in (False, True):
+        file.store(Request("POST", "/v1/events", "", {}, EVENT, is_foreign=is_foreign))
+    file.close()
+    note_run(file.path, {"mode": "redirect", "command": "localstack start", "hosts": []})
+    shown = report(machine, "--capture", "led.jsonl", "-o", "report.html", "--markdown").stdout
+    html = (machine.cwd / "report.html").read_text()
+    for text in ("address of its own is not caught", "1 request came by another address"):
+        assert text in shown
+        assert text in html
+    (capture,) = report(machine, "--capture", "led.jsonl", "--json").data["captures"]
+    (row,) = capture["by_tool"]
+    assert (row["host"], row["requests"], capture["foreign"]) == (None, 2, 1)
+    assert "led to this machine" in html
+
+
 def test_a_capture_is_not_believed_beyond_its_form(machine: Machine) -> None:
     """What was lost is said; the name of a host that tells on somebody here is not shown.
 
@@ -129,7 +148,7 @@ def test_a_capture_is_not_believed_beyond_its_form(machine: Machine) -> None:
     lay_capture(machine, run={"hosts": [row], "unstored": 2, "refused": 1, "mode": "secret"})
     words_ = ("--capture", "out.jsonl", "-o", "report.html", "-o", "report.json")
     shown = report(machine, *words_, "--markdown").stdout
-    told = "2 requests could not be written to the file and 1 request turned away, unread."
+    told = "2 requests could not be written to the file; 1 request turned away, unread."
     html = (machine.cwd / "report.html").read_text()
     assert told in html
     assert told in shown
@@ -171,6 +190,18 @@ def test_what_is_no_capture_is_refused(
     found = report(machine, "--capture", name, "-o", "report.html", "--json")
     assert (found.status, [each["code"] for each in found.envelope["errors"]]) == (3, [code])
     assert not (machine.cwd / "report.html").exists()
+
+
+def test_the_docs_name_every_member(machine: Machine) -> None:
+    """Of the data, of a capture in it, and of an answer to --verify."""
+    text = (REPOSITORY / "docs" / "report.md").read_text()
+    lay_capture(machine)
+    furnish(machine)
+    data = report(machine, "--capture", "out.jsonl", "-o", "report.json", "--json").data
+    checked = report(machine, "--verify", "report.json", "--json").data
+    parts = (data, data["captures"][0], data["known"][0], checked, *checked["sums"])
+    names = {name for part in (*parts, checked["signature"]) for name in part}
+    assert {name for name in names if f"`{name}`" not in text} == set()
 
 
 def hostile(value: Any, keep: tuple[str, ...] = ()) -> Any:  # noqa: ANN401

@@ -9,7 +9,7 @@ from usagectl import audit
 from usagectl.capture import hosts, load, records, traffic
 from usagectl.capture.file import Sums, Target
 from usagectl.capture.traffic import COUNTED, KINDS, HostTraffic
-from usagectl.errors import FileCorruptError, FileUnreadableError, quote
+from usagectl.errors import FileCorruptError, FileUnreadableError
 from usagectl.events.reading import UNPARSED
 from usagectl.machine.file_errors import unreadable
 from usagectl.report import sums
@@ -45,7 +45,7 @@ def read(environment: Environment, file: Path) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(file, error) from error
     if size and run is None and not requests.is_capture:
-        hint = f"usagectl capture -o {quote(str(file))} --force -- CMD"
+        hint = "usagectl capture --sealed -o out.jsonl -- CMD"
         raise FileCorruptError(file, reason="it is no capture of usagectl's", hint=hint)
     noted, name = run or {}, _namer(environment)
     rows = _rows_of(noted.get("hosts")) if run else requests.rows()
@@ -63,6 +63,7 @@ def read(environment: Environment, file: Path) -> dict[str, Any]:
         "requests": requests.count,
         "events": requests.events,
         "bytes": _number(noted, "bytes"),
+        "foreign": requests.foreign,
         **{name: _number(noted, name) or 0 for name in ("refused", "unstored")},
         "hosts": rows,
         "by_tool": _by_tool(rows) or requests.by_tool(),
@@ -81,7 +82,7 @@ class _Requests:
     """What the lines of a capture say by themselves: requests and what was seen beside them."""
 
     def __init__(self, file: Path) -> None:
-        self.count = self.events = 0
+        self.count = self.events = self.foreign = 0
         self._tools: Counter[str] = Counter()
         self._sums = Sums()
         last = ""
@@ -91,6 +92,7 @@ class _Requests:
                 continue
             last = each.request
             self.count += 1
+            self.foreign += each.is_foreign
             self._tools[str(each.tool)] += 1
             if each.host:
                 target = Target(str(each.host), _as_number(each.port) or 0, str(each.path))

@@ -180,13 +180,16 @@ def instant(text: str | None) -> str:
 
 
 def lost(capture: Mapping[str, Any]) -> str:
-    """Say what came and is not in a capture's file; empty where nothing is missing."""
+    """Say what came and is not in a capture's file, or may be another program's; else nothing."""
     told = []
+    if capture["foreign"]:
+        came = count_of(capture["foreign"], "request")
+        told.append(f"{came} came by another address, maybe of another program")
     if capture["unstored"]:
         told.append(f"{count_of(capture['unstored'], 'request')} could not be written to the file")
     if capture["refused"]:
         told.append(f"{count_of(capture['refused'], 'request')} turned away, unread")
-    return f"{' and '.join(told)}." if told else ""
+    return f"{'; '.join(told)}." if told else ""
 
 
 def expectation(data: Mapping[str, Any]) -> str:
