@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.support.commands import furnish, run_inside
 from tests.support.machine import REPOSITORY
@@ -258,6 +259,20 @@ ATTRIBUTES = {
 }
 
 
+def marks_of(text: str) -> set[str]:
+    """Return what a reader of Markdown finds in a text: kinds of blocks and of marks."""
+    blocks = MarkdownIt("commonmark").enable("table").parse(text)
+    inner = [each for block in blocks for each in block.children or ()]
+    opened = {each.type.removesuffix("_open") for each in (*blocks, *inner) if each.nesting >= 0}
+    return (
+        opened
+        - {"inline", "text", "list_item", "thead", "tbody", "tr", "th", "td"}
+        - {
+            *("text_special", "softbreak"),
+        }
+    )
+
+
 def test_hostile_values_stay_text(machine: Machine) -> None:
     """In HTML, Markdown and XML, whatever field they stand in."""
     data = hostile_document(machine)
@@ -273,6 +288,14 @@ def test_hostile_values_stay_text(machine: Machine) -> None:
     root = ET.fromstring(junit.write(data))  # noqa: S314  (our own)
     assert len(root.findall("./testsuite/testcase")) == len(data["tools"])
     told = markdown.write(data)
+    assert marks_of(told) <= {
+        "heading",
+        "paragraph",
+        "table",
+        "strong",
+        "bullet_list",
+        "code_inline",
+    }
     assert [line for line in told.splitlines() if re.match(r"\s*(# h|<|\| a )", line)] == []
     assert "<" not in told
     rows = [re.sub(r"\\.", "", line) for line in told.splitlines() if line.startswith("|")]

@@ -58,9 +58,10 @@ def _tools(data: Mapping[str, Any]) -> Iterator[str]:
 def _capture(capture: Mapping[str, Any]) -> Iterator[str]:
     what = capture["command"] or capture["file"]
     yield f"### Caught: {escaped(what)}"
-    yield escaped(" ".join(words.WAYS[capture["mode"]]))
-    if told := words.lost(capture):
-        yield escaped(told)
+    gaps = (each["sentence"] for each in capture["not_seen"])
+    yield escaped(
+        " ".join(filter(None, (*words.WAYS[capture["mode"]], words.lost(capture), *gaps)))
+    )
     rows = [
         (row["host"], words.owner_of(row), str(row["requests"]), _bytes(row))
         for row in capture["hosts"]
