@@ -265,6 +265,7 @@ _usagectl_commands() {
                 verify
                 init
                 audit
+                report
                 spool
                 replay
                 emit
@@ -396,6 +397,20 @@ _usagectl_options() {
                 --format
                 --reveal
                 --list-rules
+                --dry-run
+                --json
+                --help,-h)
+            ;;
+        'usagectl report')
+            reply=(+--output,-o
+                +--capture
+                --expect
+                --junit
+                --markdown
+                --sign
+                --verify
+                --allowed-signers
+                --force
                 --dry-run
                 --json
                 --help,-h)
@@ -820,6 +835,36 @@ _usagectl_values() {
             ;;
         'usagectl audit 1')
             reply=(file)
+            ;;
+        'usagectl report --output')
+            reply=(file)
+            ;;
+        'usagectl report -o')
+            reply=(file)
+            ;;
+        'usagectl report --capture')
+            reply=(file)
+            ;;
+        'usagectl report --expect')
+            reply=(choice
+                off
+                local)
+            ;;
+        'usagectl report --junit')
+            reply=(file)
+            ;;
+        'usagectl report --sign')
+            reply=(file)
+            ;;
+        'usagectl report --verify')
+            reply=(file)
+            ;;
+        'usagectl report --allowed-signers')
+            reply=(file)
+            ;;
+        'usagectl report +')
+            reply=(choice
+                "${_usagectl_tools[@]}")
             ;;
         'usagectl spool list --tool')
             reply=(choice

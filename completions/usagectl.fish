@@ -227,6 +227,7 @@ function __usagectl_commands
                 'verify	Run a tool with each of its switches, and say which keep their word.' \
                 'init	Write the file with which verify proves the switches of a tool that records through usagectl.' \
                 'audit	Compare events with the notice: what is undocumented, and what gives secrets away.' \
+                'report	Write what the tools here send, and how that is known, for people who must sign off.' \
                 'spool	Look into the spool: what waits, what was sent, what was refused or lost.' \
                 'replay	Send the events that wait in the spool, and keep what is not taken.' \
                 'emit	Record one event of the notice from a shell script, under its tool\'s switches.' \
@@ -344,6 +345,19 @@ function __usagectl_options
                 '--format	How the answer is written.' \
                 '--reveal	Show examples whole instead of masked.' \
                 '--list-rules	List the rules and what they mean; audit nothing.' \
+                '--dry-run	Say what would change; change nothing.' \
+                '--json	Answer as one JSON object on stdout.' \
+                '--help,-h	Show this message and exit.'
+        case 'usagectl report'
+            printf '%s\n' '+--output,-o	Write the report to this file, a page (.html) or data (.json); can be repeated.' \
+                '+--capture	A file of usagectl capture -o, for the report or --verify; can be repeated.' \
+                '--expect	Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.' \
+                '--junit	Write JUnit XML, a test case a tool; it needs --expect.' \
+                '--markdown	Print the report as Markdown, for a CI summary.' \
+                '--sign	Sign the .json with this SSH key: ssh-keygen writes FILE.sig beside it.' \
+                '--verify	Check a report in JSON: its sums, its inputs, its signature. Exit with 1 if one does not match.' \
+                '--allowed-signers	With --verify: who may have signed, in the form of ssh-keygen.' \
+                '--force	Replace files that are there.' \
                 '--dry-run	Say what would change; change nothing.' \
                 '--json	Answer as one JSON object on stdout.' \
                 '--help,-h	Show this message and exit.'
@@ -709,6 +723,27 @@ function __usagectl_values
                 sarif
         case 'usagectl audit 1'
             printf '%s\n' file
+        case 'usagectl report --output'
+            printf '%s\n' file
+        case 'usagectl report -o'
+            printf '%s\n' file
+        case 'usagectl report --capture'
+            printf '%s\n' file
+        case 'usagectl report --expect'
+            printf '%s\n' choice \
+                off \
+                local
+        case 'usagectl report --junit'
+            printf '%s\n' file
+        case 'usagectl report --sign'
+            printf '%s\n' file
+        case 'usagectl report --verify'
+            printf '%s\n' file
+        case 'usagectl report --allowed-signers'
+            printf '%s\n' file
+        case 'usagectl report +'
+            printf '%s\n' choice \
+                $__usagectl_tools
         case 'usagectl spool list --tool'
             printf '%s\n' choice \
                 $__usagectl_tools

@@ -111,6 +111,7 @@ function global:__usagectl_commands([string]$key) {
             'verify|Run a tool with each of its switches, and say which keep their word.'
             'init|Write the file with which verify proves the switches of a tool that records through usagectl.'
             'audit|Compare events with the notice: what is undocumented, and what gives secrets away.'
+            'report|Write what the tools here send, and how that is known, for people who must sign off.'
             'spool|Look into the spool: what waits, what was sent, what was refused or lost.'
             'replay|Send the events that wait in the spool, and keep what is not taken.'
             'emit|Record one event of the notice from a shell script, under its tool''s switches.'
@@ -240,6 +241,20 @@ function global:__usagectl_options([string]$key) {
             '--format|How the answer is written.'
             '--reveal|Show examples whole instead of masked.'
             '--list-rules|List the rules and what they mean; audit nothing.'
+            '--dry-run|Say what would change; change nothing.'
+            '--json|Answer as one JSON object on stdout.'
+            '--help,-h|Show this message and exit.'
+        }
+        'usagectl report' {
+            '+--output,-o|Write the report to this file, a page (.html) or data (.json); can be repeated.'
+            '+--capture|A file of usagectl capture -o, for the report or --verify; can be repeated.'
+            '--expect|Exit with 1 unless every tool here is off; with `local`, unless nothing is sent.'
+            '--junit|Write JUnit XML, a test case a tool; it needs --expect.'
+            '--markdown|Print the report as Markdown, for a CI summary.'
+            '--sign|Sign the .json with this SSH key: ssh-keygen writes FILE.sig beside it.'
+            '--verify|Check a report in JSON: its sums, its inputs, its signature. Exit with 1 if one does not match.'
+            '--allowed-signers|With --verify: who may have signed, in the form of ssh-keygen.'
+            '--force|Replace files that are there.'
             '--dry-run|Say what would change; change nothing.'
             '--json|Answer as one JSON object on stdout.'
             '--help,-h|Show this message and exit.'
@@ -662,6 +677,36 @@ function global:__usagectl_values([string]$key) {
         }
         'usagectl audit 1' {
             'file'
+        }
+        'usagectl report --output' {
+            'file'
+        }
+        'usagectl report -o' {
+            'file'
+        }
+        'usagectl report --capture' {
+            'file'
+        }
+        'usagectl report --expect' {
+            'choice'
+            'off'
+            'local'
+        }
+        'usagectl report --junit' {
+            'file'
+        }
+        'usagectl report --sign' {
+            'file'
+        }
+        'usagectl report --verify' {
+            'file'
+        }
+        'usagectl report --allowed-signers' {
+            'file'
+        }
+        'usagectl report +' {
+            'choice'
+            $global:__usagectl_tools
         }
         'usagectl spool list --tool' {
             'choice'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.commands import run_inside
 from tests.support.machine import NOW
 from usagectl.capture import load, records
-from usagectl.capture.file import OTHERS, CaptureFile, Target
+from usagectl.capture.file import OTHERS, CaptureFile, Target, note_run
 from usagectl.capture.observations import Observation, Seen
 from usagectl.capture.records import Privacy, Request
 
@@ -50,6 +50,26 @@ def test_what_was_seen_beside_requests_has_lines(machine: Machine) -> None:
     assert [(each.host, each.port) for each in load(file.path)] == [("t.example", 443)]
     _, *lines = file.path.read_bytes().splitlines()
     assert [each[:22] for each in lines] == [b'{"observed":"look-up",', b'{"observed":"tls-refus']
+
+
+def test_the_last_line_says_how_it_was_made(machine: Machine) -> None:
+    """Whoever reads requests or observations passes it over, and its command holds no secret."""
+    file = opened(machine)
+    file.observe(REFUSED)
+    file.close()
+    assert records.load_run(file.path) is None
+    command = records.masked_command(
+        ["tool", "*", f"https://me:pw@t.example/{SECRET}"], Privacy(secrets=(SECRET,))
+    )
+    note_run(file.path, {"mode": "sealed", "command": command})
+    assert records.load_run(file.path) == {
+        "observed": "run",
+        "count": 1,
+        "mode": "sealed",
+        "command": f"tool * https://t.example/{'*' * len(SECRET)}",
+    }
+    assert len(list(records.load_observations(file.path))) == 1
+    assert list(load(file.path)) == []
 
 
 def test_an_observation_is_no_bad_line(machine: Machine) -> None:

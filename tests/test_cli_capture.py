@@ -138,20 +138,27 @@ def test_a_file_keeps_what_arrived(tool: Machine, unused_port: int) -> None:
     assert (document["data"]["status"], document["data"]["by_name"]) == (3, {"cli_cmd": 1})
     assert [each["code"] for each in document["errors"]] == ["unexpected-events"]
     file = tool.cwd / "out.jsonl"
-    (line,) = file.read_text().splitlines()
+    line, run = file.read_text().splitlines()
     assert line.endswith(f'"event":{EVENT}}}')
+    noted = json.loads(run)
+    assert (noted["observed"], noted["mode"], noted["command"]) == (
+        *("run", "redirect"),
+        "tool event say 3",
+    )
+    assert (noted["status"], noted["requests"], noted["events"]) == (3, 1, 1)
     assert file.stat().st_mode & 0o777 == 0o600
     again = capture(tool, "-o", "out.jsonl", "--", "tool", "say")
     assert (again.status, again.stdout) == (3, "")
     assert "[file-exists]" in again.stderr
     assert "--force" in again.stderr
-    assert file.read_text() == line + "\n"
+    assert file.read_text() == f"{line}\n{run}\n"
     to = f"http://127.0.0.1:{unused_port}/v1"
     shown = tool.run("replay", "--file", "out.jsonl", "--to", to, "--dry-run", "--raw")
     assert shown.stdout == f'{{"events":[{EVENT}]}}\n'
     file.chmod(0o666)
     assert capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "say").status == 0
-    assert (file.read_text(), file.stat().st_mode & 0o777) == ("", 0o600)
+    assert json.loads(file.read_text())["requests"] == 0
+    assert file.stat().st_mode & 0o777 == 0o600
     if os.geteuid() == 0:  # Nobody else can give a file away.
         os.chown(file, 4711, -1)
         found = capture(tool, "-o", "out.jsonl", "--force", "--", "tool", "event")
@@ -198,11 +205,11 @@ u.build_opener(u.ProxyHandler({})).open("/".join(base.split("/")[:3]) + "/v1/eve
     found = capture(tool, *words)
     assert (found.status, "[silence-unproven]" in found.stderr) == (1, True)
     assert "1 request came by another address" in found.stderr
-    record = json.loads((tool.cwd / "out.jsonl").read_text())
+    record = json.loads((tool.cwd / "out.jsonl").read_text().splitlines()[0])
     assert (record["foreign"], record["path"]) == (True, "/v1/events")
     own = capture(tool, "-o", "own.jsonl", "--", "tool", "event")
     assert "another address" not in own.stderr
-    assert "foreign" not in json.loads((tool.cwd / "own.jsonl").read_text())
+    assert "foreign" not in json.loads((tool.cwd / "own.jsonl").read_text().splitlines()[0])
 
 
 def test_the_port_stays_taken_while_something_of_the_command_runs(tool: Machine) -> None:
@@ -418,7 +425,7 @@ post(Authorization=f"Bearer {token}", Cookie=token, X_Other=token, User_Agent=to
         assert found.status == 1
         assert "canaryuser" not in found.stdout + found.stderr
         texts += [found.stdout, found.stderr, (tool.cwd / "out.jsonl").read_text()]
-        assert len(texts[-1].splitlines()) == 8
+        assert len(texts[-1].splitlines()) == 9  # The last says how it was made.
     tool.variables.update(variables)
     revealed = capture(tool, "--reveal", "-o", "revealed.jsonl", "--", "tool", "secret")
     assert revealed.status == 0

@@ -80,6 +80,17 @@ KEYS: dict[str, dict[str, str]] = {
     "spool purge": {"": "purged dry_run states"},
     "replay": {"": f"{REPLAYED} endpoint dry_run"},
     "audit": {"": AUDIT, "findings[]": FINDING, "totals": "error warning note suppressed"},
+    "report": {
+        "": (
+            "time usagectl environment tools not_found expected known not_covered captures inputs "
+            "sha256"
+        ),
+        "environment": "is_ci is_docker system",
+        "tools[]": PART,
+        "known[]": "name title source evidence quirks not_covered",
+        "known[].evidence[]": "how version date",
+        "not_covered[]": "tool text",
+    },
     "preview": {
         "": "requests would_send decided_by verdicts warnings notices",
         "requests[]": "tool part version method url headers body events masked varying unknown",
@@ -135,6 +146,10 @@ FAILURES = [
     (("status", "--nope"), "status", "usage", 2),
     (("status", "nope"), "status", "unknown-tool", 2),
     (("init", "usagectl"), "init", "invalid-value", 2),
+    (("report", "-o", "report.pdf"), "report", "invalid-value", 2),
+    (("report", "--junit", "x.xml"), "report", "usage", 2),
+    (("report", "--sign", "key"), "report", "usage", 2),
+    (("report", "--verify", "report.json", "--markdown"), "report", "usage", 2),
     (("nope",), "", "usage", 2),
     ((), "", "usage", 2),
     (("preview", "nope"), "preview", "unknown-tool", 2),

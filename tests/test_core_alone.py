@@ -171,6 +171,7 @@ def test_commands_say_what_is_missing(machine: Machine, typer_python: Path) -> N
     """Where an application brought Typer a command runs, or names the library that it lacks."""
     assert run(machine, typer_python, "-m", "usagectl", "status").returncode == 0
     lines = {("capture", "--", "true"): "uvicorn", ("capture", "--sealed", "--", "true"): "trustme"}
+    lines[("report", "-o", "report.html")] = "Jinja2"
     for words, library in lines.items():
         done = run(machine, typer_python, "-m", "usagectl", *words)
         assert done.returncode == 3, done.stderr

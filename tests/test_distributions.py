@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HEAVY = {
     *("typer", "click", "rich", "uvicorn", "trustme", "cryptography", "dnslib", "ruamel-yaml"),
-    *("ruamel.yaml", "pydantic", "pygments"),
+    *("ruamel.yaml", "pydantic", "pygments", "jinja2"),
 }
 
 

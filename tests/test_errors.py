@@ -30,6 +30,7 @@ from usagectl.cli._capture_expectations import (
 from usagectl.cli._output import OutputUnwritableError
 from usagectl.cli.audit import FindingsError, LinesUnreadError
 from usagectl.cli.preview import NothingToPrintError
+from usagectl.cli.report import ReportMismatchError
 from usagectl.cli.spool import UnknownUidError
 from usagectl.cli.verify import NotProvedError, WordBrokenError
 from usagectl.delivery import attempts, replay
@@ -39,6 +40,7 @@ from usagectl.events.kinds import InvalidKindError, UndeclaredKindError
 from usagectl.events.schemas import EventShapeError
 from usagectl.live import DockerNotAnsweringError, NotAnsweringError
 from usagectl.machine.processes import CommandNotExecutableError, CommandNotFoundError
+from usagectl.report.signing import SignerMissingError, SigningFailedError
 from usagectl.spool.database import SpoolSetAsideError
 from usagectl.system_files import RootNeededError, SystemUnsupportedError
 from usagectl.verify import Result, Row
@@ -65,6 +67,9 @@ SAMPLES: list[UsagectlError] = [
     errors.InvalidValueError("mode", "x", wanted="use on, off"),
     errors.LibraryMissingError("uvicorn"),
     errors.StateError("This cannot be read.", hint="x"),
+    ReportMismatchError(FILE, wrong=["out.jsonl CHANGED"]),
+    SigningFailedError(FILE, reason="no such identity"),
+    SignerMissingError(),
     RootNeededError("disable"),
     SystemUnsupportedError(),
     errors.FolderUnknownError("the spool", variable="USAGECTL_STATE_DIR"),

@@ -30,6 +30,7 @@ embedding
 capture
 audit
 verify
+report
 __init__
 cli
 __main__
@@ -46,6 +47,7 @@ ONLY_IMPORTERS = {
     "h2": {"capture/http2.py"},
     "trustme": {"capture/certificates.py"},
     "dnslib": {"capture/names.py"},
+    "jinja2": {"report/page.py"},
 }
 
 CORE_LIBRARIES = {"httpx", "platformdirs", "tomlkit"}

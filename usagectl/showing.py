@@ -58,6 +58,7 @@ _FORMS: Mapping[str, str] = {
         "other_requests=result.other_requests totals bad_lines=result.bad_lines "
         "first_bad_line=result.first_bad_line fail_on baseline_written=written dry_run"
     ),
+    "AuditResult": ("events by_name findings other_requests totals bad_lines first_bad_line"),
     "Consent": (
         "name=tool part telemetry=shown installed=installation.installed "
         "version=installation.version endpoint decided_by overridden warnings=cautions "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from usagectl.audit import checks
 from usagectl.audit.checks import Checker, Node
 from usagectl.audit.findings import CLI, Ledger, clean
+from usagectl.audit.rules import LEVELS
 from usagectl.audit.search import Context
 from usagectl.events import reading
 from usagectl.events.reading import UNPARSED
@@ -62,6 +63,18 @@ class AuditResult(NamedTuple):
     first_bad_line: int = 0  # 0 without one.
     without_events: int = 0  # Requests that said nothing: probes, empty bodies, empty lists.
     other_requests: int = 0  # Of programs and to hosts that the notice does not speak of.
+
+    @property
+    def counting(self) -> list[Finding]:
+        """The findings that are not suppressed."""
+        return [finding for finding in self.findings if finding.suppressed is None]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The number of findings of each level that count, and of those that are suppressed."""
+        counting = self.counting
+        totals = {str(level): sum(each.level == level for each in counting) for level in LEVELS}
+        return {**totals, "suppressed": len(self.findings) - len(counting)}
 
 
 def audit_capture(

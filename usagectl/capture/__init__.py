@@ -23,7 +23,7 @@ from usagectl.capture.refusals import Refusal
 from usagectl.capture.server import LOOPBACK, Behaviour, CaptureServer, every_host
 from usagectl.errors import UsagectlError
 from usagectl.machine import processes
-from usagectl.machine.environment import with_account_home
+from usagectl.machine.environment import homes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,9 +47,6 @@ __all__ = [
     "privacy_of",
     "variables_for_child",
 ]
-
-
-_SHORTEST_HOME = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +265,6 @@ def _server(environment: Environment, options: Options, file: CaptureFile) -> Ca
 
 
 def privacy_of(environment: Environment, *, reveal: bool) -> Privacy:
-    """Return what is withheld on this machine; a home at the root would be every path."""
-    known = with_account_home(environment)
-    homes = {str(home) for home in (known.home, known.account_home) if home is not None}
-    own = tuple(sorted(home for home in homes if len(home) >= _SHORTEST_HOME))
-    return Privacy(reveal, sensitive.secrets_of(environment.variables), own)
+    """Return what is withheld on this machine."""
+    secrets = sensitive.secrets_of(environment.variables)
+    return Privacy(reveal, secrets, homes_of(environment))

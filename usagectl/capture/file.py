@@ -24,7 +24,7 @@ from usagectl.machine.file_errors import unwritable
 from usagectl.machine.files import refuse_foreign_link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from usagectl.capture.observations import Observation
@@ -202,6 +202,23 @@ class CaptureFile:
             self.problem = unwritable(self.path, error)
             with suppress(OSError):
                 os.ftruncate(self._descriptor, before)  # Half a line is useless.
+
+
+def note_run(file: Path, members: Mapping[str, object]) -> None:
+    """Add to a closed capture file the line that says how it was made.
+
+    Raises:
+        FileUnwritableError: it cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(file, flags)
+        try:
+            os.write(descriptor, records.build_run(members))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(file, error) from error
 
 
 def _open(file: Path, *, overwrite: bool) -> int:

@@ -53,7 +53,7 @@ class Observations:
         self._first: dict[Observation, datetime] = {}
         self._kinds: Counter[Kind] = Counter()
 
-    def add(self, observed: Observation, *, now: datetime) -> bool:
+    def add(self, observed: Observation, *, now: datetime, times: int = 1) -> bool:
         """Count an observation; True if it is the first of its like."""
         is_new = observed not in self._counts
         if is_new:
@@ -62,7 +62,7 @@ class Observations:
             else:
                 self._kinds[observed.kind] += 1
             self._first.setdefault(observed, now)
-        self._counts[observed] += 1
+        self._counts[observed] += times
         return is_new and observed.host != OTHERS
 
     def __iter__(self) -> Iterator[Seen]:

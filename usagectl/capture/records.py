@@ -8,13 +8,16 @@ line of the kind `unparsed` with `problem` and, where it is JSON, `body` (base64
 any form that an audit reads in a file. A recorder, which knows where a request was to go, adds
 `host`, `port` and `scheme`. What it saw beside the requests follows at the end, a line for each
 observation: `observed` (its kind), `time` (of the first), `host`, `address`, `port`, `detail`,
-`count`.
+`count`. The last line of a capture by command is an observation of the kind `run`, which says how
+the file was made: the command, the way, what that could not see.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import shlex
+from collections import deque
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -39,7 +42,7 @@ from usagectl.events.reading import (
 from usagectl.tools import sender_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _Line = TypeVar("_Line")
@@ -48,6 +51,8 @@ MOST_EVENTS = 20_000
 """No client sends more in one request; each becomes a line with the request's headers."""
 
 UNNAMED = "unnamed"
+RUN = "run"
+"""The kind of the line that says how a capture was made; whoever reads events passes it over."""
 
 _MOST_CHARACTERS = 300
 _MOST_HEADERS = 20
@@ -253,6 +258,19 @@ def build_observation(seen: Seen, *, privacy: Privacy) -> bytes:
     return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
+def build_run(members: Mapping[str, object]) -> bytes:
+    """Build the line that says how a capture was made, of members that may be shown."""
+    whole = {OBSERVED: RUN, "count": 1, **members}
+    text = json.dumps(whole, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"  # Words of a command may be any bytes.
+
+
+def masked_command(words: Sequence[str], privacy: Privacy) -> str:
+    """Write a command line as it may be shown; a word that is `*` was too telling."""
+    shown = (word if word == "*" else shlex.quote(sensitive.without_user(word)) for word in words)
+    return _cut(_masked(" ".join(shown), privacy))
+
+
 def masked_observation(observed: Observation, privacy: Privacy) -> Observation:
     """Mask the texts of an observation, which are a program's or its peer's, unless revealed."""
     host, address, detail = (
@@ -330,6 +348,16 @@ def load_observations(file: Path) -> Iterator[Seen]:
     return _load(file, _parse_observation)
 
 
+def load_run(file: Path) -> Mapping[str, object] | None:
+    """Read how a capture was made; None where its file does not say.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    last = deque(_load(file, _parse_run), maxlen=1)
+    return last[0] if last else None
+
+
 def _load(file: Path, parse: Callable[[bytes], _Line | None]) -> Iterator[_Line]:
     with file.open("rb") as stream:
         for line in stream:
@@ -347,6 +375,16 @@ def _parse_observation(line: bytes) -> Seen | None:
         return Seen(Observation(*texts), members["count"], datetime.fromisoformat(members["time"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _parse_run(line: bytes) -> Mapping[str, object] | None:
+    if RUN.encode() not in line[:40]:  # Few lines are worth parsing twice.
+        return None
+    try:
+        members = json.loads(line)
+    except ValueError:
+        return None
+    return members if is_observation(members) and members[OBSERVED] == RUN else None
 
 
 def _parse_line(line: bytes) -> Captured | None:

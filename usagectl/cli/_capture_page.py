@@ -14,12 +14,16 @@ from shlex import quote
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from usagectl._version import __version__
 from usagectl.audit.findings import FIRST_TELLING
+from usagectl.capture import privacy_of, records
+from usagectl.capture.file import note_run as note_run_in
 from usagectl.capture.observations import Observations
 from usagectl.capture.refusals import Refusal
 from usagectl.cli import _capture_hosts, _output
 from usagectl.cli._capture_live import Watcher
 from usagectl.errors import FileExistsAlreadyError, FileUnwritableError, count_of
+from usagectl.homes import mask_homes
 from usagectl.machine import files
 from usagectl.machine.file_errors import unwritable
 from usagectl.showing import as_data
@@ -48,6 +52,8 @@ _MOST_NUMBERS = 5
 _MOST_FIRST = 5
 _NOT_SUMS = ("observed", "by_target", "target_bytes")
 _MOST_NAMES = 3
+_NOTED = ("mode", "status", "requests", "events", "bytes", "refused", "unstored", "hosts")
+"""What the capture file says of itself: those of the answer that its lines do not tell."""
 
 
 class Run(Protocol):
@@ -244,6 +250,30 @@ def write_summary(
     document = _output.envelope_of("capture", outcome_data(outcome), errors)
     try:
         files.replace_bytes(file, json.dumps(document).encode() + b"\n")
+    except FileUnwritableError as error:
+        return [error]
+    return []
+
+
+def note_run(
+    outcome: Outcome, words: Sequence[str], environment: Environment
+) -> list[UsagectlError]:
+    """Add to the capture file how it was made, for a report; return the error if that fails."""
+    data = outcome_data(outcome)
+    privacy = privacy_of(environment, reveal=False)  # A file goes further than a terminal.
+    name = names_shown(environment, is_revealed=False)
+    gaps = _capture_hosts.gaps(outcome.sight) if outcome.sight else []
+    members = {
+        "time": as_data(environment.now()),
+        "usagectl": __version__,
+        "command": records.masked_command([name(word) for word in words], privacy),
+        **{name: data[name] for name in _NOTED},
+        "not_seen": [
+            {**gap._asdict(), "sentence": mask_homes(gap.sentence, privacy.homes)} for gap in gaps
+        ],
+    }
+    try:
+        note_run_in(outcome.capture.file.path, members)
     except FileUnwritableError as error:
         return [error]
     return []

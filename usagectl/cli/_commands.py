@@ -32,6 +32,7 @@ MODULES: Mapping[str, str] = {
     "verify": "verify",
     "init": "init",
     "audit": "audit",
+    "report": "report",
     "spool": "spool",
     "replay": "replay",
     "emit": "emit",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from usagectl import catalogue
 from usagectl.cli import _output
-from usagectl.cli.status import way_off
+from usagectl.cli._expectations import way_off
 from usagectl.consent import describe
 from usagectl.sensitive import mask_url_credentials, redact
 from usagectl.settings import OWN_NAME

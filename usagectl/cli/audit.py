@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from usagectl.audit import LEVELS, RULES, Auditor, Context, sarif, select
+from usagectl.audit import RULES, Auditor, Context, sarif, select
 from usagectl.audit import baseline as baselines
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
@@ -157,14 +157,12 @@ class Audited(NamedTuple):
     @property
     def counting(self) -> list[Finding]:
         """The findings that are not suppressed."""
-        return [finding for finding in self.result.findings if finding.suppressed is None]
+        return self.result.counting
 
     @property
     def totals(self) -> dict[str, int]:
         """The number of findings of each level that count, and of those that are suppressed."""
-        counting = self.counting
-        totals = {str(level): sum(each.level == level for each in counting) for level in LEVELS}
-        return {**totals, "suppressed": len(self.result.findings) - len(counting)}
+        return self.result.totals
 
     @property
     def unread(self) -> LinesUnreadError:

@@ -88,6 +88,8 @@ def capture(
     with _capture_live.watch(is_wanted=chosen.live, has_table=not words) as watcher:
         outcome = _capture(ctx, chosen, options, words, watcher)
     errors = _capture_expectations.failed(outcome, chosen.expect, words)
+    if words and chosen.output is not None:
+        errors += page.note_run(outcome, words, environment)
     if summary is not None:
         errors += page.write_summary(outcome, errors, summary)
     return _output.Answer(

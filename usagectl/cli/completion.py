@@ -370,7 +370,7 @@ def word_values() -> Mapping[str, Values]:
         **{word: Values("choice", names) for word, names in choices.items()},
         **dict.fromkeys(("FOLDER", "PATH"), Values("folder")),
         "CMD": Values("command"),
-        "FILE": Values("file"),
+        **dict.fromkeys(("FILE", "KEY", "REPORT"), Values("file")),
     }
 
 

@@ -10,15 +10,13 @@ from usagectl import catalogue
 from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, Invocation, new_app
 from usagectl.cli._options import Reveal, Tools  # noqa: TC001  (Typer reads the annotations)
-from usagectl.consent import way_off_of
-from usagectl.errors import ExpectationFailedError
 from usagectl.showing import as_data, part_data
-from usagectl.status import collect, offending
+from usagectl.status import collect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from usagectl.consent import Consent
+    from usagectl.errors import UsagectlError
     from usagectl.status import Report
 
 app = new_app()
@@ -66,19 +64,18 @@ def status(
         _status_page.show(invocation.environment, found, names or (), reveal=reveal)
 
     return _output.Answer(
-        lambda: _data(found, reveal=reveal), show, _failures(found, expect, names or ())
+        lambda: _data(found, reveal=reveal), show, _failures(found, expect, names)
     )
 
 
 def _failures(
-    found: Report, expect: Literal["off", "local"] | None, names: Sequence[str]
-) -> list[ExpectationFailedError]:
-    loud = offending(found.consents, expect, names) if expect else ()
-    if not loud:
-        return []
-    said = [f"{part.name} is {part.telemetry}" for part in loud]
-    wanted = "off" if expect == "off" else "off or local"
-    return [ExpectationFailedError(wanted, offending=said, hint=way_off(loud, names))]
+    found: Report, expect: Literal["off", "local"] | None, names: Sequence[str] | None
+) -> Sequence[UsagectlError]:
+    if expect is None:
+        return ()
+    from usagectl.cli._expectations import failures  # few expect something
+
+    return failures(found, expect, names or ())
 
 
 def _data(found: Report, *, reveal: bool) -> dict[str, object]:
@@ -97,14 +94,3 @@ def _not_covered(found: Report) -> list[str]:
     shown = dict.fromkeys(part.tool for part in found.consents)
     entries = [catalogue.entry(name) for name in shown if name in catalogue.names()]
     return [each.whole for entry in entries for each in entry.uncovered]
-
-
-def way_off(loud: Sequence[Consent], names: Sequence[str] = ()) -> str:
-    """Name the command that helps: one that writes files, or where none can, one for the shell."""
-    by_flags = [way for part in loud if (way := way_off_of(part))]
-    if by_flags and len(by_flags) == len(loud):
-        return by_flags[0]
-    if all(part.is_out_of_reach for part in loud):
-        return 'eval "$(usagectl env)"'
-    is_mixed = any(part.is_out_of_reach for part in loud)
-    return " ".join(("usagectl disable", *(["--shell"] if is_mixed else []), *names))

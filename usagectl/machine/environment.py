@@ -37,6 +37,8 @@ _XDG_DIRS = {
 
 _CONTAINER_MARKERS = ("/.dockerenv", "/run/.containerenv")
 
+_SHORTEST_HOME = 4
+
 
 class Environment(Value):
     """Everything that a process can see of its machine.
@@ -139,6 +141,13 @@ def with_account_home(environment: Environment) -> Environment:
     if environment.account_home is not None:
         return environment
     return environment._replace(account_home=_account_home())
+
+
+def homes_of(environment: Environment) -> tuple[str, ...]:
+    """List the paths of the user's homes, to be hidden; one at the root would be every path."""
+    known = with_account_home(environment)
+    homes = {str(home) for home in (known.home, known.account_home) if home is not None}
+    return tuple(sorted(home for home in homes if len(home) >= _SHORTEST_HOME))
 
 
 def is_ci(environment: Environment) -> bool:
