@@ -139,7 +139,7 @@ class Deliverer:
                 part.events, base=self.base, is_session=part.is_session, compress=self.compress
             )
             answer = self._ask(post)
-            if answer.status == TOO_LARGE and len(part.events) > 1:
+            if answer.status == TOO_LARGE and len(part.ids) > 1:
                 waiting[:0] = _halves(part)
                 continue
             refuses = _refuses_tracking(answer)
@@ -201,9 +201,9 @@ class Deliverer:
 
 
 def _halves(batch: Batch) -> list[Batch]:
-    middle = len(batch.events) // 2
+    middle = len(batch.ids) // 2
     halves = (slice(middle), slice(middle, None))
-    return [batch._replace(ids=batch.ids[half], events=batch.events[half]) for half in halves]
+    return [batch._replace(ids=batch.ids[half], records=batch.records[half]) for half in halves]
 
 
 def _target_of(answer: Answer, origin: str) -> str:

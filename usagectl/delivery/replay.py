@@ -250,7 +250,7 @@ def posts(options: Options, *, base: str, store: Spool) -> Iterator[tuple[Post, 
         post = build_post(
             batch.events, base=base, is_session=batch.is_session, compress=options.compress
         )
-        yield post, len(batch.events)
+        yield post, len(batch.ids)
 
 
 def _state(options: Options) -> spool.State:
@@ -396,7 +396,7 @@ class _Replay:
             now, origin = self.environment.now().isoformat(), endpoint.origin_of(self.base)
             handover = spool.Handover(now, origin, answer.status, words)
             self.store.settle(part, "sent" if answer.is_success else "rejected", handover)
-        number, done = len(part.events), self.progress
+        number, done = len(part.ids), self.progress
         if answer.is_success:
             done = done._replace(sent=done.sent + number, bytes=done.bytes + size)
         else:
