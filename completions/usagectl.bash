@@ -473,6 +473,7 @@ _usagectl_options() {
                 --copy
                 --timeout
                 --gzip
+                --format
                 --allow-http
                 --dry-run
                 --raw
@@ -700,6 +701,7 @@ _usagectl_values() {
             reply=(choice
                 telemetry.mode
                 telemetry.endpoint
+                delivery.format
                 localstack.cache_dir
                 spool.max_bytes
                 spool.max_days)
@@ -1079,6 +1081,11 @@ _usagectl_values() {
         'usagectl replay --timeout')
             reply=(text)
             ;;
+        'usagectl replay --format')
+            reply=(choice
+                events
+                otlp)
+            ;;
         'usagectl emit session --version')
             reply=(text)
             ;;
@@ -1238,6 +1245,7 @@ _usagectl_values() {
             reply=(choice
                 telemetry.mode
                 telemetry.endpoint
+                delivery.format
                 localstack.cache_dir
                 spool.max_bytes
                 spool.max_days)
@@ -1249,6 +1257,7 @@ _usagectl_values() {
             reply=(choice
                 telemetry.mode
                 telemetry.endpoint
+                delivery.format
                 localstack.cache_dir
                 spool.max_bytes
                 spool.max_days)

@@ -317,6 +317,7 @@ function global:__usagectl_options([string]$key) {
             '--copy|Send copies; the events stay where they wait.'
             '--timeout|Time to go on with an endpoint that takes nothing.'
             '--gzip|Send compressed bodies.'
+            '--format|otlp sends OpenTelemetry logs, to /v1/logs below the base URL; without this option the setting delivery.format decides.'
             '--allow-http|Take plain http to other machines too.'
             '--dry-run|Say which requests would be sent; send nothing.'
             '--raw|With --dry-run: print the bodies alone, one a line.'
@@ -542,6 +543,7 @@ function global:__usagectl_values([string]$key) {
             'choice'
             'telemetry.mode'
             'telemetry.endpoint'
+            'delivery.format'
             'localstack.cache_dir'
             'spool.max_bytes'
             'spool.max_days'
@@ -921,6 +923,11 @@ function global:__usagectl_values([string]$key) {
         'usagectl replay --timeout' {
             'text'
         }
+        'usagectl replay --format' {
+            'choice'
+            'events'
+            'otlp'
+        }
         'usagectl emit session --version' {
             'text'
         }
@@ -1080,6 +1087,7 @@ function global:__usagectl_values([string]$key) {
             'choice'
             'telemetry.mode'
             'telemetry.endpoint'
+            'delivery.format'
             'localstack.cache_dir'
             'spool.max_bytes'
             'spool.max_days'
@@ -1091,6 +1099,7 @@ function global:__usagectl_values([string]$key) {
             'choice'
             'telemetry.mode'
             'telemetry.endpoint'
+            'delivery.format'
             'localstack.cache_dir'
             'spool.max_bytes'
             'spool.max_days'
