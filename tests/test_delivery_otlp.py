@@ -387,7 +387,7 @@ def test_where_logs_go(machine: Machine) -> None:
             {ENDPOINT: base, "ANALYTICS_API": "http://127.0.0.1:5/v1"},
             "",
             None,
-            "http://127.0.0.1:5/v1/v1/logs",
+            "http://127.0.0.1:5/v1/logs",
         ),
         ({ENDPOINT: "ftp://x"}, "", None, "endpoint-invalid"),
         ({ENDPOINT: "http://example.org"}, "", None, "endpoint-not-https"),
@@ -445,6 +445,9 @@ def test_the_settings_are_shown_with_their_sources(machine: Machine) -> None:
     )
     revealed = inside(machine, "preview", "usagectl", "--waiting", "--reveal").stdout
     assert f"api-key: {secret}" in revealed
+    machine.variables = {}
+    done = inside(machine, "settings", "set", "telemetry.endpoint", "http://127.0.0.1:9")
+    assert (done.status, done.stderr) == (0, "")  # It is the same, and its path comes by itself.
     assert inside(machine, "settings", "set", "delivery.format", "xml").status == 2
     assert inside(machine, "settings", "unset", "delivery.format").status == 0
 
@@ -477,6 +480,29 @@ def test_the_bytes_shown_are_the_bytes_on_the_socket(
     assert (request.body, dict(request.headers)) == (seen.body, seen.headers)
     assert (seen.headers["api-key"], request.events) == ("x", ("e",) * 30)
     assert json.loads(otlp.to_json(request.body, request.headers))["resourceLogs"]
+
+
+@pytest.mark.parametrize("encoding", BOTH)
+def test_a_preview_hides_a_sessions_token(machine: Machine, encoding: str) -> None:
+    """As in the other format: the token is masked and named, everything else is as it is sent."""
+    lay(machine, make_record(json.dumps(KINDS[0]).encode(), kind="session"), make_record())
+    settings_file(machine, OTLP)
+    machine.variables = {PROTOCOL: encoding, ENDPOINT: "http://127.0.0.1:9"}
+    environment = machine.environment()
+    (tool,) = select(environment, ["usagectl"])
+    token = SESSION_PAYLOAD["api_key"].encode()
+    for reveal, masked in ((False, ("/payload/api_key",)), (True, ())):
+        (shown,), _ = preview(environment, tool, PreviewWish(reveal=reveal), waiting=True)
+        (request,) = shown.requests
+        assert (request.masked, token in request.body) == (masked, reveal)
+
+
+def test_a_format_that_nobody_knows_counts_as_off(machine: Machine) -> None:
+    """What usagectl cannot read of its own settings it takes for a No."""
+    settings_file(machine, '[delivery]\nformat = "xml"\n')
+    (found,) = consent.evaluate(machine.environment(), ["usagectl"])
+    assert found.telemetry == "off"
+    assert "delivery.format is not one of events, otlp" in found.cautions[0].message
 
 
 def test_variables_have_nothing_sent(machine: Machine) -> None:

@@ -11,6 +11,8 @@ from usagectl.settings import is_http_url
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from usagectl.settings import DeliveryFormat
+
 Problem = Literal["", "invalid", "plain-http"]
 
 MOST_CHARACTERS = 400
@@ -51,10 +53,16 @@ def otlp_of(variables: Mapping[str, str]) -> tuple[str, str]:
     return (url.rstrip("/") + _LOGS_PATH, for_all) if url else ("", "")
 
 
-def logs_url(base: str) -> str:
-    """Put the path of OTLP's logs to a base URL; a person may have typed it already."""
+def complete(base: str, delivery_format: DeliveryFormat) -> str:
+    """Turn what somebody named into the base URL of a format's deliveries.
+
+    That of OTLP is the whole URL. Some type its path, or a part of it; and `capture` leads events
+    to a base that ends in `/v1`.
+    """
     base = base.rstrip("/")
-    return base if not base or base.endswith(_LOGS_PATH) else base + _LOGS_PATH
+    if delivery_format == "events" or not base:
+        return base
+    return base.removesuffix(_LOGS_PATH).removesuffix("/v1") + _LOGS_PATH
 
 
 def problem_of(url: str, *, allow_http: bool = False) -> Problem:

@@ -151,7 +151,8 @@ def _preview_own(
     wire, batch = _wire(environment, wish), Batch((), tuple(records))
     post = wire.build(batch, base=_base(verdict, wish))
     is_drawn = wire.name == "otlp" and present is not None
-    return Preview(verdict, (_request(verdict, post, batch),), _DRAWN if is_drawn else ())
+    request = _request(verdict, post, batch)._replace(masked=wire.masks(batch))
+    return Preview(verdict, (request,), _DRAWN if is_drawn else ())
 
 
 def _record_of(environment: Environment, event: bytes) -> Record:
@@ -190,7 +191,10 @@ def _preview_waiting(
     options = replay.Options(selection=selection, limit=limit, wire=wire)
     with open_spool(environment, read_only=True) as store:
         posts = replay.posts(options, base=_base(verdict, wish), store=store)
-        requests = [_request(verdict, post, batch) for post, batch in posts]
+        requests = [
+            _request(verdict, post, batch)._replace(masked=wire.masks(batch))
+            for post, batch in posts
+        ]
     if wire.name == "otlp":  # It masks by itself: in its bytes no token is found again.
         return Preview(verdict, tuple(requests))
     return Preview(verdict, _shown(requests, wish))

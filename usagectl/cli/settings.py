@@ -13,6 +13,7 @@ from usagectl.cli import _output
 from usagectl.cli._commands import AnsweringCommand, AnsweringGroup, Invocation, new_app
 from usagectl.cli._options import DryRun  # noqa: TC001  (Typer reads the annotations)
 from usagectl.consent import evaluate_tool
+from usagectl.endpoint import complete
 from usagectl.errors import InvalidValueError, nearest
 from usagectl.sensitive import mask_url_credentials
 from usagectl.showing import as_data
@@ -201,7 +202,7 @@ def _tool_rows(
     decider, chosen = found.decided_by, user.of_tool(tool.name)
     yield Row(f"{prefix}.mode", found.telemetry, decider.source, decider.origin, chosen.mode)
     base, source, origin = tool.endpoint(environment, user)
-    kept = mask_url_credentials(chosen.endpoint) if chosen.endpoint else None
+    kept = chosen.endpoint and mask_url_credentials(complete(chosen.endpoint, user.delivery_format))
     yield Row(f"{prefix}.endpoint", mask_url_credentials(base), source, origin, kept)
 
 

@@ -146,6 +146,11 @@ class Otlp(Wire):
             compress=compress or self._options.compression == "gzip",
         )
 
+    def masks(self, batch: Batch) -> tuple[str, ...]:
+        """Name the members that its requests hide."""
+        hides = self._is_masked and any(_hide_token(each) is not each for each in batch.records)
+        return (f"/payload/{_TOKEN}",) if hides else ()
+
     def is_refusal(self, status: int) -> bool:
         """True if a status refuses for good: all but the four that the protocol tries again."""
         return status >= _FIRST_REFUSAL and status not in _RETRIED

@@ -240,7 +240,9 @@ def find_route(
     names = [*addresses]
     lead = chosen[0] if chosen and chosen[0] in names else OWN_NAME
     verdict = consent.evaluate(environment, [lead])[0]
-    address = addresses[lead] if to is None else _typed(to, delivery_format)
+    address = addresses[lead]
+    if to is not None:
+        address = instrumented.Address(endpoint.complete(to, delivery_format), origin="--to")
     base = address.url
     if not base and to is None:
         raise EndpointMissingError(lead, delivery_format)
@@ -272,11 +274,6 @@ def _addresses(
         tool.name: tool.endpoint(environment, user, delivery_format)
         for tool in tools.emitters(environment)
     }
-
-
-def _typed(to: str, delivery_format: DeliveryFormat) -> instrumented.Address:
-    url = endpoint.logs_url(to) if delivery_format == "otlp" else to.rstrip("/")
-    return instrumented.Address(url, origin="--to")
 
 
 def why_left_out(

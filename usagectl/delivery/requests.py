@@ -87,6 +87,11 @@ class Wire:
         """Return the same for a preview, which shows nothing secret."""
         return self
 
+    def masks(self, batch: Batch) -> tuple[str, ...]:
+        """Name the members that its requests hide, as JSON pointers."""
+        del batch
+        return ()
+
     def is_refusal(self, status: int) -> bool:
         """True if a status refuses for good: asking again gets the same answer."""
         return status // 100 == 4 and status not in _RETRIED  # noqa: PLR2004

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagectl import catalogue, settings
-from usagectl.endpoint import MOST_CHARACTERS, logs_url, otlp_of
+from usagectl.endpoint import MOST_CHARACTERS, complete, otlp_of
 from usagectl.errors import (
     FileCorruptError,
     FileUnreadableError,
@@ -175,17 +175,16 @@ class Instrumented(Tool):
         As OpenTelemetry logs they go to a whole URL, and never where the author declares, who
         takes them in the other format.
         """
-        is_otlp = (delivery_format or user.delivery_format) == "otlp"
-        complete = logs_url if is_otlp else _without_slash
+        wanted = delivery_format or user.delivery_format
         # Before OpenTelemetry's, which are the whole machine's: `capture` leads to itself by it.
         if variable := environment.variables.get("ANALYTICS_API", ""):
-            return Address(complete(variable), "environment", "ANALYTICS_API")
-        url, name = otlp_of(environment.variables) if is_otlp else ("", "")
+            return Address(complete(variable, wanted), "environment", "ANALYTICS_API")
+        url, name = otlp_of(environment.variables) if wanted == "otlp" else ("", "")
         if url:
             return Address(url, "environment", name)
         if chosen := user.of_tool(self.name).endpoint:
-            return Address(complete(chosen), "setting", str(user.file or ""))
-        return Address("" if is_otlp else self.declared_endpoint)
+            return Address(complete(chosen, wanted), "setting", str(user.file or ""))
+        return Address("" if wanted == "otlp" else self.declared_endpoint)
 
     @property
     def declared_endpoint(self) -> str:
@@ -238,10 +237,6 @@ class Instrumented(Tool):
             "mode_set_by": None,
             "mode_endpoint": self.declared_endpoint if mode == "on" else None,
         }
-
-
-def _without_slash(url: str) -> str:
-    return url.rstrip("/")
 
 
 def _refuse_undo(environment: Environment, user: settings.SettingsFile) -> NoReturn:
